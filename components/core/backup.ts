@@ -1,0 +1,83 @@
+import { type Output, interpolate } from "@pulumi/pulumi";
+
+import type { File, Job, List, Mount, Ready, Workload } from "./contracts.ts";
+import type { BasePlatform } from "./platform.ts";
+import type { BackupPlace, NamedDump, Restore, Site } from "./topology.ts";
+
+/**
+ * Backups: one small container a stack runs every store's `dump` on a schedule. The scripts are bash with
+ * `set -euo pipefail` and find
+ * - `$TO`: the store's place, as rclone names it (`place:arkindex-dev/db-1`),
+ * - `$STAMP`: this run's time, `2026-01-31T04-00-00Z`; in a restore `$AT`: the time asked for,
+ * - every file of `rcloneSections` as a part of rclone's configuration.
+ * Schedule, retention and the list of finished runs are in the toolbox image's `backup` command.
+ */
+const scripts = "/run/backup/scripts";
+export const rcloneSections = "/run/backup/rclone";
+
+/** The stack's backup container, if there is something to back up and a place for it. */
+export function backup(platform: BasePlatform, site: Site): void {
+  const { backup: asked } = site;
+  if (asked === undefined || platform.dumps.length === 0) return;
+  const place = reach(asked.to, platform.configured.bind(platform));
+  platform.run("backup", {
+    ...container(place, platform.dumps, "dump"),
+    command: ["backup", "schedule"],
+    env: { PLACE: `${place.root}/${site.name}`, EVERY_HOURS: String(asked.everyHours), KEEP_DAYS: String(asked.keepDays) },
+    replicas: 1,
+    health: { ready: { command: ["backup", "healthy"] }, startSeconds: 600, stopSeconds: 30 },
+    after: platform.stores,
+  });
+}
+
+/** Fills one store. It fails where the store has data: a restore never overwrites. */
+export function restoreJob(restore: Restore, dump: NamedDump, configured: (name: string) => Output<string>, after: List<Ready>): Job {
+  const place = reach(restore.from, configured);
+  return {
+    ...container(place, [dump], "restore"),
+    command: ["backup", "restore", dump.store, restore.at],
+    env: { PLACE: `${place.root}/${restore.stack}` },
+    once: `${restore.stack} ${restore.at}`,
+    seconds: 6 * 3600,
+    after,
+  };
+}
+
+function container(place: Place, dumps: List<NamedDump>, what: "dump" | "restore") {
+  return {
+    image: "toolbox",
+    tier: "app", // in app and data: it ships dumps out, which the data network cannot
+    cpu: 1,
+    memoryMiB: 256,
+    user: "0:0", // without any capability; the place is root's
+    files: [
+      ...place.files,
+      ...dumps.map((dump) => ({ path: `${scripts}/${dump.store}`, content: dump[what] })),
+      ...dumps.flatMap(({ files = [] }) => files),
+    ],
+    ...(place.mounts.length > 0 ? { mounts: place.mounts, needs: ["shared-folders"] } : {}),
+  } satisfies Partial<Workload>;
+}
+
+interface Place {
+  readonly root: string;
+  readonly files: List<File>;
+  readonly mounts: List<Mount>;
+}
+
+/** How the toolbox reaches a place: a mounted folder, or a bucket with the keys that the operator set. */
+function reach(place: BackupPlace, configured: (name: string) => Output<string>): Place {
+  const path = "/backup";
+  if ("path" in place) return { root: path, files: [], mounts: [{ folder: place.path, path }] };
+  if ("volume" in place) return { root: path, files: [], mounts: [{ volume: place.volume, path }] };
+  const { endpoint, bucket, region } = place.s3;
+  const content = interpolate`[place]
+type = s3
+provider = Other
+endpoint = ${endpoint}
+region = ${region}
+access_key_id = ${configured("backupKey")}
+secret_access_key = ${configured("backupSecret")}
+`;
+  return { root: `place:${bucket}`, files: [{ path: `${rcloneSections}/place.conf`, content, secret: true }], mounts: [] };
+}

@@ -1,0 +1,105 @@
+import type { Container, Job, Probe, Slot, Workload } from "./contracts.ts";
+import { type Problem, sentence } from "./errors.ts";
+import { containers, type Plan } from "./plan.ts";
+import type { Capabilities, Runner, Site } from "./topology.ts";
+
+/** The largest file that every topology's secret store carries. */
+export const largestFile = 64 * 1024;
+const hostnames = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+
+/** Everything about a plan that this topology, or any, cannot run. Nothing has been made when it is called. */
+export function check(plan: Plan, site: Site, can: Capabilities): Problem[] {
+  return distinct([
+    ...[...plan.repeated].map((name) => ({ key: name, remedy: "two parts have this name; give each its own" })),
+    ...plan.needs.flatMap(({ kind, name, supplied }) => {
+      const reason = can.refuses[kind] ?? (supplied ? undefined : `nothing supplies ${kind} on ${can.name} yet`);
+      return reason === undefined ? [] : [{ key: name, remedy: reason }];
+    }),
+    ...[...plan.secrets]
+      .filter((name) => !(name in site.secrets))
+      .map((name) => ({ key: `secrets.${name}`, remedy: `set it: pulumi config set --path --secret secrets.${name}` })),
+    ...containers(plan).flatMap(([name, container]) => checkContainer(name, container, site, can)),
+    ...[...plan.workloads].flatMap(([name, workload]) => checkReplicas(name, workload, can)),
+    ...[...plan.workloads, ...plan.slots].flatMap(([name, workload]) => checkProbe(name, workload, site)),
+    ...sameRoutes(plan),
+  ]);
+}
+
+/** Five workloads of one missing image are one problem. */
+function distinct(problems: Problem[]): Problem[] {
+  return [...new Map(problems.map((problem) => [sentence(problem), problem])).values()];
+}
+
+function checkContainer(name: string, container: Container | Slot | Job, site: Site, can: Capabilities): Problem[] {
+  const problems: Problem[] = [];
+  const say = (key: string, remedy: string, value?: unknown): void => {
+    problems.push({ key: `${name}.${key}`, remedy, ...(value === undefined ? {} : { value }) });
+  };
+  const image = site.image(container.image);
+  if ("remedy" in image) problems.push(image);
+  else if (container.secretEnv && image.secrets === "files") {
+    say("secretEnv", `${container.image} can read files: give it secret files, which no inspection shows`);
+  }
+  const full = `${site.name}-${name}`;
+  if (full.length > can.nameLength) say("name", `at most ${String(can.nameLength)} characters on ${can.name}: shorten the stack's name`, full);
+  if (can.runners.length > 0 && runnerFor(container, can) === undefined) {
+    say("needs", `no way to run this on ${can.name} (${(container.needs ?? []).join(", ")}); choose docker or swarm`);
+  }
+  const paths = (container.files ?? []).map(({ path }) => path);
+  for (const path of paths) if (!path.startsWith("/") || paths.indexOf(path) !== paths.lastIndexOf(path)) say("files", "each file needs an absolute path of its own", path);
+  for (const { path, content } of container.files ?? []) {
+    if (typeof content === "string" && Buffer.byteLength(content) > largestFile) say("files", `at most ${String(largestFile / 1024)} KiB`, path);
+  }
+  if (container.prepare !== undefined && container.command === undefined) say("prepare", "needs `command`: what to start after it");
+  for (const { host, port, path } of container.routes ?? []) {
+    if (!hostnames.test(host)) say("routes", "not a DNS name: letters, digits, dots and inner hyphens", host);
+    if (!path.startsWith("/")) say("routes", "a path begins with /", path);
+    if (container.ports?.[port] === undefined) say("routes", `no such port; it has ${Object.keys(container.ports ?? {}).join(", ")}`, port);
+  }
+  return problems;
+}
+
+/** The first runner that has what the container needs and lets its requests through. */
+export function runnerFor(container: Container, { runners }: Capabilities): Runner | undefined {
+  const routes = container.routes ?? [];
+  return runners.find(
+    ({ can, limits }) =>
+      (container.needs ?? []).every((need) => can.has(need)) &&
+      routes.every(({ bodyMiB = 0, seconds = 60 }) => bodyMiB <= limits.bodyMiB && seconds <= limits.seconds),
+  );
+}
+
+function checkReplicas(name: string, { replicas }: Workload, { autoscales, name: topology }: Capabilities): Problem[] {
+  if (typeof replicas === "number") {
+    return Number.isInteger(replicas) && replicas >= 1 ? [] : [{ key: `${name}.replicas`, value: replicas, remedy: "a whole number from 1" }];
+  }
+  if (!autoscales) return [{ key: `${name}.replicas`, value: replicas, remedy: `${topology} does not follow the load: give a number` }];
+  return replicas.min >= 1 && replicas.max >= replicas.min ? [] : [{ key: `${name}.replicas`, value: replicas, remedy: "min from 1, max from min" }];
+}
+
+function checkProbe(name: string, { health, ports, image }: Workload | Slot, site: Site): Problem[] {
+  const key = `${name}.health`;
+  if (!(health.stopSeconds > 0)) return [{ key, value: health.stopSeconds, remedy: "stopSeconds from 1: zero kills at once" }];
+  const { ready } = health;
+  if ("command" in ready) return [];
+  const port = portOf(ready);
+  if (ports?.[port] === undefined) return [{ key, value: port, remedy: `no such port; it has ${Object.keys(ports ?? {}).join(", ")}` }];
+  const found = site.image(image);
+  if ("remedy" in found || found.client !== "none" || found.rehearsing) return [];
+  return [{ key, value: image, remedy: "nothing in this image can call a port: give it a command as a probe, or its client in images.json" }];
+}
+
+function portOf(probe: Exclude<Probe, { command: unknown }>): string {
+  return "http" in probe ? probe.http : probe.tcp;
+}
+
+function sameRoutes(plan: Plan): Problem[] {
+  const owners = new Map<string, string>();
+  return [...plan.workloads, ...plan.slots].flatMap(([name, { routes = [] }]) =>
+    routes.flatMap(({ host, path }) => {
+      const owner = owners.get(host + path);
+      owners.set(host + path, name);
+      return owner === undefined ? [] : [{ key: `${name}.routes`, value: host + path, remedy: `${owner} answers there already` }];
+    }),
+  );
+}

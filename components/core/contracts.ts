@@ -1,0 +1,280 @@
+/**
+ * What a system may ask for, and what it gets back. Nothing here knows a cloud or Docker.
+ *
+ * Plain values decide shape and names, so that a whole system can be checked before anything is made; `Input`s only
+ * fill the leaves (passwords, addresses of managed services).
+ */
+import type { Input, Output, Resource } from "@pulumi/pulumi";
+
+export type Dict<T> = Readonly<Record<string, T>>;
+export type List<T> = readonly T[];
+
+/** Networks, from the outside in. Nothing but the edge is published; data cannot reach out. */
+export type Tier = "edge" | "app" | "data";
+
+/** What a workload needs beyond running: a topology says which of these it has, and where. */
+export type Need =
+  | "tcp-in" // a port that is not HTTP
+  | "many-ports"
+  | "exec-probe" // a health check that is a command inside the container
+  | "short-names" // other workloads under one-label DNS names
+  | "container-api" // the container engine's own API (root on that machine: name it in the docs)
+  | "gpu"
+  | "max-map-count" // vm.max_map_count of at least 262144 on the host
+  | "fixed-ip"
+  | "shared-folders"; // a volume or a host folder that several containers mount
+
+/** A port inside the container. `tcp` needs the need `tcp-in` where it is more than a database's own port. */
+export interface Port {
+  readonly number: number;
+  readonly protocol: "http" | "h2c" | "tcp";
+}
+
+/** A public path that the edge sends to this workload. The longest path of a host wins. */
+export interface Route {
+  readonly host: string;
+  readonly path: string;
+  /** A key of the workload's `ports`. */
+  readonly port: string;
+  readonly websocket?: boolean;
+  /** Largest request body in MiB; unset: no limit at the edge. */
+  readonly bodyMiB?: number;
+  /** How long one request may take; unset: 60. */
+  readonly seconds?: number;
+  readonly sticky?: { readonly cookie: string; readonly seconds: number };
+}
+
+/** A file that the container finds at `path` at start. It lies in a folder of ours: cloud mounts hide an image's own. */
+export interface File {
+  readonly path: string;
+  /** At most 64 KiB (the smallest limit of the secret stores that carry it). */
+  readonly content: Input<string>;
+  readonly secret?: boolean;
+  /** Octal. Default 0o444: the file is root's, and nobody but this container's processes can see it. */
+  readonly mode?: number;
+}
+
+/** How to see that a container works. `http`: any answer below `below` (400 unless given) on a port of `ports`. */
+export type Probe =
+  | { readonly http: string; readonly path: string; readonly below?: number }
+  | { readonly tcp: string }
+  | { readonly command: List<string> };
+
+/**
+ * `startSeconds`: how long the first success may take. `stopSeconds`: the grace between SIGTERM and SIGKILL; it has no
+ * default, because the Docker provider's is to kill at once.
+ */
+export interface Health {
+  readonly ready: Probe;
+  readonly startSeconds: number;
+  readonly stopSeconds: number;
+}
+
+/** What `after` waits for: the resources that exist only once the thing is healthy, or done. */
+export interface Ready {
+  readonly ready: List<Resource>;
+}
+
+/** `volume`: by its full name, made if it is missing, never removed; `folder`: an absolute path on the host. */
+export type Mount = ({ readonly volume: string } | { readonly folder: string }) & { readonly path: string };
+
+export interface Container {
+  /** A key of the image lock file (`images.json`). */
+  readonly image: string;
+  readonly tier: Tier;
+  /** Cores. */
+  readonly cpu: number;
+  readonly memoryMiB: number;
+  /** `uid[:gid]`, numbers. Unset: what the image says (private images only). */
+  readonly user?: string;
+  /** Replaces the image's entrypoint and command. Unset: the image's own. */
+  readonly command?: List<string>;
+  readonly env?: Dict<Input<string>>;
+  /** Only for images that cannot read files: the lock file lists them (`secrets: "env"`). */
+  readonly secretEnv?: Dict<Output<string>>;
+  readonly files?: List<File>;
+  /** Shell before the server at every start, in the same container with the same disk. Idempotent. Needs `command`. */
+  readonly prepare?: string;
+  readonly ports?: Dict<Port>;
+  readonly needs?: List<Need>;
+  readonly after?: List<Ready>;
+  /** Further DNS names that the applications insist on. */
+  readonly names?: List<string>;
+  readonly routes?: List<Route>;
+  /** It calls public names itself (the object store's): it joins the edge network too, and trusts the edge's CA. */
+  readonly callsEdge?: boolean;
+  /** Folders that outlive the stack and are shared, as a backup's place. Needs `shared-folders`. */
+  readonly mounts?: List<Mount>;
+  /** A machine of the stack's config to run on; unset: where the topology likes. */
+  readonly machine?: string;
+  /** Environment for the rehearsal image alone, when it stands in for this one. */
+  readonly rehearsal?: Dict<string>;
+}
+
+/** Scales: any number of equal replicas without a disk. */
+export interface Workload extends Container {
+  readonly health: Health;
+  readonly replicas: number | { readonly min: number; readonly max: number };
+  /** Node labels that a replica's node must carry (swarm, machines in a cloud). */
+  readonly nodes?: Dict<string>;
+}
+
+/** How a store's data gets out and back in: bash in the backup container, with the variables that backup.ts names. */
+export interface Dump {
+  readonly files?: List<File>;
+  readonly dump: string;
+  /** Must refuse a store that has data. */
+  readonly restore: string;
+}
+/** `rebuilt`: how the content comes back without a backup, for the operator to read. */
+export type Backup = Dump | { readonly rebuilt: string };
+
+/** A workload with a disk and an identity: one replica, its own name, stopped before it is replaced. */
+export interface Slot extends Container {
+  readonly health: Health;
+  readonly disk: { readonly path: string; readonly gib: number; readonly backup: Backup };
+  /** Slots that name the same seat share a machine. */
+  readonly seat?: string;
+}
+
+/** Runs to its end once, and again when `once`, the image or the command changes. A failure stops the deployment. */
+export interface Job extends Container {
+  readonly once: Input<string>;
+  readonly seconds: number;
+}
+
+/** `ca` is there when the server speaks TLS with a certificate that only this CA vouches for. */
+export interface Endpoint {
+  readonly host: Input<string>;
+  readonly port: number;
+  readonly ca?: Output<string>;
+}
+export interface Login {
+  readonly user: string;
+  readonly password: Output<string>;
+}
+
+export interface Running extends Ready {
+  /** The DNS name inside the stack: a pure function of names, known before anything is made. */
+  readonly host: string;
+  port(name: string): Endpoint;
+}
+
+/** `count` slots, numbered from 1. A retired number is never used again: the next free one appears instead. */
+export interface Members {
+  readonly count: number;
+  readonly retired?: List<number>;
+  /** `one-by-one`: member n+1 starts when member n is healthy. */
+  readonly order: "one-by-one" | "together";
+}
+export interface Member {
+  readonly name: string;
+  readonly number: number;
+  readonly host: string;
+  /** 0, 1 or 2: spread over a region's zones. */
+  readonly zone: number;
+}
+
+/** Another region of the same platform. */
+export interface Peer {
+  readonly region: string;
+  readonly reach: "routed" | "published-tls";
+  address(slot: string): string;
+}
+
+/** Where slots of ours carry a store, `members` names them; empty when it is managed or the company's own. */
+export type Store = Endpoint & { readonly members: List<string> };
+
+/** A kind is a protocol, not a category. Each is a row: what is asked, what is given. */
+export interface Kinds {
+  postgres: {
+    ask: {
+      readonly databases: List<string>;
+      readonly extensions?: List<string>;
+      readonly settings?: Dict<string>;
+      readonly clientTls: boolean;
+      readonly gib: number;
+    };
+    give: Store & Login;
+  };
+  redis: {
+    ask: { readonly clientTls: boolean; readonly clientAuth: boolean; readonly keep: boolean; readonly memoryMiB: number };
+    give: Store & Partial<Login>;
+  };
+  objects: {
+    ask: {
+      readonly apis: List<"s3" | "azure-blob">;
+      readonly buckets: Dict<{ readonly cors?: string }>;
+      /** Browsers read and write it: it gets a public name at the edge. */
+      readonly browser: boolean;
+      readonly gib: number;
+    };
+    give: {
+      readonly api: "s3" | "azure-blob";
+      /** One URL for browsers and containers (those set `callsEdge`). */
+      readonly url: string;
+      /** For containers alone: no TLS, no edge. */
+      readonly internal: Store;
+      readonly region: string;
+      readonly key: Output<string>;
+      readonly secret: Output<string>;
+      bucket(name: string): string;
+    };
+  };
+  solr: { ask: { readonly collections: List<string>; readonly gib: number; readonly memoryMiB: number }; give: Store };
+  elasticsearch: {
+    ask: { readonly major: 7 | 8; readonly plugins?: List<string>; readonly nodes: number; readonly gib: number };
+    give: Store & Login;
+  };
+  nats: { ask: { readonly nodes: number; readonly jetstreamGib: number; readonly maxPayloadBytes?: number }; give: Store & Login };
+  amqp: {
+    ask: {
+      readonly nodes: number;
+      /** Slots of another store whose machines these share. */
+      readonly beside: List<string>;
+      readonly federate: List<Peer>;
+      readonly exchanges: List<string>;
+    };
+    give: Store & Login;
+  };
+  cql: { ask: { readonly nodes: number; readonly keyspaces: List<string>; readonly peers: List<Peer>; readonly gib: number }; give: Store & Login };
+  influx: { ask: { readonly databases: Dict<{ readonly keep: string }>; readonly gib: number }; give: Store & Login };
+  oidc: {
+    ask: { readonly callback: string; readonly groups: List<string> };
+    give: { readonly issuer: Input<string>; readonly clientId: Input<string>; readonly clientSecret: Output<string> };
+  };
+  containers: {
+    ask: { readonly may: "read" | "run-apps"; readonly appsOn: string };
+    give: { readonly url: string; readonly network: string };
+  };
+}
+export type Kind = keyof Kinds;
+export type Ask<K extends Kind> = Kinds[K]["ask"];
+export type Given<K extends Kind> = Kinds[K]["give"] & Ready;
+
+/** What a system or a recipe sees. The same function runs twice: first on paper, to be checked, then for real. */
+export interface Platform {
+  /** The public name, and the address that a browser opens (with its port, when that is not 443). */
+  readonly hostname: string;
+  readonly url: string;
+  /** The address of `<name>.<hostname>`. */
+  publicUrl(name: string): string;
+  readonly region: string;
+  readonly peers: List<Peer>;
+  /** What callers of the edge must trust; undefined when a public authority signed its certificate. */
+  readonly ca: Output<string> | undefined;
+  /** A generated password of 32 letters and digits, kept in state, protected with the data that it guards. */
+  secret(name: string): Output<string>;
+  /** A secret that the operator sets in the stack's config: `secrets: { <name>: … }`. */
+  configured(name: string): Output<string>;
+  need<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K>;
+  run(name: string, workload: Workload): Running;
+  job(name: string, job: Job): Ready;
+  slots(role: string, members: Members, each: (member: Member) => Slot): List<Running>;
+}
+
+/** A platform, once, in terms of the contracts. It must be a pure function of its config: it is called twice. */
+export type System<C> = (platform: Platform, config: C) => void;
+
+/** A container recipe for a kind, written against "run a workload" alone. */
+export type Recipe<K extends Kind> = (platform: Platform, name: string, ask: Ask<K>) => Given<K>;

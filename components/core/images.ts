@@ -1,0 +1,76 @@
+import { z } from "zod";
+
+import lock from "./images.json" with { type: "json" };
+import type { Dict } from "./contracts.ts";
+import type { Problem } from "./errors.ts";
+
+/** A row of `images.json`. Public images have `ref` and `version`; `built`: ours, built by set-up; else private. */
+const row = z.strictObject({
+  ref: z.string().optional(),
+  version: z.string().optional(),
+  /** Filled in from a registry; a reference with a digest pulls exactly that. */
+  digest: z.string().startsWith("sha256:").optional(),
+  built: z.literal(true).optional(),
+  /** What a private image's reference looks like, for the error message. */
+  example: z.string().optional(),
+  /** The HTTP client inside, for health checks. Default: none. */
+  client: z.enum(["curl", "wget", "python"]).optional(),
+  /** `env`: the image cannot read its secrets from files. */
+  secrets: z.enum(["env"]).optional(),
+});
+export type ImageRow = z.infer<typeof row>;
+
+/** Every image that a system may name: versions live here and nowhere else. */
+export const imageLock: Dict<ImageRow> = z.record(z.string(), row).parse(lock);
+
+/** An image as a topology runs it. */
+export interface Image {
+  readonly key: string;
+  readonly ref: string;
+  /** The rehearsal image stands in for it. */
+  readonly rehearsing: boolean;
+  readonly client: "curl" | "wget" | "python" | "none";
+  readonly secrets: "files" | "env";
+}
+
+export interface ImageChoices {
+  /** `images` of the stack's config: a reference for a key, before everything else. */
+  readonly overrides: Dict<string>;
+  /** What set-up built on this machine, by key; empty where images come from registries. */
+  readonly local: Dict<string>;
+  /** Put the rehearsal image in the place of private images that are not configured. */
+  readonly rehearsal: boolean;
+  /** A registry that mirrors all public ones, as `mirror.example.com/hub`. */
+  readonly mirror?: string;
+}
+
+/** The image for `key`, or what is missing. */
+export function resolveImage(key: string, choices: ImageChoices): Image | Problem {
+  const entry = imageLock[key];
+  if (entry === undefined) {
+    return { key: `images.${key}`, remedy: `no such image; known are ${Object.keys(imageLock).join(", ")}` };
+  }
+  const image = { key, rehearsing: false, client: entry.client ?? "none", secrets: entry.secrets ?? "files" } as const;
+  const chosen = choices.overrides[key] ?? choices.local[key];
+  if (chosen !== undefined) return { ...image, ref: chosen };
+  if (entry.ref !== undefined) return { ...image, ref: mirrored(entry, choices.mirror) };
+  if (entry.built) return { key: `images.${key}`, remedy: "it is built, not pulled: run `npm start` once (or `npm test`), or name one here" };
+  if (choices.rehearsal) {
+    const stand = resolveImage("rehearsal", choices);
+    return "remedy" in stand ? stand : { ...stand, key, rehearsing: true };
+  }
+  const example = entry.example === undefined ? "" : `, as ${entry.example}`;
+  return { key: `images.${key}`, remedy: `a private image: name your reference${example}, or set rehearsal: true to deploy without it` };
+}
+
+function mirrored({ ref = "", version = "", digest }: ImageRow, mirror: string | undefined): string {
+  const path = mirror === undefined ? ref : `${mirror}/${ref.slice(ref.indexOf("/") + 1)}`;
+  return digest === undefined ? `${path}:${version}` : `${path}:${version}@${digest}`;
+}
+
+/** The image for a key of a plan that has been checked. */
+export function imageOf(site: { image(key: string): Image | Problem }, key: string): Image {
+  const found = site.image(key);
+  if ("remedy" in found) throw new Error(`${key} was not checked before it was made: ${found.remedy}`);
+  return found;
+}

@@ -1,0 +1,115 @@
+import { output, type Output, secret } from "@pulumi/pulumi";
+
+import { backup } from "./backup.ts";
+import { check } from "./check.ts";
+import type { Ask, Container, Given, Job, Kind, List, Ready, Recipe, Slot, System, Workload } from "./contracts.ts";
+import { refuse } from "./errors.ts";
+import { onPaper } from "./kinds.ts";
+import { BasePlatform } from "./platform.ts";
+import type { PlannedRoute, Services, Site, Topology } from "./topology.ts";
+
+/** Everything that a system would make, as plain values, in the order in which it asks. */
+export interface Plan {
+  readonly needs: { readonly kind: Kind; readonly name: string; readonly supplied: boolean }[];
+  readonly workloads: Map<string, Workload>;
+  readonly slots: Map<string, Slot>;
+  readonly jobs: Map<string, Job>;
+  /** Secrets that the operator must set. */
+  readonly secrets: Set<string>;
+  /** Names that were used twice. */
+  readonly repeated: Set<string>;
+}
+
+/** Runs a system on paper: nothing is registered, no provider is loaded. */
+export function planOf<C>(system: System<C>, config: C, site: Site, services: Services): Plan {
+  const paper = new Paper(site, services);
+  system(paper, config);
+  backup(paper, site);
+  return paper.plan;
+}
+
+/** Every container of a plan, by name. */
+export function containers(plan: Plan): List<readonly [string, Container]> {
+  return [...plan.workloads, ...plan.slots, ...plan.jobs];
+}
+
+/** The names under which a workload's replicas listen: its own for one, numbered for more. */
+export function replicaNames(name: string, { replicas }: Workload): List<string> {
+  const count = typeof replicas === "number" ? replicas : replicas.max;
+  return Array.from({ length: count }, (_, index) => `${name}-${String(index + 1)}`);
+}
+
+/** What the edge sends where: known before the first workload exists, so the edge can be made first. */
+export function routesOf(plan: Plan): List<PlannedRoute> {
+  return [
+    ...[...plan.workloads].flatMap(([to, workload]) =>
+      (workload.routes ?? []).map((route) => ({ ...route, to, servers: servers(replicaNames(to, workload), workload, route.port) })),
+    ),
+    ...[...plan.slots].flatMap(([to, slot]) => (slot.routes ?? []).map((route) => ({ ...route, to, servers: servers([to], slot, route.port) }))),
+  ];
+}
+
+function servers(hosts: List<string>, { ports }: Container, key: string): List<string> {
+  const port = ports?.[key];
+  if (port === undefined) return []; // the check names it
+  const scheme = port.protocol === "h2c" ? "h2c" : "http";
+  return hosts.map((host) => `${scheme}://${host}:${String(port.number)}`);
+}
+
+/** Refuses a service used alone that its topology cannot run. */
+export function checkAlone<K extends Kind>(recipe: Recipe<K>, name: string, ask: Ask<K>, on: Topology): void {
+  const plan = planOf<Ask<K>>((platform, asked) => void recipe(platform, name, asked), ask, on.site, on.services);
+  const routed = routesOf(plan).map(({ to }) => ({ key: to, remedy: "its public name needs an edge: use it inside a system" }));
+  refuse([...check(plan, on.site, on.capabilities), ...routed]);
+}
+
+class Paper extends BasePlatform {
+  readonly plan: Plan = {
+    needs: [],
+    workloads: new Map(),
+    slots: new Map(),
+    jobs: new Map(),
+    secrets: new Set(),
+    repeated: new Set(),
+  };
+  readonly ca: Output<string> = output("");
+  readonly #site: Site;
+  readonly #services: Services;
+
+  constructor(site: Site, services: Services) {
+    super(site);
+    this.#site = site;
+    this.#services = services;
+  }
+
+  secret(): Output<string> {
+    return secret("");
+  }
+
+  configured(name: string): Output<string> {
+    this.plan.secrets.add(name);
+    return this.#site.secrets[name] ?? secret("");
+  }
+
+  protected supply<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K> {
+    const recipe = this.#services[kind]?.recipe;
+    this.plan.needs.push({ kind, name, supplied: recipe !== undefined });
+    return recipe ? recipe(this, name, ask) : onPaper(kind, name);
+  }
+
+  protected makeWorkload(name: string, workload: Workload): [] {
+    return this.#record(this.plan.workloads, name, workload);
+  }
+  protected makeSlot(name: string, slot: Slot): [] {
+    return this.#record(this.plan.slots, name, slot);
+  }
+  job(name: string, job: Job): Ready {
+    return { ready: this.#record(this.plan.jobs, name, job) };
+  }
+  #record<T>(into: Map<string, T>, name: string, value: T): [] {
+    const { workloads, slots, jobs, repeated } = this.plan;
+    if (workloads.has(name) || slots.has(name) || jobs.has(name)) repeated.add(name);
+    into.set(name, value);
+    return [];
+  }
+}

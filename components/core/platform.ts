@@ -1,0 +1,116 @@
+import type { Output, Resource } from "@pulumi/pulumi";
+
+import type {
+  Ask,
+  Container,
+  Endpoint,
+  Given,
+  Job,
+  Kind,
+  List,
+  Member,
+  Members,
+  Peer,
+  Platform,
+  Ready,
+  Running,
+  Slot,
+  Workload,
+} from "./contracts.ts";
+import { restoreJob } from "./backup.ts";
+import type { NamedDump, Site } from "./topology.ts";
+
+/** What paper and reality share: names, addresses, numbering. What they differ in is what making a thing means. */
+export abstract class BasePlatform implements Platform {
+  readonly #site: Site;
+  /** Each store's way out and in, for the backup; shared by a system and its services. */
+  readonly dumps: NamedDump[];
+  /** Everything that was needed so far. */
+  readonly stores: Ready[] = [];
+  abstract readonly ca: Output<string> | undefined;
+
+  constructor(site: Site, dumps: NamedDump[] = []) {
+    this.#site = site;
+    this.dumps = dumps;
+  }
+
+  get hostname(): string {
+    return this.#site.hostname;
+  }
+  get region(): string {
+    return this.#site.region;
+  }
+  get peers(): List<Peer> {
+    return this.#site.peers;
+  }
+  get url(): string {
+    return this.#address(this.#site.hostname);
+  }
+  publicUrl(name: string): string {
+    return this.#address(`${name}.${this.#site.hostname}`);
+  }
+  #address(host: string): string {
+    const { https } = this.#site.ports;
+    return https === 443 ? `https://${host}` : `https://${host}:${String(https)}`;
+  }
+
+  abstract secret(name: string): Output<string>;
+  abstract configured(name: string): Output<string>;
+  protected abstract supply<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K>;
+  abstract job(name: string, job: Job): Ready;
+  protected abstract makeWorkload(name: string, workload: Workload): List<Resource>;
+  protected abstract makeSlot(name: string, slot: Slot): List<Resource>;
+
+  /** What is supplied; with `restore` in the config, ready only when its data are back. */
+  need<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K> {
+    const before = this.dumps.length;
+    const supplied = this.supply(kind, name, ask);
+    const { restore } = this.#site;
+    const [dump] = this.dumps.slice(before);
+    const restored = restore && dump && this.job(`${name}-restore`, restoreJob(restore, dump, this.configured.bind(this), [supplied]));
+    const given = { ...supplied, ...restored };
+    this.stores.push(given);
+    return given;
+  }
+
+  run(name: string, workload: Workload): Running {
+    return running(name, workload, this.makeWorkload(name, workload));
+  }
+
+  slots(role: string, members: Members, each: (member: Member) => Slot): List<Running> {
+    const made: Running[] = [];
+    for (const member of numbered(role, members)) {
+      const slot = each(member);
+      const last = made.at(-1);
+      const after = members.order === "one-by-one" && last ? [...(slot.after ?? []), last] : slot.after;
+      const complete = after === undefined ? slot : { ...slot, after };
+      if ("dump" in slot.disk.backup) this.dumps.push({ ...slot.disk.backup, store: member.name, tier: slot.tier });
+      made.push(running(member.name, complete, this.makeSlot(member.name, complete)));
+    }
+    return made;
+  }
+}
+
+/** The first `count` numbers that are not retired: a lost member's place is taken by a new name, never by its own. */
+export function numbered(role: string, { count, retired = [] }: Members): List<Member> {
+  const numbers: number[] = [];
+  for (let number = 1; numbers.length < count; number++) if (!retired.includes(number)) numbers.push(number);
+  return numbers.map((number) => ({
+    name: `${role}-${String(number)}`,
+    number,
+    host: `${role}-${String(number)}`,
+    zone: (number - 1) % 3,
+  }));
+}
+
+function running(name: string, container: Container, ready: List<Resource>): Running {
+  return {
+    host: name,
+    ready,
+    port(key): Endpoint {
+      const port = container.ports?.[key];
+      if (port === undefined) throw new Error(`${name} has no port "${key}"`);
+      return { host: name, port: port.number };
+    },
+  };
+}

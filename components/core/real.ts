@@ -1,0 +1,88 @@
+import { type Output, type Resource, secret } from "@pulumi/pulumi";
+import * as random from "@pulumi/random";
+
+import type { Ask, Given, Job, Kind, List, Ready, Slot, Workload } from "./contracts.ts";
+import { BasePlatform } from "./platform.ts";
+import type { NamedDump, Topology } from "./topology.ts";
+
+/** A need that was met. */
+export interface Supplied {
+  readonly kind: Kind;
+  readonly name: string;
+  readonly given: Given<Kind>;
+}
+
+/** The platform that makes things: each becomes a child of `parent`, named after it. */
+export class RealPlatform extends BasePlatform {
+  static readonly #byParent = new WeakMap<Resource, RealPlatform>();
+  readonly #on: Topology;
+  readonly #parent: Resource;
+  /** Logical names begin with this, so that two systems in one program do not collide. */
+  readonly #prefix: string;
+  /** What was needed, and how to reach it. */
+  readonly supplied: Supplied[] = [];
+
+  constructor(on: Topology, parent: Resource, prefix = "", dumps: NamedDump[] = []) {
+    super(on.site, dumps);
+    this.#on = on;
+    this.#parent = parent;
+    this.#prefix = prefix;
+    RealPlatform.#byParent.set(parent, this);
+  }
+
+  /** The platform whose things are children of `parent`, if it is one of ours. */
+  static of(parent: Resource | undefined): RealPlatform | undefined {
+    return parent === undefined ? undefined : RealPlatform.#byParent.get(parent);
+  }
+
+  /** For a service inside this platform: the same names and dumps, another parent. */
+  within(parent: Resource): RealPlatform {
+    return new RealPlatform(this.#on, parent, this.#prefix, this.dumps);
+  }
+
+  get ca(): Output<string> | undefined {
+    return this.#on.ca;
+  }
+
+  logicalName(name: string): string {
+    return `${this.#prefix}${name}`;
+  }
+  /** The name inside this platform of a resource that `logicalName` named. */
+  shortName(logical: string): string {
+    return logical.slice(this.#prefix.length);
+  }
+
+  secret(name: string): Output<string> {
+    const { result } = new random.RandomPassword(
+      this.logicalName(name),
+      { length: 32, special: false },
+      { parent: this.#parent, protect: this.#on.site.protect },
+    );
+    this.#on.passwords.push(result);
+    return result;
+  }
+
+  configured(name: string): Output<string> {
+    return this.#on.site.secrets[name] ?? secret("");
+  }
+
+  protected supply<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K> {
+    const Supplier = this.#on.services[kind];
+    if (Supplier === undefined) throw new Error(`${kind}: not checked before it was made`);
+    const { given } = new Supplier(this.logicalName(name), { ...ask, on: this.#on }, { parent: this.#parent });
+    this.supplied.push({ kind, name, given });
+    return given;
+  }
+
+  protected makeWorkload(name: string, workload: Workload): List<Resource> {
+    return this.#on.workload(name, workload, this.#parent, this.logicalName(name)).ready;
+  }
+
+  protected makeSlot(name: string, slot: Slot): List<Resource> {
+    return this.#on.slot(name, slot, this.#parent, this.logicalName(name)).ready;
+  }
+
+  job(name: string, job: Job): Ready {
+    return this.#on.job(name, job, this.#parent, this.logicalName(name));
+  }
+}

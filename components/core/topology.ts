@@ -1,0 +1,94 @@
+import type { ComponentResourceOptions, Output, Resource } from "@pulumi/pulumi";
+
+import type { Dict, Dump, Job, Kind, List, Need, Peer, Ready, Route, Slot, Tier, Workload } from "./contracts.ts";
+import type { Problem } from "./errors.ts";
+import type { Image } from "./images.ts";
+import type { ServiceClass } from "./service.ts";
+
+export const topologyNames = ["docker", "swarm", "aws", "gcp", "azure"] as const;
+export type TopologyName = (typeof topologyNames)[number];
+
+/** A way to run a workload, and what it can. The first runner that covers a workload takes it. */
+export interface Runner {
+  readonly name: "container" | "serverless" | "machine";
+  readonly can: ReadonlySet<Need>;
+  /** Largest request body, and longest request, that reach a workload here. */
+  readonly limits: { readonly bodyMiB: number; readonly seconds: number };
+}
+
+/** What a topology can do, as plain values: enough to check a system without loading any provider's SDK. */
+export interface Capabilities {
+  readonly name: TopologyName;
+  readonly runners: List<Runner>;
+  /** Replicas may follow the load (`{ min, max }`). */
+  readonly autoscales: boolean;
+  /** Kinds that cannot be had here at all, with the reason and what to choose instead. */
+  readonly refuses: { readonly [K in Kind]?: string };
+  /** Longest name of a workload here, the stack's prefix included. */
+  readonly nameLength: number;
+}
+
+/** Where a stack's backups go: a folder of the Docker host, a volume, or a bucket. */
+export type BackupPlace =
+  | { readonly path: string }
+  | { readonly volume: string }
+  | { readonly s3: { readonly endpoint: string; readonly bucket: string; readonly region: string } };
+
+/** `stack`: the prefix of the stack that made it, as `arkindex-dev`. `at`: a time stamp of a backup, or `latest`. */
+export interface Restore {
+  readonly from: BackupPlace;
+  readonly stack: string;
+  readonly at: string;
+}
+
+/** What a stack fixes before anything is made. Plain values. */
+export interface Site {
+  /** Prefix of everything that has a global name here: `arkindex-dev`. */
+  readonly name: string;
+  readonly stack: string;
+  readonly hostname: string;
+  /** The edge's ports as the outside sees them. */
+  readonly ports: { readonly http: number; readonly https: number };
+  readonly region: string;
+  readonly peers: List<Peer>;
+  /** Data and the passwords that guard it refuse destroy and replacement. */
+  readonly protect: boolean;
+  /** The image for a key, or what is missing. */
+  image(key: string): Image | Problem;
+  readonly secrets: Dict<Output<string>>;
+  readonly backup?: { readonly everyHours: number; readonly keepDays: number; readonly to: BackupPlace };
+  /** Fill the stores, while they are still empty, from a backup. */
+  readonly restore?: Restore;
+}
+
+/** A route together with the workload that answers it, and where its replicas listen. */
+export interface PlannedRoute extends Route {
+  readonly to: string;
+  readonly servers: List<string>;
+}
+
+/** A store's dump and the slot that it belongs to. */
+export interface NamedDump extends Dump {
+  readonly store: string;
+  readonly tier: Tier;
+}
+
+/**
+ * A place to run. `services` is the table of what supplies a kind here: container recipes, and over them what this
+ * topology knows better. The other four make things; each result is ready only when it is healthy, or done.
+ */
+export interface Topology {
+  readonly site: Site;
+  readonly capabilities: Capabilities;
+  readonly services: Services;
+  readonly ca: Output<string> | undefined;
+  /** Every password so far: what a failing container's log must not show. */
+  readonly passwords: Output<string>[];
+  /** The providers that a component of this topology hands to its children. */
+  readonly options: ComponentResourceOptions;
+  edge(routes: List<PlannedRoute>, parent: Resource, logicalName: string): Ready;
+  workload(name: string, workload: Workload, parent: Resource, logicalName: string): Ready;
+  slot(name: string, slot: Slot, parent: Resource, logicalName: string): Ready;
+  job(name: string, job: Job, parent: Resource, logicalName: string): Ready;
+}
+export type Services = { readonly [K in Kind]?: ServiceClass<K> };

@@ -1,0 +1,156 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import * as pulumi from "@pulumi/pulumi";
+
+import { Stamp, OpsProvider } from "../ops/resources.ts";
+import { parseConfig, type Settings, type SystemSettings } from "./config.ts";
+import { check } from "./core/check.ts";
+import { type Problem, refuse } from "./core/errors.ts";
+import { type Image, resolveImage } from "./core/images.ts";
+import { containers, planOf } from "./core/plan.ts";
+import type { Site } from "./core/topology.ts";
+import { containerServices } from "./services/index.ts";
+import { systems } from "./systems/index.ts";
+import type { SystemComponent } from "./systems/system.ts";
+import { dockerCapabilities } from "./topologies/docker/capabilities.ts";
+
+/** What a stack exports. */
+export interface Outputs {
+  readonly url: string;
+  readonly rehearsing: readonly string[];
+  readonly endpoints: SystemComponent<unknown>["endpoints"];
+  readonly passwords: pulumi.Output<unknown>;
+  readonly ca: pulumi.Output<string> | undefined;
+  readonly images: Readonly<Record<string, string>>;
+}
+
+/** A stack as its config describes it, checked on paper. */
+export interface StackPlan {
+  readonly problems: readonly Problem[];
+  readonly settings?: Settings;
+  readonly system?: SystemSettings;
+  readonly site?: Site;
+  /** Images that it runs. Complete when there are no problems. */
+  readonly images: readonly Image[];
+}
+
+/** Reads and checks a whole config without any engine or provider. Everything that is wrong comes at once. */
+export function planStack(raw: Readonly<Record<string, unknown>>, stack: string): StackPlan {
+  const { problems, settings, system } = parseConfig(raw);
+  if (settings === undefined || system === undefined) return { problems, images: [] };
+  const { system: run, on } = systems[settings.system];
+  const site = siteOf(settings, stack);
+  const plan = planOf(run, system, site, containerServices);
+  const keys = [...new Set([...containers(plan).map(([, { image }]) => image), "traefik"])];
+  return {
+    problems: [...problems, ...crossChecks(settings, on, containers(plan)), ...check(plan, site, dockerCapabilities)],
+    settings,
+    system,
+    site,
+    images: keys.map((key) => site.image(key)).filter((image): image is Image => !("remedy" in image)),
+  };
+}
+
+/**
+ * One stack: read the config, run the system on paper, ask the engine, and only then register the first resource.
+ * @throws ConfigError with everything that is wrong.
+ */
+export async function deploy(): Promise<Outputs> {
+  const { problems, settings, system, site, images } = planStack(rawConfig(pulumi.getProject()), pulumi.getStack());
+  refuse(problems);
+  if (settings === undefined || system === undefined || site === undefined) throw new Error("a plan without problems is whole");
+  const { DockerHost } = await import("./topologies/docker/index.ts");
+  const { preflight } = await import("./topologies/docker/preflight.ts");
+  const local = images.filter(({ ref }) => ref.startsWith("platform-topologies/"));
+  refuse(await preflight({ site, ...settings.docker, local }));
+
+  const ops = new OpsProvider("stamp");
+  const stamp = new Stamp("stamp", { system: settings.system, topology: settings.topology, name: site.name }, { provider: ops });
+  const host = new DockerHost("docker", { site, ...settings.docker, tls: tlsOf(settings) }, { dependsOn: stamp });
+  const made = new systems[settings.system].component(settings.system, { ...system, on: host }, { dependsOn: stamp });
+  return {
+    url: made.url,
+    rehearsing: images.filter(({ rehearsing }) => rehearsing).map(({ key }) => key),
+    endpoints: made.endpoints,
+    passwords: pulumi.secret(made.passwords),
+    ca: host.ca,
+    images: Object.fromEntries(images.map(({ key, ref }) => [key, ref])),
+  };
+}
+
+/** The stack's config as it was written: objects parsed, secrets decrypted (they go nowhere but into secret outputs). */
+export function rawConfig(project: string): Record<string, unknown> {
+  const prefix = `${project}:`;
+  return Object.fromEntries(
+    Object.entries(pulumi.runtime.allConfig())
+      .filter(([key]) => key.startsWith(prefix))
+      .map(([key, value]) => [key.slice(prefix.length), parsed(value)]),
+  );
+}
+
+function parsed(value: string): unknown {
+  if (!/^(\{|\[|true$|false$|-?\d+(\.\d+)?$)/.test(value)) return value;
+  try {
+    return JSON.parse(value) as unknown;
+  } catch {
+    return value;
+  }
+}
+
+/** What set-up built in the place of images that it could not pull. */
+function localImages(): Record<string, string> {
+  const file = join(import.meta.dirname, "..", ".local", "images.json");
+  return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Record<string, string>) : {};
+}
+
+export function siteOf(settings: Settings, stack: string): Site {
+  const { backup, restore, mirror } = settings;
+  const choices = {
+    overrides: settings.images,
+    local: settings.localImages ? localImages() : {},
+    rehearsal: settings.rehearsal,
+    ...(mirror === undefined ? {} : { mirror }),
+  };
+  return {
+    name: settings.name ?? `${settings.system}-${stack}`,
+    stack,
+    hostname: settings.hostname,
+    ports: settings.docker.ports,
+    region: "",
+    peers: [],
+    protect: settings.protect,
+    image: (key) => resolveImage(key, choices),
+    secrets: Object.fromEntries(Object.entries(settings.secrets).map(([key, value]) => [key, pulumi.secret(value)])),
+    ...(backup ? { backup } : {}),
+    ...(restore ? { restore } : {}),
+  };
+}
+
+function tlsOf({ tls, secrets }: Settings) {
+  return tls.mode === "own" ? { ...tls, key: pulumi.secret(secrets.tlsKey ?? "") } : tls;
+}
+
+/** What only the settings and the plan together can tell. */
+function crossChecks(
+  { system, topology, tls, secrets, docker }: Settings,
+  on: readonly string[],
+  planned: ReturnType<typeof containers>,
+): Problem[] {
+  const problems: Problem[] = [];
+  if (!on.includes(topology)) {
+    problems.push({ key: "topology", value: topology, remedy: `${system} runs on ${on.join(", ")}; ${topology} is not built yet` });
+  }
+  if (tls.mode === "own" && secrets.tlsKey === undefined) {
+    problems.push({ key: "secrets.tlsKey", remedy: "the certificate's private key: pulumi config set --path --secret secrets.tlsKey" });
+  }
+  if (tls.mode === "acme" && docker.ports.https !== 443) {
+    problems.push({ key: "docker.ports.https", value: docker.ports.https, remedy: "ACME's challenge arrives on 443; use it, or tls.mode own" });
+  }
+  for (const [name, { machine }] of planned) {
+    if (machine !== undefined && !(machine in docker.machines)) {
+      problems.push({ key: `${name}.machine`, value: machine, remedy: "no such machine: add it to docker.machines" });
+    }
+  }
+  return problems;
+}

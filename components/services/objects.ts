@@ -1,0 +1,106 @@
+import { type ComponentResourceOptions, interpolate, type Output, output } from "@pulumi/pulumi";
+
+import { rcloneSections } from "../core/backup.ts";
+import type { Recipe } from "../core/contracts.ts";
+import { Service, type ServiceArgs } from "../core/service.ts";
+
+const root = "/run/minio/root-password";
+const region = "us-east-1";
+
+/**
+ * MinIO as the S3 server. Browsers and containers use one URL, `objects.<hostname>` at the edge, because a presigned
+ * URL is signed with the host's name. Community MinIO has no CORS per bucket, so the origins of all buckets are joined.
+ */
+export const objects: Recipe<"objects"> = (p, name, ask) => {
+  const key = "app"; // MinIO's root, used by nobody else; its password is the secret
+  const secret = p.secret(`${name}-password`);
+  const secretFile = { path: root, content: secret, secret: true };
+  const host = `${name}-1`;
+  const origins = [...new Set(Object.values(ask.buckets).flatMap(({ cors }) => (cors === undefined ? [] : [cors])))];
+  const url = p.publicUrl(name);
+  const publicHost = `${name}.${p.hostname}`;
+  const store = p.slots(name, { count: 1, order: "one-by-one" }, () => ({
+    image: "minio",
+    tier: "app",
+    cpu: 2,
+    memoryMiB: 1024,
+    user: "0:0", // without any capability; a new volume is root's
+    files: [secretFile],
+    env: {
+      MINIO_ROOT_USER: key,
+      MINIO_ROOT_PASSWORD_FILE: root,
+      MINIO_BROWSER: "off",
+      MINIO_REGION: region,
+      MINIO_API_CORS_ALLOW_ORIGIN: origins.join(","),
+    },
+    command: ["minio", "server", "/data", "--address", ":9000", "--quiet"],
+    ports: { s3: { number: 9000, protocol: "http" } },
+    ...(ask.browser ? { routes: [{ host: publicHost, path: "/", port: "s3", seconds: 3600 }] } : {}),
+    health: { ready: { command: ["mc", "ready", "local"] }, startSeconds: 60, stopSeconds: 30 },
+    disk: {
+      path: "/data",
+      gib: ask.gib,
+      backup: {
+        files: [{ path: `${rcloneSections}/${name}.conf`, content: rclone(name, key, secret, host), secret: true }],
+        // What a run overwrites or deletes goes to `archive`, by date: a mistake is not copied over the last good one.
+        dump: Object.keys(ask.buckets)
+          .map((b) => `rclone sync ${name}:${b} "$TO/current/${b}" --backup-dir "$TO/archive/$STAMP/${b}" --create-empty-src-dirs`)
+          .join("\n"),
+        restore: Object.keys(ask.buckets).map((b) => restore(`${name}:${b}`, b)).join("\n"),
+      },
+    },
+  }));
+  const conf = "/run/rclone/rclone.conf";
+  const setup = p.job(`${name}-setup`, {
+    image: "toolbox",
+    tier: "app",
+    cpu: 1,
+    memoryMiB: 128,
+    user: "65534:65534",
+    files: [{ path: conf, content: rclone(name, key, secret, host), secret: true }],
+    command: ["sh", "-euc", Object.keys(ask.buckets).map((b) => `rclone --config ${conf} mkdir ${name}:${b}`).join("\n")],
+    once: "1",
+    seconds: 120,
+    after: store,
+  });
+  return {
+    api: "s3",
+    url: ask.browser ? url : `http://${host}:9000`,
+    internal: { host, port: 9000, members: [host] },
+    region,
+    key: output(key),
+    secret,
+    bucket: (bucket) => bucket,
+    ready: setup.ready,
+  };
+};
+
+/** The newest copy, and over it what later runs overwrote or deleted, back to the time asked for. */
+function restore(bucket: string, folder: string): string {
+  return `[ -z "$(rclone lsf --max-depth 1 ${bucket})" ] || { echo "bucket ${folder} is not empty: restore goes into empty buckets only" >&2; exit 1; }
+rclone copy "$TO/current/${folder}" ${bucket}
+for later in $(rclone lsf --dirs-only "$TO/archive" 2>/dev/null | tr -d / | sort -r); do
+  if [[ "$later" > "$AT" ]]; then rclone copy --ignore-times "$TO/archive/$later/${folder}" ${bucket} || [ $? -eq 3 ]; fi
+done`;
+}
+
+/** A section of rclone's configuration. */
+function rclone(name: string, key: string, secret: Output<string>, host: string): Output<string> {
+  return interpolate`[${name}]
+type = s3
+provider = Minio
+access_key_id = ${key}
+secret_access_key = ${secret}
+endpoint = http://${host}:9000
+region = ${region}
+`;
+}
+
+/** An S3 object store with its buckets. */
+export class ObjectStore extends Service<"objects"> {
+  static readonly recipe = objects;
+
+  constructor(name: string, args: ServiceArgs<"objects">, opts?: ComponentResourceOptions) {
+    super("ObjectStore", objects, name, args, opts);
+  }
+}

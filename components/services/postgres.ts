@@ -1,0 +1,110 @@
+import type { ComponentResourceOptions } from "@pulumi/pulumi";
+
+import type { Recipe } from "../core/contracts.ts";
+import { Service, type ServiceArgs } from "../core/service.ts";
+
+const data = "/var/lib/postgresql/data";
+const password = "/run/postgres/password";
+const user = "app";
+const login = `PGPASSWORD="$(cat ${password})"; export PGPASSWORD`;
+
+/**
+ * One PostgreSQL server with PostGIS at hand. It sets command, user and configuration itself; of the official image
+ * it uses only the programs on PATH and the user postgres (999).
+ */
+export const postgres: Recipe<"postgres"> = (p, name, ask) => {
+  const secret = p.secret(`${name}-password`);
+  const secretFile = { path: password, content: secret, secret: true };
+  const host = `${name}-1`;
+  const settings = { listen_addresses: "*", password_encryption: "scram-sha-256", ...ask.settings };
+  const [first] = p.slots(name, { count: 1, order: "one-by-one" }, () => ({
+    image: "postgis",
+    tier: "data",
+    cpu: 2,
+    memoryMiB: 1024,
+    user: "999:999",
+    files: [secretFile, { path: "/etc/postgres/pg_hba.conf", content: "local all all peer\nhost all all all scram-sha-256\n" }],
+    // A half-made cluster is in a folder of its own name, so that a kill in mid-init leaves nothing that looks whole.
+    prepare: `
+set -eu
+if [ ! -d ${data}/pgdata ]; then
+  rm -rf ${data}/pgdata.new
+  initdb --pgdata=${data}/pgdata.new --username=postgres --pwfile=${password} --encoding=UTF8 --locale=C.UTF-8 --auth=scram-sha-256
+  mv ${data}/pgdata.new ${data}/pgdata
+fi`,
+    command: [
+      "postgres",
+      "-D",
+      `${data}/pgdata`,
+      "-c",
+      "hba_file=/etc/postgres/pg_hba.conf",
+      ...Object.entries(settings).flatMap(([key, value]) => ["-c", `${key}=${value}`]),
+    ],
+    ports: { sql: { number: 5432, protocol: "tcp" } },
+    health: {
+      ready: { command: ["pg_isready", "--host=127.0.0.1", "--quiet"] },
+      startSeconds: 60,
+      stopSeconds: 60,
+    },
+    disk: {
+      path: data,
+      gib: ask.gib,
+      backup: {
+        files: [secretFile],
+        dump: [login, ...ask.databases.map((db) => dump(host, db))].join("\n"),
+        restore: [login, ...ask.databases.map((db) => restore(host, db))].join("\n"),
+      },
+    },
+  }));
+  // Alive is not enough: who waits for the store needs its databases.
+  const setup = p.job(`${name}-setup`, {
+    image: "toolbox",
+    tier: "data",
+    cpu: 1,
+    memoryMiB: 128,
+    user: "65534:65534",
+    files: [secretFile],
+    command: ["sh", "-euc", `${login}\n${databases(host, ask.databases, ask.extensions ?? [])}`],
+    once: "1",
+    seconds: 120,
+    after: first ? [first] : [],
+  });
+  return { host, port: 5432, members: [host], user, password: secret, ready: setup.ready };
+};
+
+/** Each statement leaves what is there alone, so that the job may run again. */
+function databases(host: string, names: readonly string[], extensions: readonly string[]): string {
+  const sql = (database: string, statement: string): string =>
+    `psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --set=pw="$PGPASSWORD" --host=${host} --username=postgres --dbname=${database} <<'SQL'\n${statement}\nSQL`;
+  return [
+    sql("postgres", `SELECT 'CREATE ROLE ${user} LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '${user}') \\gexec\nALTER ROLE ${user} PASSWORD :'pw';`),
+    ...names.flatMap((name) => [
+      sql("postgres", `SELECT 'CREATE DATABASE ${name} OWNER ${user}' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '${name}') \\gexec`),
+      ...extensions.map((extension) => sql(name, `CREATE EXTENSION IF NOT EXISTS ${extension};`)),
+    ]),
+  ].join("\n");
+}
+
+/** Streamed, so no scratch disk is needed; under its own name only when it is whole. */
+function dump(host: string, database: string): string {
+  return `pg_dump --format=custom --host=${host} --username=${user} ${database} | rclone rcat "$TO/partial/${database}.dump"
+rclone moveto "$TO/partial/${database}.dump" "$TO/$STAMP/${database}.dump"`;
+}
+
+/** A backup never overwrites rows: a database with tables of the role's own is refused. */
+function restore(host: string, database: string): string {
+  const connect = `--host=${host} --username=${user} --dbname=${database}`;
+  return `tables=$(psql --no-psqlrc -At ${connect} --command="SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relowner = '${user}'::regrole")
+if [ "$tables" != 0 ]; then echo "database ${database} has $tables tables: restore goes into an empty database only" >&2; exit 1; fi
+rclone cat "$TO/$AT/${database}.dump" | pg_restore --list | grep -vE ' (EXTENSION|COMMENT - EXTENSION) ' > /tmp/${database}.list
+rclone cat "$TO/$AT/${database}.dump" | pg_restore --no-owner --exit-on-error --single-transaction --use-list=/tmp/${database}.list ${connect}`;
+}
+
+/** PostgreSQL with PostGIS, its databases and their owner. */
+export class Postgres extends Service<"postgres"> {
+  static readonly recipe = postgres;
+
+  constructor(name: string, args: ServiceArgs<"postgres">, opts?: ComponentResourceOptions) {
+    super("Postgres", postgres, name, args, opts);
+  }
+}

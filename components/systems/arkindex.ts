@@ -1,0 +1,197 @@
+import { all, type ComponentResourceOptions, type Output } from "@pulumi/pulumi";
+import { stringify } from "yaml";
+import { z } from "zod";
+
+import type { Dict, File, Given, Health, Platform, System } from "../core/contracts.ts";
+import type { Topology } from "../core/topology.ts";
+import { SystemComponent } from "./system.ts";
+
+const uuid = z.uuid({ error: "a UUID, as the farm's page in Arkindex shows it" });
+
+/** Sizes are for a pilot; facts and sources are in docs/arkindex.md. */
+export const arkindexConfig = z.strictObject({
+  /** Migrations run once for each version. */
+  version: z.string().regex(/^\d+\.\d+\.\d+(-[a-z0-9.]+)?$/, "a release, as 1.7.0").default("1.7.0"),
+  backends: z.int().min(1).max(50).default(1),
+  /** Local workers: asynchronous tasks with direct access to the database. */
+  workers: z.int().min(1).max(50).default(1),
+  features: z.strictObject({ signup: z.boolean(), search: z.boolean(), ingest: z.boolean() }).partial().default({}),
+  /** Where browsers load the frontend's bundle from. */
+  static: z.strictObject({ frontend_version: z.string(), cdn_assets_url: z.url() }).partial().default({}),
+  postgresGib: z.int().min(1).default(20),
+  solrGib: z.int().min(1).default(10),
+  solrMemoryMiB: z.int().min(256).default(512),
+  redisMemoryMiB: z.int().min(16).default(256),
+  objectsGib: z.int().min(1).default(100),
+  /** Ponos agents (Enterprise), by name. `machine`: one of docker.machines; unset: this host. The seed is a secret: `secrets.ponosSeed-<name>`. */
+  agents: z.record(z.string().regex(/^[a-z][a-z0-9-]{0,20}$/, "lower-case letters, digits, hyphens"), z.strictObject({ farm: uuid, machine: z.string().optional() })).default({}),
+});
+export type ArkindexConfig = z.output<typeof arkindexConfig>;
+
+/** The buckets of the documentation; browsers upload to `staging` directly. */
+const bucketNames = ["staging", "export", "thumbnails", "training", "ponos-artifacts", "ponos-logs", "iiif-cache", "uploads"] as const;
+const configPath = "/run/arkindex/config.yml";
+const caPath = "/run/arkindex/ca.pem";
+
+/** Arkindex: stores, one-time jobs, backend, workers, IIIF server, agents, in the order in which they start. */
+export const arkindex: System<ArkindexConfig> = (p, c) => {
+  const db = p.need("postgres", "db", { databases: ["arkindex"], extensions: ["postgis"], clientTls: false, gib: c.postgresGib });
+  const redis = p.need("redis", "redis", { clientTls: false, clientAuth: false, keep: true, memoryMiB: c.redisMemoryMiB });
+  const objects = p.need("objects", "objects", {
+    apis: ["s3"],
+    buckets: Object.fromEntries(bucketNames.map((name) => [name, name === "staging" ? { cors: p.url } : {}])),
+    browser: true,
+    gib: c.objectsGib,
+  });
+  const solr = p.need("solr", "solr", { collections: ["arkindex"], gib: c.solrGib, memoryMiB: c.solrMemoryMiB });
+  const stores = [db, redis, objects, solr];
+
+  const app = {
+    image: "arkindex/backend",
+    tier: "app",
+    cpu: 1,
+    memoryMiB: 1024,
+    callsEdge: true, // the object store's public name
+    files: [{ path: configPath, secret: true, content: configYml(p, c, db, redis, objects, solr) }, ...trust(p)],
+    env: { CONFIG_PATH: configPath, ...trustEnv(p) },
+    rehearsal: { REHEARSAL_ROLE: "arkindex-backend", ARKINDEX_VERSION: c.version, REHEARSAL_BUCKETS: bucketNames.join(",") },
+  } as const;
+  const migrate = p.job("migrate", { ...app, command: ["arkindex", "migrate"], once: c.version, seconds: 3600, after: stores });
+  const systemWorkers = p.job("system-workers", {
+    ...app,
+    command: ["arkindex", "update_system_workers"],
+    once: c.version,
+    seconds: 600,
+    after: [migrate],
+  });
+
+  p.run("backend", {
+    ...app,
+    ports: { web: { number: 8000, protocol: "http" } },
+    routes: [{ host: p.hostname, path: "/", port: "web", seconds: 300 }],
+    health: { ready: { http: "web", path: "/api/v1/", below: 500 }, startSeconds: 120, stopSeconds: 30 },
+    replicas: c.backends,
+    after: [systemWorkers],
+  });
+  p.run("worker", {
+    ...app,
+    command: ["arkindex", "rqworker", "-v", "1", "default", "high"],
+    rehearsal: { ...app.rehearsal, REHEARSAL_ROLE: "arkindex-worker" },
+    health: { ready: { command: ["sh", "-c", "grep -q rqworker /proc/1/cmdline /proc/[0-9]*/cmdline"] }, startSeconds: 60, stopSeconds: 60 },
+    replicas: c.workers,
+    after: [systemWorkers],
+  });
+  p.run("cantaloupe", {
+    image: "arkindex/cantaloupe",
+    tier: "app",
+    cpu: 1,
+    memoryMiB: 1024,
+    files: [{ path: "/run/cantaloupe/cantaloupe.properties", secret: true, content: cantaloupeProperties(objects) }],
+    env: { CANTALOUPE_CONFIG: "/run/cantaloupe/cantaloupe.properties" },
+    rehearsal: { REHEARSAL_ROLE: "cantaloupe" },
+    ports: { web: { number: 8182, protocol: "http" } },
+    routes: [{ host: p.hostname, path: "/iiif/", port: "web", seconds: 300 }],
+    health: { ready: { http: "web", path: "/health" }, startSeconds: 120, stopSeconds: 30 },
+    replicas: 1,
+    after: [objects],
+  });
+
+  for (const [name, agent] of Object.entries(c.agents)) ponosAgent(p, name, agent);
+};
+
+/** A Ponos agent takes jobs of its farm and runs them as containers beside it, so it holds that host's Docker socket. */
+function ponosAgent(p: Platform, name: string, agent: ArkindexConfig["agents"][string]): void {
+  const path = "/run/ponos/agent.yml";
+  const data = "/usr/share/ponos/data";
+  const content = p
+    .configured(`ponosSeed-${name}`)
+    .apply((seed) => stringify({ url: p.url, farm_id: agent.farm, seed, data_dir: data, docker: {} }));
+  const health: Health = { ready: { command: ["sh", "-c", "test -d /proc/1"] }, startSeconds: 60, stopSeconds: 60 };
+  p.run(`agent-${name}`, {
+    image: "arkindex/ponos-agent",
+    tier: "app",
+    cpu: 1,
+    memoryMiB: 1024,
+    user: "0:0", // the socket's owner; it has no capability
+    callsEdge: true,
+    needs: ["container-api", "shared-folders"],
+    mounts: [{ volume: `ponos-${name}`, path: data }],
+    files: [{ path, secret: true, content }, ...trust(p)],
+    env: { PONOS_CONFIG: path, ...trustEnv(p) },
+    rehearsal: { REHEARSAL_ROLE: "ponos-agent" },
+    health,
+    replicas: 1,
+    ...(agent.machine === undefined ? {} : { machine: agent.machine }),
+  });
+}
+
+/** config.yml of backend and worker: keys as documented for 1.6 to 1.12. */
+function configYml(
+  p: Platform,
+  c: ArkindexConfig,
+  db: Given<"postgres">,
+  redis: Given<"redis">,
+  objects: Given<"objects">,
+  solr: Given<"solr">,
+): Output<string> {
+  const django = p.secret("secret-key");
+  return all([db.host, db.password, redis.host, objects.key, objects.secret, solr.host, django]).apply(([host, password, redisHost, key, secret, solrHost, secretKey]) =>
+    stringify({
+      secret_key: secretKey,
+      public_hostname: p.url,
+      database: { host, port: db.port, name: "arkindex", user: db.user, password },
+      redis: { host: redisHost },
+      s3: { access_key_id: key, secret_access_key: secret, endpoint: objects.url, region: objects.region },
+      solr: { api_url: `http://${solrHost}:${String(solr.port)}/solr/` },
+      cache: { type: "redis" },
+      features: { signup: false, search: true, ingest: true, ...c.features },
+      static: c.static,
+      ingest: { extra_buckets: [] },
+    }),
+  );
+}
+
+/** Cantaloupe reads any bucket: `bucket%2Fkey` is the identifier. It asks the store inside, past the edge. */
+function cantaloupeProperties(objects: Given<"objects">): Output<string> {
+  return all([objects.internal.host, objects.key, objects.secret]).apply(([host, key, secret]) => {
+    const endpoint = `http://${host}:${String(objects.internal.port)}`;
+    const keys: Dict<string> = {
+      "endpoint.health.enabled": "true",
+      "source.static": "S3Source",
+      "S3Source.endpoint": endpoint,
+      "S3Source.region": objects.region,
+      "S3Source.access_key_id": key,
+      "S3Source.secret_key": secret,
+      "S3Source.lookup_strategy": "BasicLookupStrategy",
+      "S3Source.BasicLookupStrategy.bucket.name": objects.bucket("uploads"),
+      "cache.server.derivative.enabled": "true",
+      "cache.server.derivative": "S3Cache",
+      "S3Cache.endpoint": endpoint,
+      "S3Cache.region": objects.region,
+      "S3Cache.access_key_id": key,
+      "S3Cache.secret_key": secret,
+      "S3Cache.bucket.name": objects.bucket("iiif-cache"),
+    };
+    return Object.entries(keys)
+      .map(([name, value]) => `${name} = ${value}\n`)
+      .join("");
+  });
+}
+
+/** Where a local authority signed the edge's certificate, callers of the edge are given it. */
+function trust({ ca }: Platform): File[] {
+  return ca === undefined ? [] : [{ path: caPath, content: ca }];
+}
+function trustEnv({ ca }: Platform): Dict<string> {
+  return ca === undefined ? {} : { AWS_CA_BUNDLE: caPath, REQUESTS_CA_BUNDLE: caPath, NODE_EXTRA_CA_CERTS: caPath };
+}
+
+/**
+ * Arkindex on a topology. A changed version replaces backend and worker and runs the migrations again; stores stay.
+ */
+export class Arkindex extends SystemComponent<ArkindexConfig> {
+  constructor(name: string, args: Partial<ArkindexConfig> & { readonly on: Topology }, opts?: ComponentResourceOptions) {
+    const { on, ...config } = args;
+    super("Arkindex", arkindex, name, arkindexConfig.parse(config), on, opts);
+  }
+}

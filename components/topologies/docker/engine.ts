@@ -1,0 +1,84 @@
+import { type ComponentResourceOptions, type CustomResourceOptions, type Input, type Resource, mergeOptions } from "@pulumi/pulumi";
+import * as docker from "@pulumi/docker";
+
+import type { Container, Dict, Tier } from "../../core/contracts.ts";
+import type { Image } from "../../core/images.ts";
+import type { Site } from "../../core/topology.ts";
+
+/** Labels on everything that is made on an engine: how a stack's own things are found again after a crash. */
+export function labels(site: Site, workload: string): { label: string; value: string }[] {
+  return [
+    { label: "platform-topologies.stack", value: site.stack },
+    { label: "platform-topologies.name", value: site.name },
+    { label: "platform-topologies.workload", value: workload },
+  ];
+}
+
+/** One Docker engine: its provider, the stack's networks on it, the images pulled there. */
+export class Engine {
+  readonly host: string;
+  readonly #site: Site;
+  readonly #key: string;
+  readonly #options: ComponentResourceOptions;
+  readonly #networks: Dict<docker.Network>;
+  readonly #images = new Map<string, docker.RemoteImage>();
+
+  /** `tiers`: the networks that it needs; a further machine has `app` alone. */
+  constructor(site: Site, key: string, host: string, registries: readonly string[], tiers: readonly Tier[], options: ComponentResourceOptions) {
+    this.host = host;
+    this.#site = site;
+    this.#key = key;
+    const provider = new docker.Provider(
+      `docker${suffix(key)}`,
+      // Credentials come from `docker login` on the machine that deploys: in the provider's own they would be plain state.
+      { host, registryAuth: registries.map((address) => ({ address })) },
+      options,
+    );
+    this.#options = mergeOptions(options, { provider });
+    this.#networks = Object.fromEntries(
+      tiers.map((tier) => [
+        tier,
+        new docker.Network(
+          `${tier}${suffix(key)}`,
+          // `internal`: no route out, so what is stolen from a store has nowhere to go.
+          { name: `${site.name}-${tier}`, driver: "bridge", internal: tier === "data", labels: labels(site, tier) },
+          this.#options,
+        ),
+      ]),
+    );
+  }
+
+  /** Options for a resource of this engine. */
+  under(parent: Resource, more: CustomResourceOptions = {}): CustomResourceOptions {
+    return mergeOptions(mergeOptions(this.#options, { parent }), more);
+  }
+
+  network(tier: Tier): docker.Network {
+    const network = this.#networks[tier] ?? this.#networks.app;
+    if (network === undefined) throw new Error(`no network for ${tier}`);
+    return network;
+  }
+
+  /** The networks that a container joins, outermost first. */
+  networksOf(container: Container, isSlot: boolean): Tier[] {
+    if (this.#networks.data === undefined) return ["app"];
+    const edge = container.tier === "edge" || container.callsEdge || (container.routes ?? []).length > 0;
+    const data = container.tier === "data" || (container.tier === "app" && !isSlot);
+    return [...(edge ? ["edge" as const] : []), ...(container.tier === "app" ? ["app" as const] : []), ...(data ? ["data" as const] : [])];
+  }
+
+  /** The image's id on this engine: pulled unless it is there, kept when the stack goes. */
+  image({ key, ref, rehearsing }: Image): Input<string> {
+    const name = rehearsing ? "rehearsal" : key;
+    let image = this.#images.get(name);
+    if (image === undefined) {
+      image = new docker.RemoteImage(`image-${name.replaceAll("/", "-")}${suffix(this.#key)}`, { name: ref, keepLocally: true }, this.#options);
+      this.#images.set(name, image);
+    }
+    return image.imageId;
+  }
+}
+
+function suffix(key: string): string {
+  return key === "" ? "" : `-${key}`;
+}

@@ -1,0 +1,202 @@
+import { ComponentResource, type ComponentResourceOptions, type Input, type Output, type Resource, mergeOptions } from "@pulumi/pulumi";
+import * as docker from "@pulumi/docker";
+import * as random from "@pulumi/random";
+
+import { Certificate, Gate, Job as OpsJob, OpsProvider } from "../../../ops/resources.ts";
+import type { Container, Dict, Health, Job, List, Ready, Slot, Tier, Workload } from "../../core/contracts.ts";
+import { type Image, imageOf } from "../../core/images.ts";
+import { replicaNames } from "../../core/plan.ts";
+import type { Capabilities, PlannedRoute, Services, Site, Topology } from "../../core/topology.ts";
+import { containerServices } from "../../services/index.ts";
+import { acmeFolder, type EdgeTls, traefik } from "../../services/traefik.ts";
+import { dockerCapabilities } from "./capabilities.ts";
+import { containerArgs, defaultMode, entry, environment } from "./container.ts";
+import { Engine, labels } from "./engine.ts";
+
+/** Who signs the edge's certificate: a local authority of this stack's own, the caller's files, or ACME. */
+export type DockerTls =
+  | { readonly mode: "local" }
+  | { readonly mode: "own"; readonly cert: Input<string>; readonly key: Input<string>; readonly ca?: Input<string> }
+  | { readonly mode: "acme"; readonly email: string; readonly caServer?: string | undefined };
+
+export interface DockerHostArgs {
+  readonly site: Site;
+  /** The engine's address: `unix://…`, `tcp://…` or `ssh://user@host`. */
+  readonly host: string;
+  /** Further engines, for workloads that name a machine. */
+  readonly machines?: Dict<string>;
+  /** The host's address to publish the edge on. `0.0.0.0`: all of them. */
+  readonly address: string;
+  readonly tls: DockerTls;
+  /** Registries whose `docker login` credentials the engine needs. */
+  readonly registries?: List<string>;
+}
+
+/** One Docker host: networks edge, app and data, an edge proxy, containers behind health gates. */
+export class DockerHost extends ComponentResource implements Topology {
+  readonly site: Site;
+  readonly capabilities: Capabilities = dockerCapabilities;
+  readonly services: Services = containerServices;
+  readonly passwords: Output<string>[] = [];
+  readonly options: ComponentResourceOptions;
+  readonly #args: DockerHostArgs;
+  readonly #engine: Engine;
+  readonly #machines: Dict<Engine>;
+  readonly #certificate: Certificate | undefined;
+  #edge: Ready = { ready: [] };
+
+  constructor(name: string, args: DockerHostArgs, opts: ComponentResourceOptions = {}) {
+    // No inputs: they would be stored in the state.
+    super("platform-topologies:index:DockerHost", name, {}, opts);
+    this.site = args.site;
+    this.#args = args;
+    const under = { parent: this, ...(opts.dependsOn ? { dependsOn: opts.dependsOn } : {}) };
+    const ops = new OpsProvider("ops", under);
+    const passwords = new random.Provider("random", {}, under);
+    this.#engine = new Engine(args.site, "", args.host, args.registries ?? [], ["edge", "app", "data"], under);
+    this.#machines = Object.fromEntries(
+      Object.entries(args.machines ?? {}).map(([key, host]) => [key, new Engine(args.site, key, host, args.registries ?? [], ["app"], under)]),
+    );
+    this.options = { providers: { ops, random: passwords } };
+    if (args.tls.mode === "local") {
+      const { hostname } = args.site;
+      this.#certificate = new Certificate("edge", { hostnames: [hostname, `*.${hostname}`] }, { ...under, provider: ops });
+    }
+    this.registerOutputs({});
+  }
+
+  get ca(): Output<string> | undefined {
+    return this.#certificate?.caCert;
+  }
+
+  edge(routes: List<PlannedRoute>, parent: Resource, logicalName: string): Ready {
+    const { tls, address } = this.#args;
+    const workload = traefik(this.site, routes, this.#edgeTls());
+    const args = this.#container("edge", workload, imageOf(this.site, workload.image), { tiers: ["edge"], aliases: ["edge", ...(workload.names ?? [])] });
+    const disk = tls.mode === "acme" ? this.#volume("edge", logicalName, parent) : undefined;
+    this.#edge = this.#start("edge", workload, logicalName, parent, this.#engine, {
+      ...args,
+      ...(disk ? { volumes: [{ volumeName: disk.name, containerPath: acmeFolder }] } : {}),
+      ports: Object.values(workload.ports ?? {}).map(({ number }) => ({ internal: number, external: number, ip: address })),
+    });
+    return this.#edge;
+  }
+
+  workload(name: string, workload: Workload, parent: Resource, logicalName: string): Ready {
+    const engine = this.#on(workload);
+    const tiers = engine.networksOf(workload, false);
+    const ready: Resource[] = [];
+    for (const replica of replicaNames(name, workload)) {
+      const index = replica.slice(name.length);
+      const aliases = [name, replica, ...(workload.names ?? [])];
+      const args = this.#container(replica, workload, imageOf(this.site, workload.image), { tiers, aliases });
+      // One after another: a change takes one replica at a time out of service.
+      ready.push(...this.#start(replica, workload, logicalName + index, parent, engine, args, ready).ready);
+    }
+    return { ready };
+  }
+
+  slot(name: string, slot: Slot, parent: Resource, logicalName: string): Ready {
+    const volume = this.#volume(name, logicalName, parent);
+    const args = this.#container(name, slot, imageOf(this.site, slot.image), {
+      tiers: this.#engine.networksOf(slot, true),
+      aliases: [name, ...(slot.names ?? [])],
+    });
+    const volumes = [{ volumeName: volume.name, containerPath: slot.disk.path }];
+    return this.#start(name, slot, logicalName, parent, this.#engine, { ...args, volumes });
+  }
+
+  job(name: string, job: Job, parent: Resource, logicalName: string): Ready {
+    const engine = this.#on(job);
+    const image = imageOf(this.site, job.image);
+    const { entrypoints, command } = entry(job);
+    const user = job.user ?? (image.rehearsing ? "65534:65534" : undefined);
+    const made = new OpsJob(
+      logicalName,
+      {
+        host: engine.host,
+        name: `${this.site.name}-${name}`,
+        image: engine.image(image),
+        ...(entrypoints ? { entrypoint: entrypoints } : {}),
+        command: command ?? [],
+        env: environment(job, image).apply((pairs) => Object.fromEntries(pairs.map((pair) => split(pair)))),
+        files: (job.files ?? []).map(({ path, content, secret = false, mode = defaultMode }) => ({ path, content, secret, mode })),
+        networks: engine.networksOf(job, job.tier === "data").map((tier) => engine.network(tier).id),
+        extraMounts: (job.mounts ?? []).map((mount) => ({ volume: "folder" in mount ? mount.folder : mount.volume, path: mount.path })),
+        ...(user === undefined ? {} : { user }),
+        memoryMiB: job.memoryMiB,
+        cpu: job.cpu,
+        seconds: job.seconds,
+        once: job.once,
+        labels: Object.fromEntries(labels(this.site, name).map(({ label, value }) => [label, value])),
+        redact: [...this.passwords],
+      },
+      { parent, dependsOn: this.#after(job) },
+    );
+    return { ready: [made] };
+  }
+
+  #edgeTls(): EdgeTls {
+    const { tls } = this.#args;
+    if (tls.mode === "acme") return { acme: { email: tls.email, ...(tls.caServer === undefined ? {} : { caServer: tls.caServer }) } };
+    if (tls.mode === "own") return { cert: tls.cert, key: tls.key };
+    if (this.#certificate === undefined) throw new Error("a local certificate is made with the host");
+    return { cert: this.#certificate.cert, key: this.#certificate.key };
+  }
+
+  #on({ machine }: Container): Engine {
+    return (machine === undefined ? undefined : this.#machines[machine]) ?? this.#engine;
+  }
+
+  #after({ after = [], callsEdge, routes = [] }: Container): Resource[] {
+    return [...after.flatMap(({ ready }) => ready), ...(callsEdge || routes.length > 0 ? this.#edge.ready : [])];
+  }
+
+  #container(name: string, container: Container & { readonly health: Health }, image: Image, joins: { tiers: List<Tier>; aliases: List<string> }) {
+    const args = containerArgs(this.site, this.#on(container), name, container, image, joins);
+    if (!container.needs?.includes("container-api")) return args;
+    const socket = { hostPath: "/var/run/docker.sock", containerPath: "/var/run/docker.sock" };
+    return { ...args, volumes: [socket] };
+  }
+
+  #volume(name: string, logicalName: string, parent: Resource): docker.Volume {
+    return new docker.Volume(
+      logicalName,
+      { name: `${this.site.name}-${name}`, labels: labels(this.site, name) },
+      this.#engine.under(parent, { protect: this.site.protect }),
+    );
+  }
+
+  /** The container and its gate: only the gate tells that it is ready. */
+  #start(
+    name: string,
+    { health, ...container }: Container & { readonly health: Health },
+    logicalName: string,
+    parent: Resource,
+    engine: Engine,
+    args: docker.ContainerArgs,
+    earlier: List<Resource> = [],
+  ): Ready {
+    const made = new docker.Container(
+      logicalName,
+      args,
+      engine.under(parent, {
+        dependsOn: [...this.#after(container), ...earlier],
+        // The provider changes its state and leaves the container as it is (kreuzwerker#988).
+        replaceOnChanges: ["healthcheck"],
+        deleteBeforeReplace: true,
+      }),
+    );
+    const gate = new Gate(
+      logicalName,
+      { host: engine.host, container: made.id, name: `${this.site.name}-${name}`, seconds: health.startSeconds + 30, redact: [...this.passwords] },
+      { parent },
+    );
+    return { ready: [gate] };
+  }
+}
+
+function split(pair: string): [string, string] {
+  const at = pair.indexOf("=");
+  return [pair.slice(0, at), pair.slice(at + 1)];
+}

@@ -1,0 +1,8 @@
+/** Native ES modules; types are stripped by the same Node that runs the program, so line numbers stay true. */
+export default {
+  testEnvironment: "node",
+  extensionsToTreatAsEsm: [".ts"],
+  transform: { "\\.ts$": "<rootDir>/test/support/strip-types.js" },
+  testMatch: ["<rootDir>/test/**/*.test.ts"],
+  watchman: false,
+};
