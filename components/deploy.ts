@@ -1,14 +1,12 @@
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-
 import * as pulumi from "@pulumi/pulumi";
 
 import { Stamp, OpsProvider } from "../ops/resources.ts";
 import { parseConfig, type Settings, type SystemSettings } from "./config.ts";
 import { check } from "./core/check.ts";
 import { type Problem, refuse } from "./core/errors.ts";
-import { type Image, resolveImage } from "./core/images.ts";
+import type { Image } from "./core/images.ts";
 import { containers, planOf } from "./core/plan.ts";
+import { siteOf } from "./core/site.ts";
 import type { Site } from "./core/topology.ts";
 import { containerServices } from "./services/index.ts";
 import { systems } from "./systems/index.ts";
@@ -40,7 +38,8 @@ export function planStack(raw: Readonly<Record<string, unknown>>, stack: string)
   const { problems, settings, system } = parseConfig(raw);
   if (settings === undefined || system === undefined) return { problems, images: [] };
   const { system: run, on } = systems[settings.system];
-  const site = siteOf(settings, stack);
+  const { docker, name = `${settings.system}-${stack}` } = settings;
+  const site = siteOf({ ...settings, name, ports: docker.ports });
   const plan = planOf(run, system, site, containerServices);
   const keys = [...new Set([...containers(plan).map(([, { image }]) => image), "traefik"])];
   return {
@@ -96,35 +95,6 @@ function parsed(value: string): unknown {
   } catch {
     return value;
   }
-}
-
-/** What set-up built in the place of images that it could not pull. */
-function localImages(): Record<string, string> {
-  const file = join(import.meta.dirname, "..", ".local", "images.json");
-  return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Record<string, string>) : {};
-}
-
-export function siteOf(settings: Settings, stack: string): Site {
-  const { backup, restore, mirror } = settings;
-  const choices = {
-    overrides: settings.images,
-    local: settings.localImages ? localImages() : {},
-    rehearsal: settings.rehearsal,
-    ...(mirror === undefined ? {} : { mirror }),
-  };
-  return {
-    name: settings.name ?? `${settings.system}-${stack}`,
-    stack,
-    hostname: settings.hostname,
-    ports: settings.docker.ports,
-    region: "",
-    peers: [],
-    protect: settings.protect,
-    image: (key) => resolveImage(key, choices),
-    secrets: Object.fromEntries(Object.entries(settings.secrets).map(([key, value]) => [key, pulumi.secret(value)])),
-    ...(backup ? { backup } : {}),
-    ...(restore ? { restore } : {}),
-  };
 }
 
 function tlsOf({ tls, secrets }: Settings) {

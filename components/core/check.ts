@@ -96,10 +96,10 @@ function portOf(probe: Exclude<Probe, { command: unknown }>): string {
 function sameRoutes(plan: Plan): Problem[] {
   const owners = new Map<string, string>();
   return [...plan.workloads, ...plan.slots].flatMap(([name, { routes = [] }]) =>
-    routes.flatMap(({ host, path }) => {
+    routes.flatMap(({ host, path, pool }) => {
       const owner = owners.get(host + path);
-      owners.set(host + path, name);
-      return owner === undefined ? [] : [{ key: `${name}.routes`, value: host + path, remedy: `${owner} answers there already` }];
+      owners.set(host + path, pool ?? name);
+      return owner === undefined || owner === pool ? [] : [{ key: `${name}.routes`, value: host + path, remedy: `${owner} answers there already` }];
     }),
   );
 }

@@ -42,6 +42,10 @@ export interface Route {
   /** How long one request may take; unset: 60. */
   readonly seconds?: number;
   readonly sticky?: { readonly cookie: string; readonly seconds: number };
+  /** Slots that give the same route the same pool answer it together. */
+  readonly pool?: string;
+  /** Paths below it that the outside does not get (404), as `/metrics`. */
+  readonly hidden?: List<string>;
 }
 
 /** A file that the container finds at `path` at start. It lies in a folder of ours: cloud mounts hide an image's own. */
@@ -93,7 +97,10 @@ export interface Container {
   /** Only for images that cannot read files: the lock file lists them (`secrets: "env"`). */
   readonly secretEnv?: Dict<Output<string>>;
   readonly files?: List<File>;
-  /** Shell before the server at every start, in the same container with the same disk. Idempotent. Needs `command`. */
+  /**
+   * Shell before the server at every start, in the same container with the same disk. Idempotent. Needs `command`. The
+   * server is "$@" of the same shell: an `export` reaches it, and `set -- "$@" --flag` adds to its command.
+   */
   readonly prepare?: string;
   readonly ports?: Dict<Port>;
   readonly needs?: List<Need>;
@@ -132,9 +139,22 @@ export type Backup = Dump | { readonly rebuilt: string };
 /** A workload with a disk and an identity: one replica, its own name, stopped before it is replaced. */
 export interface Slot extends Container {
   readonly health: Health;
-  readonly disk: { readonly path: string; readonly gib: number; readonly backup: Backup };
+  readonly disk: {
+    readonly path: string;
+    readonly gib: number;
+    readonly backup: Backup;
+    /**
+     * A file that the topology leaves on a disk that it has just made, and never again: a member of a cluster refuses
+     * in `prepare` to start on a disk with neither this nor data, for an emptied volume would replicate emptiness.
+     */
+    readonly marker?: string;
+  };
   /** Slots that name the same seat share a machine. */
   readonly seat?: string;
+  /** Labels that its node must carry, as for a workload. */
+  readonly nodes?: Dict<string>;
+  /** What runs before this member goes for good. Not at a replacement, not when the whole stack is destroyed. */
+  readonly leave?: Omit<Job, "once">;
 }
 
 /** Runs to its end once, and again when `once`, the image or the command changes. A failure stops the deployment. */
@@ -185,10 +205,20 @@ export interface Peer {
 /** Where slots of ours carry a store, `members` names them; empty when it is managed or the company's own. */
 export type Store = Endpoint & { readonly members: List<string> };
 
+/** What the ask of a store may add, for where containers of ours supply it. */
+export interface Wishes {
+  /** Further DNS names that the applications insist on; with several members each of them answers. */
+  readonly names?: List<string>;
+  /** Key of the image that the application brings for this store. */
+  readonly image?: string;
+  /** Labels that the nodes of its slots must carry. */
+  readonly nodeLabels?: Dict<string>;
+}
+
 /** A kind is a protocol, not a category. Each is a row: what is asked, what is given. */
 export interface Kinds {
   postgres: {
-    ask: {
+    ask: Wishes & {
       readonly databases: List<string>;
       readonly extensions?: List<string>;
       readonly settings?: Dict<string>;
@@ -198,13 +228,14 @@ export interface Kinds {
     give: Store & Login;
   };
   redis: {
-    ask: { readonly clientTls: boolean; readonly clientAuth: boolean; readonly keep: boolean; readonly memoryMiB: number };
+    ask: Wishes & { readonly clientTls: boolean; readonly clientAuth: boolean; readonly keep: boolean; readonly memoryMiB: number };
     give: Store & Partial<Login>;
   };
   objects: {
     ask: {
       readonly apis: List<"s3" | "azure-blob">;
-      readonly buckets: Dict<{ readonly cors?: string }>;
+      /** `mirror`: the regions that hold a copy. */
+      readonly buckets: Dict<{ readonly cors?: string; readonly mirror?: List<Peer> }>;
       /** Browsers read and write it: it gets a public name at the edge. */
       readonly browser: boolean;
       readonly gib: number;
@@ -221,14 +252,14 @@ export interface Kinds {
       bucket(name: string): string;
     };
   };
-  solr: { ask: { readonly collections: List<string>; readonly gib: number; readonly memoryMiB: number }; give: Store };
+  solr: { ask: Wishes & { readonly collections: List<string>; readonly gib: number; readonly memoryMiB: number }; give: Store };
   elasticsearch: {
-    ask: { readonly major: 7 | 8; readonly plugins?: List<string>; readonly nodes: number; readonly gib: number };
+    ask: Wishes & { readonly major: 7 | 8; readonly plugins?: List<string>; readonly nodes: number; readonly gib: number };
     give: Store & Login;
   };
-  nats: { ask: { readonly nodes: number; readonly jetstreamGib: number; readonly maxPayloadBytes?: number }; give: Store & Login };
+  nats: { ask: Wishes & { readonly nodes: number; readonly jetstreamGib: number; readonly maxPayloadBytes?: number }; give: Store & Login };
   amqp: {
-    ask: {
+    ask: Wishes & {
       readonly nodes: number;
       /** Slots of another store whose machines these share. */
       readonly beside: List<string>;
@@ -237,15 +268,23 @@ export interface Kinds {
     };
     give: Store & Login;
   };
-  cql: { ask: { readonly nodes: number; readonly keyspaces: List<string>; readonly peers: List<Peer>; readonly gib: number }; give: Store & Login };
-  influx: { ask: { readonly databases: Dict<{ readonly keep: string }>; readonly gib: number }; give: Store & Login };
+  cql: { ask: Wishes & { readonly nodes: number; readonly keyspaces: List<string>; readonly peers: List<Peer>; readonly gib: number }; give: Store & Login };
+  influx: { ask: Wishes & { readonly databases: Dict<{ readonly keep: string }>; readonly gib: number }; give: Store & Login };
   oidc: {
     ask: { readonly callback: string; readonly groups: List<string> };
-    give: { readonly issuer: Input<string>; readonly clientId: Input<string>; readonly clientSecret: Output<string> };
+    give: {
+      readonly issuer: Input<string>;
+      /** Spelt out: not every application reads them from the issuer. */
+      readonly urls: { readonly [U in "auth" | "token" | "keys" | "logout"]: Input<string> };
+      /** The claim that lists a user's groups. */
+      readonly groupsClaim: string;
+      readonly clientId: Input<string>;
+      readonly clientSecret: Output<string>;
+    };
   };
   containers: {
     ask: { readonly may: "read" | "run-apps"; readonly appsOn: string };
-    give: { readonly url: string; readonly network: string };
+    give: { readonly engine: "docker" | "swarm"; readonly url: string; readonly network: string };
   };
 }
 export type Kind = keyof Kinds;
@@ -254,6 +293,8 @@ export type Given<K extends Kind> = Kinds[K]["give"] & Ready;
 
 /** What a system or a recipe sees. The same function runs twice: first on paper, to be checked, then for real. */
 export interface Platform {
+  /** Prefix of everything with a global name in this stack. */
+  readonly name: string;
   /** The public name, and the address that a browser opens (with its port, when that is not 443). */
   readonly hostname: string;
   readonly url: string;

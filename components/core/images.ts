@@ -23,6 +23,11 @@ export type ImageRow = z.infer<typeof row>;
 /** Every image that a system may name: versions live here and nowhere else. */
 export const imageLock: Dict<ImageRow> = z.record(z.string(), row).parse(lock);
 
+/** The row of `key`; a row `media/*` is that of every `media/<name>` without one of its own. */
+export function imageRow(key: string): ImageRow | undefined {
+  return imageLock[key] ?? imageLock[key.replace(/[^/]+$/, "*")];
+}
+
 /** An image as a topology runs it. */
 export interface Image {
   readonly key: string;
@@ -46,7 +51,7 @@ export interface ImageChoices {
 
 /** The image for `key`, or what is missing. */
 export function resolveImage(key: string, choices: ImageChoices): Image | Problem {
-  const entry = imageLock[key];
+  const entry = imageRow(key);
   if (entry === undefined) {
     return { key: `images.${key}`, remedy: `no such image; known are ${Object.keys(imageLock).join(", ")}` };
   }
@@ -57,7 +62,7 @@ export function resolveImage(key: string, choices: ImageChoices): Image | Proble
   if (entry.built) return { key: `images.${key}`, remedy: "it is built, not pulled: run `npm start` once (or `npm test`), or name one here" };
   if (choices.rehearsal) {
     const stand = resolveImage("rehearsal", choices);
-    return "remedy" in stand ? stand : { ...stand, key, rehearsing: true };
+    return "remedy" in stand ? stand : { ...stand, key, rehearsing: true, secrets: image.secrets };
   }
   const example = entry.example === undefined ? "" : `, as ${entry.example}`;
   return { key: `images.${key}`, remedy: `a private image: name your reference${example}, or set rehearsal: true to deploy without it` };

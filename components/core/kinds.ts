@@ -40,8 +40,15 @@ export function onPaper<K extends Kind>(kind: K, name: string): Given<K> {
     amqp: () => ({ ...store("amqp"), ...login }),
     cql: () => ({ ...store("cql"), ...login }),
     influx: () => ({ ...store("influx"), ...login }),
-    oidc: () => ({ issuer: output(""), clientId: output(""), clientSecret: nothing, ready: [] }),
-    containers: () => ({ url: `http://${name}-1:2375`, network: name, ready: [] }),
+    oidc: () => ({
+      issuer: "https://issuer.invalid",
+      urls: { auth: output(""), token: output(""), keys: output(""), logout: output("") },
+      groupsClaim: "groups",
+      clientId: output(""),
+      clientSecret: nothing,
+      ready: [],
+    }),
+    containers: () => ({ engine: "docker", url: `http://${name}-1:2375`, network: name, ready: [] }),
   };
   return rows[kind]();
 }

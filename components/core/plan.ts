@@ -41,12 +41,24 @@ export function replicaNames(name: string, { replicas }: Workload): List<string>
 
 /** What the edge sends where: known before the first workload exists, so the edge can be made first. */
 export function routesOf(plan: Plan): List<PlannedRoute> {
-  return [
+  return pooled([
     ...[...plan.workloads].flatMap(([to, workload]) =>
       (workload.routes ?? []).map((route) => ({ ...route, to, servers: servers(replicaNames(to, workload), workload, route.port) })),
     ),
-    ...[...plan.slots].flatMap(([to, slot]) => (slot.routes ?? []).map((route) => ({ ...route, to, servers: servers([to], slot, route.port) }))),
-  ];
+    ...[...plan.slots].flatMap(([to, slot]) =>
+      (slot.routes ?? []).map((route) => ({ ...route, to: route.pool ?? to, servers: servers([to], slot, route.port) })),
+    ),
+  ]);
+}
+
+/** Slots that answer one route together are one route with several servers. */
+function pooled(routes: List<PlannedRoute>): List<PlannedRoute> {
+  const byPath = new Map<string, PlannedRoute>();
+  for (const route of routes) {
+    const key = `${route.to} ${route.host}${route.path}`;
+    byPath.set(key, { ...route, servers: [...(byPath.get(key)?.servers ?? []), ...route.servers] });
+  }
+  return [...byPath.values()];
 }
 
 function servers(hosts: List<string>, { ports }: Container, key: string): List<string> {

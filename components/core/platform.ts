@@ -34,6 +34,9 @@ export abstract class BasePlatform implements Platform {
     this.dumps = dumps;
   }
 
+  get name(): string {
+    return this.#site.name;
+  }
   get hostname(): string {
     return this.#site.hostname;
   }

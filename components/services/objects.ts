@@ -44,7 +44,7 @@ export const objects: Recipe<"objects"> = (p, name, ask) => {
         files: [{ path: `${rcloneSections}/${name}.conf`, content: rclone(name, key, secret, host), secret: true }],
         // What a run overwrites or deletes goes to `archive`, by date: a mistake is not copied over the last good one.
         dump: Object.keys(ask.buckets)
-          .map((b) => `rclone sync ${name}:${b} "$TO/current/${b}" --backup-dir "$TO/archive/$STAMP/${b}" --create-empty-src-dirs`)
+          .map((b) => `rclone mkdir "$TO/current/${b}"; rclone sync ${name}:${b} "$TO/current/${b}" --backup-dir "$TO/archive/$STAMP/${b}"`)
           .join("\n"),
         restore: Object.keys(ask.buckets).map((b) => restore(`${name}:${b}`, b)).join("\n"),
       },
@@ -78,7 +78,7 @@ export const objects: Recipe<"objects"> = (p, name, ask) => {
 /** The newest copy, and over it what later runs overwrote or deleted, back to the time asked for. */
 function restore(bucket: string, folder: string): string {
   return `[ -z "$(rclone lsf --max-depth 1 ${bucket})" ] || { echo "bucket ${folder} is not empty: restore goes into empty buckets only" >&2; exit 1; }
-rclone copy "$TO/current/${folder}" ${bucket}
+rclone copy "$TO/current/${folder}" ${bucket} || [ $? -eq 3 ] # 3: an empty folder, which a bucket does not have
 for later in $(rclone lsf --dirs-only "$TO/archive" 2>/dev/null | tr -d / | sort -r); do
   if [[ "$later" > "$AT" ]]; then rclone copy --ignore-times "$TO/archive/$later/${folder}" ${bucket} || [ $? -eq 3 ]; fi
 done`;

@@ -115,7 +115,7 @@ function ponosAgent(p: Platform, name: string, agent: ArkindexConfig["agents"][s
     user: "0:0", // the socket's owner; it has no capability
     callsEdge: true,
     needs: ["container-api", "shared-folders"],
-    mounts: [{ volume: `ponos-${name}`, path: data }],
+    mounts: [{ volume: `${p.name}-ponos-${name}`, path: data }],
     files: [{ path, secret: true, content }, ...trust(p)],
     env: { PONOS_CONFIG: path, ...trustEnv(p) },
     rehearsal: { REHEARSAL_ROLE: "ponos-agent" },

@@ -76,7 +76,7 @@ function upload({ path, content, mode = defaultMode }: File): docker.types.input
 }
 export const defaultMode = 0o444;
 
-function mounts({ mounts: asked = [] }: Container): docker.types.input.ContainerVolume[] {
+export function mounts({ mounts: asked = [] }: Container): docker.types.input.ContainerVolume[] {
   return asked.map((mount) => ("folder" in mount ? { hostPath: mount.folder, containerPath: mount.path } : { volumeName: mount.volume, containerPath: mount.path }));
 }
 

@@ -17,7 +17,6 @@ export function labels(site: Site, workload: string): { label: string; value: st
 /** One Docker engine: its provider, the stack's networks on it, the images pulled there. */
 export class Engine {
   readonly host: string;
-  readonly #site: Site;
   readonly #key: string;
   readonly #options: ComponentResourceOptions;
   readonly #networks: Dict<docker.Network>;
@@ -26,7 +25,6 @@ export class Engine {
   /** `tiers`: the networks that it needs; a further machine has `app` alone. */
   constructor(site: Site, key: string, host: string, registries: readonly string[], tiers: readonly Tier[], options: ComponentResourceOptions) {
     this.host = host;
-    this.#site = site;
     this.#key = key;
     const provider = new docker.Provider(
       `docker${suffix(key)}`,
@@ -62,7 +60,7 @@ export class Engine {
   /** The networks that a container joins, outermost first. */
   networksOf(container: Container, isSlot: boolean): Tier[] {
     if (this.#networks.data === undefined) return ["app"];
-    const edge = container.tier === "edge" || container.callsEdge || (container.routes ?? []).length > 0;
+    const edge = container.tier === "edge" || container.callsEdge === true || (container.routes ?? []).length > 0;
     const data = container.tier === "data" || (container.tier === "app" && !isSlot);
     return [...(edge ? ["edge" as const] : []), ...(container.tier === "app" ? ["app" as const] : []), ...(data ? ["data" as const] : [])];
   }

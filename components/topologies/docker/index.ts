@@ -1,4 +1,4 @@
-import { ComponentResource, type ComponentResourceOptions, type Input, type Output, type Resource, mergeOptions } from "@pulumi/pulumi";
+import { ComponentResource, type ComponentResourceOptions, type Input, type Output, type Resource } from "@pulumi/pulumi";
 import * as docker from "@pulumi/docker";
 import * as random from "@pulumi/random";
 
@@ -10,7 +10,7 @@ import type { Capabilities, PlannedRoute, Services, Site, Topology } from "../..
 import { containerServices } from "../../services/index.ts";
 import { acmeFolder, type EdgeTls, traefik } from "../../services/traefik.ts";
 import { dockerCapabilities } from "./capabilities.ts";
-import { containerArgs, defaultMode, entry, environment } from "./container.ts";
+import { containerArgs, defaultMode, entry, environment, mounts } from "./container.ts";
 import { Engine, labels } from "./engine.ts";
 
 /** Who signs the edge's certificate: a local authority of this stack's own, the caller's files, or ACME. */
@@ -149,14 +149,14 @@ export class DockerHost extends ComponentResource implements Topology {
   }
 
   #after({ after = [], callsEdge, routes = [] }: Container): Resource[] {
-    return [...after.flatMap(({ ready }) => ready), ...(callsEdge || routes.length > 0 ? this.#edge.ready : [])];
+    return [...after.flatMap(({ ready }) => ready), ...(callsEdge === true || routes.length > 0 ? this.#edge.ready : [])];
   }
 
   #container(name: string, container: Container & { readonly health: Health }, image: Image, joins: { tiers: List<Tier>; aliases: List<string> }) {
     const args = containerArgs(this.site, this.#on(container), name, container, image, joins);
     if (!container.needs?.includes("container-api")) return args;
     const socket = { hostPath: "/var/run/docker.sock", containerPath: "/var/run/docker.sock" };
-    return { ...args, volumes: [socket] };
+    return { ...args, volumes: [...mounts(container), socket] };
   }
 
   #volume(name: string, logicalName: string, parent: Resource): docker.Volume {

@@ -1,0 +1,61 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { getStack, type Input, output, secret } from "@pulumi/pulumi";
+
+import type { Dict } from "./contracts.ts";
+import { resolveImage } from "./images.ts";
+import type { BackupPlace, Restore, Site } from "./topology.ts";
+
+/** What a caller says of its stack; the rest has a default. */
+export interface SiteArgs {
+  /** Prefix of everything with a global name, as containers and volumes: at most 31 letters, digits and hyphens. */
+  readonly name: string;
+  /** The public DNS name. */
+  readonly hostname: string;
+  /** The edge's ports. Default: 80 and 443. */
+  readonly ports?: { readonly http: number; readonly https: number };
+  /** Data and passwords refuse destroy and replacement. Default: true. */
+  readonly protect?: boolean;
+  /** References for images, by key of images.json. */
+  readonly images?: Dict<string>;
+  /** Put the rehearsal image in the place of private images that `images` does not name. Default: false. */
+  readonly rehearsal?: boolean;
+  /** Use the images that set-up built on this machine. Default: false. */
+  readonly localImages?: boolean;
+  /** A registry that mirrors all public ones. */
+  readonly mirror?: string | undefined;
+  /** What systems ask the operator for, by name. */
+  readonly secrets?: Dict<Input<string>>;
+  readonly backup?: { readonly everyHours: number; readonly keepDays: number; readonly to: BackupPlace } | undefined;
+  readonly restore?: Restore | undefined;
+}
+
+export function siteOf(args: SiteArgs): Site {
+  const { backup, restore, mirror, ports = { http: 80, https: 443 } } = args;
+  const choices = {
+    overrides: args.images ?? {},
+    local: args.localImages ? localImages() : {},
+    rehearsal: args.rehearsal ?? false,
+    ...(mirror === undefined ? {} : { mirror }),
+  };
+  return {
+    name: args.name,
+    stack: getStack(),
+    hostname: args.hostname,
+    ports,
+    region: "",
+    peers: [],
+    protect: args.protect ?? true,
+    image: (key) => resolveImage(key, choices),
+    secrets: Object.fromEntries(Object.entries(args.secrets ?? {}).map(([key, value]) => [key, secret(output(value))])),
+    ...(backup ? { backup } : {}),
+    ...(restore ? { restore } : {}),
+  };
+}
+
+/** What set-up built in the place of images that it could not pull. */
+function localImages(): Dict<string> {
+  const file = join(import.meta.dirname, "../../.local/images.json");
+  return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Dict<string>) : {};
+}

@@ -1,0 +1,81 @@
+/** One service alone, imported into a program of somebody's own: what README shows, on the real engine. */
+import { readFileSync } from "node:fs";
+
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+
+import { containerIds, engine, inContainer, localImage } from "../support/arkindex.ts";
+import { repo, TestStack } from "../support/stack.ts";
+
+const name = "pg-alone";
+let stack: TestStack;
+
+/** README's example as it stands, but for where the components are, its name, and this machine's images. */
+function example(): string {
+  const [, code = ""] = /## Import a component[\s\S]*?```ts\n([\s\S]*?)```/.exec(readFileSync(`${repo}/README.md`, "utf8")) ?? [];
+  expect(code).toContain("new Postgres");
+  return code
+    .replaceAll('"./components/', `"${repo}/components/`)
+    .replace('name: "shop",', `name: "${name}", localImages: true, protect: false,`);
+}
+
+beforeAll(async () => {
+  stack = await TestStack.create({ program: example(), config: { "pulumi:disable-default-providers": ["*"] } });
+}, 60_000);
+
+afterAll(async () => {
+  await stack.dispose();
+}, 60_000);
+
+test("it comes up, and a second preview is empty", async () => {
+  const { code, output } = await stack.up();
+  expect({ code, output }).toMatchObject({ code: 0 });
+  expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+  expect(Object.keys(await containerIds(name))).toEqual(["db-1"]);
+}, 120_000);
+
+test("its outputs are enough to use it", async () => {
+  const { host, password } = (await stack.outputs()) as { host: string; password: string };
+  const script = `PGPASSWORD='${password}' psql -At -h ${host} -U app shop -c 'create table t (x int); insert into t values (7); select x from t'`;
+  const { status, body } = await inContainer({ image: localImage("toolbox"), network: `${name}-data` }, script);
+  expect({ status, body: body.trim().split("\n").at(-1) }).toEqual({ status: 0, body: "7" });
+}, 30_000);
+
+test("a process killed in the middle of its work comes back with its rows", async () => {
+  const ids = await containerIds(name);
+  const container = engine.getContainer(ids["db-1"] ?? "");
+  const { State } = await container.inspect();
+  process.kill(State.Pid, "SIGKILL");
+  const { password } = (await stack.outputs()) as { password: string };
+  const script = `for i in $(seq 60); do PGPASSWORD='${password}' psql -At -h db-1 -U app shop -c 'select x from t' && exit 0; sleep 1; done; exit 1`;
+  const { status, body } = await inContainer({ image: localImage("toolbox"), network: `${name}-data` }, script);
+  expect(status).toBe(0);
+  expect(body).toContain("7");
+}, 90_000);
+
+test("a transform of the caller's reaches the container inside", async () => {
+  const transform = `import * as pulumi from "@pulumi/pulumi";
+pulumi.runtime.registerResourceTransform(({ type, props, opts }) =>
+  type === "docker:index/container:Container" ? { props: { ...props, memory: 700, memorySwap: 700 }, opts } : undefined);
+`;
+  await stack.rewrite(transform + example());
+  const { code, output } = await stack.up();
+  expect({ code, output }).toMatchObject({ code: 0 });
+  const ids = await containerIds(name);
+  const { HostConfig } = await engine.getContainer(ids["db-1"] ?? "").inspect();
+  expect(HostConfig.Memory).toBe(700 * 1024 * 1024);
+}, 120_000);
+
+test("a service that its topology cannot run alone is refused before anything is made", async () => {
+  const before = await stack.state();
+  await stack.rewrite(
+    example()
+      .replace(/import \{ Postgres \}.*/, `import { ObjectStore } from "${repo}/components/services/objects.ts";`)
+      .replace(/const db = .*/, 'const db = new ObjectStore("objects", { on, apis: ["s3"], buckets: {}, browser: true, gib: 1 });')
+      .replace("export const { host, password } = db.given;", ""),
+  );
+  const { code, output } = await stack.preview();
+  expect(code).not.toBe(0);
+  expect(output).toContain("objects-1: its public name needs an edge: use it inside a system");
+  expect(await stack.state()).toEqual(before);
+  await stack.rewrite(example());
+}, 60_000);

@@ -1,0 +1,188 @@
+/** Arkindex on one Docker host, as the program registers it: counts by type, and the values that matter. */
+import { beforeAll, describe, expect, test } from "@jest/globals";
+
+import { imageLock } from "../../components/core/images.ts";
+import { siteOf } from "../../components/core/site.ts";
+import { Arkindex } from "../../components/systems/arkindex.ts";
+import { DockerHost } from "../../components/topologies/docker/index.ts";
+import { inventory, record, type Registered } from "../support/mocks.ts";
+
+const site = () =>
+  siteOf({
+    name: "ark",
+    hostname: "ark.example.com",
+    images: { toolbox: "toolbox:1", rehearsal: "rehearsal:1" },
+    rehearsal: true,
+    secrets: { "ponosSeed-gpu": "the-seed" },
+    backup: { everyHours: 24, keepDays: 14, to: { path: "/srv/backup" } },
+  });
+const farm = "3f0b9d9c-0c3c-4d0a-9d1c-0a5f5d6f7a8b";
+
+function deploy(config: Partial<ConstructorParameters<typeof Arkindex>[1]> = {}, machines: Record<string, string> = {}) {
+  return record(() => {
+    const on = new DockerHost("docker", { site: site(), host: "unix:///run/d.sock", address: "0.0.0.0", tls: { mode: "local" }, machines });
+    new Arkindex("arkindex", { ...config, on });
+  });
+}
+
+let all: Registered[];
+beforeAll(async () => {
+  all = await deploy();
+});
+const containers = (of = all) => of.filter(({ type }) => type === "docker:index/container:Container");
+const byName = (name: string, of = all): Registered["inputs"] => {
+  const found = of.find((each) => each.name === name && each.type === "docker:index/container:Container");
+  if (found === undefined) throw new Error(`no container ${name}`);
+  return found.inputs;
+};
+const networks = (inputs: Registered["inputs"]) => (inputs.networksAdvanced as { name: string }[]).map(({ name }) => name.replace("-id", ""));
+
+test("inventory", () => {
+  expect(inventory(all)).toEqual({
+    "docker:Container": 9, // edge, 4 stores, backend, worker, cantaloupe, backup
+    "docker:Network": 3, // edge, app, data
+    "docker:RemoteImage": 7, // one an image: backend, worker and cantaloupe rehearse on one
+    "docker:Volume": 4, // one a store
+    "ops:Certificate": 1,
+    "ops:Gate": 9, // one a container
+    "ops:Job": 5, // db, objects and solr set up; migrate; system workers
+    "platform-topologies:Arkindex": 1,
+    "platform-topologies:DockerHost": 1,
+    "platform-topologies:ObjectStore": 1,
+    "platform-topologies:Postgres": 1,
+    "platform-topologies:Redis": 1,
+    "platform-topologies:Solr": 1,
+    "pulumi:docker": 1,
+    "pulumi:ops": 1,
+    "pulumi:random": 1,
+    "random:RandomPassword": 3, // database, object store, Django
+  });
+});
+
+test("every resource has a provider of its own topology, never a default one", () => {
+  for (const { custom, type, provider, name } of all) {
+    if (!custom || type.startsWith("pulumi:")) continue;
+    const [packageName = ""] = type.split(":");
+    expect(`${name} ${provider}`).toContain(`pulumi:providers:${packageName}::${packageName}`);
+  }
+});
+
+test("component inputs are stored in the state, so there are none", () => {
+  for (const { custom, inputs } of all) if (!custom) expect(inputs).toEqual({});
+});
+
+test("who is on which network", () => {
+  expect(Object.fromEntries(containers().map(({ name, inputs }) => [name, networks(inputs).join(" ")]))).toEqual({
+    "arkindex-edge": "edge",
+    "arkindex-db-1": "data",
+    "arkindex-redis-1": "data",
+    "arkindex-solr-1": "data",
+    "arkindex-objects-1": "edge app",
+    "arkindex-backend-1": "edge app data",
+    "arkindex-worker-1": "edge app data",
+    "arkindex-cantaloupe-1": "edge app data",
+    "arkindex-backup-1": "app data",
+  });
+  const data = all.find(({ name, type }) => name === "data" && type.startsWith("docker:"));
+  expect(data?.inputs.internal).toBe(true);
+});
+
+describe("every container", () => {
+  test("only the edge publishes ports", () => {
+    expect(containers().filter(({ inputs }) => inputs.ports !== undefined).map(({ name }) => name)).toEqual(["arkindex-edge"]);
+    expect(byName("arkindex-edge").ports).toEqual([
+      { internal: 80, external: 80, ip: "0.0.0.0" },
+      { internal: 443, external: 443, ip: "0.0.0.0" },
+    ]);
+  });
+
+  test("no privileges, limits, restarts, rotated logs, a grace before the kill", () => {
+    for (const { inputs } of containers()) {
+      expect(inputs).toMatchObject({
+        capabilities: { drops: ["ALL"] },
+        securityOpts: ["no-new-privileges:true"],
+        restart: "unless-stopped",
+        logOpts: { "max-size": "10m", "max-file": "3" },
+        init: true,
+        mustRun: false,
+      });
+      expect(inputs.privileged).toBeUndefined();
+      expect(inputs.memory).toBe(inputs.memorySwap);
+      expect(Number(inputs.memory)).toBeGreaterThanOrEqual(128);
+      expect(Number(inputs.cpus)).toBeGreaterThan(0);
+      expect(Number(inputs.destroyGraceSeconds)).toBeGreaterThanOrEqual(15);
+      expect(inputs.healthcheck).toBeDefined();
+    }
+  });
+
+  test("no password in an environment or a command", () => {
+    for (const { inputs } of containers()) {
+      expect(JSON.stringify([inputs.envs, inputs.command, inputs.entrypoints, inputs.labels])).not.toMatch(/password-of-|the-seed|KEY/);
+    }
+  });
+});
+
+test("config.yml is a file of backend and worker, with the documented keys", () => {
+  for (const name of ["arkindex-backend-1", "arkindex-worker-1"]) {
+    const [config] = byName(name).uploads as { file: string; content: string }[];
+    expect(config?.file).toBe("/run/arkindex/config.yml");
+    expect(config?.content).toBe(`secret_key: password-of-arkindex-secret-key
+public_hostname: https://ark.example.com
+database:
+  host: db-1
+  port: 5432
+  name: arkindex
+  user: app
+  password: password-of-arkindex-db-password
+redis:
+  host: redis-1
+s3:
+  access_key_id: app
+  secret_access_key: password-of-arkindex-objects-password
+  endpoint: https://objects.ark.example.com
+  region: us-east-1
+solr:
+  api_url: http://solr-1:8983/solr/
+cache:
+  type: redis
+features:
+  signup: false
+  search: true
+  ingest: true
+static: {}
+ingest:
+  extra_buckets: []
+`);
+  }
+});
+
+test("adding a replica adds its container and gate, and a server at the edge", async () => {
+  const more = await deploy({ backends: 2 });
+  const names = (of: readonly Registered[]) => new Set(of.map(({ type, name }) => `${type} ${name}`));
+  expect([...names(more)].filter((each) => !names(all).has(each)).sort()).toEqual([
+    "docker:index/container:Container arkindex-backend-2",
+    "ops:index:Gate arkindex-backend-2",
+  ]);
+  expect([...names(all)].filter((each) => !names(more).has(each))).toEqual([]);
+  const changed = containers().filter(({ name, inputs }) => JSON.stringify(inputs) !== JSON.stringify(byName(name, more)));
+  expect(changed.map(({ name }) => name)).toEqual(["arkindex-edge"]);
+});
+
+test("an agent on another machine has that machine's engine, network and image, and is trusted with its socket", async () => {
+  const more = await deploy({ agents: { gpu: { farm, machine: "gpu1" } } }, { gpu1: "ssh://root@gpu1.example.com" });
+  const agent = more.find(({ name, type }) => name === "arkindex-agent-gpu-1" && type.startsWith("docker:"));
+  expect(agent?.provider).toContain("::docker-gpu1");
+  expect(networks(agent?.inputs ?? {})).toEqual(["app-gpu1"]);
+  expect(agent?.inputs.image).toBe("sha256:image-rehearsal-gpu1");
+  expect(JSON.stringify(agent?.inputs.volumes)).toContain("docker.sock");
+  const gate = more.find(({ name, type }) => name === "arkindex-agent-gpu-1" && type.startsWith("ops:"));
+  expect(gate?.inputs.host).toBe("ssh://root@gpu1.example.com");
+});
+
+test("a public image has a version in the lock file; a private one has none", () => {
+  for (const [key, { ref, version, built, example }] of Object.entries(imageLock)) {
+    expect({ key, whole: (ref === undefined) === (version === undefined) }).toEqual({ key, whole: true });
+    expect([ref, built, example].filter((each) => each !== undefined)).toHaveLength(1);
+    expect(version).not.toBe("latest");
+  }
+});

@@ -1,0 +1,165 @@
+/** Arkindex on this machine's engine as a throw-away stack: the project's own program, a config of the test's. */
+import { readFileSync } from "node:fs";
+import type { IncomingHttpHeaders } from "node:http";
+import { request } from "node:https";
+
+import Docker from "dockerode";
+
+import { repo, TestStack } from "./stack.ts";
+
+export const engine = new Docker();
+
+export interface ArkindexTest {
+  /** Prefix of containers, networks and volumes: one of its own for each test file. */
+  readonly name: string;
+  /** The edge's port for https; the one below it is for http. */
+  readonly https: number;
+  /** Further or other keys of the config, without the project's prefix. */
+  readonly config?: Readonly<Record<string, unknown>>;
+  /** TypeScript before the program: transforms that break something on purpose. */
+  readonly before?: string;
+}
+
+const project = "platform-topologies";
+
+export function arkindexConfig({ name, https, config = {} }: ArkindexTest): Record<string, unknown> {
+  const own = {
+    system: "arkindex",
+    topology: "docker",
+    name,
+    hostname: `${name}.localhost`,
+    rehearsal: true,
+    protect: false,
+    localImages: true,
+    docker: { address: "127.0.0.1", ports: { http: https - 1, https } },
+    backup: { everyHours: 24, to: { volume: `${name}-backup` } },
+    arkindex: { version: "1.7.0" },
+    ...config,
+  };
+  const keys = Object.entries(own).map(([key, value]) => [`${project}:${key}`, value]);
+  return { "pulumi:disable-default-providers": ["*"], ...Object.fromEntries(keys) };
+}
+
+/** The program of index.ts, after `before`. */
+export function arkindexProgram(before = ""): string {
+  return `import * as pulumi from "@pulumi/pulumi";
+${before}
+const stack = await import("${repo}/index.ts");
+export const { url, rehearsing, endpoints, passwords, ca, images } = stack;
+void pulumi;
+`;
+}
+
+/** A transform that adds an environment variable to one container, or to one job. */
+export function withEnvironment(resource: string, key: string, value: string): string {
+  return `pulumi.runtime.registerResourceTransform((args) => {
+  if (args.name !== "${resource}") return undefined;
+  if (args.type === "docker:index/container:Container") {
+    args.props.envs = pulumi.output(args.props.envs).apply((envs) => [...envs, "${key}=${value}"].sort());
+  } else if (args.type === "ops:index:Job") {
+    args.props.env = pulumi.output(args.props.env).apply((env) => ({ ...env, "${key}": "${value}" }));
+  } else return undefined;
+  return { props: args.props, opts: args.opts };
+});`;
+}
+
+export async function arkindexStack(test: ArkindexTest): Promise<TestStack> {
+  const program = arkindexProgram(test.before);
+  return TestStack.create({ project, program, config: arkindexConfig(test) });
+}
+
+export interface Reply {
+  readonly status: number;
+  readonly body: string;
+  readonly headers?: IncomingHttpHeaders;
+}
+
+/** A request through the edge, as a browser makes it: the public name, the stack's own authority, this machine's loopback. */
+export function call(url: string, ca: string, options: { method?: string; body?: string; headers?: Record<string, string> } = {}): Promise<Reply> {
+  return new Promise((resolve, reject) => {
+    const { hostname, port, pathname, search } = new URL(url);
+    const { method = "GET", body, headers = {} } = options;
+    const sent = request({ host: "127.0.0.1", port, path: pathname + search, method, ca, servername: hostname, headers: { host: `${hostname}:${port}`, ...headers } }, (answer) => {
+      const chunks: Buffer[] = [];
+      answer.on("data", (chunk: Buffer) => chunks.push(chunk));
+      answer.on("end", () => {
+        resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: Buffer.concat(chunks).toString() });
+      });
+    });
+    sent.setTimeout(10_000, () => sent.destroy(new Error(`${url} took longer than 10 s`)));
+    sent.on("error", reject);
+    sent.end(body);
+  });
+}
+
+/** Polls until `probe` returns something; fails with what it threw last. */
+export async function eventually<T>(probe: () => Promise<T | undefined>, seconds = 60): Promise<T> {
+  const end = Date.now() + seconds * 1000;
+  let last: unknown = new Error("nothing came");
+  while (Date.now() < end) {
+    try {
+      const found = await probe();
+      if (found !== undefined) return found;
+    } catch (error) {
+      last = error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+  throw last;
+}
+
+/** Runs a shell script in a container of this stack, or in a new one of `image` on `network`; output and exit code. */
+export async function inContainer(where: { container: string } | { image: string; network: string }, script: string): Promise<Reply> {
+  if ("container" in where) {
+    const exec = await engine.getContainer(where.container).exec({ Cmd: ["sh", "-c", script], AttachStdout: true, AttachStderr: true });
+    const stream = await exec.start({});
+    const body = await collect(stream);
+    const { ExitCode } = await exec.inspect();
+    return { status: ExitCode ?? -1, body };
+  }
+  const container = await engine.createContainer({
+    Image: where.image,
+    Entrypoint: ["sh", "-c", script],
+    Cmd: [],
+    Labels: { "platform-topologies.test": "client" },
+    HostConfig: { NetworkMode: where.network },
+  });
+  try {
+    const stream = await container.attach({ stream: true, stdout: true, stderr: true });
+    const body = collect(stream);
+    await container.start();
+    const { StatusCode } = (await container.wait()) as { StatusCode: number };
+    return { status: StatusCode, body: await body };
+  } finally {
+    await container.remove({ force: true });
+  }
+}
+
+/** Docker's stream of frames: 8 bytes of header, then that many of either output. */
+async function collect(stream: NodeJS.ReadableStream): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(Buffer.from(chunk as Uint8Array));
+  const all = Buffer.concat(chunks);
+  let text = "";
+  for (let at = 0; at + 8 <= all.length; at += 8 + all.readUInt32BE(at + 4)) text += all.subarray(at + 8, at + 8 + all.readUInt32BE(at + 4)).toString();
+  return text;
+}
+
+/** What set-up built here, by key. */
+export function localImage(key: string): string {
+  const images = JSON.parse(readFileSync(`${repo}/.local/images.json`, "utf8")) as Record<string, string>;
+  const found = images[key];
+  if (found === undefined) throw new Error(`no local image ${key}: npm test builds it`);
+  return found;
+}
+
+/** Ids of the stack's containers by their workload's name. */
+export async function containerIds(name: string): Promise<Record<string, string>> {
+  const all = await engine.listContainers({ all: true, filters: { label: [`platform-topologies.name=${name}`] } });
+  return Object.fromEntries(all.map(({ Id, Names }) => [Names[0]?.slice(name.length + 2) ?? Id, Id]));
+}
+
+/** Removes what a test's own backup volume leaves: the program never removes it. */
+export async function removeVolume(name: string): Promise<void> {
+  await engine.getVolume(name).remove({ force: true });
+}

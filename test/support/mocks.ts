@@ -1,0 +1,65 @@
+import * as pulumi from "@pulumi/pulumi";
+
+/** A resource as the program registered it; secrets are unwrapped, and their paths are in `secrets`. */
+export interface Registered {
+  readonly type: string;
+  readonly name: string;
+  readonly custom: boolean;
+  readonly provider: string;
+  readonly inputs: Readonly<Record<string, unknown>>;
+}
+
+const secretSignature = "4dabf18193072939515e22adb298388d";
+
+/**
+ * Runs a program against Pulumi's mocks and returns all that it registered. One await would miss children behind
+ * chained outputs: it waits until the number of resources has stopped changing.
+ */
+export async function record(program: () => void | Promise<void>): Promise<Registered[]> {
+  const seen: Registered[] = [];
+  await pulumi.runtime.setMocks(
+    {
+      newResource: ({ type, name, inputs, custom = true, provider = "" }: pulumi.runtime.MockResourceArgs) => {
+        const plain = unwrap(inputs) as Record<string, unknown>;
+        seen.push({ type, name, custom, provider, inputs: plain });
+        return { id: `${name}-id`, state: { ...plain, ...made(type, name) } };
+      },
+      call: () => ({}),
+    },
+    "platform-topologies",
+    "test",
+    false,
+  );
+  await program();
+  for (let last = -1; last !== seen.length; ) {
+    last = seen.length;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return seen;
+}
+
+/** What a provider would compute. */
+function made(type: string, name: string): Record<string, unknown> {
+  if (type.endsWith(":RandomPassword")) return { result: `password-of-${name}` };
+  if (type === "docker:index/remoteImage:RemoteImage") return { imageId: `sha256:${name}` };
+  if (type === "ops:index:Certificate") return { caCert: "CA", cert: "CERT", key: "KEY", caKey: "CAKEY" };
+  return {};
+}
+
+function unwrap(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(unwrap);
+  if (typeof value !== "object" || value === null) return value;
+  if (secretSignature in value) return unwrap((value as { value?: unknown }).value);
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, unwrap(inner)]));
+}
+
+/** Type tokens with how many there are: the inventory that a reader compares with the picture in the docs. */
+export function inventory(resources: readonly Registered[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { type } of resources) counts[short(type)] = (counts[short(type)] ?? 0) + 1;
+  return Object.fromEntries(Object.entries(counts).sort(([a], [b]) => a.localeCompare(b)));
+}
+
+function short(type: string): string {
+  return type.replace(/^(\w[\w-]*):[\w/]+:(\w+)$/, "$1:$2");
+}
