@@ -9,24 +9,41 @@ const port = z.int().min(1).max(65535);
 const dnsName = z
   .string()
   .max(200)
-  .regex(/^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/, "a DNS name of two labels or more, as arkindex.example.com, without scheme or port");
-const engineHost = z.string().regex(/^(unix:\/\/\/.+|tcp:\/\/[^/]+:\d+|ssh:\/\/([^@/]+@)?[^@/]+)$/, "unix:///path, tcp://host:port or ssh://user@host");
+  .regex(
+    /^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/,
+    "a DNS name of two labels or more, as arkindex.example.com, without scheme or port",
+  );
+const engineHost = z
+  .string()
+  .regex(
+    /^(unix:\/\/\/.+|tcp:\/\/[^/]+:\d+|ssh:\/\/([^@/]+@)?[^@/]+)$/,
+    "unix:///path, tcp://host:port or ssh://user@host",
+  );
 const place = z.union(
   [
     z.strictObject({ path: z.string().regex(/^\/./, "an absolute path") }),
     z.strictObject({ volume: z.string().min(1) }),
-    z.strictObject({ s3: z.strictObject({ endpoint: z.url(), bucket: z.string().min(1), region: z.string().default("us-east-1") }) }),
+    z.strictObject({
+      s3: z.strictObject({ endpoint: z.url(), bucket: z.string().min(1), region: z.string().default("us-east-1") }),
+    }),
   ],
   { error: "one of {path: /folder}, {volume: name}, {s3: {endpoint, bucket, region}}" },
 );
-const reference = z.string().regex(/^[\w.-]+(:\d+)?(\/[\w.-]+)*(:[\w.-]+)?(@sha256:[0-9a-f]{64})?$/, "an image reference");
+const reference = z
+  .string()
+  .regex(/^[\w.-]+(:\d+)?(\/[\w.-]+)*(:[\w.-]+)?(@sha256:[0-9a-f]{64})?$/, "an image reference");
 
 /** A stack's config, everything but the system's own key. Descriptions and defaults are here; Pulumi.yaml repeats the names. */
 const common = z.strictObject({
-  system: z.enum(Object.keys(systems) as [keyof typeof systems], { error: `one of ${Object.keys(systems).join(", ")}` }),
+  system: z.enum(Object.keys(systems) as [keyof typeof systems], {
+    error: `one of ${Object.keys(systems).join(", ")}`,
+  }),
   topology: z.enum(topologyNames, { error: `one of ${topologyNames.join(", ")}` }),
   /** Prefix of everything with a global name. Default: `<system>-<stack>`. */
-  name: z.string().regex(/^[a-z][a-z0-9-]{0,30}$/, "lower-case letters, digits and hyphens, at most 31").optional(),
+  name: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]{0,30}$/, "lower-case letters, digits and hyphens, at most 31")
+    .optional(),
   hostname: dnsName,
   /** Deploy with the rehearsal image in the place of private images that `images` does not name. */
   rehearsal: z.boolean().default(false),
@@ -36,38 +53,72 @@ const common = z.strictObject({
     .record(z.string(), reference)
     .superRefine((images, context) => {
       for (const key of Object.keys(images)) {
-        if (imageLock[key] === undefined) context.addIssue({ code: "custom", path: [key], message: `no such image; known are ${Object.keys(imageLock).join(", ")}` });
+        if (imageLock[key] === undefined)
+          context.addIssue({
+            code: "custom",
+            path: [key],
+            message: `no such image; known are ${Object.keys(imageLock).join(", ")}`,
+          });
       }
     })
     .default({}),
   /** Use the images that set-up built on this machine. Only for a laptop: they are in no registry. */
   localImages: z.boolean().default(false),
-  mirror: z.string().regex(/^[\w.-]+(:\d+)?(\/[\w.-]+)*$/, "a registry, as mirror.example.com/hub, without https://").optional(),
+  mirror: z
+    .string()
+    .regex(/^[\w.-]+(:\d+)?(\/[\w.-]+)*$/, "a registry, as mirror.example.com/hub, without https://")
+    .optional(),
   tls: z
     .discriminatedUnion("mode", [
       z.strictObject({ mode: z.literal("local") }),
-      z.strictObject({ mode: z.literal("own"), cert: z.string().startsWith("-----BEGIN CERTIFICATE-----", "a PEM certificate chain") }),
+      z.strictObject({
+        mode: z.literal("own"),
+        cert: z.string().startsWith("-----BEGIN CERTIFICATE-----", "a PEM certificate chain"),
+      }),
       z.strictObject({ mode: z.literal("acme"), email: z.email(), caServer: z.url().optional() }),
     ])
     .default({ mode: "local" }),
   docker: z
     .strictObject({
       host: engineHost.default("unix:///var/run/docker.sock"),
-      machines: z.record(z.string().regex(/^[a-z][a-z0-9-]*$/, "lower-case letters, digits, hyphens"), engineHost).default({}),
-      address: z.union([z.ipv4(), z.ipv6()], { error: "an IP address of the host; 0.0.0.0 is all of them" }).default("0.0.0.0"),
+      machines: z
+        .record(z.string().regex(/^[a-z][a-z0-9-]*$/, "lower-case letters, digits, hyphens"), engineHost)
+        .default({}),
+      address: z
+        .union([z.ipv4(), z.ipv6()], { error: "an IP address of the host; 0.0.0.0 is all of them" })
+        .default("0.0.0.0"),
       ports: z
         .strictObject({ http: port.default(80), https: port.default(443) })
         .refine(({ http, https }) => http !== https, { error: "http and https need a port each" })
-        .refine(({ http, https }) => ![http, https].includes(8082), { error: "8082 is the edge's own health port; choose another" })
+        .refine(({ http, https }) => ![http, https].includes(8082), {
+          error: "8082 is the edge's own health port; choose another",
+        })
         .default({ http: 80, https: 443 }),
       /** Registries whose credentials come from `docker login` on the machine that deploys. */
       registries: z.array(z.string()).default([]),
     })
     .prefault({}),
   backup: z
-    .strictObject({ everyHours: z.number().min(0.01).max(24 * 31).default(24), keepDays: z.number().min(1).default(14), to: place })
+    .strictObject({
+      everyHours: z
+        .number()
+        .min(0.01)
+        .max(24 * 31)
+        .default(24),
+      keepDays: z.number().min(1).default(14),
+      to: place,
+    })
     .optional(),
-  restore: z.strictObject({ from: place, stack: z.string().min(1), at: z.string().regex(/^(latest|\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ)$/, "latest, or a run's time as 2026-01-31T04-00-00Z").default("latest") }).optional(),
+  restore: z
+    .strictObject({
+      from: place,
+      stack: z.string().min(1),
+      at: z
+        .string()
+        .regex(/^(latest|\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ)$/, "latest, or a run's time as 2026-01-31T04-00-00Z")
+        .default("latest"),
+    })
+    .optional(),
   /** Secrets that the operator sets: `pulumi config set --path --secret secrets.<name>`. */
   secrets: z.record(z.string(), z.string().min(1)).default({}),
 });
@@ -95,7 +146,9 @@ export function parseConfig(raw: Readonly<Record<string, unknown>>): StackConfig
     problems: [
       ...(rest.success ? [] : problems(rest.error, common, raw, [])),
       ...(own?.success === false && entry ? problems(own.error, entry.config, raw, [String(name)]) : []),
-      ...others.filter((key) => entry !== undefined && key in raw).map((key) => ({ key, remedy: `the stack's system is ${String(name)}: remove this key` })),
+      ...others
+        .filter((key) => entry !== undefined && key in raw)
+        .map((key) => ({ key, remedy: `the stack's system is ${String(name)}: remove this key` })),
     ],
     settings: rest.success ? rest.data : readable(shared, rest.error),
     system: own?.data,
@@ -104,10 +157,15 @@ export function parseConfig(raw: Readonly<Record<string, unknown>>): StackConfig
 
 /** The settings without what is wrong in them, to find what else is wrong. Nothing is deployed from these. */
 function readable(shared: Readonly<Record<string, unknown>>, error: z.ZodError): Settings | undefined {
-  const paths = error.issues.flatMap(({ path, ...issue }) => (issue.code === "unrecognized_keys" ? issue.keys.map((key) => [...path, key]) : [path]));
+  const paths = error.issues.flatMap(({ path, ...issue }) =>
+    issue.code === "unrecognized_keys" ? issue.keys.map((key) => [...path, key]) : [path],
+  );
   const needed = { hostname: "unknown.invalid", topology: "docker" };
-  const leaves = { ...needed, ...paths.reduce<unknown>(without, shared) as object };
-  const keys = { ...needed, ...paths.reduce<unknown>((left, [key]) => without(left, key === undefined ? [] : [key]), shared) as object };
+  const leaves = { ...needed, ...(paths.reduce<unknown>(without, shared) as object) };
+  const keys = {
+    ...needed,
+    ...(paths.reduce<unknown>((left, [key]) => without(left, key === undefined ? [] : [key]), shared) as object),
+  };
   return common.safeParse(leaves).data ?? common.safeParse(keys).data;
 }
 
@@ -116,7 +174,9 @@ function without(value: unknown, [key, ...rest]: readonly PropertyKey[]): unknow
   if (key === undefined || typeof value !== "object" || value === null || Array.isArray(value)) return value;
   const entries = Object.entries(value);
   return Object.fromEntries(
-    entries.flatMap(([name, inner]: [string, unknown]) => (name !== key ? [[name, inner]] : rest.length > 0 ? [[name, without(inner, rest)]] : [])),
+    entries.flatMap(([name, inner]: [string, unknown]) =>
+      name !== key ? [[name, inner]] : rest.length > 0 ? [[name, without(inner, rest)]] : [],
+    ),
   );
 }
 
@@ -126,10 +186,14 @@ function problems(error: z.ZodError, schema: z.ZodType, raw: unknown, prefix: re
     const path = [...prefix, ...issue.path.map(String)];
     if (issue.code === "unrecognized_keys") {
       const known = knownKeys(schema, issue.path);
-      return issue.keys.map((key) => ({ key: [...path, key].join("."), remedy: `unknown key${nearest(key, known)}; known are ${known.join(", ")}` }));
+      return issue.keys.map((key) => ({
+        key: [...path, key].join("."),
+        remedy: `unknown key${nearest(key, known)}; known are ${known.join(", ")}`,
+      }));
     }
     const value = path[0] === "secrets" ? undefined : at(raw, path);
-    const remedy = value === undefined && issue.code === "invalid_type" ? `missing: ${expectation(issue.message)}` : issue.message;
+    const remedy =
+      value === undefined && issue.code === "invalid_type" ? `missing: ${expectation(issue.message)}` : issue.message;
     return [{ key: path.join("."), remedy, ...(value === undefined ? {} : { value }) }];
   });
 }
@@ -139,7 +203,10 @@ function expectation(message: string): string {
 }
 
 function at(value: unknown, path: readonly string[]): unknown {
-  return path.reduce<unknown>((inner, key) => (typeof inner === "object" && inner !== null ? Reflect.get(inner, key) : undefined), value);
+  return path.reduce<unknown>(
+    (inner, key) => (typeof inner === "object" && inner !== null ? Reflect.get(inner, key) : undefined),
+    value,
+  );
 }
 
 /** The keys that a strict object at `path` of a schema takes. */
@@ -148,17 +215,22 @@ function knownKeys(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
   for (const key of [...path, undefined]) {
     here = unwrap(here);
     if (key === undefined) break;
-    here = here instanceof z.ZodObject ? here.shape[String(key)] : here instanceof z.ZodRecord ? here.valueType : undefined;
+    here =
+      here instanceof z.ZodObject ? here.shape[String(key)] : here instanceof z.ZodRecord ? here.valueType : undefined;
   }
   return here instanceof z.ZodObject ? Object.keys(here.shape) : [];
 }
 
 function unwrap(schema: unknown): unknown {
-  return schema instanceof z.ZodDefault || schema instanceof z.ZodOptional || schema instanceof z.ZodPrefault ? unwrap(schema.unwrap()) : schema;
+  return schema instanceof z.ZodDefault || schema instanceof z.ZodOptional || schema instanceof z.ZodPrefault
+    ? unwrap(schema.unwrap())
+    : schema;
 }
 
 /** ` (did you mean "x"?)` for a key that is one slip away. */
 function nearest(key: string, known: readonly string[]): string {
-  const close = known.find((other) => other.toLowerCase() === key.toLowerCase() || other.startsWith(key) || key.startsWith(other));
+  const close = known.find(
+    (other) => other.toLowerCase() === key.toLowerCase() || other.startsWith(key) || key.startsWith(other),
+  );
   return close === undefined ? "" : ` (did you mean "${close}"?)`;
 }

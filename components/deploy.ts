@@ -58,14 +58,19 @@ export function planStack(raw: Readonly<Record<string, unknown>>, stack: string)
 export async function deploy(): Promise<Outputs> {
   const { problems, settings, system, site, images } = planStack(rawConfig(pulumi.getProject()), pulumi.getStack());
   refuse(problems);
-  if (settings === undefined || system === undefined || site === undefined) throw new Error("a plan without problems is whole");
+  if (settings === undefined || system === undefined || site === undefined)
+    throw new Error("a plan without problems is whole");
   const { DockerHost } = await import("./topologies/docker/index.ts");
   const { preflight } = await import("./topologies/docker/preflight.ts");
   const local = images.filter(({ ref }) => ref.startsWith("platform-topologies/"));
   refuse(await preflight({ site, ...settings.docker, local }));
 
   const ops = new OpsProvider("stamp");
-  const stamp = new Stamp("stamp", { system: settings.system, topology: settings.topology, name: site.name }, { provider: ops });
+  const stamp = new Stamp(
+    "stamp",
+    { system: settings.system, topology: settings.topology, name: site.name },
+    { provider: ops },
+  );
   const host = new DockerHost("docker", { site, ...settings.docker, tls: tlsOf(settings) }, { dependsOn: stamp });
   const made = new systems[settings.system].component(settings.system, { ...system, on: host }, { dependsOn: stamp });
   return {
@@ -109,13 +114,24 @@ function crossChecks(
 ): Problem[] {
   const problems: Problem[] = [];
   if (!on.includes(topology)) {
-    problems.push({ key: "topology", value: topology, remedy: `${system} runs on ${on.join(", ")}; ${topology} is not built yet` });
+    problems.push({
+      key: "topology",
+      value: topology,
+      remedy: `${system} runs on ${on.join(", ")}; ${topology} is not built yet`,
+    });
   }
   if (tls.mode === "own" && secrets.tlsKey === undefined) {
-    problems.push({ key: "secrets.tlsKey", remedy: "the certificate's private key: pulumi config set --path --secret secrets.tlsKey" });
+    problems.push({
+      key: "secrets.tlsKey",
+      remedy: "the certificate's private key: pulumi config set --path --secret secrets.tlsKey",
+    });
   }
   if (tls.mode === "acme" && docker.ports.https !== 443) {
-    problems.push({ key: "docker.ports.https", value: docker.ports.https, remedy: "ACME's challenge arrives on 443; use it, or tls.mode own" });
+    problems.push({
+      key: "docker.ports.https",
+      value: docker.ports.https,
+      remedy: "ACME's challenge arrives on 443; use it, or tls.mode own",
+    });
   }
   for (const [name, { machine }] of planned) {
     if (machine !== undefined && !(machine in docker.machines)) {

@@ -23,7 +23,11 @@ export function backup(platform: BasePlatform, site: Site): void {
   platform.run("backup", {
     ...container(place, platform.dumps, "dump"),
     command: ["backup", "schedule"],
-    env: { PLACE: `${place.root}/${site.name}`, EVERY_HOURS: String(asked.everyHours), KEEP_DAYS: String(asked.keepDays) },
+    env: {
+      PLACE: `${place.root}/${site.name}`,
+      EVERY_HOURS: String(asked.everyHours),
+      KEEP_DAYS: String(asked.keepDays),
+    },
     replicas: 1,
     health: { ready: { command: ["backup", "healthy"] }, startSeconds: 600, stopSeconds: 30 },
     after: platform.stores,
@@ -31,7 +35,12 @@ export function backup(platform: BasePlatform, site: Site): void {
 }
 
 /** Fills one store. It fails where the store has data: a restore never overwrites. */
-export function restoreJob(restore: Restore, dump: NamedDump, configured: (name: string) => Output<string>, after: List<Ready>): Job {
+export function restoreJob(
+  restore: Restore,
+  dump: NamedDump,
+  configured: (name: string) => Output<string>,
+  after: List<Ready>,
+): Job {
   const place = reach(restore.from, configured);
   return {
     ...container(place, [dump], "restore"),
@@ -79,5 +88,9 @@ region = ${region}
 access_key_id = ${configured("backupKey")}
 secret_access_key = ${configured("backupSecret")}
 `;
-  return { root: `place:${bucket}`, files: [{ path: `${rcloneSections}/place.conf`, content, secret: true }], mounts: [] };
+  return {
+    root: `place:${bucket}`,
+    files: [{ path: `${rcloneSections}/place.conf`, content, secret: true }],
+    mounts: [],
+  };
 }

@@ -41,20 +41,26 @@ function checkContainer(name: string, container: Container | Slot | Job, site: S
     say("secretEnv", `${container.image} can read files: give it secret files, which no inspection shows`);
   }
   const full = `${site.name}-${name}`;
-  if (full.length > can.nameLength) say("name", `at most ${String(can.nameLength)} characters on ${can.name}: shorten the stack's name`, full);
+  if (full.length > can.nameLength)
+    say("name", `at most ${String(can.nameLength)} characters on ${can.name}: shorten the stack's name`, full);
   if (can.runners.length > 0 && runnerFor(container, can) === undefined) {
     say("needs", `no way to run this on ${can.name} (${(container.needs ?? []).join(", ")}); choose docker or swarm`);
   }
   const paths = (container.files ?? []).map(({ path }) => path);
-  for (const path of paths) if (!path.startsWith("/") || paths.indexOf(path) !== paths.lastIndexOf(path)) say("files", "each file needs an absolute path of its own", path);
+  for (const path of paths)
+    if (!path.startsWith("/") || paths.indexOf(path) !== paths.lastIndexOf(path))
+      say("files", "each file needs an absolute path of its own", path);
   for (const { path, content } of container.files ?? []) {
-    if (typeof content === "string" && Buffer.byteLength(content) > largestFile) say("files", `at most ${String(largestFile / 1024)} KiB`, path);
+    if (typeof content === "string" && Buffer.byteLength(content) > largestFile)
+      say("files", `at most ${String(largestFile / 1024)} KiB`, path);
   }
-  if (container.prepare !== undefined && container.command === undefined) say("prepare", "needs `command`: what to start after it");
+  if (container.prepare !== undefined && container.command === undefined)
+    say("prepare", "needs `command`: what to start after it");
   for (const { host, port, path } of container.routes ?? []) {
     if (!hostnames.test(host)) say("routes", "not a DNS name: letters, digits, dots and inner hyphens", host);
     if (!path.startsWith("/")) say("routes", "a path begins with /", path);
-    if (container.ports?.[port] === undefined) say("routes", `no such port; it has ${Object.keys(container.ports ?? {}).join(", ")}`, port);
+    if (container.ports?.[port] === undefined)
+      say("routes", `no such port; it has ${Object.keys(container.ports ?? {}).join(", ")}`, port);
   }
   return problems;
 }
@@ -71,22 +77,37 @@ export function runnerFor(container: Container, { runners }: Capabilities): Runn
 
 function checkReplicas(name: string, { replicas }: Workload, { autoscales, name: topology }: Capabilities): Problem[] {
   if (typeof replicas === "number") {
-    return Number.isInteger(replicas) && replicas >= 1 ? [] : [{ key: `${name}.replicas`, value: replicas, remedy: "a whole number from 1" }];
+    return Number.isInteger(replicas) && replicas >= 1
+      ? []
+      : [{ key: `${name}.replicas`, value: replicas, remedy: "a whole number from 1" }];
   }
-  if (!autoscales) return [{ key: `${name}.replicas`, value: replicas, remedy: `${topology} does not follow the load: give a number` }];
-  return replicas.min >= 1 && replicas.max >= replicas.min ? [] : [{ key: `${name}.replicas`, value: replicas, remedy: "min from 1, max from min" }];
+  if (!autoscales)
+    return [
+      { key: `${name}.replicas`, value: replicas, remedy: `${topology} does not follow the load: give a number` },
+    ];
+  return replicas.min >= 1 && replicas.max >= replicas.min
+    ? []
+    : [{ key: `${name}.replicas`, value: replicas, remedy: "min from 1, max from min" }];
 }
 
 function checkProbe(name: string, { health, ports, image }: Workload | Slot, site: Site): Problem[] {
   const key = `${name}.health`;
-  if (!(health.stopSeconds > 0)) return [{ key, value: health.stopSeconds, remedy: "stopSeconds from 1: zero kills at once" }];
+  if (!(health.stopSeconds > 0))
+    return [{ key, value: health.stopSeconds, remedy: "stopSeconds from 1: zero kills at once" }];
   const { ready } = health;
   if ("command" in ready) return [];
   const port = portOf(ready);
-  if (ports?.[port] === undefined) return [{ key, value: port, remedy: `no such port; it has ${Object.keys(ports ?? {}).join(", ")}` }];
+  if (ports?.[port] === undefined)
+    return [{ key, value: port, remedy: `no such port; it has ${Object.keys(ports ?? {}).join(", ")}` }];
   const found = site.image(image);
   if ("remedy" in found || found.client !== "none" || found.rehearsing) return [];
-  return [{ key, value: image, remedy: "nothing in this image can call a port: give it a command as a probe, or its client in images.json" }];
+  return [
+    {
+      key,
+      value: image,
+      remedy: "nothing in this image can call a port: give it a command as a probe, or its client in images.json",
+    },
+  ];
 }
 
 function portOf(probe: Exclude<Probe, { command: unknown }>): string {
@@ -99,7 +120,9 @@ function sameRoutes(plan: Plan): Problem[] {
     routes.flatMap(({ host, path, pool }) => {
       const owner = owners.get(host + path);
       owners.set(host + path, pool ?? name);
-      return owner === undefined || owner === pool ? [] : [{ key: `${name}.routes`, value: host + path, remedy: `${owner} answers there already` }];
+      return owner === undefined || owner === pool
+        ? []
+        : [{ key: `${name}.routes`, value: host + path, remedy: `${owner} answers there already` }];
     }),
   );
 }

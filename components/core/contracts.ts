@@ -228,7 +228,12 @@ export interface Kinds {
     give: Store & Login;
   };
   redis: {
-    ask: Wishes & { readonly clientTls: boolean; readonly clientAuth: boolean; readonly keep: boolean; readonly memoryMiB: number };
+    ask: Wishes & {
+      readonly clientTls: boolean;
+      readonly clientAuth: boolean;
+      readonly keep: boolean;
+      readonly memoryMiB: number;
+    };
     give: Store & Partial<Login>;
   };
   objects: {
@@ -252,12 +257,23 @@ export interface Kinds {
       bucket(name: string): string;
     };
   };
-  solr: { ask: Wishes & { readonly collections: List<string>; readonly gib: number; readonly memoryMiB: number }; give: Store };
+  solr: {
+    ask: Wishes & { readonly collections: List<string>; readonly gib: number; readonly memoryMiB: number };
+    give: Store;
+  };
   elasticsearch: {
-    ask: Wishes & { readonly major: 7 | 8; readonly plugins?: List<string>; readonly nodes: number; readonly gib: number };
+    ask: Wishes & {
+      readonly major: 7 | 8;
+      readonly plugins?: List<string>;
+      readonly nodes: number;
+      readonly gib: number;
+    };
     give: Store & Login;
   };
-  nats: { ask: Wishes & { readonly nodes: number; readonly jetstreamGib: number; readonly maxPayloadBytes?: number }; give: Store & Login };
+  nats: {
+    ask: Wishes & { readonly nodes: number; readonly jetstreamGib: number; readonly maxPayloadBytes?: number };
+    give: Store & Login;
+  };
   amqp: {
     ask: Wishes & {
       readonly nodes: number;
@@ -268,8 +284,19 @@ export interface Kinds {
     };
     give: Store & Login;
   };
-  cql: { ask: Wishes & { readonly nodes: number; readonly keyspaces: List<string>; readonly peers: List<Peer>; readonly gib: number }; give: Store & Login };
-  influx: { ask: Wishes & { readonly databases: Dict<{ readonly keep: string }>; readonly gib: number }; give: Store & Login };
+  cql: {
+    ask: Wishes & {
+      readonly nodes: number;
+      readonly keyspaces: List<string>;
+      readonly peers: List<Peer>;
+      readonly gib: number;
+    };
+    give: Store & Login;
+  };
+  influx: {
+    ask: Wishes & { readonly databases: Dict<{ readonly keep: string }>; readonly gib: number };
+    give: Store & Login;
+  };
   oidc: {
     ask: { readonly callback: string; readonly groups: List<string> };
     give: {

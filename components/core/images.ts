@@ -59,13 +59,20 @@ export function resolveImage(key: string, choices: ImageChoices): Image | Proble
   const chosen = choices.overrides[key] ?? choices.local[key];
   if (chosen !== undefined) return { ...image, ref: chosen };
   if (entry.ref !== undefined) return { ...image, ref: mirrored(entry, choices.mirror) };
-  if (entry.built) return { key: `images.${key}`, remedy: "it is built, not pulled: run `npm start` once (or `npm test`), or name one here" };
+  if (entry.built)
+    return {
+      key: `images.${key}`,
+      remedy: "it is built, not pulled: run `npm start` once (or `npm test`), or name one here",
+    };
   if (choices.rehearsal) {
     const stand = resolveImage("rehearsal", choices);
     return "remedy" in stand ? stand : { ...stand, key, rehearsing: true, secrets: image.secrets };
   }
   const example = entry.example === undefined ? "" : `, as ${entry.example}`;
-  return { key: `images.${key}`, remedy: `a private image: name your reference${example}, or set rehearsal: true to deploy without it` };
+  return {
+    key: `images.${key}`,
+    remedy: `a private image: name your reference${example}, or set rehearsal: true to deploy without it`,
+  };
 }
 
 function mirrored({ ref = "", version = "", digest }: ImageRow, mirror: string | undefined): string {

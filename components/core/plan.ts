@@ -43,10 +43,18 @@ export function replicaNames(name: string, { replicas }: Workload): List<string>
 export function routesOf(plan: Plan): List<PlannedRoute> {
   return pooled([
     ...[...plan.workloads].flatMap(([to, workload]) =>
-      (workload.routes ?? []).map((route) => ({ ...route, to, servers: servers(replicaNames(to, workload), workload, route.port) })),
+      (workload.routes ?? []).map((route) => ({
+        ...route,
+        to,
+        servers: servers(replicaNames(to, workload), workload, route.port),
+      })),
     ),
     ...[...plan.slots].flatMap(([to, slot]) =>
-      (slot.routes ?? []).map((route) => ({ ...route, to: route.pool ?? to, servers: servers([to], slot, route.port) })),
+      (slot.routes ?? []).map((route) => ({
+        ...route,
+        to: route.pool ?? to,
+        servers: servers([to], slot, route.port),
+      })),
     ),
   ]);
 }
@@ -71,7 +79,10 @@ function servers(hosts: List<string>, { ports }: Container, key: string): List<s
 /** Refuses a service used alone that its topology cannot run. */
 export function checkAlone<K extends Kind>(recipe: Recipe<K>, name: string, ask: Ask<K>, on: Topology): void {
   const plan = planOf<Ask<K>>((platform, asked) => void recipe(platform, name, asked), ask, on.site, on.services);
-  const routed = routesOf(plan).map(({ to }) => ({ key: to, remedy: "its public name needs an edge: use it inside a system" }));
+  const routed = routesOf(plan).map(({ to }) => ({
+    key: to,
+    remedy: "its public name needs an edge: use it inside a system",
+  }));
   refuse([...check(plan, on.site, on.capabilities), ...routed]);
 }
 

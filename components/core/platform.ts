@@ -70,7 +70,8 @@ export abstract class BasePlatform implements Platform {
     const supplied = this.supply(kind, name, ask);
     const { restore } = this.#site;
     const [dump] = this.dumps.slice(before);
-    const restored = restore && dump && this.job(`${name}-restore`, restoreJob(restore, dump, this.configured.bind(this), [supplied]));
+    const restored =
+      restore && dump && this.job(`${name}-restore`, restoreJob(restore, dump, this.configured.bind(this), [supplied]));
     const given = { ...supplied, ...restored };
     this.stores.push(given);
     return given;

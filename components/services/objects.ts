@@ -44,9 +44,14 @@ export const objects: Recipe<"objects"> = (p, name, ask) => {
         files: [{ path: `${rcloneSections}/${name}.conf`, content: rclone(name, key, secret, host), secret: true }],
         // What a run overwrites or deletes goes to `archive`, by date: a mistake is not copied over the last good one.
         dump: Object.keys(ask.buckets)
-          .map((b) => `rclone mkdir "$TO/current/${b}"; rclone sync ${name}:${b} "$TO/current/${b}" --backup-dir "$TO/archive/$STAMP/${b}"`)
+          .map(
+            (b) =>
+              `rclone mkdir "$TO/current/${b}"; rclone sync ${name}:${b} "$TO/current/${b}" --backup-dir "$TO/archive/$STAMP/${b}"`,
+          )
           .join("\n"),
-        restore: Object.keys(ask.buckets).map((b) => restore(`${name}:${b}`, b)).join("\n"),
+        restore: Object.keys(ask.buckets)
+          .map((b) => restore(`${name}:${b}`, b))
+          .join("\n"),
       },
     },
   }));
@@ -58,7 +63,13 @@ export const objects: Recipe<"objects"> = (p, name, ask) => {
     memoryMiB: 128,
     user: "65534:65534",
     files: [{ path: conf, content: rclone(name, key, secret, host), secret: true }],
-    command: ["sh", "-euc", Object.keys(ask.buckets).map((b) => `rclone --config ${conf} mkdir ${name}:${b}`).join("\n")],
+    command: [
+      "sh",
+      "-euc",
+      Object.keys(ask.buckets)
+        .map((b) => `rclone --config ${conf} mkdir ${name}:${b}`)
+        .join("\n"),
+    ],
     once: "1",
     seconds: 120,
     after: store,

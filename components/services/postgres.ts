@@ -23,7 +23,10 @@ export const postgres: Recipe<"postgres"> = (p, name, ask) => {
     cpu: 2,
     memoryMiB: 1024,
     user: "999:999",
-    files: [secretFile, { path: "/etc/postgres/pg_hba.conf", content: "local all all peer\nhost all all all scram-sha-256\n" }],
+    files: [
+      secretFile,
+      { path: "/etc/postgres/pg_hba.conf", content: "local all all peer\nhost all all all scram-sha-256\n" },
+    ],
     // A half-made cluster is in a folder of its own name, so that a kill in mid-init leaves nothing that looks whole.
     prepare: `
 set -eu
@@ -77,9 +80,15 @@ function databases(host: string, names: readonly string[], extensions: readonly 
   const sql = (database: string, statement: string): string =>
     `psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --set=pw="$PGPASSWORD" --host=${host} --username=postgres --dbname=${database} <<'SQL'\n${statement}\nSQL`;
   return [
-    sql("postgres", `SELECT 'CREATE ROLE ${user} LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '${user}') \\gexec\nALTER ROLE ${user} PASSWORD :'pw';`),
+    sql(
+      "postgres",
+      `SELECT 'CREATE ROLE ${user} LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '${user}') \\gexec\nALTER ROLE ${user} PASSWORD :'pw';`,
+    ),
     ...names.flatMap((name) => [
-      sql("postgres", `SELECT 'CREATE DATABASE ${name} OWNER ${user}' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '${name}') \\gexec`),
+      sql(
+        "postgres",
+        `SELECT 'CREATE DATABASE ${name} OWNER ${user}' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '${name}') \\gexec`,
+      ),
       ...extensions.map((extension) => sql(name, `CREATE EXTENSION IF NOT EXISTS ${extension};`)),
     ]),
   ].join("\n");

@@ -28,13 +28,23 @@ export const redis: Recipe<"redis"> = (p, name, ask) => {
     memoryMiB: ask.memoryMiB * 2,
     user: "999:999",
     files: [
-      password ? { path: conf, content: interpolate`${plain}requirepass ${password}\n`, secret: true } : { path: conf, content: plain },
+      password
+        ? { path: conf, content: interpolate`${plain}requirepass ${password}\n`, secret: true }
+        : { path: conf, content: plain },
     ],
     command: ["redis-server", conf],
     ports: { redis: { number: 6379, protocol: "tcp" } },
     // NOAUTH is an answer too: the probe needs no password, only a server that has loaded its data.
-    health: { ready: { command: ["sh", "-c", "redis-cli ping | grep -qE 'PONG|NOAUTH'"] }, startSeconds: 30, stopSeconds: 30 },
-    disk: { path: "/data", gib: 1, backup: { rebuilt: "jobs in flight are started again by their system; the cache fills itself" } },
+    health: {
+      ready: { command: ["sh", "-c", "redis-cli ping | grep -qE 'PONG|NOAUTH'"] },
+      startSeconds: 30,
+      stopSeconds: 30,
+    },
+    disk: {
+      path: "/data",
+      gib: 1,
+      backup: { rebuilt: "jobs in flight are started again by their system; the cache fills itself" },
+    },
   }));
   const login = password ? { user: "default", password } : {};
   return { host, port: 6379, members: [host], ...login, ready: made.flatMap(({ ready }) => ready) };

@@ -16,7 +16,11 @@ export const solr: Recipe<"solr"> = (p, name, ask) => {
     command: ["solr", "start", "-f", "-c", "-p", "8983"],
     ports: { http: { number: 8983, protocol: "http" } },
     health: { ready: { http: "http", path: "/solr/admin/info/health" }, startSeconds: 120, stopSeconds: 60 },
-    disk: { path: "/var/solr", gib: ask.gib, backup: { rebuilt: "the index is made again from the database: `arkindex reindex`" } },
+    disk: {
+      path: "/var/solr",
+      gib: ask.gib,
+      backup: { rebuilt: "the index is made again from the database: `arkindex reindex`" },
+    },
   }));
   const api = `http://${host}:8983/solr/admin/collections`;
   const setup = p.job(`${name}-setup`, {

@@ -40,7 +40,15 @@ export function traefik(site: Site, routes: List<PlannedRoute>, tls: EdgeTls): W
       https: { number: site.ports.https, protocol: "http" },
     },
     health: {
-      ready: { command: ["traefik", "healthcheck", "--ping", "--ping.entryPoint=ping", "--entryPoints.ping.address=127.0.0.1:8082"] },
+      ready: {
+        command: [
+          "traefik",
+          "healthcheck",
+          "--ping",
+          "--ping.entryPoint=ping",
+          "--entryPoints.ping.address=127.0.0.1:8082",
+        ],
+      },
       startSeconds: 30,
       stopSeconds: 15,
     },
@@ -93,7 +101,7 @@ function dynamic(routes: List<PlannedRoute>, tls: EdgeTls): object {
       used.push(`${name}-body`);
     }
     routers[name] = {
-      rule: `Host(\`${route.host}\`)` + (route.path === "/" ? "" : ` && PathPrefix(\`${route.path}\`)`),
+      rule: rule(route),
       entryPoints: ["websecure"],
       middlewares: used,
       service: name,
@@ -106,7 +114,11 @@ function dynamic(routes: List<PlannedRoute>, tls: EdgeTls): object {
         serversTransport: name,
         passHostHeader: true,
         ...(route.sticky
-          ? { sticky: { cookie: { name: route.sticky.cookie, maxAge: route.sticky.seconds, secure: true, httpOnly: true } } }
+          ? {
+              sticky: {
+                cookie: { name: route.sticky.cookie, maxAge: route.sticky.seconds, secure: true, httpOnly: true },
+              },
+            }
           : {}),
       },
     };
@@ -118,9 +130,20 @@ function dynamic(routes: List<PlannedRoute>, tls: EdgeTls): object {
         ? {}
         : {
             certificates: [{ certFile: `${folder}/tls/cert.pem`, keyFile: `${folder}/tls/key.pem` }],
-            stores: { default: { defaultCertificate: { certFile: `${folder}/tls/cert.pem`, keyFile: `${folder}/tls/key.pem` } } },
+            stores: {
+              default: { defaultCertificate: { certFile: `${folder}/tls/cert.pem`, keyFile: `${folder}/tls/key.pem` } },
+            },
           }),
       options: { default: { minVersion: "VersionTLS12", sniStrict: "acme" in tls } },
     },
   };
+}
+
+/** Without a rule of its own a hidden path is nobody's: 404. */
+function rule({ host, path, hidden = [] }: PlannedRoute): string {
+  return [
+    `Host(\`${host}\`)`,
+    ...(path === "/" ? [] : [`PathPrefix(\`${path}\`)`]),
+    ...hidden.map((each) => `!PathPrefix(\`${each}\`)`),
+  ].join(" && ");
 }

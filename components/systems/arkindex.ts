@@ -11,7 +11,10 @@ const uuid = z.uuid({ error: "a UUID, as the farm's page in Arkindex shows it" }
 /** Sizes are for a pilot; facts and sources are in docs/arkindex.md. */
 export const arkindexConfig = z.strictObject({
   /** Migrations run once for each version. */
-  version: z.string().regex(/^\d+\.\d+\.\d+(-[a-z0-9.]+)?$/, "a release, as 1.7.0").default("1.7.0"),
+  version: z
+    .string()
+    .regex(/^\d+\.\d+\.\d+(-[a-z0-9.]+)?$/, "a release, as 1.7.0")
+    .default("1.7.0"),
   backends: z.int().min(1).max(50).default(1),
   /** Local workers: asynchronous tasks with direct access to the database. */
   workers: z.int().min(1).max(50).default(1),
@@ -24,19 +27,43 @@ export const arkindexConfig = z.strictObject({
   redisMemoryMiB: z.int().min(16).default(256),
   objectsGib: z.int().min(1).default(100),
   /** Ponos agents (Enterprise), by name. `machine`: one of docker.machines; unset: this host. The seed is a secret: `secrets.ponosSeed-<name>`. */
-  agents: z.record(z.string().regex(/^[a-z][a-z0-9-]{0,20}$/, "lower-case letters, digits, hyphens"), z.strictObject({ farm: uuid, machine: z.string().optional() })).default({}),
+  agents: z
+    .record(
+      z.string().regex(/^[a-z][a-z0-9-]{0,20}$/, "lower-case letters, digits, hyphens"),
+      z.strictObject({ farm: uuid, machine: z.string().optional() }),
+    )
+    .default({}),
 });
 export type ArkindexConfig = z.output<typeof arkindexConfig>;
 
 /** The buckets of the documentation; browsers upload to `staging` directly. */
-const bucketNames = ["staging", "export", "thumbnails", "training", "ponos-artifacts", "ponos-logs", "iiif-cache", "uploads"] as const;
+const bucketNames = [
+  "staging",
+  "export",
+  "thumbnails",
+  "training",
+  "ponos-artifacts",
+  "ponos-logs",
+  "iiif-cache",
+  "uploads",
+] as const;
 const configPath = "/run/arkindex/config.yml";
 const caPath = "/run/arkindex/ca.pem";
 
 /** Arkindex: stores, one-time jobs, backend, workers, IIIF server, agents, in the order in which they start. */
 export const arkindex: System<ArkindexConfig> = (p, c) => {
-  const db = p.need("postgres", "db", { databases: ["arkindex"], extensions: ["postgis"], clientTls: false, gib: c.postgresGib });
-  const redis = p.need("redis", "redis", { clientTls: false, clientAuth: false, keep: true, memoryMiB: c.redisMemoryMiB });
+  const db = p.need("postgres", "db", {
+    databases: ["arkindex"],
+    extensions: ["postgis"],
+    clientTls: false,
+    gib: c.postgresGib,
+  });
+  const redis = p.need("redis", "redis", {
+    clientTls: false,
+    clientAuth: false,
+    keep: true,
+    memoryMiB: c.redisMemoryMiB,
+  });
   const objects = p.need("objects", "objects", {
     apis: ["s3"],
     buckets: Object.fromEntries(bucketNames.map((name) => [name, name === "staging" ? { cors: p.url } : {}])),
@@ -54,9 +81,19 @@ export const arkindex: System<ArkindexConfig> = (p, c) => {
     callsEdge: true, // the object store's public name
     files: [{ path: configPath, secret: true, content: configYml(p, c, db, redis, objects, solr) }, ...trust(p)],
     env: { CONFIG_PATH: configPath, ...trustEnv(p) },
-    rehearsal: { REHEARSAL_ROLE: "arkindex-backend", ARKINDEX_VERSION: c.version, REHEARSAL_BUCKETS: bucketNames.join(",") },
+    rehearsal: {
+      REHEARSAL_ROLE: "arkindex-backend",
+      ARKINDEX_VERSION: c.version,
+      REHEARSAL_BUCKETS: bucketNames.join(","),
+    },
   } as const;
-  const migrate = p.job("migrate", { ...app, command: ["arkindex", "migrate"], once: c.version, seconds: 3600, after: stores });
+  const migrate = p.job("migrate", {
+    ...app,
+    command: ["arkindex", "migrate"],
+    once: c.version,
+    seconds: 3600,
+    after: stores,
+  });
   const systemWorkers = p.job("system-workers", {
     ...app,
     command: ["arkindex", "update_system_workers"],
@@ -77,7 +114,11 @@ export const arkindex: System<ArkindexConfig> = (p, c) => {
     ...app,
     command: ["arkindex", "rqworker", "-v", "1", "default", "high"],
     rehearsal: { ...app.rehearsal, REHEARSAL_ROLE: "arkindex-worker" },
-    health: { ready: { command: ["sh", "-c", "grep -q rqworker /proc/1/cmdline /proc/[0-9]*/cmdline"] }, startSeconds: 60, stopSeconds: 60 },
+    health: {
+      ready: { command: ["sh", "-c", "grep -q rqworker /proc/1/cmdline /proc/[0-9]*/cmdline"] },
+      startSeconds: 60,
+      stopSeconds: 60,
+    },
     replicas: c.workers,
     after: [systemWorkers],
   });
@@ -86,9 +127,12 @@ export const arkindex: System<ArkindexConfig> = (p, c) => {
     tier: "app",
     cpu: 1,
     memoryMiB: 1024,
-    files: [{ path: "/run/cantaloupe/cantaloupe.properties", secret: true, content: cantaloupeProperties(objects) }],
+    files: [
+      { path: "/run/cantaloupe/cantaloupe.properties", secret: true, content: cantaloupeProperties(objects) },
+      { path: delegatePath, content: delegateScript },
+    ],
     env: { CANTALOUPE_CONFIG: "/run/cantaloupe/cantaloupe.properties" },
-    rehearsal: { REHEARSAL_ROLE: "cantaloupe" },
+    rehearsal: { REHEARSAL_ROLE: "cantaloupe", REHEARSAL_BUCKETS: bucketNames.join(",") },
     ports: { web: { number: 8182, protocol: "http" } },
     routes: [{ host: p.hostname, path: "/iiif/", port: "web", seconds: 300 }],
     health: { ready: { http: "web", path: "/health" }, startSeconds: 120, stopSeconds: 30 },
@@ -135,23 +179,45 @@ function configYml(
   solr: Given<"solr">,
 ): Output<string> {
   const django = p.secret("secret-key");
-  return all([db.host, db.password, redis.host, objects.key, objects.secret, solr.host, django]).apply(([host, password, redisHost, key, secret, solrHost, secretKey]) =>
-    stringify({
-      secret_key: secretKey,
-      public_hostname: p.url,
-      database: { host, port: db.port, name: "arkindex", user: db.user, password },
-      redis: { host: redisHost },
-      s3: { access_key_id: key, secret_access_key: secret, endpoint: objects.url, region: objects.region },
-      solr: { api_url: `http://${solrHost}:${String(solr.port)}/solr/` },
-      cache: { type: "redis" },
-      features: { signup: false, search: true, ingest: true, ...c.features },
-      static: c.static,
-      ingest: { extra_buckets: [] },
-    }),
+  return all([db.host, db.password, redis.host, objects.key, objects.secret, solr.host, django]).apply(
+    ([host, password, redisHost, key, secret, solrHost, secretKey]) =>
+      stringify({
+        secret_key: secretKey,
+        public_hostname: p.url,
+        database: { host, port: db.port, name: "arkindex", user: db.user, password },
+        redis: { host: redisHost },
+        s3: { access_key_id: key, secret_access_key: secret, endpoint: objects.url, region: objects.region },
+        solr: { api_url: `http://${solrHost}:${String(solr.port)}/solr/` },
+        cache: { type: "redis" },
+        features: { signup: false, search: true, ingest: true, ...c.features },
+        static: c.static,
+        ingest: { extra_buckets: [] },
+      }),
   );
 }
 
-/** Cantaloupe reads any bucket: `bucket%2Fkey` is the identifier. It asks the store inside, past the edge. */
+const delegatePath = "/run/cantaloupe/delegates.rb";
+
+/** `bucket%2Fkey` serves every bucket. The basic strategy takes an identifier as a key of one bucket (S3Source.java). */
+const delegateScript = `class CustomDelegate
+  attr_accessor :context
+
+  def s3source_object_info(options = {})
+    bucket, key = context['identifier'].split('/', 2)
+    key.nil? ? nil : { 'bucket' => bucket, 'key' => key }
+  end
+
+  def pre_authorize(options = {})
+    true
+  end
+
+  def authorize(options = {})
+    true
+  end
+end
+`;
+
+/** Cantaloupe's configuration. It asks the store inside, past the edge. */
 function cantaloupeProperties(objects: Given<"objects">): Output<string> {
   return all([objects.internal.host, objects.key, objects.secret]).apply(([host, key, secret]) => {
     const endpoint = `http://${host}:${String(objects.internal.port)}`;
@@ -162,8 +228,9 @@ function cantaloupeProperties(objects: Given<"objects">): Output<string> {
       "S3Source.region": objects.region,
       "S3Source.access_key_id": key,
       "S3Source.secret_key": secret,
-      "S3Source.lookup_strategy": "BasicLookupStrategy",
-      "S3Source.BasicLookupStrategy.bucket.name": objects.bucket("uploads"),
+      "S3Source.lookup_strategy": "ScriptLookupStrategy",
+      "delegate_script.enabled": "true",
+      "delegate_script.pathname": delegatePath,
       "cache.server.derivative.enabled": "true",
       "cache.server.derivative": "S3Cache",
       "S3Cache.endpoint": endpoint,
@@ -190,7 +257,11 @@ function trustEnv({ ca }: Platform): Dict<string> {
  * Arkindex on a topology. A changed version replaces backend and worker and runs the migrations again; stores stay.
  */
 export class Arkindex extends SystemComponent<ArkindexConfig> {
-  constructor(name: string, args: Partial<ArkindexConfig> & { readonly on: Topology }, opts?: ComponentResourceOptions) {
+  constructor(
+    name: string,
+    args: Partial<ArkindexConfig> & { readonly on: Topology },
+    opts?: ComponentResourceOptions,
+  ) {
     const { on, ...config } = args;
     super("Arkindex", arkindex, name, arkindexConfig.parse(config), on, opts);
   }

@@ -10,12 +10,18 @@ import type { SystemComponent } from "./system.ts";
 export interface SystemEntry<C> {
   readonly config: z.ZodType<C>;
   readonly system: System<C>;
-  readonly component: new (name: string, args: C & { readonly on: Topology }, opts?: ComponentResourceOptions) => SystemComponent<C>;
+  readonly component: new (
+    name: string,
+    args: C & { readonly on: Topology },
+    opts?: ComponentResourceOptions,
+  ) => SystemComponent<C>;
   readonly on: readonly TopologyName[];
 }
 
 /** Every system that can be deployed. A new one is its own file and a row here. */
 export const systems = {
-  arkindex: { config: arkindexConfig, system: arkindex, component: Arkindex, on: ["docker"] } satisfies SystemEntry<z.output<typeof arkindexConfig>>,
+  arkindex: { config: arkindexConfig, system: arkindex, component: Arkindex, on: ["docker"] } satisfies SystemEntry<
+    z.output<typeof arkindexConfig>
+  >,
 } as const;
 export type SystemName = keyof typeof systems;

@@ -31,7 +31,9 @@ export abstract class SystemComponent<C> extends ComponentResource {
     backup(platform, on.site);
     this.url = platform.url;
     this.endpoints = Object.fromEntries(platform.supplied.map(({ name, given }) => [name, endpoint(given)]));
-    this.passwords = Object.fromEntries(platform.supplied.flatMap(({ name, given }) => password(given).map((value) => [name, value])));
+    this.passwords = Object.fromEntries(
+      platform.supplied.flatMap(({ name, given }) => password(given).map((value) => [name, value])),
+    );
     this.registerOutputs({ url: this.url, endpoints: this.endpoints, passwords: this.passwords });
   }
 }

@@ -11,7 +11,8 @@ let stack: TestStack;
 
 /** README's example as it stands, but for where the components are, its name, and this machine's images. */
 function example(): string {
-  const [, code = ""] = /## Import a component[\s\S]*?```ts\n([\s\S]*?)```/.exec(readFileSync(`${repo}/README.md`, "utf8")) ?? [];
+  const [, code = ""] =
+    /## Import a component[\s\S]*?```ts\n([\s\S]*?)```/.exec(readFileSync(`${repo}/README.md`, "utf8")) ?? [];
   expect(code).toContain("new Postgres");
   return code
     .replaceAll('"./components/', `"${repo}/components/`)
@@ -70,7 +71,10 @@ test("a service that its topology cannot run alone is refused before anything is
   await stack.rewrite(
     example()
       .replace(/import \{ Postgres \}.*/, `import { ObjectStore } from "${repo}/components/services/objects.ts";`)
-      .replace(/const db = .*/, 'const db = new ObjectStore("objects", { on, apis: ["s3"], buckets: {}, browser: true, gib: 1 });')
+      .replace(
+        /const db = .*/,
+        'const db = new ObjectStore("objects", { on, apis: ["s3"], buckets: {}, browser: true, gib: 1 });',
+      )
       .replace("export const { host, password } = db.given;", ""),
   );
   const { code, output } = await stack.preview();

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, test } from "@jest/globals";
 import { imageLock } from "../../components/core/images.ts";
 import { siteOf } from "../../components/core/site.ts";
 import { Arkindex } from "../../components/systems/arkindex.ts";
-import { DockerHost } from "../../components/topologies/docker/index.ts";
+import { DockerHost, type DockerTls } from "../../components/topologies/docker/index.ts";
 import { inventory, record, type Registered } from "../support/mocks.ts";
 
 const site = () =>
@@ -18,9 +18,18 @@ const site = () =>
   });
 const farm = "3f0b9d9c-0c3c-4d0a-9d1c-0a5f5d6f7a8b";
 
-function deploy(config: Partial<ConstructorParameters<typeof Arkindex>[1]> = {}, machines: Record<string, string> = {}) {
+function deploy(
+  config: Partial<ConstructorParameters<typeof Arkindex>[1]> = {},
+  machines: Record<string, string> = {},
+) {
   return record(() => {
-    const on = new DockerHost("docker", { site: site(), host: "unix:///run/d.sock", address: "0.0.0.0", tls: { mode: "local" }, machines });
+    const on = new DockerHost("docker", {
+      site: site(),
+      host: "unix:///run/d.sock",
+      address: "0.0.0.0",
+      tls: { mode: "local" },
+      machines,
+    });
     new Arkindex("arkindex", { ...config, on });
   });
 }
@@ -35,7 +44,8 @@ const byName = (name: string, of = all): Registered["inputs"] => {
   if (found === undefined) throw new Error(`no container ${name}`);
   return found.inputs;
 };
-const networks = (inputs: Registered["inputs"]) => (inputs.networksAdvanced as { name: string }[]).map(({ name }) => name.replace("-id", ""));
+const networks = (inputs: Registered["inputs"]) =>
+  (inputs.networksAdvanced as { name: string }[]).map(({ name }) => name.replace("-id", ""));
 
 test("inventory", () => {
   expect(inventory(all)).toEqual({
@@ -89,7 +99,11 @@ test("who is on which network", () => {
 
 describe("every container", () => {
   test("only the edge publishes ports", () => {
-    expect(containers().filter(({ inputs }) => inputs.ports !== undefined).map(({ name }) => name)).toEqual(["arkindex-edge"]);
+    expect(
+      containers()
+        .filter(({ inputs }) => inputs.ports !== undefined)
+        .map(({ name }) => name),
+    ).toEqual(["arkindex-edge"]);
     expect(byName("arkindex-edge").ports).toEqual([
       { internal: 80, external: 80, ip: "0.0.0.0" },
       { internal: 443, external: 443, ip: "0.0.0.0" },
@@ -117,7 +131,9 @@ describe("every container", () => {
 
   test("no password in an environment or a command", () => {
     for (const { inputs } of containers()) {
-      expect(JSON.stringify([inputs.envs, inputs.command, inputs.entrypoints, inputs.labels])).not.toMatch(/password-of-|the-seed|KEY/);
+      expect(JSON.stringify([inputs.envs, inputs.command, inputs.entrypoints, inputs.labels])).not.toMatch(
+        /password-of-|the-seed|KEY/,
+      );
     }
   });
 });
@@ -164,7 +180,9 @@ test("adding a replica adds its container and gate, and a server at the edge", a
     "ops:index:Gate arkindex-backend-2",
   ]);
   expect([...names(all)].filter((each) => !names(more).has(each))).toEqual([]);
-  const changed = containers().filter(({ name, inputs }) => JSON.stringify(inputs) !== JSON.stringify(byName(name, more)));
+  const changed = containers().filter(
+    ({ name, inputs }) => JSON.stringify(inputs) !== JSON.stringify(byName(name, more)),
+  );
   expect(changed.map(({ name }) => name)).toEqual(["arkindex-edge"]);
 });
 
@@ -177,6 +195,42 @@ test("an agent on another machine has that machine's engine, network and image, 
   expect(JSON.stringify(agent?.inputs.volumes)).toContain("docker.sock");
   const gate = more.find(({ name, type }) => name === "arkindex-agent-gpu-1" && type.startsWith("ops:"));
   expect(gate?.inputs.host).toBe("ssh://root@gpu1.example.com");
+});
+
+describe("the edge's certificate", () => {
+  const edge = async (tls: DockerTls) => {
+    const resources = await record(() => {
+      const on = new DockerHost("docker", { site: site(), host: "unix:///run/d.sock", address: "0.0.0.0", tls });
+      new Arkindex("arkindex", { on });
+    });
+    return { resources, inputs: byName("arkindex-edge", resources), backend: byName("arkindex-backend-1", resources) };
+  };
+  const files = ({ uploads }: Registered["inputs"]) =>
+    Object.fromEntries(
+      (uploads as { file: string; content: string }[]).map(({ file, content }) => [file.split("/").at(-1), content]),
+    );
+
+  test("local: made by ops, and callers of the edge are given the authority", async () => {
+    const { inputs, backend } = await edge({ mode: "local" });
+    expect(files(inputs)).toMatchObject({ "cert.pem": "CERT", "key.pem": "KEY" });
+    expect(files(backend)["ca.pem"]).toBe("CA");
+    expect(backend.envs).toContain("AWS_CA_BUNDLE=/run/arkindex/ca.pem");
+  });
+
+  test("own: the caller's files, no authority of ours", async () => {
+    const { resources, inputs, backend } = await edge({ mode: "own", cert: "OWN-CERT", key: "OWN-SECRET" });
+    expect(files(inputs)).toMatchObject({ "cert.pem": "OWN-CERT", "key.pem": "OWN-SECRET" });
+    expect(inventory(resources)["ops:Certificate"]).toBeUndefined();
+    expect(files(backend)["ca.pem"]).toBeUndefined();
+  });
+
+  test("ACME: a resolver, and a disk for accounts and certificates", async () => {
+    const { resources, inputs } = await edge({ mode: "acme", email: "a@example.com" });
+    expect(JSON.stringify(inputs.command)).toContain("--certificatesResolvers.acme.acme.email=a@example.com");
+    expect(inputs.volumes).toEqual([{ volumeName: "ark-edge", containerPath: "/data" }]);
+    expect(files(inputs)["routes.yml"]).toContain("certResolver: acme");
+    expect(inventory(resources)["docker:Volume"]).toBe(5);
+  });
 });
 
 test("a public image has a version in the lock file; a private one has none", () => {

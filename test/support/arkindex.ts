@@ -36,8 +36,9 @@ export function arkindexConfig({ name, https, config = {} }: ArkindexTest): Reco
     arkindex: { version: "1.7.0" },
     ...config,
   };
-  const keys = Object.entries(own).map(([key, value]) => [`${project}:${key}`, value]);
-  return { "pulumi:disable-default-providers": ["*"], ...Object.fromEntries(keys) };
+  const keyed: Record<string, unknown> = { "pulumi:disable-default-providers": ["*"] };
+  for (const [key, value] of Object.entries(own)) keyed[`${project}:${key}`] = value;
+  return keyed;
 }
 
 /** The program of index.ts, after `before`. */
@@ -75,17 +76,32 @@ export interface Reply {
 }
 
 /** A request through the edge, as a browser makes it: the public name, the stack's own authority, this machine's loopback. */
-export function call(url: string, ca: string, options: { method?: string; body?: string; headers?: Record<string, string> } = {}): Promise<Reply> {
+export function call(
+  url: string,
+  ca: string,
+  options: { method?: string; body?: string; headers?: Record<string, string> } = {},
+): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const { hostname, port, pathname, search } = new URL(url);
     const { method = "GET", body, headers = {} } = options;
-    const sent = request({ host: "127.0.0.1", port, path: pathname + search, method, ca, servername: hostname, headers: { host: `${hostname}:${port}`, ...headers } }, (answer) => {
-      const chunks: Buffer[] = [];
-      answer.on("data", (chunk: Buffer) => chunks.push(chunk));
-      answer.on("end", () => {
-        resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: Buffer.concat(chunks).toString() });
-      });
-    });
+    const sent = request(
+      {
+        host: "127.0.0.1",
+        port,
+        path: pathname + search,
+        method,
+        ca,
+        servername: hostname,
+        headers: { host: `${hostname}:${port}`, ...headers },
+      },
+      (answer) => {
+        const chunks: Buffer[] = [];
+        answer.on("data", (chunk: Buffer) => chunks.push(chunk));
+        answer.on("end", () => {
+          resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: Buffer.concat(chunks).toString() });
+        });
+      },
+    );
     sent.setTimeout(10_000, () => sent.destroy(new Error(`${url} took longer than 10 s`)));
     sent.on("error", reject);
     sent.end(body);
@@ -109,9 +125,14 @@ export async function eventually<T>(probe: () => Promise<T | undefined>, seconds
 }
 
 /** Runs a shell script in a container of this stack, or in a new one of `image` on `network`; output and exit code. */
-export async function inContainer(where: { container: string } | { image: string; network: string }, script: string): Promise<Reply> {
+export async function inContainer(
+  where: { container: string } | { image: string; network: string },
+  script: string,
+): Promise<Reply> {
   if ("container" in where) {
-    const exec = await engine.getContainer(where.container).exec({ Cmd: ["sh", "-c", script], AttachStdout: true, AttachStderr: true });
+    const exec = await engine
+      .getContainer(where.container)
+      .exec({ Cmd: ["sh", "-c", script], AttachStdout: true, AttachStderr: true });
     const stream = await exec.start({});
     const body = await collect(stream);
     const { ExitCode } = await exec.inspect();
@@ -141,7 +162,8 @@ async function collect(stream: NodeJS.ReadableStream): Promise<string> {
   for await (const chunk of stream) chunks.push(Buffer.from(chunk as Uint8Array));
   const all = Buffer.concat(chunks);
   let text = "";
-  for (let at = 0; at + 8 <= all.length; at += 8 + all.readUInt32BE(at + 4)) text += all.subarray(at + 8, at + 8 + all.readUInt32BE(at + 4)).toString();
+  for (let at = 0; at + 8 <= all.length; at += 8 + all.readUInt32BE(at + 4))
+    text += all.subarray(at + 8, at + 8 + all.readUInt32BE(at + 4)).toString();
   return text;
 }
 
@@ -162,4 +184,54 @@ export async function containerIds(name: string): Promise<Record<string, string>
 /** Removes what a test's own backup volume leaves: the program never removes it. */
 export async function removeVolume(name: string): Promise<void> {
   await engine.getVolume(name).remove({ force: true });
+}
+
+/** What the engine has of the stack and its state does not, and the other way round: both are empty, or something is lost. */
+export async function strays(stack: TestStack, name: string): Promise<string[]> {
+  const filters = { label: [`platform-topologies.name=${name}`] };
+  const there = [
+    ...Object.values(await containerIds(name)),
+    ...(await engine.listNetworks({ filters })).map(({ Id }) => Id),
+  ];
+  const { resources } = await stack.state();
+  const types = ["docker:index/container:Container", "docker:index/network:Network"];
+  const known = resources.filter(({ type }) => types.includes(type)).map(({ id = "" }) => id);
+  return [...there.filter((id) => !known.includes(id)), ...known.filter((id) => !there.includes(id))];
+}
+
+/** Ends a test file whatever has happened: the stack's own way first, then all that carries its name. */
+export async function cleanUp(stack: TestStack | undefined, name: string): Promise<void> {
+  try {
+    await stack?.heal();
+    await stack?.run(["state", "unprotect", "--all", "--yes"]);
+    await stack?.dispose();
+  } finally {
+    for (const id of Object.values(await containerIds(name)))
+      await engine.getContainer(id).remove({ force: true, v: true });
+    const filters = { label: [`platform-topologies.name=${name}`] };
+    for (const { Id } of await engine.listNetworks({ filters })) await engine.getNetwork(Id).remove();
+    const { Volumes } = await engine.listVolumes({ filters });
+    for (const { Name } of Volumes) await removeVolume(Name);
+    await removeVolume(`${name}-backup`);
+  }
+}
+
+/** The lines of text that the rehearsing backend has kept in PostgreSQL. */
+export async function rows(url: string, ca: string): Promise<string[]> {
+  const { status, body } = await call(`${url}/rehearsal/rows`, ca);
+  if (status !== 200) throw new Error(`rows: ${String(status)} ${body}`);
+  return (JSON.parse(body) as { rows: string[] }).rows;
+}
+
+/** Writes a line into PostgreSQL and an object of the same name and content into the object store. */
+export async function write(url: string, ca: string, text: string): Promise<void> {
+  const row = await call(`${url}/rehearsal/rows`, ca, { method: "POST", body: text });
+  const object = await call(`${url}/rehearsal/objects/${text}`, ca, { method: "PUT", body: text });
+  if (row.status !== 201 || object.status !== 201) throw new Error(`${row.body} ${object.body}`);
+}
+
+/** Whether what `write` wrote is there. */
+export async function isKept(url: string, ca: string, text: string): Promise<boolean> {
+  const object = await call(`${url}/rehearsal/objects/${text}`, ca);
+  return (await rows(url, ca)).includes(text) && object.status === 200 && object.body === text;
 }

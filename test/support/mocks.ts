@@ -31,7 +31,7 @@ export async function record(program: () => void | Promise<void>): Promise<Regis
     false,
   );
   await program();
-  for (let last = -1; last !== seen.length; ) {
+  for (let last = -1; last !== seen.length;) {
     last = seen.length;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }

@@ -14,7 +14,8 @@ const good = {
 
 /** The sentences for a config that differs from a good one; `undefined` takes a key away. */
 function problems(change: Record<string, unknown>, stack = "dev"): string[] {
-  const raw = Object.fromEntries(Object.entries({ ...good, ...change }).filter(([, value]) => value !== undefined));
+  const merged: Record<string, unknown> = { ...good, ...change };
+  const raw = Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== undefined));
   return planStack(raw, stack).problems.map(sentence);
 }
 
@@ -25,8 +26,16 @@ test("a good config has no problems", () => {
 /** What is wrong, and the one sentence that says so. */
 const wrong: [string, Record<string, unknown>, string, number?][] = [
   ["unknown key", { hostnam: "x" }, 'hostnam: unknown key (did you mean "hostname"?)'],
-  ["unknown nested key", { docker: { hosts: "unix:///x" } }, 'docker.hosts: unknown key (did you mean "host"?); known are host, machines, address, ports, registries'],
-  ["unknown key of the system", { arkindex: { backend: 2 } }, 'arkindex.backend: unknown key (did you mean "backends"?)'],
+  [
+    "unknown nested key",
+    { docker: { hosts: "unix:///x" } },
+    'docker.hosts: unknown key (did you mean "host"?); known are host, machines, address, ports, registries',
+  ],
+  [
+    "unknown key of the system",
+    { arkindex: { backend: 2 } },
+    'arkindex.backend: unknown key (did you mean "backends"?)',
+  ],
   ["unknown system", { system: "gitlab" }, 'system = "gitlab": one of arkindex'],
   ["unknown topology", { topology: "kubernetes" }, 'topology = "kubernetes": one of docker, swarm, aws, gcp, azure'],
   ["a topology to come", { topology: "swarm" }, 'topology = "swarm": arkindex runs on docker; swarm is not built yet'],
@@ -39,28 +48,96 @@ const wrong: [string, Record<string, unknown>, string, number?][] = [
   ["no replica", { arkindex: { backends: 0 } }, "arkindex.backends = 0: Too small"],
   ["half a replica", { arkindex: { workers: 1.5 } }, "arkindex.workers = 1.5: Invalid input: expected int"],
   ["replicas of a slot", { arkindex: { solrReplicas: 3 } }, "arkindex.solrReplicas: unknown key"],
-  ["one port for two", { docker: { ports: { http: 8443, https: 8443 } } }, 'docker.ports = {"http":8443,"https":8443}: http and https need a port each'],
+  [
+    "one port for two",
+    { docker: { ports: { http: 8443, https: 8443 } } },
+    'docker.ports = {"http":8443,"https":8443}: http and https need a port each',
+  ],
   ["the edge's own port", { docker: { ports: { http: 8082, https: 443 } } }, "8082 is the edge's own health port"],
   ["no such port", { docker: { ports: { http: 80, https: 70000 } } }, "docker.ports.https = 70000: Too big"],
-  ["a bad engine address", { docker: { host: "localhost:2375" } }, 'docker.host = "localhost:2375": unix:///path, tcp://host:port or ssh://user@host'],
-  ["a bad address to publish on", { docker: { address: "eth0" } }, 'docker.address = "eth0": an IP address of the host'],
-  ["missing private image", { rehearsal: false }, "a private image: name your reference, as registry.gitlab.teklia.com/", 2],
+  [
+    "a bad engine address",
+    { docker: { host: "localhost:2375" } },
+    'docker.host = "localhost:2375": unix:///path, tcp://host:port or ssh://user@host',
+  ],
+  [
+    "a bad address to publish on",
+    { docker: { address: "eth0" } },
+    'docker.address = "eth0": an IP address of the host',
+  ],
+  [
+    "missing private image",
+    { rehearsal: false },
+    "a private image: name your reference, as registry.gitlab.teklia.com/",
+    2,
+  ],
   ["missing built image", { images: { rehearsal: "r/r:1" } }, "images.toolbox: it is built"],
-  ["unknown image", { images: { ...good.images, postgres: "postgres:15" } }, 'images.postgres = "postgres:15": no such image; known are postgis'],
-  ["a bad image reference", { images: { ...good.images, redis: "https://redis" } }, 'images.redis = "https://redis": an image reference'],
+  [
+    "unknown image",
+    { images: { ...good.images, postgres: "postgres:15" } },
+    'images.postgres = "postgres:15": no such image; known are postgis',
+  ],
+  [
+    "a bad image reference",
+    { images: { ...good.images, redis: "https://redis" } },
+    'images.redis = "https://redis": an image reference',
+  ],
   ["a bad mirror", { mirror: "https://mirror.example.com" }, 'mirror = "https://mirror.example.com": a registry'],
-  ["own certificate without its key", { tls: { mode: "own", cert: "-----BEGIN CERTIFICATE-----\nx" } }, "secrets.tlsKey: the certificate's private key"],
+  [
+    "own certificate without its key",
+    { tls: { mode: "own", cert: "-----BEGIN CERTIFICATE-----\nx" } },
+    "secrets.tlsKey: the certificate's private key",
+  ],
   ["not a certificate", { tls: { mode: "own", cert: "cert.pem" } }, 'tls.cert = "cert.pem": a PEM certificate chain'],
   ["ACME without an address", { tls: { mode: "acme" } }, "tls.email: missing: expected string"],
-  ["ACME on another port", { tls: { mode: "acme", email: "a@example.com" }, docker: { ports: { http: 8080, https: 8443 } } }, "docker.ports.https = 8443: ACME's challenge arrives on 443"],
+  [
+    "ACME on another port",
+    { tls: { mode: "acme", email: "a@example.com" }, docker: { ports: { http: 8080, https: 8443 } } },
+    "docker.ports.https = 8443: ACME's challenge arrives on 443",
+  ],
   ["unknown way of TLS", { tls: { mode: "none" } }, "tls.mode"],
-  ["a backup without a place", { backup: { everyHours: 24 } }, "backup.to: one of {path: /folder}, {volume: name}, {s3: {endpoint, bucket, region}}"],
-  ["a backup to a bucket without keys", { backup: { to: { s3: { endpoint: "https://s3.example.com", bucket: "b" } } } }, "set it: pulumi config set --path --secret secrets.backup", 2],
-  ["a restore from no time", { restore: { from: { path: "/b" }, stack: "arkindex-old", at: "yesterday" } }, 'restore.at = "yesterday": latest, or a run\'s time'],
-  ["an agent without a seed", { arkindex: { agents: { gpu: { farm: "3f0b9d9c-0c3c-4d0a-9d1c-0a5f5d6f7a8b" } } }, images: { ...good.images, "arkindex/ponos-agent": "x/y:1" } }, "secrets.ponosSeed-gpu: set it: pulumi config set --path --secret secrets.ponosSeed-gpu"],
-  ["an agent on no machine", { arkindex: { agents: { gpu: { farm: "3f0b9d9c-0c3c-4d0a-9d1c-0a5f5d6f7a8b", machine: "gpu1" } } }, secrets: { "ponosSeed-gpu": "s3cret" } }, 'agent-gpu.machine = "gpu1": no such machine: add it to docker.machines'],
-  ["a farm that is no UUID", { arkindex: { agents: { gpu: { farm: "farm" } } } }, 'arkindex.agents.gpu.farm = "farm": a UUID'],
-  ["a name too long", { name: "a-name-that-is-far-too-long-for-docker" }, 'name = "a-name-that-is-far-too-long-for-docker": lower-case letters'],
+  [
+    "a backup without a place",
+    { backup: { everyHours: 24 } },
+    "backup.to: one of {path: /folder}, {volume: name}, {s3: {endpoint, bucket, region}}",
+  ],
+  [
+    "a backup to a bucket without keys",
+    { backup: { to: { s3: { endpoint: "https://s3.example.com", bucket: "b" } } } },
+    "set it: pulumi config set --path --secret secrets.backup",
+    2,
+  ],
+  [
+    "a restore from no time",
+    { restore: { from: { path: "/b" }, stack: "arkindex-old", at: "yesterday" } },
+    'restore.at = "yesterday": latest, or a run\'s time',
+  ],
+  [
+    "an agent without a seed",
+    {
+      arkindex: { agents: { gpu: { farm: "3f0b9d9c-0c3c-4d0a-9d1c-0a5f5d6f7a8b" } } },
+      images: { ...good.images, "arkindex/ponos-agent": "x/y:1" },
+    },
+    "secrets.ponosSeed-gpu: set it: pulumi config set --path --secret secrets.ponosSeed-gpu",
+  ],
+  [
+    "an agent on no machine",
+    {
+      arkindex: { agents: { gpu: { farm: "3f0b9d9c-0c3c-4d0a-9d1c-0a5f5d6f7a8b", machine: "gpu1" } } },
+      secrets: { "ponosSeed-gpu": "s3cret" },
+    },
+    'agent-gpu.machine = "gpu1": no such machine: add it to docker.machines',
+  ],
+  [
+    "a farm that is no UUID",
+    { arkindex: { agents: { gpu: { farm: "farm" } } } },
+    'arkindex.agents.gpu.farm = "farm": a UUID',
+  ],
+  [
+    "a name too long",
+    { name: "a-name-that-is-far-too-long-for-docker" },
+    'name = "a-name-that-is-far-too-long-for-docker": lower-case letters',
+  ],
 ];
 
 describe("one clear sentence, with the key, the value and the remedy", () => {
@@ -71,8 +148,20 @@ describe("one clear sentence, with the key, the value and the remedy", () => {
 });
 
 test("everything that is wrong is said at once, what the plan finds too", () => {
-  const found = problems({ hostname: "nope", rehearsal: false, docker: { address: "eth0" }, arkindex: { version: "1.7.0", agents: { gpu: { farm: "3f0b9d9c-0c3c-4d0a-9d1c-0a5f5d6f7a8b" } } } });
-  for (const key of ["hostname", "docker.address", "images.arkindex/backend", "images.arkindex/cantaloupe", "images.arkindex/ponos-agent", "secrets.ponosSeed-gpu"]) {
+  const found = problems({
+    hostname: "nope",
+    rehearsal: false,
+    docker: { address: "eth0" },
+    arkindex: { version: "1.7.0", agents: { gpu: { farm: "3f0b9d9c-0c3c-4d0a-9d1c-0a5f5d6f7a8b" } } },
+  });
+  for (const key of [
+    "hostname",
+    "docker.address",
+    "images.arkindex/backend",
+    "images.arkindex/cantaloupe",
+    "images.arkindex/ponos-agent",
+    "secrets.ponosSeed-gpu",
+  ]) {
     expect(found.filter((line) => line.startsWith(`${key}:`) || line.startsWith(`${key} =`))).toHaveLength(1);
   }
 });

@@ -6,7 +6,16 @@ export const dockerCapabilities: Capabilities = {
   runners: [
     {
       name: "container",
-      can: new Set(["tcp-in", "many-ports", "exec-probe", "short-names", "container-api", "gpu", "max-map-count", "shared-folders"]),
+      can: new Set([
+        "tcp-in",
+        "many-ports",
+        "exec-probe",
+        "short-names",
+        "container-api",
+        "gpu",
+        "max-map-count",
+        "shared-folders",
+      ]),
       limits: { bodyMiB: Infinity, seconds: Infinity },
     },
   ],

@@ -56,13 +56,17 @@ export function containerArgs(
 /** `prepare` runs first in the same container; "$@" is the server then. */
 export function entry({ command, prepare }: Container): { entrypoints?: string[]; command?: string[] } {
   if (command === undefined) return {};
-  if (prepare !== undefined) return { entrypoints: ["/bin/sh", "-c", `${prepare}\nexec "$@"`, "prepare"], command: [...command] };
+  if (prepare !== undefined)
+    return { entrypoints: ["/bin/sh", "-c", `${prepare}\nexec "$@"`, "prepare"], command: [...command] };
   const [program = "", ...rest] = command;
   return rest.length > 0 ? { entrypoints: [program], command: rest } : { entrypoints: [program] };
 }
 
 /** Sorted, as Docker returns them in any order. */
-export function environment({ env = {}, secretEnv = {}, rehearsal = {} }: Container, { rehearsing }: Image): Output<string[]> {
+export function environment(
+  { env = {}, secretEnv = {}, rehearsal = {} }: Container,
+  { rehearsing }: Image,
+): Output<string[]> {
   return all({ ...env, ...secretEnv, ...(rehearsing ? rehearsal : {}) }).apply((values) =>
     Object.entries(values)
       .map(([key, value]) => `${key}=${value}`)
@@ -77,27 +81,48 @@ function upload({ path, content, mode = defaultMode }: File): docker.types.input
 export const defaultMode = 0o444;
 
 export function mounts({ mounts: asked = [] }: Container): docker.types.input.ContainerVolume[] {
-  return asked.map((mount) => ("folder" in mount ? { hostPath: mount.folder, containerPath: mount.path } : { volumeName: mount.volume, containerPath: mount.path }));
+  return asked.map((mount) =>
+    "folder" in mount
+      ? { hostPath: mount.folder, containerPath: mount.path }
+      : { volumeName: mount.volume, containerPath: mount.path },
+  );
 }
 
-function healthcheck({ health, ports = {} }: Container & { readonly health: Health }, image: Image): docker.types.input.ContainerHealthcheck {
+function healthcheck(
+  { health, ports = {} }: Container & { readonly health: Health },
+  image: Image,
+): docker.types.input.ContainerHealthcheck {
   // The rehearsal image answers for every dependency at once, with or without a port.
-  const command = image.rehearsing ? ["rehearse", "health"] : probe(health.ready, (key) => ports[key]?.number ?? 0, image);
-  return { tests: ["CMD", ...command], interval: "3s", timeout: "5s", startPeriod: goDuration(health.startSeconds), retries: 3 };
+  const command = image.rehearsing
+    ? ["rehearse", "health"]
+    : probe(health.ready, (key) => ports[key]?.number ?? 0, image);
+  return {
+    tests: ["CMD", ...command],
+    interval: "3s",
+    timeout: "5s",
+    startPeriod: goDuration(health.startSeconds),
+    retries: 3,
+  };
 }
 
 /** A probe as a command inside the container, by the client that the image has. */
 function probe(ready: Probe, port: (key: string) => number, { client }: Image): string[] {
   if ("command" in ready) return [...ready.command];
-  const [key, path, below] = "http" in ready ? [ready.http, ready.path, ready.below ?? 400] : [ready.tcp, "", undefined];
+  const [key, path, below] =
+    "http" in ready ? [ready.http, ready.path, ready.below ?? 400] : [ready.tcp, "", undefined];
   const at = `127.0.0.1:${String(port(key))}`;
   if (below === undefined) {
-    if (client === "python") return ["python3", "-c", `import socket; socket.create_connection(("127.0.0.1", ${String(port(key))}), 4)`];
+    if (client === "python")
+      return ["python3", "-c", `import socket; socket.create_connection(("127.0.0.1", ${String(port(key))}), 4)`];
     return ["bash", "-c", `</dev/tcp/${at.replace(":", "/")}`];
   }
   if (client === "python") return ["python3", "-c", pythonProbe(`http://${at}${path}`, below)];
   if (client === "wget") return ["wget", "-q", "-T", "4", "-O", "/dev/null", `http://${at}${path}`];
-  return ["sh", "-c", `code=$(curl -s -m 4 -o /dev/null -w '%{http_code}' 'http://${at}${path}') && [ "$code" -lt ${String(below)} ]`];
+  return [
+    "sh",
+    "-c",
+    `code=$(curl -s -m 4 -o /dev/null -w '%{http_code}' 'http://${at}${path}') && [ "$code" -lt ${String(below)} ]`,
+  ];
 }
 
 /** An answer of 401 or 404 is an answer: urllib raises on it, so its status is read from the error. */

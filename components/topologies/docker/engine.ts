@@ -1,4 +1,10 @@
-import { type ComponentResourceOptions, type CustomResourceOptions, type Input, type Resource, mergeOptions } from "@pulumi/pulumi";
+import {
+  type ComponentResourceOptions,
+  type CustomResourceOptions,
+  type Input,
+  type Resource,
+  mergeOptions,
+} from "@pulumi/pulumi";
 import * as docker from "@pulumi/docker";
 
 import type { Container, Dict, Tier } from "../../core/contracts.ts";
@@ -14,6 +20,12 @@ export function labels(site: Site, workload: string): { label: string; value: st
   ];
 }
 
+/**
+ * No route out, so what is stolen from a store has nowhere to go. `internal` alone leaves the host's own address on the
+ * bridge, and with it every port that the host, or another stack, listens on.
+ */
+const closed = { internal: true, options: { "com.docker.network.bridge.inhibit_ipv4": "true" } };
+
 /** One Docker engine: its provider, the stack's networks on it, the images pulled there. */
 export class Engine {
   readonly host: string;
@@ -23,7 +35,14 @@ export class Engine {
   readonly #images = new Map<string, docker.RemoteImage>();
 
   /** `tiers`: the networks that it needs; a further machine has `app` alone. */
-  constructor(site: Site, key: string, host: string, registries: readonly string[], tiers: readonly Tier[], options: ComponentResourceOptions) {
+  constructor(
+    site: Site,
+    key: string,
+    host: string,
+    registries: readonly string[],
+    tiers: readonly Tier[],
+    options: ComponentResourceOptions,
+  ) {
     this.host = host;
     this.#key = key;
     const provider = new docker.Provider(
@@ -38,8 +57,12 @@ export class Engine {
         tier,
         new docker.Network(
           `${tier}${suffix(key)}`,
-          // `internal`: no route out, so what is stolen from a store has nowhere to go.
-          { name: `${site.name}-${tier}`, driver: "bridge", internal: tier === "data", labels: labels(site, tier) },
+          {
+            name: `${site.name}-${tier}`,
+            driver: "bridge",
+            ...(tier === "data" ? closed : {}),
+            labels: labels(site, tier),
+          },
           this.#options,
         ),
       ]),
@@ -62,7 +85,11 @@ export class Engine {
     if (this.#networks.data === undefined) return ["app"];
     const edge = container.tier === "edge" || container.callsEdge === true || (container.routes ?? []).length > 0;
     const data = container.tier === "data" || (container.tier === "app" && !isSlot);
-    return [...(edge ? ["edge" as const] : []), ...(container.tier === "app" ? ["app" as const] : []), ...(data ? ["data" as const] : [])];
+    return [
+      ...(edge ? ["edge" as const] : []),
+      ...(container.tier === "app" ? ["app" as const] : []),
+      ...(data ? ["data" as const] : []),
+    ];
   }
 
   /** The image's id on this engine: pulled unless it is there, kept when the stack goes. */
@@ -70,7 +97,11 @@ export class Engine {
     const name = rehearsing ? "rehearsal" : key;
     let image = this.#images.get(name);
     if (image === undefined) {
-      image = new docker.RemoteImage(`image-${name.replaceAll("/", "-")}${suffix(this.#key)}`, { name: ref, keepLocally: true }, this.#options);
+      image = new docker.RemoteImage(
+        `image-${name.replaceAll("/", "-")}${suffix(this.#key)}`,
+        { name: ref, keepLocally: true },
+        this.#options,
+      );
       this.#images.set(name, image);
     }
     return image.imageId;

@@ -1,4 +1,10 @@
-import { ComponentResource, type ComponentResourceOptions, type Input, type Output, type Resource } from "@pulumi/pulumi";
+import {
+  ComponentResource,
+  type ComponentResourceOptions,
+  type Input,
+  type Output,
+  type Resource,
+} from "@pulumi/pulumi";
 import * as docker from "@pulumi/docker";
 import * as random from "@pulumi/random";
 
@@ -37,7 +43,7 @@ export class DockerHost extends ComponentResource implements Topology {
   readonly site: Site;
   readonly capabilities: Capabilities = dockerCapabilities;
   readonly services: Services = containerServices;
-  readonly passwords: Output<string>[] = [];
+  readonly passwords: Output<string>[];
   readonly options: ComponentResourceOptions;
   readonly #args: DockerHostArgs;
   readonly #engine: Engine;
@@ -49,18 +55,27 @@ export class DockerHost extends ComponentResource implements Topology {
     // No inputs: they would be stored in the state.
     super("platform-topologies:index:DockerHost", name, {}, opts);
     this.site = args.site;
+    this.passwords = Object.values(args.site.secrets);
     this.#args = args;
     const under = { parent: this, ...(opts.dependsOn ? { dependsOn: opts.dependsOn } : {}) };
     const ops = new OpsProvider("ops", under);
     const passwords = new random.Provider("random", {}, under);
     this.#engine = new Engine(args.site, "", args.host, args.registries ?? [], ["edge", "app", "data"], under);
     this.#machines = Object.fromEntries(
-      Object.entries(args.machines ?? {}).map(([key, host]) => [key, new Engine(args.site, key, host, args.registries ?? [], ["app"], under)]),
+      Object.entries(args.machines ?? {}).map(([key, host]) => [
+        key,
+        new Engine(args.site, key, host, args.registries ?? [], ["app"], under),
+      ]),
     );
     this.options = { providers: { ops, random: passwords } };
     if (args.tls.mode === "local") {
       const { hostname } = args.site;
-      this.#certificate = new Certificate("edge", { hostnames: [hostname, `*.${hostname}`] }, { ...under, provider: ops });
+      this.#certificate = new Certificate(
+        "edge",
+        { hostnames: [hostname, `*.${hostname}`] },
+        { ...under, provider: ops },
+      );
+      this.passwords.push(this.#certificate.key);
     }
     this.registerOutputs({});
   }
@@ -72,12 +87,19 @@ export class DockerHost extends ComponentResource implements Topology {
   edge(routes: List<PlannedRoute>, parent: Resource, logicalName: string): Ready {
     const { tls, address } = this.#args;
     const workload = traefik(this.site, routes, this.#edgeTls());
-    const args = this.#container("edge", workload, imageOf(this.site, workload.image), { tiers: ["edge"], aliases: ["edge", ...(workload.names ?? [])] });
+    const args = this.#container("edge", workload, imageOf(this.site, workload.image), {
+      tiers: ["edge"],
+      aliases: ["edge", ...(workload.names ?? [])],
+    });
     const disk = tls.mode === "acme" ? this.#volume("edge", logicalName, parent) : undefined;
     this.#edge = this.#start("edge", workload, logicalName, parent, this.#engine, {
       ...args,
       ...(disk ? { volumes: [{ volumeName: disk.name, containerPath: acmeFolder }] } : {}),
-      ports: Object.values(workload.ports ?? {}).map(({ number }) => ({ internal: number, external: number, ip: address })),
+      ports: Object.values(workload.ports ?? {}).map(({ number }) => ({
+        internal: number,
+        external: number,
+        ip: address,
+      })),
     });
     return this.#edge;
   }
@@ -120,9 +142,17 @@ export class DockerHost extends ComponentResource implements Topology {
         ...(entrypoints ? { entrypoint: entrypoints } : {}),
         command: command ?? [],
         env: environment(job, image).apply((pairs) => Object.fromEntries(pairs.map((pair) => split(pair)))),
-        files: (job.files ?? []).map(({ path, content, secret = false, mode = defaultMode }) => ({ path, content, secret, mode })),
+        files: (job.files ?? []).map(({ path, content, secret = false, mode = defaultMode }) => ({
+          path,
+          content,
+          secret,
+          mode,
+        })),
         networks: engine.networksOf(job, job.tier === "data").map((tier) => engine.network(tier).id),
-        extraMounts: (job.mounts ?? []).map((mount) => ({ volume: "folder" in mount ? mount.folder : mount.volume, path: mount.path })),
+        mounts: (job.mounts ?? []).map((mount) => ({
+          source: "folder" in mount ? mount.folder : mount.volume,
+          path: mount.path,
+        })),
         ...(user === undefined ? {} : { user }),
         memoryMiB: job.memoryMiB,
         cpu: job.cpu,
@@ -138,7 +168,8 @@ export class DockerHost extends ComponentResource implements Topology {
 
   #edgeTls(): EdgeTls {
     const { tls } = this.#args;
-    if (tls.mode === "acme") return { acme: { email: tls.email, ...(tls.caServer === undefined ? {} : { caServer: tls.caServer }) } };
+    if (tls.mode === "acme")
+      return { acme: { email: tls.email, ...(tls.caServer === undefined ? {} : { caServer: tls.caServer }) } };
     if (tls.mode === "own") return { cert: tls.cert, key: tls.key };
     if (this.#certificate === undefined) throw new Error("a local certificate is made with the host");
     return { cert: this.#certificate.cert, key: this.#certificate.key };
@@ -149,10 +180,18 @@ export class DockerHost extends ComponentResource implements Topology {
   }
 
   #after({ after = [], callsEdge, routes = [] }: Container): Resource[] {
-    return [...after.flatMap(({ ready }) => ready), ...(callsEdge === true || routes.length > 0 ? this.#edge.ready : [])];
+    return [
+      ...after.flatMap(({ ready }) => ready),
+      ...(callsEdge === true || routes.length > 0 ? this.#edge.ready : []),
+    ];
   }
 
-  #container(name: string, container: Container & { readonly health: Health }, image: Image, joins: { tiers: List<Tier>; aliases: List<string> }) {
+  #container(
+    name: string,
+    container: Container & { readonly health: Health },
+    image: Image,
+    joins: { tiers: List<Tier>; aliases: List<string> },
+  ) {
     const args = containerArgs(this.site, this.#on(container), name, container, image, joins);
     if (!container.needs?.includes("container-api")) return args;
     const socket = { hostPath: "/var/run/docker.sock", containerPath: "/var/run/docker.sock" };
@@ -189,7 +228,13 @@ export class DockerHost extends ComponentResource implements Topology {
     );
     const gate = new Gate(
       logicalName,
-      { host: engine.host, container: made.id, name: `${this.site.name}-${name}`, seconds: health.startSeconds + 30, redact: [...this.passwords] },
+      {
+        host: engine.host,
+        container: made.id,
+        name: `${this.site.name}-${name}`,
+        seconds: health.startSeconds + 30,
+        redact: [...this.passwords],
+      },
       { parent },
     );
     return { ready: [gate] };

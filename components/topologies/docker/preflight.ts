@@ -16,7 +16,10 @@ export interface PreflightArgs {
 
 /** What can be asked of the engines before the first resource: are they there, are the ports free, the images built? */
 export async function preflight(args: PreflightArgs): Promise<Problem[]> {
-  const engines = [["docker.host", args.host] as const, ...Object.entries(args.machines).map(([key, host]) => [`docker.machines.${key}`, host] as const)];
+  const engines = [
+    ["docker.host", args.host] as const,
+    ...Object.entries(args.machines).map(([key, host]) => [`docker.machines.${key}`, host] as const),
+  ];
   const unreachable = (await Promise.all(engines.map(([key, host]) => reachable(key, host)))).flat();
   if (unreachable.length > 0) return unreachable;
   return [...(await ports(args)), ...(await images(args))];
@@ -42,7 +45,17 @@ async function ports({ site, host, address }: PreflightArgs): Promise<Problem[]>
     const taken = holder === undefined ? host.startsWith("unix:") && (await answers(address, port)) : true;
     if (!taken) continue;
     const who = holder === undefined ? "another program listens there" : `the container ${name} has it`;
-    problems.push({ key: `docker.ports.${key}`, value: port, remedy: `${who}; stop it or choose another port` });
+    // The edge of this very stack, when somebody has changed the name in its config.
+    const old =
+      holder?.Labels["platform-topologies.stack"] === site.stack
+        ? holder.Labels["platform-topologies.name"]
+        : undefined;
+    const renamed = old === undefined ? "" : `; or, if it is this stack's own, put its name back: "${old}"`;
+    problems.push({
+      key: `docker.ports.${key}`,
+      value: port,
+      remedy: `${who}; stop it or choose another port${renamed}`,
+    });
   }
   return problems;
 }
@@ -63,7 +76,9 @@ async function images({ host, local }: PreflightArgs): Promise<Problem[]> {
   const missing = await Promise.all(
     local.map(async ({ key, ref }): Promise<Problem[]> => {
       const found = await engine.listImages({ filters: { reference: [ref] } });
-      return found.length > 0 ? [] : [{ key: `images.${key}`, value: ref, remedy: "not on the engine: `npm start` builds it" }];
+      return found.length > 0
+        ? []
+        : [{ key: `images.${key}`, value: ref, remedy: "not on the engine: `npm start` builds it" }];
     }),
   );
   return missing.flat();

@@ -1,0 +1,92 @@
+/** Connections to Docker engines, and their failures in one sentence. */
+import { readFileSync } from "node:fs";
+import type { Agent } from "node:http";
+import { join } from "node:path";
+import process from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import Docker from "dockerode";
+
+import { sshAgent } from "./ssh.ts";
+
+/**
+ * A client for `unix:///path`, `tcp://host:port` (TLS when DOCKER_CERT_PATH is set, as with Docker's own client) or
+ * `ssh://user@host[:port]`. Connects at each request, so this itself throws only for an address of another kind.
+ */
+export function connect(host: string): Docker {
+  return new Docker(options(host));
+}
+
+/** Throws one sentence, naming the host and the remedy, unless the engine there answers within `milliseconds`. */
+export async function ping(host: string, milliseconds: number): Promise<void> {
+  const to = options(host);
+  const late = new AbortController();
+  try {
+    // modem's own time-out does not reach into ssh, and destroys the request where ours only stops waiting.
+    const answer = new Docker({ ...to, timeout: milliseconds }).ping();
+    const limit = sleep(milliseconds, "late", { signal: late.signal }).catch(() => "over");
+    if ((await Promise.race([answer, limit])) === "late") throw new Error("late");
+  } catch (error) {
+    const message = error instanceof Error ? error.message : "";
+    throw explain(message === "late" || message === "socket hang up" ? { code: "ETIMEDOUT" } : error, host);
+  } finally {
+    late.abort();
+    to.agent?.destroy();
+  }
+}
+
+/** Passed on to docker-modem, whose types name it. */
+interface Options extends Docker.DockerOptions {
+  readonly agent?: Agent;
+}
+
+function options(host: string): Options {
+  // None of dockerode's own defaults: DOCKER_HOST in the environment would win over the host that was asked for.
+  const none = { socketPath: undefined, host: undefined, port: undefined, protocol: "http" } as const;
+  const url = URL.canParse(host) ? new URL(host) : undefined;
+  switch (url?.protocol) {
+    case "unix:":
+      return { ...none, socketPath: url.pathname };
+    case "tcp:": {
+      const to = { ...none, host: url.hostname, port: url.port || "2375" };
+      const folder = process.env.DOCKER_CERT_PATH;
+      if (!folder) return to;
+      const read = (file: string): string => readFileSync(join(folder, file), "utf8");
+      return { ...to, ca: read("ca.pem"), cert: read("cert.pem"), key: read("key.pem"), protocol: "https" };
+    }
+    case "ssh:":
+      // Where it goes is the agent's business; HTTP only needs something for its Host header.
+      return { ...none, host: "docker", port: "80", agent: sshAgent(url) };
+    default:
+      throw new Error(
+        `${host} is no Docker host: use unix:///var/run/docker.sock, tcp://host:2375 or ssh://user@host, as in DOCKER_HOST`,
+      );
+  }
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "refuses the connection: start the Docker engine there, or correct the address",
+  ENOENT: "is not there: start the Docker engine, or correct the path of its socket",
+  EACCES: "may not be used by this user: add the user to the docker group and log in again",
+  ENOTFOUND: "cannot be found: check the spelling of the name, or your DNS",
+  EAI_AGAIN: "cannot be found: check the spelling of the name, or your DNS",
+  EHOSTUNREACH: "cannot be reached: check the address, the network and its firewall",
+  ENETUNREACH: "cannot be reached: check the address, the network and its firewall",
+  ETIMEDOUT: "did not answer in time: check the address, and that the engine is up and not cut off by a firewall",
+  ECONNRESET: "dropped the connection: check that it is a Docker engine and whether it asks for TLS",
+  HPE_INVALID_CONSTANT:
+    "does not answer as Docker does: check the port and TLS, and over ssh that the login prints nothing of its own",
+};
+
+/** Failures to reach an engine become one sentence with the remedy; its own refusals pass as they are. */
+export function explain(error: unknown, host: string): Error {
+  const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
+  const reason = reasons[code];
+  if (reason !== undefined) return new Error(`Docker at ${host} ${reason}`);
+  return error instanceof Error ? error : new Error(`Docker at ${host}: ${String(error)}`);
+}
+
+/** Whether the engine answered with this status. */
+export function answered(error: unknown, status: number): boolean {
+  return error instanceof Error && "statusCode" in error && error.statusCode === status;
+}

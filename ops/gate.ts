@@ -1,0 +1,110 @@
+import type Docker from "dockerode";
+import { z } from "zod";
+
+import { answered, connect, explain } from "./docker.ts";
+import { compare } from "./handler.ts";
+import type { Handler } from "./handler.ts";
+import { pause } from "./lifetime.ts";
+import { block, lastLines, redact } from "./logs.ts";
+
+const inputs = z.object({
+  host: z.string(),
+  container: z.string(),
+  name: z.string(),
+  seconds: z.number().positive(),
+  redact: z.array(z.string()).optional(),
+});
+
+type Looks = Pick<Docker.ContainerInspectInfo, "State" | "RestartCount">;
+
+/** What the first look saw, as a gate may come late to a container that has failed before. */
+interface Start {
+  readonly restarts: number;
+  readonly probe: string | undefined;
+}
+
+export type Verdict = { readonly is: "healthy" | "waiting" } | { readonly is: "failed"; readonly why: string };
+
+const interval = 500;
+/** How long a container without a health check has to run. */
+const steady = 2000;
+
+/** Done when a container is healthy; throws why it will not be, with its last words. */
+export const gate: Handler = {
+  inputs,
+  diff: compare(inputs, ["container"]),
+  create: async (given) => {
+    const asked = inputs.parse(given.plain);
+    try {
+      await wait(connect(asked.host).getContainer(asked.container), asked, given.secrets);
+    } catch (error) {
+      throw explain(error, asked.host);
+    }
+    return {};
+  },
+  update: () => Promise.resolve({}),
+};
+
+async function wait(
+  container: Docker.Container,
+  asked: z.infer<typeof inputs>,
+  hidden: readonly string[],
+): Promise<void> {
+  const limit = Date.now() + asked.seconds * 1000;
+  const secrets = [...hidden, ...(asked.redact ?? [])];
+  let start: Start | undefined;
+  let run = { since: "", seen: 0 };
+  for (;;) {
+    const looks = await inspect(container);
+    if (!looks) throw new Error(`${asked.name} did not become healthy: its container is gone`);
+    start ??= { restarts: looks.RestartCount, probe: looks.State.Health?.Log.at(-1)?.End };
+    // Its own clock may differ from ours: only that the start stays the same is taken from it.
+    if (run.since !== looks.State.StartedAt) run = { since: looks.State.StartedAt, seen: Date.now() };
+    const verdict = judge(looks, start, Date.now() - run.seen);
+    if (verdict.is === "healthy") return;
+    const late = Date.now() >= limit;
+    if (verdict.is === "failed" || late) {
+      const why = verdict.is === "failed" ? verdict.why : `${stateOf(looks)} after ${String(asked.seconds)} s`;
+      const said = looks.State.Health?.Log.at(-1)?.Output ?? "";
+      throw new Error(
+        `${asked.name} did not become healthy: ${redact(why, secrets)}` +
+          block("last log lines", await lastLines(container, 20, secrets)) +
+          (looks.State.Health ? block("last health check", redact(said, secrets).split("\n")) : ""),
+      );
+    }
+    await pause(interval, `waiting for ${asked.name} was cancelled: run up again`);
+  }
+}
+
+/** `steadyFor`: for how many milliseconds the same run of the process has been seen. */
+export function judge({ State, RestartCount }: Looks, start: Start, steadyFor: number): Verdict {
+  const failed = (why: string): Verdict => ({ is: "failed", why });
+  const code = `exit code ${String(State.ExitCode)}${State.OOMKilled ? ", out of memory" : ""}`;
+  const health = State.Health?.Status;
+  if (State.Running && !State.Restarting && health === "healthy") return { is: "healthy" };
+  // Beyond the first look's count: the cause of a loop from before this gate may have been put right meanwhile.
+  if (RestartCount >= 3 && RestartCount > start.restarts) {
+    return failed(`its process has ended and been restarted ${String(RestartCount)} times (${code})`);
+  }
+  if (State.Restarting) return { is: "waiting" };
+  if (State.Status === "created" && State.Error !== "") return failed(`it could not be started (${State.Error})`);
+  if (["exited", "dead", "removing"].includes(State.Status)) return failed(`its process has ended with ${code}`);
+  // The same for an old verdict: it takes one fresh probe to confirm it.
+  if (health === "unhealthy" && State.Health?.Log.at(-1)?.End !== start.probe) return failed("its health check fails");
+  const unchecked = health === undefined || health === "none";
+  return { is: State.Running && unchecked && steadyFor >= steady ? "healthy" : "waiting" };
+}
+
+function stateOf({ State }: Looks): string {
+  const health = State.Health?.Status;
+  return health === "starting" ? "its health check has not passed" : `it is still ${health ?? State.Status}`;
+}
+
+async function inspect(container: Docker.Container): Promise<Looks | undefined> {
+  try {
+    return await container.inspect();
+  } catch (error) {
+    if (answered(error, 404)) return undefined;
+    throw error;
+  }
+}

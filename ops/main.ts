@@ -1,0 +1,76 @@
+/**
+ * The `ops` provider: work that must be able to fail. It is done in a resource's create, as a create that throws leaves
+ * no record and is tried again by the next `up`; a failed wait or hook leaves one, and the next `up` passes.
+ */
+import process from "node:process";
+
+import { main } from "@pulumi/pulumi/provider/index.js";
+
+import { certificate } from "./certificate.ts";
+import { gate } from "./gate.ts";
+import type { Handler } from "./handler.ts";
+import { job } from "./job.ts";
+import { cancel, watchParent } from "./lifetime.ts";
+import { stamp } from "./stamp.ts";
+import { values } from "./wire.ts";
+import type { Bag } from "./wire.ts";
+
+const handlers = new Map<string, Handler>([
+  ["ops:index:Certificate", certificate],
+  ["ops:index:Gate", gate],
+  ["ops:index:Job", job],
+  ["ops:index:Stamp", stamp],
+]);
+
+watchParent();
+await main(
+  {
+    version: "0.1.0",
+    check: (urn, olds: Bag, news: Bag) => {
+      const handler = find(urn);
+      const asked = values(news);
+      const reasons: string[] = [];
+      if (!asked.partial) {
+        const { error } = handler.inputs.safeParse(asked.plain);
+        reasons.push(...(error?.issues ?? []).map((issue) => `${issue.path.join(".")}: ${issue.message}`));
+      }
+      // A throw in diff would be printed with its stack by the SDK's server; a failed check is one line.
+      const refused = Object.keys(olds).length > 0 ? handler.refuse?.(values(olds), asked) : undefined;
+      if (refused !== undefined) reasons.push(refused);
+      return Promise.resolve({ inputs: news, failures: reasons.map((reason) => ({ property: "", reason })) });
+    },
+    diff: (_id, urn, olds: Bag, news: Bag) => Promise.resolve(find(urn).diff(values(olds), values(news))),
+    create: async (urn, inputs: Bag) => ({
+      id: nameOf(urn),
+      outs: { ...inputs, ...(await find(urn).create(values(inputs))) },
+    }),
+    update: async (_id, urn, olds: Bag, news: Bag) => ({
+      outs: { ...news, ...(await find(urn).update(values(olds), values(news))) },
+    }),
+    delete: async (_id, urn, state: Bag) => {
+      try {
+        await find(urn).delete?.(values(state));
+      } catch (error) {
+        if (error instanceof Error) error.stack = ""; // the SDK's server prints it
+        throw error;
+      }
+    },
+    cancel: () => {
+      cancel();
+      return Promise.resolve();
+    },
+  },
+  process.argv.slice(2),
+);
+
+/** `urn:pulumi:stack::project::parent$type::name`. */
+function find(urn: string): Handler {
+  const type = urn.split("::")[2]?.split("$").at(-1) ?? "";
+  const handler = handlers.get(type);
+  if (!handler) throw new Error(`the ops provider has no resource ${type}`);
+  return handler;
+}
+
+function nameOf(urn: string): string {
+  return urn.split("::").slice(3).join("::");
+}

@@ -1,0 +1,149 @@
+/** What programs import: the resources of the `ops` provider. Each needs an `OpsProvider` where defaults are disabled. */
+import * as pulumi from "@pulumi/pulumi";
+
+type Input<T> = pulumi.Input<T>;
+
+/** The provider, found by the path that Pulumi.yaml names under `plugins.providers`. */
+export class OpsProvider extends pulumi.ProviderResource {
+  constructor(name: string, opts?: pulumi.ResourceOptions) {
+    super("ops", name, {}, opts);
+  }
+}
+
+export interface StampArgs {
+  readonly system: Input<string>;
+  readonly topology: Input<string>;
+  /** The stack's own name, which its resources' names derive from. */
+  readonly name: Input<string>;
+}
+
+/**
+ * Says once what a stack is. Any change of it is refused, in a preview too, with the way to move instead; only a
+ * resource that depends on the stamp is sure to be left alone by that run.
+ */
+export class Stamp extends pulumi.CustomResource {
+  constructor(name: string, args: StampArgs, opts?: pulumi.CustomResourceOptions) {
+    super("ops:index:Stamp", name, { ...args }, opts);
+  }
+}
+
+export interface GateArgs {
+  /** The engine: `unix:///path`, `tcp://host:port` or `ssh://user@host[:port]`. */
+  readonly host: Input<string>;
+  /** The container's id. A change replaces the gate, which waits anew; a change of the others waits for nothing. */
+  readonly container: Input<string>;
+  /** What messages call it. */
+  readonly name: Input<string>;
+  /** How long it may take. */
+  readonly seconds: Input<number>;
+  /** Values of four characters or more that errors show as `[secret]`; stored encrypted. */
+  readonly redact?: Input<readonly Input<string>[]>;
+}
+
+/**
+ * Done when the container is healthy, or has run for two seconds if it has no health check. Throws, with the last 20
+ * log lines and the last health check's output, as soon as it has ended for good, has been restarted three times, is
+ * unhealthy or gone, or at the end of `seconds`. An old verdict does not count: a container that was unhealthy or
+ * in a restart loop before has one more probe or start to prove itself. Deleting it does nothing.
+ */
+export class Gate extends pulumi.CustomResource {
+  constructor(name: string, args: GateArgs, opts?: pulumi.CustomResourceOptions) {
+    const inputs = { ...args, redact: args.redact && pulumi.secret(args.redact) };
+    super("ops:index:Gate", name, inputs, hide(opts, "redact"));
+  }
+}
+
+export interface JobFile {
+  /** Absolute; missing folders are made for root with mode 0755. */
+  readonly path: string;
+  readonly content: Input<string>;
+  /** Default 0o444. */
+  readonly mode?: number;
+  /** The owner, and the group of the same number. Default 0. */
+  readonly uid?: number;
+  /** Stores the content encrypted and takes it out of errors; a content that is a secret already needs no word. */
+  readonly secret?: boolean;
+}
+
+export interface JobArgs {
+  /** The engine: `unix:///path`, `tcp://host:port` or `ssh://user@host[:port]`. */
+  readonly host: Input<string>;
+  /** The container's name, and what messages call it. An interrupted run is found again by it. */
+  readonly name: Input<string>;
+  /** Has to be on the engine already. A change reruns the job. */
+  readonly image: Input<string>;
+  /** A change reruns the job. */
+  readonly command: Input<readonly Input<string>[]>;
+  /** Default: the image's. A change reruns the job. */
+  readonly entrypoint?: Input<readonly Input<string>[]>;
+  readonly env?: Input<Readonly<Record<string, Input<string>>>>;
+  /** Shows in `docker inspect`: only for images that cannot read files. */
+  readonly secretEnv?: Input<Readonly<Record<string, Input<string>>>>;
+  readonly files?: readonly JobFile[];
+  /** Names or ids, all joined before the start. None: no network at all. */
+  readonly networks: Input<readonly Input<string>[]>;
+  /** Default: the image's. */
+  readonly user?: Input<string>;
+  /** Default: no limit. */
+  readonly memoryMiB?: Input<number>;
+  /** In cores. Default: no limit. */
+  readonly cpu?: Input<number>;
+  /** How long it may run, counted anew by an `up` that takes an interrupted run over. */
+  readonly seconds: Input<number>;
+  /** A change reruns the job: the version that it migrates to. */
+  readonly once: Input<string>;
+  readonly labels?: Input<Readonly<Record<string, Input<string>>>>;
+  /** Further values of four characters or more that errors show as `[secret]`; stored encrypted. */
+  readonly redact?: Input<readonly Input<string>[]>;
+  /** `source`: a volume's name, or the absolute path of a folder of the engine's host. */
+  readonly mounts?: Input<readonly { readonly source: Input<string>; readonly path: Input<string> }[]>;
+}
+
+/**
+ * Runs a container to its end, without capabilities, and removes it. Throws the exit code and the last 30 log lines if
+ * that is not 0, and at the end of `seconds`. A change of `once`, `image`, `command` or `entrypoint` reruns it; any
+ * other change is only noted for the next run. After a cancelled or killed `up` the container goes on, and the next
+ * `up` waits for that one if it is still what is asked for.
+ */
+export class Job extends pulumi.CustomResource {
+  constructor(name: string, args: JobArgs, opts?: pulumi.CustomResourceOptions) {
+    const inputs = {
+      ...args,
+      secretEnv: args.secretEnv && pulumi.secret(args.secretEnv),
+      redact: args.redact && pulumi.secret(args.redact),
+      files: args.files?.map((file) => (file.secret ? { ...file, content: pulumi.secret(file.content) } : file)),
+    };
+    super("ops:index:Job", name, inputs, hide(opts, "secretEnv", "redact"));
+  }
+}
+
+export interface CertificateArgs {
+  /** Names and IP addresses. A change makes a new server certificate from the same authority. */
+  readonly hostnames: Input<readonly Input<string>[]>;
+  /** The authority's name. Default `platform-topologies`. A change replaces the authority. */
+  readonly organization?: Input<string>;
+}
+
+/**
+ * A local certificate authority (10 years) and a server certificate from it (397 days), ECDSA P-256. An `up` within 30
+ * days of its end renews the server certificate.
+ */
+export class Certificate extends pulumi.CustomResource {
+  /** To be trusted by clients, PEM. */
+  declare readonly caCert: pulumi.Output<string>;
+  /** The authority's key, PEM, secret. */
+  declare readonly caKey: pulumi.Output<string>;
+  /** The server's certificate, PEM. */
+  declare readonly cert: pulumi.Output<string>;
+  /** The server's key, PEM, secret. */
+  declare readonly key: pulumi.Output<string>;
+
+  constructor(name: string, args: CertificateArgs, opts?: pulumi.CustomResourceOptions) {
+    const outputs = { caCert: undefined, caKey: undefined, cert: undefined, key: undefined };
+    super("ops:index:Certificate", name, { ...args, ...outputs }, hide(opts, "caKey", "key"));
+  }
+}
+
+function hide(opts: pulumi.CustomResourceOptions | undefined, ...properties: string[]): pulumi.CustomResourceOptions {
+  return { ...opts, additionalSecretOutputs: [...(opts?.additionalSecretOutputs ?? []), ...properties] };
+}

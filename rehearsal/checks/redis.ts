@@ -1,0 +1,47 @@
+import { createClient } from "redis";
+import { Refusal } from "../errors.ts";
+import type { Check } from "./check.ts";
+
+export interface RedisAccess {
+  readonly host: string;
+  readonly port: number;
+}
+
+export type RedisClient = ReturnType<typeof connectionTo>;
+
+/** A client that does not reconnect: the loop is what tries again. */
+function connectionTo(access: RedisAccess) {
+  const client = createClient({
+    socket: { ...access, connectTimeout: 3500, socketTimeout: 4000, reconnectStrategy: false },
+  });
+  client.on("error", () => undefined); // the awaited command reports it
+  return client;
+}
+
+export async function withRedis<T>(access: RedisAccess, work: (client: RedisClient) => Promise<T>): Promise<T> {
+  const client = connectionTo(access);
+  try {
+    await client.connect();
+    return await work(client);
+  } finally {
+    client.destroy();
+  }
+}
+
+/** Sets a key with a short life and gets it back, then does what `also` says on the same connection. */
+export function redis(access: RedisAccess, host: string, also?: (client: RedisClient) => Promise<string>): Check {
+  return {
+    name: "redis",
+    target: `${access.host}:${String(access.port)}`,
+    required: true,
+    run: () =>
+      withRedis(access, async (client) => {
+        const key = `rehearsal:probe:${host}`;
+        const value = String(Date.now());
+        await client.set(key, value, { expiration: { type: "EX", value: 60 } });
+        if ((await client.get(key)) !== value) throw new Refusal("redis gave back another value than was set");
+        const more = await also?.(client);
+        return more === undefined ? "key set and read" : `key set and read, ${more}`;
+      }),
+  };
+}

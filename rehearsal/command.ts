@@ -1,0 +1,37 @@
+import { Refusal } from "./errors.ts";
+
+export type RoleName = "arkindex-backend" | "arkindex-worker" | "cantaloupe" | "ponos-agent";
+export type JobName = "migrate" | "update_system_workers" | "check";
+export type Command =
+  | { readonly kind: "health" }
+  | { readonly kind: "job"; readonly job: JobName; readonly args: readonly string[] }
+  | { readonly kind: "serve"; readonly role: RoleName; readonly args: readonly string[] };
+
+const roles: readonly RoleName[] = ["arkindex-backend", "arkindex-worker", "cantaloupe", "ponos-agent"];
+const jobs: readonly JobName[] = ["migrate", "update_system_workers", "check"];
+
+/**
+ * What `<program> <args>` means. The programs are those of the real images (`arkindex`, `ponos-agent`), so that the same
+ * command line runs in both, and `rehearse`, which takes its role from `REHEARSAL_ROLE`.
+ */
+export function commandOf(argv: readonly string[], env: Readonly<Record<string, string | undefined>>): Command {
+  const known = argv[0] === "arkindex" || argv[0] === "ponos-agent" || argv[0] === "rehearse";
+  const program = known ? argv[0] : "rehearse";
+  const args = known ? argv.slice(1) : argv;
+  const [first, ...rest] = args;
+  if (first === "health") return { kind: "health" };
+  if (program === "ponos-agent") return { kind: "serve", role: "ponos-agent", args };
+  if (program === "rehearse") return { kind: "serve", role: roleFrom(env.REHEARSAL_ROLE), args };
+  if (first === undefined) return { kind: "serve", role: "arkindex-backend", args };
+  if (first === "rqworker") return { kind: "serve", role: "arkindex-worker", args: rest };
+  const job = jobs.find((name) => name === first);
+  if (job !== undefined) return { kind: "job", job, args: rest };
+  throw new Refusal(`the rehearsal has no "arkindex ${first}"; it knows ${[...jobs, "rqworker", "health"].join(", ")}`);
+}
+
+function roleFrom(name: string | undefined): RoleName {
+  const role = roles.find((r) => r === name);
+  if (role !== undefined) return role;
+  const given = name === undefined || name === "" ? "is not set" : `is "${name}"`;
+  throw new Refusal(`REHEARSAL_ROLE ${given}; it must be one of ${roles.join(", ")}`);
+}

@@ -1,0 +1,65 @@
+import { hostname } from "node:os";
+import { setFlagsFromString } from "node:v8";
+import { commandOf, type Command, type JobName, type RoleName } from "./command.ts";
+import { Refusal, explain } from "./errors.ts";
+import { askHealth } from "./health.ts";
+import type { Given, MakeRole } from "./role.ts";
+import { Secrets } from "./secrets.ts";
+
+// Imports in functions: a health probe runs every few seconds and must not pay for the S3 client.
+const roles: Readonly<Record<RoleName, () => Promise<MakeRole>>> = {
+  "arkindex-backend": async () => (await import("./roles/arkindex-backend.ts")).arkindexBackend,
+  "arkindex-worker": async () => (await import("./roles/arkindex-worker.ts")).arkindexWorker,
+  cantaloupe: async () => (await import("./roles/cantaloupe.ts")).cantaloupe,
+  "ponos-agent": async () => (await import("./roles/ponos-agent.ts")).ponosAgent,
+};
+
+const jobs: Readonly<Record<JobName, () => Promise<(given: Given, say: (line: string) => void) => Promise<void>>>> = {
+  migrate: async () => (await import("./roles/arkindex-jobs.ts")).migrate,
+  update_system_workers: async () => (await import("./roles/arkindex-jobs.ts")).updateSystemWorkers,
+  check: async () => (await import("./roles/arkindex-jobs.ts")).check,
+};
+
+// A third less memory; speed does not matter here, and a stack has many of these.
+setFlagsFromString("--optimize-for-size");
+
+const secrets = new Secrets();
+const say = (line: string): void => {
+  process.stdout.write(`${secrets.scrub(line)}\n`);
+};
+
+async function run(command: Command): Promise<void> {
+  if (command.kind === "health") {
+    const { code, line } = await askHealth();
+    say(line);
+    process.exitCode = code;
+    return;
+  }
+  // As process 1 of a container nothing ends this process by default.
+  process.once("SIGTERM", () => process.exit(command.kind === "job" ? 143 : 0));
+  process.once("SIGINT", () => process.exit(130));
+  const { trustExtraAuthorities } = await import("./trust.ts");
+  trustExtraAuthorities(process.env);
+  const given: Given = { env: process.env, args: command.args, secrets, host: hostname() };
+  if (command.kind === "job") {
+    await (
+      await jobs[command.job]()
+    )(given, say);
+    process.exit(0); // idle connections to the stores would keep it alive
+  }
+  const { start } = await import("./start.ts");
+  await start((await roles[command.role]())(given), given, say);
+}
+
+function fail(error: unknown): never {
+  process.stderr.write(`${secrets.scrub(explain("rehearsal", error))}\n`);
+  process.exit(error instanceof Refusal ? 1 : 70);
+}
+
+process.on("uncaughtException", fail);
+process.on("unhandledRejection", fail);
+try {
+  run(commandOf(process.argv.slice(2), process.env)).catch(fail);
+} catch (error) {
+  fail(error);
+}

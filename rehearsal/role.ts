@@ -1,0 +1,33 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Check } from "./checks/check.ts";
+import type { Secrets } from "./secrets.ts";
+
+/** Answers a request of its own, or returns false: not mine. */
+export type Handler = (request: IncomingMessage, response: ServerResponse, url: URL) => Promise<boolean> | boolean;
+
+/** What one stand-in does. A new one is one file in roles/ and a line in main.ts. */
+export interface Role {
+  /** As in `REHEARSAL_ROLE`. */
+  readonly name: string;
+  /** The application that it stands in for, for readers. */
+  readonly title: string;
+  readonly version?: string;
+  readonly checks: readonly Check[];
+  /** It listens here (`PORT` overrides); absent: no port. */
+  readonly port?: number;
+  readonly handle?: Handler;
+  /** Work beside the checks (a worker's queue) for as long as the process lives; never rejects. */
+  readonly work?: () => Promise<never>;
+}
+
+/** What a role is made from. */
+export interface Given {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** What follows the program's name on the command line. */
+  readonly args: readonly string[];
+  readonly secrets: Secrets;
+  /** The container's host name: keeps the probes of replicas apart. */
+  readonly host: string;
+}
+
+export type MakeRole = (given: Given) => Role;

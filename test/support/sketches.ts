@@ -1,0 +1,103 @@
+/** Every system as an operator of a sample company would configure it, run on paper. */
+import { Output, secret } from "@pulumi/pulumi";
+import type { z } from "zod";
+
+import { check } from "../../components/core/check.ts";
+import type { Kind, Peer, System } from "../../components/core/contracts.ts";
+import { sentence } from "../../components/core/errors.ts";
+import { resolveImage } from "../../components/core/images.ts";
+import { containers, type Plan, planOf } from "../../components/core/plan.ts";
+import type { Services, Site, TopologyName } from "../../components/core/topology.ts";
+import { containerServices } from "../../components/services/index.ts";
+import { arangodb, arangodbConfig } from "../../components/systems/arangodb.ts";
+import { arkindex, arkindexConfig } from "../../components/systems/arkindex.ts";
+import { media, mediaConfig } from "../../components/systems/media.ts";
+import { pyrus, pyrusConfig } from "../../components/systems/pyrus.ts";
+import { shinyproxy, shinyproxyConfig } from "../../components/systems/shinyproxy.ts";
+import { capabilities } from "../../components/topologies/capabilities.ts";
+
+/** Twenty lines of an operator, and what the two images of ours would be. */
+export const samples = {
+  arkindex: {},
+  arangodb: {},
+  pyrus: { domain: "example.com" },
+  media: {
+    services: { assets: { path: "/API/assets/", bodyMiB: 64 }, frontend: { path: "/" }, indexer: { replicas: 2 } },
+  },
+  shinyproxy: { apps: { demo: { title: "Demo", image: "example/demo:1", groups: ["analysts"] } } },
+};
+export type Name = keyof typeof samples;
+export const names = ["arkindex", "arangodb", "pyrus", "media", "shinyproxy"] as const satisfies readonly Name[];
+
+const peer: Peer = { region: "us", reach: "published-tls", address: (slot) => `${slot}.us.example.com` };
+
+export function site(over: Partial<Site> = {}): Site {
+  return {
+    name: "sample",
+    stack: "sample",
+    hostname: "media.example.com",
+    ports: { http: 80, https: 443 },
+    region: "eu",
+    peers: [peer],
+    protect: true,
+    image: (key) =>
+      resolveImage(key, { overrides: {}, local: { toolbox: "toolbox:1", rehearsal: "rehearsal:1" }, rehearsal: true }),
+    secrets: { pyrusLicence: secret("licence") },
+    ...over,
+  };
+}
+
+/** The plan of a system with an operator's config: parsed first, as index.ts does. */
+export function plan(name: Name, over: object = {}, services: Services = containerServices, at = site()): Plan {
+  const paper = <C>(system: System<C>, schema: z.ZodType<C>): Plan =>
+    planOf(system, schema.parse({ ...samples[name], ...over }), at, services);
+  switch (name) {
+    case "arkindex":
+      return paper(arkindex, arkindexConfig);
+    case "arangodb":
+      return paper(arangodb, arangodbConfig);
+    case "pyrus":
+      return paper(pyrus, pyrusConfig);
+    case "media":
+      return paper(media, mediaConfig);
+    case "shinyproxy":
+      return paper(shinyproxy, shinyproxyConfig);
+  }
+}
+
+/** Only these have no supplier yet; once one has, its row goes, and what the check says of it counts. */
+export const unsupplied: readonly Kind[] = ["elasticsearch", "nats", "amqp", "cql", "influx", "oidc", "containers"];
+
+export function problems(paper: Plan, on: TopologyName, at = site()): string[] {
+  const expected = paper.needs
+    .filter(({ kind, supplied }) => !supplied && unsupplied.includes(kind))
+    .map(({ kind, name }) => `${name}: nothing supplies ${kind} on ${on} yet`);
+  return check(paper, at, capabilities[on])
+    .map(sentence)
+    .filter((problem) => !expected.includes(problem));
+}
+
+/** What a plan fixes before anything is made: Outputs are leaves, and the order of things is no property of any. */
+export function plain(value: unknown): unknown {
+  if (Output.isInstance(value)) return "an output";
+  if (value instanceof Map || value instanceof Set) return plain([...value]);
+  if (Array.isArray(value)) return value.map(plain);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([key]) => key !== "after")
+      .map(([key, entry]) => [key, plain(entry)]),
+  );
+}
+
+/** What a second plan adds (+), changes (~) and takes away (-). */
+export function changes(before: Plan, after: Plan): string[] {
+  const [old, now] = [new Map(containers(before)), new Map(containers(after))];
+  const same = (one: unknown, other: unknown) => JSON.stringify(plain(one)) === JSON.stringify(plain(other));
+  return [
+    ...[...old.keys()].filter((name) => !now.has(name)).map((name) => `- ${name}`),
+    ...[...now].flatMap(([name, spec]) =>
+      !old.has(name) ? [`+ ${name}`] : same(old.get(name), spec) ? [] : [`~ ${name}`],
+    ),
+  ];
+}

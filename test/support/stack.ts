@@ -1,0 +1,175 @@
+/** A throw-away stack on the real engine: a Pulumi project of its own in a temporary folder, with its own state. */
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { execa } from "execa";
+
+import { heal } from "../../tools/heal.ts";
+import { toolchain, type Toolchain } from "../../tools/setup/toolchain.ts";
+
+/** The checkout's root, without a trailing slash: programs import components by this absolute path. */
+export const repo = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
+
+export interface TestStackArgs {
+  /** The source of the program's index.ts (ES module; `@pulumi/*` and all of the checkout's packages resolve). */
+  program: string;
+  /** Values for Pulumi.test.yaml, by full key (`pulumi:disable-default-providers`, `<project>:key`). */
+  config?: Readonly<Record<string, unknown>>;
+  /** Further environment for every run. */
+  env?: Readonly<Record<string, string>>;
+  /** Default: `test-stack`. */
+  project?: string;
+}
+
+/** One resource as the checkpoint has it. Secrets are envelopes with a ciphertext. */
+export interface StateResource {
+  urn: string;
+  type: string;
+  id?: string;
+  custom: boolean;
+  inputs?: Record<string, unknown>;
+  outputs?: Record<string, unknown>;
+  protect?: boolean;
+  delete?: boolean;
+  dependencies?: string[];
+  initErrors?: string[];
+}
+
+export interface State {
+  resources: StateResource[];
+  pending_operations?: { type: string; resource: StateResource }[];
+}
+
+/** What a command answered: its exit code, and stdout and stderr as they came. */
+export interface Outcome {
+  code: number;
+  output: string;
+}
+
+/** A command that still runs. `kill` ends the CLI alone, as `kill -9` of a real `up` would. */
+export interface Running {
+  done: Promise<Outcome>;
+  kill(signal: NodeJS.Signals): void;
+}
+
+const stackName = "test";
+
+export class TestStack {
+  /** The project's folder; the program runs there. */
+  readonly folder: string;
+  private readonly tools: Toolchain;
+  private readonly project: string;
+
+  private constructor(folder: string, tools: Toolchain, project: string) {
+    this.folder = folder;
+    this.tools = tools;
+    this.project = project;
+  }
+
+  static async create(args: TestStackArgs): Promise<TestStack> {
+    const tools = await toolchain(() => undefined);
+    const project = args.project ?? "test-stack";
+    const folder = await mkdtemp(join(tmpdir(), "stack-"));
+    const ops = join(repo, "ops");
+    const yaml = {
+      name: project,
+      main: "index.ts",
+      runtime: { name: "nodejs", options: { typescript: false } },
+      // JSON is YAML: no writer needed. A provider named by its path needs no download.
+      ...(existsSync(ops) ? { plugins: { providers: [{ name: "ops", path: ops }] } } : {}),
+    };
+    await mkdir(join(folder, "state"), { mode: 0o700 });
+    await writeFile(join(folder, "Pulumi.yaml"), JSON.stringify(yaml));
+    await writeFile(join(folder, "package.json"), JSON.stringify({ name: project, type: "module", main: "index.ts" }));
+    await symlink(join(repo, "node_modules"), join(folder, "node_modules"));
+    const env = {
+      ...tools.env,
+      PULUMI_CONFIG_PASSPHRASE: "test",
+      PULUMI_BACKEND_URL: `file://${folder}/state`,
+      ...args.env,
+    };
+    const stack = new TestStack(folder, { ...tools, env }, project);
+    await stack.rewrite(args.program);
+    const made = await stack.run(["stack", "init", stackName]);
+    if (made.code !== 0) throw new Error(`pulumi stack init failed: ${made.output}`);
+    if (args.config) await stack.configure(args.config);
+    return stack;
+  }
+
+  /** Puts another program in the place of the first. */
+  async rewrite(program: string): Promise<void> {
+    await writeFile(join(this.folder, "index.ts"), program);
+  }
+
+  /** Replaces the stack's configuration, all of it. The passphrase's salt stays. */
+  async configure(config: Readonly<Record<string, unknown>>): Promise<void> {
+    const file = join(this.folder, `Pulumi.${stackName}.yaml`);
+    const salt = existsSync(file) ? /^encryptionsalt: (.*)$/m.exec(await readFile(file, "utf8"))?.[1] : undefined;
+    await writeFile(file, JSON.stringify({ ...(salt === undefined ? {} : { encryptionsalt: salt }), config }));
+  }
+
+  up(args: readonly string[] = []): Promise<Outcome> {
+    return this.run(["up", "--yes", "--skip-preview", ...args]);
+  }
+
+  preview(args: readonly string[] = []): Promise<Outcome> {
+    return this.run(["preview", ...args]);
+  }
+
+  destroy(args: readonly string[] = []): Promise<Outcome> {
+    return this.run(["destroy", "--yes", "--skip-preview", ...args]);
+  }
+
+  /** Any Pulumi command on this stack; never throws for its exit code. */
+  run(args: readonly string[]): Promise<Outcome> {
+    return this.start(args).done;
+  }
+
+  /** The same, still running: for a test that ends it half-way. */
+  start(args: readonly string[]): Running {
+    const onStack = args[0] === "stack" && args[1] === "init" ? [] : ["--stack", stackName];
+    const child = execa(this.tools.pulumi, [...args, ...onStack, "--non-interactive", "--color", "never"], {
+      cwd: this.folder,
+      env: this.tools.env,
+      all: true,
+      reject: false,
+    });
+    return {
+      done: child.then(({ exitCode, all }) => ({ code: exitCode ?? 1, output: all })),
+      kill: (signal) => {
+        child.kill(signal);
+      },
+    };
+  }
+
+  /** What `npm start` does after a kill, before its own `up`; what it repaired. */
+  heal(): Promise<string[]> {
+    return heal(this.tools, stackName, { folder: this.folder, state: join(this.folder, "state") });
+  }
+
+  /** The checkpoint as it is on disk now, even while an update runs or after one was killed. */
+  async state(): Promise<State> {
+    const file = join(this.folder, "state/.pulumi/stacks", this.project, `${stackName}.json`);
+    const parsed = JSON.parse(await readFile(file, "utf8")) as { checkpoint: { latest?: Partial<State> | null } };
+    return { resources: [], ...parsed.checkpoint.latest };
+  }
+
+  /** The stack's outputs, secrets in plain text. */
+  async outputs(): Promise<Record<string, unknown>> {
+    const { code, output } = await this.run(["stack", "output", "--json", "--show-secrets"]);
+    if (code !== 0) throw new Error(`pulumi stack output failed: ${output}`);
+    return JSON.parse(output) as Record<string, unknown>;
+  }
+
+  /** Destroys what is left, then removes the folder; a destroy that fails keeps the folder and says where it is. */
+  async dispose(): Promise<void> {
+    if ((await this.state()).resources.length > 0) {
+      const { code, output } = await this.destroy();
+      if (code !== 0) throw new Error(`pulumi destroy failed; the stack is in ${this.folder}: ${output}`);
+    }
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}

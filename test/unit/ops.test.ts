@@ -1,0 +1,112 @@
+import { X509Certificate } from "node:crypto";
+
+import { describe, expect, test } from "@jest/globals";
+
+import { certificate, due, renew } from "../../ops/certificate.ts";
+import { judge } from "../../ops/gate.ts";
+import { redact } from "../../ops/logs.ts";
+import { changed, secret, values } from "../../ops/wire.ts";
+import type { Bag } from "../../ops/wire.ts";
+
+const unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+
+describe("wire", () => {
+  test("secrets are opened at every depth, collected, and stay wrapped in what is returned", () => {
+    const raw = { a: secret("one"), b: [{ c: secret({ d: "two" }) }], e: "three" };
+    expect(values(raw)).toEqual({
+      raw,
+      plain: { a: "one", b: [{ c: { d: "two" } }], e: "three" },
+      secrets: ["one", "two"],
+      partial: false,
+    });
+  });
+
+  test("an unknown makes it partial and differs from every value", () => {
+    const news = values({ a: secret(unknown), b: "b" });
+    expect(news.partial).toBe(true);
+    expect(changed(values({ a: "a", b: "b" }), news, ["a", "b"])).toEqual(["a"]);
+  });
+
+  test("the same value, once wrapped and once not, is no change", () => {
+    expect(changed(values({ a: secret(["x"]) }), values({ a: ["x"] }), ["a", "missing"])).toEqual([]);
+  });
+});
+
+describe("redact", () => {
+  test.each([
+    ["password=hunter22 ok", ["hunter22"], "password=[secret] ok"],
+    ["postgres://u:hunter22@db", ["hunter22", "postgres://u:hunter22@db"], "[secret]"],
+    ["a.b a+b", ["a.b a+b"], "[secret]"],
+    ["it is on", ["on", ""], "it is on"],
+    ["12:00 line one of the key", ["-----\nline one of the key\nend"], "12:00 [secret]"],
+  ])("%j without %j", (text, secrets, expected) => {
+    expect(redact(text, secrets)).toBe(expected);
+  });
+});
+
+describe("gate", () => {
+  const state = {
+    Status: "running",
+    Running: true,
+    Paused: false,
+    Restarting: false,
+    OOMKilled: false,
+    Dead: false,
+    Pid: 1,
+    ExitCode: 0,
+    Error: "",
+    StartedAt: "",
+    FinishedAt: "",
+  };
+  const start = { restarts: 0, probe: undefined };
+  const health = (Status: string, End = "now") => ({
+    Status,
+    FailingStreak: 1,
+    Log: [{ Start: "", End, ExitCode: 1, Output: "" }],
+  });
+  test.each([
+    ["healthy", { ...state, Health: health("healthy") }, 9, start, 0],
+    ["waiting", { ...state, Health: health("starting") }, 2, start, 9e9],
+    ["failed", { ...state, Health: health("starting") }, 3, start, 0],
+    ["waiting", { ...state, Health: health("starting") }, 3, { ...start, restarts: 3 }, 0],
+    ["failed", { ...state, Health: health("unhealthy") }, 0, start, 0],
+    ["waiting", { ...state, Health: health("unhealthy") }, 0, { ...start, probe: "now" }, 0],
+    ["waiting", state, 0, start, 1999],
+    ["healthy", state, 0, start, 2000],
+    ["healthy", { ...state, Health: health("none") }, 0, start, 2000],
+    ["waiting", { ...state, Status: "restarting", Restarting: true, ExitCode: 1 }, 1, start, 9e9],
+    ["failed", { ...state, Status: "exited", Running: false }, 0, start, 9e9],
+    ["failed", { ...state, Status: "created", Running: false, Error: "no such file" }, 0, start, 0],
+    ["waiting", { ...state, Status: "created", Running: false }, 0, start, 9e9],
+  ])("%s", (is, State, RestartCount, from, steadyFor) => {
+    expect(judge({ State, RestartCount }, from, steadyFor).is).toBe(is);
+  });
+});
+
+describe("certificate", () => {
+  const inputs = { hostnames: ["a.localhost"] };
+  const after = (days: number): Date => new Date(Date.now() + days * 24 * 3600 * 1000);
+  const parse = (made: Bag, key: string): X509Certificate => new X509Certificate(String(made[key]));
+
+  test("is renewed in its last 30 days by the same authority, and by a new one when that would end first", async () => {
+    const made = await certificate.create(values(inputs));
+    const state = values({ ...inputs, ...made });
+    expect(certificate.diff(state, values(inputs))).toEqual({ changes: false, replaces: [] });
+    expect([due(state, after(366)), due(state, after(368))]).toEqual([false, true]);
+
+    const renewed = await renew(state, values(inputs), after(368));
+    expect(renewed.caCert).toBe(made.caCert);
+    expect(parse(renewed, "cert").validToDate.getTime()).toBeGreaterThan(after(368 + 396).getTime());
+    expect(parse(renewed, "cert").verify(parse(made, "caCert").publicKey)).toBe(true);
+
+    const late = await renew(state, values(inputs), after(3650 - 390));
+    expect(late.caCert).not.toBe(made.caCert);
+    expect(parse(late, "cert").verify(parse(late, "caCert").publicKey)).toBe(true);
+  });
+
+  test("another organization is another authority", async () => {
+    const made = await certificate.create(values(inputs));
+    const difference = certificate.diff(values({ ...inputs, ...made }), values({ ...inputs, organization: "Archive" }));
+    expect(difference).toEqual({ changes: true, replaces: ["organization"] });
+  });
+});

@@ -1,0 +1,259 @@
+/** What the sketched systems put into their applications' files and environment, and into their shells. */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { describe, expect, test } from "@jest/globals";
+import { isSecret, output, type Output } from "@pulumi/pulumi";
+
+import type { Container, Tier } from "../../components/core/contracts.ts";
+import { containers, routesOf } from "../../components/core/plan.ts";
+import { arangodbConfig } from "../../components/systems/arangodb.ts";
+import { names, plan } from "../support/sketches.ts";
+
+describe("ArangoDB", () => {
+  /** Names that the documentation of 3.12 lists, of those that we use. */
+  const documented = [
+    "agency.activate",
+    "agency.endpoint",
+    "agency.my-address",
+    "agency.size",
+    "agency.supervision",
+    "cluster.agency-endpoint",
+    "cluster.default-replication-factor",
+    "cluster.my-address",
+    "cluster.my-role",
+    "cluster.require-persisted-id",
+    "cluster.system-replication-factor",
+    "cluster.write-concern",
+    "javascript.app-path",
+    "server.authentication",
+    "server.endpoint",
+    "server.jwt-secret-keyfile",
+  ];
+  const slot = (name: string) => {
+    const found = plan("arangodb").slots.get(name);
+    if (found === undefined) throw new Error(`no slot ${name}`);
+    return found;
+  };
+  const servers = () => [...plan("arangodb").slots.values()];
+
+  test("uses documented options only", () => {
+    const used = servers().flatMap(({ command = [], prepare = "" }) => [
+      ...`${command.join(" ")} ${prepare}`.matchAll(/ --([a-z0-9.-]+)/g),
+    ]);
+    expect([...new Set(used.map(([, option]) => option))].sort()).toEqual(documented);
+  });
+
+  test("each agent knows the other two, each other member all three", () => {
+    const endpoints = (name: string) =>
+      plan("arangodb")
+        .slots.get(name)
+        ?.command?.filter((option) => option.includes("endpoint=tcp://agent"));
+    expect(endpoints("agent-2")).toEqual([
+      "--agency.endpoint=tcp://agent-1:8529",
+      "--agency.endpoint=tcp://agent-3:8529",
+    ]);
+    expect(endpoints("coordinator-1")).toHaveLength(3);
+  });
+
+  test("an emptied disk is refused, but not that of the agent that is made again", () => {
+    const { slots } = plan("arangodb", { rebuild: ["agent-2"] });
+    const guarded = [...slots]
+      .filter(([, { prepare = "" }]) => prepare.includes("has lost its data"))
+      .map(([name]) => name);
+    expect([...slots.keys()].filter((name) => !guarded.includes(name))).toEqual(["agent-2"]);
+  });
+
+  /** Its start on a disk with these files, as a topology does it; the server shows what it was given. */
+  const start = (name: string, files: readonly string[]) => {
+    const disk = mkdtempSync(join(tmpdir(), "arangodb-"));
+    for (const file of files) writeFileSync(join(disk, file), "root's");
+    const { prepare = "", disk: at } = slot(name);
+    const script = prepare.replaceAll(at.path, disk).replaceAll("/run/arangodb", disk);
+    const server = 'echo "server$*${ARANGODB_DEFAULT_ROOT_PASSWORD+ as $ARANGODB_DEFAULT_ROOT_PASSWORD}"';
+    const args = ["-c", `${script}\nexec "$@"`, "prepare", "sh", "-c", server, "arangod"];
+    const { status, stdout, stderr } = spawnSync("sh", args);
+    return [status, `${stdout.toString()}${stderr.toString()}`.trim().replaceAll(disk, "")];
+  };
+  const kept = [".disk", "ENGINE", "UUID"];
+
+  test.each([
+    ["dbserver-2", [], [1, "dbserver-2 has lost its data: retire its number"]],
+    ["dbserver-2", [".disk"], [0, "server"]],
+    ["dbserver-2", kept, [0, "server--cluster.require-persisted-id=true"]],
+    ["dbserver-2", ["ENGINE", "UUID"], [0, "server--cluster.require-persisted-id=true"]],
+    ["coordinator-1", [], [1, "coordinator-1 has lost its data: retire its number"]],
+    ["coordinator-1", [".disk", "root-password"], [0, "server as root's"]],
+    ["coordinator-1", [...kept, "root-password"], [0, "server--cluster.require-persisted-id=true as root's"]],
+    ["coordinator-1", [".disk"], [1, "cat: /root-password: No such file or directory"]],
+    [
+      "agent-3",
+      [],
+      [1, "agent-3 has lost its data: name it in arangodb.rebuild, alone, while the other two are healthy"],
+    ],
+    ["agent-3", [".disk"], [0, "server"]],
+  ])("%s on a disk with %j", (name, files, expected) => {
+    expect(start(name, files)).toEqual(expected);
+  });
+
+  test("the coordinators answer one address together", () => {
+    expect(routesOf(plan("arangodb")).map(({ to, servers: of }) => [to, of])).toEqual([
+      ["coordinator", ["http://coordinator-1:8529", "http://coordinator-2:8529", "http://coordinator-3:8529"]],
+    ]);
+  });
+
+  test("only a DB server is emptied before it leaves", () => {
+    expect([...plan("arangodb").slots].filter(([, { leave }]) => leave).map(([name]) => name)).toEqual([
+      "dbserver-1",
+      "dbserver-2",
+      "dbserver-3",
+    ]);
+  });
+
+  test.each([
+    [
+      { replicationFactor: 4 },
+      "replicationFactor",
+      "at most dbservers.count, which is 3: each copy needs a server of its own",
+    ],
+    [
+      { dbservers: { count: 1 } },
+      "systemReplicationFactor",
+      "at most dbservers.count, which is 1: each copy needs a server of its own",
+    ],
+    [{ replicationFactor: 1 }, "writeConcern", "at most replicationFactor, which is 1"],
+    [{ coordinators: { count: 1 } }, "coordinators.count", "two coordinators at least, so that one may fail"],
+    [{ rebuild: ["agent-1", "agent-2"] }, "rebuild", "one agent at a time: the other two are the quorum"],
+    [{ agents: 5 }, "", 'Unrecognized key: "agents"'],
+  ])("%j is refused at %s", (config, key, message) => {
+    const { error } = arangodbConfig.safeParse(config);
+    expect(error?.issues.map((issue) => [issue.path.join("."), issue.message])).toContainEqual([key, message]);
+  });
+});
+
+describe("what the applications are given", () => {
+  test("Pyrus: the names that it insists on, sticky sessions, big bodies, no metrics outside", () => {
+    const { workloads } = plan("pyrus");
+    expect(workloads.get("identity-server")?.names).toEqual(["pyrus-identity-server"]);
+    expect(workloads.get("web-api")?.routes).toMatchObject([
+      { path: "/", sticky: { seconds: 1200 }, hidden: ["/metrics"] },
+    ]);
+    expect(workloads.get("bind")?.routes).toMatchObject([{ path: "/bind", websocket: true }]);
+    expect(new Set(workloads.get("files")?.routes?.map(({ bodyMiB }) => bodyMiB))).toEqual(new Set([2048]));
+  });
+
+  test("Pyrus: connection strings are JSON and secret", async () => {
+    const main = plan("pyrus").workloads.get("web-api")?.secretEnv?.MAIN_CONN_STRING;
+    expect(await isSecret(output(main))).toBe(true);
+    expect(JSON.parse(await text(main))).toEqual({
+      host: "postgresql-1",
+      port: 5432,
+      database: "pyrus",
+      user: "app",
+      password: "",
+    });
+  });
+
+  test("media: every store of the region, files mirrored, feeds federated", async () => {
+    const content = await text(fileOf(plan("media").workloads.get("indexer"), "stores.json"));
+    expect(JSON.parse(content)).toMatchObject({
+      cassandra: { hosts: ["cassandra-1"], dataCentre: "eu", keyspace: "media" },
+      rabbit: { exchange: "index", queue: "index.eu.indexer" },
+      objects: { buckets: { originals: "originals", proxies: "proxies", keyframes: "keyframes" } },
+    });
+  });
+
+  test("ShinyProxy: the usage address as its collector wants it; passwords in secret files alone", async () => {
+    const { workloads, slots } = plan("shinyproxy");
+    const file = fileOf(workloads.get("shinyproxy"), "application.yml");
+    expect(await isSecret(output(file))).toBe(true);
+    expect(await text(file)).toContain("usage-stats-url: http://influx-1:8086/write?db=shinyproxy&u=influx&p=");
+    expect([...workloads.values(), ...slots.values()].filter(({ secretEnv }) => secretEnv)).toEqual([]);
+  });
+
+  test("ShinyProxy: nothing of its own is on the nodes of users' apps", () => {
+    const { workloads, slots } = plan("shinyproxy", {}, {});
+    expect([...workloads.values(), ...slots.values()].map(({ nodes }) => nodes)).toEqual(
+      Array(3).fill({ role: "manager" }),
+    );
+  });
+});
+
+test.each(names)("%s: every script of it and of its stores is one that bash can read", (name) => {
+  const paper = plan(name);
+  const scripts = [
+    ...containers(paper).flatMap(([, { prepare, command }]) => [prepare, shell(command)]),
+    ...[...paper.slots.values()].flatMap(({ leave, disk: { backup } }) => [
+      shell(leave?.command),
+      ...("dump" in backup ? [backup.dump, backup.restore] : []),
+    ]),
+  ];
+  for (const script of scripts) {
+    if (script === undefined) continue;
+    expect([spawnSync("bash", ["-n", "-c", script]).stderr.toString(), script]).toEqual(["", script]);
+  }
+});
+
+/** Who joins what: a workload of the app network data too, a slot only its own; a route, or `callsEdge`, the edge. */
+function networks({ tier, callsEdge = false, routes = [] }: Container, slot: boolean): Tier[] {
+  return [
+    ...(callsEdge || routes.length > 0 ? ["edge" as const] : []),
+    tier,
+    ...(tier === "app" && !slot ? ["data" as const] : []),
+  ];
+}
+
+test.each(names)("%s: whoever is given a slot's name shares a network with it", async (name) => {
+  const paper = plan(name);
+  const slots = new Map(
+    [...paper.slots].flatMap(([host, slot]) => [host, ...(slot.names ?? [])].map((at) => [at, networks(slot, true)])),
+  );
+  // What has no recipe yet: its name on paper, and where its slots will be.
+  for (const { name: need, supplied } of paper.needs) if (!supplied) slots.set(`${need}-1`, ["data"]);
+  const callers: [string, Container, Tier[]][] = [
+    ...containers(paper).map(([at, one]): [string, Container, Tier[]] => [
+      at,
+      one,
+      networks(one, paper.slots.has(at) || (paper.jobs.has(at) && one.tier === "data")),
+    ]),
+    ...[...paper.slots].flatMap(([at, { leave }]): [string, Container, Tier[]][] =>
+      leave ? [[`${at} leaving`, leave, networks(leave, true)]] : [],
+    ),
+  ];
+  const apart: string[] = [];
+  let calls = 0;
+  for (const [caller, { command = [], env = {}, secretEnv = {}, files = [] }, joined] of callers) {
+    const texts = [
+      ...command,
+      ...Object.values(env),
+      ...Object.values(secretEnv),
+      ...files.map(({ content }) => content),
+    ];
+    const given = (await Promise.all(texts.map((part) => text(output(part))))).join("\n");
+    for (const [host, reached] of slots) {
+      if (caller === host || !new RegExp(`(?<![\\w.-])${host}(?![\\w.-])`).test(given)) continue;
+      calls++;
+      if (!reached.some((network) => joined.includes(network))) apart.push(`${caller} -> ${host}`);
+    }
+  }
+  expect(calls).toBeGreaterThan(4);
+  expect(apart).toEqual([]);
+});
+
+/** The text that a command hands to a shell. */
+function shell(command: Container["command"]): string | undefined {
+  return ["sh", "bash"].includes(command?.[0] ?? "") ? command?.at(-1) : undefined;
+}
+
+function fileOf(container: Container | undefined, name: string): Output<string> | undefined {
+  const content = container?.files?.find(({ path }) => path.endsWith(`/${name}`))?.content;
+  return content === undefined ? undefined : output(content);
+}
+
+function text(value: Output<string> | undefined): Promise<string> {
+  return new Promise((resolve) => {
+    output(value ?? "").apply(resolve);
+  });
+}

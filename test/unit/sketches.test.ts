@@ -1,0 +1,208 @@
+/** Every system on every topology, on paper: what it asks for, where it would run, and which pairs are refused. */
+import { describe, expect, test } from "@jest/globals";
+import fc from "fast-check";
+
+import { runnerFor } from "../../components/core/check.ts";
+import type { Dict } from "../../components/core/contracts.ts";
+import { replicaNames } from "../../components/core/plan.ts";
+import { type TopologyName, topologyNames } from "../../components/core/topology.ts";
+import { containerServices } from "../../components/services/index.ts";
+import { capabilities } from "../../components/topologies/capabilities.ts";
+import { changes, type Name, names, plain, plan, problems, samples, site, unsupplied } from "../support/sketches.ts";
+
+const pairs = names.flatMap((name) => topologyNames.map((on) => [name, on] as const));
+
+describe("what the systems ask for", () => {
+  /** The system's own parts; what the recipes of its needs add is theirs. */
+  const inventory = (name: Name) => {
+    const { workloads, slots, jobs, needs } = plan(name, {}, {});
+    return {
+      workloads: [...workloads.keys()].join(" "),
+      slots: [...slots.keys()].join(" "),
+      jobs: [...jobs.keys()].join(" "),
+      needs: needs.map(({ kind, name: need }) => `${need}:${kind}`).join(" "),
+    };
+  };
+
+  test.each([
+    [
+      "arkindex",
+      {
+        workloads: "backend worker cantaloupe",
+        slots: "",
+        jobs: "migrate system-workers",
+        needs: "db:postgres redis:redis objects:objects solr:solr",
+      },
+    ],
+    [
+      "arangodb",
+      {
+        workloads: "",
+        slots: "agent-1 agent-2 agent-3 dbserver-1 dbserver-2 dbserver-3 coordinator-1 coordinator-2 coordinator-3",
+        jobs: "root-login",
+        needs: "",
+      },
+    ],
+    [
+      "pyrus",
+      {
+        workloads:
+          "identity-server files bind web-api mail-sender mail-reader notification-service scheduler async-worker preview-generator",
+        slots: "",
+        jobs: "setup-database setup-elastic setup-s3 setup-licence setup-domain",
+        needs: "postgresql:postgres logs:postgres elasticsearch:elasticsearch nats:nats objects:objects",
+      },
+    ],
+    [
+      "media",
+      {
+        workloads: "assets frontend indexer",
+        slots: "",
+        jobs: "",
+        needs: "cassandra:cql rabbit:amqp search:elasticsearch redis:redis objects:objects",
+      },
+    ],
+    [
+      "shinyproxy",
+      {
+        workloads: "shinyproxy telegraf",
+        slots: "grafana-1",
+        jobs: "",
+        needs: "influx:influx redis:redis sign-in:oidc runner:containers reader:containers",
+      },
+    ],
+  ] as const)("%s", (name, expected) => {
+    expect(inventory(name)).toEqual(expected);
+  });
+
+  test("only these kinds have no recipe yet", () => {
+    const asked = new Set(names.flatMap((name) => plan(name).needs.map(({ kind }) => kind)));
+    expect([...asked].filter((kind) => containerServices[kind] === undefined).sort()).toEqual([...unsupplied].sort());
+  });
+});
+
+describe("every system on every topology", () => {
+  const docker = "ShinyProxy starts containers through Docker; choose swarm on this cloud's machines";
+  const noShinyProxy = [`runner: ${docker}`, `reader: ${docker}`];
+  const refused: Dict<readonly string[]> = {
+    "shinyproxy on aws": noShinyProxy,
+    "shinyproxy on gcp": noShinyProxy,
+    "shinyproxy on azure": noShinyProxy,
+  };
+
+  test.each(pairs)("%s on %s is accepted, or refused with these words", (name, on) => {
+    expect(problems(plan(name), on)).toEqual(refused[`${name} on ${on}`] ?? []);
+  });
+
+  /** Which workloads a cloud's managed runner takes; slots are machines there in any case. */
+  const takenBy = (name: Name, on: TopologyName) => {
+    const by: Record<string, string[]> = {};
+    for (const [workload, container] of plan(name, {}, {}).workloads) {
+      (by[runnerFor(container, capabilities[on])?.name ?? "nothing"] ??= []).push(workload);
+    }
+    return Object.fromEntries(Object.entries(by).map(([runner, taken]) => [runner, taken.join(" ")]));
+  };
+
+  test.each<[Name, TopologyName, Dict<string>]>([
+    ["arkindex", "docker", { container: "backend worker cantaloupe" }],
+    ["arkindex", "swarm", { container: "backend worker cantaloupe" }],
+    ["media", "aws", { serverless: "assets frontend indexer" }],
+    // One-label names are not found from Cloud Run.
+    [
+      "pyrus",
+      "gcp",
+      {
+        machine:
+          "identity-server files bind web-api mail-sender mail-reader notification-service scheduler async-worker preview-generator",
+      },
+    ],
+    // Uploads and the event socket outlast 240 s; two have no port to be asked at.
+    [
+      "pyrus",
+      "azure",
+      {
+        machine: "files bind async-worker preview-generator",
+        serverless: "identity-server web-api mail-sender mail-reader notification-service scheduler",
+      },
+    ],
+    // A body of 64 MiB.
+    ["media", "gcp", { machine: "assets", serverless: "frontend indexer" }],
+    ["media", "azure", { serverless: "assets frontend indexer" }],
+  ])("%s on %s runs where it can", (name, on, expected) => {
+    expect(takenBy(name, on)).toEqual(expected);
+  });
+
+  test("replicas that follow the load are for clouds", () => {
+    const scaled = plan("media", { services: { frontend: { path: "/", replicas: { min: 2, max: 8 } } } });
+    expect(problems(scaled, "gcp")).toEqual([]);
+    expect(problems(scaled, "docker")).toEqual([
+      'frontend.replicas = {"min":2,"max":8}: docker does not follow the load: give a number',
+    ]);
+  });
+
+  test("an image of which nothing is known is probed by a command, or its client is named", () => {
+    const real = site({ image: (key) => ({ key, ref: "example", rehearsing: false, client: "none", secrets: "env" }) });
+    expect(problems(plan("pyrus", {}, {}, real), "docker", real)).toContain(
+      'web-api.health = "pyrus/web-api": nothing in this image can call a port: give it a command as a probe, or its client in images.json',
+    );
+  });
+
+  test("a missing licence is one sentence", () => {
+    expect(problems(plan("pyrus"), "docker", site({ secrets: {} }))).toEqual([
+      "secrets.pyrusLicence: set it: pulumi config set --path --secret secrets.pyrusLicence",
+    ]);
+  });
+});
+
+describe("a system is a pure function of its config", () => {
+  test.each(names)("%s: two runs give one plan", (name) => {
+    expect(plain(plan(name))).toEqual(plain(plan(name)));
+  });
+
+  test.each(names)("%s: every host name is one thing's", (name) => {
+    const paper = plan(name);
+    expect([...paper.repeated]).toEqual([]);
+    const hosts = [
+      "edge",
+      ...[...paper.workloads].flatMap(([workload, spec]) => [
+        workload,
+        ...replicaNames(workload, spec),
+        ...(spec.names ?? []),
+      ]),
+      ...paper.slots.keys(),
+      ...new Set([...paper.slots.values()].flatMap((slot) => slot.names ?? [])), // members share a name on purpose
+      ...paper.jobs.keys(),
+    ];
+    expect(hosts.filter((host, at) => hosts.indexOf(host) !== at)).toEqual([]);
+  });
+
+  test.each<[string, Name, object, object, string[]]>([
+    ["a DB server", "arangodb", {}, { dbservers: { count: 4 } }, ["+ dbserver-4"]],
+    ["a coordinator", "arangodb", {}, { coordinators: { count: 4 } }, ["+ coordinator-4"]],
+    ["a retired DB server", "arangodb", {}, { dbservers: { retired: [2] } }, ["- dbserver-2", "+ dbserver-4"]],
+    ["an agent that is made again", "arangodb", {}, { rebuild: ["agent-2"] }, ["~ agent-2"]],
+    ["a replica", "pyrus", {}, { replicas: { "web-api": 3 } }, ["~ web-api"]],
+    ["nodes for one function", "pyrus", {}, { nodes: { files: { disk: "fast" } } }, ["~ files"]],
+    ["a service", "media", {}, { services: { ...samples.media.services, stats: {} } }, ["+ stats"]],
+  ])("%s of %s changes nothing else", (_, name, before, after, expected) => {
+    expect(changes(plan(name, before), plan(name, after))).toEqual(expected);
+  });
+
+  test("retired numbers never come back, and the count stays", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 3, max: 9 }), fc.uniqueArray(fc.integer({ min: 1, max: 12 })), (count, retired) => {
+        const numbers = (gone: number[]) =>
+          [...plan("arangodb", { dbservers: { count, retired: gone } }).slots.keys()].flatMap((slot) =>
+            slot.startsWith("dbserver-") ? [Number(slot.slice("dbserver-".length))] : [],
+          );
+        const before = numbers(retired);
+        expect(before).toHaveLength(count);
+        expect(before.filter((number) => retired.includes(number))).toEqual([]);
+        const [lost = 0, ...kept] = before;
+        const after = numbers([...retired, lost]); // one more disk dies
+        expect(after.slice(0, -1)).toEqual(kept);
+        expect([...before, ...retired]).not.toContain(after.at(-1));
+      }),
+    );
+  });
+});
