@@ -117,7 +117,7 @@ export const arangodb: System<ArangoDbConfig> = (p, c) => {
   const coordinators = p.slots("coordinator", ordered(c.coordinators), (m) => ({
     ...server,
     ...sized(c.coordinators),
-    tier: "app",
+    tier: "data", // beside the other members; its route joins the edge to it
     names: ["coordinators"], // any of them, for clients inside
     files: [jwtFile, passwordFile],
     command: arangod(

@@ -105,7 +105,7 @@ export const shinyproxy: System<ShinyProxyConfig> = (p, c) => {
   const password = p.secret("grafana-password");
   p.slots("grafana", { count: 1, order: "one-by-one" }, () => ({
     image: "grafana",
-    tier: "app",
+    tier: "data", // where InfluxDB is: a slot of the app network would not reach it
     cpu: 1,
     memoryMiB: 512,
     user: "472:472",

@@ -213,11 +213,7 @@ test.each(names)("%s: whoever is given a slot's name shares a network with it", 
   // What has no recipe yet: its name on paper, and where its slots will be.
   for (const { name: need, supplied } of paper.needs) if (!supplied) slots.set(`${need}-1`, ["data"]);
   const callers: [string, Container, Tier[]][] = [
-    ...containers(paper).map(([at, one]): [string, Container, Tier[]] => [
-      at,
-      one,
-      networks(one, paper.slots.has(at) || (paper.jobs.has(at) && one.tier === "data")),
-    ]),
+    ...containers(paper).map(([at, one]): [string, Container, Tier[]] => [at, one, networks(one, paper.slots.has(at))]),
     ...[...paper.slots].flatMap(([at, { leave }]): [string, Container, Tier[]][] =>
       leave ? [[`${at} leaving`, leave, networks(leave, true)]] : [],
     ),

@@ -1,0 +1,78 @@
+/** `npm stop`: takes the dev stack away and says what is left on the machine. */
+import process from "node:process";
+
+import Docker from "dockerode";
+
+import { heal, snapshot } from "../heal.ts";
+import { docker, stopOurs } from "../setup/docker.ts";
+import { interrupted } from "../setup/interrupt.ts";
+import { cacheRoot, repo } from "../setup/paths.ts";
+import { steps } from "../setup/progress.ts";
+import { stream } from "../setup/stream.ts";
+import { toolchain } from "../setup/toolchain.ts";
+import { devStack } from "./start.ts";
+
+import type { Toolchain } from "../setup/toolchain.ts";
+
+export async function run(args: readonly string[]): Promise<number> {
+  const { resources = [] } = await snapshot(devStack);
+  if (resources.length === 0) process.stdout.write("there is no dev stack to take away\n");
+  else {
+    const code = await destroy(args, resources.filter((resource) => resource.protect === true).length);
+    if (code !== 0) {
+      const goesOn = "npm stop goes on from here";
+      if (interrupted()) process.stderr.write(`\nstopped: ${goesOn}\n`);
+      else if (code === 137) process.stderr.write(`\nerror: Pulumi was killed half-way: ${goesOn}\n`);
+      else
+        process.stderr.write(
+          `\nerror: the dev stack is not gone, for the reason above: remove the reason, then ${goesOn}\n`,
+        );
+      return code;
+    }
+  }
+  process.stdout.write((await kept()).map((line) => `kept: ${line}\n`).join(""));
+  const daemon = await stopOurs();
+  if (daemon === "ended") process.stdout.write("ended: the Docker daemon that set-up had started\n");
+  if (daemon === "in use")
+    process.stdout.write("kept: the Docker daemon that set-up started, as containers are left in it\n");
+  return 0;
+}
+
+async function destroy(args: readonly string[], protectedCount: number): Promise<number> {
+  let tools: Toolchain | undefined;
+  await steps([
+    {
+      title: "Pulumi",
+      run: async (say) => {
+        tools = await toolchain(say);
+        return tools.how;
+      },
+    },
+    { title: "Docker engine", run: async (say) => (await docker(say)).how },
+  ]);
+  if (!tools) throw new Error("set-up ended half-way");
+  for (const line of await heal(tools, devStack)) process.stderr.write(`healed: ${line}\n`);
+  const keep = protectedCount > 0 && !args.includes("--exclude-protected") ? ["--exclude-protected"] : [];
+  if (protectedCount > 0)
+    process.stdout.write(
+      `${String(protectedCount)} resources are protected: --exclude-protected keeps them, the data and its passwords; npm start takes them up again\n`,
+    );
+  const command = ["destroy", "--stack", devStack, "--yes", "--skip-preview", ...keep, ...args];
+  return stream(tools.pulumi, command, { cwd: repo, env: tools.env });
+}
+
+/** What a person might look for, or want to remove, with the command that shows it. */
+async function kept(): Promise<string[]> {
+  const lines = [`the state folder .local/state`, `what was built, in ${cacheRoot()}`];
+  const engine = new Docker();
+  try {
+    const volumes = (await engine.listVolumes({ filters: { label: [`platform-topologies.stack=${devStack}`] } }))
+      .Volumes;
+    if (volumes.length > 0) lines.push(`volumes ${volumes.map(({ Name }) => Name).join(", ")}`);
+    const images = await engine.listImages({ filters: { reference: ["platform-topologies/*"] } });
+    if (images.length > 0) lines.push(`${String(images.length)} images (docker image ls 'platform-topologies/*')`);
+  } catch {
+    lines.push("volumes and images, if any, in a Docker engine that does not answer now");
+  }
+  return lines;
+}

@@ -1,0 +1,39 @@
+/** Adding up what passed and what failed. */
+export interface Tally {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+/** The part of jest's `--json` report that counts. */
+export interface JestReport {
+  numPassedTests: number;
+  numFailedTests: number;
+  numPendingTests: number;
+  numTodoTests: number;
+  /** Files that could not even be loaded: none of their tests is in the other numbers. */
+  numRuntimeErrorTestSuites: number;
+}
+
+export function ofReport(report: JestReport): Tally {
+  return {
+    passed: report.numPassedTests,
+    failed: report.numFailedTests + report.numRuntimeErrorTestSuites,
+    skipped: report.numPendingTests + report.numTodoTests,
+  };
+}
+
+/** One check (lint, types), counted as a test. */
+export function ofCheck(passed: boolean): Tally {
+  return { passed: passed ? 1 : 0, failed: passed ? 0 : 1, skipped: 0 };
+}
+
+export function sum(tallies: readonly Tally[]): Tally {
+  const add = (key: keyof Tally): number => tallies.reduce((total, tally) => total + tally[key], 0);
+  return { passed: add("passed"), failed: add("failed"), skipped: add("skipped") };
+}
+
+/** The line that ends `npm test`. */
+export function lineOf({ passed, failed, skipped }: Tally): string {
+  return `${String(passed)} passed, ${String(failed)} failed${skipped > 0 ? `, ${String(skipped)} skipped` : ""}`;
+}

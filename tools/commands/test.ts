@@ -1,0 +1,105 @@
+/**
+ * `npm test [paths]`: the set-up, then format, lint and types, then jest's tiers from the cheapest to the dearest.
+ * With paths, only the tests below them. The last line counts everything.
+ */
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+
+import Docker from "dockerode";
+
+import { stopOurs } from "../setup/docker.ts";
+import { interrupted } from "../setup/interrupt.ts";
+import { repo } from "../setup/paths.ts";
+import { describe } from "../setup/problem.ts";
+import { seconds } from "../setup/progress.ts";
+import { setup } from "../setup/setup.ts";
+import { stream } from "../setup/stream.ts";
+import { lineOf, ofCheck, ofReport, sum } from "./tally.ts";
+
+import type { JestReport, Tally } from "./tally.ts";
+
+const checks: readonly (readonly string[])[] = [
+  ["prettier/bin/prettier.cjs", "--check", "--log-level", "warn", "."],
+  ["eslint/bin/eslint.js", "--max-warnings", "0", "."],
+  ["typescript/bin/tsc", "-p", ".", "--noEmit"],
+];
+
+/** Real engines and real servers are timed: those tests run one after another. */
+const tiers: readonly (readonly string[])[] = [
+  ["test/unit", "test/inventory"],
+  ["--runInBand", "test/engine"],
+  ["--runInBand", "test/docker"],
+];
+
+export async function run(args: readonly string[]): Promise<number> {
+  const tallies: Tally[] = [];
+  let started = false;
+  let before: ReadonlySet<string> | undefined;
+  try {
+    const { engine } = await setup();
+    started = engine.started;
+    before = new Set(await containers());
+    if (args.length === 0) for (const check of checks) tallies.push(await runCheck(check));
+    for (const tier of args.length === 0 ? tiers : [["--runInBand", ...args]]) {
+      if (interrupted()) break;
+      tallies.push(await runJest(tier));
+    }
+  } catch (error) {
+    process.stderr.write(`error: ${describe(error)}\n`);
+    tallies.push(ofCheck(false));
+  }
+  if (before) await takeDown(before, started);
+  const total = sum(tallies);
+  process.stdout.write(`${interrupted() ? "interrupted: " : ""}${lineOf(total)}\n`);
+  if (interrupted()) return 130;
+  return total.failed === 0 && total.passed > 0 ? 0 : 1;
+}
+
+async function runCheck([script = "", ...args]: readonly string[]): Promise<Tally> {
+  if (interrupted()) return sum([]);
+  const began = Date.now();
+  const file = join(repo, "node_modules", script);
+  const passed = (await stream(process.execPath, [file, ...args], { cwd: repo, endGroup: true })) === 0;
+  process.stdout.write(`${passed ? "PASS" : "FAIL"} ${script.split("/")[0] ?? script} (${seconds(began)})\n`);
+  return ofCheck(passed);
+}
+
+async function runJest(args: readonly string[]): Promise<Tally> {
+  const folder = await mkdtemp(join(tmpdir(), "jest-"));
+  const report = join(folder, "report.json");
+  const node = ["--experimental-vm-modules", "--disable-warning=ExperimentalWarning"];
+  const jest = [join(repo, "node_modules/jest/bin/jest.js"), "--passWithNoTests", "--json", `--outputFile=${report}`];
+  try {
+    // With an output file, jest writes its usual report to stderr and nothing to stdout.
+    await stream(process.execPath, [...node, ...jest, ...args], { cwd: repo, endGroup: true });
+    return ofReport(JSON.parse(await readFile(report, "utf8")) as JestReport);
+  } catch (error) {
+    if (!interrupted()) process.stderr.write(`error: jest ended without a report: ${describe(error)}\n`);
+    return ofCheck(false);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Containers that tests make: of TestStack's stacks, and those that a test labels itself. */
+async function containers(): Promise<string[]> {
+  const engine = new Docker();
+  const ids: string[] = [];
+  for (const label of ["platform-topologies.stack=test", "platform-topologies.test"])
+    ids.push(...(await engine.listContainers({ all: true, filters: { label: [label] } })).map(({ Id }) => Id));
+  return ids;
+}
+
+/** Removes what this run left, and nothing that was there before it. */
+async function takeDown(before: ReadonlySet<string>, started: boolean): Promise<void> {
+  const engine = new Docker();
+  for (const id of await containers()) {
+    if (before.has(id)) continue;
+    await engine.getContainer(id).remove({ force: true, v: true });
+    process.stderr.write(`removed container ${id.slice(0, 12)}, which a test left\n`);
+  }
+  if (started && (await stopOurs()) === "ended")
+    process.stderr.write("ended the Docker daemon that this run started\n");
+}

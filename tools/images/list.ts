@@ -1,0 +1,43 @@
+/** The images that can be built here, in the order in which a deployment needs them. */
+import { imageLock } from "../../components/core/images.ts";
+import { mc, minio, node, rehearsal, solr, traefik } from "./parts.ts";
+
+import type { Recipe } from "../setup/cache.ts";
+
+export interface LocalImage {
+  /** Also the folder of its Dockerfile, and the key in `.local/images.json`. */
+  key: string;
+  version: string;
+  /** The public image in whose place it is built where no registry can be reached; without one it is always built. */
+  official?: string;
+  /** What it is built on where the registry can be reached. */
+  base?: string;
+  /** Copied to `parts/<name>/` in the build's context. */
+  parts?: readonly Recipe[];
+  /** Only where the registry cannot be reached, as `base` has them otherwise. */
+  offlineParts?: readonly Recipe[];
+  /** Built in seconds from its parts, and often changed: the cache keeps those, but not the image. */
+  quick?: boolean;
+}
+
+export const localImages: readonly LocalImage[] = [
+  { key: "postgis", version: "15-3.3", official: inLock("postgis") },
+  { key: "redis", version: "7.0", official: inLock("redis") },
+  {
+    key: "minio",
+    version: "2026-02-12",
+    official: inLock("minio"),
+    parts: [minio, mc],
+  },
+  { key: "toolbox", version: "1", base: "debian:bookworm-slim" },
+  { key: "traefik", version: "3.6.7", official: inLock("traefik"), parts: [traefik] },
+  { key: "solr", version: "9.7.0", official: inLock("solr"), parts: [solr] },
+  { key: "rehearsal", version: "1", base: "node:24-slim", parts: [rehearsal], offlineParts: [node], quick: true },
+];
+
+/** The reference in the image lock file, where versions live. */
+function inLock(key: string): string {
+  const row = imageLock[key];
+  if (row?.ref === undefined || row.version === undefined) throw new Error(`the image lock file has no public ${key}`);
+  return `${row.ref}:${row.version}`;
+}

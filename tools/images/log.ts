@@ -1,0 +1,36 @@
+/** Long commands: everything they print goes to one log, the lines that matter to whoever waits. */
+import { createWriteStream } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { finished } from "node:stream/promises";
+
+import { execa } from "execa";
+
+import { cacheRoot } from "../setup/paths.ts";
+import { Problem } from "../setup/problem.ts";
+
+type Run = (
+  sentence: string,
+  command: string,
+  args: string[],
+  line?: (line: string) => void,
+  env?: Record<string, string>,
+) => Promise<void>;
+
+/** A function that runs a command into `<cache>/logs/<name>.log`, and throws a Problem with the sentence when it fails. */
+export function loggedTo(name: string): Run {
+  let flags = "w";
+  return async (sentence, command, args, line, env = {}) => {
+    const folder = join(cacheRoot(), "logs");
+    await mkdir(folder, { recursive: true });
+    const path = join(folder, `${name}.log`);
+    const child = execa(command, args, { env, stdin: "ignore", all: true, buffer: false, reject: false });
+    const file = child.all.pipe(createWriteStream(path, { flags }));
+    flags = "a";
+    const read = async (): Promise<void> => {
+      for await (const text of child.iterable({ from: "all" })) line?.(text.trimEnd());
+    };
+    await Promise.all([read(), finished(file)]);
+    if ((await child).failed) throw new Problem(sentence, path);
+  };
+}

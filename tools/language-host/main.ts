@@ -1,0 +1,139 @@
+/**
+ * A Node.js language host: the gRPC server that the Pulumi engine asks to run a program. It starts the SDK's own
+ * `cmd/run` with the request's fields, so hooks, error hooks and transforms are the SDK's. It serves what
+ * `pulumi up|preview|destroy|refresh|about` call; code generation (`pulumi convert`, `pulumi package add`) answers
+ * UNIMPLEMENTED, as those need the official host.
+ */
+import { spawn } from "node:child_process";
+import { createRequire } from "node:module";
+import process from "node:process";
+
+import * as grpc from "@grpc/grpc-js";
+import language from "@pulumi/pulumi/proto/language_pb.js";
+import plugin from "@pulumi/pulumi/proto/plugin_pb.js";
+import empty from "google-protobuf/google/protobuf/empty_pb.js";
+import services from "@pulumi/pulumi/proto/language_grpc_pb.js";
+
+import type { ChildProcess } from "node:child_process";
+import type { LanguageHandshakeRequest, RunRequest } from "@pulumi/pulumi/proto/language_pb.js";
+
+/** The exit code with which `cmd/run` says: the user has been told already (see the SDK's cmd/run/index.ts). */
+const alreadyReported = 32;
+
+const require = createRequire(import.meta.url);
+
+/** The first that is not empty: gRPC says "not given" with an empty string. */
+function filled(...values: (string | undefined)[]): string {
+  return values.find((value) => value !== undefined && value !== "") ?? "";
+}
+
+/** Programs that run now; ended with us. */
+const programs = new Set<ChildProcess>();
+
+function endPrograms(): void {
+  for (const program of programs) program.kill("SIGTERM");
+}
+
+/** Starts `cmd/run` and resolves when the program has ended. */
+function run(
+  request: RunRequest,
+  engine: string,
+  call: grpc.ServerUnaryCall<unknown, unknown>,
+): Promise<InstanceType<typeof language.RunResponse>> {
+  const info = request.getInfo();
+  const root = info?.getRootDirectory() ?? request.getPwd();
+  const flags: [string, string][] = [
+    ["monitor", request.getMonitorAddress()],
+    ["engine", engine],
+    ["organization", request.getOrganization()],
+    ["project", request.getProject()],
+    ["root-directory", root],
+    ["stack", request.getStack()],
+    ["pwd", filled(info?.getProgramDirectory(), request.getPwd())],
+    ["parallel", String(request.getParallel())],
+  ];
+  const args = flags.filter(([, value]) => value !== "").map(([key, value]) => `--${key}=${value}`);
+  if (request.getDryrun()) args.push("--dry-run");
+  args.push(filled(info?.getEntryPoint(), request.getProgram(), "."), ...request.getArgsList());
+  const child = spawn(process.execPath, [require.resolve("@pulumi/pulumi/cmd/run", { paths: [root] }), ...args], {
+    cwd: filled(info?.getProgramDirectory(), request.getPwd()),
+    stdio: ["ignore", "inherit", "inherit"],
+    env: {
+      ...process.env,
+      PULUMI_CONFIG: JSON.stringify(Object.fromEntries(request.getConfigMap().toArray())),
+      PULUMI_CONFIG_SECRET_KEYS: JSON.stringify(request.getConfigsecretkeysList()),
+      // The same meaning as `runtime.options.typescript: false`: Node strips the types itself.
+      PULUMI_NODEJS_TYPESCRIPT: "false",
+    },
+  });
+  programs.add(child);
+  call.on("cancelled", () => child.kill("SIGTERM"));
+  return new Promise((resolve) => {
+    const answer = new language.RunResponse();
+    child.on("error", (error) => {
+      answer.setError(`the program could not be started: ${error.message}`);
+      resolve(answer);
+    });
+    child.on("close", (code, signal) => {
+      programs.delete(child);
+      if (code === alreadyReported) answer.setBail(true);
+      else if (code !== 0)
+        answer.setError(`the program ended with ${signal === null ? `exit code ${String(code)}` : `signal ${signal}`}`);
+      resolve(answer);
+    });
+  });
+}
+
+/** A unary call answered by `answer`; what it throws becomes the call's error. */
+function unary<Q, A>(
+  answer: (request: Q, call: grpc.ServerUnaryCall<Q, A>) => A | Promise<A>,
+): grpc.handleUnaryCall<Q, A> {
+  return (call, callback) => {
+    Promise.resolve()
+      .then(() => answer(call.request, call))
+      .then(
+        (value) => {
+          callback(null, value);
+        },
+        (error: unknown) => {
+          callback({ code: grpc.status.INTERNAL, message: String(error) });
+        },
+      );
+  };
+}
+
+let engine = process.argv.slice(2).find((argument) => !argument.startsWith("-")) ?? "";
+
+const server = new grpc.Server({ "grpc.max_receive_message_length": 400 * 1024 * 1024 });
+server.addService(services.LanguageRuntimeService, {
+  handshake: unary((request: LanguageHandshakeRequest) => {
+    engine = filled(request.getEngineAddress(), engine);
+    return new language.LanguageHandshakeResponse();
+  }),
+  getPluginInfo: unary(() => new plugin.PluginInfo()),
+  // None: set-up has put the plugins where the engine looks. Naming them all would fetch three clouds for a laptop.
+  getRequiredPackages: unary(() => new language.GetRequiredPackagesResponse()),
+  getProgramDependencies: unary(() => new language.GetProgramDependenciesResponse()),
+  about: unary(() => {
+    const answer = new language.AboutResponse();
+    answer.setExecutable(process.execPath);
+    answer.setVersion(process.version);
+    return answer;
+  }),
+  run: unary((request: RunRequest, call) => run(request, engine, call)),
+  cancel: unary(() => {
+    endPrograms();
+    return new empty.Empty();
+  }),
+});
+server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, port) => {
+  if (error) throw error;
+  process.stdout.write(`${String(port)}\n`); // the engine reads the port from the first line
+});
+process.on("exit", endPrograms);
+
+// A killed engine says no goodbye: its children are given to another parent, and would live for ever.
+const parent = process.ppid;
+setInterval(() => {
+  if (process.ppid !== parent) process.exit(1);
+}, 1_000).unref();

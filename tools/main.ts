@@ -1,0 +1,23 @@
+/** `node tools/enter.mjs <command>` ends here: one file a command. */
+import process from "node:process";
+
+import { listen } from "./setup/interrupt.ts";
+import { describe } from "./setup/problem.ts";
+
+const commands: Readonly<Record<string, () => Promise<{ run(args: readonly string[]): Promise<number> }>>> = {
+  start: () => import("./commands/start.ts"),
+  stop: () => import("./commands/stop.ts"),
+  test: () => import("./commands/test.ts"),
+  pulumi: () => import("./commands/pulumi.ts"),
+};
+
+const [name = "", ...args] = process.argv.slice(2);
+const load = commands[name];
+listen();
+try {
+  if (!load) throw new Error(`there is no command "${name}": use ${Object.keys(commands).join(", ")}`);
+  process.exitCode = await (await load()).run(args);
+} catch (error) {
+  process.stderr.write(`error: ${describe(error)}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,101 @@
+/** Executables built from Go modules, with sums that are committed. */
+import { createWriteStream } from "node:fs";
+import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import { execa } from "execa";
+
+import { cached } from "./cache.ts";
+import { cacheRoot, repo } from "./paths.ts";
+import { Problem } from "./problem.ts";
+
+import type { Recipe, Say } from "./cache.ts";
+
+export interface GoBinary {
+  /** The executable's name. */
+  name: string;
+  /** The folder, in the checkout, of the module whose go.mod and go.sum pin everything: `tools/go/<name>`. */
+  module: string;
+  /** What to build: an import path, or `./folder` in the module. */
+  package: string;
+  version: string;
+  ldflags?: string;
+  tags?: string;
+}
+
+/** The path of the executable, from the cache or built now. Throws a Problem where Go is missing or the build fails. */
+export async function goBinary(binary: GoBinary, say: Say = () => undefined): Promise<string> {
+  return join(await cached(goRecipe(binary), say), binary.name);
+}
+
+export function goRecipe(binary: GoBinary): Recipe {
+  const flags = ["-ldflags", binary.ldflags ?? "-s -w", ...(binary.tags === undefined ? [] : ["-tags", binary.tags])];
+  return {
+    name: binary.name,
+    version: binary.version,
+    inputs: [binary.module],
+    options: [binary.package, ...flags],
+    make: (into, say) => build(binary, flags, into, say),
+  };
+}
+
+async function build(binary: GoBinary, flags: string[], into: string, say: Say): Promise<void> {
+  const folder = join(repo, binary.module);
+  const go = await findGo(folder, binary.name);
+  const configured = (await execa(go, ["env", "GOPROXY"], { cwd: folder })).stdout;
+  const env = {
+    // The first proxy alone: falling back to fetching repositories directly hangs where only the proxy is reachable.
+    GOPROXY: configured.split(/[,|]/)[0] ?? "",
+    GOFLAGS: "-mod=readonly",
+    GOTOOLCHAIN: "local",
+    GOWORK: "off",
+    CGO_ENABLED: "0",
+  };
+  const logs = join(cacheRoot(), "logs");
+  await mkdir(logs, { recursive: true });
+  const log = join(logs, `${binary.name}.log`);
+  say(`building ${binary.name} ${binary.version} from source, minutes the first time`);
+  const command = ["build", "-v", "-trimpath", ...flags, "-o", join(into, binary.name), binary.package];
+  const child = execa(go, command, { cwd: folder, env, stdin: "ignore", buffer: false, all: true, reject: false });
+  child.all.pipe(createWriteStream(log));
+  let downloaded = 0;
+  let compiled = 0;
+  let last = "";
+  for await (const line of child.iterable({ from: "all" })) {
+    if (line.trim() === "") continue;
+    last = line;
+    if (line.startsWith("go: downloading")) downloaded++;
+    else if (!line.startsWith("#")) compiled++;
+    say(`${binary.name}: ${String(downloaded)} modules fetched, ${String(compiled)} packages compiled`);
+  }
+  const { exitCode } = await child;
+  if (exitCode === 0) return;
+  throw new Problem(`${binary.name} could not be built${whyNot(last)}`, log);
+}
+
+/** The compiler's last line as a reason with its remedy. */
+function whyNot(last: string): string {
+  if (last.includes("no space left on device"))
+    return ", as the disk is full: make room and run the same command again";
+  if (/dial tcp|no such host|connection refused|i\/o timeout|TLS handshake/.test(last))
+    return ", as the Go module proxy did not answer: check the network, or set GOPROXY to one that does";
+  return ` (${last}): see the log`;
+}
+
+/** A Go that is new enough for the module, or one sentence that says what to install. */
+async function findGo(folder: string, name: string): Promise<string> {
+  const needed = /^go (\d+)\.(\d+)/m.exec(await readFile(join(folder, "go.mod"), "utf8"));
+  const [major, minor] = [Number(needed?.[1] ?? 1), Number(needed?.[2] ?? 0)];
+  let old = "";
+  for (const go of ["go", "/usr/local/go/bin/go"]) {
+    const found = await execa(go, ["env", "GOVERSION"], { reject: false, env: { GOTOOLCHAIN: "local" }, cwd: folder });
+    const version = /^go(\d+)\.(\d+)/.exec(found.stdout);
+    if (found.failed || version === null) continue;
+    if (Number(version[1]) > major || (Number(version[1]) === major && Number(version[2]) >= minor)) return go;
+    old = found.stdout;
+  }
+  const remedy = `install Go ${String(major)}.${String(minor)} or later (https://go.dev/dl/) and run the same command again`;
+  throw new Problem(
+    `${name} has to be built from source, and ${old === "" ? "Go is missing" : `${old} is too old`}: ${remedy}`,
+  );
+}
