@@ -1,7 +1,7 @@
 import { z } from "zod";
 
 import type { Problem } from "./core/errors.ts";
-import { imageLock } from "./core/images.ts";
+import { imageLock, imageRow } from "./core/images.ts";
 import { topologyNames } from "./core/topology.ts";
 import { systems } from "./systems/index.ts";
 
@@ -53,7 +53,7 @@ const common = z.strictObject({
     .record(z.string(), reference)
     .superRefine((images, context) => {
       for (const key of Object.keys(images)) {
-        if (imageLock[key] === undefined)
+        if (imageRow(key) === undefined)
           context.addIssue({
             code: "custom",
             path: [key],

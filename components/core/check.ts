@@ -1,4 +1,4 @@
-import type { Container, Job, Probe, Slot, Workload } from "./contracts.ts";
+import type { Container, Health, Job, Need, Probe, Slot, Workload } from "./contracts.ts";
 import { type Problem, sentence } from "./errors.ts";
 import { containers, type Plan } from "./plan.ts";
 import type { Capabilities, Runner, Site } from "./topology.ts";
@@ -20,6 +20,7 @@ export function check(plan: Plan, site: Site, can: Capabilities): Problem[] {
       .map((name) => ({ key: `secrets.${name}`, remedy: `set it: pulumi config set --path --secret secrets.${name}` })),
     ...containers(plan).flatMap(([name, container]) => checkContainer(name, container, site, can)),
     ...[...plan.workloads].flatMap(([name, workload]) => checkReplicas(name, workload, can)),
+    ...[...plan.slots].flatMap(([name, slot]) => checkSlot(name, slot, can)),
     ...[...plan.workloads, ...plan.slots].flatMap(([name, workload]) => checkProbe(name, workload, site)),
     ...sameRoutes(plan),
   ]);
@@ -44,7 +45,7 @@ function checkContainer(name: string, container: Container | Slot | Job, site: S
   if (full.length > can.nameLength)
     say("name", `at most ${String(can.nameLength)} characters on ${can.name}: shorten the stack's name`, full);
   if (can.runners.length > 0 && runnerFor(container, can) === undefined) {
-    say("needs", `no way to run this on ${can.name} (${(container.needs ?? []).join(", ")}); choose docker or swarm`);
+    say("needs", `no way to run this on ${can.name} (${needsOf(container).join(", ")}); choose docker or swarm`);
   }
   const paths = (container.files ?? []).map(({ path }) => path);
   for (const path of paths)
@@ -68,11 +69,28 @@ function checkContainer(name: string, container: Container | Slot | Job, site: S
 /** The first runner that has what the container needs and lets its requests through. */
 export function runnerFor(container: Container, { runners }: Capabilities): Runner | undefined {
   const routes = container.routes ?? [];
+  const needs = needsOf(container);
   return runners.find(
     ({ can, limits }) =>
-      (container.needs ?? []).every((need) => can.has(need)) &&
+      needs.every((need) => can.has(need)) &&
       routes.every(({ bodyMiB = 0, seconds = 60 }) => bodyMiB <= limits.bodyMiB && seconds <= limits.seconds),
   );
+}
+
+/** What it says that it needs, and what the rest of it implies. */
+function needsOf(container: Container & { readonly health?: Health }): Need[] {
+  const implied: Need[] = container.health && "command" in container.health.ready ? ["exec-probe"] : [];
+  return [...new Set([...(container.needs ?? []), ...implied])];
+}
+
+function checkSlot(name: string, { disk, leave }: Slot, { name: topology, slots }: Capabilities): Problem[] {
+  const asked = [
+    ...(disk.marker === undefined ? [] : (["marker"] as const)),
+    ...(leave === undefined ? [] : (["leave"] as const)),
+  ];
+  return asked
+    .filter((what) => !slots.has(what))
+    .map((what) => ({ key: `${name}.${what}`, remedy: `a slot's ${what} is not built yet on ${topology}` }));
 }
 
 function checkReplicas(name: string, { replicas }: Workload, { autoscales, name: topology }: Capabilities): Problem[] {

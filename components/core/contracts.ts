@@ -37,7 +37,7 @@ export interface Route {
   /** A key of the workload's `ports`. */
   readonly port: string;
   readonly websocket?: boolean;
-  /** Largest request body in MiB; unset: no limit at the edge. */
+  /** Largest request body that has to get through, in MiB, unbuffered. */
   readonly bodyMiB?: number;
   /** How long one request may take; unset: 60. */
   readonly seconds?: number;
@@ -215,25 +215,33 @@ export interface Wishes {
   readonly nodeLabels?: Dict<string>;
 }
 
+/**
+ * Whether the application is known to speak TLS to its store. A managed store that is reached by TLS only is not the one
+ * for an application that cannot; inside a stack the data network carries plain text.
+ */
+export interface Speaks {
+  readonly clientTls: boolean;
+}
+
 /** A kind is a protocol, not a category. Each is a row: what is asked, what is given. */
 export interface Kinds {
   postgres: {
-    ask: Wishes & {
-      readonly databases: List<string>;
-      readonly extensions?: List<string>;
-      readonly settings?: Dict<string>;
-      readonly clientTls: boolean;
-      readonly gib: number;
-    };
+    ask: Wishes &
+      Speaks & {
+        readonly databases: List<string>;
+        readonly extensions?: List<string>;
+        readonly settings?: Dict<string>;
+        readonly gib: number;
+      };
     give: Store & Login;
   };
   redis: {
-    ask: Wishes & {
-      readonly clientTls: boolean;
-      readonly clientAuth: boolean;
-      readonly keep: boolean;
-      readonly memoryMiB: number;
-    };
+    ask: Wishes &
+      Speaks & {
+        readonly clientAuth: boolean;
+        readonly keep: boolean;
+        readonly memoryMiB: number;
+      };
     give: Store & Partial<Login>;
   };
   objects: {

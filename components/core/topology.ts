@@ -20,6 +20,8 @@ export interface Runner {
 export interface Capabilities {
   readonly name: TopologyName;
   readonly runners: List<Runner>;
+  /** What it does for a slot beyond running it. */
+  readonly slots: ReadonlySet<"marker" | "leave">;
   /** Replicas may follow the load (`{ min, max }`). */
   readonly autoscales: boolean;
   /** Kinds that cannot be had here at all, with the reason and what to choose instead. */

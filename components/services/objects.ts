@@ -43,8 +43,13 @@ export const objects: Recipe<"objects"> = (p, name, ask) => {
       backup: {
         files: [{ path: `${rcloneSections}/${name}.conf`, content: rclone(name, key, secret, host), secret: true }],
         // What a run overwrites or deletes goes to `archive`, by date: a mistake is not copied over the last good one.
-        dump: Object.keys(ask.buckets).map((bucket) => dump(name, bucket)).join("\n"),
-        restore: [...Object.keys(ask.buckets).map((bucket) => empty(name, bucket)), ...Object.keys(ask.buckets).map((bucket) => restore(name, bucket))].join("\n"),
+        dump: Object.keys(ask.buckets)
+          .map((bucket) => dump(name, bucket))
+          .join("\n"),
+        restore: [
+          ...Object.keys(ask.buckets).map((bucket) => empty(name, bucket)),
+          ...Object.keys(ask.buckets).map((bucket) => restore(name, bucket)),
+        ].join("\n"),
       },
     },
   }));

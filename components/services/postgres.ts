@@ -2,6 +2,7 @@ import type { ComponentResourceOptions } from "@pulumi/pulumi";
 
 import type { Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
+import { wishes } from "../core/wishes.ts";
 
 const data = "/var/lib/postgresql/data";
 const password = "/run/postgres/password";
@@ -18,7 +19,7 @@ export const postgres: Recipe<"postgres"> = (p, name, ask) => {
   const host = `${name}-1`;
   const settings = { listen_addresses: "*", password_encryption: "scram-sha-256", ...ask.settings };
   const [first] = p.slots(name, { count: 1, order: "one-by-one" }, () => ({
-    image: "postgis",
+    ...wishes(ask, "postgis"),
     tier: "data",
     cpu: 2,
     memoryMiB: 1024,

@@ -2,6 +2,7 @@ import { type ComponentResourceOptions, interpolate } from "@pulumi/pulumi";
 
 import type { Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
+import { wishes } from "../core/wishes.ts";
 
 /** One Redis server. `keep`: an append-only file on its disk, so that queued jobs outlive a restart. */
 export const redis: Recipe<"redis"> = (p, name, ask) => {
@@ -21,7 +22,7 @@ export const redis: Recipe<"redis"> = (p, name, ask) => {
     .map(([key, value]) => `${key} ${value}\n`)
     .join("");
   const made = p.slots(name, { count: 1, order: "one-by-one" }, () => ({
-    image: "redis",
+    ...wishes(ask, "redis"),
     tier: "data",
     cpu: 1,
     // Room beside the data: a rewrite of the append-only file forks.

@@ -2,12 +2,13 @@ import type { ComponentResourceOptions } from "@pulumi/pulumi";
 
 import type { Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
+import { wishes } from "../core/wishes.ts";
 
 /** One Solr in cloud mode with its own ZooKeeper inside: collections, as Arkindex speaks of them, need that mode. */
 export const solr: Recipe<"solr"> = (p, name, ask) => {
   const host = `${name}-1`;
   const made = p.slots(name, { count: 1, order: "one-by-one" }, () => ({
-    image: "solr",
+    ...wishes(ask, "solr"),
     tier: "data",
     cpu: 2,
     memoryMiB: ask.memoryMiB * 2,

@@ -87,7 +87,7 @@ function flags({ ports }: Site, tls: EdgeTls): string[] {
 
 /** Traefik's dynamic configuration. */
 function dynamic(routes: List<PlannedRoute>, tls: EdgeTls): object {
-  const middlewares: Record<string, object> = {
+  const middlewares = {
     headers: { headers: { stsSeconds: 31536000, contentTypeNosniff: true, browserXssFilter: false } },
   };
   const routers: Record<string, object> = {};
@@ -95,15 +95,10 @@ function dynamic(routes: List<PlannedRoute>, tls: EdgeTls): object {
   const transports: Record<string, object> = {};
   for (const route of routes) {
     const name = `${route.to}-${route.host}${route.path}`.replaceAll(/[^a-z0-9]+/gi, "-").replace(/-$/, "");
-    const used = ["headers"];
-    if (route.bodyMiB !== undefined) {
-      middlewares[`${name}-body`] = { buffering: { maxRequestBodyBytes: route.bodyMiB * 1024 * 1024 } };
-      used.push(`${name}-body`);
-    }
     routers[name] = {
       rule: rule(route),
       entryPoints: ["websecure"],
-      middlewares: used,
+      middlewares: ["headers"],
       service: name,
       tls: "acme" in tls ? { certResolver: "acme" } : {},
     };

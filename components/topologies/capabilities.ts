@@ -31,6 +31,7 @@ function machine(seconds: number): Runner {
 export const swarmCapabilities: Capabilities = {
   name: "swarm",
   runners: [{ name: "container", can: new Set(everything), limits: unlimited }],
+  slots: new Set(["marker", "leave"]),
   autoscales: false,
   refuses: {},
   nameLength,
@@ -47,6 +48,7 @@ export const awsCapabilities: Capabilities = {
     },
     machine(4000),
   ],
+  slots: new Set(["marker", "leave"]),
   autoscales: true,
   refuses: { containers: noContainers },
   nameLength,
@@ -56,6 +58,7 @@ export const awsCapabilities: Capabilities = {
 export const gcpCapabilities: Capabilities = {
   name: "gcp",
   runners: [{ name: "serverless", can: new Set(), limits: { bodyMiB: 32, seconds: 3600 } }, machine(86400)],
+  slots: new Set(["marker", "leave"]),
   autoscales: true,
   refuses: { containers: noContainers },
   nameLength,
@@ -68,6 +71,7 @@ export const azureCapabilities: Capabilities = {
     { name: "serverless", can: new Set(["tcp-in", "short-names"]), limits: { bodyMiB: Infinity, seconds: 240 } },
     machine(14400), // Application Gateway in front: 240 min for one request
   ],
+  slots: new Set(["marker", "leave"]),
   autoscales: true,
   refuses: { containers: noContainers },
   nameLength,

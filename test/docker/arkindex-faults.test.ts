@@ -10,7 +10,9 @@ import {
   call,
   cleanUp,
   containerIds,
+  engine,
   isKept,
+  localImage,
   strays,
   withEnvironment,
   write,
@@ -168,20 +170,27 @@ test(
 test(
   "an upgrade whose migration fails leaves the old version serving, and goes through once it is put right",
   async () => {
-    const before = await containerIds(name);
-    await stack.configure(good(version("1.8.0")));
-    await stack.rewrite(arkindexProgram(withEnvironment("arkindex-migrate", "REHEARSAL_FAIL", "migrate")));
-    const words = [
-      `${name}-migrate failed with exit code 1`,
-      "migration to 1.8.0 failed as told by REHEARSAL_FAIL=migrate",
-    ];
-    await expectFails(words);
-    await expectFails(words);
-    expect(await containerIds(name)).toEqual(before);
-    expect((await call(`${outputs.url}/api/v1/`, outputs.ca)).body).toContain("1.7.0");
-    await stack.rewrite(arkindexProgram());
-    await expectConverged();
-    expect((await call(`${outputs.url}/api/v1/`, outputs.ca)).body).toContain("1.8.0");
+    const { backend, worker } = await replicas();
+    const upgrade = { ...version("1.8.0"), images: { rehearsal: await otherImage(localImage("rehearsal")) } };
+    try {
+      await stack.configure(good(upgrade));
+      await stack.rewrite(arkindexProgram(withEnvironment("arkindex-migrate", "REHEARSAL_FAIL", "migrate")));
+      const words = [
+        `${name}-migrate failed with exit code 1`,
+        "migration to 1.8.0 failed as told by REHEARSAL_FAIL=migrate",
+      ];
+      await expectFails(words);
+      await expectFails(words);
+      expect(await replicas()).toEqual({ backend, worker });
+      expect((await call(`${outputs.url}/api/v1/`, outputs.ca)).body).toContain("1.7.0");
+      await stack.rewrite(arkindexProgram());
+      await expectConverged();
+      expect((await call(`${outputs.url}/api/v1/`, outputs.ca)).body).toContain("1.8.0");
+    } finally {
+      await stack.configure(good(version("1.8.0")));
+      await stack.up();
+      await engine.getImage(upgrade.images.rehearsal).remove();
+    }
   },
   5 * minutes,
 );
@@ -227,6 +236,20 @@ function impatient(resource: string): string {
   if (args.name !== "${resource}" || args.type !== "docker:index/container:Container") return undefined;
   return { props: { ...args.props, healthcheck: { ...args.props.healthcheck, startPeriod: "5s" } }, opts: args.opts };
 });`;
+}
+
+async function replicas(): Promise<Record<"backend" | "worker", string | undefined>> {
+  const ids = await containerIds(name);
+  return { backend: ids["backend-1"], worker: ids["worker-1"] };
+}
+
+/** The same with one layer more, under a tag of this test's own: another tag alone would be no change. */
+async function otherImage(image: string): Promise<string> {
+  const [repo = ""] = image.split(":");
+  const made = await engine.createContainer({ Image: image });
+  await made.commit({ repo, tag: name });
+  await made.remove();
+  return `${repo}:${name}`;
 }
 
 function listen(port: number): Promise<Server> {

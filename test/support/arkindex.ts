@@ -124,9 +124,9 @@ export async function eventually<T>(probe: () => Promise<T | undefined>, seconds
   throw last;
 }
 
-/** Runs a shell script in a container of this stack, or in a new one of `image` on `network`; output and exit code. */
+/** Runs a shell script in a container of this stack, or in a new one of `image` on its networks; output and exit code. */
 export async function inContainer(
-  where: { container: string } | { image: string; network: string },
+  where: { container: string } | { image: string; network: string; also?: readonly string[] },
   script: string,
 ): Promise<Reply> {
   if ("container" in where) {
@@ -146,6 +146,7 @@ export async function inContainer(
     HostConfig: { NetworkMode: where.network },
   });
   try {
+    for (const more of where.also ?? []) await engine.getNetwork(more).connect({ Container: container.id });
     const stream = await container.attach({ stream: true, stdout: true, stderr: true });
     const body = collect(stream);
     await container.start();
@@ -186,17 +187,19 @@ export async function removeVolume(name: string): Promise<void> {
   await engine.getVolume(name).remove({ force: true });
 }
 
-/** What the engine has of the stack and its state does not, and the other way round: both are empty, or something is lost. */
+/** Containers and networks that only the engine or only the state has: none, unless something is orphaned or lost. */
 export async function strays(stack: TestStack, name: string): Promise<string[]> {
   const filters = { label: [`platform-topologies.name=${name}`] };
-  const there = [
-    ...Object.values(await containerIds(name)),
-    ...(await engine.listNetworks({ filters })).map(({ Id }) => Id),
-  ];
-  const { resources } = await stack.state();
+  const containers = Object.entries(await containerIds(name));
+  const networks = (await engine.listNetworks({ filters })).map(({ Name, Id }) => [Name, Id] as const);
+  const there = new Map([...containers, ...networks].map(([key, id]) => [id, `${key}, which the state does not know`]));
   const types = ["docker:index/container:Container", "docker:index/network:Network"];
-  const known = resources.filter(({ type }) => types.includes(type)).map(({ id = "" }) => id);
-  return [...there.filter((id) => !known.includes(id)), ...known.filter((id) => !there.includes(id))];
+  const known = (await stack.state()).resources
+    .filter(({ type }) => types.includes(type))
+    .map(({ id = "", urn }) => [id, `${urn.split("::").at(-1) ?? urn}, which only the state knows`] as const);
+  const lost = known.filter(([id]) => !there.has(id)).map(([, what]) => what);
+  for (const [id] of known) there.delete(id);
+  return [...there.values(), ...lost];
 }
 
 /** Ends a test file whatever has happened: the stack's own way first, then all that carries its name. */

@@ -19,6 +19,7 @@ export const dockerCapabilities: Capabilities = {
       limits: { bodyMiB: Infinity, seconds: Infinity },
     },
   ],
+  slots: new Set(),
   autoscales: false,
   refuses: {},
   nameLength: 63, // a DNS label

@@ -100,7 +100,8 @@ export class Engine {
       image = new docker.RemoteImage(
         `image-${name.replaceAll("/", "-")}${suffix(this.#key)}`,
         { name: ref, keepLocally: true },
-        this.#options,
+        // The provider's own order takes the containers of the old image away before it asks for the new one.
+        mergeOptions(this.#options, { deleteBeforeReplace: false }),
       );
       this.#images.set(name, image);
     }

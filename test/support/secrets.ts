@@ -1,0 +1,51 @@
+/** Which secrets a stack has, and whether a text gives one away. */
+import { z } from "zod";
+
+import type { TestStack } from "./stack.ts";
+
+const exported = z.object({
+  deployment: z.object({
+    resources: z.array(
+      z.object({ urn: z.string(), type: z.string(), outputs: z.record(z.string(), z.unknown()).optional() }),
+    ),
+  }),
+});
+const plaintext = z.object({ plaintext: z.string() });
+
+/** What each type makes that nobody may see. */
+const made: Readonly<Record<string, readonly string[]>> = {
+  "random:index/randomPassword:RandomPassword": ["result"],
+  "ops:index:Certificate": ["key", "caKey"],
+};
+
+/** Everything that the stack generated, decrypted; passwords by their logical name without the system's. */
+export async function generatedSecrets(stack: TestStack): Promise<Record<string, string>> {
+  const { code, output } = await stack.run(["stack", "export", "--show-secrets"]);
+  if (code !== 0) throw new Error(`pulumi stack export failed: ${output}`);
+  const { resources } = exported.parse(JSON.parse(output)).deployment;
+  const found = resources.flatMap(({ urn, type, outputs = {} }) =>
+    (made[type] ?? []).map((property) => {
+      const name = property === "result" ? (urn.split("::").at(-1) ?? "").replace(/^[a-z]+-/, "") : property;
+      return [name, z.string().parse(JSON.parse(plaintext.parse(outputs[property]).plaintext))] as const;
+    }),
+  );
+  return Object.fromEntries(found);
+}
+
+/** The names of the secrets that `text` holds, as they are or as JSON, URLs, base64 and the lines of a PEM file show them. */
+export function leaks(text: string, secrets: Readonly<Record<string, string>>): string[] {
+  return Object.entries(secrets)
+    .filter(([, value]) => forms(value).some((form) => text.includes(form)))
+    .map(([name]) => name);
+}
+
+function forms(value: string): string[] {
+  const lines = value.split("\n").filter((line) => line.length > 16 && !line.startsWith("-----"));
+  return [value, ...lines].flatMap((form) => [
+    form,
+    encodeURIComponent(form),
+    JSON.stringify(form).slice(1, -1),
+    // In the middle of a longer text base64 begins at any of three places; the ends depend on the neighbours.
+    ...[0, 1, 2].map((skip) => Buffer.from(form).subarray(skip).toString("base64").slice(0, -4)),
+  ]);
+}
