@@ -30,7 +30,8 @@ export async function run(args: readonly string[]): Promise<number> {
       return code;
     }
   }
-  process.stdout.write((await kept()).map((line) => `kept: ${line}\n`).join(""));
+  const stamp = resources.find(({ type }) => type === "ops:index:Stamp")?.inputs?.name;
+  process.stdout.write((await kept(typeof stamp === "string" ? stamp : undefined)).map((line) => `kept: ${line}\n`).join(""));
   const daemon = await stopOurs();
   if (daemon === "ended") process.stdout.write("ended: the Docker daemon that set-up had started\n");
   if (daemon === "in use")
@@ -62,13 +63,13 @@ async function destroy(args: readonly string[], protectedCount: number): Promise
 }
 
 /** What a person might look for, or want to remove, with the command that shows it. */
-async function kept(): Promise<string[]> {
+async function kept(name: string | undefined): Promise<string[]> {
   const lines = [`the state folder .local/state`, `what was built, in ${cacheRoot()}`];
   const engine = new Docker();
   try {
-    const volumes = (await engine.listVolumes({ filters: { label: [`platform-topologies.stack=${devStack}`] } }))
-      .Volumes;
-    if (volumes.length > 0) lines.push(`volumes ${volumes.map(({ Name }) => Name).join(", ")}`);
+    const volumes = (await engine.listVolumes()).Volumes.map(({ Name }) => Name);
+    const own = volumes.filter((volume) => name !== undefined && volume.startsWith(`${name}-`));
+    if (own.length > 0) lines.push(`volumes ${own.join(", ")} (docker volume rm)`);
     const images = await engine.listImages({ filters: { reference: ["platform-topologies/*"] } });
     if (images.length > 0) lines.push(`${String(images.length)} images (docker image ls 'platform-topologies/*')`);
   } catch {
