@@ -28,7 +28,8 @@ afterAll(async () => {
 function place(...further: string[]): Place {
   const roots = ["--data-root", join(folder, "data"), "--exec-root", join(folder, "exec")];
   const args = [...roots, "--pidfile", join(folder, "pid"), "--bridge", "none", "--iptables=false", ...further];
-  return { socket: join(folder, "docker.sock"), args, folder };
+  // A network of its own: a second daemon without a bridge takes the first one's docker0 away.
+  return { socket: join(folder, "docker.sock"), inside: ["unshare", "--net"], args, folder };
 }
 
 onlyAsRoot(

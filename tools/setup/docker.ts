@@ -17,6 +17,8 @@ import type { Say } from "./cache.ts";
 /** Where a daemon of ours lives; the default is the machine's usual place. Tests use another. */
 export interface Place {
   socket: string;
+  /** What runs dockerd, as `unshare --net`. Default: nothing. */
+  inside?: readonly string[];
   /** Further arguments of dockerd: other roots, no bridge. */
   args: readonly string[];
   /** Holds `dockerd.json` (which daemon is ours) and `dockerd.log`. */
@@ -111,7 +113,8 @@ async function start(engine: Docker, place: Place, say: Say): Promise<string> {
   const log = join(place.folder, "dockerd.log");
   const out = await open(log, "w");
   const dockerd = (await which("dockerd", "/usr/sbin", "/sbin")) ?? "dockerd";
-  const child = spawn(dockerd, ["--host", `unix://${place.socket}`, ...place.args], {
+  const [program = dockerd, ...before] = [...(place.inside ?? []), dockerd];
+  const child = spawn(program, [...before, "--host", `unix://${place.socket}`, ...place.args], {
     detached: true, // its own session: Ctrl-C and the end of this process do not reach it
     stdio: ["ignore", out.fd, out.fd],
   });
