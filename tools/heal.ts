@@ -1,6 +1,7 @@
 /**
  * Repairs what a killed `pulumi up` leaves on this machine: a lock whose process is dead, plugins without an engine,
- * containers and networks that no state knows, operations that were under way. Never volumes: they hold data.
+ * containers and networks that no state knows, operations that were under way, containers that somebody stopped. Never
+ * volumes: they hold data.
  */
 import { readFile, readdir } from "node:fs/promises";
 import { hostname } from "node:os";
@@ -50,6 +51,7 @@ export async function heal(tools: Toolchain, stack: string, place = here): Promi
     ...(await endOrphans(tools)),
     ...(await removeUnknown(stack, place)),
     ...(await clearPending(tools, stack, place)),
+    ...(await startStopped(stack, place)),
   ];
 }
 
@@ -163,6 +165,20 @@ async function removeUnknown(stack: string, place: Place): Promise<string[]> {
     removed.push(`network ${name}, whose making was interrupted, is removed`);
   }
   return removed;
+}
+
+/** A container that somebody stopped by hand stays stopped, and the state does not tell. */
+async function startStopped(stack: string, place: Place): Promise<string[]> {
+  const engine = new Docker();
+  const started: string[] = [];
+  for (const { type, id } of (await snapshot(stack, place)).resources ?? []) {
+    if (type !== "docker:index/container:Container" || id === undefined) continue;
+    const found = await engine.getContainer(id).inspect().catch(missing);
+    if (!found || found.State.Status !== "exited") continue;
+    await engine.getContainer(id).start();
+    started.push(`container ${found.Name.slice(1)}, which was stopped, is started`);
+  }
+  return started;
 }
 
 function missing(error: unknown): undefined {

@@ -3,6 +3,7 @@ import { type ComponentResourceOptions, interpolate, type Output, output } from 
 import { rcloneSections } from "../core/backup.ts";
 import type { Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
+import { toolbox } from "./recipe.ts";
 
 const root = "/run/minio/root-password";
 const region = "us-east-1";
@@ -55,11 +56,8 @@ export const objects: Recipe<"objects"> = (p, name, ask) => {
   }));
   const conf = "/run/rclone/rclone.conf";
   const setup = p.job(`${name}-setup`, {
-    image: "toolbox",
+    ...toolbox,
     tier: "app",
-    cpu: 1,
-    memoryMiB: 128,
-    user: "65534:65534",
     files: [{ path: conf, content: rclone(name, key, secret, host), secret: true }],
     command: [
       "sh",
@@ -68,7 +66,6 @@ export const objects: Recipe<"objects"> = (p, name, ask) => {
         .map((b) => `rclone --config ${conf} mkdir ${name}:${b}`)
         .join("\n"),
     ],
-    once: "1",
     seconds: 120,
     after: store,
   });

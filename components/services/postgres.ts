@@ -2,7 +2,7 @@ import type { ComponentResourceOptions } from "@pulumi/pulumi";
 
 import type { Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
-import { wishes } from "../core/wishes.ts";
+import { toolbox, wishes } from "./recipe.ts";
 
 const data = "/var/lib/postgresql/data";
 const password = "/run/postgres/password";
@@ -62,14 +62,10 @@ fi`,
   }));
   // Alive is not enough: who waits for the store needs its databases.
   const setup = p.job(`${name}-setup`, {
-    image: "toolbox",
+    ...toolbox,
     tier: "data",
-    cpu: 1,
-    memoryMiB: 128,
-    user: "65534:65534",
     files: [secretFile],
     command: ["sh", "-euc", `${login}\n${databases(host, ask.databases, ask.extensions ?? [])}`],
-    once: "1",
     seconds: 120,
     after: first ? [first] : [],
   });

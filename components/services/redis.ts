@@ -2,7 +2,7 @@ import { type ComponentResourceOptions, interpolate } from "@pulumi/pulumi";
 
 import type { Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
-import { wishes } from "../core/wishes.ts";
+import { wishes } from "./recipe.ts";
 
 /** One Redis server. `keep`: an append-only file on its disk, so that queued jobs outlive a restart. */
 export const redis: Recipe<"redis"> = (p, name, ask) => {

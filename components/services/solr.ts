@@ -2,7 +2,7 @@ import type { ComponentResourceOptions } from "@pulumi/pulumi";
 
 import type { Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
-import { wishes } from "../core/wishes.ts";
+import { toolbox, wishes } from "./recipe.ts";
 
 /** One Solr in cloud mode with its own ZooKeeper inside: collections, as Arkindex speaks of them, need that mode. */
 export const solr: Recipe<"solr"> = (p, name, ask) => {
@@ -25,11 +25,8 @@ export const solr: Recipe<"solr"> = (p, name, ask) => {
   }));
   const api = `http://${host}:8983/solr/admin/collections`;
   const setup = p.job(`${name}-setup`, {
-    image: "toolbox",
+    ...toolbox,
     tier: "data",
-    cpu: 1,
-    memoryMiB: 128,
-    user: "65534:65534",
     command: [
       "sh",
       "-euc",
@@ -41,7 +38,6 @@ export const solr: Recipe<"solr"> = (p, name, ask) => {
         )
         .join("\n"),
     ],
-    once: "1",
     seconds: 180,
     after: made,
   });

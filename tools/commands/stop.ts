@@ -31,7 +31,9 @@ export async function run(args: readonly string[]): Promise<number> {
     }
   }
   const stamp = resources.find(({ type }) => type === "ops:index:Stamp")?.inputs?.name;
-  process.stdout.write((await kept(typeof stamp === "string" ? stamp : undefined)).map((line) => `kept: ${line}\n`).join(""));
+  process.stdout.write(
+    (await kept(typeof stamp === "string" ? stamp : undefined)).map((line) => `kept: ${line}\n`).join(""),
+  );
   const daemon = await stopOurs();
   if (daemon === "ended") process.stdout.write("ended: the Docker daemon that set-up had started\n");
   if (daemon === "in use")

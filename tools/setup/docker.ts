@@ -113,7 +113,7 @@ async function start(engine: Docker, place: Place, say: Say): Promise<string> {
   const log = join(place.folder, "dockerd.log");
   const out = await open(log, "w");
   const dockerd = (await which("dockerd", "/usr/sbin", "/sbin")) ?? "dockerd";
-  const [program = dockerd, ...before] = [...(place.inside ?? []), dockerd];
+  const [program, ...before] = [...(place.inside ?? []), dockerd];
   const child = spawn(program, [...before, "--host", `unix://${place.socket}`, ...place.args], {
     detached: true, // its own session: Ctrl-C and the end of this process do not reach it
     stdio: ["ignore", out.fd, out.fd],

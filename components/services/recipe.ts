@@ -1,4 +1,5 @@
-import type { Slot, Wishes } from "./contracts.ts";
+/** What recipes share. */
+import type { Slot, Wishes } from "../core/contracts.ts";
 
 /** What an ask adds to the slots that carry a store: the application's own image, names and nodes. */
 export function wishes(
@@ -11,3 +12,6 @@ export function wishes(
     ...(nodeLabels === undefined ? {} : { nodes: nodeLabels }),
   };
 }
+
+/** A one-time job with the clients of every store at hand, which the stores' own images do not all have. */
+export const toolbox = { image: "toolbox", cpu: 1, memoryMiB: 128, user: "65534:65534", once: "1" } as const;
