@@ -84,7 +84,9 @@ export function judge({ State, RestartCount }: Looks, start: Start, steadyFor: n
   if (State.Running && !State.Restarting && health === "healthy") return { is: "healthy" };
   // Beyond the first look's count: the cause of a loop from before this gate may have been put right meanwhile.
   if (RestartCount >= 3 && RestartCount > start.restarts) {
-    return failed(`its process has ended and been restarted ${String(RestartCount)} times (${code})`);
+    // While it runs once more, the exit code of the last time is not to be had.
+    const last = State.Running && !State.Restarting ? "" : ` (${code})`;
+    return failed(`its process has ended and been restarted ${String(RestartCount)} times${last}`);
   }
   if (State.Restarting) return { is: "waiting" };
   if (State.Status === "created" && State.Error !== "") return failed(`it could not be started (${State.Error})`);

@@ -174,7 +174,7 @@ async function startStopped(stack: string, place: Place): Promise<string[]> {
   for (const { type, id } of (await snapshot(stack, place)).resources ?? []) {
     if (type !== "docker:index/container:Container" || id === undefined) continue;
     const found = await engine.getContainer(id).inspect().catch(missing);
-    if (!found || found.State.Status !== "exited") continue;
+    if (found?.State.Status !== "exited") continue;
     await engine.getContainer(id).start();
     started.push(`container ${found.Name.slice(1)}, which was stopped, is started`);
   }

@@ -37,7 +37,7 @@ export const objects: Recipe<"objects"> = (p, name, ask) => {
     command: ["minio", "server", "/data", "--address", ":9000", "--quiet"],
     ports: { s3: { number: 9000, protocol: "http" } },
     ...(ask.browser ? { routes: [{ host: publicHost, path: "/", port: "s3", seconds: 3600 }] } : {}),
-    health: { ready: { command: ["mc", "ready", "local"] }, startSeconds: 60, stopSeconds: 30 },
+    health: { ready: { command: ["mc", "ready", "local"] }, startSeconds: 120, stopSeconds: 30 },
     disk: {
       path: "/data",
       gib: ask.gib,
@@ -66,7 +66,7 @@ export const objects: Recipe<"objects"> = (p, name, ask) => {
         .map((b) => `rclone --config ${conf} mkdir ${name}:${b}`)
         .join("\n"),
     ],
-    seconds: 120,
+    seconds: 300,
     after: store,
   });
   return {

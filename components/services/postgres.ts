@@ -47,7 +47,7 @@ fi`,
     ports: { sql: { number: 5432, protocol: "tcp" } },
     health: {
       ready: { command: ["pg_isready", "--host=127.0.0.1", "--quiet"] },
-      startSeconds: 60,
+      startSeconds: 120,
       stopSeconds: 60,
     },
     disk: {
@@ -66,7 +66,7 @@ fi`,
     tier: "data",
     files: [secretFile],
     command: ["sh", "-euc", `${login}\n${databases(host, ask.databases, ask.extensions ?? [])}`],
-    seconds: 120,
+    seconds: 300,
     after: first ? [first] : [],
   });
   return { host, port: 5432, members: [host], user, password: secret, ready: setup.ready };

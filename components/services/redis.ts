@@ -38,7 +38,7 @@ export const redis: Recipe<"redis"> = (p, name, ask) => {
     // NOAUTH is an answer too: the probe needs no password, only a server that has loaded its data.
     health: {
       ready: { command: ["sh", "-c", "redis-cli ping | grep -qE 'PONG|NOAUTH'"] },
-      startSeconds: 30,
+      startSeconds: 60,
       stopSeconds: 30,
     },
     disk: {

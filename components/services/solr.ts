@@ -38,7 +38,7 @@ export const solr: Recipe<"solr"> = (p, name, ask) => {
         )
         .join("\n"),
     ],
-    seconds: 180,
+    seconds: 300,
     after: made,
   });
   return { host, port: 8983, members: [host], ready: setup.ready };

@@ -49,7 +49,7 @@ export function traefik(site: Site, routes: List<PlannedRoute>, tls: EdgeTls): W
           "--entryPoints.ping.address=127.0.0.1:8082",
         ],
       },
-      startSeconds: 30,
+      startSeconds: 60,
       stopSeconds: 15,
     },
     replicas: 1,

@@ -116,7 +116,7 @@ export const arkindex: System<ArkindexConfig> = (p, c) => {
     rehearsal: { ...app.rehearsal, REHEARSAL_ROLE: "arkindex-worker" },
     health: {
       ready: { command: ["sh", "-c", "grep -q rqworker /proc/1/cmdline /proc/[0-9]*/cmdline"] },
-      startSeconds: 60,
+      startSeconds: 120,
       stopSeconds: 60,
     },
     replicas: c.workers,

@@ -12,7 +12,7 @@ import {
   inContainer,
   localImage,
 } from "../support/arkindex.ts";
-import type { TestStack } from "../support/stack.ts";
+import type { Outcome, TestStack } from "../support/stack.ts";
 
 const name = "ark-store";
 const https = 18743;
@@ -37,8 +37,7 @@ const restoreOf = (at: string): object => ({ restore: { from: { volume }, stack:
 
 beforeAll(async () => {
   stack = await arkindexStack({ name, https });
-  const { code, output } = await stack.up();
-  if (code !== 0) throw new Error(output);
+  done(await stack.up());
   outputs = (await stack.outputs()) as unknown as Outputs;
 }, 5 * minutes);
 
@@ -50,8 +49,14 @@ afterAll(async () => {
   }
 }, 5 * minutes);
 
+function done({ code, output }: Outcome): void {
+  if (code !== 0) throw new Error(output);
+}
+
 async function addRow(body: string): Promise<void> {
-  expect(await call(`${outputs.url}/rehearsal/rows`, outputs.ca, { method: "POST", body })).toMatchObject({ status: 201 });
+  expect(await call(`${outputs.url}/rehearsal/rows`, outputs.ca, { method: "POST", body })).toMatchObject({
+    status: 201,
+  });
 }
 
 async function put(object: string, body: string): Promise<void> {
@@ -95,117 +100,153 @@ async function psql(statement: string): Promise<string> {
 
 async function each(workloads: readonly string[], act: "start" | "stop"): Promise<void> {
   const ids = await containerIds(name);
-  await Promise.all(workloads.map((workload) => engine.getContainer(ids[workload] ?? "")[act](opts)));
+  await Promise.all(
+    workloads.map((workload) => {
+      const container = engine.getContainer(ids[workload] ?? "");
+      return act === "start" ? container.start() : container.stop();
+    }),
+  );
 }
 
 async function healthy(stackName: string, workload: string): Promise<void> {
   const { [workload]: id = "" } = await containerIds(stackName);
-  await eventually(async () => ((await engine.getContainer(id).inspect()).State.Health?.Status === "healthy" ? true : undefined));
+  await eventually(async () =>
+    (await engine.getContainer(id).inspect()).State.Health?.Status === "healthy" ? true : undefined,
+  );
 }
 
-test("two backups, with changes in between; the list has both", async () => {
-  await addRow("one");
-  await put("a", "first");
-  await put("c", "kept");
-  expect(await content(outputs)).toEqual(firstState);
-  t1 = await backup();
-  await addRow("two");
-  await put("a", "changed");
-  await put("b", "new");
-  await inBackup(`${ofObjects}; rclone deletefile objects:export/rehearsal/c`);
-  expect(await content(outputs)).toEqual(secondState);
-  t2 = await backup();
-  expect(t1 < t2).toBe(true);
-  expect((await inBackup("backup runs")).body.trim().split("\n").slice(-2)).toEqual([t1, t2]);
-}, minutes);
+test(
+  "two backups, with changes in between; the list has both",
+  async () => {
+    await addRow("one");
+    await put("a", "first");
+    await put("c", "kept");
+    expect(await content(outputs)).toEqual(firstState);
+    t1 = await backup();
+    await addRow("two");
+    await put("a", "changed");
+    await put("b", "new");
+    await inBackup(`${ofObjects}; rclone deletefile objects:export/rehearsal/c`);
+    expect(await content(outputs)).toEqual(secondState);
+    t2 = await backup();
+    expect(t1 < t2).toBe(true);
+    expect((await inBackup("backup runs")).body.trim().split("\n").slice(-2)).toEqual([t1, t2]);
+  },
+  minutes,
+);
 
 test.each([
   ["a store that has data", "latest", ["database arkindex has 4 tables: restore goes into an empty database only"]],
-  ["a time of which there is no backup", "2020-01-01T00-00-00Z", ["no complete backup 2020-01-01T00-00-00Z in /backup/ark-store; there are:"]],
-])("restore onto %s is refused, by the next up as well, and changes nothing", async (_, at, sentences) => {
-  await stack.configure(config(restoreOf(at)));
-  for (const { code, output } of [await stack.up(), await stack.up()]) {
-    expect(code).not.toBe(0);
-    for (const sentence of sentences) expect(output).toContain(sentence);
-    expect(output).not.toMatch(/^\s+at .+:\d+:\d+\)?$/m);
-  }
-  expect(await content(outputs)).toEqual(secondState);
-  await stack.configure(config());
-  expect(await stack.up()).toMatchObject({ code: 0 });
-}, 3 * minutes);
+  [
+    "a time of which there is no backup",
+    "2020-01-01T00-00-00Z",
+    ["no complete backup 2020-01-01T00-00-00Z in /backup/ark-store; there are:"],
+  ],
+])(
+  "restore onto %s is refused, by the next up as well, and changes nothing",
+  async (_, at, sentences) => {
+    await stack.configure(config(restoreOf(at)));
+    for (const { code, output } of [await stack.up(), await stack.up()]) {
+      expect(code).not.toBe(0);
+      for (const sentence of sentences) expect(output).toContain(sentence);
+      expect(output).not.toMatch(/^\s+at .+:\d+:\d+\)?$/m);
+    }
+    expect(await content(outputs)).toEqual(secondState);
+    await stack.configure(config());
+    done(await stack.up());
+  },
+  3 * minutes,
+);
 
-test("tables and objects destroyed: the newest backup brings them back in place", async () => {
-  const writers = ["backend-1", "worker-1", "backup-1"];
-  await each(writers.slice(0, 2), "stop");
-  await psql("DROP TABLE rehearsal_rows, rehearsal_probe, rehearsal_migrations, rehearsal_system_workers");
-  await inBackup(`${ofObjects}; for bucket in $(rclone lsf objects:); do rclone delete objects:$bucket; done`);
-  await each(["backup-1"], "stop"); // its next run would be the newest backup, of nothing
-  expect(await psql("SELECT count(*) FROM pg_tables WHERE tableowner = 'app'")).toBe("0");
+test(
+  "tables and objects destroyed: the newest backup brings them back in place",
+  async () => {
+    const writers = ["backend-1", "worker-1", "backup-1"];
+    await each(writers.slice(0, 2), "stop");
+    await psql("DROP TABLE rehearsal_rows, rehearsal_probe, rehearsal_migrations, rehearsal_system_workers");
+    await inBackup(`${ofObjects}; for bucket in $(rclone lsf objects:); do rclone delete objects:$bucket; done`);
+    await each(["backup-1"], "stop"); // its next run would be the newest backup, of nothing
+    expect(await psql("SELECT count(*) FROM pg_tables WHERE tableowner = 'app'")).toBe("0");
 
-  await stack.configure(config(restoreOf("latest")));
-  const { code, output } = await stack.up();
-  expect({ code, output }).toMatchObject({ code: 0 });
-  await each(writers, "start");
-  for (const workload of writers) await healthy(name, workload);
-  expect(await content(outputs)).toEqual(secondState);
-  expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+    await stack.configure(config(restoreOf("latest")));
+    done(await stack.up());
+    await each(writers, "start");
+    for (const workload of writers) await healthy(name, workload);
+    expect(await content(outputs)).toEqual(secondState);
+    done(await stack.preview(["--expect-no-changes"]));
 
-  await stack.configure(config());
-  expect(await stack.up()).toMatchObject({ code: 0 });
-  expect(await content(outputs)).toEqual(secondState);
-}, 5 * minutes);
+    await stack.configure(config());
+    done(await stack.up());
+    expect(await content(outputs)).toEqual(secondState);
+  },
+  5 * minutes,
+);
 
-test("another stack, filled from the first backup, is the instance as it was then", async () => {
-  second = await arkindexStack({ name: moved, https: movedHttps, config: { ...restoreOf(t1), backup: undefined } });
-  const { code, output } = await second.up();
-  expect({ code, output }).toMatchObject({ code: 0 });
-  const there = (await second.outputs()) as unknown as Outputs;
-  expect(there.passwords.db).not.toBe(outputs.passwords.db);
-  expect(await content(there)).toEqual(firstState);
-  expect(await content(outputs)).toEqual(secondState);
-  await cleanUp(second, moved);
-  second = undefined;
-}, 5 * minutes);
+test(
+  "another stack, filled from the first backup, is the instance as it was then",
+  async () => {
+    second = await arkindexStack({ name: moved, https: movedHttps, config: { ...restoreOf(t1), backup: undefined } });
+    done(await second.up());
+    const there = (await second.outputs()) as unknown as Outputs;
+    expect(there.passwords.db).not.toBe(outputs.passwords.db);
+    expect(await content(there)).toEqual(firstState);
+    expect(await content(outputs)).toEqual(secondState);
+    await cleanUp(second, moved);
+    second = undefined;
+  },
+  5 * minutes,
+);
 
-test("old backups go with the next run, the newest complete one never", async () => {
-  const old = "2020-01-01T00-00-00Z";
-  const make = `cd /backup/${name} && echo ${old} > runs/${old} && mkdir -p db-1/${old} objects-1/${old} objects-1/archive/${old}
+test(
+  "old backups go with the next run, the newest complete one never",
+  async () => {
+    const old = "2020-01-01T00-00-00Z";
+    const make = `cd /backup/${name} && echo ${old} > runs/${old} && mkdir -p db-1/${old} objects-1/${old} objects-1/archive/${old}
 for folder in db-1 objects-1 objects-1/archive; do echo x > $folder/${old}/x; done`;
-  expect(await inBackup(make)).toMatchObject({ status: 0 });
-  const left = async (): Promise<string> => (await inBackup(`cd /backup/${name} && find . -path '*${old}*' | sort`)).body;
-  expect((await left()).trim().split("\n")).toHaveLength(7);
-  const t3 = await backup();
-  expect(await left()).toBe("");
-  const runs = async (): Promise<string[]> => (await inBackup("backup runs")).body.trim().split("\n");
-  expect(await runs()).toEqual(expect.arrayContaining([t1, t2, t3]));
+    expect(await inBackup(make)).toMatchObject({ status: 0 });
+    const left = async (): Promise<string> =>
+      (await inBackup(`cd /backup/${name} && find . -path '*${old}*' | sort`)).body;
+    expect((await left()).trim().split("\n")).toHaveLength(7);
+    const t3 = await backup();
+    expect(await left()).toBe("");
+    const runs = async (): Promise<string[]> => (await inBackup("backup runs")).body.trim().split("\n");
+    expect(await runs()).toEqual(expect.arrayContaining([t1, t2, t3]));
 
-  expect(await inBackup("KEEP_DAYS=0 backup once")).toMatchObject({ status: 0 });
-  expect(await runs()).toHaveLength(1);
-  const { body } = await inBackup(`ls /backup/${name}/db-1/$(backup runs)`);
-  expect(body.trim()).toBe("arkindex.dump");
-}, minutes);
+    expect(await inBackup("KEEP_DAYS=0 backup once")).toMatchObject({ status: 0 });
+    expect(await runs()).toHaveLength(1);
+    const { body } = await inBackup(`ls /backup/${name}/db-1/$(backup runs)`);
+    expect(body.trim()).toBe("arkindex.dump");
+  },
+  minutes,
+);
 
-test("a store that is away makes the backup unhealthy and no run; it recovers by itself", async () => {
-  await stack.configure(config({ backup: { everyHours: 0.01, to: { volume } } }));
-  expect(await stack.up()).toMatchObject({ code: 0 });
-  expect(await inBackup("backup healthy")).toMatchObject({ status: 0 });
-  await each(["db-1"], "stop");
-  try {
-    const said = await eventually(async () => {
-      const { status, body } = await inBackup("backup healthy");
-      return status === 0 ? undefined : body;
-    }, 90);
-    expect(said).toContain("the last backup failed");
-    const { "backup-1": id = "" } = await containerIds(name);
-    await eventually(async () => ((await engine.getContainer(id).inspect()).State.Health?.Status === "unhealthy" ? true : undefined));
-    const log = (await engine.getContainer(id).logs({ stdout: true, stderr: true })).toString();
-    expect(log).toContain("backup of db-1 failed");
-    const before = (await inBackup("backup runs")).body;
-    expect(await inBackup("backup once")).toMatchObject({ status: 1 });
-    expect((await inBackup("backup runs")).body).toBe(before);
-  } finally {
-    await each(["db-1"], "start");
-  }
-  await eventually(async () => ((await inBackup("backup healthy")).status === 0 ? true : undefined), 120);
-  await healthy(name, "backup-1");
-}, 6 * minutes);
+test(
+  "a store that is away makes the backup unhealthy and no run; it recovers by itself",
+  async () => {
+    await stack.configure(config({ backup: { everyHours: 0.01, to: { volume } } }));
+    done(await stack.up());
+    expect(await inBackup("backup healthy")).toMatchObject({ status: 0 });
+    await each(["db-1"], "stop");
+    try {
+      const said = await eventually(async () => {
+        const { status, body } = await inBackup("backup healthy");
+        return status === 0 ? undefined : body;
+      }, 90);
+      expect(said).toContain("the last backup failed");
+      const { "backup-1": id = "" } = await containerIds(name);
+      await eventually(async () =>
+        (await engine.getContainer(id).inspect()).State.Health?.Status === "unhealthy" ? true : undefined,
+      );
+      const log = (await engine.getContainer(id).logs({ stdout: true, stderr: true })).toString();
+      expect(log).toContain("backup of db-1 failed");
+      const before = (await inBackup("backup runs")).body;
+      expect(await inBackup("backup once")).toMatchObject({ status: 1 });
+      expect((await inBackup("backup runs")).body).toBe(before);
+    } finally {
+      await each(["db-1"], "start");
+    }
+    await eventually(async () => ((await inBackup("backup healthy")).status === 0 ? true : undefined), 120);
+    await healthy(name, "backup-1");
+  },
+  6 * minutes,
+);

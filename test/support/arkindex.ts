@@ -18,6 +18,8 @@ export interface ArkindexTest {
   readonly config?: Readonly<Record<string, unknown>>;
   /** TypeScript before the program: transforms that break something on purpose. */
   readonly before?: string;
+  /** Further environment for every run of the CLI. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 const project = "platform-topologies";
@@ -66,7 +68,7 @@ export function withEnvironment(resource: string, key: string, value: string): s
 
 export async function arkindexStack(test: ArkindexTest): Promise<TestStack> {
   const program = arkindexProgram(test.before);
-  return TestStack.create({ project, program, config: arkindexConfig(test) });
+  return TestStack.create({ project, program, config: arkindexConfig(test), env: test.env ?? {} });
 }
 
 export interface Reply {
@@ -182,9 +184,10 @@ export async function containerIds(name: string): Promise<Record<string, string>
   return Object.fromEntries(all.map(({ Id, Names }) => [Names[0]?.slice(name.length + 2) ?? Id, Id]));
 }
 
-/** Removes what a test's own backup volume leaves: the program never removes it. */
+/** Removes a volume that the program leaves, if it is there: a backup's place, an agent's data. */
 export async function removeVolume(name: string): Promise<void> {
-  await engine.getVolume(name).remove({ force: true });
+  const { Volumes } = await engine.listVolumes({ filters: { name: [name] } });
+  if (Volumes.some(({ Name }) => Name === name)) await engine.getVolume(name).remove({ force: true });
 }
 
 /** Containers and networks that only the engine or only the state has: none, unless something is orphaned or lost. */

@@ -99,7 +99,7 @@ function healthcheck(
   return {
     tests: ["CMD", ...command],
     interval: "3s",
-    timeout: "5s",
+    timeout: "10s",
     startPeriod: goDuration(health.startSeconds),
     retries: 3,
   };
