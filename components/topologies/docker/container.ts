@@ -98,7 +98,7 @@ function healthcheck(
     : probe(health.ready, (key) => ports[key]?.number ?? 0, image);
   return {
     tests: ["CMD", ...command],
-    interval: "3s",
+    interval: "5s",
     timeout: "10s",
     startPeriod: goDuration(health.startSeconds),
     retries: 3,
