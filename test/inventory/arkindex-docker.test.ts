@@ -205,10 +205,12 @@ describe("the edge's certificate", () => {
     });
     return { resources, inputs: byName("arkindex-edge", resources), backend: byName("arkindex-backend-1", resources) };
   };
-  const files = ({ uploads }: Registered["inputs"]) =>
-    Object.fromEntries(
-      (uploads as { file: string; content: string }[]).map(({ file, content }) => [file.split("/").at(-1), content]),
-    );
+  const files = ({ uploads }: Registered["inputs"]) => {
+    const found: Record<string, string> = {};
+    for (const { file, content } of uploads as { file: string; content: string }[])
+      found[file.split("/").at(-1) ?? ""] = content;
+    return found;
+  };
 
   test("local: made by ops, and callers of the edge are given the authority", async () => {
     const { inputs, backend } = await edge({ mode: "local" });
