@@ -91,9 +91,12 @@ function databases(host: string, names: readonly string[], extensions: readonly 
   ].join("\n");
 }
 
-/** Streamed, so no scratch disk is needed; under its own name only when it is whole. */
+/**
+ * Streamed, so no scratch disk is needed; under its own name only when it is whole. `--extension=plpgsql` leaves PostGIS
+ * and its tables out: the set-up makes them, and only a superuser could put them back.
+ */
 function dump(host: string, database: string): string {
-  return `pg_dump --format=custom --host=${host} --username=${user} ${database} | rclone rcat "$TO/partial/${database}.dump"
+  return `pg_dump --format=custom --extension=plpgsql --host=${host} --username=${user} ${database} | rclone rcat "$TO/partial/${database}.dump"
 rclone moveto "$TO/partial/${database}.dump" "$TO/$STAMP/${database}.dump"`;
 }
 
@@ -102,8 +105,7 @@ function restore(host: string, database: string): string {
   const connect = `--host=${host} --username=${user} --dbname=${database}`;
   return `tables=$(psql --no-psqlrc -At ${connect} --command="SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relowner = '${user}'::regrole")
 if [ "$tables" != 0 ]; then echo "database ${database} has $tables tables: restore goes into an empty database only" >&2; exit 1; fi
-rclone cat "$TO/$AT/${database}.dump" | pg_restore --list | grep -vE ' (EXTENSION|COMMENT - EXTENSION) ' > /tmp/${database}.list
-rclone cat "$TO/$AT/${database}.dump" | pg_restore --no-owner --exit-on-error --single-transaction --use-list=/tmp/${database}.list ${connect}`;
+rclone cat "$TO/$AT/${database}.dump" | pg_restore --no-owner --exit-on-error --single-transaction ${connect}`;
 }
 
 /** PostgreSQL with PostGIS, its databases and their owner. */

@@ -65,6 +65,7 @@ async function reachable(tiers: readonly string[], targets: readonly string[]): 
     case $2 in
       5432) pg_isready -q -t 4 -h "$1" ;;
       6379) timeout 5 redis-cli -h "$1" ping 2>&1 | grep -q PONG ;;
+      8983) curl -fs -m 5 "http://$1:8983/solr/admin/info/health" | grep -q status ;;
       *) curl -s -o /dev/null -m 5 "http://$1:$2/" ;;
     esac
   }
