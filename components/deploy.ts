@@ -57,7 +57,7 @@ export function planStack(raw: Readonly<Record<string, unknown>>, stack: string)
  */
 export async function deploy(): Promise<Outputs> {
   const { problems, settings, system, site, images } = planStack(rawConfig(pulumi.getProject()), pulumi.getStack());
-  refuse(problems);
+  refuse([...problems, ...plainSecrets(settings)]);
   if (settings === undefined || system === undefined || site === undefined)
     throw new Error("a plan without problems is whole");
   const { DockerHost } = await import("./topologies/docker/index.ts");
@@ -100,6 +100,20 @@ function parsed(value: string): unknown {
   } catch {
     return value;
   }
+}
+
+/** Without --secret a value lies in the stack's file, and in every state from then on. */
+function plainSecrets(settings: Settings | undefined): Problem[] {
+  if (Object.keys(settings?.secrets ?? {}).length === 0) return [];
+  // The engine tells the program which keys are encrypted by this variable (the SDK's runtime/config.ts).
+  const encrypted = JSON.parse(process.env.PULUMI_CONFIG_SECRET_KEYS ?? "[]") as string[];
+  if (encrypted.includes(`${pulumi.getProject()}:secrets`)) return [];
+  return [
+    {
+      key: "secrets",
+      remedy: "in plain text: remove it, and set each with pulumi config set --path --secret secrets.<name>",
+    },
+  ];
 }
 
 function tlsOf({ tls, secrets }: Settings) {

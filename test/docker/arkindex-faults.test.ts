@@ -81,6 +81,17 @@ test.each([
 );
 
 test(
+  "a secret that was set in plain text is refused before the first resource, and not repeated",
+  async () => {
+    await expectRefused(good({ secrets: { "ponosSeed-gpu": "hunter2-in-plain" } }), [
+      "secrets: in plain text: remove it",
+    ]);
+    expect((await stack.preview()).output).not.toContain("hunter2");
+  },
+  minutes,
+);
+
+test(
   "a port that another program has is refused before the first resource",
   async () => {
     const holder = await listen(https);

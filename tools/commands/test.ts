@@ -26,11 +26,11 @@ const checks: readonly (readonly string[])[] = [
   ["typescript/bin/tsc", "-p", ".", "--noEmit"],
 ];
 
-/** Real engines and real servers are timed: those tests run one after another. */
+/** Tests on real servers mostly wait, each on a stack of its own: two at a time. */
 const tiers: readonly (readonly string[])[] = [
   ["test/unit", "test/inventory"],
   ["--runInBand", "test/engine"],
-  ["--runInBand", "test/docker"],
+  ["--maxWorkers=2", "test/docker"],
 ];
 
 export async function run(args: readonly string[]): Promise<number> {
