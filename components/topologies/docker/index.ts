@@ -124,7 +124,7 @@ export class DockerHost extends ComponentResource implements Topology {
       tiers: this.#engine.networksOf(slot, true),
       aliases: [name, ...(slot.names ?? [])],
     });
-    const volumes = [{ volumeName: volume.name, containerPath: slot.disk.path }];
+    const volumes = [...mounts(slot), { volumeName: volume.name, containerPath: slot.disk.path }];
     return this.#start(name, slot, logicalName, parent, this.#engine, { ...args, volumes });
   }
 
