@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 
-import { containerIds, engine, inContainer, localImage } from "../support/arkindex.ts";
+import { containerIds, engine, inContainer, localImage, sweep } from "../support/arkindex.ts";
 import { repo, TestStack } from "../support/stack.ts";
 
 const name = "pg-alone";
@@ -20,6 +20,7 @@ function example(): string {
 }
 
 beforeAll(async () => {
+  await sweep(name);
   stack = await TestStack.create({ program: example(), config: { "pulumi:disable-default-providers": ["*"] } });
 }, 60_000);
 

@@ -67,6 +67,7 @@ export function withEnvironment(resource: string, key: string, value: string): s
 }
 
 export async function arkindexStack(test: ArkindexTest): Promise<TestStack> {
+  await sweep(test.name);
   const program = arkindexProgram(test.before);
   return TestStack.create({ project, program, config: arkindexConfig(test), env: test.env ?? {} });
 }
@@ -212,14 +213,19 @@ export async function cleanUp(stack: TestStack | undefined, name: string): Promi
     await stack?.run(["state", "unprotect", "--all", "--yes"]);
     await stack?.dispose();
   } finally {
-    for (const id of Object.values(await containerIds(name)))
-      await engine.getContainer(id).remove({ force: true, v: true });
-    const filters = { label: [`platform-topologies.name=${name}`] };
-    for (const { Id } of await engine.listNetworks({ filters })) await engine.getNetwork(Id).remove();
-    const { Volumes } = await engine.listVolumes({ filters });
-    for (const { Name } of Volumes) await removeVolume(Name);
-    await removeVolume(`${name}-backup`);
+    await sweep(name);
   }
+}
+
+/** Removes all that carries a test's name: also before it begins, as a run that was killed may have left some. */
+export async function sweep(name: string): Promise<void> {
+  for (const id of Object.values(await containerIds(name)))
+    await engine.getContainer(id).remove({ force: true, v: true });
+  const filters = { label: [`platform-topologies.name=${name}`] };
+  for (const { Id } of await engine.listNetworks({ filters })) await engine.getNetwork(Id).remove();
+  const { Volumes } = await engine.listVolumes({ filters });
+  for (const { Name } of Volumes) await removeVolume(Name);
+  await removeVolume(`${name}-backup`);
 }
 
 /** The lines of text that the rehearsing backend has kept in PostgreSQL. */

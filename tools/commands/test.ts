@@ -40,7 +40,7 @@ export async function run(args: readonly string[]): Promise<number> {
   try {
     const { engine } = await setup();
     started = engine.started;
-    before = new Set(await containers());
+    before = new Set((await ofTests()).map(({ id }) => id));
     if (args.length === 0) for (const check of checks) tallies.push(await runCheck(check));
     for (const tier of args.length === 0 ? tiers : [["--runInBand", ...args]]) {
       if (interrupted()) break;
@@ -83,22 +83,44 @@ async function runJest(args: readonly string[]): Promise<Tally> {
   }
 }
 
-/** Containers that tests make: of TestStack's stacks, and those that a test labels itself. */
-async function containers(): Promise<string[]> {
+/** What tests make: TestStack's stacks, and what a test labels itself. */
+const testLabels = ["platform-topologies.stack=test", "platform-topologies.test"];
+
+interface Left {
+  readonly what: string;
+  readonly id: string;
+  remove(): Promise<unknown>;
+}
+
+/** Containers first: networks and volumes go only when nothing uses them. */
+async function ofTests(): Promise<Left[]> {
   const engine = new Docker();
-  const ids: string[] = [];
-  for (const label of ["platform-topologies.stack=test", "platform-topologies.test"])
-    ids.push(...(await engine.listContainers({ all: true, filters: { label: [label] } })).map(({ Id }) => Id));
-  return ids;
+  const left: Left[] = [];
+  for (const label of testLabels) {
+    const filters = { label: [label] };
+    for (const { Id, Names } of await engine.listContainers({ all: true, filters }))
+      left.push({
+        what: `container ${Names[0]?.slice(1) ?? Id}`,
+        id: Id,
+        remove: () => engine.getContainer(Id).remove({ force: true, v: true }),
+      });
+  }
+  for (const label of testLabels) {
+    const filters = { label: [label] };
+    for (const { Id, Name } of await engine.listNetworks({ filters }))
+      left.push({ what: `network ${Name}`, id: Id, remove: () => engine.getNetwork(Id).remove() });
+    for (const { Name } of (await engine.listVolumes({ filters })).Volumes)
+      left.push({ what: `volume ${Name}`, id: Name, remove: () => engine.getVolume(Name).remove() });
+  }
+  return left;
 }
 
 /** Removes what this run left, and nothing that was there before it. */
 async function takeDown(before: ReadonlySet<string>, started: boolean): Promise<void> {
-  const engine = new Docker();
-  for (const id of await containers()) {
+  for (const { what, id, remove } of await ofTests()) {
     if (before.has(id)) continue;
-    await engine.getContainer(id).remove({ force: true, v: true });
-    process.stderr.write(`removed container ${id.slice(0, 12)}, which a test left\n`);
+    await remove();
+    process.stderr.write(`removed ${what}, which a test left\n`);
   }
   if (started && (await stopOurs()) === "ended")
     process.stderr.write("ended the Docker daemon that this run started\n");
