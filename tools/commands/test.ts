@@ -89,7 +89,7 @@ const testLabels = ["platform-topologies.stack=test", "platform-topologies.test"
 interface Left {
   readonly what: string;
   readonly id: string;
-  remove(): Promise<unknown>;
+  readonly remove: () => Promise<unknown>;
 }
 
 /** Containers first: networks and volumes go only when nothing uses them. */
