@@ -88,7 +88,7 @@ export class TestStack {
     const env = {
       ...tools.env,
       PULUMI_CONFIG_PASSPHRASE: "test",
-      PULUMI_BACKEND_URL: `file://${folder}/state`,
+      PULUMI_BACKEND_URL: `file://${folder}/state?metadata=skip`,
       ...args.env,
     };
     const stack = new TestStack(folder, { ...tools, env }, project);

@@ -1,0 +1,20 @@
+/** A kill -9 can come at any moment: each of the state's files has to be written whole or not at all. */
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import { expect, test } from "@jest/globals";
+
+import { repo, TestStack } from "../support/stack.ts";
+
+test("no sidecar file, which the backend does not write atomically, is needed or made", async () => {
+  const stack = await TestStack.create({ program: `export const answer = 42;` });
+  try {
+    expect(await stack.up()).toMatchObject({ code: 0 });
+    const files = await readdir(join(stack.folder, "state"), { recursive: true });
+    expect(files.filter((file) => file.endsWith("test.json"))).toHaveLength(1);
+    expect(files.filter((file) => file.endsWith(".attrs"))).toEqual([]);
+  } finally {
+    await stack.dispose();
+  }
+  expect(await readFile(join(repo, "Pulumi.yaml"), "utf8")).toContain("&metadata=skip");
+}, 60_000);
