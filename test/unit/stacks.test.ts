@@ -1,0 +1,47 @@
+/** The two stack files at the top: dev is whole, prod says all that its operator still has to fill in. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { expect, test } from "@jest/globals";
+import { parse } from "yaml";
+
+import { sentence } from "../../components/core/errors.ts";
+import { planStack } from "../../components/deploy.ts";
+
+const root = join(import.meta.dirname, "../..");
+
+function configOf(stack: string): Record<string, unknown> {
+  const { config } = parse(readFileSync(join(root, `Pulumi.${stack}.yaml`), "utf8")) as {
+    config: Record<string, unknown>;
+  };
+  const own = Object.entries(config).filter(([key]) => key.startsWith("platform-topologies:"));
+  return Object.fromEntries(own.map(([key, value]) => [key.slice("platform-topologies:".length), value]));
+}
+
+test("dev lacks nothing but what set-up builds", () => {
+  const images = { toolbox: "r.example.com/toolbox:1", rehearsal: "r.example.com/rehearsal:1" };
+  const { problems, settings, images: used } = planStack({ ...configOf("dev"), images }, "dev");
+  expect(problems).toEqual([]);
+  expect(settings).toMatchObject({ protect: false, rehearsal: true, docker: { address: "127.0.0.1" } });
+  expect(used.filter(({ rehearsing }) => rehearsing).map(({ key }) => key)).toEqual([
+    "arkindex/backend",
+    "arkindex/cantaloupe",
+  ]);
+});
+
+test("prod is protected, rehearses nothing, and lists everything that is missing at once", () => {
+  const { problems, settings } = planStack(configOf("prod"), "prod");
+  expect(settings).toMatchObject({ protect: true, rehearsal: false, localImages: false });
+  expect(problems.map((problem) => sentence(problem).split(/:| =/)[0])).toEqual([
+    "hostname",
+    "secrets.backupKey",
+    "secrets.backupSecret",
+    "images.arkindex/backend",
+    "images.arkindex/cantaloupe",
+    "images.toolbox",
+  ]);
+});
+
+test("neither has a salt of a real stack", () => {
+  expect(readFileSync(join(root, "Pulumi.prod.yaml"), "utf8")).not.toContain("encryptionsalt");
+});
