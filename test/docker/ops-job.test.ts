@@ -168,12 +168,14 @@ test("secrets are in neither state nor output, whether it fails or passes", asyn
 }, 120_000);
 
 test("a killed provider's job goes on, and the next up takes it over", async () => {
-  const args = { command: command("for i in 1 2 3 4 5 6; do sleep 1; done; echo end >> /runs/log") };
+  const args = { command: command("for i in $(seq 20); do sleep 1; done; echo end >> /runs/log") };
   await stack.rewrite(program(JSON.stringify(args)));
   const running = stack.start(["up", "--yes", "--skip-preview"]);
   await until(async () => (await docker("ps", "-q", "--filter", `name=${name}`)) !== "");
   const id = await docker("inspect", "-f", "{{.Id}}", name);
-  for (const pid of await processes("ops/main.ts", stack.folder)) process.kill(pid, "SIGKILL");
+  const providers = await processes("ops/main.ts", stack.folder);
+  expect(providers).not.toEqual([]);
+  for (const pid of providers) process.kill(pid, "SIGKILL");
   const { code } = await running.done;
   expect(code).not.toBe(0);
   expect(await docker("inspect", "-f", "{{.Id}}", name)).toBe(id);

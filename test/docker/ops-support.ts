@@ -64,7 +64,7 @@ export async function processes(part: string, folder: string): Promise<number[]>
   for (const entry of await readdir("/proc")) {
     if (!/^\d+$/.test(entry)) continue;
     const read = (file: string): Promise<string> => readFile(`/proc/${entry}/${file}`, "utf8").catch(() => "");
-    const ours = (await read("environ")).split("\0").includes(`PULUMI_BACKEND_URL=file://${folder}/state`);
+    const ours = (await read("environ")).includes(`\0PULUMI_BACKEND_URL=file://${folder}/state`);
     if (ours && (await read("cmdline")).includes(part)) found.push(Number(entry));
   }
   return found;
