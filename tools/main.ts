@@ -8,6 +8,8 @@ const commands: Readonly<Record<string, () => Promise<{ run(args: readonly strin
   start: () => import("./commands/start.ts"),
   stop: () => import("./commands/stop.ts"),
   test: () => import("./commands/test.ts"),
+  "test:swarm": () => import("./commands/test-swarm.ts"),
+  swarm: () => import("./commands/swarm.ts"),
   pulumi: () => import("./commands/pulumi.ts"),
 };
 
