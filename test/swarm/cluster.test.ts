@@ -10,9 +10,14 @@ import { Cluster } from "../../tools/swarm/cluster.ts";
 import { remove, sweep } from "../../tools/swarm/remove.ts";
 import { nodesOf } from "../../tools/swarm/swarm.ts";
 import { eventually, onSwarm } from "../support/swarm.ts";
-import { leftovers } from "./machine.ts";
+import { leftovers, nothing } from "./machine.ts";
 
 import type Docker from "dockerode";
+
+import type { Left } from "./machine.ts";
+
+const network = "10.213.231";
+const left = (): Promise<Left> => leftovers("cluster-", network);
 
 /** The image list of this checkout; Redis is the smallest server. */
 async function redisImage(): Promise<string> {
@@ -48,8 +53,7 @@ async function inside(cluster: Cluster, node: string, service: string, ...comman
 }
 
 test("four nodes: replicas spread and reach each other, a killed node comes back with its volume, nothing stays", async () => {
-  const before = await leftovers();
-  await onSwarm({ name: "harness-test", managers: 1, workers: 3 }, async (cluster) => {
+  await onSwarm({ name: "cluster-test", network, managers: 1, workers: 3 }, async (cluster) => {
     const manager = cluster.dockerOf("m1");
     const pushed = await cluster.push([await redisImage()]);
     const image = Object.values(pushed)[0] ?? "";
@@ -99,7 +103,10 @@ test("four nodes: replicas spread and reach each other, a killed node comes back
       "{{.Swarm.NodeID}}",
     ]);
     await cluster.kill("w2");
-    expect((await leftovers()).processes.filter((line) => line.includes("harness-test/w2"))).toEqual([]);
+    const { processes, cgroups } = await left();
+    expect([...processes, ...cgroups].filter((line) => /cluster-test[/-]w2/.test(line))).toEqual([]);
+    expect(processes.some((line) => line.includes("cluster-test/w1"))).toBe(true);
+    expect(cgroups.some((line) => line.endsWith("cluster-test-w1"))).toBe(true);
     await eventually(
       60,
       () => state(manager, "w2"),
@@ -136,14 +143,14 @@ test("four nodes: replicas spread and reach each other, a killed node comes back
     expect(await cluster.addWorker()).toBe("w4");
     expect(await nodesOf(manager)).toHaveLength(5);
   });
-  expect(await leftovers()).toEqual(before);
+  expect(await left()).toEqual(nothing);
 }, 300_000);
 
 /** Another process that starts a cluster; ends by SIGKILL when its output has `word`. */
 async function killedOwner(name: string, word: string): Promise<void> {
   const program = `
     import { Cluster } from ${JSON.stringify(join(repo, "tools/swarm/cluster.ts"))};
-    await Cluster.start({ name: "${name}", workers: 1, say: console.log });
+    await Cluster.start({ name: "${name}", network: "${network}", workers: 1, say: console.log });
     console.log("whole");
     setInterval(() => undefined, 1000);`;
   const owner = execa(process.execPath, ["--input-type=module", "--eval", program], { reject: false });
@@ -158,34 +165,33 @@ async function killedOwner(name: string, word: string): Promise<void> {
 test.each(["starting", "joining", "whole"])(
   "an owner that is killed (%s) leaves a cluster that the next start takes away",
   async (word) => {
-    const before = await leftovers();
-    await killedOwner("harness-orphan", word);
-    const left = await leftovers();
-    expect(left.folders).toContain("harness-orphan");
-    expect(left.namespaces.length).toBeGreaterThan(before.namespaces.length);
-    expect(await sweep()).toEqual(["harness-orphan"]);
-    expect(await leftovers()).toEqual(before);
-    await remove("harness-orphan"); // again: nothing to do
+    await killedOwner("cluster-orphan", word);
+    const { folders, namespaces, links, rules, processes } = await left();
+    expect(folders).toEqual(["cluster-orphan"]);
+    // What the comparison with nothing looks at is there to be seen.
+    expect([namespaces.length, links.length, rules.length]).toEqual([2, 3, 1]);
+    expect(processes.length).toBeGreaterThan(0);
+    expect(await sweep()).toContain("cluster-orphan");
+    expect(await left()).toEqual(nothing);
+    await remove("cluster-orphan"); // again: nothing to do
   },
   60_000,
 );
 
 test("a cluster that cannot be is refused, or taken away half-way, with one sentence", async () => {
-  const before = await leftovers();
   await expect(Cluster.start({ name: "No_Name" })).rejects.toThrow(/cluster name = No_Name/);
-  await expect(Cluster.start({ name: "harness-bad", network: "192.168.1" })).rejects.toThrow(/10\.0\.0\.0\/8/);
-  await onSwarm({ name: "harness-one", workers: 0 }, async (cluster) => {
-    const network = cluster.outside.split(".").slice(0, 3).join(".");
-    await expect(Cluster.start({ name: "harness-two", network })).rejects.toThrow(/in use on this machine/);
-    await expect(Cluster.start({ name: "harness-one" })).rejects.toThrow(/there is a swarm harness-one already/);
+  await expect(Cluster.start({ name: "cluster-bad", network: "192.168.1" })).rejects.toThrow(/10\.0\.0\.0\/8/);
+  await onSwarm({ name: "cluster-one", network, workers: 0 }, async () => {
+    await expect(Cluster.start({ name: "cluster-two", network })).rejects.toThrow(/in use on this machine/);
+    await expect(Cluster.start({ name: "cluster-one" })).rejects.toThrow(/there is a swarm cluster-one already/);
     const abort = new AbortController();
     const say = (line: string) => {
       if (line.startsWith("joining")) abort.abort(new Error("Ctrl-C"));
     };
-    await expect(Cluster.start({ name: "harness-two", workers: 1, say, signal: abort.signal })).rejects.toThrow(
+    await expect(Cluster.start({ name: "cluster-two", workers: 1, say, signal: abort.signal })).rejects.toThrow(
       "Ctrl-C",
     );
-    expect((await leftovers()).folders).toEqual([...before.folders, "harness-one"].sort());
+    expect((await left()).folders).toEqual(["cluster-one"]);
   });
-  expect(await leftovers()).toEqual(before);
+  expect(await left()).toEqual(nothing);
 }, 60_000);

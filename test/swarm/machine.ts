@@ -4,22 +4,46 @@ import { join } from "node:path";
 
 import { execa } from "execa";
 
-import { swarmsRoot } from "../../tools/swarm/record.ts";
+import { linksOf, swarmsRoot } from "../../tools/swarm/record.ts";
 
-export async function leftovers(): Promise<Record<string, string[]>> {
-  const lines = async (file: string, ...args: string[]): Promise<string[]> =>
-    (await execa(file, args, { reject: false })).stdout.split("\n").map((line) => line.trim());
-  const ours = (list: readonly string[]): string[] => list.filter((line) => line.includes("pt213")).sort();
+/** Of the clusters whose name begins so, in this network (others' may come and go meanwhile). */
+export async function leftovers(name: string, network: string): Promise<Left> {
+  const { tag } = linksOf(network);
+  const lines = async (file: string, ...args: string[]): Promise<string[]> => {
+    const { stdout } = await execa(file, args, { reject: false });
+    return stdout.split("\n").filter((line) => line.includes(tag));
+  };
+  const folder = join(swarmsRoot(), name);
   return {
-    processes: (await commandLines()).filter((line) => line.includes(swarmsRoot())).sort(),
-    mounts: (await readFile("/proc/self/mounts", "utf8")).split("\n").filter((line) => line.includes(swarmsRoot())),
-    namespaces: ours(await lines("ip", "netns", "list")),
-    links: ours(await lines("ip", "-oneline", "link", "show")).map((line) => line.split(":")[1] ?? ""),
-    rules: ours(await lines("iptables-save")),
-    cgroups: await cgroups(),
-    folders: (await readdir(swarmsRoot()).catch(() => [])).sort(),
+    processes: (await commandLines()).filter((line) => line.includes(folder)),
+    mounts: (await readFile("/proc/self/mounts", "utf8")).split("\n").filter((line) => line.includes(folder)),
+    namespaces: await lines("ip", "netns", "list"),
+    links: await lines("ip", "-oneline", "link", "show"),
+    rules: await lines("iptables-save"),
+    cgroups: (await cgroups()).filter((path) => path.includes(`platform-topologies-${name}`)),
+    folders: (await readdir(swarmsRoot()).catch(() => [])).filter((one) => one.startsWith(name)),
   };
 }
+
+export interface Left {
+  readonly processes: string[];
+  readonly mounts: string[];
+  readonly namespaces: string[];
+  readonly links: string[];
+  readonly rules: string[];
+  readonly cgroups: string[];
+  readonly folders: string[];
+}
+
+export const nothing: Left = {
+  processes: [],
+  mounts: [],
+  namespaces: [],
+  links: [],
+  rules: [],
+  cgroups: [],
+  folders: [],
+};
 
 async function commandLines(): Promise<string[]> {
   const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
