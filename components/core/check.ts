@@ -1,5 +1,6 @@
 import type { Container, Health, Job, Need, Probe, Slot, Workload } from "./contracts.ts";
 import { type Problem, sentence } from "./errors.ts";
+import { checkExisting } from "./existing.ts";
 import { containers, type Plan } from "./plan.ts";
 import type { Capabilities, Runner, Site } from "./topology.ts";
 
@@ -23,6 +24,7 @@ export function check(plan: Plan, site: Site, can: Capabilities): Problem[] {
     ...[...plan.slots].flatMap(([name, slot]) => checkSlot(name, slot, can)),
     ...[...plan.workloads, ...plan.slots].flatMap(([name, workload]) => checkProbe(name, workload, site)),
     ...sameRoutes(plan),
+    ...checkExisting(plan.needs, site.existing),
   ]);
 }
 
@@ -83,17 +85,20 @@ function needsOf(container: Container & { readonly health?: Health }): Need[] {
   return [...new Set([...(container.needs ?? []), ...implied])];
 }
 
-function checkSlot(name: string, { disk, leave }: Slot, { name: topology, slots }: Capabilities): Problem[] {
+function checkSlot(name: string, { disk, leave, left }: Slot, { name: topology, slots }: Capabilities): Problem[] {
   const asked = [
     ...(disk.marker === undefined ? [] : (["marker"] as const)),
-    ...(leave === undefined ? [] : (["leave"] as const)),
+    ...(leave === undefined && left === undefined ? [] : (["leave"] as const)),
   ];
   return asked
     .filter((what) => !slots.has(what))
     .map((what) => ({ key: `${name}.${what}`, remedy: `a slot's ${what} is not built yet on ${topology}` }));
 }
 
-function checkReplicas(name: string, { replicas }: Workload, { autoscales, name: topology }: Capabilities): Problem[] {
+function checkReplicas(name: string, { replicas }: Workload, can: Capabilities): Problem[] {
+  const { autoscales, eachNode, name: topology } = can;
+  if (replicas === "each-node")
+    return eachNode ? [] : [{ key: `${name}.replicas`, value: replicas, remedy: `${topology} has no nodes of yours` }];
   if (typeof replicas === "number") {
     return Number.isInteger(replicas) && replicas >= 1
       ? []

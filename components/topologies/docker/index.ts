@@ -9,12 +9,24 @@ import * as docker from "@pulumi/docker";
 import * as random from "@pulumi/random";
 
 import { Certificate, Gate, Job as OpsJob, OpsProvider } from "../../../ops/resources.ts";
-import type { Container, Dict, Health, Job, List, Ready, Slot, Tier, Workload } from "../../core/contracts.ts";
+import type {
+  Container,
+  Dict,
+  EdgeWish,
+  Health,
+  Job,
+  List,
+  Ready,
+  Slot,
+  Tier,
+  Workload,
+} from "../../core/contracts.ts";
 import { type Image, imageOf } from "../../core/images.ts";
 import { replicaNames } from "../../core/plan.ts";
 import type { Capabilities, PlannedRoute, Services, Site, Topology } from "../../core/topology.ts";
 import { containerServices } from "../../services/index.ts";
-import { acmeFolder, type EdgeTls, traefik } from "../../services/traefik.ts";
+import { type EdgeTls, edgeProxy } from "../../services/edge.ts";
+import { acmeFolder } from "../../services/traefik.ts";
 import { dockerCapabilities } from "./capabilities.ts";
 import { containerArgs, defaultMode, entry, environment, mounts } from "./container.ts";
 import { Engine, labels } from "./engine.ts";
@@ -84,9 +96,14 @@ export class DockerHost extends ComponentResource implements Topology {
     return this.#certificate?.caCert;
   }
 
-  edge(routes: List<PlannedRoute>, parent: Resource, logicalName: string): Ready {
+  edge(routes: List<PlannedRoute>, wish: EdgeWish, parent: Resource, logicalName: string): Ready {
     const { tls, address } = this.#args;
-    const workload = traefik(this.site, routes, this.#edgeTls());
+    const workload = edgeProxy(wish, {
+      site: this.site,
+      routes,
+      tls: this.#edgeTls(),
+      backends: ({ hosts }) => ({ hosts, watch: false }),
+    });
     const args = this.#container("edge", workload, imageOf(this.site, workload.image), {
       tiers: ["edge"],
       aliases: ["edge", ...(workload.names ?? [])],
