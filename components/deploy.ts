@@ -37,16 +37,16 @@ export interface StackPlan {
 export function planStack(raw: Readonly<Record<string, unknown>>, stack: string): StackPlan {
   const { problems, settings, system } = parseConfig(raw);
   if (settings === undefined || system === undefined) return { problems, images: [] };
-  const { plan: planOf, on } = systems[settings.system];
+  const entry = systems[settings.system];
   const topology = topologies[settings.topology] ?? topologies.docker;
   const { name = `${settings.system}-${stack}` } = settings;
   const site = siteOf({ ...settings, name, ports: topology.ports(settings) });
-  const plan = planOf(system, site, containerServices);
+  const plan = entry.plan(system, site, containerServices);
   const keys = [...new Set([...containers(plan).map(([, { image }]) => image), plan.edge.proxy])];
   return {
     problems: [
       ...problems,
-      ...seenOn(settings, on),
+      ...seenOn(settings, entry.on),
       ...ownKey(settings),
       ...topology.check(settings, containers(plan)),
       ...check(plan, site, topology.capabilities),

@@ -39,44 +39,41 @@ export type Existing =
     };
 
 /** What `existing` gives in the place of a recipe. `configured`: a secret that the operator sets. */
-export function existingGiven<K extends Kind>(
+export function existingGiven(
   name: string,
   existing: Existing,
   configured: (name: string) => Output<string>,
-): Given<K> {
-  const given: Given<Kind> = ((): Given<Kind> => {
-    switch (existing.kind) {
-      case "objects": {
-        const { hostname, port, protocol } = new URL(existing.url);
-        return {
-          api: existing.api,
-          url: existing.url,
-          internal: { host: hostname, port: Number(port) || (protocol === "https:" ? 443 : 80), members: [] },
-          region: existing.region,
-          key: configured(`${name}Key`),
-          secret: configured(`${name}Secret`),
-          bucket: (bucket) => existing.prefix + bucket,
-          ready: [],
-        };
-      }
-      case "oidc":
-        return {
-          issuer: existing.issuer,
-          urls: existing.urls ?? belowIssuer(existing.issuer),
-          groupsClaim: existing.groupsClaim,
-          clientId: existing.clientId,
-          clientSecret: configured(`${name}ClientSecret`),
-          ready: [],
-        };
-      default: {
-        const { host, port = defaultPort[existing.kind], user, ca } = existing;
-        const login = user === undefined ? {} : { user, password: configured(`${name}Password`) };
-        const trust = ca === undefined ? {} : { ca: interpolate`${ca}` };
-        return { host, port, members: [], ready: [], user: "", password: secret(""), ...login, ...trust };
-      }
+): Given<Kind> {
+  switch (existing.kind) {
+    case "objects": {
+      const { hostname, port, protocol } = new URL(existing.url);
+      return {
+        api: existing.api,
+        url: existing.url,
+        internal: { host: hostname, port: Number(port) || (protocol === "https:" ? 443 : 80), members: [] },
+        region: existing.region,
+        key: configured(`${name}Key`),
+        secret: configured(`${name}Secret`),
+        bucket: (bucket) => existing.prefix + bucket,
+        ready: [],
+      };
     }
-  })();
-  return given as Given<K>;
+    case "oidc":
+      return {
+        issuer: existing.issuer,
+        urls: existing.urls ?? belowIssuer(existing.issuer),
+        groupsClaim: existing.groupsClaim,
+        clientId: existing.clientId,
+        clientSecret: configured(`${name}ClientSecret`),
+        ready: [],
+      };
+    default: {
+      const { host, port = defaultPort[existing.kind], user, ca } = existing;
+      const login = user === undefined ? {} : { user, password: configured(`${name}Password`) };
+      const trust = ca === undefined ? {} : { ca: interpolate`${ca}` };
+      return { host, port, members: [], ready: [], user: "", password: secret(""), ...login, ...trust };
+    }
+  }
 }
 
 /** What is wrong with `existing`: a name that nothing needs, or another kind than the system needs there. */

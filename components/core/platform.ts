@@ -74,9 +74,11 @@ export abstract class BasePlatform implements Platform {
     const before = this.dumps.length;
     const { restore, existing } = this.#site;
     const there = existing[name];
-    const supplied = there
-      ? this.adopt(kind, name, existingGiven<K>(name, there, this.configured.bind(this)))
-      : this.supply(kind, name, ask);
+    const supplied =
+      there?.kind === kind
+        ? // What a row of `existing` gives is what its kind gives.
+          this.adopt(kind, name, existingGiven(name, there, this.configured.bind(this)) as Given<K>)
+        : this.supply(kind, name, ask);
     const [dump] = this.dumps.slice(before);
     const restored =
       restore && dump && this.job(`${name}-restore`, restoreJob(restore, dump, this.configured.bind(this), [supplied]));
