@@ -77,7 +77,7 @@ export abstract class BasePlatform implements Platform {
     const supplied =
       there?.kind === kind
         ? // What a row of `existing` gives is what its kind gives.
-          this.adopt(kind, name, existingGiven(name, there, this.configured.bind(this)) as Given<K>)
+          this.adopt(kind, name, existingGiven(name, there, this.configured.bind(this)))
         : this.supply(kind, name, ask);
     const [dump] = this.dumps.slice(before);
     const restored =
