@@ -10,6 +10,7 @@ const commands: Readonly<Record<string, () => Promise<{ run(args: readonly strin
   test: () => import("./commands/test.ts"),
   "test:swarm": () => import("./commands/test-swarm.ts"),
   swarm: () => import("./commands/swarm.ts"),
+  bench: () => import("../bench/main.ts"),
   pulumi: () => import("./commands/pulumi.ts"),
 };
 
