@@ -23,7 +23,7 @@ export async function run(args: readonly string[]): Promise<number> {
   const began = new Date();
   let report: JestReport | undefined;
   const tier = ["--runInBand", ...(paths.length > 0 ? paths : ["test/swarm"])];
-  const code = await runAll([], [tier], (told) => (report = told));
+  const code = await runAll([], [tier], { report: (told) => (report = told), ownDaemons: true });
   if (summary !== undefined && report !== undefined) {
     await writeFile(summary, text(report, began, await commit()));
     process.stderr.write(`summary in ${summary}\n`);
