@@ -11,7 +11,7 @@ import { execa } from "execa";
 
 import { repo } from "../setup/paths.ts";
 import { Problem } from "../setup/problem.ts";
-import { possible } from "../swarm/cluster.ts";
+import { possible } from "../swarm/claim.ts";
 import { lineOf, ofReport } from "./tally.ts";
 import { runAll } from "./test.ts";
 
