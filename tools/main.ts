@@ -9,6 +9,7 @@ const commands: Readonly<Record<string, () => Promise<{ run(args: readonly strin
   stop: () => import("./commands/stop.ts"),
   test: () => import("./commands/test.ts"),
   pulumi: () => import("./commands/pulumi.ts"),
+  images: () => import("./commands/images.ts"),
 };
 
 const [name = "", ...args] = process.argv.slice(2);

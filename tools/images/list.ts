@@ -31,7 +31,7 @@ export const localImages: readonly LocalImage[] = [
     official: inLock("minio"),
     parts: [minio, mc],
   },
-  { key: "toolbox", version: "1", base: "debian:bookworm-slim" },
+  { key: "toolbox", version: ours("toolbox"), base: "debian:bookworm-slim" },
   { key: "traefik", version: "3.6.7", official: inLock("traefik"), parts: [traefik] },
   { key: "solr", version: "9.7.0", official: inLock("solr"), parts: [solr] },
   { key: "nats", version: "2.10.27", official: inLock("nats"), parts: [nats] },
@@ -54,8 +54,23 @@ export const localImages: readonly LocalImage[] = [
   { key: "influxdb", version: "1.6", official: inLock("influxdb") },
   { key: "nginx", version: "1.22", official: inLock("nginx") },
   { key: "telegraf", version: "1.37.2", official: inLock("telegraf"), parts: [telegraf] },
-  { key: "rehearsal", version: "1", base: "node:24-slim", parts: [rehearsal], offlineParts: [node], quick: true },
+  { key: "shiny-demo", version: ours("shiny-demo"), base: "debian:bookworm-slim" },
+  {
+    key: "rehearsal",
+    version: ours("rehearsal"),
+    base: "node:24-slim",
+    parts: [rehearsal],
+    offlineParts: [node],
+    quick: true,
+  },
 ];
+
+/** The version of an image of our own in the image lock file. */
+function ours(key: string): string {
+  const version = imageLock[key]?.version;
+  if (version === undefined) throw new Error(`the image lock file has no version of ${key}`);
+  return version;
+}
 
 /** The reference in the image lock file, where versions live. */
 function inLock(key: string): string {

@@ -22,7 +22,6 @@ public final class StandIn extends Node {
           org.opensearch.index.rankeval.RankEvalPlugin.class,
           org.opensearch.index.reindex.ReindexPlugin.class,
           org.opensearch.ingest.common.IngestCommonPlugin.class,
-          org.opensearch.ingest.useragent.IngestUserAgentPlugin.class,
           org.opensearch.join.ParentJoinPlugin.class,
           org.opensearch.painless.PainlessPlugin.class,
           org.opensearch.percolator.PercolatorPlugin.class,
@@ -66,6 +65,7 @@ public final class StandIn extends Node {
     var given = Settings.builder().putProperties(settings, key -> key).build();
     var environment =
         InternalSettingsPreparer.prepareEnvironment(given, Map.of(), config, () -> System.getenv().getOrDefault("HOSTNAME", "node"));
+    LogConfigurator.setNodeName(Node.NODE_NAME_SETTING.get(environment.settings()));
     LogConfigurator.configure(environment);
     @SuppressWarnings("resource") // closed by the hook
     var node = new StandIn(environment);
