@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { Problem } from "./core/errors.ts";
 import { imageLock, imageRow } from "./core/images.ts";
 import { topologyNames } from "./core/topology.ts";
-import { systems } from "./systems/index.ts";
+import { systems, type SystemSettings } from "./systems/index.ts";
 
 const port = z.int().min(1).max(65535);
 const dnsName = z
@@ -32,6 +32,30 @@ const place = z.union(
 const reference = z
   .string()
   .regex(/^[\w.-]+(:\d+)?(\/[\w.-]+)*(:[\w.-]+)?(@sha256:[0-9a-f]{64})?$/, "an image reference");
+
+const existing = z.discriminatedUnion("kind", [
+  z.strictObject({
+    kind: z.enum(["postgres", "redis", "solr", "elasticsearch", "nats", "amqp", "cql", "influx"]),
+    host: z.string().min(1),
+    port: port.optional(),
+    user: z.string().min(1).optional(),
+    ca: z.string().startsWith("-----BEGIN CERTIFICATE-----", "a PEM certificate").optional(),
+  }),
+  z.strictObject({
+    kind: z.literal("objects"),
+    api: z.enum(["s3", "azure-blob"]).default("s3"),
+    url: z.url(),
+    region: z.string().default("us-east-1"),
+    prefix: z.string().default(""),
+  }),
+  z.strictObject({
+    kind: z.literal("oidc"),
+    issuer: z.url(),
+    urls: z.strictObject({ auth: z.url(), token: z.url(), keys: z.url(), logout: z.url() }).optional(),
+    groupsClaim: z.string().default("groups"),
+    clientId: z.string().min(1),
+  }),
+]);
 
 /** A stack's config, everything but the system's own key. Descriptions and defaults are here; Pulumi.yaml repeats the names. */
 const common = z.strictObject({
@@ -119,18 +143,19 @@ const common = z.strictObject({
         .default("latest"),
     })
     .optional(),
+  /** What exists already, by the need's name: nothing is made for it. Its passwords are `secrets`, as existing.ts names them. */
+  existing: z.record(z.string(), existing).default({}),
   /** Secrets that the operator sets: `pulumi config set --path --secret secrets.<name>`. */
   secrets: z.record(z.string(), z.string().min(1)).default({}),
 });
 
 export type Settings = z.output<typeof common>;
-/** The system's own part, as its schema returns it. */
-export type SystemSettings = z.output<(typeof systems)[Settings["system"]]["config"]>;
 
 /** `settings` and `system` are there as far as they can be read, so that one run reports everything. */
 export interface StackConfig {
   readonly problems: readonly Problem[];
   readonly settings: Settings | undefined;
+  /** The system's own part, as its schema returns it. */
   readonly system: SystemSettings | undefined;
 }
 

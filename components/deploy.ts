@@ -1,17 +1,17 @@
 import * as pulumi from "@pulumi/pulumi";
 
 import { Stamp, OpsProvider } from "../ops/resources.ts";
-import { parseConfig, type Settings, type SystemSettings } from "./config.ts";
+import { parseConfig, type Settings } from "./config.ts";
 import { check } from "./core/check.ts";
 import { type Problem, refuse } from "./core/errors.ts";
 import type { Image } from "./core/images.ts";
-import { containers, planOf } from "./core/plan.ts";
+import { containers, imageKeys } from "./core/plan.ts";
 import { siteOf } from "./core/site.ts";
 import type { Site } from "./core/topology.ts";
 import { containerServices } from "./services/index.ts";
-import { systems } from "./systems/index.ts";
+import { systems, type SystemSettings } from "./systems/index.ts";
 import type { SystemComponent } from "./systems/system.ts";
-import { dockerCapabilities } from "./topologies/docker/capabilities.ts";
+import { topologies } from "./topologies/index.ts";
 
 /** What a stack exports. */
 export interface Outputs {
@@ -37,17 +37,25 @@ export interface StackPlan {
 export function planStack(raw: Readonly<Record<string, unknown>>, stack: string): StackPlan {
   const { problems, settings, system } = parseConfig(raw);
   if (settings === undefined || system === undefined) return { problems, images: [] };
-  const { system: run, on } = systems[settings.system];
-  const { docker, name = `${settings.system}-${stack}` } = settings;
-  const site = siteOf({ ...settings, name, ports: docker.ports });
-  const plan = planOf(run, system, site, containerServices);
-  const keys = [...new Set([...containers(plan).map(([, { image }]) => image), "traefik"])];
+  const entry = systems[settings.system];
+  const topology = topologies[settings.topology] ?? topologies.docker;
+  const { name = `${settings.system}-${stack}` } = settings;
+  const site = siteOf({ ...settings, name, ports: topology.ports(settings) });
+  const plan = entry.plan(system, site, containerServices);
   return {
-    problems: [...problems, ...crossChecks(settings, on, containers(plan)), ...check(plan, site, dockerCapabilities)],
+    problems: [
+      ...problems,
+      ...seenOn(settings, entry.on),
+      ...ownKey(settings),
+      ...topology.check(settings, containers(plan)),
+      ...check(plan, site, topology.capabilities),
+    ],
     settings,
     system,
     site,
-    images: keys.map((key) => site.image(key)).filter((image): image is Image => !("remedy" in image)),
+    images: imageKeys(plan)
+      .map((key) => site.image(key))
+      .filter((image): image is Image => !("remedy" in image)),
   };
 }
 
@@ -60,10 +68,9 @@ export async function deploy(): Promise<Outputs> {
   refuse([...problems, ...plainSecrets(settings)]);
   if (settings === undefined || system === undefined || site === undefined)
     throw new Error("a plan without problems is whole");
-  const { DockerHost } = await import("./topologies/docker/index.ts");
-  const { preflight } = await import("./topologies/docker/preflight.ts");
-  const local = images.filter(({ ref }) => ref.startsWith("platform-topologies/"));
-  refuse(await preflight({ site, ...settings.docker, local }));
+  const topology = topologies[settings.topology];
+  if (topology === undefined) throw new Error("a plan without problems has its topology");
+  refuse(await topology.preflight(settings, site, images));
 
   const ops = new OpsProvider("stamp");
   const stamp = new Stamp(
@@ -71,14 +78,14 @@ export async function deploy(): Promise<Outputs> {
     { system: settings.system, topology: settings.topology, name: site.name },
     { provider: ops },
   );
-  const host = new DockerHost("docker", { site, ...settings.docker, tls: tlsOf(settings) }, { dependsOn: stamp });
-  const made = new systems[settings.system].component(settings.system, { ...system, on: host }, { dependsOn: stamp });
+  const on = await topology.make(settings, site, { dependsOn: stamp });
+  const made = systems[settings.system].make(settings.system, system, on, { dependsOn: stamp });
   return {
     url: made.url,
     rehearsing: images.filter(({ rehearsing }) => rehearsing).map(({ key }) => key),
     endpoints: made.endpoints,
     passwords: pulumi.secret(made.passwords),
-    ca: host.ca,
+    ca: on.ca,
     images: Object.fromEntries(images.map(({ key, ref }) => [key, ref])),
   };
 }
@@ -116,41 +123,12 @@ function plainSecrets(settings: Settings | undefined): Problem[] {
   ];
 }
 
-function tlsOf({ tls, secrets }: Settings) {
-  return tls.mode === "own" ? { ...tls, key: pulumi.secret(secrets.tlsKey ?? "") } : tls;
+function seenOn({ system, topology }: Settings, on: readonly string[]): Problem[] {
+  const remedy = `${system} runs on ${on.join(", ")}; ${topology} is not built yet`;
+  return on.includes(topology) ? [] : [{ key: "topology", value: topology, remedy }];
 }
 
-/** What only the settings and the plan together can tell. */
-function crossChecks(
-  { system, topology, tls, secrets, docker }: Settings,
-  on: readonly string[],
-  planned: ReturnType<typeof containers>,
-): Problem[] {
-  const problems: Problem[] = [];
-  if (!on.includes(topology)) {
-    problems.push({
-      key: "topology",
-      value: topology,
-      remedy: `${system} runs on ${on.join(", ")}; ${topology} is not built yet`,
-    });
-  }
-  if (tls.mode === "own" && secrets.tlsKey === undefined) {
-    problems.push({
-      key: "secrets.tlsKey",
-      remedy: "the certificate's private key: pulumi config set --path --secret secrets.tlsKey",
-    });
-  }
-  if (tls.mode === "acme" && docker.ports.https !== 443) {
-    problems.push({
-      key: "docker.ports.https",
-      value: docker.ports.https,
-      remedy: "ACME's challenge arrives on 443; use it, or tls.mode own",
-    });
-  }
-  for (const [name, { machine }] of planned) {
-    if (machine !== undefined && !(machine in docker.machines)) {
-      problems.push({ key: `${name}.machine`, value: machine, remedy: "no such machine: add it to docker.machines" });
-    }
-  }
-  return problems;
+function ownKey({ tls, secrets }: Settings): Problem[] {
+  const remedy = "the certificate's private key: pulumi config set --path --secret secrets.tlsKey";
+  return tls.mode === "own" && secrets.tlsKey === undefined ? [{ key: "secrets.tlsKey", remedy }] : [];
 }

@@ -1,6 +1,7 @@
 import type { Container, Health, Job, Need, Probe, Slot, Workload } from "./contracts.ts";
 import { type Problem, sentence } from "./errors.ts";
-import { containers, type Plan } from "./plan.ts";
+import { checkExisting } from "./existing.ts";
+import { containers, imageKeys, type Plan } from "./plan.ts";
 import type { Capabilities, Runner, Site } from "./topology.ts";
 
 /** The largest file that every topology's secret store carries. */
@@ -18,11 +19,16 @@ export function check(plan: Plan, site: Site, can: Capabilities): Problem[] {
     ...[...plan.secrets]
       .filter((name) => !(name in site.secrets))
       .map((name) => ({ key: `secrets.${name}`, remedy: `set it: pulumi config set --path --secret secrets.${name}` })),
+    ...imageKeys(plan).flatMap((key) => {
+      const image = site.image(key);
+      return "remedy" in image ? [image] : [];
+    }),
     ...containers(plan).flatMap(([name, container]) => checkContainer(name, container, site, can)),
     ...[...plan.workloads].flatMap(([name, workload]) => checkReplicas(name, workload, can)),
     ...[...plan.slots].flatMap(([name, slot]) => checkSlot(name, slot, can)),
     ...[...plan.workloads, ...plan.slots].flatMap(([name, workload]) => checkProbe(name, workload, site)),
     ...sameRoutes(plan),
+    ...checkExisting(plan.needs, site.existing),
   ]);
 }
 
@@ -37,8 +43,7 @@ function checkContainer(name: string, container: Container | Slot | Job, site: S
     problems.push({ key: `${name}.${key}`, remedy, ...(value === undefined ? {} : { value }) });
   };
   const image = site.image(container.image);
-  if ("remedy" in image) problems.push(image);
-  else if (container.secretEnv && image.secrets === "files") {
+  if (!("remedy" in image) && container.secretEnv && image.secrets === "files") {
     say("secretEnv", `${container.image} can read files: give it secret files, which no inspection shows`);
   }
   const full = `${site.name}-${name}`;
@@ -83,17 +88,20 @@ function needsOf(container: Container & { readonly health?: Health }): Need[] {
   return [...new Set([...(container.needs ?? []), ...implied])];
 }
 
-function checkSlot(name: string, { disk, leave }: Slot, { name: topology, slots }: Capabilities): Problem[] {
+function checkSlot(name: string, { disk, leave, left }: Slot, { name: topology, slots }: Capabilities): Problem[] {
   const asked = [
     ...(disk.marker === undefined ? [] : (["marker"] as const)),
-    ...(leave === undefined ? [] : (["leave"] as const)),
+    ...(leave === undefined && left === undefined ? [] : (["leave"] as const)),
   ];
   return asked
     .filter((what) => !slots.has(what))
     .map((what) => ({ key: `${name}.${what}`, remedy: `a slot's ${what} is not built yet on ${topology}` }));
 }
 
-function checkReplicas(name: string, { replicas }: Workload, { autoscales, name: topology }: Capabilities): Problem[] {
+function checkReplicas(name: string, { replicas }: Workload, can: Capabilities): Problem[] {
+  const { autoscales, eachNode, name: topology } = can;
+  if (replicas === "each-node")
+    return eachNode ? [] : [{ key: `${name}.replicas`, value: replicas, remedy: `${topology} has no nodes of yours` }];
   if (typeof replicas === "number") {
     return Number.isInteger(replicas) && replicas >= 1
       ? []

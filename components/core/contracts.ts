@@ -80,7 +80,10 @@ export interface Ready {
 }
 
 /** `volume`: by its full name, made if it is missing, never removed; `folder`: an absolute path on the host. */
-export type Mount = ({ readonly volume: string } | { readonly folder: string }) & { readonly path: string };
+export type Mount = ({ readonly volume: string } | { readonly folder: string }) & {
+  readonly path: string;
+  readonly readOnly?: boolean;
+};
 
 export interface Container {
   /** A key of the image lock file (`images.json`). */
@@ -110,6 +113,11 @@ export interface Container {
   readonly routes?: List<Route>;
   /** It calls public names itself (the object store's): it joins the edge network too, and trusts the edge's CA. */
   readonly callsEdge?: boolean;
+  /**
+   * Further networks of the stack, each made when it is first named: where containers live that a system starts itself,
+   * apart from everything else. Their full name is `<stack's prefix>-<name>`.
+   */
+  readonly joins?: List<string>;
   /** Folders that outlive the stack and are shared, as a backup's place. Needs `shared-folders`. */
   readonly mounts?: List<Mount>;
   /** A machine of the stack's config to run on; unset: where the topology likes. */
@@ -121,8 +129,9 @@ export interface Container {
 /** Scales: any number of equal replicas without a disk. */
 export interface Workload extends Container {
   readonly health: Health;
-  readonly replicas: number | { readonly min: number; readonly max: number };
-  /** Node labels that a replica's node must carry (swarm, machines in a cloud). */
+  /** `each-node`: one on every node that `nodes` allows, new ones too. */
+  readonly replicas: number | { readonly min: number; readonly max: number } | "each-node";
+  /** Node labels that a replica's node must carry (swarm, machines in a cloud). `role`: a swarm's own roles. */
   readonly nodes?: Dict<string>;
 }
 
@@ -155,6 +164,8 @@ export interface Slot extends Container {
   readonly nodes?: Dict<string>;
   /** What runs before this member goes for good. Not at a replacement, not when the whole stack is destroyed. */
   readonly leave?: Omit<Job, "once">;
+  /** What runs after it has gone for good: a cluster's books forget it. */
+  readonly left?: Omit<Job, "once">;
 }
 
 /** Runs to its end once, and again when `once`, the image or the command changes. A failure stops the deployment. */
@@ -326,6 +337,12 @@ export type Kind = keyof Kinds;
 export type Ask<K extends Kind> = Kinds[K]["ask"];
 export type Given<K extends Kind> = Kinds[K]["give"] & Ready;
 
+/** What a system wants of the proxy at the edge. */
+export interface EdgeWish {
+  /** Default: `traefik`, which brings ACME. `nginx`: unbuffered uploads of any size, as some vendors test with. */
+  readonly proxy: "traefik" | "nginx";
+}
+
 /** What a system or a recipe sees. The same function runs twice: first on paper, to be checked, then for real. */
 export interface Platform {
   /** Prefix of everything with a global name in this stack. */
@@ -343,6 +360,7 @@ export interface Platform {
   secret(name: string): Output<string>;
   /** A secret that the operator sets in the stack's config: `secrets: { <name>: … }`. */
   configured(name: string): Output<string>;
+  edge(wish: EdgeWish): void;
   need<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K>;
   run(name: string, workload: Workload): Running;
   job(name: string, job: Job): Ready;

@@ -2,7 +2,20 @@ import { output, type Output, secret } from "@pulumi/pulumi";
 
 import { backup } from "./backup.ts";
 import { check } from "./check.ts";
-import type { Ask, Container, Given, Job, Kind, List, Ready, Recipe, Slot, System, Workload } from "./contracts.ts";
+import type {
+  Ask,
+  Container,
+  EdgeWish,
+  Given,
+  Job,
+  Kind,
+  List,
+  Ready,
+  Recipe,
+  Slot,
+  System,
+  Workload,
+} from "./contracts.ts";
 import { refuse } from "./errors.ts";
 import { onPaper } from "./kinds.ts";
 import { BasePlatform } from "./platform.ts";
@@ -18,6 +31,8 @@ export interface Plan {
   readonly secrets: Set<string>;
   /** Names that were used twice. */
   readonly repeated: Set<string>;
+  /** What the system wants at the edge. */
+  readonly edge: EdgeWish;
 }
 
 /** Runs a system on paper: nothing is registered, no provider is loaded. */
@@ -28,14 +43,25 @@ export function planOf<C>(system: System<C>, config: C, site: Site, services: Se
   return paper.plan;
 }
 
-/** Every container of a plan, by name. */
+/** Every container of a plan, by name; also those that run only when a slot goes. */
 export function containers(plan: Plan): List<readonly [string, Container]> {
-  return [...plan.workloads, ...plan.slots, ...plan.jobs];
+  const farewells = [...plan.slots].flatMap(([name, { leave, left }]): (readonly [string, Container])[] => [
+    ...(leave === undefined ? [] : [[`${name}-leave`, leave] as const]),
+    ...(left === undefined ? [] : [[`${name}-left`, left] as const]),
+  ]);
+  return [...plan.workloads, ...plan.slots, ...plan.jobs, ...farewells];
+}
+
+/** Every image that a plan runs, by its key: the edge's too, and that of the job which marks a new disk. */
+export function imageKeys(plan: Plan): List<string> {
+  const marked = [...plan.slots.values()].some(({ disk }) => disk.marker !== undefined);
+  const keys = containers(plan).map(([, { image }]) => image);
+  return [...new Set([...keys, ...(marked ? ["toolbox"] : []), plan.edge.proxy])];
 }
 
 /** The names under which a workload's replicas listen: its own for one, numbered for more. */
 export function replicaNames(name: string, { replicas }: Workload): List<string> {
-  const count = typeof replicas === "number" ? replicas : replicas.max;
+  const count = replicas === "each-node" ? 1 : typeof replicas === "number" ? replicas : replicas.max;
   return Array.from({ length: count }, (_, index) => `${name}-${String(index + 1)}`);
 }
 
@@ -46,14 +72,18 @@ export function routesOf(plan: Plan): List<PlannedRoute> {
       (workload.routes ?? []).map((route) => ({
         ...route,
         to,
-        servers: servers(replicaNames(to, workload), workload, route.port),
+        ...target(workload, route.port),
+        hosts: replicaNames(to, workload),
+        of: "replicas" as const,
       })),
     ),
     ...[...plan.slots].flatMap(([to, slot]) =>
       (slot.routes ?? []).map((route) => ({
         ...route,
         to: route.pool ?? to,
-        servers: servers([to], slot, route.port),
+        ...target(slot, route.port),
+        hosts: [to],
+        of: "slots" as const,
       })),
     ),
   ]);
@@ -64,16 +94,14 @@ function pooled(routes: List<PlannedRoute>): List<PlannedRoute> {
   const byPath = new Map<string, PlannedRoute>();
   for (const route of routes) {
     const key = `${route.to} ${route.host}${route.path}`;
-    byPath.set(key, { ...route, servers: [...(byPath.get(key)?.servers ?? []), ...route.servers] });
+    byPath.set(key, { ...route, hosts: [...(byPath.get(key)?.hosts ?? []), ...route.hosts] });
   }
   return [...byPath.values()];
 }
 
-function servers(hosts: List<string>, { ports }: Container, key: string): List<string> {
-  const port = ports?.[key];
-  if (port === undefined) return []; // the check names it
-  const scheme = port.protocol === "h2c" ? "h2c" : "http";
-  return hosts.map((host) => `${scheme}://${host}:${String(port.number)}`);
+/** A port that is not there is the check's to name. */
+function target({ ports }: Container, key: string): Pick<PlannedRoute, "target"> {
+  return { target: ports?.[key] ?? { number: 0, protocol: "http" } };
 }
 
 /** Refuses a service used alone that its topology cannot run. */
@@ -86,14 +114,17 @@ export function checkAlone<K extends Kind>(recipe: Recipe<K>, name: string, ask:
   refuse([...check(plan, on.site, on.capabilities), ...routed]);
 }
 
+type Draft = Omit<Plan, "edge"> & { edge: EdgeWish };
+
 class Paper extends BasePlatform {
-  readonly plan: Plan = {
+  readonly plan: Draft = {
     needs: [],
     workloads: new Map(),
     slots: new Map(),
     jobs: new Map(),
     secrets: new Set(),
     repeated: new Set(),
+    edge: { proxy: "traefik" },
   };
   readonly ca: Output<string> = output("");
   readonly #site: Site;
@@ -112,6 +143,15 @@ class Paper extends BasePlatform {
   configured(name: string): Output<string> {
     this.plan.secrets.add(name);
     return this.#site.secrets[name] ?? secret("");
+  }
+
+  edge(wish: EdgeWish): void {
+    this.plan.edge = wish;
+  }
+
+  protected adopt<K extends Kind>(kind: K, name: string, given: Given<K>): Given<K> {
+    this.plan.needs.push({ kind, name, supplied: true });
+    return given;
   }
 
   protected supply<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K> {

@@ -3,6 +3,7 @@ import type { Output, Resource } from "@pulumi/pulumi";
 import type {
   Ask,
   Container,
+  EdgeWish,
   Endpoint,
   Given,
   Job,
@@ -18,6 +19,7 @@ import type {
   Workload,
 } from "./contracts.ts";
 import { restoreJob } from "./backup.ts";
+import { existingGiven } from "./existing.ts";
 import type { NamedDump, Site } from "./topology.ts";
 
 /** What paper and reality share: names, addresses, numbering. What they differ in is what making a thing means. */
@@ -60,6 +62,9 @@ export abstract class BasePlatform implements Platform {
   abstract secret(name: string): Output<string>;
   abstract configured(name: string): Output<string>;
   protected abstract supply<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K>;
+  /** A need that something met which exists already. */
+  protected abstract adopt<K extends Kind>(kind: K, name: string, given: Given<K>): Given<K>;
+  abstract edge(wish: EdgeWish): void;
   abstract job(name: string, job: Job): Ready;
   protected abstract makeWorkload(name: string, workload: Workload): List<Resource>;
   protected abstract makeSlot(name: string, slot: Slot): List<Resource>;
@@ -67,8 +72,13 @@ export abstract class BasePlatform implements Platform {
   /** What is supplied; with `restore` in the config, ready only when its data are back. */
   need<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K> {
     const before = this.dumps.length;
-    const supplied = this.supply(kind, name, ask);
-    const { restore } = this.#site;
+    const { restore, existing } = this.#site;
+    const there = existing[name];
+    const supplied =
+      there?.kind === kind
+        ? // What a row of `existing` gives is what its kind gives.
+          this.adopt(kind, name, existingGiven(name, there, this.configured.bind(this)))
+        : this.supply(kind, name, ask);
     const [dump] = this.dumps.slice(before);
     const restored =
       restore && dump && this.job(`${name}-restore`, restoreJob(restore, dump, this.configured.bind(this), [supplied]));

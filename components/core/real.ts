@@ -66,6 +66,16 @@ export class RealPlatform extends BasePlatform {
     return this.#on.site.secrets[name] ?? secret("");
   }
 
+  /** The plan has said it, before the first thing was made. */
+  edge(): void {
+    // nothing is left to do
+  }
+
+  protected adopt<K extends Kind>(kind: K, name: string, given: Given<K>): Given<K> {
+    this.supplied.push({ kind, name, given });
+    return given;
+  }
+
   protected supply<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K> {
     const Supplier = this.#on.services[kind];
     if (Supplier === undefined) throw new Error(`${kind}: not checked before it was made`);

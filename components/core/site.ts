@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { getStack, type Input, output, secret } from "@pulumi/pulumi";
 
 import type { Dict } from "./contracts.ts";
+import type { Existing } from "./existing.ts";
 import { resolveImage } from "./images.ts";
 import type { BackupPlace, Restore, Site } from "./topology.ts";
 
@@ -27,6 +28,8 @@ export interface SiteArgs {
   readonly mirror?: string | undefined;
   /** What systems ask the operator for, by name. */
   readonly secrets?: Dict<Input<string>>;
+  /** What exists already and is only pointed at, by the need's name: a company's S3, an OpenID provider. */
+  readonly existing?: Dict<Existing>;
   readonly backup?: { readonly everyHours: number; readonly keepDays: number; readonly to: BackupPlace } | undefined;
   readonly restore?: Restore | undefined;
 }
@@ -51,6 +54,7 @@ export function siteOf(args: SiteArgs): Site {
     protect: args.protect ?? true,
     image: (key) => resolveImage(key, choices),
     secrets: Object.fromEntries(Object.entries(args.secrets ?? {}).map(([key, value]) => [key, secret(output(value))])),
+    existing: args.existing ?? {},
     ...(backup ? { backup } : {}),
     ...(restore ? { restore } : {}),
   };

@@ -1,7 +1,23 @@
 import type { ComponentResourceOptions, Output, Resource } from "@pulumi/pulumi";
 
-import type { Dict, Dump, Job, Kind, List, Need, Peer, Ready, Route, Slot, Tier, Workload } from "./contracts.ts";
+import type {
+  Dict,
+  Dump,
+  EdgeWish,
+  Job,
+  Kind,
+  List,
+  Need,
+  Peer,
+  Port,
+  Ready,
+  Route,
+  Slot,
+  Tier,
+  Workload,
+} from "./contracts.ts";
 import type { Problem } from "./errors.ts";
+import type { Existing } from "./existing.ts";
 import type { Image } from "./images.ts";
 import type { ServiceClass } from "./service.ts";
 
@@ -20,8 +36,10 @@ export interface Runner {
 export interface Capabilities {
   readonly name: TopologyName;
   readonly runners: List<Runner>;
-  /** What it does for a slot beyond running it. */
+  /** What it does for a slot beyond running it. `leave`: before and after it goes. */
   readonly slots: ReadonlySet<"marker" | "leave">;
+  /** It has nodes, and can run one replica on each. */
+  readonly eachNode: boolean;
   /** Replicas may follow the load (`{ min, max }`). */
   readonly autoscales: boolean;
   /** Kinds that cannot be had here at all, with the reason and what to choose instead. */
@@ -58,15 +76,22 @@ export interface Site {
   /** The image for a key, or what is missing. */
   image(key: string): Image | Problem;
   readonly secrets: Dict<Output<string>>;
+  /** What exists already and is only pointed at, by the need's name. */
+  readonly existing: Dict<Existing>;
   readonly backup?: { readonly everyHours: number; readonly keepDays: number; readonly to: BackupPlace };
   /** Fill the stores, while they are still empty, from a backup. */
   readonly restore?: Restore;
 }
 
-/** A route together with the workload that answers it, and where its replicas listen. */
+/** A route together with what answers it: a workload, or the slots of a pool. */
 export interface PlannedRoute extends Route {
+  /** The workload, the slot, or the pool. */
   readonly to: string;
-  readonly servers: List<string>;
+  readonly target: Port;
+  /** Replicas by name, as a topology without a balancer of its own runs them; slots by theirs. */
+  readonly hosts: List<string>;
+  /** `replicas`: of one workload, known to a swarm by one name. */
+  readonly of: "replicas" | "slots";
 }
 
 /** A store's dump and the slot that it belongs to. */
@@ -88,7 +113,7 @@ export interface Topology {
   readonly passwords: Output<string>[];
   /** The providers that a component of this topology hands to its children. */
   readonly options: ComponentResourceOptions;
-  edge(routes: List<PlannedRoute>, parent: Resource, logicalName: string): Ready;
+  edge(routes: List<PlannedRoute>, wish: EdgeWish, parent: Resource, logicalName: string): Ready;
   workload(name: string, workload: Workload, parent: Resource, logicalName: string): Ready;
   slot(name: string, slot: Slot, parent: Resource, logicalName: string): Ready;
   job(name: string, job: Job, parent: Resource, logicalName: string): Ready;

@@ -1,13 +1,8 @@
-import type { Input } from "@pulumi/pulumi";
 import { stringify } from "yaml";
 
-import type { File, List, Workload } from "../core/contracts.ts";
+import type { File, Workload } from "../core/contracts.ts";
 import type { PlannedRoute, Site } from "../core/topology.ts";
-
-/** Who signs the edge's certificate. `key` is a secret. */
-export type EdgeTls =
-  | { readonly cert: Input<string>; readonly key: Input<string> }
-  | { readonly acme: { readonly email: string; readonly caServer?: string } };
+import type { EdgeArgs, EdgeTls } from "./edge.ts";
 
 const folder = "/run/traefik";
 /** Where ACME accounts and certificates are kept; the topology puts a disk there. */
@@ -17,9 +12,10 @@ export const acmeFolder = "/data";
  * The edge proxy. Its routes come from a file, as everything is known at deployment: it needs no access to the
  * container engine's API, which would be root on the machine.
  */
-export function traefik(site: Site, routes: List<PlannedRoute>, tls: EdgeTls): Workload {
+export function traefik(args: EdgeArgs): Workload {
+  const { site, routes, tls } = args;
   const files: File[] = [
-    { path: `${folder}/routes/routes.yml`, content: stringify(dynamic(routes, tls)) },
+    { path: `${folder}/routes/routes.yml`, content: stringify(dynamic(args)) },
     ...("acme" in tls
       ? []
       : [
@@ -86,7 +82,7 @@ function flags({ ports }: Site, tls: EdgeTls): string[] {
 }
 
 /** Traefik's dynamic configuration. */
-function dynamic(routes: List<PlannedRoute>, tls: EdgeTls): object {
+function dynamic({ routes, tls, backends }: EdgeArgs): object {
   const middlewares = {
     headers: { headers: { stsSeconds: 31536000, contentTypeNosniff: true, browserXssFilter: false } },
   };
@@ -105,7 +101,7 @@ function dynamic(routes: List<PlannedRoute>, tls: EdgeTls): object {
     transports[name] = { forwardingTimeouts: { responseHeaderTimeout: `${String(route.seconds ?? 60)}s` } };
     services[name] = {
       loadBalancer: {
-        servers: route.servers.map((url) => ({ url })),
+        servers: backends(route).hosts.map((host) => ({ url: address(host, route) })),
         serversTransport: name,
         passHostHeader: true,
         ...(route.sticky
@@ -132,6 +128,10 @@ function dynamic(routes: List<PlannedRoute>, tls: EdgeTls): object {
       options: { default: { minVersion: "VersionTLS12", sniStrict: "acme" in tls } },
     },
   };
+}
+
+function address(host: string, { target: { protocol, number } }: PlannedRoute): string {
+  return `${protocol === "h2c" ? "h2c" : "http"}://${host}:${String(number)}`;
 }
 
 /** Without a rule of its own a hidden path is nobody's: 404. */

@@ -2,12 +2,29 @@ import type { ComponentResourceOptions } from "@pulumi/pulumi";
 import type { z } from "zod";
 
 import type { System } from "../core/contracts.ts";
-import type { Topology, TopologyName } from "../core/topology.ts";
+import { type Plan, planOf } from "../core/plan.ts";
+import type { Services, Site, Topology, TopologyName } from "../core/topology.ts";
 import { Arkindex, arkindex, arkindexConfig } from "./arkindex.ts";
 import type { SystemComponent } from "./system.ts";
 
-/** A system as index.ts deploys it: its schema, its function, its component, and where it has been seen to work. */
-export interface SystemEntry<C> {
+/** Every system that can be deployed. A new one is its own file and a row here. */
+export const systems = {
+  arkindex: entry({ config: arkindexConfig, system: arkindex, component: Arkindex, on: ["docker"] }),
+} as const;
+export type SystemName = keyof typeof systems;
+
+/** A system's own part of a stack's config. Only that system's entry can read it: it parses it again. */
+export type SystemSettings = object;
+
+/** A system as index.ts deploys it. `on`: where it has been seen to work. */
+export interface SystemEntry {
+  readonly config: z.ZodType<object>;
+  readonly on: readonly TopologyName[];
+  plan(settings: SystemSettings, site: Site, services: Services): Plan;
+  make(name: string, settings: SystemSettings, on: Topology, opts: ComponentResourceOptions): SystemComponent<unknown>;
+}
+
+interface Row<C> {
   readonly config: z.ZodType<C>;
   readonly system: System<C>;
   readonly component: new (
@@ -18,10 +35,12 @@ export interface SystemEntry<C> {
   readonly on: readonly TopologyName[];
 }
 
-/** Every system that can be deployed. A new one is its own file and a row here. */
-export const systems = {
-  arkindex: { config: arkindexConfig, system: arkindex, component: Arkindex, on: ["docker"] } satisfies SystemEntry<
-    z.output<typeof arkindexConfig>
-  >,
-} as const;
-export type SystemName = keyof typeof systems;
+/** Ties a schema to the function and the component that read what it returns. */
+function entry<C extends object>({ config, system, component: Component, on: seenOn }: Row<C>): SystemEntry {
+  return {
+    config,
+    on: seenOn,
+    plan: (settings, site, services) => planOf(system, config.parse(settings), site, services),
+    make: (name, settings, on, opts) => new Component(name, { ...config.parse(settings), on }, opts),
+  };
+}

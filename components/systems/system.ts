@@ -26,7 +26,7 @@ export abstract class SystemComponent<C> extends ComponentResource {
     const platform = new RealPlatform(on, this, `${name}-`);
     const routes = routesOf(plan);
     // First: stores with a public name are called through it.
-    if (routes.length > 0) on.edge(routes, this, platform.logicalName("edge"));
+    if (routes.length > 0) on.edge(routes, plan.edge, this, platform.logicalName("edge"));
     system(platform, config);
     backup(platform, on.site);
     this.url = platform.url;

@@ -42,6 +42,7 @@ export function site(over: Partial<Site> = {}): Site {
     protect: true,
     image: (key) =>
       resolveImage(key, { overrides: {}, local: { toolbox: "toolbox:1", rehearsal: "rehearsal:1" }, rehearsal: true }),
+    existing: {},
     secrets: { pyrusLicence: secret("licence") },
     ...over,
   };

@@ -99,8 +99,8 @@ describe("ArangoDB", () => {
   });
 
   test("the coordinators answer one address together", () => {
-    expect(routesOf(plan("arangodb")).map(({ to, servers: of }) => [to, of])).toEqual([
-      ["coordinator", ["http://coordinator-1:8529", "http://coordinator-2:8529", "http://coordinator-3:8529"]],
+    expect(routesOf(plan("arangodb")).map(({ to, hosts }) => [to, hosts])).toEqual([
+      ["coordinator", ["coordinator-1", "coordinator-2", "coordinator-3"]],
     ]);
   });
 

@@ -19,7 +19,8 @@ export const dockerCapabilities: Capabilities = {
       limits: { bodyMiB: Infinity, seconds: Infinity },
     },
   ],
-  slots: new Set(),
+  slots: new Set(["marker", "leave"]),
+  eachNode: true,
   autoscales: false,
   refuses: {},
   nameLength: 63, // a DNS label
