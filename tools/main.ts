@@ -12,6 +12,7 @@ const commands: Readonly<Record<string, () => Promise<{ run(args: readonly strin
   swarm: () => import("./commands/swarm.ts"),
   bench: () => import("../bench/main.ts"),
   pulumi: () => import("./commands/pulumi.ts"),
+  images: () => import("./commands/images.ts"),
 };
 
 const [name = "", ...args] = process.argv.slice(2);
