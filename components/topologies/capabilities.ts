@@ -18,7 +18,6 @@ const everything: readonly Need[] = [
   "max-map-count",
   "shared-folders",
 ];
-const unlimited = { bodyMiB: Infinity, seconds: Infinity };
 
 /** Our own Docker API proxy, which ShinyProxy needs, starts containers: no cloud's managed runner does. */
 const noContainers = "ShinyProxy starts containers through Docker; choose swarm on this cloud's machines";

@@ -1,7 +1,7 @@
 /** What containers have in common on one Docker host and on a swarm: how a contract's terms become Docker's. */
 import { all, type Output } from "@pulumi/pulumi";
 
-import type { Container, Health, List, Probe } from "../core/contracts.ts";
+import type { Container, Health, Probe } from "../core/contracts.ts";
 import type { Image } from "../core/images.ts";
 import type { Site } from "../core/topology.ts";
 

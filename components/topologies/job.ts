@@ -1,7 +1,7 @@
 import type { Input, Output } from "@pulumi/pulumi";
 
 import type { FarewellArgs } from "../../ops/resources.ts";
-import type { Container, Job } from "../core/contracts.ts";
+import type { Container, Job, Slot } from "../core/contracts.ts";
 import { type Image, imageOf } from "../core/images.ts";
 import type { Site } from "../core/topology.ts";
 import { defaultMode, entry, environment, labels, userOf } from "./containers.ts";
@@ -51,15 +51,18 @@ export function jobArgs(
   };
 }
 
-/** Leaves a slot's marker on its new disk. */
-export function markerJob(path: string, marker: string): Omit<Job, "once"> {
+/**
+ * Leaves a slot's marker on its new disk. In the slot's own image, as its own user: the engine makes a new volume the
+ * image's, with the folder's owner, when it is first used.
+ */
+export function markerJob({ image, user, disk }: Slot, marker: string): Omit<Job, "once"> {
   return {
-    image: "toolbox",
+    image,
     tier: "data",
     cpu: 1,
     memoryMiB: 64,
-    user: "0:0",
-    command: ["touch", `${path}/${marker}`],
+    ...(user === undefined ? {} : { user }),
+    command: ["touch", `${disk.path}/${marker}`],
     seconds: 60,
   };
 }

@@ -186,9 +186,10 @@ export class DockerHost extends ComponentResource implements Topology {
   }
 
   /** Leaves the marker on a new volume. Not again: one that loses its data later has lost the marker too. */
-  #mark(name: string, { disk }: Slot, volume: docker.Volume, parent: Resource, logicalName: string): Resource[] {
+  #mark(name: string, slot: Slot, volume: docker.Volume, parent: Resource, logicalName: string): Resource[] {
+    const { disk } = slot;
     if (disk.marker === undefined) return [];
-    const args = jobArgs(this.site, this.#engine, `${name}-disk`, markerJob(disk.path, disk.marker), this.passwords);
+    const args = jobArgs(this.site, this.#engine, `${name}-disk`, markerJob(slot, disk.marker), this.passwords);
     return [
       new OpsJob(
         `${logicalName}-disk`,

@@ -221,7 +221,7 @@ export class Swarm extends ComponentResource implements Topology {
   #mark(name: string, slot: Slot, disk: Disk, parent: Resource, logicalName: string): Resource[] {
     const { marker, path } = slot.disk;
     if (marker === undefined) return [];
-    const args = jobArgs(this.site, this.#place, `${name}-disk`, markerJob(path, marker), this.passwords);
+    const args = jobArgs(this.site, this.#place, `${name}-disk`, markerJob(slot, marker), this.passwords);
     const { driverName, driverOptions } = disk;
     const mount = {
       source: disk.volume,

@@ -1,4 +1,4 @@
-import { connect, reach } from "../../../ops/docker.ts";
+import { connect, reach, said } from "../../../ops/docker.ts";
 import { describeNodes, listNodes } from "../../../ops/swarm.ts";
 import type { Dict, List } from "../../core/contracts.ts";
 import type { Problem } from "../../core/errors.ts";
@@ -26,7 +26,7 @@ export async function preflight(args: PreflightArgs): Promise<Problem[]> {
     const nodes = await listNodes(engine);
     return [...unknown(args.nodes, nodes), ...(await images(host, nodes.length, args))];
   } catch (error) {
-    return [manager(host, error instanceof Error ? error.message : String(error))];
+    return [manager(host, said(error) || "does not answer as a Docker engine does: is the swarm there, and on?")];
   }
 }
 

@@ -1,4 +1,4 @@
-import { type CustomResourceOptions, type Input, interpolate, type Output, type Resource } from "@pulumi/pulumi";
+import { type CustomResourceOptions, type Input, interpolate, type Output } from "@pulumi/pulumi";
 import type * as docker from "@pulumi/docker";
 
 import { Seat, seatConstraint } from "../../../ops/resources.ts";
@@ -88,10 +88,5 @@ export class Seats {
 
   #mount(slot: string, source: Input<string>, target: string, driver: object) {
     return { type: "volume", source, target, volumeOptions: { labels: labels(this.#site, slot), ...driver } };
-  }
-
-  /** For what has to wait until seats are chosen. */
-  get all(): Resource[] {
-    return [...this.#made.values()];
   }
 }

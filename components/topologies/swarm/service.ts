@@ -58,19 +58,21 @@ export function serviceSpec(site: Site, part: Part): Spec {
     logDriver: { name: "json-file", options: { "max-size": "10m", "max-file": "3" } },
   };
   const rolling = rollingOf(part);
+  const mode = replicas === "each-node" ? { global: true } : { replicated: { replicas } };
   const shape = {
     name: `${site.name}-${name}`,
     labels: labels(site, name),
-    mode: replicas === "each-node" ? { global: true } : { replicated: { replicas } },
     endpointSpec: { mode: part.endpointMode, ...(part.ports ? { ports: part.ports } : {}) },
     updateConfig: { ...rolling, failureAction: "rollback" },
     rollbackConfig: { ...rolling, failureAction: "pause" },
   };
   // Without the number of replicas: tasks carry the hash, and another number must not roll them.
-  const { mode: _replicas, ...rest } = shape;
-  const hash = hashOf({ ...rest, taskSpec, containerSpec });
+  const hash = hashOf({ ...shape, taskSpec, containerSpec });
   const marked = [...containerSpec.labels, { label: specLabel, value: hash }];
-  return { args: { ...shape, taskSpec: { ...taskSpec, containerSpec: { ...containerSpec, labels: marked } } }, hash };
+  return {
+    args: { ...shape, mode, taskSpec: { ...taskSpec, containerSpec: { ...containerSpec, labels: marked } } },
+    hash,
+  };
 }
 
 function containerSpecOf(site: Site, part: Part) {
@@ -111,13 +113,16 @@ function rollingOf({ update, stopFirst }: Part) {
 
 /** A secret where one went in: an environment's password must not be guessed from it. */
 function hashOf(spec: object): Output<string> {
-  return output<object>(spec).apply((plain) => createHash("sha256").update(canonical(plain)).digest("hex").slice(0, 16));
+  return output<object>(spec).apply((plain) =>
+    createHash("sha256").update(canonical(plain)).digest("hex").slice(0, 16),
+  );
 }
 
 /** JSON with sorted keys. */
 export function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
-  if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "null";
+  if (value === undefined) return "null";
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
   const entries = Object.entries(value).filter(([, inner]) => inner !== undefined);
   return `{${entries
     .sort(([a], [b]) => (a < b ? -1 : 1))
