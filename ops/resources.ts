@@ -1,5 +1,10 @@
-/** What programs import: the resources of the `ops` provider. Each needs an `OpsProvider` where defaults are disabled. */
+/**
+ * What programs import: the resources of the `ops` provider. Each needs an `OpsProvider` where defaults are disabled.
+ * `host` says where the work is done, so another one is no difference in a preview.
+ */
 import * as pulumi from "@pulumi/pulumi";
+
+export * from "./resources-swarm.ts";
 
 type Input<T> = pulumi.Input<T>;
 
@@ -70,7 +75,7 @@ export interface JobArgs {
   readonly host: Input<string>;
   /** The container's name, and what messages call it. An interrupted run is found again by it. */
   readonly name: Input<string>;
-  /** Has to be on the engine already. A change reruns the job. */
+  /** Has to be on the engine already; on a swarm its node pulls it. A change reruns the job. */
   readonly image: Input<string>;
   /** A change reruns the job. */
   readonly command: Input<readonly Input<string>[]>;
@@ -80,7 +85,7 @@ export interface JobArgs {
   /** Shows in `docker inspect`: only for images that cannot read files. */
   readonly secretEnv?: Input<Readonly<Record<string, Input<string>>>>;
   readonly files?: readonly JobFile[];
-  /** Names or ids, all joined before the start. None: no network at all. */
+  /** Names or ids, all joined before the start; on a swarm overlay networks' ids. None: no network at all. */
   readonly networks: Input<readonly Input<string>[]>;
   /** Default: the image's. */
   readonly user?: Input<string>;
@@ -95,8 +100,23 @@ export interface JobArgs {
   readonly labels?: Input<Readonly<Record<string, Input<string>>>>;
   /** Further values of four characters or more that errors show as `[secret]`; stored encrypted. */
   readonly redact?: Input<readonly Input<string>[]>;
-  /** `source`: a volume's name, or the absolute path of a folder of the engine's host. */
-  readonly mounts?: Input<readonly { readonly source: Input<string>; readonly path: Input<string> }[]>;
+  readonly mounts?: Input<readonly JobMount[]>;
+  /** Runs it somewhere on the swarm that `host` is a manager of. */
+  readonly swarm?: JobSwarm;
+}
+
+export interface JobMount {
+  /** A volume's name, or the absolute path of a folder of the engine's host. */
+  readonly source: Input<string>;
+  readonly path: Input<string>;
+  /** Of the volume, should it have to be made. Default `local`. */
+  readonly driver?: Input<string>;
+  readonly driverOptions?: Input<Readonly<Record<string, Input<string>>>>;
+}
+
+export interface JobSwarm {
+  /** As for `docker service create --constraint`, as `node.role==worker`. */
+  readonly constraints?: Input<readonly Input<string>[]>;
 }
 
 /**
@@ -104,17 +124,44 @@ export interface JobArgs {
  * that is not 0, and at the end of `seconds`. A change of `once`, `image`, `command` or `entrypoint` reruns it; any
  * other change is only noted for the next run. After a cancelled or killed `up` the container goes on, and the next
  * `up` waits for that one if it is still what is asked for.
+ *
+ * With `swarm` it is a service in mode replicated-job of that name: one task, never restarted, files as secrets
+ * (`secret`) and configs, all removed after it whatever the outcome. Throws as well when no node can take it for 20 s, or
+ * when the node cannot get the image.
  */
 export class Job extends pulumi.CustomResource {
   constructor(name: string, args: JobArgs, opts?: pulumi.CustomResourceOptions) {
-    const inputs = {
-      ...args,
-      secretEnv: args.secretEnv && pulumi.secret(args.secretEnv),
-      redact: args.redact && pulumi.secret(args.redact),
-      files: args.files?.map((file) => (file.secret ? { ...file, content: pulumi.secret(file.content) } : file)),
-    };
-    super("ops:index:Job", name, inputs, hide(opts, "secretEnv", "redact"));
+    super("ops:index:Job", name, sealed(args), hide(opts, "secretEnv", "redact"));
   }
+}
+
+export interface FarewellArgs {
+  /** The engine, or a swarm's managers. Where it is now counts, not where it was when the rest was stored. */
+  readonly host: Input<string>;
+  /** What runs at the delete. Any change is only noted. */
+  readonly job: Omit<JobArgs, "host" | "once">;
+}
+
+/**
+ * Runs a job when it is *deleted*, and nothing before: what a member does before it leaves (let the farewell depend on
+ * the member), or what the others do afterwards (let the member depend on the farewell). A job that fails fails the
+ * `up`, and the next one tries again; nothing that the farewell depends on is deleted until it has ended well. An update
+ * or a replacement of what it depends on does not run it. `deletedWith` in its options, naming something that goes only
+ * with the whole stack, lets `destroy` skip it.
+ */
+export class Farewell extends pulumi.CustomResource {
+  constructor(name: string, { host, job }: FarewellArgs, opts?: pulumi.CustomResourceOptions) {
+    super("ops:index:Farewell", name, { host, job: sealed(job) }, opts);
+  }
+}
+
+function sealed<A extends Pick<JobArgs, "secretEnv" | "redact" | "files">>(args: A): A {
+  return {
+    ...args,
+    secretEnv: args.secretEnv && pulumi.secret(args.secretEnv),
+    redact: args.redact && pulumi.secret(args.redact),
+    files: args.files?.map((file) => (file.secret ? { ...file, content: pulumi.secret(file.content) } : file)),
+  };
 }
 
 export interface CertificateArgs {

@@ -8,7 +8,9 @@ const commands: Readonly<Record<string, () => Promise<{ run(args: readonly strin
   start: () => import("./commands/start.ts"),
   stop: () => import("./commands/stop.ts"),
   test: () => import("./commands/test.ts"),
+  bench: () => import("../bench/main.ts"),
   pulumi: () => import("./commands/pulumi.ts"),
+  images: () => import("./commands/images.ts"),
 };
 
 const [name = "", ...args] = process.argv.slice(2);

@@ -6,6 +6,7 @@ import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { execa } from "execa";
+import { z } from "zod";
 
 import { local } from "../setup/paths.ts";
 import { plan, present, provide } from "./build.ts";
@@ -63,6 +64,12 @@ async function settled(): Promise<boolean> {
 async function registryAnswers(): Promise<boolean> {
   const bases = localImages.flatMap(({ base }) => base ?? []).slice(0, 1);
   return !(await execa("docker", ["pull", "--quiet", ...bases], { reject: false, timeout: 120_000 })).failed;
+}
+
+/** What was built here, by key: the list as it is on disk. */
+export async function built(): Promise<Record<string, string>> {
+  const written = await readFile(list, "utf8").catch(() => "{}");
+  return z.record(z.string(), z.string()).parse(JSON.parse(written));
 }
 
 async function writeList(tags: Record<string, string>): Promise<void> {

@@ -1,0 +1,98 @@
+/** Resources for a Docker Swarm. `host`: its managers, as `tcp://a:2375,tcp://b:2375`; the first that answers serves. */
+import * as pulumi from "@pulumi/pulumi";
+
+type Input<T> = pulumi.Input<T>;
+
+export interface ServiceGateArgs {
+  readonly host: Input<string>;
+  /** The service's id. A change replaces the gate, which waits anew. */
+  readonly service: Input<string>;
+  /**
+   * A hash of what the service is to run, which its containers carry as the label `platform-topologies.spec`
+   * (`taskSpec.containerSpec.labels`). A change replaces the gate; a change of the others waits for nothing.
+   */
+  readonly spec: Input<string>;
+  /** What messages call it. */
+  readonly name: Input<string>;
+  /** How long it may take, an image's pull included. */
+  readonly seconds: Input<number>;
+  /** Values of four characters or more that errors show as `[secret]`; stored encrypted. */
+  readonly redact?: Input<readonly Input<string>[]>;
+}
+
+/**
+ * Done when the service is what `spec` says, its update is complete, and every wanted task runs: healthy where the
+ * service has a health check, else for two seconds. A global service wants one task on each node that may take it, and
+ * at least one.
+ *
+ * Throws, with the failing task's error, its node and its last 20 log lines: once the update was rolled back or paused,
+ * one replica has failed three times, a node cannot get the image, no node can take a task for 20 s, the service is gone
+ * or somebody else has changed it, or at the end of `seconds`. What had failed before it began does not count. Deleting
+ * it does nothing.
+ */
+export class ServiceGate extends pulumi.CustomResource {
+  constructor(name: string, args: ServiceGateArgs, opts?: pulumi.CustomResourceOptions) {
+    const additionalSecretOutputs = [...(opts?.additionalSecretOutputs ?? []), "redact"];
+    const inputs = { ...args, redact: args.redact && pulumi.secret(args.redact) };
+    super("ops:index:ServiceGate", name, inputs, { ...opts, additionalSecretOutputs });
+  }
+}
+
+export interface SeatArgs {
+  readonly host: Input<string>;
+  /** Unique on the swarm: letters, digits, `-`, `_` and `.`. A change is another seat. */
+  readonly name: Input<string>;
+  /** What its node must be. A change does not move a seat. */
+  readonly constraints: {
+    readonly labels?: Readonly<Record<string, Input<string>>>;
+    readonly role?: "manager" | "worker";
+  };
+  /** A group's name, as `arangodb-dev/dbserver`: its seats share a node only when there are more seats than nodes. */
+  readonly spread: Input<string>;
+  /** A change chooses anew, another node where there is one, with an empty disk. The data on the old node stays there. */
+  readonly generation?: Input<string>;
+}
+
+/**
+ * The node that keeps a slot's disk, chosen once and kept: the node label `platform-topologies.seat.<name>` with the
+ * seat's `id` as its value, so that `node.labels.platform-topologies.seat.<name>==<id>` pins a service. A label that is
+ * there already, as after a lost state, is adopted. Among the ready, active nodes that satisfy `constraints` it takes
+ * the one with the fewest seats of its group, then of all, then the first by name. Throws when there is none.
+ *
+ * An operator may move the label (and the data); `refresh` then shows the new node. A label that is gone is put back on
+ * the same node by the next `up` after a refresh. Deleting a seat removes its labels; the volumes on its node stay.
+ */
+export class Seat extends pulumi.CustomResource {
+  /** The node's hostname. */
+  declare readonly node: pulumi.Output<string>;
+  declare readonly nodeId: pulumi.Output<string>;
+
+  constructor(name: string, args: SeatArgs, opts?: pulumi.CustomResourceOptions) {
+    super("ops:index:Seat", name, { ...args, node: undefined, nodeId: undefined }, opts);
+  }
+}
+
+/** The constraint, as of `docker service create`, that pins a task to a seat: `id` is the seat's. */
+export function seatConstraint(name: string, id: string): string {
+  return `node.labels.platform-topologies.seat.${name}==${id}`;
+}
+
+export interface NodeLabelsArgs {
+  readonly host: Input<string>;
+  /** The node's hostname. A change is another node. */
+  readonly node: Input<string>;
+  readonly labels: Input<Readonly<Record<string, Input<string>>>>;
+  /** Default: left as it is. One that was set goes back to `active` when it is set no more. */
+  readonly availability?: Input<"active" | "pause" | "drain">;
+}
+
+/**
+ * Sets labels on a node of the swarm; an update or delete removes those that it has set, and every other label stays.
+ * Throws when the node is unknown, naming those that there are. After a `refresh` the next `up` repairs what was changed
+ * by hand. Two of these must not set the same label of one node.
+ */
+export class NodeLabels extends pulumi.CustomResource {
+  constructor(name: string, args: NodeLabelsArgs, opts?: pulumi.CustomResourceOptions) {
+    super("ops:index:NodeLabels", name, { ...args }, opts);
+  }
+}
