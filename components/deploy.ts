@@ -21,6 +21,8 @@ export interface Outputs {
   readonly passwords: pulumi.Output<unknown>;
   readonly ca: pulumi.Output<string> | undefined;
   readonly images: Readonly<Record<string, string>>;
+  /** Where things are, on a topology of several nodes. */
+  readonly places: Readonly<Record<string, unknown>>;
 }
 
 /** A stack as its config describes it, checked on paper. */
@@ -86,6 +88,7 @@ export async function deploy(): Promise<Outputs> {
     endpoints: made.endpoints,
     passwords: pulumi.secret(made.passwords),
     ca: on.ca,
+    places: on.outputs ?? {},
     images: Object.fromEntries(images.map(({ key, ref }) => [key, ref])),
   };
 }
