@@ -11,7 +11,7 @@ import type { SystemComponent } from "./system.ts";
 /** Every system that can be deployed. A new one is its own file and a row here. */
 export const systems = {
   arangodb: entry({ config: arangodbConfig, system: arangodb, component: ArangoDb, on: ["docker"] }),
-  arkindex: entry({ config: arkindexConfig, system: arkindex, component: Arkindex, on: ["docker"] }),
+  arkindex: entry({ config: arkindexConfig, system: arkindex, component: Arkindex, on: ["docker", "swarm"] }),
 } as const;
 export type SystemName = keyof typeof systems;
 

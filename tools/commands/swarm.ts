@@ -11,10 +11,10 @@ import { interruptible } from "../setup/interrupt.ts";
 import { local } from "../setup/paths.ts";
 import { Problem } from "../setup/problem.ts";
 import { setup } from "../setup/setup.ts";
-import { Cluster, possible } from "../swarm/cluster.ts";
+import { possible } from "../swarm/claim.ts";
+import { Cluster } from "../swarm/cluster.ts";
 import { remove } from "../swarm/remove.ts";
 import { load } from "../swarm/record.ts";
-import { nodesOf } from "../swarm/swarm.ts";
 
 import type { Say } from "../setup/cache.ts";
 
@@ -130,7 +130,7 @@ async function status(): Promise<number> {
     return 1;
   }
   const cluster = Cluster.of(record);
-  const seen = await nodesOf(cluster.manager()).catch(() => []);
+  const seen = await cluster.view();
   for (const node of cluster.nodes) {
     const view = seen.find(({ Description }) => Description.Hostname === node);
     const power = (await cluster.isOn(node)) ? "on" : "off";
