@@ -158,6 +158,10 @@ class Paper extends BasePlatform {
     this.plan.edge = wish;
   }
 
+  protected offer(): void {
+    // nothing to give on paper
+  }
+
   protected adopt<K extends Kind>(kind: K, name: string, given: Given<K>): Given<K> {
     this.plan.needs.push({ kind, name, supplied: true });
     return given;
