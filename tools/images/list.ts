@@ -1,6 +1,6 @@
 /** The images that can be built here, in the order in which a deployment needs them. */
 import { imageLock } from "../../components/core/images.ts";
-import { mc, minio, nats, node, rehearsal, solr, telegraf, traefik } from "./parts.ts";
+import { dockerProxy, mc, minio, nats, node, rehearsal, solr, telegraf, traefik } from "./parts.ts";
 
 import type { Recipe } from "../setup/cache.ts";
 
@@ -38,6 +38,7 @@ export const localImages: readonly LocalImage[] = [
   { key: "nginx", version: "1.22", official: inLock("nginx") },
   { key: "telegraf", version: "1.37.2", official: inLock("telegraf"), parts: [telegraf] },
   { key: "rehearsal", version: "1", base: "node:24-slim", parts: [rehearsal], offlineParts: [node], quick: true },
+  { key: "docker-proxy", version: "1", base: "node:24-slim", parts: [dockerProxy], offlineParts: [node], quick: true },
 ];
 
 /** The reference in the image lock file, where versions live. */

@@ -54,9 +54,10 @@ export const telegraf: Recipe = goRecipe({
   ldflags: "-s -w -X github.com/influxdata/telegraf/internal.Version=1.37.2",
   tags: [
     "custom",
-    ...["docker", "cpu", "mem", "swap", "disk", "diskio", "net", "system", "processes", "internal"].map(
+    ...["docker", "http", "cpu", "mem", "swap", "disk", "diskio", "net", "system", "processes", "internal"].map(
       (name) => `inputs.${name}`,
     ),
+    "parsers.json",
     ...["influxdb", "health", "file"].map((name) => `outputs.${name}`),
   ].join(),
 });
@@ -69,30 +70,37 @@ export const node: Recipe = {
   make: (into) => copyFile(process.execPath, join(into, "node")),
 };
 
-export const rehearsal: Recipe = {
-  name: "rehearsal",
-  version: "1",
-  inputs: ["rehearsal", "package-lock.json"],
-  async make(into) {
-    await build({
-      entryPoints: [join(repo, "rehearsal/main.ts")],
-      outdir: into,
-      bundle: true,
-      // In pieces, so that a health probe, which runs every few seconds, does not parse the clients of every store.
-      splitting: true,
-      format: "esm",
-      platform: "node",
-      target: "node24",
-      minify: true,
-      legalComments: "none",
-      logLevel: "silent",
-      // Packages in CommonJS ask for Node's own modules through require.
-      banner: {
-        js: 'import{createRequire as rehearsalRequire}from"node:module";const require=rehearsalRequire(import.meta.url);',
-      },
-    });
-  },
-};
+export const rehearsal: Recipe = bundle("rehearsal");
+
+export const dockerProxy: Recipe = bundle("docker-proxy");
+
+/** A program of ours as JavaScript: the folder `name` of the checkout, from its main.ts. */
+function bundle(name: string): Recipe {
+  return {
+    name,
+    version: "1",
+    inputs: [name, "package-lock.json"],
+    async make(into) {
+      await build({
+        entryPoints: [join(repo, name, "main.ts")],
+        outdir: into,
+        bundle: true,
+        // In pieces, so that a health probe, which runs every few seconds, does not parse the clients of every store.
+        splitting: true,
+        format: "esm",
+        platform: "node",
+        target: "node24",
+        minify: true,
+        legalComments: "none",
+        logLevel: "silent",
+        // Packages in CommonJS ask for Node's own modules through require.
+        banner: {
+          js: 'import{createRequire as bundledRequire}from"node:module";const require=bundledRequire(import.meta.url);',
+        },
+      });
+    },
+  };
+}
 
 /** Solr with everything that it needs, from Maven Central: leaves `lib/`. */
 export const solr: Recipe = {
