@@ -299,7 +299,10 @@ export interface Kinds {
       /** Slots of another store whose machines these share. */
       readonly beside: List<string>;
       readonly federate: List<Peer>;
+      /** Durable topic exchanges. */
       readonly exchanges: List<string>;
+      /** Of each node; unset: the recipe's own. */
+      readonly memoryMiB?: number;
     };
     give: Store & Login;
   };
@@ -309,6 +312,11 @@ export interface Kinds {
       readonly keyspaces: List<string>;
       readonly peers: List<Peer>;
       readonly gib: number;
+      /** Of each node; unset: the recipe's own. Half of the memory is heap. */
+      readonly cpu?: number;
+      readonly memoryMiB?: number;
+      /** Numbers of nodes that are gone for good. */
+      readonly retired?: List<number>;
     };
     give: Store & Login;
   };

@@ -1,8 +1,17 @@
 import type { Services } from "../core/topology.ts";
+import { Cassandra } from "./cassandra.ts";
 import { ObjectStore } from "./objects.ts";
 import { Postgres } from "./postgres.ts";
+import { RabbitMq } from "./rabbitmq.ts";
 import { Redis } from "./redis.ts";
 import { Solr } from "./solr.ts";
 
 /** What supplies each kind where a topology knows nothing better: containers. */
-export const containerServices: Services = { postgres: Postgres, redis: Redis, objects: ObjectStore, solr: Solr };
+export const containerServices: Services = {
+  postgres: Postgres,
+  redis: Redis,
+  objects: ObjectStore,
+  solr: Solr,
+  amqp: RabbitMq,
+  cql: Cassandra,
+};

@@ -193,7 +193,8 @@ export class DockerHost extends ComponentResource implements Topology {
       cpu: 1,
       memoryMiB: 64,
       user: "0:0",
-      command: ["touch", `${disk.path}/${disk.marker}`],
+      // Without it the volume would have got its folder's mode from the server's image; the marker makes it look used.
+      command: ["sh", "-euc", `chmod 1777 ${disk.path}; touch ${disk.path}/${disk.marker}`],
       seconds: 60,
     } as const;
     const args = jobArgs(this.site, this.#engine, `${name}-disk`, job, this.passwords);
