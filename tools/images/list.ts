@@ -1,6 +1,6 @@
 /** The images that can be built here, in the order in which a deployment needs them. */
 import { imageLock } from "../../components/core/images.ts";
-import { mc, minio, node, rehearsal, solr, traefik } from "./parts.ts";
+import { mc, minio, nats, node, rehearsal, solr, telegraf, traefik } from "./parts.ts";
 
 import type { Recipe } from "../setup/cache.ts";
 
@@ -32,6 +32,11 @@ export const localImages: readonly LocalImage[] = [
   { key: "toolbox", version: "1", base: "debian:bookworm-slim" },
   { key: "traefik", version: "3.6.7", official: inLock("traefik"), parts: [traefik] },
   { key: "solr", version: "9.7.0", official: inLock("solr"), parts: [solr] },
+  { key: "nats", version: "2.10.27", official: inLock("nats"), parts: [nats] },
+  { key: "rabbitmq", version: "3.10", official: inLock("rabbitmq") },
+  { key: "influxdb", version: "1.6", official: inLock("influxdb") },
+  { key: "nginx", version: "1.22", official: inLock("nginx") },
+  { key: "telegraf", version: "1.37.2", official: inLock("telegraf"), parts: [telegraf] },
   { key: "rehearsal", version: "1", base: "node:24-slim", parts: [rehearsal], offlineParts: [node], quick: true },
 ];
 

@@ -38,6 +38,29 @@ export const mc: Recipe = goRecipe({
   ldflags: `-s -w -X ${mcCmd}.Version=2025-03-13T08:02:18Z -X ${mcCmd}.ReleaseTag=RELEASE.2025-03-13T08-02-18Z`,
 });
 
+export const nats: Recipe = goRecipe({
+  name: "nats-server",
+  module: "tools/go/nats",
+  package: "github.com/nats-io/nats-server/v2",
+  version: "2.10.27",
+});
+
+/** Telegraf with the plugins that the recipes configure: the whole of it takes twenty times as long. */
+export const telegraf: Recipe = goRecipe({
+  name: "telegraf",
+  module: "tools/go/telegraf",
+  package: "github.com/influxdata/telegraf/cmd/telegraf",
+  version: "1.37.2",
+  ldflags: "-s -w -X github.com/influxdata/telegraf/internal.Version=1.37.2",
+  tags: [
+    "custom",
+    ...["docker", "cpu", "mem", "swap", "disk", "diskio", "net", "system", "processes", "internal"].map(
+      (name) => `inputs.${name}`,
+    ),
+    ...["influxdb", "health", "file"].map((name) => `outputs.${name}`),
+  ].join(),
+});
+
 /** The Node that runs this: the npm package's, linked against nothing but the C and C++ libraries. */
 export const node: Recipe = {
   name: "node",
