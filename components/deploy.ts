@@ -5,7 +5,7 @@ import { parseConfig, type Settings } from "./config.ts";
 import { check } from "./core/check.ts";
 import { type Problem, refuse } from "./core/errors.ts";
 import type { Image } from "./core/images.ts";
-import { containers } from "./core/plan.ts";
+import { containers, imageKeys } from "./core/plan.ts";
 import { siteOf } from "./core/site.ts";
 import type { Site } from "./core/topology.ts";
 import { containerServices } from "./services/index.ts";
@@ -42,7 +42,6 @@ export function planStack(raw: Readonly<Record<string, unknown>>, stack: string)
   const { name = `${settings.system}-${stack}` } = settings;
   const site = siteOf({ ...settings, name, ports: topology.ports(settings) });
   const plan = entry.plan(system, site, containerServices);
-  const keys = [...new Set([...containers(plan).map(([, { image }]) => image), plan.edge.proxy])];
   return {
     problems: [
       ...problems,
@@ -54,7 +53,9 @@ export function planStack(raw: Readonly<Record<string, unknown>>, stack: string)
     settings,
     system,
     site,
-    images: keys.map((key) => site.image(key)).filter((image): image is Image => !("remedy" in image)),
+    images: imageKeys(plan)
+      .map((key) => site.image(key))
+      .filter((image): image is Image => !("remedy" in image)),
   };
 }
 

@@ -17,6 +17,32 @@ export function connect(host: string): Docker {
   return new Docker(options(host));
 }
 
+/** The addresses in `host`, which may name a swarm's managers: `tcp://a:2375,tcp://b:2375`. */
+export function addresses(host: string): string[] {
+  return host
+    .split(",")
+    .map((address) => address.trim())
+    .filter((address) => address !== "");
+}
+
+/** A client for the first of the addresses that answers, within 3 s; with one address it is just that. */
+export async function reach(host: string): Promise<Docker> {
+  const all = addresses(host);
+  const [only = host, ...others] = all;
+  if (others.length === 0) return connect(only);
+  try {
+    return await Promise.any(
+      all.map(async (address) => {
+        await ping(address, 3000);
+        return connect(address);
+      }),
+    );
+  } catch (error) {
+    const reasons = error instanceof AggregateError ? error.errors.map(text) : [text(error)];
+    throw new Error(`none of the managers answers: ${reasons.join("; ")}`, { cause: error });
+  }
+}
+
 /** Throws one sentence, naming the host and the remedy, unless the engine there answers within `milliseconds`. */
 export async function ping(host: string, milliseconds: number): Promise<void> {
   const to = options(host);
@@ -84,6 +110,18 @@ export function explain(error: unknown, host: string): Error {
   const reason = reasons[code];
   if (reason !== undefined) return new Error(`Docker at ${host} ${reason}`);
   return error instanceof Error ? error : new Error(`Docker at ${host}: ${String(error)}`);
+}
+
+/** The daemon's own words, without dockerode's wrapping. */
+export function said(error: unknown): string {
+  return text(error)
+    .replace(/^\(HTTP code \d+\) .*? - /, "")
+    .replace(/^rpc error: code = \w+ desc = /, "")
+    .trim();
+}
+
+function text(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Whether the engine answered with this status. */

@@ -18,13 +18,21 @@ export interface Handler {
   /** Does the work. Answers computed outputs, which are stored beside the inputs. */
   create(inputs: Values): Promise<Bag>;
   update(olds: Values, news: Values): Promise<Bag>;
+  /** What is so now, to be stored over the state; undefined when it is gone. */
+  read?(state: Values): Promise<Bag | undefined>;
   delete?(state: Values): Promise<void>;
+  /** Its id, of what create answered; default: its name in the program. */
+  id?(made: Bag): string;
 }
 
-/** A change of one of `replacing` makes a new one; of another input, an update. */
+/**
+ * A change of one of `replacing` makes a new one; of another input, an update; of `host`, nothing: it says where the work
+ * is done, and the engine stores the new one without a word.
+ */
 export function compare(inputs: z.ZodObject, replacing: readonly string[]): Handler["diff"] {
+  const shape = Object.keys(inputs.shape).filter((key) => key !== "host");
   return (olds, news) => {
-    const keys = changed(olds, news, Object.keys(inputs.shape));
+    const keys = changed(olds, news, shape);
     return { changes: keys.length > 0, replaces: keys.filter((key) => replacing.includes(key)) };
   };
 }

@@ -1,58 +1,74 @@
-/** A job's container: what it is made of, and its files. */
-import { createHash } from "node:crypto";
+/** A job's run as a container of one engine. */
 import { posix } from "node:path";
 
 import type Docker from "dockerode";
 import { pack } from "tar-stream";
-import { z } from "zod";
 
-import { answered } from "./docker.ts";
+import { answered, said } from "./docker.ts";
+import { fingerprint, label, mountsOf } from "./job-inputs.ts";
+import type { Asked, Run, Runner } from "./job-inputs.ts";
+import { lastLines } from "./logs.ts";
 
-const file = z.object({
-  path: z.string().startsWith("/"),
-  content: z.string(),
-  mode: z.number().int().optional(),
-  uid: z.number().int().optional(),
-  secret: z.boolean().optional(),
-});
+export function containerJobs(docker: Docker): Runner {
+  return {
+    takeOver: async (asked) => {
+      const found = await leftover(docker, asked.name);
+      if (!found) return undefined;
+      const container = docker.getContainer(found.Id);
+      const same = found.Config.Labels[label] === fingerprint(asked);
+      const { Status, ExitCode } = found.State;
+      if (same && (Status === "running" || (Status === "exited" && ExitCode === 0))) return runOf(container, asked);
+      await remove(container);
+      return undefined;
+    },
+    make: async (asked) => runOf(await make(docker, asked), asked),
+    clear: async (name) => {
+      if (await leftover(docker, name)) await remove(docker.getContainer(name));
+    },
+  };
+}
 
-export const inputs = z.object({
-  host: z.string(),
-  name: z.string(),
-  image: z.string(),
-  command: z.array(z.string()),
-  entrypoint: z.array(z.string()).optional(),
-  env: z.record(z.string(), z.string()).optional(),
-  secretEnv: z.record(z.string(), z.string()).optional(),
-  files: z.array(file).optional(),
-  networks: z.array(z.string()),
-  user: z.string().optional(),
-  memoryMiB: z.number().positive().optional(),
-  cpu: z.number().positive().optional(),
-  seconds: z.number().positive(),
-  once: z.string(),
-  labels: z.record(z.string(), z.string()).optional(),
-  redact: z.array(z.string()).optional(),
-  mounts: z.array(z.object({ source: z.string(), path: z.string().startsWith("/") })).optional(),
-});
+function runOf(container: Docker.Container, { name, memoryMiB }: Asked): Run {
+  return {
+    ending: async () => {
+      const { State } = await container.inspect().catch((error: unknown) => {
+        throw answered(error, 404) ? new Error(`${name} was removed by someone while it ran: run up again`) : error;
+      });
+      if (State.Status !== "exited" && State.Status !== "dead") return undefined;
+      if (State.ExitCode === 0) return { why: undefined };
+      const why = State.OOMKilled ? ` (out of memory: the limit is ${String(memoryMiB)} MiB)` : "";
+      return { why: `failed with exit code ${String(State.ExitCode)}${why}` };
+    },
+    stop: async () => {
+      await container.stop({ t: 10 }).catch(() => undefined); // it may have ended by itself meanwhile
+    },
+    lines: (count, secrets) => lastLines(container, count, secrets),
+    remove: () => remove(container),
+  };
+}
 
-type Asked = z.infer<typeof inputs>;
+async function leftover(docker: Docker, name: string): Promise<Docker.ContainerInspectInfo | undefined> {
+  try {
+    const found = await docker.getContainer(name).inspect();
+    if (found.Config.Labels[label] !== undefined) return found;
+  } catch (error) {
+    if (answered(error, 404)) return undefined;
+    throw error;
+  }
+  throw new Error(`a container ${name} exists that is not this job's: remove or rename it`);
+}
 
-/** Marks a container as a job's and says which. */
-export const label = "platform-topologies.job";
-
-const run = inputs.omit({ host: true, labels: true, redact: true, seconds: true });
-
-/** What a run depends on. Who can read the label can read the container's environment and files as well. */
-export function fingerprint(asked: Asked): string {
-  return createHash("sha256")
-    .update(JSON.stringify(run.parse(asked)))
-    .digest("hex")
-    .slice(0, 32);
+async function remove(container: Docker.Container): Promise<void> {
+  try {
+    await container.remove({ force: true, v: true }); // v: anonymous volumes of the image; named ones stay
+  } catch (error) {
+    // Gone, or going: another remove was first.
+    if (!answered(error, 404) && !answered(error, 409)) throw error;
+  }
 }
 
 /** Creates, fills, connects and starts the container. Nothing is left of one that could not be started. */
-export async function make(docker: Docker, asked: Asked): Promise<Docker.Container> {
+async function make(docker: Docker, asked: Asked): Promise<Docker.Container> {
   const container = await create(docker, asked);
   try {
     if (asked.files) await upload(container, asked.files);
@@ -84,11 +100,7 @@ async function create(docker: Docker, asked: Asked): Promise<Docker.Container> {
         LogConfig: { Type: "json-file", Config: { "max-size": "10m" } },
         Memory: asked.memoryMiB === undefined ? undefined : asked.memoryMiB * 1024 * 1024,
         NanoCpus: asked.cpu === undefined ? undefined : Math.round(asked.cpu * 1e9),
-        Mounts: (asked.mounts ?? []).map(({ source, path }) => ({
-          Type: source.startsWith("/") ? "bind" : "volume",
-          Source: source,
-          Target: path,
-        })),
+        Mounts: mountsOf(asked),
         // Further networks are joined before the start: only one can be given here by Engines before 25.
         NetworkMode: asked.networks[0] ?? "none",
       },
@@ -134,10 +146,4 @@ async function exists(container: Docker.Container, path: string): Promise<boolea
     if (answered(error, 404)) return false;
     throw error;
   }
-}
-
-/** The daemon's own words, without dockerode's wrapping. */
-function said(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  return message.replace(/^\(HTTP code \d+\) [^-]* - /, "").trim();
 }

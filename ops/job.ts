@@ -1,99 +1,69 @@
-import type Docker from "dockerode";
-import type { z } from "zod";
-
-import { answered, connect, explain } from "./docker.ts";
+import { explain, reach } from "./docker.ts";
 import { compare } from "./handler.ts";
 import type { Handler } from "./handler.ts";
-import { fingerprint, inputs, label, make } from "./job-container.ts";
+import { containerJobs } from "./job-container.ts";
+import { job as inputs } from "./job-inputs.ts";
+import type { Asked, Runner } from "./job-inputs.ts";
+import { serviceJobs } from "./job-service.ts";
 import { pause } from "./lifetime.ts";
-import { block, lastLines } from "./logs.ts";
-
-type Asked = z.infer<typeof inputs>;
+import { block } from "./logs.ts";
 
 /**
- * Runs a container to its end. A run that an ended provider left behind is found by its name and taken over, as the
- * work of a migration must neither be lost nor done twice.
+ * Runs a container to its end, on an engine or somewhere on a swarm. A run that an ended provider left behind is found by
+ * its name and taken over, as the work of a migration must neither be lost nor done twice.
  */
 export const job: Handler = {
-  inputs,
+  inputs: inputs.refine(({ swarm, networks }) => !swarm || networks.length > 0, {
+    path: ["networks"],
+    message: "a job on a swarm needs a network: a service cannot have none",
+  }),
   diff: compare(inputs, ["once", "image", "command", "entrypoint"]),
   create: async (given) => {
-    const asked = inputs.parse(given.plain);
-    const contents = (asked.files ?? []).filter((file) => file.secret).map((file) => file.content);
-    const secrets = [...given.secrets, ...(asked.redact ?? []), ...Object.values(asked.secretEnv ?? {}), ...contents];
-    try {
-      await run(connect(asked.host), asked, secrets);
-    } catch (error) {
-      throw explain(error, asked.host);
-    }
+    await runJob(inputs.parse(given.plain), given.secrets);
     return {};
   },
   update: () => Promise.resolve({}),
   delete: async (state) => {
-    const { host, name } = inputs.parse(state.plain);
+    const asked = inputs.parse(state.plain);
     try {
-      const docker = connect(host);
-      if (await leftover(docker, name)) await remove(docker.getContainer(name));
+      await (await runner(asked)).clear(asked.name);
     } catch (error) {
-      throw explain(error, host);
+      throw explain(error, asked.host);
     }
   },
 };
 
-async function run(docker: Docker, asked: Asked, secrets: readonly string[]): Promise<void> {
-  const container = (await takeOver(docker, asked)) ?? (await make(docker, asked));
-  const limit = Date.now() + asked.seconds * 1000;
+/** Throws unless it ends well. Nothing of it is left either way, unless it is interrupted. */
+export async function runJob(asked: Asked, hidden: readonly string[]): Promise<void> {
+  const contents = (asked.files ?? []).filter((file) => file.secret).map((file) => file.content);
+  const secrets = [...hidden, ...(asked.redact ?? []), ...Object.values(asked.secretEnv ?? {}), ...contents];
+  try {
+    await toItsEnd(await runner(asked), asked, secrets);
+  } catch (error) {
+    throw explain(error, asked.host);
+  }
+}
+
+async function runner({ host, swarm }: Asked): Promise<Runner> {
+  const docker = await reach(host);
+  return swarm ? serviceJobs(docker) : containerJobs(docker);
+}
+
+async function toItsEnd(jobs: Runner, asked: Asked, secrets: readonly string[]): Promise<void> {
+  const { name, seconds } = asked;
+  const run = (await jobs.takeOver(asked)) ?? (await jobs.make(asked));
+  const limit = Date.now() + seconds * 1000;
   for (;;) {
-    const { State } = await container.inspect().catch((error: unknown) => {
-      throw answered(error, 404) ? new Error(`${asked.name} was removed by someone while it ran: run up again`) : error;
-    });
-    if (State.Status === "exited" || State.Status === "dead") {
-      if (State.ExitCode === 0) return remove(container);
-      const why = State.OOMKilled ? ` (out of memory: the limit is ${String(asked.memoryMiB)} MiB)` : "";
-      return fail(container, `${asked.name} failed with exit code ${String(State.ExitCode)}${why}`, secrets);
+    const ending = await run.ending();
+    const late = Date.now() >= limit;
+    if (ending || late) {
+      if (!ending) await run.stop();
+      const why = ending ? ending.why : `did not end in ${String(seconds)} s and was stopped`;
+      const log = why === undefined ? [] : await run.lines(30, secrets);
+      await run.remove();
+      if (why === undefined) return;
+      throw new Error(`${name} ${why}${block("last log lines", log)}`);
     }
-    if (Date.now() >= limit) {
-      await container.stop({ t: 10 }).catch(() => undefined); // it may have ended by itself meanwhile
-      return fail(container, `${asked.name} did not end in ${String(asked.seconds)} s and was stopped`, secrets);
-    }
-    await pause(500, `${asked.name} was cancelled here and goes on in its container: the next up waits for it`);
-  }
-}
-
-/** The container of an earlier, interrupted create: running, or ended well. Any other of ours makes way. */
-async function takeOver(docker: Docker, asked: Asked): Promise<Docker.Container | undefined> {
-  const found = await leftover(docker, asked.name);
-  if (!found) return undefined;
-  const container = docker.getContainer(found.Id);
-  const same = found.Config.Labels[label] === fingerprint(asked);
-  const { Status, ExitCode } = found.State;
-  if (same && (Status === "running" || (Status === "exited" && ExitCode === 0))) return container;
-  await remove(container);
-  return undefined;
-}
-
-async function leftover(docker: Docker, name: string): Promise<Docker.ContainerInspectInfo | undefined> {
-  try {
-    const found = await docker.getContainer(name).inspect();
-    if (found.Config.Labels[label] !== undefined) return found;
-  } catch (error) {
-    if (answered(error, 404)) return undefined;
-    throw error;
-  }
-  throw new Error(`a container ${name} exists that is not this job's: remove or rename it`);
-}
-
-async function fail(container: Docker.Container, sentence: string, secrets: readonly string[]): Promise<never> {
-  const log = await lastLines(container, 30, secrets);
-  await remove(container);
-  throw new Error(sentence + block("last log lines", log));
-}
-
-async function remove(container: Docker.Container): Promise<void> {
-  try {
-    await container.remove({ force: true, v: true }); // v: anonymous volumes of the image; named ones stay
-  } catch (error) {
-    // Gone, or going: another remove was first.
-    if (!answered(error, 404) && !answered(error, 409)) throw error;
+    await pause(500, `${name} was cancelled here and goes on in its container: the next up waits for it`);
   }
 }

@@ -1,4 +1,4 @@
-/** A container's last words, without secrets. */
+/** A container's or task's last words, without secrets. */
 import type Docker from "dockerode";
 
 /** Shorter values would blank out half of every log. */
@@ -27,10 +27,38 @@ export async function lastLines(
     const { Config } = await container.inspect();
     const log = await container.logs({ stdout: true, stderr: true, tail: count + margin });
     const text = Config.Tty ? log.toString() : demultiplex(log);
-    return redact(text, secrets).replaceAll("\r", "").trimEnd().split("\n").slice(-count);
+    return tidy(text, count, secrets);
   } catch {
     return [];
   }
+}
+
+/** The same of a swarm's task, through its manager. A node that is cut off keeps its logs to itself. */
+export async function taskLines(
+  docker: Docker,
+  task: string,
+  count: number,
+  secrets: readonly string[],
+): Promise<string[]> {
+  const log = await new Promise<unknown>((resolve) => {
+    docker.modem.dial(
+      {
+        path: `/tasks/${task}/logs?stdout=true&stderr=true&tail=${String(count + margin)}`,
+        method: "GET",
+        statusCodes: { 200: true },
+        abortSignal: AbortSignal.timeout(5000),
+      },
+      (_error, answer) => {
+        resolve(answer);
+      },
+    );
+  });
+  // Services of ours have no terminal.
+  return Buffer.isBuffer(log) ? tidy(demultiplex(log), count, secrets) : [];
+}
+
+function tidy(text: string, count: number, secrets: readonly string[]): string[] {
+  return redact(text, secrets).replaceAll("\r", "").trimEnd().split("\n").slice(-count);
 }
 
 /** As a block below a sentence; nothing when there is nothing to show. */

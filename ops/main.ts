@@ -7,22 +7,32 @@ import process from "node:process";
 import { main } from "@pulumi/pulumi/provider/index.js";
 
 import { certificate } from "./certificate.ts";
+import { farewell } from "./farewell.ts";
 import { gate } from "./gate.ts";
 import type { Handler } from "./handler.ts";
 import { job } from "./job.ts";
+import { useLatestHost } from "./latest-host.ts";
 import { cancel, watchParent } from "./lifetime.ts";
+import { nodeLabels } from "./node-labels.ts";
+import { seat } from "./seat.ts";
+import { serviceGate } from "./service-gate.ts";
 import { stamp } from "./stamp.ts";
 import { values } from "./wire.ts";
 import type { Bag } from "./wire.ts";
 
 const handlers = new Map<string, Handler>([
   ["ops:index:Certificate", certificate],
+  ["ops:index:Farewell", farewell],
   ["ops:index:Gate", gate],
   ["ops:index:Job", job],
+  ["ops:index:NodeLabels", nodeLabels],
+  ["ops:index:Seat", seat],
+  ["ops:index:ServiceGate", serviceGate],
   ["ops:index:Stamp", stamp],
 ]);
 
 watchParent();
+useLatestHost();
 await main(
   {
     version: "0.1.0",
@@ -40,21 +50,24 @@ await main(
       return Promise.resolve({ inputs: news, failures: reasons.map((reason) => ({ property: "", reason })) });
     },
     diff: (_id, urn, olds: Bag, news: Bag) => Promise.resolve(find(urn).diff(values(olds), values(news))),
-    create: async (urn, inputs: Bag) => ({
-      id: nameOf(urn),
-      outs: { ...inputs, ...(await find(urn).create(values(inputs))) },
-    }),
+    create: async (urn, inputs: Bag) => {
+      const handler = find(urn);
+      const made = await handler.create(values(inputs));
+      return { id: handler.id?.(made) ?? nameOf(urn), outs: { ...inputs, ...made } };
+    },
     update: async (_id, urn, olds: Bag, news: Bag) => ({
       outs: { ...news, ...(await find(urn).update(values(olds), values(news))) },
     }),
-    delete: async (_id, urn, state: Bag) => {
-      try {
+    read: (id, urn, state: Bag) =>
+      plainly(async () => {
+        const handler = find(urn);
+        const now = handler.read ? await handler.read(values(state)) : {};
+        return now ? { id, props: { ...state, ...now } } : { id: "", props: {} };
+      }),
+    delete: (_id, urn, state: Bag) =>
+      plainly(async () => {
         await find(urn).delete?.(values(state));
-      } catch (error) {
-        if (error instanceof Error) error.stack = ""; // the SDK's server prints it
-        throw error;
-      }
-    },
+      }),
     cancel: () => {
       cancel();
       return Promise.resolve();
@@ -62,6 +75,16 @@ await main(
   },
   process.argv.slice(2),
 );
+
+/** The SDK's server prints the stack of what a read or delete throws. */
+async function plainly<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof Error) error.stack = "";
+    throw error;
+  }
+}
 
 /** `urn:pulumi:stack::project::parent$type::name`. */
 function find(urn: string): Handler {

@@ -1,7 +1,7 @@
 import type { Container, Health, Job, Need, Probe, Slot, Workload } from "./contracts.ts";
 import { type Problem, sentence } from "./errors.ts";
 import { checkExisting } from "./existing.ts";
-import { containers, type Plan } from "./plan.ts";
+import { containers, imageKeys, type Plan } from "./plan.ts";
 import type { Capabilities, Runner, Site } from "./topology.ts";
 
 /** The largest file that every topology's secret store carries. */
@@ -19,6 +19,10 @@ export function check(plan: Plan, site: Site, can: Capabilities): Problem[] {
     ...[...plan.secrets]
       .filter((name) => !(name in site.secrets))
       .map((name) => ({ key: `secrets.${name}`, remedy: `set it: pulumi config set --path --secret secrets.${name}` })),
+    ...imageKeys(plan).flatMap((key) => {
+      const image = site.image(key);
+      return "remedy" in image ? [image] : [];
+    }),
     ...containers(plan).flatMap(([name, container]) => checkContainer(name, container, site, can)),
     ...[...plan.workloads].flatMap(([name, workload]) => checkReplicas(name, workload, can)),
     ...[...plan.slots].flatMap(([name, slot]) => checkSlot(name, slot, can)),
@@ -39,8 +43,7 @@ function checkContainer(name: string, container: Container | Slot | Job, site: S
     problems.push({ key: `${name}.${key}`, remedy, ...(value === undefined ? {} : { value }) });
   };
   const image = site.image(container.image);
-  if ("remedy" in image) problems.push(image);
-  else if (container.secretEnv && image.secrets === "files") {
+  if (!("remedy" in image) && container.secretEnv && image.secrets === "files") {
     say("secretEnv", `${container.image} can read files: give it secret files, which no inspection shows`);
   }
   const full = `${site.name}-${name}`;

@@ -44,9 +44,20 @@ export function planOf<C>(system: System<C>, config: C, site: Site, services: Se
   return paper.plan;
 }
 
-/** Every container of a plan, by name. */
+/** Every container of a plan, by name; also those that run only when a slot goes. */
 export function containers(plan: Plan): List<readonly [string, Container]> {
-  return [...plan.workloads, ...plan.slots, ...plan.jobs];
+  const farewells = [...plan.slots].flatMap(([name, { leave, left }]): (readonly [string, Container])[] => [
+    ...(leave === undefined ? [] : [[`${name}-leave`, leave] as const]),
+    ...(left === undefined ? [] : [[`${name}-left`, left] as const]),
+  ]);
+  return [...plan.workloads, ...plan.slots, ...plan.jobs, ...farewells];
+}
+
+/** Every image that a plan runs, by its key: the edge's too, and that of the job which marks a new disk. */
+export function imageKeys(plan: Plan): List<string> {
+  const marked = [...plan.slots.values()].some(({ disk }) => disk.marker !== undefined);
+  const keys = containers(plan).map(([, { image }]) => image);
+  return [...new Set([...keys, ...(marked ? ["toolbox"] : []), plan.edge.proxy])];
 }
 
 /** The names under which a workload's replicas listen: its own for one, numbered for more. */

@@ -36,9 +36,11 @@ export interface SiteArgs {
 
 export function siteOf(args: SiteArgs): Site {
   const { backup, restore, mirror, ports = { http: 80, https: 443 } } = args;
+  const built = localImages();
   const choices = {
     overrides: args.images ?? {},
-    local: args.localImages ? localImages() : {},
+    local: args.localImages ? built : {},
+    built,
     rehearsal: args.rehearsal ?? false,
     ...(mirror === undefined ? {} : { mirror }),
   };

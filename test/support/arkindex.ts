@@ -129,7 +129,8 @@ export async function eventually<T>(probe: () => Promise<T | undefined>, seconds
 
 /** Runs a shell script in a container of this stack, or in a new one of `image` on its networks; output and exit code. */
 export async function inContainer(
-  where: { container: string } | { image: string; network: string; also?: readonly string[] },
+  where:
+    { container: string } | { image: string; network: string; also?: readonly string[]; binds?: readonly string[] },
   script: string,
 ): Promise<Reply> {
   if ("container" in where) {
@@ -146,7 +147,7 @@ export async function inContainer(
     Entrypoint: ["sh", "-c", script],
     Cmd: [],
     Labels: { "platform-topologies.test": "client" },
-    HostConfig: { NetworkMode: where.network },
+    HostConfig: { NetworkMode: where.network, Binds: [...(where.binds ?? [])] },
   });
   try {
     for (const more of where.also ?? []) await engine.getNetwork(more).connect({ Container: container.id });

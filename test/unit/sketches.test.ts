@@ -177,9 +177,9 @@ describe("a system is a pure function of its config", () => {
   });
 
   test.each<[string, Name, object, object, string[]]>([
-    ["a DB server", "arangodb", {}, { dbservers: { count: 4 } }, ["+ dbserver-4"]],
+    ["a DB server", "arangodb", {}, { dbservers: { count: 4 } }, ["+ dbserver-4", "+ dbserver-4-leave"]],
     ["a coordinator", "arangodb", {}, { coordinators: { count: 4 } }, ["+ coordinator-4"]],
-    ["a retired DB server", "arangodb", {}, { dbservers: { retired: [2] } }, ["- dbserver-2", "+ dbserver-4"]],
+    ["a retired DB server", "arangodb", {}, { dbservers: { retired: [2] } }, ["- dbserver-2", "- dbserver-2-leave", "+ dbserver-4", "+ dbserver-4-leave"]],
     ["an agent that is made again", "arangodb", {}, { rebuild: ["agent-2"] }, ["~ agent-2"]],
     ["a replica", "pyrus", {}, { replicas: { "web-api": 3 } }, ["~ web-api"]],
     ["nodes for one function", "pyrus", {}, { nodes: { files: { disk: "fast" } } }, ["~ files"]],

@@ -94,22 +94,53 @@ export const rehearsal: Recipe = {
   },
 };
 
-/** Solr with everything that it needs, from Maven Central: leaves `lib/`. */
-export const solr: Recipe = {
-  name: "solr",
-  version: "9.7.0",
-  inputs: ["tools/images/solr/pom.xml", "tools/images/solr/SolrServer.java"],
-  async make(into, say) {
-    let fetched = 0;
-    await loggedTo("solr")(
-      "Solr could not be made from Maven Central's libraries: see that mvn and javac of Java 17 are there (apt-get install maven openjdk-17-jdk-headless), check the network, and run the same command again",
-      "mvn",
-      ["-B", "-f", join(repo, "tools/images/solr/pom.xml"), "package", `-Dout=${into}`],
-      (line) => {
-        if (/Downloaded from .*\.jar /.test(line)) say(`${String(++fetched)} libraries fetched`);
-      },
-    );
-    // The compiler's leftovers.
-    for (const name of await readdir(into)) if (name !== "lib") await rm(join(into, name), { recursive: true });
-  },
+/** Solr with everything that it needs. */
+export const solr: Recipe = maven("solr", "9.7.0", ["SolrServer.java"]);
+
+export const cassandra: Recipe = maven("cassandra", "5.0.5");
+
+/** OpenSearch, dressed as Elasticsearch. */
+export const elasticsearch: Recipe = maven("elasticsearch", "2.15.0", [
+  "StandIn.java",
+  "Gate.java",
+  "JsonNames.java",
+  "resources",
+]);
+
+/** Cassandra's shell, as PyPI has it: leaves one wheel. The host fetches it: images know only public authorities. */
+export const cqlsh: Recipe = {
+  name: "cqlsh",
+  version: "6.1.3",
+  inputs: ["tools/images/cassandra/cqlsh.txt"],
+  make: (into) =>
+    loggedTo("cqlsh")(
+      "cqlsh could not be had from PyPI: see that pip is there (apt-get install python3-pip), check the network, and run the same command again",
+      "python3",
+      [
+        ...["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--require-hashes", "--dest", into],
+        ...["--requirement", join(repo, "tools/images/cassandra/cqlsh.txt")],
+      ],
+    ),
 };
+
+/** Libraries from Maven Central, and what is compiled against them: leaves `lib/`. */
+function maven(name: string, version: string, sources: readonly string[] = []): Recipe {
+  return {
+    name,
+    version,
+    inputs: ["pom.xml", ...sources].map((file) => `tools/images/${name}/${file}`),
+    async make(into, say) {
+      let fetched = 0;
+      await loggedTo(name)(
+        `${name} could not be made from Maven Central's libraries: see that mvn and javac of Java 17 are there (apt-get install maven openjdk-17-jdk-headless), check the network, and run the same command again`,
+        "mvn",
+        ["-B", "-f", join(repo, `tools/images/${name}/pom.xml`), "package", `-Dout=${into}`],
+        (line) => {
+          if (/Downloaded from .*\.jar /.test(line)) say(`${String(++fetched)} libraries fetched`);
+        },
+      );
+      // The compiler's leftovers.
+      for (const left of await readdir(into)) if (left !== "lib") await rm(join(into, left), { recursive: true });
+    },
+  };
+}

@@ -1,14 +1,14 @@
 import { all, type Output } from "@pulumi/pulumi";
 import type * as docker from "@pulumi/docker";
 
-import type { Container, File, Health, Probe, Tier } from "../../core/contracts.ts";
+import type { Container, File, Health, Probe } from "../../core/contracts.ts";
 import type { Image } from "../../core/images.ts";
 import type { Site } from "../../core/topology.ts";
 import { type Engine, labels } from "./engine.ts";
 
-/** Names in the container's networks: the tiers that it joins and how it is called there. */
+/** The networks that it joins, and how it is called there. */
 interface Joins {
-  readonly tiers: readonly Tier[];
+  readonly networks: readonly string[];
   readonly aliases: readonly string[];
 }
 
@@ -30,7 +30,10 @@ export function containerArgs(
     ...(user === undefined ? {} : { user }),
     envs: environment(container, image),
     uploads: (container.files ?? []).map(upload),
-    networksAdvanced: joins.tiers.map((tier) => ({ name: engine.network(tier).id, aliases: [...joins.aliases] })),
+    networksAdvanced: joins.networks.map((network) => ({
+      name: engine.network(network).id,
+      aliases: [...joins.aliases],
+    })),
     healthcheck: healthcheck(container, image),
     labels: labels(site, name),
     volumes: mounts(container),
@@ -81,11 +84,11 @@ function upload({ path, content, mode = defaultMode }: File): docker.types.input
 export const defaultMode = 0o444;
 
 export function mounts({ mounts: asked = [] }: Container): docker.types.input.ContainerVolume[] {
-  return asked.map((mount) =>
-    "folder" in mount
-      ? { hostPath: mount.folder, containerPath: mount.path }
-      : { volumeName: mount.volume, containerPath: mount.path },
-  );
+  return asked.map((mount) => ({
+    ...("folder" in mount ? { hostPath: mount.folder } : { volumeName: mount.volume }),
+    containerPath: mount.path,
+    ...(mount.readOnly === true ? { readOnly: true } : {}),
+  }));
 }
 
 function healthcheck(

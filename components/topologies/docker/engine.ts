@@ -31,7 +31,9 @@ export class Engine {
   readonly host: string;
   readonly #key: string;
   readonly #options: ComponentResourceOptions;
+  readonly #site: Site;
   readonly #networks: Dict<docker.Network>;
+  readonly #joined = new Map<string, docker.Network>();
   readonly #images = new Map<string, docker.RemoteImage>();
 
   /** `tiers`: the networks that it needs; a further machine has `app` alone. */
@@ -44,6 +46,7 @@ export class Engine {
     options: ComponentResourceOptions,
   ) {
     this.host = host;
+    this.#site = site;
     this.#key = key;
     const provider = new docker.Provider(
       `docker${suffix(key)}`,
@@ -74,21 +77,30 @@ export class Engine {
     return mergeOptions(mergeOptions(this.#options, { parent }), more);
   }
 
-  network(tier: Tier): docker.Network {
-    const network = this.#networks[tier] ?? this.#networks.app;
-    if (network === undefined) throw new Error(`no network for ${tier}`);
-    return network;
+  /** A tier's network, or one that a container joins by name, made when it is first named. */
+  network(name: string): docker.Network {
+    const known = this.#networks[name] ?? this.#joined.get(name);
+    if (known !== undefined) return known;
+    const made = new docker.Network(
+      `${name}${suffix(this.#key)}`,
+      { name: `${this.#site.name}-${name}`, driver: "bridge", labels: labels(this.#site, name) },
+      this.#options,
+    );
+    this.#joined.set(name, made);
+    return made;
   }
 
   /** The networks that a container joins, outermost first. */
-  networksOf(container: Container, isSlot: boolean): Tier[] {
-    if (this.#networks.data === undefined) return ["app"];
+  networksOf(container: Container, isSlot: boolean): string[] {
+    const { joins = [] } = container;
+    if (this.#networks.data === undefined) return ["app", ...joins];
     const edge = container.tier === "edge" || container.callsEdge === true || (container.routes ?? []).length > 0;
     const data = container.tier === "data" || (container.tier === "app" && !isSlot);
     return [
       ...(edge ? ["edge" as const] : []),
       ...(container.tier === "app" ? ["app" as const] : []),
       ...(data ? ["data" as const] : []),
+      ...joins,
     ];
   }
 

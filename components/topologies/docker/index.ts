@@ -8,19 +8,8 @@ import {
 import * as docker from "@pulumi/docker";
 import * as random from "@pulumi/random";
 
-import { Certificate, Gate, Job as OpsJob, OpsProvider } from "../../../ops/resources.ts";
-import type {
-  Container,
-  Dict,
-  EdgeWish,
-  Health,
-  Job,
-  List,
-  Ready,
-  Slot,
-  Tier,
-  Workload,
-} from "../../core/contracts.ts";
+import { Certificate, Farewell, Gate, Job as OpsJob, OpsProvider } from "../../../ops/resources.ts";
+import type { Container, Dict, EdgeWish, Health, Job, List, Ready, Slot, Workload } from "../../core/contracts.ts";
 import { type Image, imageOf } from "../../core/images.ts";
 import { replicaNames } from "../../core/plan.ts";
 import type { Capabilities, PlannedRoute, Services, Site, Topology } from "../../core/topology.ts";
@@ -28,8 +17,9 @@ import { containerServices } from "../../services/index.ts";
 import { type EdgeTls, edgeProxy } from "../../services/edge.ts";
 import { acmeFolder } from "../../services/traefik.ts";
 import { dockerCapabilities } from "./capabilities.ts";
-import { containerArgs, defaultMode, entry, environment, mounts } from "./container.ts";
+import { containerArgs, mounts } from "./container.ts";
 import { Engine, labels } from "./engine.ts";
+import { jobArgs } from "./job.ts";
 
 /** Who signs the edge's certificate: a local authority of this stack's own, the caller's files, or ACME. */
 export type DockerTls =
@@ -105,7 +95,7 @@ export class DockerHost extends ComponentResource implements Topology {
       backends: ({ hosts }) => ({ hosts, watch: false }),
     });
     const args = this.#container("edge", workload, imageOf(this.site, workload.image), {
-      tiers: ["edge"],
+      networks: ["edge"],
       aliases: ["edge", ...(workload.names ?? [])],
     });
     const disk = tls.mode === "acme" ? this.#volume("edge", logicalName, parent) : undefined;
@@ -123,12 +113,12 @@ export class DockerHost extends ComponentResource implements Topology {
 
   workload(name: string, workload: Workload, parent: Resource, logicalName: string): Ready {
     const engine = this.#on(workload);
-    const tiers = engine.networksOf(workload, false);
+    const networks = engine.networksOf(workload, false);
     const ready: Resource[] = [];
     for (const replica of replicaNames(name, workload)) {
       const index = replica.slice(name.length);
       const aliases = [name, replica, ...(workload.names ?? [])];
-      const args = this.#container(replica, workload, imageOf(this.site, workload.image), { tiers, aliases });
+      const args = this.#container(replica, workload, imageOf(this.site, workload.image), { networks, aliases });
       // One after another: a change takes one replica at a time out of service.
       ready.push(...this.#start(replica, workload, logicalName + index, parent, engine, args, ready).ready);
     }
@@ -137,47 +127,26 @@ export class DockerHost extends ComponentResource implements Topology {
 
   slot(name: string, slot: Slot, parent: Resource, logicalName: string): Ready {
     const volume = this.#volume(name, logicalName, parent);
+    const before = [
+      ...this.#mark(name, slot, volume, parent, logicalName),
+      // Goes after the container, which depends on it.
+      ...this.#farewell(`${name}-left`, slot.left, parent, `${logicalName}-left`, []),
+    ];
     const args = this.#container(name, slot, imageOf(this.site, slot.image), {
-      tiers: this.#engine.networksOf(slot, true),
+      networks: this.#engine.networksOf(slot, true),
       aliases: [name, ...(slot.names ?? [])],
     });
     const volumes = [...mounts(slot), { volumeName: volume.name, containerPath: slot.disk.path }];
-    return this.#start(name, slot, logicalName, parent, this.#engine, { ...args, volumes });
+    const started = this.#start(name, slot, logicalName, parent, this.#engine, { ...args, volumes }, before);
+    this.#farewell(`${name}-leave`, slot.leave, parent, `${logicalName}-leave`, started.ready);
+    return started;
   }
 
   job(name: string, job: Job, parent: Resource, logicalName: string): Ready {
     const engine = this.#on(job);
-    const image = imageOf(this.site, job.image);
-    const { entrypoints, command } = entry(job);
-    const user = job.user ?? (image.rehearsing ? "65534:65534" : undefined);
     const made = new OpsJob(
       logicalName,
-      {
-        host: engine.host,
-        name: `${this.site.name}-${name}`,
-        image: engine.image(image),
-        ...(entrypoints ? { entrypoint: entrypoints } : {}),
-        command: command ?? [],
-        env: environment(job, image).apply((pairs) => Object.fromEntries(pairs.map((pair) => split(pair)))),
-        files: (job.files ?? []).map(({ path, content, secret = false, mode = defaultMode }) => ({
-          path,
-          content,
-          secret,
-          mode,
-        })),
-        networks: engine.networksOf(job, job.tier === "data").map((tier) => engine.network(tier).id),
-        mounts: (job.mounts ?? []).map((mount) => ({
-          source: "folder" in mount ? mount.folder : mount.volume,
-          path: mount.path,
-        })),
-        ...(user === undefined ? {} : { user }),
-        memoryMiB: job.memoryMiB,
-        cpu: job.cpu,
-        seconds: job.seconds,
-        once: job.once,
-        labels: Object.fromEntries(labels(this.site, name).map(({ label, value }) => [label, value])),
-        redact: [...this.passwords],
-      },
+      { host: engine.host, once: job.once, ...jobArgs(this.site, engine, name, job, this.passwords) },
       { parent, dependsOn: this.#after(job) },
     );
     return { ready: [made] };
@@ -207,12 +176,54 @@ export class DockerHost extends ComponentResource implements Topology {
     name: string,
     container: Container & { readonly health: Health },
     image: Image,
-    joins: { tiers: List<Tier>; aliases: List<string> },
+    joins: { networks: List<string>; aliases: List<string> },
   ) {
     const args = containerArgs(this.site, this.#on(container), name, container, image, joins);
     if (!container.needs?.includes("container-api")) return args;
     const socket = { hostPath: "/var/run/docker.sock", containerPath: "/var/run/docker.sock" };
     return { ...args, volumes: [...mounts(container), socket] };
+  }
+
+  /** Leaves the marker on a new volume. Not again: one that loses its data later has lost the marker too. */
+  #mark(name: string, { disk }: Slot, volume: docker.Volume, parent: Resource, logicalName: string): Resource[] {
+    if (disk.marker === undefined) return [];
+    const job = {
+      image: "toolbox",
+      tier: "data",
+      cpu: 1,
+      memoryMiB: 64,
+      user: "0:0",
+      command: ["touch", `${disk.path}/${disk.marker}`],
+      seconds: 60,
+    } as const;
+    const args = jobArgs(this.site, this.#engine, `${name}-disk`, job, this.passwords);
+    return [
+      new OpsJob(
+        `${logicalName}-disk`,
+        { ...args, host: this.#engine.host, mounts: [{ source: volume.name, path: disk.path }], once: "1" },
+        { parent },
+      ),
+    ];
+  }
+
+  /** A job for when a member goes for good; when the whole stack goes, its network goes with it, and nothing runs. */
+  #farewell(
+    name: string,
+    job: Slot["leave"],
+    parent: Resource,
+    logicalName: string,
+    dependsOn: List<Resource>,
+  ): Resource[] {
+    if (job === undefined) return [];
+    const args = jobArgs(this.site, this.#engine, name, job, this.passwords);
+    const deletedWith = this.#engine.network("data");
+    return [
+      new Farewell(
+        logicalName,
+        { host: this.#engine.host, job: args },
+        { parent, dependsOn: [...dependsOn], deletedWith },
+      ),
+    ];
   }
 
   #volume(name: string, logicalName: string, parent: Resource): docker.Volume {
@@ -256,9 +267,4 @@ export class DockerHost extends ComponentResource implements Topology {
     );
     return { ready: [gate] };
   }
-}
-
-function split(pair: string): [string, string] {
-  const at = pair.indexOf("=");
-  return [pair.slice(0, at), pair.slice(at + 1)];
 }

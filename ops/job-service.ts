@@ -1,0 +1,188 @@
+/** A job's run as a swarm service in mode replicated-job: one task, never restarted. */
+import { setTimeout as sleep } from "node:timers/promises";
+
+import type Docker from "dockerode";
+import { z } from "zod";
+
+import { answered, said } from "./docker.ts";
+import { fingerprint, label, mountsOf } from "./job-inputs.ts";
+import type { Asked, Run, Runner } from "./job-inputs.ts";
+import { fileReferences, removeFiles } from "./job-files.ts";
+import { taskLines } from "./logs.ts";
+import { listNodes, listTasks } from "./swarm.ts";
+import type { Task } from "./swarm.ts";
+
+/** How long no node may take the task, as one may just be coming back. */
+const unplacedLimit = 20_000;
+/** How long a removed run's container may take to end. */
+const endLimit = 15_000;
+
+const serviceShape = z.object({
+  ID: z.string(),
+  Spec: z.object({ Labels: z.record(z.string(), z.string()).nullish() }),
+});
+
+export function serviceJobs(docker: Docker): Runner {
+  return {
+    takeOver: async (asked) => {
+      const found = await leftover(docker, asked.name);
+      if (!found) return undefined;
+      const run = runOf(docker, found.id, asked);
+      // One that has failed, or is not what is asked for.
+      if (found.fingerprint === fingerprint(asked)) {
+        const ending = await run.ending();
+        if (ending?.why === undefined) return run;
+      }
+      await remove(docker, found.id, asked.name);
+      return undefined;
+    },
+    make: async (asked) => runOf(docker, await make(docker, asked), asked),
+    clear: async (name) => {
+      const found = await leftover(docker, name);
+      if (found) await remove(docker, found.id, name);
+      else await removeFiles(docker, name);
+    },
+  };
+}
+
+function runOf(docker: Docker, id: string, asked: Asked): Run {
+  const { name } = asked;
+  let unplacedSince: number | undefined;
+  let last: Task | undefined;
+  return {
+    ending: async () => {
+      const tasks = await listTasks(docker, id);
+      if (tasks.length === 0 && !(await exists(docker, id))) {
+        throw new Error(`${name} was removed by someone while it ran: run up again`);
+      }
+      last = tasks[0];
+      if (last?.Status.State === "complete") return { why: undefined };
+      if (last && ended.includes(last.Status.State)) return { why: await reason(docker, last, asked) };
+      const { State, Err } = last?.Status ?? { State: "new", Err: "" };
+      unplacedSince = State === "pending" && Err !== "" ? (unplacedSince ?? Date.now()) : undefined;
+      if (Date.now() - (unplacedSince ?? Date.now()) < unplacedLimit) return undefined;
+      return { why: `could not be placed: ${Err}` };
+    },
+    // A service's task cannot be stopped: it ends when the service goes.
+    stop: () => Promise.resolve(),
+    lines: (count, secrets) => (last ? taskLines(docker, last.ID, count, secrets) : Promise.resolve([])),
+    remove: () => remove(docker, id, name),
+  };
+}
+
+const ended = ["failed", "rejected", "shutdown", "orphaned", "remove"];
+
+async function reason(docker: Docker, { NodeID, Status }: Task, { image, memoryMiB }: Asked): Promise<string> {
+  const nodes = await listNodes(docker);
+  const node = nodes.find(({ ID }) => ID === NodeID)?.Description.Hostname;
+  const on = node === undefined ? "" : ` on node ${node}`;
+  if (/no such image/i.test(Status.Err)) {
+    return `could not be started${on}: the node cannot get the image ${image}: push it to a registry that the node reaches`;
+  }
+  const code = Status.ContainerStatus?.ExitCode ?? 0;
+  if (Status.State === "failed" && code !== 0) {
+    // The engine does not tell a swarm what killed it.
+    const why =
+      code === 137 && memoryMiB !== undefined ? ` (killed: the memory limit is ${String(memoryMiB)} MiB)` : "";
+    return `failed with exit code ${String(code)}${on}${why}`;
+  }
+  return `${Status.State === "rejected" ? "could not be started" : "failed"}${on}: ${Status.Err || Status.Message}`;
+}
+
+async function make(docker: Docker, asked: Asked): Promise<string> {
+  try {
+    return (await docker.createService(await specOf(docker, asked))).id;
+  } catch (error) {
+    await removeFiles(docker, asked.name).catch(() => undefined);
+    throw new Error(`${asked.name} could not be created: ${said(error)}`, { cause: error });
+  }
+}
+
+/** Engines before 25 pass it over. */
+const privileges: Docker.Privileges & { NoNewPrivileges: boolean } = { NoNewPrivileges: true };
+
+async function specOf(docker: Docker, asked: Asked): Promise<Docker.CreateServiceOptions> {
+  const { Secrets, Configs } = await fileReferences(docker, asked);
+  const env = Object.entries({ ...asked.env, ...asked.secretEnv }).map(([key, value]) => `${key}=${value}`);
+  return {
+    Name: asked.name,
+    Labels: { ...asked.labels, [label]: fingerprint(asked) },
+    Mode: { ReplicatedJob: { MaxConcurrent: 1, TotalCompletions: 1 } },
+    TaskTemplate: {
+      ContainerSpec: {
+        Image: asked.image,
+        Args: asked.command,
+        ...(asked.entrypoint ? { Command: asked.entrypoint } : {}),
+        Env: env,
+        ...(asked.user === undefined ? {} : { User: asked.user }),
+        Labels: { ...asked.labels },
+        CapabilityDrop: ["ALL"],
+        Privileges: privileges,
+        Mounts: mountsOf(asked),
+        Secrets,
+        Configs,
+      },
+      Resources: {
+        Limits: {
+          ...(asked.memoryMiB === undefined ? {} : { MemoryBytes: asked.memoryMiB * 1024 * 1024 }),
+          ...(asked.cpu === undefined ? {} : { NanoCPUs: Math.round(asked.cpu * 1e9) }),
+        },
+      },
+      RestartPolicy: { Condition: "none" },
+      Placement: { Constraints: asked.swarm?.constraints ?? [] },
+      Networks: asked.networks.map((network) => ({ Target: network })),
+      LogDriver: { Name: "json-file", Options: { "max-size": "10m" } },
+    },
+  };
+}
+
+async function leftover(docker: Docker, name: string): Promise<{ id: string; fingerprint: string } | undefined> {
+  try {
+    const inspected: unknown = await docker.getService(name).inspect();
+    const { ID, Spec } = serviceShape.parse(inspected);
+    const found = Spec.Labels?.[label];
+    if (found !== undefined) return { id: ID, fingerprint: found };
+  } catch (error) {
+    if (answered(error, 404)) return undefined;
+    throw error;
+  }
+  throw new Error(`a service ${name} exists that is not this job's: remove or rename it`);
+}
+
+async function exists(docker: Docker, id: string): Promise<boolean> {
+  try {
+    await docker.getService(id).inspect();
+    return true;
+  } catch (error) {
+    if (answered(error, 404)) return false;
+    throw error;
+  }
+}
+
+/** And waits for its container's end: the next run must not begin beside it. */
+async function remove(docker: Docker, id: string, name: string): Promise<void> {
+  const tasks = await listTasks(docker, id);
+  await docker
+    .getService(id)
+    .remove()
+    .catch((error: unknown) => {
+      if (!answered(error, 404)) throw error;
+    });
+  await removeFiles(docker, name);
+  const limit = Date.now() + endLimit;
+  for (const { ID, Status } of tasks) {
+    if (ended.includes(Status.State) || Status.State === "complete") continue;
+    while (Date.now() < limit && (await runs(docker, ID))) await sleep(300);
+  }
+}
+
+async function runs(docker: Docker, task: string): Promise<boolean> {
+  try {
+    const found: unknown = await docker.getTask(task).inspect();
+    const { State } = z.object({ Status: z.object({ State: z.string() }) }).parse(found).Status;
+    return !ended.includes(State) && State !== "complete";
+  } catch (error) {
+    if (answered(error, 404)) return false;
+    throw error;
+  }
+}

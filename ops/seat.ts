@@ -1,0 +1,129 @@
+import { randomBytes } from "node:crypto";
+
+import type Docker from "dockerode";
+import { z } from "zod";
+
+import { compare } from "./handler.ts";
+import type { Handler } from "./handler.ts";
+import { choose, constraints, describeConstraints, generationLabel, seatLabel, spreadLabel } from "./seat-choice.ts";
+import { describeNodes, editNode, listNodes, onSwarm, relabel } from "./swarm.ts";
+import type { Node } from "./swarm.ts";
+import { changed } from "./wire.ts";
+import type { Bag } from "./wire.ts";
+
+const inputs = z.object({
+  host: z.string(),
+  // A placement constraint takes no other letters in a label's name.
+  name: z.string().regex(/^[\w.-]+$/, "has to be of letters, digits, '-', '_' and '.'"),
+  constraints,
+  spread: z.string(),
+  generation: z.string().optional(),
+});
+type Asked = z.infer<typeof inputs>;
+
+/** `node` is empty once its label was found to be gone; `value` is the label's. */
+const place = z.object({ node: z.string(), nodeId: z.string(), value: z.string() });
+type Place = z.infer<typeof place>;
+
+const differences = compare(inputs, ["name", "generation"]);
+
+/** A label on a node says where a slot's disk lives; chosen once. */
+export const seat: Handler = {
+  inputs,
+  diff: (olds, news) => {
+    const found = differences(olds, news);
+    return { ...found, changes: found.changes || olds.plain.node === "" };
+  },
+  create: (given) => {
+    const asked = inputs.parse(given.plain);
+    return onSwarm(asked.host, async (docker) => {
+      const nodes = await listNodes(docker);
+      const [held, ...more] = holders(nodes, asked.name).filter(
+        // Another generation's is not adopted: that is what a new generation is for.
+        ({ Spec }) => (Spec.Labels[generationLabel + asked.name] ?? "") === (asked.generation ?? ""),
+      );
+      if (more.length > 0)
+        throw new Error(`several nodes have the label ${seatLabel}${asked.name}: leave it on the one with the data`);
+      const node = held ?? choose(nodes, asked.constraints, asked.spread);
+      if (!node) {
+        throw new Error(
+          `no node can take the seat ${asked.name}: wanted is ${describeConstraints(asked.constraints)}; there are ${describeNodes(nodes)}`,
+        );
+      }
+      const made = {
+        node: node.Description.Hostname,
+        nodeId: node.ID,
+        value: held?.Spec.Labels[seatLabel + asked.name] ?? randomBytes(3).toString("hex"),
+      };
+      await write(docker, asked, made);
+      return made;
+    });
+  },
+  id: (made) => place.parse(made).value,
+  read: (state) => {
+    const { host, name } = inputs.parse(state.plain);
+    const known = place.parse(state.plain);
+    return onSwarm(host, async (docker): Promise<Bag> => {
+      const found = holders(await listNodes(docker), name);
+      const node =
+        found.find(({ ID, Spec }) => ID === known.nodeId && Spec.Labels[seatLabel + name] === known.value) ??
+        found.find(({ Spec }) => Spec.Labels[seatLabel + name] === known.value);
+      return node ? { node: node.Description.Hostname, nodeId: node.ID } : { node: "" };
+    });
+  },
+  update: (olds, news) => {
+    const asked = inputs.parse(news.plain);
+    const known = place.parse(olds.plain);
+    if (known.node !== "" && changed(olds, news, ["spread"]).length === 0) return Promise.resolve(known);
+    return onSwarm(asked.host, async (docker) => {
+      await write(docker, asked, known);
+      const nodes = await listNodes(docker);
+      return { ...known, node: nodes.find(({ ID }) => ID === known.nodeId)?.Description.Hostname ?? "" };
+    });
+  },
+  delete: async (state) => {
+    const { host, name } = inputs.parse(state.plain);
+    const { value } = place.parse(state.plain);
+    await onSwarm(host, async (docker) => {
+      for (const { ID } of await listNodes(docker)) {
+        // The next generation's may be on the same node by now.
+        await editNode(docker, ID, (spec) =>
+          (spec.Labels[seatLabel + name] ?? value) === value && ours(name).some((key) => key in spec.Labels)
+            ? { ...spec, Labels: relabel(spec.Labels, ours(name), {}) }
+            : undefined,
+        );
+      }
+    });
+  },
+};
+
+function holders(nodes: readonly Node[], name: string): Node[] {
+  return nodes.filter(({ Spec }) => Spec.Labels[seatLabel + name] !== undefined);
+}
+
+function ours(name: string): string[] {
+  return [seatLabel, spreadLabel, generationLabel].map((prefix) => prefix + name);
+}
+
+async function write(
+  docker: Docker,
+  { name, spread, generation }: Asked,
+  { node, nodeId, value }: Place,
+): Promise<void> {
+  const labels = {
+    [seatLabel + name]: value,
+    [spreadLabel + name]: spread,
+    ...(generation === undefined ? {} : { [generationLabel + name]: generation }),
+  };
+  const there = await editNode(docker, nodeId, (spec) => ({
+    ...spec,
+    Labels: relabel(spec.Labels, ours(name), labels),
+  }));
+  if (!there) {
+    throw new Error(
+      `the node ${node === "" ? nodeId : node} of the seat ${name} is not in the swarm any more: bring it back, or give ` +
+        `its label ${seatLabel}${name}=${value} to the node that has the data now, or have another generation of the seat ` +
+        "with an empty disk",
+    );
+  }
+}

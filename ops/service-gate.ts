@@ -1,0 +1,132 @@
+import type Docker from "dockerode";
+import { z } from "zod";
+
+import { answered, explain, reach } from "./docker.ts";
+import { compare } from "./handler.ts";
+import type { Handler } from "./handler.ts";
+import { pause } from "./lifetime.ts";
+import { block, redact, taskLines } from "./logs.ts";
+import { eligible } from "./placement.ts";
+import { describeWait, judgeService, lastFailed, Watch } from "./service-verdict.ts";
+import type { ServiceView, TaskView } from "./service-verdict.ts";
+import { listNodes, listTasks } from "./swarm.ts";
+import type { Node, Task } from "./swarm.ts";
+
+const inputs = z.object({
+  host: z.string(),
+  service: z.string(),
+  spec: z.string(),
+  name: z.string(),
+  seconds: z.number().positive(),
+  redact: z.array(z.string()).optional(),
+});
+type Asked = z.infer<typeof inputs>;
+
+const specLabel = "platform-topologies.spec";
+const interval = 500;
+
+const strings = z.record(z.string(), z.string()).nullish();
+const serviceShape = z.object({
+  Spec: z.object({
+    Name: z.string(),
+    TaskTemplate: z.object({
+      ContainerSpec: z.object({
+        Labels: strings,
+        Healthcheck: z.object({ Test: z.array(z.string()).nullish() }).nullish(),
+      }),
+      Placement: z.object({ Constraints: z.array(z.string()).nullish() }).nullish(),
+    }),
+    Mode: z.object({ Replicated: z.object({ Replicas: z.number().default(0) }).optional() }),
+    UpdateConfig: z.object({ FailureAction: z.string().optional() }).nullish(),
+  }),
+  UpdateStatus: z.object({ State: z.string().default(""), Message: z.string().default("") }).nullish(),
+});
+type Service = z.infer<typeof serviceShape>;
+
+/** Done when a swarm service has become what was asked for; throws why it will not, with its last words. */
+export const serviceGate: Handler = {
+  inputs,
+  diff: compare(inputs, ["service", "spec"]),
+  create: async (given) => {
+    const asked = inputs.parse(given.plain);
+    try {
+      await wait(await reach(asked.host), asked, [...given.secrets, ...(asked.redact ?? [])]);
+    } catch (error) {
+      throw explain(error, asked.host);
+    }
+    return {};
+  },
+  update: () => Promise.resolve({}),
+};
+
+async function wait(docker: Docker, asked: Asked, secrets: readonly string[]): Promise<void> {
+  const limit = Date.now() + asked.seconds * 1000;
+  const watch = new Watch(asked.spec, Date.now());
+  for (;;) {
+    const view = await look(docker, asked.service);
+    if (!view) throw new Error(`${asked.name} did not become healthy: its service is gone`);
+    const verdict = judgeService(view, asked.spec, watch.look(view, Date.now()));
+    if (verdict.is === "healthy") return;
+    if (verdict.is === "failed") return fail(docker, asked, secrets, verdict.why, verdict.task);
+    if (Date.now() >= limit) {
+      const why = `${describeWait(view, asked.spec)} after ${String(asked.seconds)} s`;
+      const late = view.tasks.find(({ desired, state }) => desired === "running" && state === "starting");
+      return fail(docker, asked, secrets, why, late ?? lastFailed(view, asked.spec));
+    }
+    await pause(interval, `waiting for ${asked.name} was cancelled: run up again`);
+  }
+}
+
+async function fail(
+  docker: Docker,
+  { name }: Asked,
+  secrets: readonly string[],
+  why: string,
+  task: TaskView | undefined,
+): Promise<never> {
+  const log = task ? block(`last log lines of ${task.title}`, await taskLines(docker, task.id, 20, secrets)) : "";
+  throw new Error(`${name} did not become healthy: ${redact(why, secrets)}${log}`);
+}
+
+async function look(docker: Docker, id: string): Promise<ServiceView | undefined> {
+  try {
+    const service: unknown = await docker.getService(id).inspect();
+    return viewOf(serviceShape.parse(service), await listTasks(docker, id), await listNodes(docker));
+  } catch (error) {
+    if (answered(error, 404)) return undefined;
+    throw error;
+  }
+}
+
+export function viewOf({ Spec, UpdateStatus }: Service, tasks: readonly Task[], nodes: readonly Node[]): ServiceView {
+  const { TaskTemplate, Mode, UpdateConfig } = Spec;
+  const global = Mode.Replicated === undefined;
+  const due = nodes.filter((node) => eligible(node, TaskTemplate.Placement?.Constraints ?? []));
+  const names = new Map(nodes.map(({ ID, Description }) => [ID, Description.Hostname]));
+  const test = TaskTemplate.ContainerSpec.Healthcheck?.Test ?? [];
+  return {
+    spec: TaskTemplate.ContainerSpec.Labels?.[specLabel],
+    update: UpdateStatus ? { state: UpdateStatus.State, message: UpdateStatus.Message } : undefined,
+    rollsBack: UpdateConfig?.FailureAction === "rollback",
+    wanted: Mode.Replicated?.Replicas ?? due.length,
+    global,
+    checksHealth: test.length > 0 && test[0] !== "NONE",
+    tasks: tasks
+      // A node that is down keeps its global task in the books.
+      .filter(({ NodeID }) => !global || NodeID === "" || due.some(({ ID }) => ID === NodeID))
+      .map((task) => ({
+        id: task.ID,
+        slot: global ? task.NodeID : String(task.Slot),
+        title: titleOf(task, Spec.Name, names, global),
+        state: task.Status.State,
+        desired: task.DesiredState,
+        error: task.Status.Err === "" ? task.Status.Message : task.Status.Err,
+        spec: task.Spec.ContainerSpec?.Labels[specLabel],
+      })),
+  };
+}
+
+function titleOf({ Slot, NodeID }: Task, service: string, nodes: ReadonlyMap<string, string>, global: boolean): string {
+  const node = nodes.get(NodeID);
+  return `${global ? service : `${service}.${String(Slot)}`}${node === undefined ? "" : ` on node ${node}`}`;
+}

@@ -1,0 +1,131 @@
+/** What a swarm's managers know, and changes of its nodes. */
+import { setTimeout as sleep } from "node:timers/promises";
+
+import type Docker from "dockerode";
+import { z } from "zod";
+
+import { answered, explain, reach, said } from "./docker.ts";
+
+const strings = z
+  .record(z.string(), z.string())
+  .nullish()
+  .transform((found) => found ?? {});
+
+const nodeShape = z.object({
+  ID: z.string(),
+  Version: z.object({ Index: z.number() }),
+  Spec: z.looseObject({ Labels: strings, Role: z.string(), Availability: z.string() }),
+  // A node that has never reported has none.
+  Description: z
+    .object({
+      Hostname: z.string().default(""),
+      Platform: z.object({ OS: z.string().default(""), Architecture: z.string().default("") }).prefault({}),
+      Engine: z.object({ Labels: strings }).prefault({}),
+    })
+    .prefault({}),
+  Status: z.object({ State: z.string() }),
+});
+
+/** As the API has it; `Status.State` is `ready`, `down`, `unknown` or `disconnected`. */
+export type Node = z.infer<typeof nodeShape>;
+
+const taskShape = z.object({
+  ID: z.string(),
+  CreatedAt: z.string(),
+  NodeID: z.string().default(""),
+  Slot: z.number().default(0),
+  DesiredState: z.string(),
+  Spec: z.object({ ContainerSpec: z.object({ Labels: strings }).optional() }),
+  Status: z.object({
+    State: z.string(),
+    Message: z.string().default(""),
+    Err: z.string().default(""),
+    ContainerStatus: z.object({ ExitCode: z.number().optional() }).optional(),
+  }),
+});
+
+export type Task = z.infer<typeof taskShape>;
+
+export async function listNodes(docker: Docker): Promise<Node[]> {
+  const nodes: unknown = await docker.listNodes();
+  return z
+    .array(nodeShape)
+    .parse(nodes)
+    .sort((a, b) => compareText(a.Description.Hostname, b.Description.Hostname));
+}
+
+/** Of one service, newest first. */
+export async function listTasks(docker: Docker, service: string): Promise<Task[]> {
+  const tasks: unknown = await docker.listTasks({ filters: { service: [service] } });
+  return z
+    .array(taskShape)
+    .parse(tasks)
+    .sort((a, b) => compareText(b.CreatedAt, a.CreatedAt));
+}
+
+export function compareText(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
+}
+
+/** As a list of nodes reads in an error. */
+export function describeNodes(nodes: readonly Node[]): string {
+  const described = nodes.map(({ Description, Spec, Status }) => {
+    const labels = Object.entries(Spec.Labels)
+      .filter(([key]) => !key.startsWith("platform-topologies."))
+      .map(([key, value]) => `${key}=${value}`);
+    return `${Description.Hostname} (${[Spec.Role, Status.State, Spec.Availability, ...labels].join(", ")})`;
+  });
+  return described.length === 0 ? "no nodes at all" : described.join(", ");
+}
+
+type NodeSpec = Node["Spec"];
+
+/**
+ * Changes a node by what `edit` makes of its spec; undefined: no change. The engine takes whole specs, so it is done
+ * again from the start when somebody else was first. Answers whether there is such a node.
+ */
+export async function editNode(
+  docker: Docker,
+  id: string,
+  edit: (spec: NodeSpec) => NodeSpec | undefined,
+): Promise<boolean> {
+  for (let tries = 1; ; tries++) {
+    try {
+      const found: unknown = await docker.getNode(id).inspect();
+      const node = nodeShape.parse(found);
+      const spec = edit(node.Spec);
+      if (spec) await docker.getNode(id).update({ version: node.Version.Index, ...spec });
+      return true;
+    } catch (error) {
+      if (answered(error, 404)) return false;
+      if (tries >= 20 || !said(error).includes("update out of sequence")) throw error;
+      await sleep(50 * tries * Math.random());
+    }
+  }
+}
+
+/** Labels without `gone`, and with `set`. */
+export function relabel(
+  labels: NodeSpec["Labels"],
+  gone: readonly string[],
+  set: Readonly<Record<string, string>>,
+): NodeSpec["Labels"] {
+  return { ...Object.fromEntries(Object.entries(labels).filter(([key]) => !gone.includes(key))), ...set };
+}
+
+/** Does `work` on a swarm of which `host` names managers; one at a time within this process, so that choices add up. */
+export function onSwarm<T>(host: string, work: (docker: Docker) => Promise<T>): Promise<T> {
+  const result = last.then(async () => {
+    try {
+      return await work(await reach(host));
+    } catch (error) {
+      if (answered(error, 503)) {
+        throw new Error(`the engine at ${host} is no manager of a swarm: ${said(error)}`, { cause: error });
+      }
+      throw explain(error, host);
+    }
+  });
+  last = result.catch(() => undefined);
+  return result;
+}
+let last: Promise<unknown> = Promise.resolve();

@@ -1,0 +1,111 @@
+/** What a topology does for the members of a cluster beyond running them: the disk's marker, and their farewells. */
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+
+import { containerIds, engine, inContainer, localImage, sweep } from "../support/arkindex.ts";
+import { repo, TestStack } from "../support/stack.ts";
+
+const name = "slots";
+let stack: TestStack;
+
+/** Members that refuse an empty disk, and write down who said farewell, and whether the member still answered then. */
+function program(members: number, leave = "exit 0"): string {
+  return `import { siteOf } from "${repo}/components/core/site.ts";
+import { SystemComponent } from "${repo}/components/systems/system.ts";
+import { DockerHost } from "${repo}/components/topologies/docker/index.ts";
+
+const job = (script) => ({
+  image: "toolbox", tier: "data", cpu: 1, memoryMiB: 64, user: "0:0", seconds: 60, needs: ["shared-folders"],
+  mounts: [{ volume: "${name}-book", path: "/book" }], command: ["bash", "-euc", script],
+});
+const said = (what, member) => \`getent hosts \${member} >/dev/null && here=here || here=gone; echo "\${member} \${what} $here" >> /book/log\`;
+const system = (p, { count }) => {
+  p.slots("member", { count, order: "one-by-one" }, ({ name }) => ({
+    image: "toolbox", tier: "data", cpu: 1, memoryMiB: 64, user: "0:0",
+    prepare: '[ -e /data/.disk ] || { echo "' + name + ' has lost its data" >&2; exit 1; }',
+    command: ["sleep", "infinity"],
+    health: { ready: { command: ["true"] }, startSeconds: 20, stopSeconds: 1 },
+    disk: { path: "/data", gib: 1, marker: ".disk", backup: { rebuilt: "from nothing" } },
+    leave: job(said("leaves", name) + ${JSON.stringify(`; ${leave}`)}),
+    left: job(said("left", name)),
+  }));
+};
+class Cluster extends SystemComponent {
+  constructor(name, { on, ...config }) { super("Cluster", system, name, config, on); }
+}
+const site = siteOf({ name: "${name}", hostname: "slots.localhost", localImages: true, protect: false });
+const on = new DockerHost("docker", { site, host: "unix:///var/run/docker.sock", address: "127.0.0.1", tls: { mode: "local" } });
+new Cluster("cluster", { on, count: ${String(members)} });
+`;
+}
+
+async function book(): Promise<string[]> {
+  const script = "cat /book/log 2>/dev/null || true";
+  const options = { image: localImage("toolbox"), network: "none", binds: [`${name}-book:/book`] };
+  return (await inContainer(options, script)).body.split("\n").filter((line) => line.startsWith("member"));
+}
+
+beforeAll(async () => {
+  await sweep(name);
+  await engine.createVolume({
+    Name: `${name}-book`,
+    Labels: { "platform-topologies.stack": "test", "platform-topologies.name": name },
+  });
+  stack = await TestStack.create({ program: program(2), config: { "pulumi:disable-default-providers": ["*"] } });
+}, 60_000);
+
+afterAll(async () => {
+  await stack.dispose();
+  await sweep(name);
+}, 60_000);
+
+test("a new disk is marked, and a second preview is empty", async () => {
+  const { code, output } = await stack.up();
+  expect({ code, output }).toMatchObject({ code: 0 });
+  expect(Object.keys(await containerIds(name)).sort()).toEqual(["member-1", "member-2"]);
+  expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+}, 120_000);
+
+test("a member whose leave fails stays, in the second run too, and says farewell once", async () => {
+  await stack.rewrite(program(2, "echo its shards fit nowhere >&2; exit 7"));
+  expect(await stack.up()).toMatchObject({ code: 0 }); // only noted
+  await stack.rewrite(program(1, "echo its shards fit nowhere >&2; exit 7"));
+  for (const run of [1, 2]) {
+    const { code, output } = await stack.up();
+    expect({ run, code, failed: code !== 0, said: output.includes("its shards fit nowhere") }).toMatchObject({
+      failed: true,
+      said: true,
+    });
+    expect(Object.keys(await containerIds(name)).sort()).toEqual(["member-1", "member-2"]);
+  }
+  expect(await book()).toEqual(["member-2 leaves here", "member-2 leaves here"]);
+}, 120_000);
+
+test("a member that goes leaves before its container goes, and has left after it", async () => {
+  await stack.rewrite(program(2));
+  expect(await stack.up()).toMatchObject({ code: 0 });
+  const before = (await book()).length;
+  await stack.rewrite(program(1));
+  const { code, output } = await stack.up();
+  expect({ code, output }).toMatchObject({ code: 0 });
+  expect(Object.keys(await containerIds(name))).toEqual(["member-1"]);
+  expect((await book()).slice(before)).toEqual(["member-2 leaves here", "member-2 left gone"]);
+  expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+}, 120_000);
+
+test("a member that comes back without its data refuses to start", async () => {
+  const [id = ""] = Object.values(await containerIds(name));
+  const container = engine.getContainer(id);
+  expect(await inContainer({ container: id }, "rm /data/.disk")).toMatchObject({ status: 0 });
+  await container.stop();
+  await container.start();
+  for (let tries = 0; tries < 40 && (await container.inspect()).RestartCount === 0; tries++)
+    await new Promise((resolve) => setTimeout(resolve, 250));
+  expect((await container.logs({ stderr: true })).toString()).toContain("member-1 has lost its data");
+}, 60_000);
+
+test("destroying the stack asks nobody", async () => {
+  const before = await book();
+  expect(await stack.destroy()).toMatchObject({ code: 0 });
+  expect(await containerIds(name)).toEqual({});
+  expect(await book()).toEqual(before);
+}, 60_000);

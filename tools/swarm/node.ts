@@ -1,0 +1,128 @@
+/**
+ * One node: a `dockerd` with a network, a process tree, mounts and a host name of its own. Its whole tree is one PID
+ * namespace, so that one SIGKILL ends daemon, containerd, shims and containers in the same moment, as a power cut does.
+ */
+import { access, mkdir, readFile, readdir, rm, rmdir } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import Docker from "dockerode";
+
+import { codeOf, Problem } from "../setup/problem.ts";
+import { pidsIn, plugIn, unplug } from "./network.ts";
+import { alive, end, launch, pidIn, startTimeOf } from "./process.ts";
+import { linksOf, placeOf } from "./record.ts";
+
+import type { Pid } from "./process.ts";
+import type { ClusterRecord, NodeRecord } from "./record.ts";
+
+export const registryPort = 5000;
+export const apiPort = 2375;
+
+/** sh stays as process 1, for dockerd does not reap what its shims leave. */
+const boot = `hostname "$1" && mount -t tmpfs tmpfs /run && mkdir -p /run/lock || exit
+names=$(readlink -m /etc/resolv.conf) && mkdir -p "$(dirname "$names")" && touch "$names" || exit # it may lie in /run
+echo "nameserver $2" > /run/node-resolv.conf && mount --bind /run/node-resolv.conf "$names" || exit
+shift 2
+"$@" &
+wait $!`;
+
+/** Plugs the node in and starts its daemon, on the disk that it has. */
+export async function powerOn(cluster: ClusterRecord, node: NodeRecord): Promise<Docker> {
+  const place = placeOf(cluster, node);
+  await mkdir(place.data, { recursive: true });
+  await rm(place.socket, { force: true });
+  await plugIn(cluster, node);
+  await launch(place.pidFile, place.log, [
+    // Not `ip netns exec`, which hides the cgroups from dockerd.
+    ...["nsenter", `--net=/run/netns/${place.netns}`],
+    ...["unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"],
+    ...["sh", "-c", boot, "sh", node.name, linksOf(cluster.network).gateway],
+    "dockerd",
+    ...["--host", `unix://${place.socket}`, "--host", `tcp://${place.address}:${String(apiPort)}`, "--tls=false"],
+    ...["--data-root", place.data, "--storage-driver", "overlay2", "--cgroup-parent", `/${place.cgroup}`],
+    ...["--exec-opt", "native.cgroupdriver=cgroupfs"],
+    ...["--insecure-registry", `${linksOf(cluster.network).gateway}:${String(registryPort)}`],
+  ]);
+  const engine = new Docker({ socketPath: place.socket });
+  const began = Date.now();
+  while (Date.now() - began < 60_000) {
+    const answers = await engine.ping().then(
+      () => true,
+      () => false,
+    );
+    if (answers) return engine;
+    if (Date.now() - began > 1_000 && !(await isOn(cluster, node))) break;
+    await sleep(50);
+  }
+  const reason = (await readFile(place.log, "utf8").catch(() => "")).trim().split("\n").at(-1) ?? "";
+  throw new Problem(`the Docker daemon of ${node.name} does not answer (${reason}): see its log`, place.log);
+}
+
+export async function isOn(cluster: ClusterRecord, node: NodeRecord): Promise<boolean> {
+  return alive(await pidIn(placeOf(cluster, node).pidFile));
+}
+
+/** Everything of it ends at once, unasked; its disk stays. Mounts go with the namespace. */
+export async function powerOff(cluster: ClusterRecord, node: NodeRecord): Promise<void> {
+  const { pidFile, netns, cgroup, socket } = placeOf(cluster, node);
+  // First the cable: nobody gets a reset from a machine that has lost its power.
+  const inside = await processesIn(netns);
+  await unplug(cluster, node);
+  await Promise.all([await pidIn(pidFile), ...inside].map(end));
+  await rm(pidFile, { force: true });
+  await rm(socket, { force: true });
+  await removeCgroups(cgroup);
+}
+
+/** The node's disk. It has to be off. */
+export async function removeDisk(cluster: ClusterRecord, node: NodeRecord): Promise<void> {
+  const { folder } = placeOf(cluster, node);
+  // Mounts of the dead namespace may linger for a moment.
+  for (let tries = 0; ; tries++) {
+    try {
+      await rm(folder, { recursive: true, force: true });
+      return;
+    } catch (error) {
+      if (codeOf(error) !== "EBUSY" || tries === 50) throw error;
+      await sleep(100);
+    }
+  }
+}
+
+/** The first process of the node's tree among them: it ends only after all others of the tree, containers included. */
+async function processesIn(netns: string): Promise<Pid[]> {
+  const found = await Promise.all(
+    (await pidsIn(netns)).map(async (pid) => ({ pid, startTime: (await startTimeOf(pid)) ?? "" })),
+  );
+  return found.filter(({ startTime }) => startTime !== "");
+}
+
+/** Version 1 has a tree for each controller, version 2 one. */
+async function removeCgroups(name: string): Promise<void> {
+  const root = "/sys/fs/cgroup";
+  const trees = [root, ...(await readdir(root).catch(() => [])).map((controller) => join(root, controller))];
+  for (const tree of trees) {
+    const folder = join(tree, name);
+    const there = await access(folder).then(
+      () => true,
+      () => false,
+    );
+    if (there) await removeTree(folder);
+  }
+}
+
+async function removeTree(folder: string): Promise<void> {
+  const below = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  for (const entry of below) if (entry.isDirectory()) await removeTree(join(folder, entry.name));
+  for (let tries = 0; ; tries++) {
+    try {
+      await rmdir(folder);
+      return;
+    } catch (error) {
+      if (codeOf(error) === "ENOENT") return;
+      if (codeOf(error) !== "EBUSY" || tries === 50) throw error;
+      await sleep(50); // its last process is still on its way out
+    }
+  }
+}

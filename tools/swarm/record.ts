@@ -1,0 +1,91 @@
+/** What a cluster has, or is about to have, on disk: whoever comes after a kill -9 can take all of it away. */
+import { mkdir, readFile, readdir, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import { cacheRoot } from "../setup/paths.ts";
+import { codeOf } from "../setup/problem.ts";
+
+import type { Pid } from "./process.ts";
+
+export interface NodeRecord {
+  readonly name: string;
+  readonly role: "manager" | "worker";
+  /** The last number of its address. */
+  readonly host: number;
+}
+
+export interface ClusterRecord {
+  readonly name: string;
+  /** The first three numbers of its addresses. */
+  readonly network: string;
+  /** The process that it ends with; null: nobody's, it stays until it is stopped. */
+  readonly owner: Pid | null;
+  /** Whether it has been up whole. */
+  complete: boolean;
+  nodes: NodeRecord[];
+}
+
+export const nodePrefix = { manager: "m", worker: "w" } as const;
+const firstHost = { manager: 11, worker: 21 } as const;
+
+/** The `number`th manager or worker: m1 has .11, w1 has .21. */
+export function nodeOf(role: NodeRecord["role"], number: number): NodeRecord {
+  return { name: `${nodePrefix[role]}${String(number)}`, role, host: firstHost[role] + number - 1 };
+}
+
+export function swarmsRoot(): string {
+  return join(cacheRoot(), "swarms");
+}
+export function folderOf(cluster: string): string {
+  return join(swarmsRoot(), cluster);
+}
+
+/** Names and addresses are functions of the record, so that nothing else has to be remembered. */
+export function placeOf(cluster: ClusterRecord, node: NodeRecord) {
+  const folder = join(folderOf(cluster.name), node.name);
+  const { tag } = linksOf(cluster.network);
+  return {
+    folder,
+    data: join(folder, "data"),
+    socket: join(folder, "docker.sock"),
+    pidFile: join(folder, "dockerd.pid"),
+    log: join(folder, "dockerd.log"),
+    address: `${cluster.network}.${String(node.host)}`,
+    netns: `${tag}-${node.name}`,
+    veth: `${tag}-${node.name}`,
+    /** A machine keeps its hardware address when it comes back: neighbours remember it. */
+    mac: `02:d0:${cluster.network.split(".").slice(1).concat(String(node.host)).map(hex).join(":")}:01`,
+    cgroup: `platform-topologies-${cluster.name}-${node.name}`,
+  };
+}
+
+/** Interface names may have 15 letters. */
+export function linksOf(network: string): { tag: string; bridge: string; gateway: string } {
+  const tag = `pt${network.split(".").slice(1).join(".")}`;
+  return { tag, bridge: tag, gateway: `${network}.1` };
+}
+
+function hex(number: string): string {
+  return Number(number).toString(16).padStart(2, "0");
+}
+
+export async function save(record: ClusterRecord): Promise<void> {
+  const folder = folderOf(record.name);
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, "cluster.json.new"), JSON.stringify(record, null, 1));
+  await rename(join(folder, "cluster.json.new"), join(folder, "cluster.json"));
+}
+
+export async function load(cluster: string): Promise<ClusterRecord | undefined> {
+  try {
+    return JSON.parse(await readFile(join(folderOf(cluster), "cluster.json"), "utf8")) as ClusterRecord;
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+export async function all(): Promise<ClusterRecord[]> {
+  const names = await readdir(swarmsRoot()).catch(() => []);
+  return (await Promise.all(names.map(load))).filter((record) => record !== undefined);
+}
