@@ -59,7 +59,8 @@ export interface SeatArgs {
  * there already, as after a lost state, is adopted. Among the ready, active nodes that satisfy `constraints` it takes
  * the one with the fewest seats of its group, then of all, then the first by name. Throws when there is none.
  *
- * An operator may move the label (and the data); `refresh` then shows the new node. A label that is gone is put back on
+ * An operator may move the label, and `platform-topologies.spread.<name>` with it, to where the data is now;
+ * `refresh` then shows the new node. A label that is gone is put back on
  * the same node by the next `up` after a refresh. Deleting a seat removes its labels; the volumes on its node stay.
  */
 export class Seat extends pulumi.CustomResource {

@@ -36,9 +36,10 @@ function fits({ Status, Spec }: Node, { labels = {}, role }: Constraints): boole
 }
 
 function countSeats({ Spec }: Node, group?: string): number {
-  return Object.entries(Spec.Labels).filter(
-    ([key, value]) => key.startsWith(spreadLabel) && (group === undefined || value === group),
-  ).length;
+  return Object.keys(Spec.Labels).filter((key) => {
+    if (!key.startsWith(seatLabel)) return false;
+    return group === undefined || Spec.Labels[spreadLabel + key.slice(seatLabel.length)] === group;
+  }).length;
 }
 
 export function describeConstraints({ labels = {}, role }: Constraints): string {

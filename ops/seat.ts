@@ -85,10 +85,10 @@ export const seat: Handler = {
     const { host, name } = inputs.parse(state.plain);
     const { value } = place.parse(state.plain);
     await onSwarm(host, async (docker) => {
-      for (const { ID } of holders(await listNodes(docker), name)) {
+      for (const { ID } of await listNodes(docker)) {
         // The next generation's may be on the same node by now.
         await editNode(docker, ID, (spec) =>
-          spec.Labels[seatLabel + name] === value
+          (spec.Labels[seatLabel + name] ?? value) === value && ours(name).some((key) => key in spec.Labels)
             ? { ...spec, Labels: relabel(spec.Labels, ours(name), {}) }
             : undefined,
         );

@@ -47,7 +47,7 @@ fi
 random=$(head -c 24 /dev/urandom | base64 | tr -dc A-Za-z0-9)
 as ${admin} "$admin" <<<"ALTER ROLE cassandra WITH PASSWORD = '$random' AND SUPERUSER = false AND LOGIN = false"
 copies() { # keyspace: raised to ${want} in this data centre, never lowered; other data centres stay as they are
-  now=$(as ${admin} "$admin" <<<"SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = '$1'")
+  now=$(as ${admin} "$admin" <<<"SELECT JSON replication FROM system_schema.keyspaces WHERE keyspace_name = '$1'")
   if [ "$(jq --arg dc ${dataCentre} '.replication[$dc] // "0" | tonumber' <<<"$now")" -ge ${want} ]; then return; fi
   map=$(jq -r --arg dc ${dataCentre} '.replication | del(.class, .replication_factor) + {($dc): "${want}"}
     | {class: "NetworkTopologyStrategy"} + . | "{" + (to_entries | map("\\u0027\\(.key)\\u0027: \\u0027\\(.value)\\u0027") | join(", ")) + "}"' <<<"$now")

@@ -1,5 +1,7 @@
 import type { Services } from "../core/topology.ts";
 import { Cassandra } from "./cassandra.ts";
+import { Elasticsearch } from "./elasticsearch.ts";
+import { Nats } from "./nats.ts";
 import { ObjectStore } from "./objects.ts";
 import { Postgres } from "./postgres.ts";
 import { RabbitMq } from "./rabbitmq.ts";
@@ -14,4 +16,6 @@ export const containerServices: Services = {
   solr: Solr,
   amqp: RabbitMq,
   cql: Cassandra,
+  elasticsearch: Elasticsearch,
+  nats: Nats,
 };

@@ -87,8 +87,17 @@ async function build({ key, folder, tag, from, parts }: Build, scratch: string, 
   await rm(context, { recursive: true });
 }
 
-/** The base image's tag; imported into the engine when it is not there. */
-async function baseTag(say: Say): Promise<string> {
+let importing: Promise<string> | undefined;
+
+/** The base image's tag; imported into the engine when it is not there, by the first build that needs it. */
+function baseTag(say: Say): Promise<string> {
+  importing ??= importBase(say).finally(() => {
+    importing = undefined;
+  });
+  return importing;
+}
+
+async function importBase(say: Say): Promise<string> {
   const tag = tagOf("base", base.version, await keyOf(base));
   if (await present(tag)) return tag;
   const rootfs = join(await cached(base, say), "rootfs.tar");

@@ -31,12 +31,22 @@ export async function images(say: Say): Promise<void> {
       : "images: no registry can be reached, so all are built here; minutes the first time",
   );
   const planned = await planFor(online);
-  for (const [index, one] of planned.entries()) {
-    const place = `image ${String(index + 1)} of ${String(planned.length)}, ${one.key}`;
-    await provide(one, (line) => {
-      say(`${place}, ${String(Math.round((Date.now() - began) / 1000))} s: ${line}`);
-    });
-  }
+  const waiting = [...planned.entries()];
+  const lane = async (): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const [index, one] = next;
+      const place = `image ${String(index + 1)} of ${String(planned.length)}, ${one.key}`;
+      await provide(one, (line) => {
+        say(`${place}, ${String(Math.round((Date.now() - began) / 1000))} s: ${line}`);
+      }).catch((error: unknown) => {
+        waiting.length = 0;
+        throw error;
+      });
+    }
+  };
+  // Two at once: packages are fetched for the one while the other compiles. Both end before a failure is told.
+  const ended = await Promise.allSettled([lane(), lane()]);
+  for (const each of ended) if (each.status === "rejected") throw each.reason;
   await writeList(tagsOf(planned));
 }
 

@@ -14,7 +14,7 @@ import { Problem } from "../setup/problem.ts";
 import { which } from "../setup/which.ts";
 import { addBridge, hasBridge } from "./network.ts";
 import { apiPort, isOn, powerOff, powerOn, registryPort, removeDisk } from "./node.ts";
-import { alive, pidIn, self } from "./process.ts";
+import { alive, launch, pidIn, self } from "./process.ts";
 import { push } from "./push.ts";
 import { all, folderOf, linksOf, load, nodeOf, placeOf, save, swarmsRoot } from "./record.ts";
 import { serveRegistry } from "./registry.ts";
@@ -74,6 +74,11 @@ export class Cluster {
     return cluster;
   }
 
+  /** One that another process has started, as it is. */
+  static of(record: ClusterRecord): Cluster {
+    return new Cluster(record);
+  }
+
   static async #fresh(record: ClusterRecord, node: NodeRecord): Promise<void> {
     await powerOff(record, node); // what is left of a daemon that ended by itself
     await powerOn(record, node);
@@ -117,6 +122,10 @@ export class Cluster {
     return this.dockerOf(on.name);
   }
   readonly #off = new Set<string>();
+
+  isOn(node: string): Promise<boolean> {
+    return isOn(this.#record, this.#node(node));
+  }
 
   /** Words to put before a command that is to run in a node's network. */
   prefix(node: string): string[] {
@@ -209,8 +218,12 @@ export class Cluster {
 
   async #serve(): Promise<void> {
     const folder = folderOf(this.name);
-    if (await alive(await pidIn(join(folder, "registry.pid")))) return;
-    await serveRegistry(folder, "registry", this.registry);
+    const names = join(folder, "names.pid");
+    const program = join(import.meta.dirname, "no-names.ts");
+    if (!(await alive(await pidIn(names))))
+      await launch(names, join(folder, "names.log"), [process.execPath, program, this.outside]);
+    if (!(await alive(await pidIn(join(folder, "registry.pid")))))
+      await serveRegistry(folder, "registry", this.registry);
   }
 
   #node(name: string): NodeRecord {
@@ -224,7 +237,8 @@ function names(record: ClusterRecord): string[] {
   return record.nodes.map(({ name }) => name);
 }
 
-async function possible({ name, network, workers = 3 }: ClusterArgs): Promise<void> {
+/** Throws a Problem that says what is missing. */
+export async function possible({ name, network, workers = 3 }: ClusterArgs): Promise<void> {
   if (process.platform !== "linux" || process.getuid?.() !== 0)
     throw new Problem("a swarm on one machine is made of network namespaces: run this as root on Linux");
   if (!/^[a-z0-9][a-z0-9-]{0,30}$/.test(name))
