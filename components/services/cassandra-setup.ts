@@ -26,50 +26,52 @@ export function copies({ hosts }: Cluster): number {
 
 /**
  * Bash for the toolbox. The default superuser, `cassandra` with the password `cassandra`, makes the operator's role and
- * is shut out; the server makes it some seconds after it has begun to answer. Every statement may run again.
+ * is shut out; the server makes it some seconds after it has begun to answer. Every statement may run again. Copies are
+ * raised to what is wanted in this data centre and never lowered; other data centres stay as they are.
  */
 export function setupScript(cluster: Cluster): string {
   const { hosts, dataCentre, keyspaces } = cluster;
   const want = String(copies(cluster));
+  const raised = `select(.keyspace_name | IN($names[])) | select((.replication[$dc] // "0" | tonumber) < ${want})
+  | "ALTER KEYSPACE \\(.keyspace_name) WITH replication = {" + (
+      {class: "NetworkTopologyStrategy"} + (.replication | del(.class, .replication_factor)) + {($dc): "${want}"}
+      | to_entries | map("\\u0027\\(.key)\\u0027: \\u0027\\(.value)\\u0027") | join(", ")) + "};"`;
+  const own = keyspaces.flatMap((keyspace) => [
+    `CREATE KEYSPACE IF NOT EXISTS ${keyspace} WITH replication = {'class': 'NetworkTopologyStrategy', '${dataCentre}': '${want}'};`,
+    `GRANT ALL PERMISSIONS ON KEYSPACE ${keyspace} TO ${user};`,
+  ]);
   return `
-at=${hosts.join(",")}
-as() { CQL_PASSWORD="$2" cql -h "$at" -u "$1" --consistency "\${3:-QUORUM}"; }
+as() { CQL_PASSWORD="$2" cql -h ${hosts.join(",")} -u "$1" --consistency QUORUM; }
 admin=$(cat ${passwordPath(admin)})
-if ! as ${admin} "$admin" <<<'SELECT cluster_name FROM system.local' >/dev/null 2>&1; then
+app=$(cat ${passwordPath(user)})
+now() { as ${admin} "$admin" <<<'SELECT JSON keyspace_name, replication FROM system_schema.keyspaces' >/tmp/now; }
+if ! now 2>/dev/null; then
   made=
   for try in $(seq 30); do
     if as cassandra cassandra <<<"CREATE ROLE IF NOT EXISTS ${admin} WITH PASSWORD = '$admin' AND SUPERUSER = true AND LOGIN = true" >/tmp/why 2>&1; then made=yes; break; fi
     sleep 2
   done
   if [ -z "$made" ]; then cat /tmp/why >&2; echo "neither ${admin} nor the default superuser can sign in" >&2; exit 1; fi
+  now
 fi
-# Superusers of that name alone are looked up at QUORUM; nobody needs it any more.
 random=$(head -c 24 /dev/urandom | base64 | tr -dc A-Za-z0-9)
-as ${admin} "$admin" <<<"ALTER ROLE cassandra WITH PASSWORD = '$random' AND SUPERUSER = false AND LOGIN = false"
-copies() { # keyspace: raised to ${want} in this data centre, never lowered; other data centres stay as they are
-  now=$(as ${admin} "$admin" <<<"SELECT JSON replication FROM system_schema.keyspaces WHERE keyspace_name = '$1'")
-  if [ "$(jq --arg dc ${dataCentre} '.replication[$dc] // "0" | tonumber' <<<"$now")" -ge ${want} ]; then return; fi
-  map=$(jq -r --arg dc ${dataCentre} '.replication | del(.class, .replication_factor) + {($dc): "${want}"}
-    | {class: "NetworkTopologyStrategy"} + . | "{" + (to_entries | map("\\u0027\\(.key)\\u0027: \\u0027\\(.value)\\u0027") | join(", ")) + "}"' <<<"$now")
-  as ${admin} "$admin" <<<"ALTER KEYSPACE $1 WITH replication = $map"
-}
-${systemKeyspaces.map((keyspace) => `copies ${keyspace}`).join("\n")}
-app=$(cat ${passwordPath(user)})
-as ${admin} "$admin" <<<"CREATE ROLE IF NOT EXISTS ${user} WITH PASSWORD = '$app' AND LOGIN = true; ALTER ROLE ${user} WITH PASSWORD = '$app'"
-${keyspaces
-  .map(
-    (
-      keyspace,
-    ) => `as ${admin} "$admin" <<<"CREATE KEYSPACE IF NOT EXISTS ${keyspace} WITH replication = {'class': 'NetworkTopologyStrategy', '${dataCentre}': '${want}'}"
-copies ${keyspace}
-as ${admin} "$admin" <<<"GRANT ALL PERMISSIONS ON KEYSPACE ${keyspace} TO ${user}"`,
-  )
-  .join("\n")}`;
+{
+  jq -r --arg dc ${dataCentre} '${JSON.stringify([...systemKeyspaces, ...keyspaces])} as $names | ${raised}' /tmp/now
+  cat <<CQL
+ALTER ROLE cassandra WITH PASSWORD = '$random' AND SUPERUSER = false AND LOGIN = false;
+CREATE ROLE IF NOT EXISTS ${user} WITH PASSWORD = '$app' AND LOGIN = true;
+ALTER ROLE ${user} WITH PASSWORD = '$app';
+${own.join("\n")}
+CQL
+} >/tmp/statements
+as ${admin} "$admin" </tmp/statements`;
 }
 
-/** Copies that were asked for are not there yet: each node brings those of its own ranges up to date. */
-export function repairScript({ hosts }: Cluster): string {
-  return hosts.map((host) => `${nodetool(host)} repair --full -pr`).join("\n");
+/** Copies that were asked for are not there yet: each node brings its own ranges up to date, logins first. */
+export function repairScript({ hosts, keyspaces }: Cluster): string {
+  return ["system_auth", ...keyspaces]
+    .flatMap((keyspace) => hosts.map((host) => `${nodetool(host)} repair --full -pr ${keyspace}`))
+    .join("\n");
 }
 
 /** nodetool's word to another container's node. It reads its password from a file of its own form. */
