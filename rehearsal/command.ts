@@ -1,13 +1,19 @@
 import { Refusal } from "./errors.ts";
 
-export type RoleName = "arkindex-backend" | "arkindex-worker" | "cantaloupe" | "ponos-agent";
-export type JobName = "migrate" | "update_system_workers" | "check";
+export type RoleName = "arkindex-backend" | "arkindex-worker" | "cantaloupe" | "media-service" | "ponos-agent";
+export type JobName = "migrate" | "update_system_workers" | "check" | "media-schema";
 export type Command =
   | { readonly kind: "health" }
   | { readonly kind: "job"; readonly job: JobName; readonly args: readonly string[] }
   | { readonly kind: "serve"; readonly role: RoleName; readonly args: readonly string[] };
 
-const roles: readonly RoleName[] = ["arkindex-backend", "arkindex-worker", "cantaloupe", "ponos-agent"];
+const roles: readonly RoleName[] = [
+  "arkindex-backend",
+  "arkindex-worker",
+  "cantaloupe",
+  "media-service",
+  "ponos-agent",
+];
 const jobs: readonly JobName[] = ["migrate", "update_system_workers", "check"];
 
 /**
@@ -21,6 +27,9 @@ export function commandOf(argv: readonly string[], env: Readonly<Record<string, 
   const [first, ...rest] = args;
   if (first === "health") return { kind: "health" };
   if (program === "ponos-agent") return { kind: "serve", role: "ponos-agent", args };
+  // An image of its own, whose default command is the job.
+  if (program === "rehearse" && env.REHEARSAL_ROLE === "media-schema")
+    return { kind: "job", job: "media-schema", args };
   if (program === "rehearse") return { kind: "serve", role: roleFrom(env.REHEARSAL_ROLE), args };
   if (first === undefined) return { kind: "serve", role: "arkindex-backend", args };
   if (first === "rqworker") return { kind: "serve", role: "arkindex-worker", args: rest };
