@@ -3,7 +3,6 @@ import { Refusal } from "./errors.ts";
 export type RoleName = "arkindex-backend" | "arkindex-worker" | "cantaloupe" | "media-service" | "ponos-agent";
 export type JobName = "migrate" | "update_system_workers" | "check" | "media-schema";
 export type Command =
-  | { readonly kind: "health" }
   | { readonly kind: "job"; readonly job: JobName; readonly args: readonly string[] }
   | { readonly kind: "serve"; readonly role: RoleName; readonly args: readonly string[] };
 
@@ -25,7 +24,6 @@ export function commandOf(argv: readonly string[], env: Readonly<Record<string, 
   const program = known ? argv[0] : "rehearse";
   const args = known ? argv.slice(1) : argv;
   const [first, ...rest] = args;
-  if (first === "health") return { kind: "health" };
   if (program === "ponos-agent") return { kind: "serve", role: "ponos-agent", args };
   // An image of its own, whose default command is the job.
   if (program === "rehearse" && env.REHEARSAL_ROLE === "media-schema")
@@ -35,7 +33,7 @@ export function commandOf(argv: readonly string[], env: Readonly<Record<string, 
   if (first === "rqworker") return { kind: "serve", role: "arkindex-worker", args: rest };
   const job = jobs.find((name) => name === first);
   if (job !== undefined) return { kind: "job", job, args: rest };
-  throw new Refusal(`the rehearsal has no "arkindex ${first}"; it knows ${[...jobs, "rqworker", "health"].join(", ")}`);
+  throw new Refusal(`the rehearsal has no "arkindex ${first}"; it knows ${[...jobs, "rqworker"].join(", ")}`);
 }
 
 function roleFrom(name: string | undefined): RoleName {
