@@ -8,7 +8,11 @@ const commands: Readonly<Record<string, () => Promise<{ run(args: readonly strin
   start: () => import("./commands/start.ts"),
   stop: () => import("./commands/stop.ts"),
   test: () => import("./commands/test.ts"),
+  "test:swarm": () => import("./commands/test-swarm.ts"),
+  swarm: () => import("./commands/swarm.ts"),
+  bench: () => import("../bench/main.ts"),
   pulumi: () => import("./commands/pulumi.ts"),
+  images: () => import("./commands/images.ts"),
 };
 
 const [name = "", ...args] = process.argv.slice(2);

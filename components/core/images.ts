@@ -4,7 +4,7 @@ import lock from "./images.json" with { type: "json" };
 import type { Dict } from "./contracts.ts";
 import type { Problem } from "./errors.ts";
 
-/** A row of `images.json`. Public images have `ref` and `version`; `built`: ours, built by set-up; else private. */
+/** A row of `images.json`. Public images have `ref` and `version`; `built`: ours, made by set-up; else private. */
 const row = z.strictObject({
   ref: z.string().optional(),
   version: z.string().optional(),
@@ -43,22 +43,32 @@ export interface ImageChoices {
   readonly overrides: Dict<string>;
   /** What set-up built on this machine, by key; empty where images come from registries. */
   readonly local: Dict<string>;
+  /** The same list for the tags of our own images in the mirror, whether or not this machine's images are used. */
+  readonly built?: Dict<string>;
   /** Put the rehearsal image in the place of private images that are not configured. */
   readonly rehearsal: boolean;
-  /** A registry that mirrors all public ones, as `mirror.example.com/hub`. */
+  /** A registry that mirrors all public ones, as `mirror.example.com/hub`; `npm run images -- push` fills one. */
   readonly mirror?: string;
 }
 
-/** The image for `key`, or what is missing. */
+/** The image for `key`, or what is missing. A mirror serves everything, before this machine's own images. */
 export function resolveImage(key: string, choices: ImageChoices): Image | Problem {
   const entry = imageRow(key);
   if (entry === undefined) {
     return { key: `images.${key}`, remedy: `no such image; known are ${Object.keys(imageLock).join(", ")}` };
   }
   const image = { key, rehearsing: false, client: entry.client ?? "none", secrets: entry.secrets ?? "files" } as const;
-  const chosen = choices.overrides[key] ?? choices.local[key];
+  const { mirror } = choices;
+  const chosen = choices.overrides[key] ?? (mirror === undefined ? choices.local[key] : undefined);
   if (chosen !== undefined) return { ...image, ref: chosen };
-  if (entry.ref !== undefined) return { ...image, ref: mirrored(entry, choices.mirror) };
+  if (entry.ref !== undefined) {
+    // What was built here in its place has another digest.
+    const digest = entry.digest === undefined || key in choices.local ? "" : `@${entry.digest}`;
+    const name = mirror === undefined ? `${entry.ref}:${entry.version ?? ""}` : inMirror(key, entry, mirror);
+    return { ...image, ref: name + digest };
+  }
+  if (entry.built && mirror !== undefined)
+    return { ...image, ref: inMirror(key, entry, mirror, tagOf(choices.built?.[key])) };
   if (entry.built)
     return {
       key: `images.${key}`,
@@ -75,9 +85,19 @@ export function resolveImage(key: string, choices: ImageChoices): Image | Proble
   };
 }
 
-function mirrored({ ref = "", version = "", digest }: ImageRow, mirror: string | undefined): string {
-  const path = mirror === undefined ? ref : `${mirror}/${ref.slice(ref.indexOf("/") + 1)}`;
-  return digest === undefined ? `${path}:${version}` : `${path}:${version}@${digest}`;
+/**
+ * The name of a public image, or of one of ours, in a registry that mirrors all: `docker.io/library/redis:7.0` is
+ * `<mirror>/library/redis:7.0` there, and ours are `<mirror>/platform-topologies/<key>:<tag>`. `tag`: of our own image;
+ * unset: the row's version.
+ */
+export function inMirror(key: string, { ref, version = "" }: ImageRow, mirror: string, tag = version): string {
+  if (ref === undefined) return `${mirror}/platform-topologies/${key}:${tag}`;
+  return `${mirror}/${ref.slice(ref.indexOf("/") + 1)}:${version}`;
+}
+
+/** The tag of a reference that has one. */
+export function tagOf(reference: string | undefined): string | undefined {
+  return /:([\w.-]+)$/.exec(reference ?? "")?.[1];
 }
 
 /** The image for a key of a plan that has been checked. */

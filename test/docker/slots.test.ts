@@ -17,7 +17,7 @@ const job = (script) => ({
   image: "toolbox", tier: "data", cpu: 1, memoryMiB: 64, user: "0:0", seconds: 60, needs: ["shared-folders"],
   mounts: [{ volume: "${name}-book", path: "/book" }], command: ["bash", "-euc", script],
 });
-const said = (what, member) => \`getent hosts \${member} >/dev/null && here=here || here=gone; echo "\${member} ${"$"}{what} $here" >> /book/log\`;
+const said = (what, member) => \`getent hosts \${member} >/dev/null && here=here || here=gone; echo "\${member} \${what} $here" >> /book/log\`;
 const system = (p, { count }) => {
   p.slots("member", { count, order: "one-by-one" }, ({ name }) => ({
     image: "toolbox", tier: "data", cpu: 1, memoryMiB: 64, user: "0:0",
@@ -61,7 +61,7 @@ afterAll(async () => {
 test("a new disk is marked, and a second preview is empty", async () => {
   const { code, output } = await stack.up();
   expect({ code, output }).toMatchObject({ code: 0 });
-  expect(Object.keys(await containerIds(name))).toEqual(["member-1", "member-2"]);
+  expect(Object.keys(await containerIds(name)).sort()).toEqual(["member-1", "member-2"]);
   expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
 }, 120_000);
 
@@ -75,7 +75,7 @@ test("a member whose leave fails stays, in the second run too, and says farewell
       failed: true,
       said: true,
     });
-    expect(Object.keys(await containerIds(name))).toEqual(["member-1", "member-2"]);
+    expect(Object.keys(await containerIds(name)).sort()).toEqual(["member-1", "member-2"]);
   }
   expect(await book()).toEqual(["member-2 leaves here", "member-2 leaves here"]);
 }, 120_000);
@@ -95,11 +95,8 @@ test("a member that goes leaves before its container goes, and has left after it
 test("a member that comes back without its data refuses to start", async () => {
   const [id = ""] = Object.values(await containerIds(name));
   const container = engine.getContainer(id);
+  expect(await inContainer({ container: id }, "rm /data/.disk")).toMatchObject({ status: 0 });
   await container.stop();
-  await inContainer(
-    { image: localImage("toolbox"), network: "none", binds: [`${name}-member-1:/data`] },
-    "rm /data/.disk",
-  );
   await container.start();
   for (let tries = 0; tries < 40 && (await container.inspect()).RestartCount === 0; tries++)
     await new Promise((resolve) => setTimeout(resolve, 250));

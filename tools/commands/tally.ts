@@ -13,9 +13,14 @@ export interface JestReport {
   numTodoTests: number;
   /** Files that could not even be loaded: none of their tests is in the other numbers. */
   numRuntimeErrorTestSuites: number;
+  testResults: readonly {
+    /** The file's absolute path. */
+    name: string;
+    assertionResults: readonly { fullName: string; status: string; duration?: number | null }[];
+  }[];
 }
 
-export function ofReport(report: JestReport): Tally {
+export function ofReport(report: Omit<JestReport, "testResults">): Tally {
   return {
     passed: report.numPassedTests,
     failed: report.numFailedTests + report.numRuntimeErrorTestSuites,

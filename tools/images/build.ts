@@ -26,13 +26,14 @@ export interface Planned {
 export async function plan(image: LocalImage, online: boolean): Promise<Planned> {
   const parts = [...(image.parts ?? []), ...(online ? [] : (image.offlineParts ?? []))];
   const from = online ? image.base : undefined;
+  const folder = `tools/images/${image.folder ?? image.key}`;
   const recipe: Recipe = {
     name: `image-${image.key}`,
     version: image.version,
-    inputs: [`tools/images/${image.key}`],
+    inputs: [folder],
     options: [from ?? (await keyOf(base)), ...(await Promise.all(parts.map(keyOf)))],
     async make(into, say) {
-      await build({ key: image.key, tag, from, parts }, into, say);
+      await build({ key: image.key, folder, tag, from, parts }, into, say);
       if (image.quick === true) return;
       say("saving to the cache");
       const sentence = `The ${image.key} image could not be saved: see the log, and whether the disk has room`;
@@ -64,15 +65,16 @@ export async function present(tag: string): Promise<boolean> {
 
 interface Build {
   key: string;
+  folder: string;
   tag: string;
   from: string | undefined;
   parts: readonly Recipe[];
 }
 
 /** Assembles the context below `scratch` and builds from it. */
-async function build({ key, tag, from, parts }: Build, scratch: string, say: Say): Promise<void> {
+async function build({ key, folder, tag, from, parts }: Build, scratch: string, say: Say): Promise<void> {
   const context = join(scratch, "context");
-  await cp(join(repo, "tools/images", key), context, { recursive: true });
+  await cp(join(repo, folder), context, { recursive: true });
   for (const part of parts) await cp(await cached(part, say), join(context, "parts", part.name), { recursive: true });
   const baseArg = `BASE=${from ?? (await baseTag(say))}`;
   // The host's network: it reaches the package mirror even where bridges have no way out.
@@ -85,8 +87,17 @@ async function build({ key, tag, from, parts }: Build, scratch: string, say: Say
   await rm(context, { recursive: true });
 }
 
-/** The base image's tag; imported into the engine when it is not there. */
-async function baseTag(say: Say): Promise<string> {
+let importing: Promise<string> | undefined;
+
+/** The base image's tag; imported into the engine when it is not there, by the first build that needs it. */
+function baseTag(say: Say): Promise<string> {
+  importing ??= importBase(say).finally(() => {
+    importing = undefined;
+  });
+  return importing;
+}
+
+async function importBase(say: Say): Promise<string> {
   const tag = tagOf("base", base.version, await keyOf(base));
   if (await present(tag)) return tag;
   const rootfs = join(await cached(base, say), "rootfs.tar");

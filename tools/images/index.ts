@@ -6,6 +6,7 @@ import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { execa } from "execa";
+import { z } from "zod";
 
 import { local } from "../setup/paths.ts";
 import { plan, present, provide } from "./build.ts";
@@ -30,12 +31,22 @@ export async function images(say: Say): Promise<void> {
       : "images: no registry can be reached, so all are built here; minutes the first time",
   );
   const planned = await planFor(online);
-  for (const [index, one] of planned.entries()) {
-    const place = `image ${String(index + 1)} of ${String(planned.length)}, ${one.key}`;
-    await provide(one, (line) => {
-      say(`${place}, ${String(Math.round((Date.now() - began) / 1000))} s: ${line}`);
-    });
-  }
+  const waiting = [...planned.entries()];
+  const lane = async (): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const [index, one] = next;
+      const place = `image ${String(index + 1)} of ${String(planned.length)}, ${one.key}`;
+      await provide(one, (line) => {
+        say(`${place}, ${String(Math.round((Date.now() - began) / 1000))} s: ${line}`);
+      }).catch((error: unknown) => {
+        waiting.length = 0;
+        throw error;
+      });
+    }
+  };
+  // Two at once: packages are fetched for the one while the other compiles. Both end before a failure is told.
+  const ended = await Promise.allSettled([lane(), lane()]);
+  for (const each of ended) if (each.status === "rejected") throw each.reason;
   await writeList(tagsOf(planned));
 }
 
@@ -63,6 +74,12 @@ async function settled(): Promise<boolean> {
 async function registryAnswers(): Promise<boolean> {
   const bases = localImages.flatMap(({ base }) => base ?? []).slice(0, 1);
   return !(await execa("docker", ["pull", "--quiet", ...bases], { reject: false, timeout: 120_000 })).failed;
+}
+
+/** What was built here, by key: the list as it is on disk. */
+export async function built(): Promise<Record<string, string>> {
+  const written = await readFile(list, "utf8").catch(() => "{}");
+  return z.record(z.string(), z.string()).parse(JSON.parse(written));
 }
 
 async function writeList(tags: Record<string, string>): Promise<void> {

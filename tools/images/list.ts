@@ -1,12 +1,29 @@
 /** The images that can be built here, in the order in which a deployment needs them. */
 import { imageLock } from "../../components/core/images.ts";
-import { mc, minio, node, rehearsal, solr, traefik } from "./parts.ts";
+import {
+  arangodb,
+  arangodbTools,
+  backup,
+  cassandra,
+  cqlsh,
+  elasticsearch,
+  mc,
+  minio,
+  nats,
+  node,
+  rehearsal,
+  solr,
+  telegraf,
+  traefik,
+} from "./parts.ts";
 
 import type { Recipe } from "../setup/cache.ts";
 
 export interface LocalImage {
   /** Also the folder of its Dockerfile, and the key in `.local/images.json`. */
   key: string;
+  /** The folder, where it is another's. */
+  folder?: string;
   version: string;
   /** The public image in whose place it is built where no registry can be reached; without one it is always built. */
   official?: string;
@@ -29,11 +46,61 @@ export const localImages: readonly LocalImage[] = [
     official: inLock("minio"),
     parts: [minio, mc],
   },
-  { key: "toolbox", version: "1", base: "debian:bookworm-slim" },
+  { key: "toolbox", version: ours("toolbox"), base: "debian:bookworm-slim" },
   { key: "traefik", version: "3.6.7", official: inLock("traefik"), parts: [traefik] },
   { key: "solr", version: "9.7.0", official: inLock("solr"), parts: [solr] },
-  { key: "rehearsal", version: "1", base: "node:24-slim", parts: [rehearsal], offlineParts: [node], quick: true },
+  { key: "nats", version: "2.10.27", official: inLock("nats"), parts: [nats] },
+  { key: "rabbitmq", version: "3.10", official: inLock("rabbitmq") },
+  { key: "cassandra", version: "5.0.5", official: inLock("cassandra"), parts: [cassandra, cqlsh] },
+  {
+    key: "elasticsearch",
+    version: "8-stand-in-opensearch-2.15.0",
+    official: inLock("elasticsearch"),
+    parts: [elasticsearch],
+  },
+  {
+    key: "elasticsearch7",
+    folder: "elasticsearch",
+    version: "7-stand-in-opensearch-2.15.0",
+    official: inLock("elasticsearch7"),
+    parts: [elasticsearch],
+    quick: true,
+  },
+  { key: "influxdb", version: "1.6", official: inLock("influxdb") },
+  { key: "nginx", version: "1.22", official: inLock("nginx") },
+  { key: "telegraf", version: "1.37.2", official: inLock("telegraf"), parts: [telegraf] },
+  {
+    key: "arangodb",
+    version: "3.12-stand-in",
+    official: inLock("arangodb"),
+    parts: [arangodb],
+    offlineParts: [node],
+    quick: true,
+  },
+  {
+    key: "arangodb-toolbox",
+    version: ours("arangodb-toolbox"),
+    base: inLock("arangodb"),
+    parts: [backup],
+    offlineParts: [arangodbTools],
+  },
+  { key: "shiny-demo", version: ours("shiny-demo"), base: "debian:bookworm-slim" },
+  {
+    key: "rehearsal",
+    version: ours("rehearsal"),
+    base: "node:24-slim",
+    parts: [rehearsal],
+    offlineParts: [node],
+    quick: true,
+  },
 ];
+
+/** The version of an image of our own in the image lock file. */
+function ours(key: string): string {
+  const version = imageLock[key]?.version;
+  if (version === undefined) throw new Error(`the image lock file has no version of ${key}`);
+  return version;
+}
 
 /** The reference in the image lock file, where versions live. */
 function inLock(key: string): string {

@@ -1,6 +1,6 @@
 /** What goes into an image besides its folder: each a part of the cache, copied to `parts/<name>/` of the build's context. */
 import { copyFile, readdir, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import process from "node:process";
 
 import { build } from "esbuild";
@@ -38,6 +38,29 @@ export const mc: Recipe = goRecipe({
   ldflags: `-s -w -X ${mcCmd}.Version=2025-03-13T08:02:18Z -X ${mcCmd}.ReleaseTag=RELEASE.2025-03-13T08-02-18Z`,
 });
 
+export const nats: Recipe = goRecipe({
+  name: "nats-server",
+  module: "tools/go/nats",
+  package: "github.com/nats-io/nats-server/v2",
+  version: "2.10.27",
+});
+
+/** Telegraf with the plugins that the recipes configure: the whole of it takes twenty times as long. */
+export const telegraf: Recipe = goRecipe({
+  name: "telegraf",
+  module: "tools/go/telegraf",
+  package: "github.com/influxdata/telegraf/cmd/telegraf",
+  version: "1.37.2",
+  ldflags: "-s -w -X github.com/influxdata/telegraf/internal.Version=1.37.2",
+  tags: [
+    "custom",
+    ...["docker", "cpu", "mem", "swap", "disk", "diskio", "net", "system", "processes", "internal"].map(
+      (name) => `inputs.${name}`,
+    ),
+    ...["influxdb", "health", "file"].map((name) => `outputs.${name}`),
+  ].join(),
+});
+
 /** The Node that runs this: the npm package's, linked against nothing but the C and C++ libraries. */
 export const node: Recipe = {
   name: "node",
@@ -46,13 +69,22 @@ export const node: Recipe = {
   make: (into) => copyFile(process.execPath, join(into, "node")),
 };
 
-export const rehearsal: Recipe = {
-  name: "rehearsal",
-  version: "1",
-  inputs: ["rehearsal", "package-lock.json"],
-  async make(into) {
+export const rehearsal = bundle("rehearsal", "rehearsal/main.ts", ["rehearsal", "package-lock.json"]);
+/** The stand-in for arangod. */
+export const arangodb = bundle("arangodb", "rehearsal/arangodb/main.ts", ["rehearsal/arangodb"]);
+/** Its clients' stand-ins. */
+export const arangodbTools = copy("arangodb-tools", "tools/images/arangodb/bin/arangodump");
+/** The toolbox's schedule, for a toolbox on another base. */
+export const backup = copy("backup", "tools/images/toolbox/backup.sh");
+
+function copy(name: string, file: string): Recipe {
+  return { name, version: "1", inputs: [file], make: (into) => copyFile(join(repo, file), join(into, basename(file))) };
+}
+
+function bundle(name: string, entry: string, inputs: readonly string[]): Recipe {
+  const make = async (into: string): Promise<void> => {
     await build({
-      entryPoints: [join(repo, "rehearsal/main.ts")],
+      entryPoints: [join(repo, entry)],
       outdir: into,
       bundle: true,
       // In pieces, so that a health probe, which runs every few seconds, does not parse the clients of every store.
@@ -68,25 +100,57 @@ export const rehearsal: Recipe = {
         js: 'import{createRequire as rehearsalRequire}from"node:module";const require=rehearsalRequire(import.meta.url);',
       },
     });
-  },
+  };
+  return { name, version: "1", inputs, make };
+}
+
+/** Solr with everything that it needs. */
+export const solr: Recipe = maven("solr", "9.7.0", ["SolrServer.java"]);
+
+export const cassandra: Recipe = maven("cassandra", "5.0.5");
+
+/** OpenSearch, dressed as Elasticsearch. */
+export const elasticsearch: Recipe = maven("elasticsearch", "2.15.0", [
+  "StandIn.java",
+  "Gate.java",
+  "JsonNames.java",
+  "resources",
+]);
+
+/** Cassandra's shell, as PyPI has it: leaves one wheel. The host fetches it: images know only public authorities. */
+export const cqlsh: Recipe = {
+  name: "cqlsh",
+  version: "6.1.3",
+  inputs: ["tools/images/cassandra/cqlsh.txt"],
+  make: (into) =>
+    loggedTo("cqlsh")(
+      "cqlsh could not be had from PyPI: see that pip is there (apt-get install python3-pip), check the network, and run the same command again",
+      "python3",
+      [
+        ...["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--require-hashes", "--dest", into],
+        ...["--requirement", join(repo, "tools/images/cassandra/cqlsh.txt")],
+      ],
+    ),
 };
 
-/** Solr with everything that it needs, from Maven Central: leaves `lib/`. */
-export const solr: Recipe = {
-  name: "solr",
-  version: "9.7.0",
-  inputs: ["tools/images/solr/pom.xml", "tools/images/solr/SolrServer.java"],
-  async make(into, say) {
-    let fetched = 0;
-    await loggedTo("solr")(
-      "Solr could not be made from Maven Central's libraries: see that mvn and javac of Java 17 are there (apt-get install maven openjdk-17-jdk-headless), check the network, and run the same command again",
-      "mvn",
-      ["-B", "-f", join(repo, "tools/images/solr/pom.xml"), "package", `-Dout=${into}`],
-      (line) => {
-        if (/Downloaded from .*\.jar /.test(line)) say(`${String(++fetched)} libraries fetched`);
-      },
-    );
-    // The compiler's leftovers.
-    for (const name of await readdir(into)) if (name !== "lib") await rm(join(into, name), { recursive: true });
-  },
-};
+/** Libraries from Maven Central, and what is compiled against them: leaves `lib/`. */
+function maven(name: string, version: string, sources: readonly string[] = []): Recipe {
+  return {
+    name,
+    version,
+    inputs: ["pom.xml", ...sources].map((file) => `tools/images/${name}/${file}`),
+    async make(into, say) {
+      let fetched = 0;
+      await loggedTo(name)(
+        `${name} could not be made from Maven Central's libraries: see that mvn and javac of Java 17 are there (apt-get install maven openjdk-17-jdk-headless), check the network, and run the same command again`,
+        "mvn",
+        ["-B", "-f", join(repo, `tools/images/${name}/pom.xml`), "package", `-Dout=${into}`],
+        (line) => {
+          if (/Downloaded from .*\.jar /.test(line)) say(`${String(++fetched)} libraries fetched`);
+        },
+      );
+      // The compiler's leftovers.
+      for (const left of await readdir(into)) if (left !== "lib") await rm(join(into, left), { recursive: true });
+    },
+  };
+}

@@ -20,8 +20,10 @@ export const registryPort = 5000;
 export const apiPort = 2375;
 
 /** sh stays as process 1, for dockerd does not reap what its shims leave. */
-const boot = `hostname "$1"; shift
-mount -t tmpfs tmpfs /run && mkdir -p /run/lock
+const boot = `hostname "$1" && mount -t tmpfs tmpfs /run && mkdir -p /run/lock || exit
+names=$(readlink -m /etc/resolv.conf) && mkdir -p "$(dirname "$names")" && touch "$names" || exit # it may lie in /run
+echo "nameserver $2" > /run/node-resolv.conf && mount --bind /run/node-resolv.conf "$names" || exit
+shift 2
 "$@" &
 wait $!`;
 
@@ -35,7 +37,7 @@ export async function powerOn(cluster: ClusterRecord, node: NodeRecord): Promise
     // Not `ip netns exec`, which hides the cgroups from dockerd.
     ...["nsenter", `--net=/run/netns/${place.netns}`],
     ...["unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"],
-    ...["sh", "-c", boot, "sh", node.name],
+    ...["sh", "-c", boot, "sh", node.name, linksOf(cluster.network).gateway],
     "dockerd",
     ...["--host", `unix://${place.socket}`, "--host", `tcp://${place.address}:${String(apiPort)}`, "--tls=false"],
     ...["--data-root", place.data, "--storage-driver", "overlay2", "--cgroup-parent", `/${place.cgroup}`],
@@ -43,10 +45,15 @@ export async function powerOn(cluster: ClusterRecord, node: NodeRecord): Promise
     ...["--insecure-registry", `${linksOf(cluster.network).gateway}:${String(registryPort)}`],
   ]);
   const engine = new Docker({ socketPath: place.socket });
-  for (const began = Date.now(); Date.now() - began < 60_000; await sleep(50)) {
-    const answer = await engine.ping().catch(() => undefined);
-    if (answer !== undefined) return engine;
+  const began = Date.now();
+  while (Date.now() - began < 60_000) {
+    const answers = await engine.ping().then(
+      () => true,
+      () => false,
+    );
+    if (answers) return engine;
     if (Date.now() - began > 1_000 && !(await isOn(cluster, node))) break;
+    await sleep(50);
   }
   const reason = (await readFile(place.log, "utf8").catch(() => "")).trim().split("\n").at(-1) ?? "";
   throw new Problem(`the Docker daemon of ${node.name} does not answer (${reason}): see its log`, place.log);

@@ -47,12 +47,14 @@ export async function serveRegistry(folder: string, name: string, address: strin
   const pidFile = join(folder, `${name}.pid`);
   const log = join(folder, `${name}.log`);
   await launch(pidFile, log, ["docker-registry", "serve", config]);
-  for (const began = Date.now(); Date.now() - began < 20_000; await sleep(50)) {
+  const began = Date.now();
+  while (Date.now() - began < 20_000) {
     const answer = await fetch(`http://${address}/v2/`).catch(() => undefined);
     await answer?.arrayBuffer();
     // Another program's answer at our address is not ours.
     if (answer?.ok && (await alive(await pidIn(pidFile)))) return;
     if (Date.now() - began > 1_000 && !(await alive(await pidIn(pidFile)))) break;
+    await sleep(50);
   }
   throw new Problem(`the image registry does not answer at ${address}: see its log`, log);
 }

@@ -18,7 +18,7 @@ export async function remove(name: string): Promise<void> {
 async function removeRecorded(record: ClusterRecord): Promise<void> {
   const folder = folderOf(record.name);
   await Promise.all(record.nodes.map((node) => powerOff(record, node)));
-  await end(await pidIn(join(folder, "registry.pid")));
+  for (const server of ["registry", "names"]) await end(await pidIn(join(folder, `${server}.pid`)));
   await removeBridge(record.network);
   for (const node of record.nodes) await rm(join(folder, node.name), { recursive: true, force: true, maxRetries: 50 });
   await rm(folder, { recursive: true, force: true }); // the record last: until here, this can be done again

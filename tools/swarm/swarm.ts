@@ -26,7 +26,7 @@ export async function join(manager: Docker, engine: Docker, role: NodeRecord["ro
   });
 }
 
-interface NodeView {
+export interface NodeView {
   readonly ID: string;
   readonly Version: { readonly Index: number };
   readonly Spec: { readonly Role: string; readonly Availability: string; readonly Labels?: Record<string, string> };
@@ -76,13 +76,15 @@ export async function settled(
 /** Asks every 0.1 s, for a minute. */
 async function until(what: string, signal: AbortSignal | undefined, ask: () => Promise<boolean>): Promise<void> {
   let why = "";
-  for (const began = Date.now(); Date.now() - began < 60_000; await sleep(100)) {
+  const began = Date.now();
+  while (Date.now() - began < 60_000) {
     signal?.throwIfAborted();
     try {
       if (await ask()) return;
     } catch (error) {
       why = ` (${String(error)})`;
     }
+    await sleep(100);
   }
   throw new Problem(`waited a minute for ${what}${why}`);
 }
