@@ -7,6 +7,8 @@ import { emptyState, type State, type View } from "./state.ts";
 export interface Agency {
   /** What was known last; undefined when that is too old to act on. */
   view(): View | undefined;
+  /** What is known now. */
+  refresh(): Promise<View>;
   /** Changes the state: `change` may run several times, on a copy each time. @throws Refused what `change` throws, or 503. */
   update(change: (state: State) => void): Promise<View>;
 }
@@ -33,6 +35,10 @@ export class RemoteAgency implements Agency {
 
   view(): View | undefined {
     return this.#view !== undefined && Date.now() - this.#view.at < fresh ? this.#view.view : undefined;
+  }
+
+  refresh(): Promise<View> {
+    return this.#ask("heartbeat", { id: "" });
   }
 
   async update(change: (state: State) => void): Promise<View> {
@@ -86,6 +92,9 @@ export class LocalAgency implements Agency {
   }
   view(): View {
     return { index: this.#index, state: this.#state, health: { [this.#id]: "GOOD" } };
+  }
+  refresh(): Promise<View> {
+    return Promise.resolve(this.view());
   }
   update(change: (state: State) => void): Promise<View> {
     const next = structuredClone(this.#state);
