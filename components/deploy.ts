@@ -44,7 +44,12 @@ export function planStack(raw: Readonly<Record<string, unknown>>, stack: string)
   const entry = systems[settings.system];
   const topology = topologies[settings.topology] ?? topologies.docker;
   const { name = `${settings.system}-${stack}` } = settings;
-  const site = siteOf({ ...settings, name, ports: topology.ports(settings) });
+  const site = siteOf({
+    ...settings,
+    name,
+    ports: topology.ports(settings),
+    engine: settings.topology === "swarm" ? "swarm" : "docker",
+  });
   const plan = entry.plan(system, site, containerServices);
   return {
     problems: [

@@ -6,6 +6,7 @@ import { type Plan, planOf } from "../core/plan.ts";
 import type { Services, Site, Topology, TopologyName } from "../core/topology.ts";
 import { ArangoDb, arangodb, arangodbConfig, retirable } from "./arangodb.ts";
 import { Arkindex, arkindex, arkindexConfig } from "./arkindex.ts";
+import { ShinyProxy, shinyproxy, shinyproxyConfig } from "./shinyproxy.ts";
 import type { SystemComponent } from "./system.ts";
 
 /** Every system that can be deployed. A new one is its own file and a row here. */
@@ -18,6 +19,7 @@ export const systems = {
     retirable,
   }),
   arkindex: entry({ config: arkindexConfig, system: arkindex, component: Arkindex, on: ["docker", "swarm"] }),
+  shinyproxy: entry({ config: shinyproxyConfig, system: shinyproxy, component: ShinyProxy, on: ["docker", "swarm"] }),
 } as const;
 export type SystemName = keyof typeof systems;
 

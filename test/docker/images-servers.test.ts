@@ -16,7 +16,7 @@ test("nats: JetStream keeps a message, and its monitor answers wget", async () =
   // The protocol itself: what is published comes back to a subscriber.
   const talk = String.raw`exec 3<>/dev/tcp/127.0.0.1/4222; printf 'CONNECT {"verbose":false}\r\nSUB a 1\r\nPUB a 5\r\nhello\r\nPING\r\n' >&3; timeout 3 head -n 4 <&3`;
   expect(await exec(`bash -c '${talk.replaceAll("'", String.raw`'\''`)}'`)).toContain("MSG a 1 5\r\nhello");
-}, 60_000);
+}, 300_000);
 
 test("rabbitmq: its plugins are there, and a message goes through a queue", async () => {
   const exec = await serve(
@@ -34,7 +34,7 @@ test("rabbitmq: its plugins are there, and a message goes through a queue", asyn
   expect(await exec("rabbitmqctl -q federation_status && stat -c %u:%a /var/lib/rabbitmq/.erlang.cookie")).toMatch(
     /999:[46]00$/,
   );
-}, 90_000);
+}, 300_000);
 
 test("cassandra: CQL by cqlsh and by the toolbox's cql, nodetool, and the end in peace", async () => {
   const environment = ["MAX_HEAP_SIZE=384M", "HEAP_NEWSIZE=100M"].flatMap((each) => ["--env", each]);
@@ -58,14 +58,17 @@ test("cassandra: CQL by cqlsh and by the toolbox's cql, nodetool, and the end in
   await expect(cql("-e 'SELECT nonsense'")).rejects.toThrow(/cql: SyntaxException/);
   expect(await exec("stat -c %u /var/lib/cassandra/data")).toBe("999");
   expect(await exec.stop(60)).toBe(143);
-}, 120_000);
+}, 300_000);
 
 test("elasticsearch: OpenSearch stands in for it, wants the password, and takes its clients' words", async () => {
-  const environment = ["ES_JAVA_OPTS=-Xms300m -Xmx300m", "ELASTIC_PASSWORD_FILE=/tmp/password"];
+  // The keystore comes first.
+  const environment = ["ES_JAVA_OPTS=-Xms300m -Xmx300m", "ELASTIC_PASSWORD=another"];
+  const keystore =
+    "elasticsearch-keystore create && printf secret | elasticsearch-keystore add --stdin --force bootstrap.password";
   const exec = await serve(
     "elasticsearch",
-    ["--user", "1000:1000", ...environment.flatMap((each) => ["--env", each])],
-    "echo secret > /tmp/password; exec elasticsearch -Ediscovery.type=single-node -Expack.security.enabled=true",
+    ["--user", "1000:0", ...environment.flatMap((each) => ["--env", each])],
+    `${keystore} && exec elasticsearch -Ediscovery.type=single-node -Expack.security.enabled=true`,
   );
   const call = (args: string): Promise<string> => exec(`curl -sS -i ${args}`);
   const own = "-H 'Content-Type: application/vnd.elasticsearch+json; compatible-with=8'";
@@ -81,7 +84,7 @@ test("elasticsearch: OpenSearch stands in for it, wants the password, and takes 
   expect(await call("-u elastic:secret 'http://127.0.0.1:9200/pages/_search?q=title:charter'")).toContain('"value":1');
   expect(await exec("stat -c %u /usr/share/elasticsearch/data/nodes")).toBe("1000");
   expect(await exec.stop(60)).toBe(143);
-}, 120_000);
+}, 300_000);
 
 test("elasticsearch: no password, or an unknown option, is refused in one sentence", async () => {
   for (const [line, sentence] of [
@@ -91,7 +94,7 @@ test("elasticsearch: no password, or an unknown option, is refused in one senten
     await expect(once("elasticsearch", line, { user: "1000:1000" })).rejects.toThrow(sentence);
   const root = once("elasticsearch", "elasticsearch", { user: "0:0" });
   await expect(root).rejects.toThrow(/can not run as root/);
-}, 60_000);
+}, 300_000);
 
 test("influxdb: a login, a retention policy, a point written and read", async () => {
   const settings = "INFLUXDB_HTTP_AUTH_ENABLED=true INFLUXDB_REPORTING_DISABLED=true";
@@ -106,7 +109,7 @@ test("influxdb: a login, a retention policy, a point written and read", async ()
   await exec(`curl -fsS ${login} 'http://127.0.0.1:8086/write?db=usage' --data-binary 'load,node=a value=2'`);
   expect(await query(login, "SELECT value FROM usage.month.load")).toContain(",2]");
   expect(await exec("influx -version")).toContain("1.6.");
-}, 60_000);
+}, 300_000);
 
 test("nginx: unprivileged with a configuration of its own, HTTP and streams", async () => {
   const config = [
@@ -121,7 +124,7 @@ test("nginx: unprivileged with a configuration of its own, HTTP and streams", as
   for (const port of [8080, 8081])
     expect(await answered(() => exec(`curl -fsS http://127.0.0.1:${String(port)}/`))).toBe("hello");
   expect(await exec("id -un && nginx -c /tmp/nginx.conf -s reload")).toBe("nginx");
-}, 60_000);
+}, 300_000);
 
 test("telegraf: the plugins that the recipes configure, and a metric of each", async () => {
   const inputs = ["cpu", "mem", "swap", "disk", "diskio", "net", "system", "processes", "internal"];
@@ -134,7 +137,7 @@ test("telegraf: the plugins that the recipes configure, and a metric of each", a
   expect(await once("telegraf", "telegraf plugins inputs docker && telegraf plugins outputs")).toMatch(
     /health[^]*influxdb/,
   );
-}, 60_000);
+}, 300_000);
 
 test("shiny-demo: the app's page and its websocket's handshake", async () => {
   const line = `exec R --no-echo -e "shiny::runApp('/srv/app', host = '0.0.0.0', port = 3838)"`;
@@ -147,4 +150,4 @@ test("shiny-demo: the app's page and its websocket's handshake", async () => {
   expect(await exec(`curl -s -i -m 2 --http1.1 ${upgrade} http://127.0.0.1:3838/websocket/ || true`)).toMatch(
     /^HTTP\/1\.1 101 /,
   );
-}, 60_000);
+}, 300_000);

@@ -55,14 +55,14 @@ export async function once(key: string, line: string, { user, beside, input = ""
   return ended.stdout;
 }
 
-/** The first answer that does not fail, within a minute. */
+/** The first answer that does not fail, within three minutes: the machine may be busy. */
 export async function answered(attempt: () => Promise<string>): Promise<string> {
   const began = Date.now();
   for (;;) {
     try {
       return await attempt();
     } catch (error) {
-      if (Date.now() - began > 60_000) throw error;
+      if (Date.now() - began > 180_000) throw error;
       await sleep(500);
     }
   }

@@ -73,7 +73,7 @@ async function start(managers: 1 | 3 | undefined, workers: number | undefined): 
   const cluster = await opened(managers, workers);
   if (!cluster) return 130;
   const images = JSON.parse(await readFile(join(local, "images.json"), "utf8")) as Record<string, string>;
-  await cluster.push(Object.values(images), say);
+  await cluster.pushMirror(images, say);
   const nodes = cluster.nodes.map((node) => `${node} ${cluster.address(node)}`);
   process.stdout.write(
     [

@@ -9,11 +9,12 @@ import process from "node:process";
 import Docker from "dockerode";
 import { execa } from "execa";
 
+import { copies } from "../images/push.ts";
 import { claim, possible } from "./claim.ts";
 import { addBridge, hasBridge } from "./network.ts";
 import { apiPort, isOn, powerOff, powerOn, registryPort, removeDisk } from "./node.ts";
 import { alive, launch, pidIn } from "./process.ts";
-import { push } from "./push.ts";
+import { push, pushAs } from "./push.ts";
 import { folderOf, linksOf, load, nodeOf, placeOf, save } from "./record.ts";
 import { serveRegistry } from "./registry.ts";
 import { remove, sweep } from "./remove.ts";
@@ -136,6 +137,17 @@ export class Cluster {
   /** The machine engine's images into the registry. Gives the references under which the nodes pull them. */
   push(refs: readonly string[], say?: Say): Promise<Record<string, string>> {
     return push(this.registry, refs, say);
+  }
+
+  /** What a stack with `mirror: <this registry>` pulls, of what was built here (`.local/images.json`: key to tag). */
+  async pushMirror(built: Readonly<Record<string, string>>, say?: Say): Promise<void> {
+    const there = copies(this.registry, built).filter(({ key }) => built[key] !== undefined);
+    const cut = this.registry.length + 1;
+    await pushAs(
+      this.registry,
+      there.flatMap(({ from, to }) => to.map((name) => ({ from, to: name.slice(cut) }))),
+      say,
+    );
   }
 
   /** A power cut: daemon, containerd, shims and containers end in one moment, the network with them. The disk stays. */
