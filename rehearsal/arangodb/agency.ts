@@ -13,16 +13,16 @@ export interface Agency {
   update(change: (state: State) => void): Promise<View>;
 }
 
-/** How old a view may be for a leader to write by it: well below the time after which another one leads. */
-const fresh = 3000;
-
 export class RemoteAgency implements Agency {
   readonly #endpoints: readonly string[];
   readonly #authorization: string;
+  readonly #fresh: number;
   #leader: string | undefined;
   #view: { at: number; view: View } | undefined;
 
-  constructor(endpoints: readonly string[], authorization: string, id: string) {
+  /** `fresh`: how old a view may be, in milliseconds. For a leader of shards well below the time until another leads. */
+  constructor(endpoints: readonly string[], authorization: string, id: string, fresh: number) {
+    this.#fresh = fresh;
     this.#endpoints = endpoints;
     this.#authorization = authorization;
     const beat = (): void => {
@@ -34,7 +34,7 @@ export class RemoteAgency implements Agency {
   }
 
   view(): View | undefined {
-    return this.#view !== undefined && Date.now() - this.#view.at < fresh ? this.#view.view : undefined;
+    return this.#view !== undefined && Date.now() - this.#view.at < this.#fresh ? this.#view.view : undefined;
   }
 
   refresh(): Promise<View> {
