@@ -1,14 +1,26 @@
 import { Refusal } from "./errors.ts";
 
-export type RoleName = "arkindex-backend" | "arkindex-worker" | "cantaloupe" | "ponos-agent";
+export type RoleName =
+  "arkindex-backend" | "arkindex-worker" | "cantaloupe" | "ponos-agent" | "openid" | "shinyproxy" | "grafana";
 export type JobName = "migrate" | "update_system_workers" | "check";
 export type Command =
   | { readonly kind: "health" }
   | { readonly kind: "job"; readonly job: JobName; readonly args: readonly string[] }
   | { readonly kind: "serve"; readonly role: RoleName; readonly args: readonly string[] };
 
-const roles: readonly RoleName[] = ["arkindex-backend", "arkindex-worker", "cantaloupe", "ponos-agent"];
+const roles: readonly RoleName[] = [
+  "arkindex-backend",
+  "arkindex-worker",
+  "cantaloupe",
+  "ponos-agent",
+  "openid",
+  "shinyproxy",
+  "grafana",
+];
 const jobs: readonly JobName[] = ["migrate", "update_system_workers", "check"];
+
+/** Stand-ins with an image of their own; it names them. */
+const programs: readonly RoleName[] = ["shinyproxy", "grafana"];
 
 /**
  * What `<program> <args>` means. The programs are those of the real images (`arkindex`, `ponos-agent`), so that the same
@@ -18,6 +30,8 @@ export function commandOf(argv: readonly string[], env: Readonly<Record<string, 
   const known = argv[0] === "arkindex" || argv[0] === "ponos-agent" || argv[0] === "rehearse";
   const program = known ? argv[0] : "rehearse";
   const args = known ? argv.slice(1) : argv;
+  const own = programs.find((name) => name === argv[0]);
+  if (own !== undefined) return { kind: "serve", role: own, args: argv.slice(1) };
   const [first, ...rest] = args;
   if (first === "health") return { kind: "health" };
   if (program === "ponos-agent") return { kind: "serve", role: "ponos-agent", args };

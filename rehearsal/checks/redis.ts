@@ -5,14 +5,16 @@ import type { Check } from "./check.ts";
 export interface RedisAccess {
   readonly host: string;
   readonly port: number;
+  readonly password?: string;
 }
 
 export type RedisClient = ReturnType<typeof connectionTo>;
 
 /** A client that does not reconnect: the loop is what tries again. */
-function connectionTo(access: RedisAccess) {
+function connectionTo({ host, port, password }: RedisAccess) {
   const client = createClient({
-    socket: { ...access, connectTimeout: 3500, socketTimeout: 4000, reconnectStrategy: false },
+    ...(password === undefined ? {} : { password }),
+    socket: { host, port, connectTimeout: 3500, socketTimeout: 4000, reconnectStrategy: false },
   });
   client.on("error", () => undefined); // the awaited command reports it
   return client;

@@ -78,7 +78,7 @@ export const dockerProxy: Recipe = bundle("docker-proxy");
 function bundle(name: string): Recipe {
   return {
     name,
-    version: "1",
+    version: "2",
     inputs: [name, "package-lock.json"],
     async make(into) {
       await build({
@@ -91,6 +91,8 @@ function bundle(name: string): Recipe {
         platform: "node",
         target: "node24",
         minify: true,
+        // oidc-provider keeps its tokens by the names of classes, and messages show those of errors.
+        keepNames: true,
         legalComments: "none",
         logLevel: "silent",
         // Packages in CommonJS ask for Node's own modules through require.

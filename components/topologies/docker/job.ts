@@ -30,7 +30,7 @@ export function jobArgs(
       secret,
       mode,
     })),
-    networks: engine.networksOf(job, job.tier === "data").map((network) => engine.network(network).id),
+    networks: engine.networksOf(job, job.tier === "data").map((network) => engine.network(network)),
     mounts: (job.mounts ?? []).map((mount) => ({
       source: "folder" in mount ? mount.folder : mount.volume,
       path: mount.path,
