@@ -170,7 +170,7 @@ test("through the runner nothing else can be started, seen or changed; nobody el
   ];
   for (const [method, path, body, status, message] of refused) {
     const answer = await viaRunner(method, path, body);
-    expect(answer).toMatchObject({ status, message: expect.stringContaining(message) as string });
+    expect([answer.status, answer.message]).toEqual([status, expect.stringContaining(message)]);
   }
   const own = z
     .array(z.object({ Labels: z.record(z.string(), z.string()) }))

@@ -33,6 +33,7 @@ export function shinyproxyConfig({
     shinyproxy: {
       memoryMiB: 512,
       influxGib: 1,
+      idleMinutes: 30,
       apps: {
         demo: { title: "Demo", image: "shiny-demo", memoryMiB: 256, cpu: 0.5, groups: ["analysts"] },
         closed: { title: "Closed", image: "shiny-demo", memoryMiB: 256, cpu: 0.5, groups: ["others"] },
