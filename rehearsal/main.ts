@@ -11,6 +11,9 @@ const roles: Readonly<Record<RoleName, () => Promise<MakeRole>>> = {
   "arkindex-worker": async () => (await import("./roles/arkindex-worker.ts")).arkindexWorker,
   cantaloupe: async () => (await import("./roles/cantaloupe.ts")).cantaloupe,
   "media-service": async () => (await import("./roles/media-service.ts")).mediaService,
+  openid: async () => (await import("./roles/openid.ts")).openid,
+  shinyproxy: async () => (await import("./roles/shinyproxy.ts")).shinyproxy,
+  grafana: async () => (await import("./roles/grafana.ts")).grafana,
   "ponos-agent": async () => (await import("./roles/ponos-agent.ts")).ponosAgent,
 };
 

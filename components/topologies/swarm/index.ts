@@ -268,7 +268,7 @@ export class Swarm extends ComponentResource implements Topology {
       this.#refs.set(ref, found);
       return found;
     },
-    network: (name) => this.#networks.network(name),
+    network: (name) => this.#networks.network(name).id,
     networksOf,
   };
 
