@@ -21,6 +21,8 @@ export interface Outputs {
   readonly passwords: pulumi.Output<unknown>;
   readonly ca: pulumi.Output<string> | undefined;
   readonly images: Readonly<Record<string, string>>;
+  /** Where things are, on a topology of several nodes. */
+  readonly places: Readonly<Record<string, unknown>>;
 }
 
 /** A stack as its config describes it, checked on paper. */
@@ -82,12 +84,18 @@ export async function deploy(): Promise<Outputs> {
   const made = systems[settings.system].make(settings.system, system, on, { dependsOn: stamp });
   return {
     url: made.url,
-    rehearsing: images.filter(({ rehearsing }) => rehearsing).map(({ key }) => key),
+    rehearsing: images.filter(({ rehearsing, ref }) => rehearsing || standsIn(ref)).map(({ key }) => key),
     endpoints: made.endpoints,
     passwords: pulumi.secret(made.passwords),
     ca: on.ca,
+    places: on.outputs ?? {},
     images: Object.fromEntries(images.map(({ key, ref }) => [key, ref])),
   };
+}
+
+/** Set-up says so in the tag of what it builds in the place of a server that it cannot have. */
+function standsIn(ref: string): boolean {
+  return /:[^:/]*stand-in[^:/]*$/.test(ref);
 }
 
 /** The stack's config as it was written: objects parsed, secrets decrypted (they go nowhere but into secret outputs). */

@@ -144,6 +144,8 @@ export interface Workload extends Container {
 /** How a store's data gets out and back in: bash in the backup container, with the variables that backup.ts names. */
 export interface Dump {
   readonly files?: List<File>;
+  /** A toolbox with the store's own tools; default `toolbox`. One for a whole stack. */
+  readonly image?: string;
   readonly dump: string;
   /** Must refuse a store that has data. */
   readonly restore: string;
@@ -397,8 +399,12 @@ export interface Platform {
   configured(name: string): Output<string>;
   /** A certificate of an authority of its own, PEM, renewed by `up`: for members of a store among themselves. */
   certificate(name: string, hostnames: List<string>): Certificate;
+  /** The reference of an image as this stack runs it: for a job's `once` that follows its version. */
+  reference(image: string): string;
   edge(wish: EdgeWish): void;
   need<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K>;
+  /** A store that the system itself is: in outputs, backup and restore as a need is. Ready when its data are back. */
+  store(name: string, given: Store & Login & Ready, dump: Dump): Ready;
   run(name: string, workload: Workload): Running;
   job(name: string, job: Job): Ready;
   slots(role: string, members: Members, each: (member: Member) => Slot): List<Running>;

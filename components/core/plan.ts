@@ -74,6 +74,7 @@ export function routesOf(plan: Plan): List<PlannedRoute> {
         ...route,
         to,
         ...target(workload, route.port),
+        ...healthPage(workload),
         hosts: replicaNames(to, workload),
         of: "replicas" as const,
       })),
@@ -83,6 +84,7 @@ export function routesOf(plan: Plan): List<PlannedRoute> {
         ...route,
         to: route.pool ?? to,
         ...target(slot, route.port),
+        ...healthPage(slot),
         hosts: [to],
         of: "slots" as const,
       })),
@@ -103,6 +105,13 @@ function pooled(routes: List<PlannedRoute>): List<PlannedRoute> {
 /** A port that is not there is the check's to name. */
 function target({ ports }: Container, key: string): Pick<PlannedRoute, "target"> {
   return { target: ports?.[key] ?? { number: 0, protocol: "http" } };
+}
+
+/** What a proxy may ask, too: it takes any answer below 400 as well. */
+function healthPage({ health: { ready }, ports = {} }: Workload | Slot): Pick<PlannedRoute, "check"> {
+  if (!("http" in ready) || (ready.below ?? 400) !== 400) return {};
+  const port = ports[ready.http];
+  return port === undefined ? {} : { check: { path: ready.path, port: port.number } };
 }
 
 /** Refuses a service used alone that its topology cannot run. */
@@ -152,6 +161,10 @@ class Paper extends BasePlatform {
 
   edge(wish: EdgeWish): void {
     this.plan.edge = wish;
+  }
+
+  protected offer(): void {
+    // nothing to give on paper
   }
 
   protected adopt<K extends Kind>(kind: K, name: string, given: Given<K>): Given<K> {

@@ -4,12 +4,14 @@ import type {
   Ask,
   Certificate,
   Container,
+  Dump,
   EdgeWish,
   Endpoint,
   Given,
   Job,
   Kind,
   List,
+  Login,
   Member,
   Members,
   Peer,
@@ -17,6 +19,7 @@ import type {
   Ready,
   Running,
   Slot,
+  Store,
   Workload,
 } from "./contracts.ts";
 import { restoreJob } from "./backup.ts";
@@ -87,6 +90,27 @@ export abstract class BasePlatform implements Platform {
     const given = { ...supplied, ...restored };
     this.stores.push(given);
     return given;
+  }
+
+  /** For the outputs. */
+  protected abstract offer(name: string, given: Store & Login & Ready): void;
+
+  store(name: string, given: Store & Login & Ready, dump: Dump): Ready {
+    const named = { ...dump, store: name, tier: "data" } as const;
+    const { restore } = this.#site;
+    this.dumps.push(named);
+    this.offer(name, given);
+    const { ready } =
+      restore === undefined
+        ? given
+        : this.job(`${name}-restore`, restoreJob(restore, named, this.configured.bind(this), [given]));
+    this.stores.push({ ready });
+    return { ready };
+  }
+
+  reference(image: string): string {
+    const found = this.#site.image(image);
+    return "remedy" in found ? "" : found.ref; // what is missing is the check's to say
   }
 
   run(name: string, workload: Workload): Running {

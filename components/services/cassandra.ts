@@ -109,6 +109,9 @@ function environment({ host }: Member, memoryMiB: number): Record<string, string
   const properties = {
     "cassandra.config": `file://${conf}/cassandra.yaml`,
     "cassandra-rackdc.properties": `file://${conf}/rackdc.properties`,
+    // Addresses change: what it remembers of the others' is then another member's, and one would be missing in its ring
+    // for good. It asks the seeds, by name, instead.
+    "cassandra.load_ring_state": "false",
     // From another container the set-up repairs, and a member that leaves is told so.
     "java.rmi.server.hostname": host,
     "com.sun.management.jmxremote.authenticate": "true",
