@@ -86,15 +86,17 @@ export const cassandra: Recipe<"cql"> = (p, name, ask) => {
     after: made,
   });
   // Copies that were asked for are not there before a repair.
-  const repair = p.job(`${name}-repair`, {
-    ...job,
-    files: [adminFile],
-    command: ["bash", "-euc", `${jmxLogin}\n${repairScript(cluster)}`],
-    once: String(copies(cluster)),
-    seconds: 24 * 3600,
-    after: [setup],
-  });
-  const ready = ask.nodes > 1 ? repair.ready : setup.ready;
+  const { ready } =
+    ask.nodes === 1
+      ? setup
+      : p.job(`${name}-repair`, {
+          ...job,
+          files: [adminFile],
+          command: ["bash", "-euc", `${jmxLogin}\n${repairScript(cluster)}`],
+          once: String(copies(cluster)),
+          seconds: 24 * 3600,
+          after: [setup],
+        });
   return { host: cluster.hosts[0] ?? `${name}-1`, port: cql, members: cluster.hosts, user, password, ready };
 };
 
