@@ -43,7 +43,7 @@ export function site(over: Partial<Site> = {}): Site {
     image: (key) =>
       resolveImage(key, { overrides: {}, local: { toolbox: "toolbox:1", rehearsal: "rehearsal:1" }, rehearsal: true }),
     existing: {},
-    secrets: { pyrusLicence: secret("licence") },
+    secrets: { pyrusLicence: secret("licence"), rabbitFederation: secret("federation") },
     ...over,
   };
 }

@@ -58,8 +58,8 @@ describe("what the systems ask for", () => {
       {
         workloads: "assets frontend indexer",
         slots: "",
-        jobs: "",
-        needs: "cassandra:cql rabbit:amqp search:elasticsearch redis:redis objects:objects",
+        jobs: "schema",
+        needs: "cassandra:cql rabbit:amqp elasticsearch:elasticsearch redis:redis objects:objects",
       },
     ],
     [
@@ -179,7 +179,13 @@ describe("a system is a pure function of its config", () => {
   test.each<[string, Name, object, object, string[]]>([
     ["a DB server", "arangodb", {}, { dbservers: { count: 4 } }, ["+ dbserver-4", "+ dbserver-4-leave"]],
     ["a coordinator", "arangodb", {}, { coordinators: { count: 4 } }, ["+ coordinator-4"]],
-    ["a retired DB server", "arangodb", {}, { dbservers: { retired: [2] } }, ["- dbserver-2", "- dbserver-2-leave", "+ dbserver-4", "+ dbserver-4-leave"]],
+    [
+      "a retired DB server",
+      "arangodb",
+      {},
+      { dbservers: { retired: [2] } },
+      ["- dbserver-2", "- dbserver-2-leave", "+ dbserver-4", "+ dbserver-4-leave"],
+    ],
     ["an agent that is made again", "arangodb", {}, { rebuild: ["agent-2"] }, ["~ agent-2"]],
     ["a replica", "pyrus", {}, { replicas: { "web-api": 3 } }, ["~ web-api"]],
     ["nodes for one function", "pyrus", {}, { nodes: { files: { disk: "fast" } } }, ["~ files"]],
