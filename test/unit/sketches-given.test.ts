@@ -198,7 +198,7 @@ describe("what the applications are given", () => {
   test("media: every store of the region, files mirrored, feeds federated", async () => {
     const content = await text(fileOf(plan("media").workloads.get("indexer"), "stores.json"));
     expect(JSON.parse(content)).toMatchObject({
-      cassandra: { hosts: ["cassandra-1"], dataCentre: "eu", keyspace: "media" },
+      cassandra: { hosts: ["cassandra-1", "cassandra-2", "cassandra-3"], dataCentre: "eu", keyspace: "media" },
       rabbit: { exchange: "index", queue: "index.eu.indexer" },
       objects: { buckets: { originals: "originals", proxies: "proxies", keyframes: "keyframes" } },
     });

@@ -58,8 +58,8 @@ describe("what the systems ask for", () => {
       {
         workloads: "assets frontend indexer",
         slots: "",
-        jobs: "",
-        needs: "cassandra:cql rabbit:amqp search:elasticsearch redis:redis objects:objects",
+        jobs: "schema",
+        needs: "cassandra:cql rabbit:amqp elasticsearch:elasticsearch redis:redis objects:objects",
       },
     ],
     [

@@ -194,7 +194,8 @@ export class DockerHost extends ComponentResource implements Topology {
       new OpsJob(
         `${logicalName}-disk`,
         { ...args, host: this.#engine.host, mounts: [{ source: volume.name, path: disk.path }], once: "1" },
-        { parent },
+        // Never again, whatever else of the member changes: a disk that has lost its data would pass for a new one.
+        { parent, ignoreChanges: ["command", "entrypoint", "env", "image", "user"] },
       ),
     ];
   }
