@@ -31,7 +31,7 @@ const place = z.union(
 );
 const reference = z
   .string()
-  .regex(/^[\w.-]+(:\d+)?(\/[\w.-]+)*(:[\w.-]+)?(@sha256:[0-9a-f]{64})?$/, "an image reference");
+  .regex(/^[\w.-]+(:\d+)?(\/[\w.*-]+)*(:[\w.-]+)?(@sha256:[0-9a-f]{64})?$/, "an image reference");
 
 const existing = z.discriminatedUnion("kind", [
   z.strictObject({

@@ -5,10 +5,11 @@ import { parseConfig, type Settings } from "./config.ts";
 import { check } from "./core/check.ts";
 import { type Problem, refuse } from "./core/errors.ts";
 import type { Image } from "./core/images.ts";
-import { containers, imageKeys } from "./core/plan.ts";
+import { containers, imageKeys, routesOf } from "./core/plan.ts";
 import { siteOf } from "./core/site.ts";
 import type { Site } from "./core/topology.ts";
 import { containerServices } from "./services/index.ts";
+import { nginxProblems } from "./services/nginx.ts";
 import { systems, type SystemSettings } from "./systems/index.ts";
 import type { SystemComponent } from "./systems/system.ts";
 import { topologies } from "./topologies/index.ts";
@@ -48,6 +49,7 @@ export function planStack(raw: Readonly<Record<string, unknown>>, stack: string)
       ...seenOn(settings, entry.on),
       ...ownKey(settings),
       ...topology.check(settings, containers(plan)),
+      ...(plan.edge.proxy === "nginx" ? nginxProblems(settings.tls.mode, routesOf(plan)) : []),
       ...check(plan, site, topology.capabilities),
     ],
     settings,
@@ -82,7 +84,7 @@ export async function deploy(): Promise<Outputs> {
   const made = systems[settings.system].make(settings.system, system, on, { dependsOn: stamp });
   return {
     url: made.url,
-    rehearsing: images.filter(({ rehearsing }) => rehearsing).map(({ key }) => key),
+    rehearsing: images.filter(({ rehearsing, standsIn }) => rehearsing || standsIn).map(({ key }) => key),
     endpoints: made.endpoints,
     passwords: pulumi.secret(made.passwords),
     ca: on.ca,

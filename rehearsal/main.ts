@@ -1,10 +1,16 @@
 import { hostname } from "node:os";
 import { setFlagsFromString } from "node:v8";
-import { commandOf, type Command, type JobName, type RoleName } from "./command.ts";
+import { commandOf, type Command, pyrusApps, type PyrusApp, type JobName, type RoleName } from "./command.ts";
 import { Refusal, explain } from "./errors.ts";
 import { askHealth } from "./health.ts";
 import type { Given, MakeRole } from "./role.ts";
 import { Secrets } from "./secrets.ts";
+
+const pyrusRole = async (): Promise<MakeRole> => (await import("./roles/pyrus-app.ts")).pyrusApp;
+const pyrus = Object.fromEntries(pyrusApps.map((app) => [`pyrus-${app}`, pyrusRole])) as Record<
+  `pyrus-${PyrusApp}`,
+  typeof pyrusRole
+>;
 
 // Imports in functions: a health probe runs every few seconds and must not pay for the S3 client.
 const roles: Readonly<Record<RoleName, () => Promise<MakeRole>>> = {
@@ -12,12 +18,15 @@ const roles: Readonly<Record<RoleName, () => Promise<MakeRole>>> = {
   "arkindex-worker": async () => (await import("./roles/arkindex-worker.ts")).arkindexWorker,
   cantaloupe: async () => (await import("./roles/cantaloupe.ts")).cantaloupe,
   "ponos-agent": async () => (await import("./roles/ponos-agent.ts")).ponosAgent,
+  ...pyrus,
 };
 
 const jobs: Readonly<Record<JobName, () => Promise<(given: Given, say: (line: string) => void) => Promise<void>>>> = {
   migrate: async () => (await import("./roles/arkindex-jobs.ts")).migrate,
   update_system_workers: async () => (await import("./roles/arkindex-jobs.ts")).updateSystemWorkers,
   check: async () => (await import("./roles/arkindex-jobs.ts")).check,
+  "pyrus-setup": async () => (await import("./roles/pyrus-setup.ts")).pyrusSetup,
+  "pyrus-elastic-console": async () => (await import("./roles/pyrus-setup.ts")).pyrusElasticConsole,
 };
 
 // A third less memory; speed does not matter here, and a stack has many of these.

@@ -177,6 +177,8 @@ export interface Slot extends Container {
 /** Runs to its end once, and again when `once`, the image or the command changes. A failure stops the deployment. */
 export interface Job extends Container {
   readonly once: Input<string>;
+  /** Part of the first installation: a changed image or command does not run it again, only a changed `once`. */
+  readonly installs?: true;
   readonly seconds: number;
 }
 

@@ -69,7 +69,7 @@ fi`,
     seconds: 300,
     after: first ? [first] : [],
   });
-  return { host, port: 5432, members: [host], user, password: secret, ready: setup.ready };
+  return { host: ask.names?.[0] ?? host, port: 5432, members: [host], user, password: secret, ready: setup.ready };
 };
 
 /** Each statement leaves what is there alone, so that the job may run again. */

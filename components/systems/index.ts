@@ -5,11 +5,13 @@ import type { System } from "../core/contracts.ts";
 import { type Plan, planOf } from "../core/plan.ts";
 import type { Services, Site, Topology, TopologyName } from "../core/topology.ts";
 import { Arkindex, arkindex, arkindexConfig } from "./arkindex.ts";
+import { Pyrus, pyrus, pyrusConfig } from "./pyrus.ts";
 import type { SystemComponent } from "./system.ts";
 
 /** Every system that can be deployed. A new one is its own file and a row here. */
 export const systems = {
   arkindex: entry({ config: arkindexConfig, system: arkindex, component: Arkindex, on: ["docker"] }),
+  pyrus: entry({ config: pyrusConfig, system: pyrus, component: Pyrus, on: ["docker"] }),
 } as const;
 export type SystemName = keyof typeof systems;
 

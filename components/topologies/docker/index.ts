@@ -147,7 +147,11 @@ export class DockerHost extends ComponentResource implements Topology {
     const made = new OpsJob(
       logicalName,
       { host: engine.host, once: job.once, ...jobArgs(this.site, engine, name, job, this.passwords) },
-      { parent, dependsOn: this.#after(job) },
+      {
+        parent,
+        dependsOn: this.#after(job),
+        ...(job.installs ? { ignoreChanges: ["image", "entrypoint", "command"] } : {}),
+      },
     );
     return { ready: [made] };
   }
@@ -185,14 +189,20 @@ export class DockerHost extends ComponentResource implements Topology {
   }
 
   /** Leaves the marker on a new volume. Not again: one that loses its data later has lost the marker too. */
-  #mark(name: string, { disk }: Slot, volume: docker.Volume, parent: Resource, logicalName: string): Resource[] {
+  #mark(
+    name: string,
+    { disk, image, user }: Slot,
+    volume: docker.Volume,
+    parent: Resource,
+    logicalName: string,
+  ): Resource[] {
     if (disk.marker === undefined) return [];
     const job = {
-      image: "toolbox",
+      image, // the first image that a new volume meets gives it the owner of its own folder there
       tier: "data",
       cpu: 1,
       memoryMiB: 64,
-      user: "0:0",
+      ...(user === undefined ? {} : { user }),
       command: ["touch", `${disk.path}/${disk.marker}`],
       seconds: 60,
     } as const;
