@@ -256,6 +256,8 @@ export interface Kinds {
         readonly databases: List<string>;
         readonly extensions?: List<string>;
         readonly settings?: Dict<string>;
+        /** Output plugins of logical replication that the image brings, as wal2json. */
+        readonly outputPlugins?: List<string>;
         /** The role that owns the databases. Default: `app`, no superuser. */
         readonly owner?: { readonly name: string; readonly superuser: boolean };
         readonly memoryMiB?: number;

@@ -67,6 +67,7 @@ function storesOf(p: Platform, c: PyrusConfig): Stores {
       ...{ names: ["pyrus-postgresql"], image: "pyrus/pgsql-16", clientTls: true, owner },
       databases: ["pyrusdb"],
       settings: { wal_level: "logical", shared_preload_libraries: "pg_cron", "cron.database_name": "postgres" },
+      outputPlugins: ["wal2json"],
       gib: c.postgresGib,
       memoryMiB: c.postgresMemoryMiB,
     }),
