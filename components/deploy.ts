@@ -22,6 +22,8 @@ export interface Outputs {
   readonly passwords: pulumi.Output<unknown>;
   readonly ca: pulumi.Output<string> | undefined;
   readonly images: Readonly<Record<string, string>>;
+  /** Where things are, on a topology of several nodes. */
+  readonly places: Readonly<Record<string, unknown>>;
 }
 
 /** A stack as its config describes it, checked on paper. */
@@ -41,7 +43,12 @@ export function planStack(raw: Readonly<Record<string, unknown>>, stack: string)
   const entry = systems[settings.system];
   const topology = topologies[settings.topology] ?? topologies.docker;
   const { name = `${settings.system}-${stack}` } = settings;
-  const site = siteOf({ ...settings, name, ports: topology.ports(settings) });
+  const site = siteOf({
+    ...settings,
+    name,
+    ports: topology.ports(settings),
+    engine: settings.topology === "swarm" ? "swarm" : "docker",
+  });
   const plan = entry.plan(system, site, containerServices);
   return {
     problems: [
@@ -84,12 +91,20 @@ export async function deploy(): Promise<Outputs> {
   const made = systems[settings.system].make(settings.system, system, on, { dependsOn: stamp });
   return {
     url: made.url,
-    rehearsing: images.filter(({ rehearsing, standsIn }) => rehearsing || standsIn).map(({ key }) => key),
+    rehearsing: images
+      .filter(({ rehearsing, standsIn: named, ref }) => rehearsing || named || standsIn(ref))
+      .map(({ key }) => key),
     endpoints: made.endpoints,
     passwords: pulumi.secret(made.passwords),
     ca: on.ca,
+    places: on.outputs ?? {},
     images: Object.fromEntries(images.map(({ key, ref }) => [key, ref])),
   };
+}
+
+/** Set-up says so in the tag of what it builds in the place of a server that it cannot have. */
+function standsIn(ref: string): boolean {
+  return /:[^:/]*stand-in[^:/]*$/.test(ref);
 }
 
 /** The stack's config as it was written: objects parsed, secrets decrypted (they go nowhere but into secret outputs). */

@@ -13,8 +13,10 @@ export const pyrusApps = [
   "scheduler",
 ] as const;
 export type PyrusApp = (typeof pyrusApps)[number];
-export type RoleName = "arkindex-backend" | "arkindex-worker" | "cantaloupe" | "ponos-agent" | `pyrus-${PyrusApp}`;
-export type JobName = "migrate" | "update_system_workers" | "check" | "pyrus-setup" | "pyrus-elastic-console";
+export type RoleName =
+  "arkindex-backend" | "arkindex-worker" | "cantaloupe" | "media-service" | "ponos-agent" | `pyrus-${PyrusApp}`;
+export type JobName =
+  "migrate" | "update_system_workers" | "check" | "media-schema" | "pyrus-setup" | "pyrus-elastic-console";
 export type Command =
   | { readonly kind: "health" }
   | { readonly kind: "job"; readonly job: JobName; readonly args: readonly string[] }
@@ -24,12 +26,13 @@ const roles: readonly RoleName[] = [
   "arkindex-backend",
   "arkindex-worker",
   "cantaloupe",
+  "media-service",
   "ponos-agent",
   ...pyrusApps.map((app) => `pyrus-${app}` as const),
 ];
 const arkindexJobs: readonly JobName[] = ["migrate", "update_system_workers", "check"];
 /** Roles whose program ends. */
-const jobRoles: readonly JobName[] = ["pyrus-setup", "pyrus-elastic-console"];
+const jobRoles: readonly JobName[] = ["media-schema", "pyrus-setup", "pyrus-elastic-console"];
 const programs = ["arkindex", "ponos-agent", "dotnet", "rehearse"];
 
 /**
@@ -47,6 +50,7 @@ export function commandOf(argv: readonly string[], env: Readonly<Record<string, 
   if (first === "health") return { kind: "health" };
   if (program === "ponos-agent") return { kind: "serve", role: "ponos-agent", args };
   if (program === "dotnet") return { kind: "job", job: "pyrus-setup", args: dotnetArgs(args) };
+  // An image of its own, whose default command is the job.
   const jobRole = jobRoles.find((name) => name === env.REHEARSAL_ROLE);
   if (program === "rehearse" && jobRole !== undefined) return { kind: "job", job: jobRole, args };
   if (program === "rehearse") return { kind: "serve", role: roleFrom(env.REHEARSAL_ROLE), args };

@@ -17,6 +17,7 @@ const roles: Readonly<Record<RoleName, () => Promise<MakeRole>>> = {
   "arkindex-backend": async () => (await import("./roles/arkindex-backend.ts")).arkindexBackend,
   "arkindex-worker": async () => (await import("./roles/arkindex-worker.ts")).arkindexWorker,
   cantaloupe: async () => (await import("./roles/cantaloupe.ts")).cantaloupe,
+  "media-service": async () => (await import("./roles/media-service.ts")).mediaService,
   "ponos-agent": async () => (await import("./roles/ponos-agent.ts")).ponosAgent,
   ...pyrus,
 };
@@ -24,6 +25,7 @@ const roles: Readonly<Record<RoleName, () => Promise<MakeRole>>> = {
 const jobs: Readonly<Record<JobName, () => Promise<(given: Given, say: (line: string) => void) => Promise<void>>>> = {
   migrate: async () => (await import("./roles/arkindex-jobs.ts")).migrate,
   update_system_workers: async () => (await import("./roles/arkindex-jobs.ts")).updateSystemWorkers,
+  "media-schema": async () => (await import("./roles/media-jobs.ts")).mediaSchema,
   check: async () => (await import("./roles/arkindex-jobs.ts")).check,
   "pyrus-setup": async () => (await import("./roles/pyrus-setup.ts")).pyrusSetup,
   "pyrus-elastic-console": async () => (await import("./roles/pyrus-setup.ts")).pyrusElasticConsole,

@@ -18,6 +18,7 @@ import type {
   Workload,
 } from "./contracts.ts";
 import { refuse } from "./errors.ts";
+import { imageRow } from "./images.ts";
 import { onPaper } from "./kinds.ts";
 import { BasePlatform } from "./platform.ts";
 import type { PlannedRoute, Services, Site, Topology } from "./topology.ts";
@@ -32,6 +33,8 @@ export interface Plan {
   readonly secrets: Set<string>;
   /** Names that were used twice. */
   readonly repeated: Set<string>;
+  /** Keys of images that the system starts itself. */
+  readonly images: Set<string>;
   /** What the system wants at the edge. */
   readonly edge: EdgeWish;
 }
@@ -57,7 +60,7 @@ export function containers(plan: Plan): List<readonly [string, Container]> {
 export function imageKeys(plan: Plan): List<string> {
   const marked = [...plan.slots.values()].some(({ disk }) => disk.marker !== undefined);
   const keys = containers(plan).map(([, { image }]) => image);
-  return [...new Set([...keys, ...(marked ? ["toolbox"] : []), plan.edge.proxy])];
+  return [...new Set([...keys, ...plan.images, ...(marked ? ["toolbox"] : []), plan.edge.proxy])];
 }
 
 /** The names under which a workload's replicas listen: its own for one, numbered for more. */
@@ -74,6 +77,7 @@ export function routesOf(plan: Plan): List<PlannedRoute> {
         ...route,
         to,
         ...target(workload, route.port),
+        ...healthPage(workload),
         hosts: replicaNames(to, workload),
         of: "replicas" as const,
       })),
@@ -83,6 +87,7 @@ export function routesOf(plan: Plan): List<PlannedRoute> {
         ...route,
         to: route.pool ?? to,
         ...target(slot, route.port),
+        ...healthPage(slot),
         hosts: [to],
         of: "slots" as const,
       })),
@@ -105,6 +110,13 @@ function target({ ports }: Container, key: string): Pick<PlannedRoute, "target">
   return { target: ports?.[key] ?? { number: 0, protocol: "http" } };
 }
 
+/** What a proxy may ask, too: it takes any answer below 400 as well. */
+function healthPage({ health: { ready }, ports = {} }: Workload | Slot): Pick<PlannedRoute, "check"> {
+  if (!("http" in ready) || (ready.below ?? 400) !== 400) return {};
+  const port = ports[ready.http];
+  return port === undefined ? {} : { check: { path: ready.path, port: port.number } };
+}
+
 /** Refuses a service used alone that its topology cannot run. */
 export function checkAlone<K extends Kind>(recipe: Recipe<K>, name: string, ask: Ask<K>, on: Topology): void {
   const plan = planOf<Ask<K>>((platform, asked) => void recipe(platform, name, asked), ask, on.site, on.services);
@@ -125,6 +137,7 @@ class Paper extends BasePlatform {
     jobs: new Map(),
     secrets: new Set(),
     repeated: new Set(),
+    images: new Set(),
     edge: { proxy: "traefik" },
   };
   readonly ca: Output<string> = output("");
@@ -150,8 +163,17 @@ class Paper extends BasePlatform {
     return this.#site.secrets[name] ?? secret("");
   }
 
+  override image(name: string): string {
+    if (imageRow(name) !== undefined) this.plan.images.add(name);
+    return super.image(name);
+  }
+
   edge(wish: EdgeWish): void {
     this.plan.edge = wish;
+  }
+
+  protected offer(): void {
+    // nothing to give on paper
   }
 
   protected adopt<K extends Kind>(kind: K, name: string, given: Given<K>): Given<K> {

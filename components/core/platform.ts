@@ -4,12 +4,15 @@ import type {
   Ask,
   Certificate,
   Container,
+  Dump,
   EdgeWish,
   Endpoint,
+  Engine,
   Given,
   Job,
   Kind,
   List,
+  Login,
   Member,
   Members,
   Peer,
@@ -17,10 +20,12 @@ import type {
   Ready,
   Running,
   Slot,
+  Store,
   Workload,
 } from "./contracts.ts";
 import { restoreJob } from "./backup.ts";
 import { existingGiven } from "./existing.ts";
+import { imageRow } from "./images.ts";
 import type { NamedDump, Site } from "./topology.ts";
 
 /** What paper and reality share: names, addresses, numbering. What they differ in is what making a thing means. */
@@ -48,6 +53,13 @@ export abstract class BasePlatform implements Platform {
   }
   get peers(): List<Peer> {
     return this.#site.peers;
+  }
+  get engine(): Engine {
+    return this.#site.engine ?? "docker";
+  }
+  image(name: string): string {
+    const found = imageRow(name) === undefined ? undefined : this.#site.image(name);
+    return found !== undefined && "ref" in found ? found.ref : name;
   }
   get url(): string {
     return this.#address(this.#site.hostname);
@@ -87,6 +99,27 @@ export abstract class BasePlatform implements Platform {
     const given = { ...supplied, ...restored };
     this.stores.push(given);
     return given;
+  }
+
+  /** For the outputs. */
+  protected abstract offer(name: string, given: Store & Login & Ready): void;
+
+  store(name: string, given: Store & Login & Ready, dump: Dump): Ready {
+    const named = { ...dump, store: name, tier: "data" } as const;
+    const { restore } = this.#site;
+    this.dumps.push(named);
+    this.offer(name, given);
+    const { ready } =
+      restore === undefined
+        ? given
+        : this.job(`${name}-restore`, restoreJob(restore, named, this.configured.bind(this), [given]));
+    this.stores.push({ ready });
+    return { ready };
+  }
+
+  reference(image: string): string {
+    const found = this.#site.image(image);
+    return "remedy" in found ? "" : found.ref; // what is missing is the check's to say
   }
 
   run(name: string, workload: Workload): Running {

@@ -4,6 +4,7 @@ import type {
   Dict,
   Dump,
   EdgeWish,
+  Engine,
   Job,
   Kind,
   List,
@@ -71,6 +72,8 @@ export interface Site {
   readonly ports: { readonly http: number; readonly https: number };
   readonly region: string;
   readonly peers: List<Peer>;
+  /** What systems that start containers themselves talk to. Default: `docker`. */
+  readonly engine?: Engine;
   /** Data and the passwords that guard it refuse destroy and replacement. */
   readonly protect: boolean;
   /** The image for a key, or what is missing. */
@@ -88,6 +91,8 @@ export interface PlannedRoute extends Route {
   /** The workload, the slot, or the pool. */
   readonly to: string;
   readonly target: Port;
+  /** A page that answers below 400 while the server is well. */
+  readonly check?: { readonly path: string; readonly port: number };
   /** Replicas by name, as a topology without a balancer of its own runs them; slots by theirs. */
   readonly hosts: List<string>;
   /** `replicas`: of one workload, known to a swarm by one name. */
@@ -111,6 +116,8 @@ export interface Topology {
   readonly ca: Output<string> | undefined;
   /** Every password so far: what a failing container's log must not show. */
   readonly passwords: Output<string>[];
+  /** What an operator wants to know of this place: a stack's output `places`. */
+  readonly outputs?: Dict<unknown>;
   /** The providers that a component of this topology hands to its children. */
   readonly options: ComponentResourceOptions;
   edge(routes: List<PlannedRoute>, wish: EdgeWish, parent: Resource, logicalName: string): Ready;

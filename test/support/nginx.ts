@@ -6,7 +6,7 @@ import type { Workload } from "../../components/core/contracts.ts";
 import { siteOf } from "../../components/core/site.ts";
 import type { PlannedRoute } from "../../components/core/topology.ts";
 import { nginx } from "../../components/services/nginx.ts";
-import { entry } from "../../components/topologies/docker/container.ts";
+import { entry } from "../../components/topologies/containers.ts";
 import { certificate } from "../../ops/certificate.ts";
 import { engine, localImage } from "./arkindex.ts";
 import { repo } from "./stack.ts";

@@ -10,15 +10,7 @@ import * as docker from "@pulumi/docker";
 import type { Container, Dict, Tier } from "../../core/contracts.ts";
 import type { Image } from "../../core/images.ts";
 import type { Site } from "../../core/topology.ts";
-
-/** Labels on everything that is made on an engine: how a stack's own things are found again after a crash. */
-export function labels(site: Site, workload: string): { label: string; value: string }[] {
-  return [
-    { label: "platform-topologies.stack", value: site.stack },
-    { label: "platform-topologies.name", value: site.name },
-    { label: "platform-topologies.workload", value: workload },
-  ];
-}
+import { labels, networksOf } from "../containers.ts";
 
 /**
  * No route out, so what is stolen from a store has nowhere to go. `internal` alone leaves the host's own address on the
@@ -92,16 +84,7 @@ export class Engine {
 
   /** The networks that a container joins, outermost first. */
   networksOf(container: Container, isSlot: boolean): string[] {
-    const { joins = [] } = container;
-    if (this.#networks.data === undefined) return ["app", ...joins];
-    const edge = container.tier === "edge" || container.callsEdge === true || (container.routes ?? []).length > 0;
-    const data = container.tier === "data" || (container.tier === "app" && !isSlot);
-    return [
-      ...(edge ? ["edge" as const] : []),
-      ...(container.tier === "app" ? ["app" as const] : []),
-      ...(data ? ["data" as const] : []),
-      ...joins,
-    ];
+    return this.#networks.data === undefined ? ["app", ...(container.joins ?? [])] : networksOf(container, isSlot);
   }
 
   /** The image's id on this engine: pulled unless it is there, kept when the stack goes. */
