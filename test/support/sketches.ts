@@ -20,7 +20,7 @@ import { capabilities } from "../../components/topologies/capabilities.ts";
 export const samples = {
   arkindex: {},
   arangodb: {},
-  pyrus: { domain: "example.com" },
+  pyrus: { adminEmail: "admin@example.com" },
   media: {
     services: { assets: { path: "/API/assets/", bodyMiB: 64 }, frontend: { path: "/" }, indexer: { replicas: 2 } },
   },
@@ -43,7 +43,11 @@ export function site(over: Partial<Site> = {}): Site {
     image: (key) =>
       resolveImage(key, { overrides: {}, local: { toolbox: "toolbox:1", rehearsal: "rehearsal:1" }, rehearsal: true }),
     existing: {},
-    secrets: { pyrusLicence: secret("licence"), rabbitFederation: secret("federation") },
+    secrets: {
+      pyrusLicence: secret("licence"),
+      pyrusAdminPassword: secret("password"),
+      rabbitFederation: secret("federation"),
+    },
     ...over,
   };
 }

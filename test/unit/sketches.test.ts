@@ -1,5 +1,6 @@
 /** Every system on every topology, on paper: what it asks for, where it would run, and which pairs are refused. */
 import { describe, expect, test } from "@jest/globals";
+import { secret } from "@pulumi/pulumi";
 import fc from "fast-check";
 
 import { runnerFor } from "../../components/core/check.ts";
@@ -47,9 +48,9 @@ describe("what the systems ask for", () => {
       "pyrus",
       {
         workloads:
-          "identity-server files bind web-api mail-sender mail-reader notification-service scheduler async-worker preview-generator",
+          "identity-server files bind web-api mail-sender mail-reader notification-service async-worker preview-generator scheduler",
         slots: "",
-        jobs: "setup-database setup-elastic setup-s3 setup-licence setup-domain",
+        jobs: "setup-database setup-tracking setup-upgrade setup-parameters setup-elastic-it setup-elastic-in setup-elastic-ic setup-elastic-ip",
         needs: "postgresql:postgres logs:postgres elasticsearch:elasticsearch nats:nats objects:objects",
       },
     ],
@@ -113,7 +114,7 @@ describe("every system on every topology", () => {
       "gcp",
       {
         machine:
-          "identity-server files bind web-api mail-sender mail-reader notification-service scheduler async-worker preview-generator",
+          "identity-server files bind web-api mail-sender mail-reader notification-service async-worker preview-generator scheduler",
       },
     ],
     // Uploads and the event socket outlast 240 s; two have no port to be asked at.
@@ -121,8 +122,8 @@ describe("every system on every topology", () => {
       "pyrus",
       "azure",
       {
-        machine: "files bind async-worker preview-generator",
-        serverless: "identity-server web-api mail-sender mail-reader notification-service scheduler",
+        machine: "files bind web-api async-worker preview-generator",
+        serverless: "identity-server mail-sender mail-reader notification-service scheduler",
       },
     ],
     // A body of 64 MiB.
@@ -142,13 +143,13 @@ describe("every system on every topology", () => {
 
   test("an image of which nothing is known is probed by a command, or its client is named", () => {
     const real = site({ image: (key) => ({ key, ref: "example", rehearsing: false, client: "none", secrets: "env" }) });
-    expect(problems(plan("pyrus", {}, {}, real), "docker", real)).toContain(
-      'web-api.health = "pyrus/web-api": nothing in this image can call a port: give it a command as a probe, or its client in images.json',
+    expect(problems(plan("media", {}, {}, real), "docker", real)).toContain(
+      'assets.health = "media/assets": nothing in this image can call a port: give it a command as a probe, or its client in images.json',
     );
   });
 
   test("a missing licence is one sentence", () => {
-    expect(problems(plan("pyrus"), "docker", site({ secrets: {} }))).toEqual([
+    expect(problems(plan("pyrus"), "docker", site({ secrets: { pyrusAdminPassword: secret("x") } }))).toEqual([
       "secrets.pyrusLicence: set it: pulumi config set --path --secret secrets.pyrusLicence",
     ]);
   });

@@ -148,7 +148,11 @@ export class DockerHost extends ComponentResource implements Topology {
     const made = new OpsJob(
       logicalName,
       { host: engine.host, once: job.once, ...jobArgs(this.site, engine, name, job, this.passwords) },
-      { parent, dependsOn: this.#after(job) },
+      {
+        parent,
+        dependsOn: this.#after(job),
+        ...(job.installs ? { ignoreChanges: ["image", "entrypoint", "command"] } : {}),
+      },
     );
     return { ready: [made] };
   }

@@ -135,7 +135,7 @@ export class Swarm extends ComponentResource implements Topology {
       constraints: this.#constraints(workload),
       mounts: mounts(workload),
       endpointMode: this.#args.endpointMode ?? "vip",
-      stopFirst: false,
+      stopFirst: workload.update === "stop-first",
     });
   }
 
@@ -165,7 +165,11 @@ export class Swarm extends ComponentResource implements Topology {
     const made = new OpsJob(
       logicalName,
       { ...args, host: this.#host, once: job.once, swarm: { constraints: this.#constraints(job) } },
-      { parent, dependsOn: [...this.#after(job), ...this.#described] },
+      {
+        parent,
+        dependsOn: [...this.#after(job), ...this.#described],
+        ...(job.installs ? { ignoreChanges: ["image", "entrypoint", "command"] } : {}),
+      },
     );
     return { ready: [made] };
   }
