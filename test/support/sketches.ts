@@ -5,7 +5,7 @@ import type { z } from "zod";
 import { check } from "../../components/core/check.ts";
 import type { Kind, Peer, System } from "../../components/core/contracts.ts";
 import { sentence } from "../../components/core/errors.ts";
-import { resolveImage } from "../../components/core/images.ts";
+import { imageLock, resolveImage } from "../../components/core/images.ts";
 import { containers, type Plan, planOf } from "../../components/core/plan.ts";
 import type { Services, Site, TopologyName } from "../../components/core/topology.ts";
 import { containerServices } from "../../components/services/index.ts";
@@ -31,6 +31,11 @@ export const names = ["arkindex", "arangodb", "pyrus", "media", "shinyproxy"] as
 
 const peer: Peer = { region: "us", reach: "published-tls", address: (slot) => `${slot}.us.example.com` };
 
+/** What set-up would have built. */
+const builtImages = Object.fromEntries(
+  Object.entries(imageLock).flatMap(([key, { built }]) => (built ? [[key, `${key}:1`] as const] : [])),
+);
+
 export function site(over: Partial<Site> = {}): Site {
   return {
     name: "sample",
@@ -41,7 +46,7 @@ export function site(over: Partial<Site> = {}): Site {
     peers: [peer],
     protect: true,
     image: (key) =>
-      resolveImage(key, { overrides: {}, local: { toolbox: "toolbox:1", rehearsal: "rehearsal:1" }, rehearsal: true }),
+      resolveImage(key, { overrides: {}, local: builtImages, rehearsal: true }),
     existing: {},
     secrets: {
       pyrusLicence: secret("licence"),

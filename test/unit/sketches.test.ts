@@ -84,11 +84,15 @@ describe("what the systems ask for", () => {
 
 describe("every system on every topology", () => {
   const docker = "ShinyProxy starts containers through Docker; choose swarm on this cloud's machines";
-  const noShinyProxy = [`runner: ${docker}`, `reader: ${docker}`];
+  const noShinyProxy = (on: string) => [
+    `runner: ${docker}`,
+    `reader: ${docker}`,
+    `telegraf-node.replicas = "each-node": ${on} has no nodes of yours`,
+  ];
   const refused: Dict<readonly string[]> = {
-    "shinyproxy on aws": noShinyProxy,
-    "shinyproxy on gcp": noShinyProxy,
-    "shinyproxy on azure": noShinyProxy,
+    "shinyproxy on aws": noShinyProxy("aws"),
+    "shinyproxy on gcp": noShinyProxy("gcp"),
+    "shinyproxy on azure": noShinyProxy("azure"),
   };
 
   test.each(pairs)("%s on %s is accepted, or refused with these words", (name, on) => {
