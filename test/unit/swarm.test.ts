@@ -149,6 +149,7 @@ test.each(["getent", "nslookup"] as const)(
       const loop = execa("sh", ["-c", `${script.replace(/ &$/, "")}`], {
         env: { PATH: `${folder}:${String(process.env.PATH)}` },
         reject: false,
+        stdio: "ignore", // the shell's own children would keep a pipe open
       });
       const servers = async () => {
         const text = await readFile(join(folder, "traefik/routes.yml"), "utf8").catch(() => "");
