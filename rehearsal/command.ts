@@ -1,14 +1,26 @@
 import { Refusal } from "./errors.ts";
 
-export type RoleName = "arkindex-backend" | "arkindex-worker" | "cantaloupe" | "ponos-agent";
-export type JobName = "migrate" | "update_system_workers" | "check";
+const roles = [
+  "arkindex-backend",
+  "arkindex-worker",
+  "cantaloupe",
+  "ponos-agent",
+  "media-service",
+  "openid",
+  "shinyproxy",
+  "grafana",
+] as const;
+const arkindexJobs = ["migrate", "update_system_workers", "check"] as const;
+/** Roles whose program ends. */
+const jobRoles = ["media-schema"] as const;
+export type RoleName = (typeof roles)[number];
+export type JobName = (typeof arkindexJobs | typeof jobRoles)[number];
 export type Command =
-  | { readonly kind: "health" }
   | { readonly kind: "job"; readonly job: JobName; readonly args: readonly string[] }
   | { readonly kind: "serve"; readonly role: RoleName; readonly args: readonly string[] };
 
-const roles: readonly RoleName[] = ["arkindex-backend", "arkindex-worker", "cantaloupe", "ponos-agent"];
-const jobs: readonly JobName[] = ["migrate", "update_system_workers", "check"];
+/** Stand-ins with an image of their own; it names them. */
+const programs: readonly RoleName[] = ["shinyproxy", "grafana"];
 
 /**
  * What `<program> <args>` means. The programs are those of the real images (`arkindex`, `ponos-agent`), so that the same
@@ -18,15 +30,18 @@ export function commandOf(argv: readonly string[], env: Readonly<Record<string, 
   const known = argv[0] === "arkindex" || argv[0] === "ponos-agent" || argv[0] === "rehearse";
   const program = known ? argv[0] : "rehearse";
   const args = known ? argv.slice(1) : argv;
+  const own = programs.find((name) => name === argv[0]);
+  if (own !== undefined) return { kind: "serve", role: own, args: argv.slice(1) };
   const [first, ...rest] = args;
-  if (first === "health") return { kind: "health" };
   if (program === "ponos-agent") return { kind: "serve", role: "ponos-agent", args };
+  const jobRole = jobRoles.find((name) => name === env.REHEARSAL_ROLE);
+  if (program === "rehearse" && jobRole !== undefined) return { kind: "job", job: jobRole, args };
   if (program === "rehearse") return { kind: "serve", role: roleFrom(env.REHEARSAL_ROLE), args };
   if (first === undefined) return { kind: "serve", role: "arkindex-backend", args };
   if (first === "rqworker") return { kind: "serve", role: "arkindex-worker", args: rest };
-  const job = jobs.find((name) => name === first);
+  const job = arkindexJobs.find((name) => name === first);
   if (job !== undefined) return { kind: "job", job, args: rest };
-  throw new Refusal(`the rehearsal has no "arkindex ${first}"; it knows ${[...jobs, "rqworker", "health"].join(", ")}`);
+  throw new Refusal(`the rehearsal has no "arkindex ${first}"; it knows ${[...arkindexJobs, "rqworker"].join(", ")}`);
 }
 
 function roleFrom(name: string | undefined): RoleName {

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Check } from "./checks/check.ts";
+import type { Loop } from "./loop.ts";
 import type { Secrets } from "./secrets.ts";
 
 /** Answers a request of its own, or returns false: not mine. */
@@ -16,6 +17,8 @@ export interface Role {
   /** It listens here (`PORT` overrides); absent: no port. */
   readonly port?: number;
   readonly handle?: Handler;
+  /** Listens by itself: in the place of the rehearsal's own page, whose paths would be in the application's way. */
+  readonly listen?: (loop: Loop, say: (line: string) => void) => Promise<void>;
   /** Work beside the checks (a worker's queue) for as long as the process lives; never rejects. */
   readonly work?: () => Promise<never>;
 }

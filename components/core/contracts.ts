@@ -9,8 +9,11 @@ import type { Input, Output, Resource } from "@pulumi/pulumi";
 export type Dict<T> = Readonly<Record<string, T>>;
 export type List<T> = readonly T[];
 
-/** Networks, from the outside in. Nothing but the edge is published; data cannot reach out. */
-export type Tier = "edge" | "app" | "data";
+/**
+ * Networks, from the outside in. Nothing but the edge is published; data cannot reach out. `apart`: none of them, only
+ * those that the container joins by name.
+ */
+export type Tier = "edge" | "app" | "data" | "apart";
 
 /** What a workload needs beyond running: a topology says which of these it has, and where. */
 export type Need =
@@ -46,6 +49,8 @@ export interface Route {
   readonly pool?: string;
   /** Paths below it that the outside does not get (404), as `/metrics`. */
   readonly hidden?: List<string>;
+  /** The beginning of the path that the workload does not see: `/api` of `/api/v4/files`. */
+  readonly strip?: string;
 }
 
 /** A file that the container finds at `path` at start. It lies in a folder of ours: cloud mounts hide an image's own. */
@@ -96,6 +101,8 @@ export interface Container {
   readonly user?: string;
   /** Replaces the image's entrypoint and command. Unset: the image's own. */
   readonly command?: List<string>;
+  /** For the image's own entrypoint, in the place of its command. Without `command` only. */
+  readonly args?: List<string>;
   readonly env?: Dict<Input<string>>;
   /** Only for images that cannot read files: the lock file lists them (`secrets: "env"`). */
   readonly secretEnv?: Dict<Output<string>>;
@@ -131,6 +138,8 @@ export interface Workload extends Container {
   readonly health: Health;
   /** `each-node`: one on every node that `nodes` allows, new ones too. */
   readonly replicas: number | { readonly min: number; readonly max: number } | "each-node";
+  /** `stop-first`: the old replica has ended before the new one starts, where two would do everything twice. Unset: as the topology likes. */
+  readonly update?: "stop-first";
   /** Node labels that a replica's node must carry (swarm, machines in a cloud). `role`: a swarm's own roles. */
   readonly nodes?: Dict<string>;
 }
@@ -138,6 +147,8 @@ export interface Workload extends Container {
 /** How a store's data gets out and back in: bash in the backup container, with the variables that backup.ts names. */
 export interface Dump {
   readonly files?: List<File>;
+  /** A toolbox with the store's own tools; default `toolbox`. One for a whole stack. */
+  readonly image?: string;
   readonly dump: string;
   /** Must refuse a store that has data. */
   readonly restore: string;
@@ -183,6 +194,12 @@ export interface Endpoint {
 export interface Login {
   readonly user: string;
   readonly password: Output<string>;
+}
+
+export interface Certificate {
+  readonly ca: Output<string>;
+  readonly cert: Output<string>;
+  readonly key: Output<string>;
 }
 
 export interface Running extends Ready {
@@ -234,6 +251,22 @@ export interface Speaks {
   readonly clientTls: boolean;
 }
 
+/** What starts containers on the machines that a stack runs on. */
+export type Engine = "docker" | "swarm";
+
+/** The containers that a system starts itself. Whatever it asks the engine for is rewritten to fit this. */
+export interface Apps {
+  /** A swarm's placement constraint, as `node.role==worker`. */
+  readonly appsOn: string;
+  /** References of the images that may run. */
+  readonly images: List<string>;
+  /** The most that one may have. */
+  readonly memoryMiB: number;
+  readonly cpu: number;
+  /** Names of volumes that one may mount. */
+  readonly volumes: List<string>;
+}
+
 /** A kind is a protocol, not a category. Each is a row: what is asked, what is given. */
 export interface Kinds {
   postgres: {
@@ -242,6 +275,9 @@ export interface Kinds {
         readonly databases: List<string>;
         readonly extensions?: List<string>;
         readonly settings?: Dict<string>;
+        /** The role that owns the databases. Default: `app`, no superuser. */
+        readonly owner?: { readonly name: string; readonly superuser: boolean };
+        readonly memoryMiB?: number;
         readonly gib: number;
       };
     give: Store & Login;
@@ -283,14 +319,26 @@ export interface Kinds {
   elasticsearch: {
     ask: Wishes & {
       readonly major: 7 | 8;
+      /** What the image must bring. */
       readonly plugins?: List<string>;
+      /** 1 or 3: two cannot outvote a lost one. */
       readonly nodes: number;
+      /** Of each node; its container gets twice as much. Default: 1024. */
+      readonly heapMiB?: number;
       readonly gib: number;
     };
     give: Store & Login;
   };
   nats: {
-    ask: Wishes & { readonly nodes: number; readonly jetstreamGib: number; readonly maxPayloadBytes?: number };
+    ask: Wishes & {
+      /** 1 or 3: two cannot outvote a lost one. */
+      readonly nodes: number;
+      /** JetStream's file store on each node. */
+      readonly jetstreamGib: number;
+      /** Of each node; half of it is JetStream's memory store. Default: 512. */
+      readonly memoryMiB?: number;
+      readonly maxPayloadBytes?: number;
+    };
     give: Store & Login;
   };
   amqp: {
@@ -299,7 +347,10 @@ export interface Kinds {
       /** Slots of another store whose machines these share. */
       readonly beside: List<string>;
       readonly federate: List<Peer>;
+      /** Durable topic exchanges. */
       readonly exchanges: List<string>;
+      /** Of each node; unset: the recipe's own. */
+      readonly memoryMiB?: number;
     };
     give: Store & Login;
   };
@@ -309,15 +360,24 @@ export interface Kinds {
       readonly keyspaces: List<string>;
       readonly peers: List<Peer>;
       readonly gib: number;
+      /** Of each node; unset: the recipe's own. Half of the memory is heap. */
+      readonly cpu?: number;
+      readonly memoryMiB?: number;
+      /** Numbers of nodes that are gone for good. */
+      readonly retired?: List<number>;
     };
     give: Store & Login;
   };
   influx: {
-    ask: Wishes & { readonly databases: Dict<{ readonly keep: string }>; readonly gib: number };
+    ask: Wishes & {
+      /** `keep`: how long, in days or weeks (`90d`, `12w`). `dump: false`: too much and too fleeting to back up. */
+      readonly databases: Dict<{ readonly keep: string; readonly dump?: boolean }>;
+      readonly gib: number;
+    };
     give: Store & Login;
   };
   oidc: {
-    ask: { readonly callback: string; readonly groups: List<string> };
+    ask: Pick<Wishes, "nodeLabels"> & { readonly callback: string; readonly groups: List<string> };
     give: {
       readonly issuer: Input<string>;
       /** Spelt out: not every application reads them from the issuer. */
@@ -326,11 +386,21 @@ export interface Kinds {
       readonly groupsClaim: string;
       readonly clientId: Input<string>;
       readonly clientSecret: Output<string>;
+      /** Of the stand-in's demo users. */
+      readonly password?: Output<string>;
     };
   };
   containers: {
-    ask: { readonly may: "read" | "run-apps"; readonly appsOn: string };
-    give: { readonly engine: "docker" | "swarm"; readonly url: string; readonly network: string };
+    /** Docker's API, filtered. `read`: looks at everything but secrets. `run-apps`: starts these, and sees only them. */
+    ask: { readonly may: "read" } | ({ readonly may: "run-apps" } & Apps);
+    give: {
+      readonly engine: Engine;
+      readonly url: string;
+      /** The networks that the client has to join to reach the API, and its apps. */
+      readonly joins: List<string>;
+      /** The full name of the apps' network. */
+      readonly network: string;
+    };
   };
 }
 export type Kind = keyof Kinds;
@@ -354,14 +424,23 @@ export interface Platform {
   publicUrl(name: string): string;
   readonly region: string;
   readonly peers: List<Peer>;
+  readonly engine: Engine;
+  /** The reference of an image that the system starts itself: of a key of images.json, or the reference as it is. */
+  image(name: string): string;
   /** What callers of the edge must trust; undefined when a public authority signed its certificate. */
   readonly ca: Output<string> | undefined;
   /** A generated password of 32 letters and digits, kept in state, protected with the data that it guards. */
   secret(name: string): Output<string>;
   /** A secret that the operator sets in the stack's config: `secrets: { <name>: … }`. */
   configured(name: string): Output<string>;
+  /** The reference of an image as this stack runs it: for a job's `once` that follows its version. */
+  reference(image: string): string;
+  /** A certificate of an authority of its own, PEM, renewed by `up`: for members of a store among themselves. */
+  certificate(name: string, hostnames: List<string>): Certificate;
   edge(wish: EdgeWish): void;
   need<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K>;
+  /** A store that the system itself is: in outputs, backup and restore as a need is. Ready when its data are back. */
+  store(name: string, given: Store & Login & Ready, dump: Dump): Ready;
   run(name: string, workload: Workload): Running;
   job(name: string, job: Job): Ready;
   slots(role: string, members: Members, each: (member: Member) => Slot): List<Running>;

@@ -13,6 +13,8 @@ const row = z.strictObject({
   built: z.literal(true).optional(),
   /** What a private image's reference looks like, for the error message. */
   example: z.string().optional(),
+  /** The key of the stack's config that makes this image needless: something exists in its place. */
+  instead: z.string().optional(),
   /** The HTTP client inside, for health checks. Default: none. */
   client: z.enum(["curl", "wget", "python"]).optional(),
   /** `env`: the image cannot read its secrets from files. */
@@ -77,6 +79,10 @@ export function resolveImage(key: string, choices: ImageChoices): Image | Proble
   if (choices.rehearsal) {
     const stand = resolveImage("rehearsal", choices);
     return "remedy" in stand ? stand : { ...stand, key, rehearsing: true, secrets: image.secrets };
+  }
+  if (entry.instead !== undefined) {
+    const remedy = "missing: name what you have there, as docs/ says; or set rehearsal: true for a stand-in";
+    return { key: entry.instead, remedy };
   }
   const example = entry.example === undefined ? "" : `, as ${entry.example}`;
   return {

@@ -2,13 +2,17 @@ import type { Output, Resource } from "@pulumi/pulumi";
 
 import type {
   Ask,
+  Certificate,
   Container,
+  Dump,
   EdgeWish,
   Endpoint,
+  Engine,
   Given,
   Job,
   Kind,
   List,
+  Login,
   Member,
   Members,
   Peer,
@@ -16,10 +20,12 @@ import type {
   Ready,
   Running,
   Slot,
+  Store,
   Workload,
 } from "./contracts.ts";
 import { restoreJob } from "./backup.ts";
 import { existingGiven } from "./existing.ts";
+import { imageRow } from "./images.ts";
 import type { NamedDump, Site } from "./topology.ts";
 
 /** What paper and reality share: names, addresses, numbering. What they differ in is what making a thing means. */
@@ -48,6 +54,13 @@ export abstract class BasePlatform implements Platform {
   get peers(): List<Peer> {
     return this.#site.peers;
   }
+  get engine(): Engine {
+    return this.#site.engine ?? "docker";
+  }
+  image(name: string): string {
+    const found = imageRow(name) === undefined ? undefined : this.#site.image(name);
+    return found !== undefined && "ref" in found ? found.ref : name;
+  }
   get url(): string {
     return this.#address(this.#site.hostname);
   }
@@ -61,6 +74,7 @@ export abstract class BasePlatform implements Platform {
 
   abstract secret(name: string): Output<string>;
   abstract configured(name: string): Output<string>;
+  abstract certificate(name: string, hostnames: List<string>): Certificate;
   protected abstract supply<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K>;
   /** A need that something met which exists already. */
   protected abstract adopt<K extends Kind>(kind: K, name: string, given: Given<K>): Given<K>;
@@ -85,6 +99,27 @@ export abstract class BasePlatform implements Platform {
     const given = { ...supplied, ...restored };
     this.stores.push(given);
     return given;
+  }
+
+  /** For the outputs. */
+  protected abstract offer(name: string, given: Store & Login & Ready): void;
+
+  store(name: string, given: Store & Login & Ready, dump: Dump): Ready {
+    const named = { ...dump, store: name, tier: "data" } as const;
+    const { restore } = this.#site;
+    this.dumps.push(named);
+    this.offer(name, given);
+    const { ready } =
+      restore === undefined
+        ? given
+        : this.job(`${name}-restore`, restoreJob(restore, named, this.configured.bind(this), [given]));
+    this.stores.push({ ready });
+    return { ready };
+  }
+
+  reference(image: string): string {
+    const found = this.#site.image(image);
+    return "remedy" in found ? "" : found.ref; // what is missing is the check's to say
   }
 
   run(name: string, workload: Workload): Running {

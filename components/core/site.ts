@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import { getStack, type Input, output, secret } from "@pulumi/pulumi";
 
-import type { Dict } from "./contracts.ts";
+import type { Dict, Engine } from "./contracts.ts";
 import type { Existing } from "./existing.ts";
 import { resolveImage } from "./images.ts";
 import type { BackupPlace, Restore, Site } from "./topology.ts";
@@ -16,15 +16,17 @@ export interface SiteArgs {
   readonly hostname: string;
   /** The edge's ports. Default: 80 and 443. */
   readonly ports?: { readonly http: number; readonly https: number };
+  /** What systems that start containers themselves talk to. Default: `docker`; on a swarm say `swarm`. */
+  readonly engine?: Engine;
   /** Data and passwords refuse destroy and replacement. Default: true. */
   readonly protect?: boolean;
   /** References for images, by key of images.json. */
   readonly images?: Dict<string>;
   /** Put the rehearsal image in the place of private images that `images` does not name. Default: false. */
   readonly rehearsal?: boolean;
-  /** Use the images that set-up built on this machine. Default: false. */
+  /** Use the images that set-up built on this machine; a mirror comes first. Default: false. */
   readonly localImages?: boolean;
-  /** A registry that mirrors all public ones. */
+  /** A registry that serves all images, public ones and ours, as `npm run images -- push` fills it. */
   readonly mirror?: string | undefined;
   /** What systems ask the operator for, by name. */
   readonly secrets?: Dict<Input<string>>;
@@ -51,6 +53,7 @@ export function siteOf(args: SiteArgs): Site {
     ports,
     region: "",
     peers: [],
+    engine: args.engine ?? "docker",
     protect: args.protect ?? true,
     image: (key) => resolveImage(key, choices),
     secrets: Object.fromEntries(Object.entries(args.secrets ?? {}).map(([key, value]) => [key, secret(output(value))])),

@@ -43,7 +43,7 @@ export function site(over: Partial<Site> = {}): Site {
     image: (key) =>
       resolveImage(key, { overrides: {}, local: { toolbox: "toolbox:1", rehearsal: "rehearsal:1" }, rehearsal: true }),
     existing: {},
-    secrets: { pyrusLicence: secret("licence") },
+    secrets: { pyrusLicence: secret("licence"), rabbitFederation: secret("federation") },
     ...over,
   };
 }
@@ -67,7 +67,7 @@ export function plan(name: Name, over: object = {}, services: Services = contain
 }
 
 /** Only these have no supplier yet; once one has, its row goes, and what the check says of it counts. */
-export const unsupplied: readonly Kind[] = ["elasticsearch", "nats", "amqp", "cql", "influx", "oidc", "containers"];
+export const unsupplied: readonly Kind[] = ["influx", "oidc", "containers"];
 
 /** What the docker topology does not do for a slot yet; ArangoDB asks it of each member. */
 const unbuilt = / a slot's (marker|leave) is not built yet on docker$/;

@@ -136,6 +136,7 @@ test.each(["getent", "nslookup"] as const)(
   "the loop follows the addresses that %s gives, and keeps the last when there are none",
   async (client) => {
     const folder = await mkdtemp(join(tmpdir(), "watch-"));
+    const end = new AbortController();
     try {
       const list = join(folder, "list");
       const other = client === "getent" ? "nslookup" : "getent";
@@ -145,10 +146,14 @@ test.each(["getent", "nslookup"] as const)(
       await writeFile(join(folder, "routes.yml"), String(content));
       await writeFile(list, "10.0.0.2\n10.0.0.1\n");
       // Its own folder in the place of the container's /tmp.
-      const script = watchScript(join(folder, "routes.yml")).replaceAll("/tmp/", `${folder}/`);
+      const script = watchScript("TEMPLATE")
+        .replaceAll("/tmp/", `${folder}/`)
+        .replaceAll("TEMPLATE", join(folder, "routes.yml"));
       const loop = execa("sh", ["-c", `${script.replace(/ &$/, "")}`], {
         env: { PATH: `${folder}:${String(process.env.PATH)}` },
         reject: false,
+        cancelSignal: end.signal,
+        forceKillAfterDelay: 100,
         stdio: "ignore", // the shell's own children would keep a pipe open
       });
       const servers = async () => {
@@ -162,9 +167,10 @@ test.each(["getent", "nslookup"] as const)(
       await writeFile(list, "");
       await new Promise((resolve) => setTimeout(resolve, 1500));
       expect(await servers()).toEqual(["http://10.0.0.3:8000"]);
-      loop.kill("SIGKILL");
+      end.abort();
       await loop;
     } finally {
+      end.abort();
       await rm(folder, { recursive: true, force: true });
     }
   },

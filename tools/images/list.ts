@@ -1,6 +1,22 @@
 /** The images that can be built here, in the order in which a deployment needs them. */
 import { imageLock } from "../../components/core/images.ts";
-import { cassandra, cqlsh, elasticsearch, mc, minio, nats, node, rehearsal, solr, telegraf, traefik } from "./parts.ts";
+import {
+  arangodb,
+  arangodbTools,
+  backup,
+  cassandra,
+  cqlsh,
+  dockerProxy,
+  elasticsearch,
+  mc,
+  minio,
+  nats,
+  node,
+  rehearsal,
+  solr,
+  telegraf,
+  traefik,
+} from "./parts.ts";
 
 import type { Recipe } from "../setup/cache.ts";
 
@@ -54,11 +70,51 @@ export const localImages: readonly LocalImage[] = [
   { key: "influxdb", version: "1.6", official: inLock("influxdb") },
   { key: "nginx", version: "1.22", official: inLock("nginx") },
   { key: "telegraf", version: "1.37.2", official: inLock("telegraf"), parts: [telegraf] },
+  {
+    key: "arangodb",
+    version: "3.12-stand-in",
+    official: inLock("arangodb"),
+    parts: [arangodb],
+    offlineParts: [node],
+    quick: true,
+  },
+  {
+    key: "arangodb-toolbox",
+    version: ours("arangodb-toolbox"),
+    base: inLock("arangodb"),
+    parts: [backup],
+    offlineParts: [arangodbTools],
+  },
   { key: "shiny-demo", version: ours("shiny-demo"), base: "debian:bookworm-slim" },
   {
     key: "rehearsal",
     version: ours("rehearsal"),
     base: "node:24-slim",
+    parts: [rehearsal],
+    offlineParts: [node],
+    quick: true,
+  },
+  {
+    key: "docker-proxy",
+    version: ours("docker-proxy"),
+    base: "node:24-slim",
+    parts: [dockerProxy],
+    offlineParts: [node],
+    quick: true,
+  },
+  // Stand-ins: the servers themselves cannot be had where no registry answers.
+  {
+    key: "shinyproxy",
+    version: "stand-in",
+    official: inLock("shinyproxy"),
+    parts: [rehearsal],
+    offlineParts: [node],
+    quick: true,
+  },
+  {
+    key: "grafana",
+    version: "stand-in",
+    official: inLock("grafana"),
     parts: [rehearsal],
     offlineParts: [node],
     quick: true,

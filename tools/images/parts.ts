@@ -1,6 +1,6 @@
 /** What goes into an image besides its folder: each a part of the cache, copied to `parts/<name>/` of the build's context. */
 import { copyFile, readdir, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import process from "node:process";
 
 import { build } from "esbuild";
@@ -54,9 +54,10 @@ export const telegraf: Recipe = goRecipe({
   ldflags: "-s -w -X github.com/influxdata/telegraf/internal.Version=1.37.2",
   tags: [
     "custom",
-    ...["docker", "cpu", "mem", "swap", "disk", "diskio", "net", "system", "processes", "internal"].map(
+    ...["docker", "http", "cpu", "mem", "swap", "disk", "diskio", "net", "system", "processes", "internal"].map(
       (name) => `inputs.${name}`,
     ),
+    "parsers.json",
     ...["influxdb", "health", "file"].map((name) => `outputs.${name}`),
   ].join(),
 });
@@ -69,13 +70,25 @@ export const node: Recipe = {
   make: (into) => copyFile(process.execPath, join(into, "node")),
 };
 
-export const rehearsal: Recipe = {
-  name: "rehearsal",
-  version: "1",
-  inputs: ["rehearsal", "package-lock.json"],
-  async make(into) {
+export const rehearsal = bundle("rehearsal", "rehearsal/main.ts", ["rehearsal", "package-lock.json"]);
+/** The proxy before the Docker API. */
+export const dockerProxy = bundle("docker-proxy", "docker-proxy/main.ts", ["docker-proxy", "package-lock.json"]);
+/** The stand-in for arangod. */
+export const arangodb = bundle("arangodb", "rehearsal/arangodb/main.ts", ["rehearsal/arangodb"]);
+/** Its clients' stand-ins. */
+export const arangodbTools = copy("arangodb-tools", "tools/images/arangodb/bin/arangodump");
+/** The toolbox's schedule, for a toolbox on another base. */
+export const backup = copy("backup", "tools/images/toolbox/backup.sh");
+
+function copy(name: string, file: string): Recipe {
+  return { name, version: "1", inputs: [file], make: (into) => copyFile(join(repo, file), join(into, basename(file))) };
+}
+
+/** A program of ours as JavaScript in pieces, from `entry`; `inputs` decide when it is bundled anew. */
+function bundle(name: string, entry: string, inputs: readonly string[]): Recipe {
+  const make = async (into: string): Promise<void> => {
     await build({
-      entryPoints: [join(repo, "rehearsal/main.ts")],
+      entryPoints: [join(repo, entry)],
       outdir: into,
       bundle: true,
       // In pieces, so that a health probe, which runs every few seconds, does not parse the clients of every store.
@@ -88,11 +101,12 @@ export const rehearsal: Recipe = {
       logLevel: "silent",
       // Packages in CommonJS ask for Node's own modules through require.
       banner: {
-        js: 'import{createRequire as rehearsalRequire}from"node:module";const require=rehearsalRequire(import.meta.url);',
+        js: 'import{createRequire as bundledRequire}from"node:module";const require=bundledRequire(import.meta.url);',
       },
     });
-  },
-};
+  };
+  return { name, version: "1", inputs, make };
+}
 
 /** Solr with everything that it needs. */
 export const solr: Recipe = maven("solr", "9.7.0", ["SolrServer.java"]);
