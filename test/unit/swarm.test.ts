@@ -89,8 +89,8 @@ function routesFile(routes: PlannedRoute[]) {
     tls: { cert: "CERT", key: "KEY" },
     backends: backendsOf(site),
   });
-  const { content } = files[0] ?? { content: "" };
-  const { http } = parse(String(content)) as {
+  const content = typeof files[0]?.content === "string" ? files[0].content : "";
+  const { http } = parse(content) as {
     http: { services: Record<string, { loadBalancer: object }>; serversTransports: Record<string, object> };
   };
   return {
@@ -143,13 +143,13 @@ test.each(["getent", "nslookup"] as const)(
       await writeFile(join(folder, client), `#!/bin/sh\n${answers[client](list)}\n`, { mode: 0o755 });
       await writeFile(join(folder, other), "#!/bin/sh\nexit 127\n", { mode: 0o755 });
       const { content } = routesFile([{ ...route, sticky: { cookie: "s", seconds: 60 } }]);
-      await writeFile(join(folder, "routes.yml"), String(content));
+      await writeFile(join(folder, "routes.yml"), content);
       await writeFile(list, "10.0.0.2\n10.0.0.1\n");
       // Its own folder in the place of the container's /tmp.
       const script = watchScript("TEMPLATE")
         .replaceAll("/tmp/", `${folder}/`)
         .replaceAll("TEMPLATE", join(folder, "routes.yml"));
-      const loop = execa("sh", ["-c", `${script.replace(/ &$/, "")}`], {
+      const loop = execa("sh", ["-c", script.replace(/ &$/, "")], {
         env: { PATH: `${folder}:${String(process.env.PATH)}` },
         reject: false,
         cancelSignal: end.signal,
