@@ -81,11 +81,11 @@ test("no secret is in an inspection, a log or the state", async () => {
 
 /** Reads one document after another until it is stopped; what went wrong. */
 function reading(): () => Promise<{ reads: number; lost: string[] }> {
-  let going = true;
+  const state = { going: true };
   const lost: string[] = [];
   let reads = 0;
   const loop = (async () => {
-    while (going) {
+    while (state.going) {
       const key = `d${String(reads++ % 100)}`;
       await arango
         .ask("GET", `/_db/shop/_api/document/orders/${key}`)
@@ -94,7 +94,7 @@ function reading(): () => Promise<{ reads: number; lost: string[] }> {
     }
   })();
   return async () => {
-    going = false;
+    state.going = false;
     await loop;
     return { reads, lost };
   };
