@@ -65,7 +65,7 @@ describe("what the systems ask for", () => {
     [
       "shinyproxy",
       {
-        workloads: "shinyproxy telegraf",
+        workloads: "shinyproxy telegraf telegraf-node",
         slots: "grafana-1",
         jobs: "",
         needs: "influx:influx redis:redis sign-in:oidc runner:containers reader:containers",
@@ -83,11 +83,15 @@ describe("what the systems ask for", () => {
 
 describe("every system on every topology", () => {
   const docker = "ShinyProxy starts containers through Docker; choose swarm on this cloud's machines";
-  const noShinyProxy = [`runner: ${docker}`, `reader: ${docker}`];
+  const noShinyProxy = (on: string) => [
+    `runner: ${docker}`,
+    `reader: ${docker}`,
+    `telegraf-node.replicas = "each-node": ${on} has no nodes of yours`,
+  ];
   const refused: Dict<readonly string[]> = {
-    "shinyproxy on aws": noShinyProxy,
-    "shinyproxy on gcp": noShinyProxy,
-    "shinyproxy on azure": noShinyProxy,
+    "shinyproxy on aws": noShinyProxy("aws"),
+    "shinyproxy on gcp": noShinyProxy("gcp"),
+    "shinyproxy on azure": noShinyProxy("azure"),
   };
 
   test.each(pairs)("%s on %s is accepted, or refused with these words", (name, on) => {
@@ -179,7 +183,13 @@ describe("a system is a pure function of its config", () => {
   test.each<[string, Name, object, object, string[]]>([
     ["a DB server", "arangodb", {}, { dbservers: { count: 4 } }, ["+ dbserver-4", "+ dbserver-4-leave"]],
     ["a coordinator", "arangodb", {}, { coordinators: { count: 4 } }, ["+ coordinator-4"]],
-    ["a retired DB server", "arangodb", {}, { dbservers: { retired: [2] } }, ["- dbserver-2", "- dbserver-2-leave", "+ dbserver-4", "+ dbserver-4-leave"]],
+    [
+      "a retired DB server",
+      "arangodb",
+      {},
+      { dbservers: { retired: [2] } },
+      ["- dbserver-2", "- dbserver-2-leave", "+ dbserver-4", "+ dbserver-4-leave"],
+    ],
     ["an agent that is made again", "arangodb", {}, { rebuild: ["agent-2"] }, ["~ agent-2"]],
     ["a replica", "pyrus", {}, { replicas: { "web-api": 3 } }, ["~ web-api"]],
     ["nodes for one function", "pyrus", {}, { nodes: { files: { disk: "fast" } } }, ["~ files"]],
