@@ -29,6 +29,13 @@ const place = z.union(
   ],
   { error: "one of {path: /folder}, {volume: name}, {s3: {endpoint, bucket, region}}" },
 );
+const ports = z
+  .strictObject({ http: port.default(80), https: port.default(443) })
+  .refine(({ http, https }) => http !== https, { error: "http and https need a port each" })
+  .refine(({ http, https }) => ![http, https].includes(8082), {
+    error: "8082 is the edge's own health port; choose another",
+  })
+  .default({ http: 80, https: 443 });
 const reference = z
   .string()
   .regex(/^[\w.-]+(:\d+)?(\/[\w.-]+)*(:[\w.-]+)?(@sha256:[0-9a-f]{64})?$/, "an image reference");
@@ -58,6 +65,49 @@ const existing = z.discriminatedUnion("kind", [
     clientId: z.string().min(1),
   }),
 ]);
+
+const nodeLabels = z.record(z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9._/-]*$/, "a node label's key"), z.string().min(1));
+const placement = nodeLabels.refine(({ role }) => role === undefined || role === "manager" || role === "worker", {
+  error: "role is manager or worker",
+});
+/** What each means is in components/topologies/swarm/args.ts. */
+const swarmConfig = z
+  .strictObject({
+    managers: z.array(engineHost).min(1).default(["unix:///var/run/docker.sock"]),
+    nodes: z
+      .record(
+        z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9._-]*$/, "a node's hostname, as `docker node ls` has it"),
+        z.strictObject({
+          labels: nodeLabels
+            .refine((labels) => !("role" in labels), { error: "role is the swarm's own: docker node promote" })
+            .refine((labels) => !Object.keys(labels).some((key) => key.startsWith("platform-topologies.")), {
+              error: "platform-topologies.* is written by the program",
+            })
+            .optional(),
+          availability: z.enum(["active", "pause", "drain"]).optional(),
+          address: z.string().min(1).optional(),
+        }),
+      )
+      .default({}),
+    place: placement.default({}),
+    edge: z.strictObject({ nodes: placement.default({ role: "manager" }) }).prefault({}),
+    ports,
+    publish: z.enum(["host", "ingress"]).default("host"),
+    endpointMode: z.enum(["vip", "dnsrr"]).default("vip"),
+    encrypted: z.boolean().default(true),
+    volumes: z
+      .strictObject({ driver: z.string().min(1), options: z.record(z.string(), z.string()).default({}) })
+      .optional(),
+    update: z
+      .strictObject({
+        parallelism: z.int().min(1).default(1),
+        delaySeconds: z.int().min(0).default(0),
+        monitorSeconds: z.int().min(1).default(5),
+      })
+      .prefault({}),
+    registries: z.array(z.string()).default([]),
+  })
+  .prefault({});
 
 /** A stack's config, everything but the system's own key. Descriptions and defaults are here; Pulumi.yaml repeats the names. */
 const common = z.strictObject({
@@ -113,17 +163,12 @@ const common = z.strictObject({
       address: z
         .union([z.ipv4(), z.ipv6()], { error: "an IP address of the host; 0.0.0.0 is all of them" })
         .default("0.0.0.0"),
-      ports: z
-        .strictObject({ http: port.default(80), https: port.default(443) })
-        .refine(({ http, https }) => http !== https, { error: "http and https need a port each" })
-        .refine(({ http, https }) => ![http, https].includes(8082), {
-          error: "8082 is the edge's own health port; choose another",
-        })
-        .default({ http: 80, https: 443 }),
+      ports,
       /** Registries whose credentials come from `docker login` on the machine that deploys. */
       registries: z.array(z.string()).default([]),
     })
     .prefault({}),
+  swarm: swarmConfig,
   backup: z
     .strictObject({
       everyHours: z

@@ -1,10 +1,16 @@
 import { Refusal } from "./errors.ts";
 
 export type RoleName =
-  "arkindex-backend" | "arkindex-worker" | "cantaloupe" | "ponos-agent" | "openid" | "shinyproxy" | "grafana";
-export type JobName = "migrate" | "update_system_workers" | "check";
+  | "arkindex-backend"
+  | "arkindex-worker"
+  | "cantaloupe"
+  | "media-service"
+  | "ponos-agent"
+  | "openid"
+  | "shinyproxy"
+  | "grafana";
+export type JobName = "migrate" | "update_system_workers" | "check" | "media-schema";
 export type Command =
-  | { readonly kind: "health" }
   | { readonly kind: "job"; readonly job: JobName; readonly args: readonly string[] }
   | { readonly kind: "serve"; readonly role: RoleName; readonly args: readonly string[] };
 
@@ -12,6 +18,7 @@ const roles: readonly RoleName[] = [
   "arkindex-backend",
   "arkindex-worker",
   "cantaloupe",
+  "media-service",
   "ponos-agent",
   "openid",
   "shinyproxy",
@@ -33,14 +40,16 @@ export function commandOf(argv: readonly string[], env: Readonly<Record<string, 
   const own = programs.find((name) => name === argv[0]);
   if (own !== undefined) return { kind: "serve", role: own, args: argv.slice(1) };
   const [first, ...rest] = args;
-  if (first === "health") return { kind: "health" };
   if (program === "ponos-agent") return { kind: "serve", role: "ponos-agent", args };
+  // An image of its own, whose default command is the job.
+  if (program === "rehearse" && env.REHEARSAL_ROLE === "media-schema")
+    return { kind: "job", job: "media-schema", args };
   if (program === "rehearse") return { kind: "serve", role: roleFrom(env.REHEARSAL_ROLE), args };
   if (first === undefined) return { kind: "serve", role: "arkindex-backend", args };
   if (first === "rqworker") return { kind: "serve", role: "arkindex-worker", args: rest };
   const job = jobs.find((name) => name === first);
   if (job !== undefined) return { kind: "job", job, args: rest };
-  throw new Refusal(`the rehearsal has no "arkindex ${first}"; it knows ${[...jobs, "rqworker", "health"].join(", ")}`);
+  throw new Refusal(`the rehearsal has no "arkindex ${first}"; it knows ${[...jobs, "rqworker"].join(", ")}`);
 }
 
 function roleFrom(name: string | undefined): RoleName {

@@ -54,7 +54,7 @@ export function restoreJob(
 
 function container(place: Place, dumps: List<NamedDump>, what: "dump" | "restore") {
   return {
-    image: "toolbox",
+    image: dumps.find(({ image }) => image !== undefined)?.image ?? "toolbox",
     tier: "app", // in app and data: it ships dumps out, which the data network cannot
     cpu: 1,
     memoryMiB: 256,

@@ -4,6 +4,7 @@ import { backup } from "./backup.ts";
 import { check } from "./check.ts";
 import type {
   Ask,
+  Certificate,
   Container,
   EdgeWish,
   Given,
@@ -76,6 +77,7 @@ export function routesOf(plan: Plan): List<PlannedRoute> {
         ...route,
         to,
         ...target(workload, route.port),
+        ...healthPage(workload),
         hosts: replicaNames(to, workload),
         of: "replicas" as const,
       })),
@@ -85,6 +87,7 @@ export function routesOf(plan: Plan): List<PlannedRoute> {
         ...route,
         to: route.pool ?? to,
         ...target(slot, route.port),
+        ...healthPage(slot),
         hosts: [to],
         of: "slots" as const,
       })),
@@ -105,6 +108,13 @@ function pooled(routes: List<PlannedRoute>): List<PlannedRoute> {
 /** A port that is not there is the check's to name. */
 function target({ ports }: Container, key: string): Pick<PlannedRoute, "target"> {
   return { target: ports?.[key] ?? { number: 0, protocol: "http" } };
+}
+
+/** What a proxy may ask, too: it takes any answer below 400 as well. */
+function healthPage({ health: { ready }, ports = {} }: Workload | Slot): Pick<PlannedRoute, "check"> {
+  if (!("http" in ready) || (ready.below ?? 400) !== 400) return {};
+  const port = ports[ready.http];
+  return port === undefined ? {} : { check: { path: ready.path, port: port.number } };
 }
 
 /** Refuses a service used alone that its topology cannot run. */
@@ -144,6 +154,10 @@ class Paper extends BasePlatform {
     return secret("");
   }
 
+  certificate(): Certificate {
+    return { ca: output(""), cert: output(""), key: secret("") };
+  }
+
   configured(name: string): Output<string> {
     this.plan.secrets.add(name);
     return this.#site.secrets[name] ?? secret("");
@@ -156,6 +170,10 @@ class Paper extends BasePlatform {
 
   edge(wish: EdgeWish): void {
     this.plan.edge = wish;
+  }
+
+  protected offer(): void {
+    // nothing to give on paper
   }
 
   protected adopt<K extends Kind>(kind: K, name: string, given: Given<K>): Given<K> {

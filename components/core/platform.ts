@@ -2,7 +2,9 @@ import type { Output, Resource } from "@pulumi/pulumi";
 
 import type {
   Ask,
+  Certificate,
   Container,
+  Dump,
   EdgeWish,
   Endpoint,
   Engine,
@@ -10,6 +12,7 @@ import type {
   Job,
   Kind,
   List,
+  Login,
   Member,
   Members,
   Peer,
@@ -17,6 +20,7 @@ import type {
   Ready,
   Running,
   Slot,
+  Store,
   Workload,
 } from "./contracts.ts";
 import { restoreJob } from "./backup.ts";
@@ -70,6 +74,7 @@ export abstract class BasePlatform implements Platform {
 
   abstract secret(name: string): Output<string>;
   abstract configured(name: string): Output<string>;
+  abstract certificate(name: string, hostnames: List<string>): Certificate;
   protected abstract supply<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K>;
   /** A need that something met which exists already. */
   protected abstract adopt<K extends Kind>(kind: K, name: string, given: Given<K>): Given<K>;
@@ -94,6 +99,27 @@ export abstract class BasePlatform implements Platform {
     const given = { ...supplied, ...restored };
     this.stores.push(given);
     return given;
+  }
+
+  /** For the outputs. */
+  protected abstract offer(name: string, given: Store & Login & Ready): void;
+
+  store(name: string, given: Store & Login & Ready, dump: Dump): Ready {
+    const named = { ...dump, store: name, tier: "data" } as const;
+    const { restore } = this.#site;
+    this.dumps.push(named);
+    this.offer(name, given);
+    const { ready } =
+      restore === undefined
+        ? given
+        : this.job(`${name}-restore`, restoreJob(restore, named, this.configured.bind(this), [given]));
+    this.stores.push({ ready });
+    return { ready };
+  }
+
+  reference(image: string): string {
+    const found = this.#site.image(image);
+    return "remedy" in found ? "" : found.ref; // what is missing is the check's to say
   }
 
   run(name: string, workload: Workload): Running {

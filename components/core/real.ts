@@ -1,15 +1,15 @@
 import { type Output, type Resource, secret } from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 
-import type { Ask, Given, Job, Kind, List, Ready, Slot, Workload } from "./contracts.ts";
+import { Certificate as MadeCertificate } from "../../ops/resources.ts";
+import type { Ask, Certificate, Given, Job, Kind, List, Login, Ready, Slot, Store, Workload } from "./contracts.ts";
 import { BasePlatform } from "./platform.ts";
 import type { NamedDump, Topology } from "./topology.ts";
 
-/** A need that was met. */
+/** A need that was met, or a store that the system is itself. */
 export interface Supplied {
-  readonly kind: Kind;
   readonly name: string;
-  readonly given: Given<Kind>;
+  readonly given: Given<Kind> | (Store & Login & Ready);
 }
 
 /** The platform that makes things: each becomes a child of `parent`, named after it. */
@@ -62,6 +62,16 @@ export class RealPlatform extends BasePlatform {
     return result;
   }
 
+  certificate(name: string, hostnames: List<string>): Certificate {
+    const { caCert, cert, key } = new MadeCertificate(
+      this.logicalName(name),
+      { hostnames: [...hostnames] },
+      { parent: this.#parent },
+    );
+    this.#on.passwords.push(key);
+    return { ca: caCert, cert, key };
+  }
+
   configured(name: string): Output<string> {
     return this.#on.site.secrets[name] ?? secret("");
   }
@@ -71,8 +81,12 @@ export class RealPlatform extends BasePlatform {
     // nothing is left to do
   }
 
-  protected adopt<K extends Kind>(kind: K, name: string, given: Given<K>): Given<K> {
-    this.supplied.push({ kind, name, given });
+  protected offer(name: string, given: Store & Login & Ready): void {
+    this.supplied.push({ name, given });
+  }
+
+  protected adopt<K extends Kind>(_: K, name: string, given: Given<K>): Given<K> {
+    this.supplied.push({ name, given });
     return given;
   }
 
@@ -80,7 +94,7 @@ export class RealPlatform extends BasePlatform {
     const Supplier = this.#on.services[kind];
     if (Supplier === undefined) throw new Error(`${kind}: not checked before it was made`);
     const { given } = new Supplier(this.logicalName(name), { ...ask, on: this.#on }, { parent: this.#parent });
-    this.supplied.push({ kind, name, given });
+    this.supplied.push({ name, given });
     return given;
   }
 

@@ -24,9 +24,9 @@ export interface SiteArgs {
   readonly images?: Dict<string>;
   /** Put the rehearsal image in the place of private images that `images` does not name. Default: false. */
   readonly rehearsal?: boolean;
-  /** Use the images that set-up built on this machine. Default: false. */
+  /** Use the images that set-up built on this machine; a mirror comes first. Default: false. */
   readonly localImages?: boolean;
-  /** A registry that mirrors all public ones. */
+  /** A registry that serves all images, public ones and ours, as `npm run images -- push` fills it. */
   readonly mirror?: string | undefined;
   /** What systems ask the operator for, by name. */
   readonly secrets?: Dict<Input<string>>;

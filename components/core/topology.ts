@@ -91,6 +91,8 @@ export interface PlannedRoute extends Route {
   /** The workload, the slot, or the pool. */
   readonly to: string;
   readonly target: Port;
+  /** A page that answers below 400 while the server is well. */
+  readonly check?: { readonly path: string; readonly port: number };
   /** Replicas by name, as a topology without a balancer of its own runs them; slots by theirs. */
   readonly hosts: List<string>;
   /** `replicas`: of one workload, known to a swarm by one name. */
@@ -114,6 +116,8 @@ export interface Topology {
   readonly ca: Output<string> | undefined;
   /** Every password so far: what a failing container's log must not show. */
   readonly passwords: Output<string>[];
+  /** What an operator wants to know of this place: a stack's output `places`. */
+  readonly outputs?: Dict<unknown>;
   /** The providers that a component of this topology hands to its children. */
   readonly options: ComponentResourceOptions;
   edge(routes: List<PlannedRoute>, wish: EdgeWish, parent: Resource, logicalName: string): Ready;

@@ -2,7 +2,8 @@ import { stringify } from "yaml";
 
 import type { File, Workload } from "../core/contracts.ts";
 import type { PlannedRoute, Site } from "../core/topology.ts";
-import type { EdgeArgs, EdgeTls } from "./edge.ts";
+import type { Backends, EdgeArgs, EdgeTls } from "./edge.ts";
+import { eachOf, watched, watchScript } from "./traefik-watch.ts";
 
 const folder = "/run/traefik";
 /** Where ACME accounts and certificates are kept; the topology puts a disk there. */
@@ -14,8 +15,10 @@ export const acmeFolder = "/data";
  */
 export function traefik(args: EdgeArgs): Workload {
   const { site, routes, tls } = args;
+  const watching = routes.some((route) => isWatched(route, args.backends(route)));
+  const given = `${folder}/routes`;
   const files: File[] = [
-    { path: `${folder}/routes/routes.yml`, content: stringify(dynamic(args)) },
+    { path: `${given}/routes.yml`, content: stringify(dynamic(args), { lineWidth: 0 }) },
     ...("acme" in tls
       ? []
       : [
@@ -30,7 +33,8 @@ export function traefik(args: EdgeArgs): Workload {
     memoryMiB: 256,
     user: "acme" in tls ? "0:0" : "65532:65532", // a new volume is root's; no capability either way
     files,
-    command: ["traefik", ...flags(site, tls)],
+    ...(watching ? { prepare: watchScript(`${given}/routes.yml`) } : {}),
+    command: ["traefik", ...flags(site, tls, watching ? watched : given)],
     ports: {
       http: { number: site.ports.http, protocol: "http" },
       https: { number: site.ports.https, protocol: "http" },
@@ -54,7 +58,7 @@ export function traefik(args: EdgeArgs): Workload {
   };
 }
 
-function flags({ ports }: Site, tls: EdgeTls): string[] {
+function flags({ ports }: Site, tls: EdgeTls, routes: string): string[] {
   const acme = "acme" in tls ? tls.acme : undefined;
   return [
     `--entryPoints.web.address=:${String(ports.http)}`,
@@ -65,8 +69,10 @@ function flags({ ports }: Site, tls: EdgeTls): string[] {
     "--entryPoints.websecure.transport.respondingTimeouts.readTimeout=0s",
     "--entryPoints.ping.address=127.0.0.1:8082",
     "--ping.entryPoint=ping",
-    `--providers.file.directory=${folder}/routes`,
-    "--providers.file.watch=false",
+    `--providers.file.directory=${routes}`,
+    `--providers.file.watch=${String(routes === watched)}`,
+    // A replica leaves the swarm's DNS two seconds before it is told to stop: the news has to be here by then.
+    "--providers.providersThrottleDuration=200ms",
     "--log.level=INFO",
     "--global.checkNewVersion=false",
     "--global.sendAnonymousUsage=false",
@@ -85,6 +91,8 @@ function flags({ ports }: Site, tls: EdgeTls): string[] {
 function dynamic({ routes, tls, backends }: EdgeArgs): object {
   const middlewares = {
     headers: { headers: { stsSeconds: 31536000, contentTypeNosniff: true, browserXssFilter: false } },
+    // Only where no connection came about: a request that has been sent is never sent twice.
+    retry: { retry: { attempts: 4, initialInterval: "100ms" } },
   };
   const routers: Record<string, object> = {};
   const services: Record<string, object> = {};
@@ -94,14 +102,23 @@ function dynamic({ routes, tls, backends }: EdgeArgs): object {
     routers[name] = {
       rule: rule(route),
       entryPoints: ["websecure"],
-      middlewares: ["headers"],
+      middlewares: ["headers", "retry"],
       service: name,
       tls: "acme" in tls ? { certResolver: "acme" } : {},
     };
-    transports[name] = { forwardingTimeouts: { responseHeaderTimeout: `${String(route.seconds ?? 60)}s` } };
+    const { hosts, watch } = backends(route);
+    const each = isWatched(route, { watch });
+    transports[name] = {
+      // Where a name has several addresses, the first that takes no connection has two seconds of these.
+      forwardingTimeouts: { dialTimeout: "4s", responseHeaderTimeout: `${String(route.seconds ?? 60)}s` },
+      // No kept connections: on one to a node that has died, or a replica that stops, a request would hang or be lost.
+      // And so each request asks DNS anew, which gives the replicas that are healthy now, in any order.
+      ...(watch || hosts.length > 1 ? { maxIdleConnsPerHost: -1 } : {}),
+    };
     services[name] = {
       loadBalancer: {
-        servers: backends(route).hosts.map((host) => ({ url: address(host, route) })),
+        servers: hosts.map((host) => ({ url: address(each ? eachOf(host) : host, route) })),
+        ...(hosts.length > 1 || each ? health(route) : {}),
         serversTransport: name,
         passHostHeader: true,
         ...(route.sticky
@@ -128,6 +145,19 @@ function dynamic({ routes, tls, backends }: EdgeArgs): object {
       options: { default: { minVersion: "VersionTLS12", sniStrict: "acme" in tls } },
     },
   };
+}
+
+/** A sticky session needs a server for each replica. Without one, asking DNS at each request is enough. */
+function isWatched({ sticky }: PlannedRoute, { watch }: Pick<Backends, "watch">): boolean {
+  return watch && sticky !== undefined;
+}
+
+/**
+ * A server with a health page is asked for it. Not Traefik's passive check: an application's own 500 counts as a dead
+ * server there, and two such answers would close a route for everybody.
+ */
+function health({ check }: PlannedRoute): object {
+  return check ? { healthCheck: { ...check, interval: "2s", timeout: "2s" } } : {};
 }
 
 function address(host: string, { target: { protocol, number } }: PlannedRoute): string {

@@ -1,6 +1,31 @@
+import type { ComponentResourceOptions } from "@pulumi/pulumi";
 import { z } from "zod";
 
-import type { Container, Dump, File, Health, List, Member, Port, System } from "../core/contracts.ts";
+import type { Container, Health, Job, List, Member, Platform, Port, Slot, System } from "../core/contracts.ts";
+import type { Topology } from "../core/topology.ts";
+import {
+  at,
+  bash,
+  coordinatorsName,
+  dump,
+  leave,
+  left,
+  maintenance,
+  marker,
+  neverEmpty,
+  othersAgree,
+  paths,
+  persisted,
+  port,
+  restore,
+  rootLogin,
+  rootPasswordOf,
+  upgraded,
+} from "./arangodb-scripts.ts";
+import { SystemComponent } from "./system.ts";
+
+/** Sizes of a member. On Docker a volume has no size: `gib` counts where disks are made. */
+const sizes = { memoryMiB: z.int().min(256).default(4096), cpu: z.number().min(0.25).default(2) };
 
 /** Members of a role. A number in `retired` never comes back: its disk is lost, or it was taken out on purpose. */
 function members(least: number, remedy: string) {
@@ -8,8 +33,7 @@ function members(least: number, remedy: string) {
     .strictObject({
       count: z.int().min(least, remedy).max(99).default(3),
       retired: z.array(z.int().min(1)).default([]),
-      memoryMiB: z.int().min(1024).default(4096),
-      cpu: z.number().min(0.25).default(2),
+      ...sizes,
       gib: z.int().min(1).default(20),
     })
     .prefault({});
@@ -21,6 +45,12 @@ const copies = z.int().min(1).max(10);
 
 export const arangodbConfig = z
   .strictObject({
+    /** `single`: one server without copies, for development. The other keys may stay; it has the size of a DB server. */
+    mode: z.enum(["cluster", "single"]).default("cluster"),
+    /** Their number is fixed: three. */
+    agents: z
+      .strictObject({ ...sizes, memoryMiB: sizes.memoryMiB.default(1024), cpu: sizes.cpu.default(1) })
+      .prefault({}),
     dbservers: members(1, "a DB server at least"),
     coordinators: members(2, "two coordinators at least, so that one may fail"),
     /** Copies of each shard unless a collection says otherwise. */
@@ -32,10 +62,11 @@ export const arangodbConfig = z
     /** One agent whose disk was lost: it may come back empty under its own name, while the other two have quorum. */
     rebuild: z.array(z.enum(agents)).max(1, "one agent at a time: the other two are the quorum").default([]),
   })
-  .superRefine(({ dbservers, replicationFactor, systemReplicationFactor, writeConcern }, context) => {
+  .superRefine(({ mode, dbservers, replicationFactor, systemReplicationFactor, writeConcern }, context) => {
     const refuse = (key: string, input: number, message: string): void => {
       context.addIssue({ code: "custom", path: [key], input, message });
     };
+    if (mode === "single") return;
     const { count } = dbservers;
     const few = `at most dbservers.count, which is ${String(count)}: each copy needs a server of its own`;
     if (replicationFactor > count) refuse("replicationFactor", replicationFactor, few);
@@ -46,80 +77,88 @@ export const arangodbConfig = z
   });
 export type ArangoDbConfig = z.output<typeof arangodbConfig>;
 
-const disk = "/var/lib/arangodb3";
-const jwt = "/run/arangodb/jwt";
-const rootPassword = "/run/arangodb/root-password";
-const netrc = "/run/arangodb/netrc";
-const port = 8529;
+/** Agents are not: their names are for life. */
+export const retirable = { dbserver: "dbservers", coordinator: "coordinators" } as const;
+
+const { disk, jwt, rootPassword, netrc } = paths;
 const ports: Readonly<Record<"api", Port>> = { api: { number: port, protocol: "http" } };
 const minute = 60;
 const hour = 60 * minute;
-const at = (host: string): string => `tcp://${host}:${String(port)}`;
 
 /**
  * ArangoDB as a cluster: agency, DB servers, coordinators, in the order in which they start and are upgraded. Each
- * member is a slot, so that a failed one is replaced by itself and a lost one by a new name. Checked on paper; not
- * deployable yet.
+ * member is a slot, so that a failed one is replaced by itself and a lost one by a new name.
  */
 export const arangodb: System<ArangoDbConfig> = (p, c) => {
-  const jwtFile = { path: jwt, content: p.secret("jwt"), secret: true }; // 32 characters; more than 64 are refused
+  const files = filesOf(p);
+  const running = c.mode === "single" ? single(p, c, files) : cluster(p, c, files);
+  const checked = p.job("root-login", { ...inToolbox(files)(rootLogin, 5 * minute), once: "1", after: running });
+  const store = { host: coordinatorsName, port, members: [], user: "root", password: files.password };
+  const out = { files: [files.root, files.login], image: "arangodb-toolbox", dump, restore };
+  const filled = p.store("cluster", { ...store, ready: checked.ready }, out);
+  if (c.mode === "cluster") p.job("upgrade-end", { ...change(p, files, "off"), after: [filled] });
+};
+
+type Files = ReturnType<typeof filesOf>;
+function filesOf(p: Platform) {
   const password = p.secret("root-password");
-  const passwordFile = { path: rootPassword, content: password, secret: true };
-  const login = {
-    path: netrc,
-    content: password.apply((value) => `default login root password ${value}\n`),
-    secret: true,
-  };
-  const server = { image: "arangodb", user: "0:0", ports, needs: ["max-map-count"], files: [jwtFile] } as const;
+  return {
+    password,
+    jwt: { path: jwt, content: p.secret("jwt"), secret: true }, // 32 characters; more than 64 are refused
+    root: { path: rootPassword, content: password, secret: true },
+    login: {
+      path: netrc,
+      content: password.apply((value) => `default login root password ${value}\n`),
+      secret: true,
+    },
+  } as const;
+}
+
+function cluster(p: Platform, c: ArangoDbConfig, files: Files) {
+  const server = { image: "arangodb", user: "0:0", ports, needs: ["max-map-count"], tier: "data" } as const;
+  const job = inToolbox(files);
+  const begun = p.job("upgrade-begin", change(p, files, "on"));
+  const rebuilt = c.rebuild.map((agent) =>
+    p.job(`rebuild-${agent}`, { ...job(othersAgree(agent), 5 * minute), once: "1", after: [begun] }),
+  );
 
   const agency = p.slots("agent", { count: agents.length, order: "one-by-one" }, ({ name }) => ({
     ...server,
-    tier: "data",
-    ...sized({ cpu: 1, memoryMiB: 1024 }),
+    ...sized(c.agents),
+    files: [files.jwt],
     command: arangod(
       "--agency.activate=true",
       `--agency.size=${String(agents.length)}`,
       "--agency.supervision=true",
+      // Its id for life: one that is made again comes back as itself, where a new id would be a member too many.
+      `--agency.disaster-recovery-id=AGNT-${name}`,
       `--agency.my-address=${at(name)}`,
       ...agents.filter((peer) => peer !== name).map((peer) => `--agency.endpoint=${at(peer)}`),
     ),
-    ...(c.rebuild.some((agent) => agent === name) ? {} : { prepare: neverEmpty(name, rebuild) }),
+    prepare: `${c.rebuild.some((agent) => agent === name) ? "set -eu" : neverEmpty(name, remake)}\n${upgraded}`,
     health: available(5 * minute, minute),
-    disk: {
-      path: disk,
-      gib: 10,
-      marker,
-      backup: name === agents[0] ? cluster([passwordFile, login]) : rebuilt("agents"),
-    },
+    disk: kept(10),
+    after: [begun, ...rebuilt],
   }));
 
   const dbservers = p.slots("dbserver", ordered(c.dbservers), (m) => ({
     ...server,
     ...sized(c.dbservers),
-    tier: "data",
+    files: [files.jwt],
     command: arangod(...joining(m, "DBSERVER")),
-    prepare: `${neverEmpty(m.name)}\n${persisted}`,
+    prepare: [neverEmpty(m.name, retire), persisted, upgraded].join("\n"),
     health: available(6 * hour, hour), // a large write-ahead log is replayed first
-    disk: { path: disk, gib: c.dbservers.gib, marker, backup: rebuilt("DB servers") },
-    leave: {
-      image: "toolbox",
-      tier: "data",
-      cpu: 1,
-      memoryMiB: 128,
-      user: "65534:65534",
-      files: [login],
-      command: ["bash", "-euo", "pipefail", "-c", cleanOut(m.host)],
-      seconds: 12 * hour,
-    },
+    disk: kept(c.dbservers.gib),
+    leave: job(leave(m.host), 12 * hour),
+    left: job(left(m.host), hour),
     after: agency,
   }));
 
-  const coordinators = p.slots("coordinator", ordered(c.coordinators), (m) => ({
-    ...server,
+  return p.slots("coordinator", ordered(c.coordinators), (m) => ({
+    ...server, // in the data tier, beside the other members; its route joins the edge to it
     ...sized(c.coordinators),
-    tier: "data", // beside the other members; its route joins the edge to it
-    names: ["coordinators"], // any of them, for clients inside
-    files: [jwtFile, passwordFile],
+    ...front(p),
+    files: [files.jwt, files.root],
     command: arangod(
       ...joining(m, "COORDINATOR"),
       `--cluster.default-replication-factor=${String(c.replicationFactor)}`,
@@ -129,36 +168,59 @@ export const arangodb: System<ArangoDbConfig> = (p, c) => {
     ),
     // Root has this password from the first bootstrap on, whichever coordinator does it; the image's own way is for
     // single servers. Exported here, no inspection of the container shows it.
-    prepare: `${neverEmpty(m.name)}\n${persisted}\n${rootPasswordOf}`,
-    routes: [
-      {
-        host: p.hostname,
-        path: "/",
-        port: "api",
-        seconds: hour,
-        pool: "coordinator",
-        sticky: { cookie: "coordinator", seconds: hour },
-      },
-    ],
+    prepare: [neverEmpty(m.name, retire), persisted, rootPasswordOf, upgraded].join("\n"),
     health: available(hour, hour),
-    disk: { path: disk, gib: c.coordinators.gib, marker, backup: rebuilt("coordinators") },
+    disk: kept(c.coordinators.gib),
+    left: job(left(m.host), hour),
     after: dbservers,
   }));
+}
 
-  // The password's variable is documented for older revisions only: if this one ignores it, nobody gets to use the cluster.
-  p.job("root-login", {
-    image: "toolbox",
+/** One server that is all three at once. No copies, no failover. */
+function single(p: Platform, c: ArangoDbConfig, files: Files) {
+  return p.slots("single", { count: 1, order: "one-by-one" }, ({ name }) => ({
+    image: "arangodb",
+    user: "0:0",
+    ports,
+    needs: ["max-map-count"],
     tier: "data",
-    cpu: 1,
-    memoryMiB: 128,
-    user: "65534:65534",
-    files: [login],
-    command: ["bash", "-euo", "pipefail", "-c", rootLogin],
-    once: "1",
-    seconds: 5 * minute,
-    after: coordinators,
-  });
-};
+    ...sized(c.dbservers),
+    ...front(p),
+    files: [files.jwt, files.root],
+    command: arangod(`--javascript.app-path=${disk}/apps`),
+    prepare: [neverEmpty(name, "restore a backup into a new stack"), rootPasswordOf, upgraded].join("\n"),
+    health: available(hour, hour),
+    disk: kept(c.dbservers.gib),
+  }));
+}
+
+/** What answers clients: one name inside, one address at the edge, the same server for an hour. */
+function front(p: Platform): Pick<Slot, "names" | "routes"> {
+  const sticky = { cookie: "coordinator", seconds: hour };
+  return {
+    names: [coordinatorsName],
+    routes: [{ host: p.hostname, path: "/", port: "api", seconds: hour, pool: "coordinator", sticky }],
+  };
+}
+
+/** Around a change of the image, which replaces all members one after another; at no other change. */
+function change(p: Platform, files: Files, mode: "on" | "off"): Job {
+  return { ...inToolbox(files)(maintenance(mode), 5 * minute), once: p.reference("arangodb") };
+}
+
+function inToolbox(files: Files) {
+  return (script: string, seconds: number) =>
+    ({
+      image: "toolbox",
+      tier: "data",
+      cpu: 1,
+      memoryMiB: 128,
+      user: "65534:65534",
+      files: [files.login],
+      command: bash(script),
+      seconds,
+    }) as const;
+}
 
 function ordered({ count, retired }: ArangoDbConfig["dbservers"]) {
   return { count, retired, order: "one-by-one" } as const;
@@ -199,53 +261,23 @@ function available(startSeconds: number, stopSeconds: number): Health {
   return { ready: { http: "api", path: "/_admin/server/availability" }, startSeconds, stopSeconds };
 }
 
-const marker = ".disk";
-
-/** A member that comes back without its data can replicate emptiness. */
-function neverEmpty(name: string, remedy = "retire its number"): string {
-  return `set -eu
-[ -e ${disk}/ENGINE ] || [ -e ${disk}/${marker} ] || { echo "${name} has lost its data: ${remedy}" >&2; exit 1; }`;
+function kept(gib: number): Slot["disk"] {
+  return { path: disk, gib, marker, backup: { rebuilt: "from the other members; the dump is of the whole cluster" } };
 }
-const rebuild = "name it in arangodb.rebuild, alone, while the other two are healthy";
+const remake = "name it in arangodb.rebuild, alone, while the other two are healthy";
+const retire = "retire its number";
 
-/** From the second start on, the server itself refuses a disk without its id. */
-const persisted = `[ ! -e ${disk}/UUID ] || set -- "$@" --cluster.require-persisted-id=true`;
-
-/** A statement of its own, so that a file that cannot be read stops the start: root would have no password. */
-const rootPasswordOf = `ARANGODB_DEFAULT_ROOT_PASSWORD="$(cat ${rootPassword})"; export ARANGODB_DEFAULT_ROOT_PASSWORD`;
-
-const api = `http://coordinators:${String(port)}`;
-const curl = `curl -fsS --netrc-file ${netrc}`;
-
-/** Moves every shard off a DB server; a replication factor that no longer fits makes it fail, and the server stays. */
-function cleanOut(host: string): string {
-  return `id=$(${curl} ${api}/_admin/cluster/health | jq -er '.Health | to_entries[] | select(.value.Endpoint == "${at(host)}") | .key')
-job=$(${curl} -X POST -d "{\\"server\\":\\"$id\\"}" ${api}/_admin/cluster/cleanOutServer | jq -er .id)
-while true; do
-  status=$(${curl} "${api}/_admin/cluster/queryAgencyJob?id=$job" | jq -r .status)
-  case "$status" in Finished) exit 0 ;; Failed) echo "the shards of ${host} cannot be moved: lower their replication factor, or keep it" >&2; exit 1 ;; esac
-  sleep 5
-done`;
-}
-
-/** With the password in, with none out. */
-const rootLogin = `${curl} ${api}/_api/version
-code=$(curl -sS -o /dev/null -w '%{http_code}' --user root: ${api}/_api/version)
-[ "$code" = 401 ] || { echo "root has no password: change it before anything else" >&2; exit 1; }`;
-
-function rebuilt(which: string) {
-  return { rebuilt: `from the other ${which}; the cluster's dump is agent-1's` };
-}
-
-/** One dump of the whole cluster, through the coordinators. It hangs on agent-1 because that name is for life. */
-function cluster(files: List<File>): Dump {
-  const options = `--server.endpoint ${at("coordinators")} --server.username root --server.password "$(cat ${rootPassword})" --all-databases true --include-system-collections true`;
-  return {
-    files,
-    dump: `arangodump ${options} --output-directory /tmp/arangodb --overwrite true
-rclone copy /tmp/arangodb "$TO/$STAMP"`,
-    restore: `${curl} ${api}/_api/database | jq -e '.result == ["_system"]' >/dev/null || { echo "the cluster has databases: restore goes into an empty one only" >&2; exit 1; }
-rclone copy "$TO/$AT" /tmp/arangodb
-arangorestore ${options} --input-directory /tmp/arangodb --create-database true`,
-  };
+/**
+ * ArangoDB on a topology. Another image upgrades it member by member; another count adds or retires members; the mode is
+ * for life.
+ */
+export class ArangoDb extends SystemComponent<ArangoDbConfig> {
+  constructor(
+    name: string,
+    args: z.input<typeof arangodbConfig> & { readonly on: Topology },
+    opts?: ComponentResourceOptions,
+  ) {
+    const { on, ...config } = args;
+    super("ArangoDb", arangodb, name, arangodbConfig.parse(config), on, opts);
+  }
 }

@@ -2,10 +2,10 @@ import { ComponentResource, type ComponentResourceOptions, type Input, type Outp
 
 import { backup } from "../core/backup.ts";
 import { check } from "../core/check.ts";
-import type { Dict, Given, Kind, System } from "../core/contracts.ts";
+import type { Dict, System } from "../core/contracts.ts";
 import { refuse } from "../core/errors.ts";
 import { planOf, routesOf } from "../core/plan.ts";
-import { RealPlatform } from "../core/real.ts";
+import { RealPlatform, type Supplied } from "../core/real.ts";
 import type { Topology } from "../core/topology.ts";
 
 /** A whole platform as a component: checked on paper first, then made. */
@@ -38,13 +38,13 @@ export abstract class SystemComponent<C> extends ComponentResource {
   }
 }
 
-function endpoint(given: Given<Kind>) {
+function endpoint(given: Supplied["given"]) {
   if ("internal" in given) return { host: given.internal.host, port: given.internal.port, user: given.key };
   if (!("host" in given)) return { host: "", port: 0 };
   return { host: given.host, port: given.port, ...("user" in given ? { user: given.user } : {}) };
 }
 
-function password(given: Given<Kind>): Output<string>[] {
+function password(given: Supplied["given"]): Output<string>[] {
   if ("internal" in given) return [given.secret];
   return "password" in given ? [given.password] : [];
 }

@@ -1,10 +1,11 @@
 import type { Need } from "../core/contracts.ts";
 import type { Capabilities, Runner, TopologyName } from "../core/topology.ts";
 import { dockerCapabilities } from "./docker/capabilities.ts";
+import { swarmCapabilities } from "./swarm/capabilities.ts";
 
 /**
  * What each topology can do, as plain values: a system is checked against all of them without loading an SDK. Those of
- * swarm and the clouds are design, to be proven when the topology is built; see docs/contracts.md.
+ * the clouds are design, to be proven when the topology is built; see docs/contracts.md.
  */
 const nameLength = 63; // A DNS label. Shorter limits of a cloud (a Container App's 32) are met with a hash at the end.
 const everything: readonly Need[] = [
@@ -17,7 +18,6 @@ const everything: readonly Need[] = [
   "max-map-count",
   "shared-folders",
 ];
-const unlimited = { bodyMiB: Infinity, seconds: Infinity };
 
 /** Our own Docker API proxy, which ShinyProxy needs, starts containers: no cloud's managed runner does. */
 const noContainers = "ShinyProxy starts containers through Docker; choose swarm on this cloud's machines";
@@ -26,17 +26,6 @@ const noContainers = "ShinyProxy starts containers through Docker; choose swarm 
 function machine(seconds: number): Runner {
   return { name: "machine", can: new Set([...everything, "fixed-ip"]), limits: { bodyMiB: Infinity, seconds } };
 }
-
-/** Owned machines. Placement by node labels; one slot is one service, pinned to its volume. */
-export const swarmCapabilities: Capabilities = {
-  name: "swarm",
-  runners: [{ name: "container", can: new Set(everything), limits: unlimited }],
-  slots: new Set(["marker", "leave"]),
-  eachNode: true,
-  autoscales: false,
-  refuses: {},
-  nameLength,
-};
 
 /** Fargate, then EC2. The balancer's idle time-out ends at 4000 s. */
 export const awsCapabilities: Capabilities = {

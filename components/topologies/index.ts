@@ -4,8 +4,11 @@ import type { Settings } from "../config.ts";
 import type { Container, List } from "../core/contracts.ts";
 import type { Problem } from "../core/errors.ts";
 import type { Image } from "../core/images.ts";
+import type { OverlayStore } from "../core/overlay.ts";
 import type { Capabilities, Site, Topology, TopologyName } from "../core/topology.ts";
 import { dockerCapabilities } from "./docker/capabilities.ts";
+import { swarmCapabilities } from "./swarm/capabilities.ts";
+import { SwarmOverlay } from "./swarm/overlay.ts";
 
 /** A topology as a stack's config chooses it. Its SDK is loaded only when it is made. */
 export interface TopologyEntry {
@@ -17,12 +20,17 @@ export interface TopologyEntry {
   /** What can be asked of the engines before the first resource. */
   preflight(settings: Settings, site: Site, images: List<Image>): Promise<Problem[]>;
   make(settings: Settings, site: Site, opts: ComponentResourceOptions): Promise<Topology>;
+  /** Where the reconciler's retirements are kept for a stack of this name. Without it nothing is retired by itself here. */
+  overlay?(settings: Settings, name: string): OverlayStore;
 }
 
 const docker: TopologyEntry = {
   capabilities: dockerCapabilities,
   ports: (settings) => settings.docker.ports,
-  check: (settings, planned) => [...acmePort("docker.ports.https", settings), ...machines(settings, planned)],
+  check: (settings, planned) => [
+    ...acmePort("docker.ports.https", settings.docker.ports, settings),
+    ...machines("docker.machines", settings.docker.machines, planned),
+  ],
   preflight: async (settings, site, images) => {
     const { preflight } = await import("./docker/preflight.ts");
     const local = images.filter(({ ref }) => ref.startsWith("platform-topologies/"));
@@ -34,9 +42,29 @@ const docker: TopologyEntry = {
   },
 };
 
+const swarm: TopologyEntry = {
+  capabilities: swarmCapabilities,
+  ports: (settings) => settings.swarm.ports,
+  check: (settings, planned) => [
+    ...acmePort("swarm.ports.https", settings.swarm.ports, settings),
+    ...machines("swarm.nodes", settings.swarm.nodes, planned),
+    ...ingress(settings),
+  ],
+  preflight: async (settings, _site, images) => {
+    const { preflight } = await import("./swarm/preflight.ts");
+    return preflight({ ...settings.swarm, images });
+  },
+  make: async (settings, site, opts) => {
+    const { Swarm } = await import("./swarm/index.ts");
+    return new Swarm("swarm", { site, ...settings.swarm, tls: tlsOf(settings) }, opts);
+  },
+  overlay: ({ swarm: { managers } }, name) => new SwarmOverlay(managers, name),
+};
+
 /** The topologies that can be deployed on; a new one is its own folder and a row here. */
 export const topologies: { readonly docker: TopologyEntry } & { readonly [T in TopologyName]?: TopologyEntry } = {
   docker,
+  swarm,
 };
 
 /** Who signs the edge's certificate, with the operator's own key where there is one. */
@@ -44,16 +72,23 @@ export function tlsOf({ tls, secrets }: Settings) {
   return tls.mode === "own" ? { ...tls, key: secret(secrets.tlsKey ?? "") } : tls;
 }
 
-function acmePort(key: string, { tls, docker: { ports } }: Settings): Problem[] {
-  return tls.mode === "acme" && ports.https !== 443
-    ? [{ key, value: ports.https, remedy: "ACME's challenge arrives on 443; use it, or tls.mode own" }]
+function acmePort(key: string, { https }: Site["ports"], { tls }: Settings): Problem[] {
+  return tls.mode === "acme" && https !== 443
+    ? [{ key, value: https, remedy: "ACME's challenge arrives on 443; use it, or tls.mode own" }]
     : [];
 }
 
-function machines({ docker: host }: Settings, planned: List<readonly [string, Container]>): Problem[] {
+function machines(key: string, known: object, planned: List<readonly [string, Container]>): Problem[] {
   return planned.flatMap(([name, { machine }]) =>
-    machine === undefined || machine in host.machines
+    machine === undefined || machine in known
       ? []
-      : [{ key: `${name}.machine`, value: machine, remedy: "no such machine: add it to docker.machines" }],
+      : [{ key: `${name}.machine`, value: machine, remedy: `no such machine: add it to ${key}` }],
   );
+}
+
+/** Ingress is a virtual address of the kernel's balancer, which a swarm with dnsrr has not. */
+function ingress({ swarm: { publish, endpointMode } }: Settings): Problem[] {
+  return publish === "ingress" && endpointMode === "dnsrr"
+    ? [{ key: "swarm.publish", value: publish, remedy: "needs endpointMode vip: use host, or vip" }]
+    : [];
 }

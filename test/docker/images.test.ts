@@ -175,11 +175,19 @@ test("toolbox: its tools run as nobody", async () => {
   const { code, out } = await once(
     "toolbox",
     "65534:65534",
-    `${tools} && curl --version && bash --version && command -v backup`,
+    `${tools} && curl --version && bash --version && command -v backup && command -v cql`,
   );
   expect(out).toMatch(/psql \(PostgreSQL\) 15\./);
   expect(out).toMatch(/pg_dump .* 15\./);
-  for (const word of ["redis-cli 7.", "rclone v", "jq-1.", "curl 7.", "GNU bash", "/usr/local/bin/backup"])
+  for (const word of [
+    "redis-cli 7.",
+    "rclone v",
+    "jq-1.",
+    "curl 7.",
+    "GNU bash",
+    "/usr/local/bin/backup",
+    "/usr/local/bin/cql",
+  ])
     expect(out).toContain(word);
   expect(code).toBe(0);
 }, 60_000);

@@ -48,7 +48,7 @@ export function arkindexProgram(before = ""): string {
   return `import * as pulumi from "@pulumi/pulumi";
 ${before}
 const stack = await import("${repo}/index.ts");
-export const { url, rehearsing, endpoints, passwords, ca, images } = stack;
+export const { url, rehearsing, endpoints, passwords, ca, images, places } = stack;
 void pulumi;
 `;
 }

@@ -16,8 +16,11 @@ afterEach(async () => {
   await stack.up();
 }, 60_000);
 afterAll(async () => {
-  await stack.dispose();
-  await swarm.stop();
+  try {
+    await stack.dispose();
+  } finally {
+    await swarm.stop();
+  }
 }, 60_000);
 
 async function labels(node: string): Promise<Record<string, string>> {

@@ -21,8 +21,11 @@ afterEach(async () => {
   await swarm.docker("service", "rm", name).catch(() => undefined);
 }, 60_000);
 afterAll(async () => {
-  await stack.dispose();
-  await swarm.stop();
+  try {
+    await stack.dispose();
+  } finally {
+    await swarm.stop();
+  }
 }, 60_000);
 
 /** A service of `script`; its containers carry `spec`. */

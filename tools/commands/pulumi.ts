@@ -1,23 +1,33 @@
 /** `npm run pulumi -- <arguments>`: the very CLI, plugins, state and passphrase that `npm start` uses. */
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import process from "node:process";
 
+import { execa } from "execa";
+
 import { interruptible } from "../setup/interrupt.ts";
+import { repo } from "../setup/paths.ts";
 import { Problem } from "../setup/problem.ts";
 import { devPassphrase, isReady, toolchain } from "../setup/toolchain.ts";
+
+import type { Toolchain } from "../setup/toolchain.ts";
 
 export async function run(args: readonly string[]): Promise<number> {
   // Its stdout is a pipe's input for someone: only stderr, and only when there are minutes to wait.
   const quiet = await isReady();
   let last = 0;
-  const { pulumi, env } = await toolchain((line) => {
+  const tools = await toolchain((line) => {
     if (quiet || Date.now() - last < 10_000) return;
     last = Date.now();
     process.stderr.write(`setting up Pulumi: ${line}\n`);
   });
+  const { pulumi } = tools;
   const stacks = named(args);
-  if (env.PULUMI_CONFIG_PASSPHRASE === devPassphrase && stacks.some((stack) => stack !== "dev"))
-    delete env.PULUMI_CONFIG_PASSPHRASE; // published, so for dev alone: the CLI asks for the stack's own
+  const env = withPassphrase(tools.env, stacks);
+  if (["up", "preview"].includes(args[0] ?? ""))
+    for (const stack of stacks.filter(isReadyMade)) await create(tools, stack);
   const child = spawn(pulumi, args, { stdio: "inherit", env: { ...process.env, ...env } });
   const atTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
   return interruptible(
@@ -34,6 +44,28 @@ export async function run(args: readonly string[]): Promise<number> {
         });
       }),
   );
+}
+
+/** The published passphrase is for trying out alone: without it the CLI asks for the stack's own. */
+export function withPassphrase(env: Toolchain["env"], stacks: readonly string[]): Toolchain["env"] {
+  const { PULUMI_CONFIG_PASSPHRASE: passphrase, ...others } = env;
+  const real = stacks.some((stack) => stack !== "dev" && !isReadyMade(stack));
+  return passphrase === devPassphrase && real ? others : env;
+}
+
+/** One of the configs in stacks/, which are for trying out and share dev's published passphrase. */
+function isReadyMade(stack: string): boolean {
+  return existsSync(join(repo, "stacks", `${stack}.yaml`));
+}
+
+/** Makes the stack unless it is there; its config is the one in stacks/, not the one that Pulumi begins beside Pulumi.yaml. */
+async function create({ pulumi, env }: Toolchain, stack: string): Promise<void> {
+  const at = { cwd: repo, env, reject: false, all: true } as const;
+  const begun = join(repo, `Pulumi.${stack}.yaml`);
+  const own = existsSync(begun);
+  const { all, exitCode } = await execa(pulumi, ["stack", "init", stack, "--no-select", "--non-interactive"], at);
+  if (exitCode !== 0 && !all.includes("already exists")) throw new Problem(`the stack cannot be made: ${all.trim()}`);
+  if (!own) await rm(begun, { force: true });
 }
 
 /** The stacks that the arguments name: `--stack x`, `--stack=x`, `-s x`, `stack init x`, `stack select x`. */

@@ -11,10 +11,10 @@ import { interruptible } from "../setup/interrupt.ts";
 import { local } from "../setup/paths.ts";
 import { Problem } from "../setup/problem.ts";
 import { setup } from "../setup/setup.ts";
-import { Cluster, possible } from "../swarm/cluster.ts";
+import { possible } from "../swarm/claim.ts";
+import { Cluster } from "../swarm/cluster.ts";
 import { remove } from "../swarm/remove.ts";
 import { load } from "../swarm/record.ts";
-import { nodesOf } from "../swarm/swarm.ts";
 
 import type { Say } from "../setup/cache.ts";
 
@@ -73,7 +73,7 @@ async function start(managers: 1 | 3 | undefined, workers: number | undefined): 
   const cluster = await opened(managers, workers);
   if (!cluster) return 130;
   const images = JSON.parse(await readFile(join(local, "images.json"), "utf8")) as Record<string, string>;
-  await cluster.push(Object.values(images), say);
+  await cluster.pushMirror(images, say);
   const nodes = cluster.nodes.map((node) => `${node} ${cluster.address(node)}`);
   process.stdout.write(
     [
@@ -130,7 +130,7 @@ async function status(): Promise<number> {
     return 1;
   }
   const cluster = Cluster.of(record);
-  const seen = await nodesOf(cluster.manager()).catch(() => []);
+  const seen = await cluster.view();
   for (const node of cluster.nodes) {
     const view = seen.find(({ Description }) => Description.Hostname === node);
     const power = (await cluster.isOn(node)) ? "on" : "off";

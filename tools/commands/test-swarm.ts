@@ -11,7 +11,7 @@ import { execa } from "execa";
 
 import { repo } from "../setup/paths.ts";
 import { Problem } from "../setup/problem.ts";
-import { possible } from "../swarm/cluster.ts";
+import { possible } from "../swarm/claim.ts";
 import { lineOf, ofReport } from "./tally.ts";
 import { runAll } from "./test.ts";
 
@@ -23,7 +23,7 @@ export async function run(args: readonly string[]): Promise<number> {
   const began = new Date();
   let report: JestReport | undefined;
   const tier = ["--runInBand", ...(paths.length > 0 ? paths : ["test/swarm"])];
-  const code = await runAll([], [tier], (told) => (report = told));
+  const code = await runAll([], [tier], { report: (told) => (report = told), ownDaemons: true });
   if (summary !== undefined && report !== undefined) {
     await writeFile(summary, text(report, began, await commit()));
     process.stderr.write(`summary in ${summary}\n`);

@@ -38,11 +38,17 @@ export function run(args: readonly string[]): Promise<number> {
   return args.length === 0 ? runAll(checks, tiers) : runAll([], [["--runInBand", ...args]]);
 }
 
+export interface Seen {
+  readonly report: (report: JestReport) => void;
+  /** Leave the machine's own engine as it is: these tests have daemons of their own, and another's may be at work. */
+  readonly ownDaemons: true;
+}
+
 /** The set-up, the checks, jest once for each list of its arguments; then whatever tests have left is taken down. */
 export async function runAll(
   checks: readonly (readonly string[])[],
   tiers: readonly (readonly string[])[],
-  seen: (report: JestReport) => void = () => undefined,
+  seen?: Seen,
 ): Promise<number> {
   const tallies: Tally[] = [];
   let started = false;
@@ -50,7 +56,7 @@ export async function runAll(
   try {
     const { engine } = await setup();
     started = engine.started;
-    before = new Set((await ofTests()).map(({ id }) => id));
+    if (!seen?.ownDaemons) before = new Set((await ofTests()).map(({ id }) => id));
     for (const check of checks) tallies.push(await runCheck(check));
     for (const tier of tiers) {
       if (interrupted()) break;
@@ -60,7 +66,10 @@ export async function runAll(
     process.stderr.write(`error: ${describe(error)}\n`);
     tallies.push(ofCheck(false));
   }
-  if (before) await takeDown(before, started);
+  for (const name of await sweep()) process.stderr.write(`removed the swarm ${name}, which a test left\n`);
+  if (before) await takeDown(before);
+  if (started && (await stopOurs()) === "ended")
+    process.stderr.write("ended the Docker daemon that this run started\n");
   const total = sum(tallies);
   process.stdout.write(`${interrupted() ? "interrupted: " : ""}${lineOf(total)}\n`);
   if (interrupted()) return 130;
@@ -76,7 +85,7 @@ async function runCheck([script = "", ...args]: readonly string[]): Promise<Tall
   return ofCheck(passed);
 }
 
-async function runJest(args: readonly string[], seen: (report: JestReport) => void): Promise<Tally> {
+async function runJest(args: readonly string[], seen: Seen | undefined): Promise<Tally> {
   const folder = await mkdtemp(join(tmpdir(), "jest-"));
   const report = join(folder, "report.json");
   const node = ["--experimental-vm-modules", "--disable-warning=ExperimentalWarning"];
@@ -85,7 +94,7 @@ async function runJest(args: readonly string[], seen: (report: JestReport) => vo
     // With an output file, jest writes its usual report to stderr and nothing to stdout.
     await stream(process.execPath, [...node, ...jest, ...args], { cwd: repo, endGroup: true });
     const told = JSON.parse(await readFile(report, "utf8")) as JestReport;
-    seen(told);
+    seen?.report(told);
     return ofReport(told);
   } catch (error) {
     if (!interrupted()) process.stderr.write(`error: jest ended without a report: ${describe(error)}\n`);
@@ -128,13 +137,10 @@ async function ofTests(): Promise<Left[]> {
 }
 
 /** Removes what this run left, and nothing that was there before it. */
-async function takeDown(before: ReadonlySet<string>, started: boolean): Promise<void> {
-  for (const name of await sweep()) process.stderr.write(`removed the swarm ${name}, which a test left\n`);
+async function takeDown(before: ReadonlySet<string>): Promise<void> {
   for (const { what, id, remove } of await ofTests()) {
     if (before.has(id)) continue;
     await remove();
     process.stderr.write(`removed ${what}, which a test left\n`);
   }
-  if (started && (await stopOurs()) === "ended")
-    process.stderr.write("ended the Docker daemon that this run started\n");
 }

@@ -1,6 +1,9 @@
 /** The images that can be built here, in the order in which a deployment needs them. */
 import { imageLock } from "../../components/core/images.ts";
 import {
+  arangodb,
+  arangodbTools,
+  backup,
   cassandra,
   cqlsh,
   dockerProxy,
@@ -67,6 +70,21 @@ export const localImages: readonly LocalImage[] = [
   { key: "influxdb", version: "1.6", official: inLock("influxdb") },
   { key: "nginx", version: "1.22", official: inLock("nginx") },
   { key: "telegraf", version: "1.37.2", official: inLock("telegraf"), parts: [telegraf] },
+  {
+    key: "arangodb",
+    version: "3.12-stand-in",
+    official: inLock("arangodb"),
+    parts: [arangodb],
+    offlineParts: [node],
+    quick: true,
+  },
+  {
+    key: "arangodb-toolbox",
+    version: ours("arangodb-toolbox"),
+    base: inLock("arangodb"),
+    parts: [backup],
+    offlineParts: [arangodbTools],
+  },
   { key: "shiny-demo", version: ours("shiny-demo"), base: "debian:bookworm-slim" },
   {
     key: "rehearsal",

@@ -1,6 +1,6 @@
 /** What goes into an image besides its folder: each a part of the cache, copied to `parts/<name>/` of the build's context. */
 import { copyFile, readdir, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import process from "node:process";
 
 import { build } from "esbuild";
@@ -70,38 +70,44 @@ export const node: Recipe = {
   make: (into) => copyFile(process.execPath, join(into, "node")),
 };
 
-export const rehearsal: Recipe = bundle("rehearsal");
+export const rehearsal = bundle("rehearsal", "rehearsal/main.ts", ["rehearsal", "package-lock.json"]);
+/** The proxy before the Docker API. */
+export const dockerProxy = bundle("docker-proxy", "docker-proxy/main.ts", ["docker-proxy", "package-lock.json"]);
+/** The stand-in for arangod. */
+export const arangodb = bundle("arangodb", "rehearsal/arangodb/main.ts", ["rehearsal/arangodb"]);
+/** Its clients' stand-ins. */
+export const arangodbTools = copy("arangodb-tools", "tools/images/arangodb/bin/arangodump");
+/** The toolbox's schedule, for a toolbox on another base. */
+export const backup = copy("backup", "tools/images/toolbox/backup.sh");
 
-export const dockerProxy: Recipe = bundle("docker-proxy");
+function copy(name: string, file: string): Recipe {
+  return { name, version: "1", inputs: [file], make: (into) => copyFile(join(repo, file), join(into, basename(file))) };
+}
 
-/** A program of ours as JavaScript: the folder `name` of the checkout, from its main.ts. */
-function bundle(name: string): Recipe {
-  return {
-    name,
-    version: "2",
-    inputs: [name, "package-lock.json"],
-    async make(into) {
-      await build({
-        entryPoints: [join(repo, name, "main.ts")],
-        outdir: into,
-        bundle: true,
-        // In pieces, so that a health probe, which runs every few seconds, does not parse the clients of every store.
-        splitting: true,
-        format: "esm",
-        platform: "node",
-        target: "node24",
-        minify: true,
-        // oidc-provider keeps its tokens by the names of classes, and messages show those of errors.
-        keepNames: true,
-        legalComments: "none",
-        logLevel: "silent",
-        // Packages in CommonJS ask for Node's own modules through require.
-        banner: {
-          js: 'import{createRequire as bundledRequire}from"node:module";const require=bundledRequire(import.meta.url);',
-        },
-      });
-    },
+/** A program of ours as JavaScript in pieces, from `entry`; `inputs` decide when it is bundled anew. */
+function bundle(name: string, entry: string, inputs: readonly string[]): Recipe {
+  const make = async (into: string): Promise<void> => {
+    await build({
+      entryPoints: [join(repo, entry)],
+      outdir: into,
+      bundle: true,
+      // In pieces, so that a health probe, which runs every few seconds, does not parse the clients of every store.
+      splitting: true,
+      format: "esm",
+      platform: "node",
+      target: "node24",
+      minify: true,
+      // oidc-provider keeps its tokens by the names of classes, and messages show those of errors.
+      keepNames: true,
+      legalComments: "none",
+      logLevel: "silent",
+      // Packages in CommonJS ask for Node's own modules through require.
+      banner: {
+        js: 'import{createRequire as bundledRequire}from"node:module";const require=bundledRequire(import.meta.url);',
+      },
+    });
   };
+  return { name, version: "2", inputs, make };
 }
 
 /** Solr with everything that it needs. */

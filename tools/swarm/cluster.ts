@@ -8,36 +8,24 @@ import process from "node:process";
 
 import Docker from "dockerode";
 import { execa } from "execa";
-import { lock } from "proper-lockfile";
 
-import { Problem } from "../setup/problem.ts";
-import { which } from "../setup/which.ts";
+import { copies } from "../images/push.ts";
+import { claim, possible } from "./claim.ts";
 import { addBridge, hasBridge } from "./network.ts";
 import { apiPort, isOn, powerOff, powerOn, registryPort, removeDisk } from "./node.ts";
-import { alive, launch, pidIn, self } from "./process.ts";
-import { push } from "./push.ts";
-import { all, folderOf, linksOf, load, nodeOf, placeOf, save, swarmsRoot } from "./record.ts";
+import { alive, launch, pidIn } from "./process.ts";
+import { push, pushAs } from "./push.ts";
+import { folderOf, linksOf, load, nodeOf, placeOf, save } from "./record.ts";
 import { serveRegistry } from "./registry.ts";
 import { remove, sweep } from "./remove.ts";
-import { init, join as joinSwarm, forget, settled } from "./swarm.ts";
+import { forget, init, join as joinSwarm, nodesOf, settled } from "./swarm.ts";
 
 import type { Say } from "../setup/cache.ts";
+import type { ClusterArgs } from "./claim.ts";
 import type { ClusterRecord, NodeRecord } from "./record.ts";
+import type { NodeView } from "./swarm.ts";
 
-export interface ClusterArgs {
-  /** Letters, digits, dashes. A dead owner's cluster of the same name is taken away first. */
-  readonly name: string;
-  /** The first three numbers of its /24 network, as `10.213.7`. Default: a free one below 10.213. */
-  readonly network?: string;
-  /** m1, m2, m3. Default 1. */
-  readonly managers?: 1 | 3;
-  /** w1, w2, … Default 3. */
-  readonly workers?: number;
-  /** It outlives this process; else the next `start` of anybody takes it away once this process is dead. */
-  readonly stays?: boolean;
-  readonly say?: Say;
-  readonly signal?: AbortSignal;
-}
+export type { ClusterArgs } from "./claim.ts";
 
 export class Cluster {
   readonly #record: ClusterRecord;
@@ -123,6 +111,16 @@ export class Cluster {
   }
   readonly #off = new Set<string>();
 
+  /** The swarm's nodes as the first manager that answers sees them; none answers: nothing. */
+  async view(): Promise<NodeView[]> {
+    for (const { name, role } of this.#record.nodes)
+      if (role === "manager") {
+        const nodes = await nodesOf(this.dockerOf(name)).catch(() => []);
+        if (nodes.length > 0) return nodes;
+      }
+    return [];
+  }
+
   isOn(node: string): Promise<boolean> {
     return isOn(this.#record, this.#node(node));
   }
@@ -139,6 +137,17 @@ export class Cluster {
   /** The machine engine's images into the registry. Gives the references under which the nodes pull them. */
   push(refs: readonly string[], say?: Say): Promise<Record<string, string>> {
     return push(this.registry, refs, say);
+  }
+
+  /** What a stack with `mirror: <this registry>` pulls, of what was built here (`.local/images.json`: key to tag). */
+  async pushMirror(built: Readonly<Record<string, string>>, say?: Say): Promise<void> {
+    const there = copies(this.registry, built).filter(({ key }) => built[key] !== undefined);
+    const cut = this.registry.length + 1;
+    await pushAs(
+      this.registry,
+      there.flatMap(({ from, to }) => to.map((name) => ({ from, to: name.slice(cut) }))),
+      say,
+    );
   }
 
   /** A power cut: daemon, containerd, shims and containers end in one moment, the network with them. The disk stays. */
@@ -235,57 +244,4 @@ export class Cluster {
 
 function names(record: ClusterRecord): string[] {
   return record.nodes.map(({ name }) => name);
-}
-
-/** Throws a Problem that says what is missing. */
-export async function possible({ name, network, workers = 3 }: ClusterArgs): Promise<void> {
-  if (process.platform !== "linux" || process.getuid?.() !== 0)
-    throw new Problem("a swarm on one machine is made of network namespaces: run this as root on Linux");
-  if (!/^[a-z0-9][a-z0-9-]{0,30}$/.test(name))
-    throw new Problem(`cluster name = ${name}: use at most 31 small letters, digits and dashes`);
-  if (network !== undefined && !/^10\.\d{1,3}\.\d{1,3}$/.test(network))
-    throw new Problem(`cluster network = ${network}: give the first three numbers of a network in 10.0.0.0/8`);
-  if (!Number.isInteger(workers) || workers < 0 || workers > 200)
-    throw new Problem(`workers = ${String(workers)}: use a whole number from 0 to 200`);
-  for (const [tool, from] of [
-    ["dockerd", "docker.io"],
-    ["ip", "iproute2"],
-    ["nsenter", "util-linux"],
-    ["iptables", "iptables"],
-  ] as const)
-    if (!(await which(tool, "/usr/sbin", "/sbin"))) throw new Problem(`there is no ${tool}: apt-get install ${from}`);
-}
-
-/** Writes the record, before anything is made; two processes never claim the same network. */
-async function claim(args: ClusterArgs): Promise<ClusterRecord> {
-  await mkdir(swarmsRoot(), { recursive: true });
-  const release = await lock(swarmsRoot(), { retries: { retries: 100, factor: 1, minTimeout: 100 } });
-  try {
-    const others = await all();
-    if (others.some(({ name }) => name === args.name))
-      throw new Problem(`there is a swarm ${args.name} already: npm run swarm -- stop --name ${args.name}`);
-    const taken = new Set(others.map(({ network }) => network));
-    const { stdout } = await execa("ip", ["-json", "address", "show"]);
-    const free = (network: string): boolean => !taken.has(network) && !stdout.includes(`"local":"${network}.`);
-    const network = args.network ?? candidates(args.name).find(free);
-    if (network === undefined || !free(network))
-      throw new Problem(`cluster network = ${network ?? "10.213"}: it is in use on this machine, choose another`);
-    const { managers = 1, workers = 3 } = args;
-    const nodes = [
-      ...Array.from({ length: managers }, (_, index) => nodeOf("manager", index + 1)),
-      ...Array.from({ length: workers }, (_, index) => nodeOf("worker", index + 1)),
-    ];
-    const record = { name: args.name, network, owner: args.stays ? null : await self(), complete: false, nodes };
-    await save(record);
-    return record;
-  } finally {
-    await release();
-  }
-}
-
-/** 10.213.20 to 10.213.249, beginning at a place that the name decides. */
-function candidates(name: string): string[] {
-  let sum = 0;
-  for (const letter of name) sum = (sum * 31 + letter.charCodeAt(0)) % 230;
-  return Array.from({ length: 230 }, (_, index) => `10.213.${String(20 + ((sum + index) % 230))}`);
 }

@@ -18,32 +18,43 @@ import type { Say } from "../setup/cache.ts";
 /** Always the same one: the engine remembers by it which layers are there already. */
 const loopback = "127.0.0.1:5059";
 
+/** An image of the machine's engine, and its name in the registry: a path and a tag. */
+interface Wanted {
+  readonly from: string;
+  readonly to: string;
+}
+
 /**
  * Pushes references of the machine's engine; those that are there already take no time. Gives, for each, its reference
  * at `registry`, which serves the common store.
  */
-export async function push(
-  registry: string,
-  refs: readonly string[],
-  say: Say = () => undefined,
-): Promise<Record<string, string>> {
-  const at = (where: string, ref: string): string => `${where}/${withoutHost(ref)}`;
+export async function push(registry: string, refs: readonly string[], say?: Say): Promise<Record<string, string>> {
+  await pushAs(
+    registry,
+    refs.map((from) => ({ from, to: withoutHost(from) })),
+    say,
+  );
+  return Object.fromEntries(refs.map((ref) => [ref, `${registry}/${withoutHost(ref)}`]));
+}
+
+/** The same under other names, as those that a stack with `mirror: <registry>` pulls. */
+export async function pushAs(registry: string, list: readonly Wanted[], say: Say = () => undefined): Promise<void> {
   const engine = new Docker();
-  const wanted: string[] = [];
-  for (const ref of refs) {
+  const missing: Wanted[] = [];
+  for (const one of list) {
     const image = await engine
-      .getImage(ref)
+      .getImage(one.from)
       .inspect()
       .catch(() => undefined);
-    if (image === undefined) throw new Problem(`the engine has no image ${ref}: build or pull it first`);
-    if ((await idAt(registry, withoutHost(ref))) !== image.Id) wanted.push(ref);
+    if (image === undefined) throw new Problem(`the engine has no image ${one.from}: build or pull it first`);
+    if ((await idAt(registry, one.to)) !== image.Id) missing.push(one);
   }
-  if (wanted.length > 0)
+  if (missing.length > 0)
     await through(loopback, async () => {
-      for (const [index, ref] of wanted.entries()) {
-        say(`pushing ${ref}, ${String(index + 1)} of ${String(wanted.length)}`);
-        const there = at(loopback, ref);
-        await execa("docker", ["tag", ref, there]);
+      for (const [index, { from, to }] of missing.entries()) {
+        say(`pushing ${from}, ${String(index + 1)} of ${String(missing.length)}`);
+        const there = `${loopback}/${to}`;
+        await execa("docker", ["tag", from, there]);
         try {
           await execa("docker", ["push", "--quiet", there]);
         } finally {
@@ -51,7 +62,6 @@ export async function push(
         }
       }
     });
-  return Object.fromEntries(refs.map((ref) => [ref, at(registry, ref)]));
 }
 
 /** One pusher at a time on this machine. */

@@ -26,7 +26,7 @@ export async function join(manager: Docker, engine: Docker, role: NodeRecord["ro
   });
 }
 
-interface NodeView {
+export interface NodeView {
   readonly ID: string;
   readonly Version: { readonly Index: number };
   readonly Spec: { readonly Role: string; readonly Availability: string; readonly Labels?: Record<string, string> };

@@ -1,10 +1,10 @@
-import { all, type Output } from "@pulumi/pulumi";
 import type * as docker from "@pulumi/docker";
 
-import type { Container, File, Health, Probe } from "../../core/contracts.ts";
+import type { Container, File, Health } from "../../core/contracts.ts";
 import type { Image } from "../../core/images.ts";
 import type { Site } from "../../core/topology.ts";
-import { type Engine, labels } from "./engine.ts";
+import { defaultMode, entry, environment, healthTest, healthTimes, labels, userOf } from "../containers.ts";
+import type { Engine } from "./engine.ts";
 
 /** The networks that it joins, and how it is called there. */
 interface Joins {
@@ -21,7 +21,7 @@ export function containerArgs(
   image: Image,
   joins: Joins,
 ): docker.ContainerArgs {
-  const user = container.user ?? (image.rehearsing ? "65534:65534" : undefined);
+  const user = userOf(container, image);
   return {
     name: `${site.name}-${name}`,
     hostname: name,
@@ -31,10 +31,14 @@ export function containerArgs(
     envs: environment(container, image),
     uploads: (container.files ?? []).map(upload),
     networksAdvanced: joins.networks.map((network) => ({
-      name: engine.network(network),
+      name: engine.network(network).id,
       aliases: [...joins.aliases],
     })),
-    healthcheck: healthcheck(container, image),
+    healthcheck: {
+      tests: healthTest(container, image),
+      ...healthTimes,
+      startPeriod: goDuration(container.health.startSeconds),
+    },
     labels: labels(site, name),
     volumes: mounts(container),
     // The process alone restarts; what an operator stops stays stopped.
@@ -56,32 +60,10 @@ export function containerArgs(
   };
 }
 
-/** `prepare` runs first in the same container; "$@" is the server then. */
-export function entry({ command, prepare }: Container): { entrypoints?: string[]; command?: string[] } {
-  if (command === undefined) return {};
-  if (prepare !== undefined)
-    return { entrypoints: ["/bin/sh", "-c", `${prepare}\nexec "$@"`, "prepare"], command: [...command] };
-  const [program = "", ...rest] = command;
-  return rest.length > 0 ? { entrypoints: [program], command: rest } : { entrypoints: [program] };
-}
-
-/** Sorted, as Docker returns them in any order. */
-export function environment(
-  { env = {}, secretEnv = {}, rehearsal = {} }: Container,
-  { rehearsing }: Image,
-): Output<string[]> {
-  return all({ ...env, ...secretEnv, ...(rehearsing ? rehearsal : {}) }).apply((values) =>
-    Object.entries(values)
-      .map(([key, value]) => `${key}=${value}`)
-      .sort(),
-  );
-}
-
 /** Root's file: an owner makes Engines before 23 look the container's user up in the host's passwd, and fail. */
 function upload({ path, content, mode = defaultMode }: File): docker.types.input.ContainerUpload {
   return { file: path, content, permissions: `0${mode.toString(8)}` };
 }
-export const defaultMode = 0o444;
 
 export function mounts({ mounts: asked = [] }: Container): docker.types.input.ContainerVolume[] {
   return asked.map((mount) => ({
@@ -89,53 +71,6 @@ export function mounts({ mounts: asked = [] }: Container): docker.types.input.Co
     containerPath: mount.path,
     ...(mount.readOnly === true ? { readOnly: true } : {}),
   }));
-}
-
-function healthcheck(
-  { health, ports = {} }: Container & { readonly health: Health },
-  image: Image,
-): docker.types.input.ContainerHealthcheck {
-  // The rehearsal image answers for every dependency at once, with or without a port.
-  const command = image.rehearsing
-    ? ["rehearse", "health"]
-    : probe(health.ready, (key) => ports[key]?.number ?? 0, image);
-  return {
-    tests: ["CMD", ...command],
-    interval: "5s",
-    timeout: "10s",
-    startPeriod: goDuration(health.startSeconds),
-    retries: 3,
-  };
-}
-
-/** A probe as a command inside the container, by the client that the image has. */
-function probe(ready: Probe, port: (key: string) => number, { client }: Image): string[] {
-  if ("command" in ready) return [...ready.command];
-  const [key, path, below] =
-    "http" in ready ? [ready.http, ready.path, ready.below ?? 400] : [ready.tcp, "", undefined];
-  const at = `127.0.0.1:${String(port(key))}`;
-  if (below === undefined) {
-    if (client === "python")
-      return ["python3", "-c", `import socket; socket.create_connection(("127.0.0.1", ${String(port(key))}), 4)`];
-    return ["bash", "-c", `</dev/tcp/${at.replace(":", "/")}`];
-  }
-  if (client === "python") return ["python3", "-c", pythonProbe(`http://${at}${path}`, below)];
-  if (client === "wget") return ["wget", "-q", "-T", "4", "-O", "/dev/null", `http://${at}${path}`];
-  return [
-    "sh",
-    "-c",
-    `code=$(curl -s -m 4 -o /dev/null -w '%{http_code}' 'http://${at}${path}') && [ "$code" -lt ${String(below)} ]`,
-  ];
-}
-
-/** An answer of 401 or 404 is an answer: urllib raises on it, so its status is read from the error. */
-function pythonProbe(url: string, below: number): string {
-  return [
-    "import urllib.request, urllib.error",
-    `try: status = urllib.request.urlopen(${JSON.stringify(url)}, timeout=4).status`,
-    "except urllib.error.HTTPError as error: status = error.code",
-    `raise SystemExit(status >= ${String(below)})`,
-  ].join("\n");
 }
 
 /** Seconds as the provider reads them back: 90 is `1m30s`. Any other form is a difference for ever. */

@@ -12,15 +12,7 @@ import { Guests, type OpsProvider } from "../../../ops/resources.ts";
 import type { Container, Dict, Tier } from "../../core/contracts.ts";
 import type { Image } from "../../core/images.ts";
 import type { Site } from "../../core/topology.ts";
-
-/** Labels on everything that is made on an engine: how a stack's own things are found again after a crash. */
-export function labels(site: Site, workload: string): { label: string; value: string }[] {
-  return [
-    { label: "platform-topologies.stack", value: site.stack },
-    { label: "platform-topologies.name", value: site.name },
-    { label: "platform-topologies.workload", value: workload },
-  ];
-}
+import { labels, networksOf } from "../containers.ts";
 
 /**
  * No route out, so what is stolen from a store has nowhere to go. `internal` alone leaves the host's own address on the
@@ -35,7 +27,7 @@ export class Engine {
   readonly #options: ComponentResourceOptions;
   readonly #site: Site;
   readonly #networks: Dict<docker.Network>;
-  readonly #joined = new Map<string, Guests>();
+  readonly #joined = new Map<string, { readonly id: Output<string> }>();
   readonly #ops: ComponentResourceOptions;
   readonly #images = new Map<string, docker.RemoteImage>();
 
@@ -82,9 +74,9 @@ export class Engine {
     return mergeOptions(mergeOptions(this.#options, { parent }), more);
   }
 
-  /** A tier's network, or one that a container joins by name, made when it is first named: its id. */
-  network(name: string): Output<string> {
-    const known = this.#networks[name]?.id ?? this.#joined.get(name)?.network;
+  /** A tier's network, or one that a container joins by name, made when it is first named. */
+  network(name: string): { readonly id: Output<string> } {
+    const known = this.#networks[name] ?? this.#joined.get(name);
     if (known !== undefined) return known;
     const made = new docker.Network(
       `${name}${suffix(this.#key)}`,
@@ -96,8 +88,9 @@ export class Engine {
       { host: this.host, network: made.id, label: `platform-topologies.app=${this.#site.name}` },
       this.#ops,
     );
-    this.#joined.set(name, guests);
-    return guests.network;
+    const joined = { id: guests.network };
+    this.#joined.set(name, joined);
+    return joined;
   }
 
   /** What goes only with the whole stack. */
@@ -107,16 +100,7 @@ export class Engine {
 
   /** The networks that a container joins, outermost first. */
   networksOf(container: Container, isSlot: boolean): string[] {
-    const { joins = [] } = container;
-    if (this.#networks.data === undefined) return ["app", ...joins];
-    const edge = container.tier === "edge" || container.callsEdge === true || (container.routes ?? []).length > 0;
-    const data = container.tier === "data" || (container.tier === "app" && !isSlot);
-    return [
-      ...(edge ? ["edge" as const] : []),
-      ...(container.tier === "app" ? ["app" as const] : []),
-      ...(data ? ["data" as const] : []),
-      ...joins,
-    ];
+    return this.#networks.data === undefined ? ["app", ...(container.joins ?? [])] : networksOf(container, isSlot);
   }
 
   /** The image's id on this engine: pulled unless it is there, kept when the stack goes. */

@@ -16,10 +16,11 @@ import type { Capabilities, PlannedRoute, Services, Site, Topology } from "../..
 import { containerServices } from "../../services/index.ts";
 import { type EdgeTls, edgeProxy } from "../../services/edge.ts";
 import { acmeFolder } from "../../services/traefik.ts";
+import { labels } from "../containers.ts";
+import { jobArgs, markerJob } from "../job.ts";
 import { dockerCapabilities } from "./capabilities.ts";
 import { containerArgs, mounts } from "./container.ts";
-import { Engine, labels } from "./engine.ts";
-import { jobArgs } from "./job.ts";
+import { Engine } from "./engine.ts";
 
 /** Who signs the edge's certificate: a local authority of this stack's own, the caller's files, or ACME. */
 export type DockerTls =
@@ -185,18 +186,10 @@ export class DockerHost extends ComponentResource implements Topology {
   }
 
   /** Leaves the marker on a new volume. Not again: one that loses its data later has lost the marker too. */
-  #mark(name: string, { disk }: Slot, volume: docker.Volume, parent: Resource, logicalName: string): Resource[] {
+  #mark(name: string, slot: Slot, volume: docker.Volume, parent: Resource, logicalName: string): Resource[] {
+    const { disk } = slot;
     if (disk.marker === undefined) return [];
-    const job = {
-      image: "toolbox",
-      tier: "data",
-      cpu: 1,
-      memoryMiB: 64,
-      user: "0:0",
-      command: ["touch", `${disk.path}/${disk.marker}`],
-      seconds: 60,
-    } as const;
-    const args = jobArgs(this.site, this.#engine, `${name}-disk`, job, this.passwords);
+    const args = jobArgs(this.site, this.#engine, `${name}-disk`, markerJob(slot, disk.marker), this.passwords);
     return [
       new OpsJob(
         `${logicalName}-disk`,

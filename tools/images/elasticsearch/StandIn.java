@@ -1,4 +1,3 @@
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -82,17 +81,16 @@ public final class StandIn extends Node {
     ended.await();
   }
 
-  /** What the official entrypoint takes, or what `elasticsearch-keystore add bootstrap.password` left. */
+  /** What `elasticsearch-keystore add bootstrap.password` left; else what the official entrypoint would have put there. */
   private static String password(Path config) throws Exception {
+    var keystore = config.resolve("elasticsearch.keystore");
     var file = System.getenv("ELASTIC_PASSWORD_FILE");
-    var kept = config.resolve("bootstrap.password");
-    var found =
-        file != null
-            ? Files.readString(Path.of(file), StandardCharsets.UTF_8)
-            : Files.exists(kept) ? Files.readString(kept, StandardCharsets.UTF_8) : System.getenv("ELASTIC_PASSWORD");
-    if (found == null || found.isBlank())
+    var kept = Files.exists(keystore) ? Files.readString(keystore) : "";
+    if (kept.isBlank() && file != null) kept = Files.readString(Path.of(file));
+    if (kept.isBlank()) kept = System.getenv().getOrDefault("ELASTIC_PASSWORD", "");
+    if (kept.isBlank())
       throw fail("security is on and no password is given: set ELASTIC_PASSWORD_FILE or ELASTIC_PASSWORD, or -Expack.security.enabled=false");
-    return found.strip();
+    return kept.strip();
   }
 
   private static RuntimeException fail(String sentence) {

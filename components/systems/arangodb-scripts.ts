@@ -1,0 +1,137 @@
+import type { List } from "../core/contracts.ts";
+
+/** Where ArangoDB's servers are given what they must not find in their environment, and where their data is. */
+export const paths = {
+  disk: "/var/lib/arangodb3",
+  jwt: "/run/arangodb/jwt",
+  rootPassword: "/run/arangodb/root-password",
+  netrc: "/run/arangodb/netrc",
+} as const;
+export const port = 8529;
+/** Any coordinator. */
+export const coordinatorsName = "coordinators";
+export const at = (host: string): string => `tcp://${host}:${String(port)}`;
+
+/** The file that a topology leaves on a new disk. */
+export const marker = ".disk";
+const { disk, rootPassword, netrc } = paths;
+const api = `http://${coordinatorsName}:${String(port)}`;
+const curl = `curl -fsS -m 90 --netrc-file ${netrc}`;
+
+/** A member that comes back without its data can replicate emptiness. */
+export function neverEmpty(name: string, remedy: string): string {
+  return `set -eu
+[ -e ${disk}/ENGINE ] || [ -e ${disk}/${marker} ] || { echo "${name} has lost its data: ${remedy}" >&2; exit 1; }`;
+}
+
+/** From the second start on, the server itself refuses a disk without its id. */
+export const persisted = `[ ! -e ${disk}/UUID ] || set -- "$@" --cluster.require-persisted-id=true`;
+
+/**
+ * A server of another version first brings its data up to date and ends (`--database.auto-upgrade`), then serves. The
+ * version that ran last is noted on the disk: a coordinator's directory has none of its own.
+ */
+export const upgraded = `version=$(arangod --version | head -n 1)
+if [ -e ${disk}/ENGINE ] && [ "$(cat ${disk}/.version 2>/dev/null)" != "$version" ]; then "$@" --database.auto-upgrade=true; fi
+echo "$version" > ${disk}/.version
+[ "$(cat /proc/sys/vm/max_map_count)" -ge 262144 ] || echo "vm.max_map_count is below 262144 on this host: raise it before there is much data (sysctl -w vm.max_map_count=262144)" >&2`;
+
+/** A statement of its own, so that a file that cannot be read stops the start: root would have no password. */
+export const rootPasswordOf = `ARANGODB_DEFAULT_ROOT_PASSWORD="$(cat ${rootPassword})"; export ARANGODB_DEFAULT_ROOT_PASSWORD`;
+
+/** jq: the members with this address, as `id status may-go`. A number may have had another server once. */
+const known = (host: string): string =>
+  `jq -r '.Health | to_entries[] | select(.value.Endpoint == "${at(host)}") | "\\(.key) \\(.value.Status) \\(.value.CanBeDeleted)"'`;
+
+/**
+ * Before a DB server goes: its copies go elsewhere, or it stays. One that has failed cannot move them itself: the cluster
+ * makes new copies from the others', and this waits until none is left on the books of the failed one.
+ */
+export function leave(host: string): string {
+  return `health() { ${curl} ${api}/_admin/cluster/health; }
+stay() { echo "${host} stays: $1" >&2; exit 1; }
+kept() { # every collection: copies database/name
+  for db in $(${curl} ${api}/_api/database | jq -r '.result[]'); do
+    ${curl} "${api}/_db/$db/_api/replication/clusterInventory?includeSystem=true" | jq -r --arg db "$db" '.collections[].parameters | select(.replicationFactor | type == "number") | "\\(.replicationFactor) \\($db)/\\(.name)"'
+  done
+}
+books=$(health) || stay "no coordinator answers; bring the cluster back first"
+others=$(echo "$books" | jq '[.Health[] | select(.Role == "DBServer" and .Status == "GOOD" and .Endpoint != "${at(host)}")] | length')
+read -r most where <<< "$(kept | sort -rn | head -n 1)"
+[ "$most" -le "$others" ] || stay "$where keeps $most copies, and $others other DB servers are healthy; lower its replicationFactor, or keep this server in the config"
+echo "$books" | ${known(host)} | while read -r id status gone; do
+  for wait in 1 2 3 4 5 6; do
+    [ "$status" = BAD ] || break
+    sleep 5
+    status=$(health | jq -r --arg id "$id" '.Health[$id].Status')
+  done
+  if [ "$status" = GOOD ]; then
+    job=$(${curl} -X POST -d "{\\"server\\":\\"$id\\"}" ${api}/_admin/cluster/cleanOutServer | jq -er .id)
+    while true; do
+      answer=$(${curl} "${api}/_admin/cluster/queryAgencyJob?id=$job")
+      case $(echo "$answer" | jq -r .status) in
+        Finished) break ;;
+        Failed) stay "its shards cannot be moved: $(echo "$answer" | jq -r '.reason // "the cluster does not say why"')" ;;
+      esac
+      sleep 1
+    done
+  else
+    began=$(date +%s)
+    until [ "$gone" = true ]; do
+      led=$(for db in $(${curl} ${api}/_api/database | jq -r '.result[]'); do ${curl} "${api}/_db/$db/_api/replication/clusterInventory?includeSystem=true" | jq -r --arg db "$db" --arg id "$id" '.collections[].parameters | select([.shards[][0]] | index($id)) | "\\($db)/\\(.name)"'; done)
+      [ -z "$led" ] || [ $(($(date +%s) - began)) -lt 180 ] || stay "it failed with the only copy in sync of $(echo $led): bring its disk back, or restore these from a backup"
+      sleep 2
+      gone=$(health | jq -r --arg id "$id" '.Health[$id].CanBeDeleted // true')
+    done
+  fi
+done`;
+}
+
+/** After a member has gone: the cluster strikes it off, once it has noticed. */
+export function left(host: string): string {
+  return `for try in $(seq 300); do
+  ids=$(${curl} ${api}/_admin/cluster/health | ${known(host)} | cut -d ' ' -f 1)
+  [ -n "$ids" ] || exit 0
+  for id in $ids; do
+    curl -sS -m 90 --netrc-file ${netrc} -o /dev/null -X POST -d "\\"$id\\"" ${api}/_admin/cluster/removeServer
+  done
+  sleep 2
+done
+echo "${host} has gone, but the cluster does not strike it off: see its health in the web interface" >&2
+exit 1`;
+}
+
+/** Maintenance while versions change: nobody takes over from a member that restarts. It ends by itself after an hour. */
+export function maintenance(mode: "on" | "off"): string {
+  const begun = `code=$(curl -s -m 20 -o /dev/null -w '%{http_code}' --netrc-file ${netrc} ${api}/_api/version || true)
+[ "$code" != 000 ] || exit 0 # no cluster yet, or none that could take over
+`;
+  return `${mode === "on" ? begun : ""}${curl} -X PUT -d '"${mode}"' ${api}/_admin/cluster/maintenance`;
+}
+
+/** Before an agent comes back empty: the others are a majority without it. */
+export function othersAgree(agent: string): string {
+  return `good=$(${curl} ${api}/_admin/cluster/health | jq '[.Health[] | select(.Role == "Agent" and .Status == "GOOD" and .Endpoint != "${at(agent)}")] | length')
+[ "$good" -ge 2 ] || { echo "${agent} cannot be made again: $good of the other two agents are healthy; bring them back first" >&2; exit 1; }`;
+}
+
+/** With the password in, with none out: the password's variable is documented for older revisions only. */
+export const rootLogin = `${curl} ${api}/_api/version
+code=$(curl -sS -o /dev/null -w '%{http_code}' --user root: ${api}/_api/version)
+[ "$code" = 401 ] || { echo "root has no password: change it before anything else" >&2; exit 1; }`;
+
+const options = `--server.endpoint ${at(coordinatorsName)} --server.username root --server.password "$(cat ${rootPassword})" --all-databases true --include-system-collections true`;
+
+/** Without users: root's password is this stack's own, and a restored one would be another's. */
+export const dump = `arangodump ${options} --ignore-collection _users --output-directory /tmp/arangodb --overwrite true
+rclone copy /tmp/arangodb "$TO/$STAMP"
+rm -r /tmp/arangodb`;
+
+export const restore = `${curl} ${api}/_api/database | jq -e '.result == ["_system"]' >/dev/null || { echo "the cluster has databases: a restore goes into an empty one only" >&2; exit 1; }
+rclone copy "$TO/$AT" /tmp/arangodb
+arangorestore ${options} --input-directory /tmp/arangodb --create-database true`;
+
+/** A job of the toolbox, in bash. */
+export function bash(script: string): List<string> {
+  return ["bash", "-euo", "pipefail", "-c", script];
+}

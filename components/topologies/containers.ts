@@ -1,0 +1,97 @@
+/** What containers have in common on one Docker host and on a swarm: how a contract's terms become Docker's. */
+import { all, type Output } from "@pulumi/pulumi";
+
+import type { Container, Health, Probe } from "../core/contracts.ts";
+import type { Image } from "../core/images.ts";
+import type { Site } from "../core/topology.ts";
+
+/** Labels on everything that is made on an engine: how a stack's own things are found again after a crash. */
+export function labels(site: Site, workload: string): { label: string; value: string }[] {
+  return [
+    { label: "platform-topologies.stack", value: site.stack },
+    { label: "platform-topologies.name", value: site.name },
+    { label: "platform-topologies.workload", value: workload },
+  ];
+}
+
+/** The networks that a container joins, outermost first. */
+export function networksOf(container: Container, isSlot: boolean): string[] {
+  const { tier, callsEdge = false, routes = [], joins = [] } = container;
+  return [
+    ...(tier === "edge" || callsEdge || routes.length > 0 ? ["edge"] : []),
+    ...(tier === "app" ? ["app"] : []),
+    ...(tier === "data" || (tier === "app" && !isSlot) ? ["data"] : []),
+    ...joins,
+  ];
+}
+
+/** `uid:gid` to run as; undefined: what the image says. */
+export function userOf({ user }: Container, { rehearsing }: Image): string | undefined {
+  return user ?? (rehearsing ? "65534:65534" : undefined);
+}
+
+/** `prepare` runs first in the same container; "$@" is the server then. */
+export function entry({ command, prepare }: Container): { entrypoints?: string[]; command?: string[] } {
+  if (command === undefined) return {};
+  if (prepare !== undefined)
+    return { entrypoints: ["/bin/sh", "-c", `${prepare}\nexec "$@"`, "prepare"], command: [...command] };
+  const [program = "", ...rest] = command;
+  return rest.length > 0 ? { entrypoints: [program], command: rest } : { entrypoints: [program] };
+}
+
+/** Sorted, as Docker returns them in any order. */
+export function environment(
+  { env = {}, secretEnv = {}, rehearsal = {} }: Container,
+  { rehearsing }: Image,
+): Output<string[]> {
+  return all({ ...env, ...secretEnv, ...(rehearsing ? rehearsal : {}) }).apply((values) =>
+    Object.entries(values)
+      .map(([key, value]) => `${key}=${value}`)
+      .sort(),
+  );
+}
+
+/** A file's mode where it asks for none. */
+export const defaultMode = 0o444;
+
+/** The health check's times: the same wherever it runs. `startSeconds` has to be added in the provider's own form. */
+export const healthTimes = { interval: "5s", timeout: "10s", retries: 3 } as const;
+
+/** A health check as a command inside the container. */
+export function healthTest({ health, ports = {} }: Container & { readonly health: Health }, image: Image): string[] {
+  // The rehearsal image answers for every dependency at once, with or without a port.
+  const command = image.rehearsing
+    ? ["rehearse", "health"]
+    : probe(health.ready, (key) => ports[key]?.number ?? 0, image);
+  return ["CMD", ...command];
+}
+
+/** A probe as a command inside the container, by the client that the image has. */
+function probe(ready: Probe, port: (key: string) => number, { client }: Image): string[] {
+  if ("command" in ready) return [...ready.command];
+  const [key, path, below] =
+    "http" in ready ? [ready.http, ready.path, ready.below ?? 400] : [ready.tcp, "", undefined];
+  const at = `127.0.0.1:${String(port(key))}`;
+  if (below === undefined) {
+    if (client === "python")
+      return ["python3", "-c", `import socket; socket.create_connection(("127.0.0.1", ${String(port(key))}), 4)`];
+    return ["bash", "-c", `</dev/tcp/${at.replace(":", "/")}`];
+  }
+  if (client === "python") return ["python3", "-c", pythonProbe(`http://${at}${path}`, below)];
+  if (client === "wget") return ["wget", "-q", "-T", "4", "-O", "/dev/null", `http://${at}${path}`];
+  return [
+    "sh",
+    "-c",
+    `code=$(curl -s -m 4 -o /dev/null -w '%{http_code}' 'http://${at}${path}') && [ "$code" -lt ${String(below)} ]`,
+  ];
+}
+
+/** An answer of 401 or 404 is an answer: urllib raises on it, so its status is read from the error. */
+function pythonProbe(url: string, below: number): string {
+  return [
+    "import urllib.request, urllib.error",
+    `try: status = urllib.request.urlopen(${JSON.stringify(url)}, timeout=4).status`,
+    "except urllib.error.HTTPError as error: status = error.code",
+    `raise SystemExit(status >= ${String(below)})`,
+  ].join("\n");
+}

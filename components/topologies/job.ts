@@ -1,0 +1,73 @@
+import type { Input, Output } from "@pulumi/pulumi";
+
+import type { FarewellArgs } from "../../ops/resources.ts";
+import type { Container, Job, Slot } from "../core/contracts.ts";
+import { type Image, imageOf } from "../core/images.ts";
+import type { Site } from "../core/topology.ts";
+import { defaultMode, entry, environment, labels, userOf } from "./containers.ts";
+
+/** What a job needs to know of where it runs. */
+export interface JobPlace {
+  /** The image as an engine there knows it. */
+  image(image: Image): Input<string>;
+  network(name: string): { readonly id: Input<string> };
+  networksOf(container: Container, isSlot: boolean): string[];
+}
+
+/** A job as `ops` runs it, but for when it runs. `redact`: what its log must not show. */
+export function jobArgs(
+  site: Site,
+  place: JobPlace,
+  name: string,
+  job: Omit<Job, "once">,
+  redact: readonly Output<string>[],
+): FarewellArgs["job"] {
+  const image = imageOf(site, job.image);
+  const { entrypoints, command } = entry(job);
+  const user = userOf(job, image);
+  return {
+    name: `${site.name}-${name}`,
+    image: place.image(image),
+    ...(entrypoints ? { entrypoint: entrypoints } : {}),
+    command: command ?? [],
+    env: environment(job, image).apply((pairs) => Object.fromEntries(pairs.map((pair) => split(pair)))),
+    files: (job.files ?? []).map(({ path, content, secret = false, mode = defaultMode }) => ({
+      path,
+      content,
+      secret,
+      mode,
+    })),
+    networks: place.networksOf(job, job.tier === "data").map((network) => place.network(network).id),
+    mounts: (job.mounts ?? []).map((mount) => ({
+      source: "folder" in mount ? mount.folder : mount.volume,
+      path: mount.path,
+    })),
+    ...(user === undefined ? {} : { user }),
+    memoryMiB: job.memoryMiB,
+    cpu: job.cpu,
+    seconds: job.seconds,
+    labels: Object.fromEntries(labels(site, name).map(({ label, value }) => [label, value])),
+    redact: [...redact],
+  };
+}
+
+/**
+ * Leaves a slot's marker on its new disk. In the slot's own image, as its own user: the engine makes a new volume the
+ * image's, with the folder's owner, when it is first used.
+ */
+export function markerJob({ image, user, disk }: Slot, marker: string): Omit<Job, "once"> {
+  return {
+    image,
+    tier: "data",
+    cpu: 1,
+    memoryMiB: 64,
+    ...(user === undefined ? {} : { user }),
+    command: ["touch", `${disk.path}/${marker}`],
+    seconds: 60,
+  };
+}
+
+function split(pair: string): [string, string] {
+  const at = pair.indexOf("=");
+  return [pair.slice(0, at), pair.slice(at + 1)];
+}

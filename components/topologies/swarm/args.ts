@@ -1,0 +1,59 @@
+import type { Input } from "@pulumi/pulumi";
+
+import type { Dict, List } from "../../core/contracts.ts";
+import type { Site } from "../../core/topology.ts";
+
+/** Who signs the edge's certificate: a local authority of this stack's own, the caller's files, or ACME. */
+export type SwarmTls =
+  | { readonly mode: "local" }
+  | { readonly mode: "own"; readonly cert: Input<string>; readonly key: Input<string>; readonly ca?: Input<string> }
+  | { readonly mode: "acme"; readonly email: string; readonly caServer?: string | undefined };
+
+/** A node of the swarm, by its hostname. What is not named here is left as it is. */
+export interface NodeArgs {
+  readonly labels?: Dict<string> | undefined;
+  readonly availability?: "active" | "pause" | "drain" | undefined;
+  /** Where clients reach it, for the stack's outputs. */
+  readonly address?: string | undefined;
+}
+
+/** How a changed service rolls. */
+export interface UpdateArgs {
+  /** Replicas at a time. Default 1. */
+  readonly parallelism: number;
+  /** Pause between them. Default 0. */
+  readonly delaySeconds: number;
+  /** For how long a replica that runs may still fail and so turn the update back. Default 5. */
+  readonly monitorSeconds: number;
+}
+
+export interface SwarmArgs {
+  readonly site: Site;
+  /** Managers, as `tcp://…`, `unix://…` or `ssh://…`: the first that answers is used. */
+  readonly managers: List<string>;
+  readonly nodes?: Dict<NodeArgs>;
+  /** Labels that a node needs for whatever names none of its own; `role` is `manager` or `worker`. Default: any node. */
+  readonly place?: Dict<string>;
+  /** The nodes that clients call. Default: the managers. A change replaces the edge's service where it has a seat. */
+  readonly edge?: { readonly nodes: Dict<string> };
+  /**
+   * `host`: each edge node answers on its own address, and sees who calls. `ingress`: every node of the swarm answers and
+   * passes on. Default `host`.
+   */
+  readonly publish?: "host" | "ingress";
+  /** `vip`: one address for a service's replicas; `dnsrr`: all of theirs (for kernels without IPVS). Default `vip`. */
+  readonly endpointMode?: "vip" | "dnsrr";
+  /** IPsec between the nodes. Default true. A change replaces every network and so every service. */
+  readonly encrypted?: boolean;
+  /**
+   * A volume driver that reaches a slot's data from every node. `{volume}` in an option is the volume's name. Unset:
+   * local volumes, and each slot stays on the node that has its own.
+   */
+  readonly volumes?: { readonly driver: string; readonly options: Dict<string> } | undefined;
+  readonly update?: UpdateArgs;
+  readonly tls: SwarmTls;
+  /** Registries whose `docker login` credentials, on the machine that deploys, the nodes need. */
+  readonly registries?: List<string>;
+  /** Turns an image's reference into one with a digest. Default: a manager asks the registry. */
+  readonly pin?: (ref: string) => Promise<string>;
+}

@@ -1,0 +1,44 @@
+import type { Container, Dict, Health } from "../../core/contracts.ts";
+import type { PlannedRoute, Site } from "../../core/topology.ts";
+import type { Backends } from "../../services/edge.ts";
+import type { SwarmArgs } from "./args.ts";
+import type { Part } from "./service.ts";
+
+/** The nodes that clients call. */
+export function edgeNodes({ edge }: SwarmArgs): Dict<string> {
+  return edge?.nodes ?? { role: "manager" };
+}
+
+/**
+ * Where a route's replicas answer: a workload's all under `tasks.<service>`, which the swarm keeps up to date in either
+ * endpoint mode; a slot under its own name. So the edge, not a virtual address, chooses the replica, which sticky
+ * sessions need, and a dead node costs a request at most one more try.
+ */
+export function backendsOf(site: Site): (route: PlannedRoute) => Backends {
+  return ({ of, to, hosts }) =>
+    of === "replicas" ? { hosts: [`tasks.${site.name}-${to}`], watch: true } : { hosts, watch: false };
+}
+
+/**
+ * One proxy on each edge node, on that node's own ports; with `ingress` two somewhere, on the ports of all nodes. With
+ * ACME it is one: its certificates are on one disk, and a challenge has to reach the proxy that asked for it.
+ */
+export function edgeShape(
+  { publish = "host", tls, endpointMode = "vip" }: SwarmArgs,
+  { ports = {} }: Container & { readonly health: Health },
+): Pick<Part, "replicas" | "ports" | "stopFirst" | "endpointMode"> {
+  const acme = tls.mode === "acme";
+  return {
+    replicas: acme ? 1 : publish === "host" ? "each-node" : 2,
+    // Two of one host-mode port cannot be on a node, nor two servers on one disk.
+    stopFirst: acme || publish === "host",
+    // Ingress needs a virtual address, and has its own.
+    endpointMode: publish === "host" ? endpointMode : "vip",
+    ports: Object.values(ports).map(({ number }) => ({
+      protocol: "tcp",
+      targetPort: number,
+      publishedPort: number,
+      publishMode: publish,
+    })),
+  };
+}

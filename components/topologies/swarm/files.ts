@@ -1,0 +1,63 @@
+import { createHash } from "node:crypto";
+
+import { type CustomResourceOptions, type Input, mergeOptions, output, secret } from "@pulumi/pulumi";
+import * as docker from "@pulumi/docker";
+
+import type { Container, File } from "../../core/contracts.ts";
+import type { Site } from "../../core/topology.ts";
+import { defaultMode, labels } from "../containers.ts";
+
+/** A service's files, as its spec refers to them. */
+export interface Files {
+  readonly secrets: docker.types.input.ServiceTaskSpecContainerSpecSecret[];
+  readonly configs: docker.types.input.ServiceTaskSpecContainerSpecConfig[];
+}
+
+/**
+ * Each file is a secret or a config of the swarm, which cannot be changed: other content is another one, under a new
+ * name at the same path. The provider ends the name with random digits. A hash of the content would say as much, but
+ * after a roll that failed, and its config turned back, that name would still be taken. The old one is deleted at the
+ * end of an `up`, when the gate of the service that used it has passed.
+ */
+export function files(
+  site: Site,
+  name: string,
+  container: Container,
+  logicalName: string,
+  options: CustomResourceOptions,
+): Files {
+  const made: Files = { secrets: [], configs: [] };
+  for (const file of container.files ?? []) {
+    const { path, content, mode: fileMode = defaultMode } = file;
+    // 64 characters are the engine's limit, and 8 are the provider's ending.
+    const logical = shortened(`${logicalName}-${slug(file)}`, 56);
+    const opts = mergeOptions(options, { deleteBeforeReplace: false });
+    if (file.secret === true) {
+      const args = { data: secret(base64(content)), labels: labels(site, name) };
+      const { id, name: secretName } = new docker.Secret(logical, args, opts);
+      made.secrets.push({ secretId: id, secretName, fileName: path, fileMode });
+    } else {
+      const { id, name: configName } = new docker.ServiceConfig(
+        logical,
+        { data: base64(content), labels: labels(site, name) },
+        opts,
+      );
+      made.configs.push({ configId: id, configName, fileName: path, fileMode });
+    }
+  }
+  return made;
+}
+
+function slug({ path }: File): string {
+  return path.slice(1).replaceAll(/[^a-zA-Z0-9]+/g, "-");
+}
+
+/** Too long a name ends in a hash of all of it. */
+export function shortened(name: string, length: number): string {
+  if (name.length <= length) return name;
+  return `${name.slice(0, length - 7)}-${createHash("sha256").update(name).digest("hex").slice(0, 6)}`;
+}
+
+function base64(content: Input<string>) {
+  return output(content).apply((text) => Buffer.from(text).toString("base64"));
+}

@@ -1,0 +1,310 @@
+import {
+  ComponentResource,
+  type ComponentResourceOptions,
+  type CustomResourceOptions,
+  type Input,
+  mergeOptions,
+  output,
+  type Output,
+  type Resource,
+} from "@pulumi/pulumi";
+import * as docker from "@pulumi/docker";
+import * as random from "@pulumi/random";
+
+import { Certificate, Farewell, Job as OpsJob, NodeLabels, OpsProvider, ServiceGate } from "../../../ops/resources.ts";
+import type { Container, Dict, EdgeWish, Job, List, Ready, Slot, Workload } from "../../core/contracts.ts";
+import { type Image, imageOf } from "../../core/images.ts";
+import type { Capabilities, PlannedRoute, Services, Site, Topology } from "../../core/topology.ts";
+import { containerServices } from "../../services/index.ts";
+import { type EdgeTls, edgeProxy } from "../../services/edge.ts";
+import { acmeFolder } from "../../services/traefik.ts";
+import { networksOf } from "../containers.ts";
+import { jobArgs, type JobPlace, markerJob } from "../job.ts";
+import type { SwarmArgs } from "./args.ts";
+import { swarmCapabilities } from "./capabilities.ts";
+import { backendsOf, edgeNodes, edgeShape } from "./edge.ts";
+import { files } from "./files.ts";
+import { pinned } from "./images.ts";
+import { firstManager } from "./managers.ts";
+import { Networks } from "./networks.ts";
+import { constraintsOf, onNode } from "./placement.ts";
+import { type Disk, Seats } from "./seats.ts";
+import { type Part, serviceSpec } from "./service.ts";
+
+export type { SwarmArgs } from "./args.ts";
+
+/** What `#start` still has to know of a container. */
+type Placed = Omit<Part, "name" | "container" | "image" | "ref" | "files" | "networks" | "update">;
+
+/** A Docker Swarm: overlay networks edge, app and data, services behind gates, slots pinned to their disks. */
+export class Swarm extends ComponentResource implements Topology {
+  readonly site: Site;
+  readonly capabilities: Capabilities = swarmCapabilities;
+  readonly services: Services = containerServices;
+  readonly passwords: Output<string>[];
+  readonly options: ComponentResourceOptions;
+  readonly #args: SwarmArgs;
+  /** All managers, for resources of `ops`, which take the first that answers. */
+  readonly #host: string;
+  readonly #docker: CustomResourceOptions;
+  readonly #networks: Networks;
+  readonly #seats: Seats;
+  readonly #described: NodeLabels[];
+  readonly #certificate: Certificate | undefined;
+  readonly #refs = new Map<string, Output<string>>();
+  #edge: Ready = { ready: [] };
+
+  constructor(name: string, args: SwarmArgs, opts: ComponentResourceOptions = {}) {
+    // No inputs: they would be stored in the state.
+    super("platform-topologies:index:Swarm", name, {}, opts);
+    this.site = args.site;
+    this.passwords = Object.values(args.site.secrets);
+    this.#args = args;
+    this.#host = args.managers.join(",");
+    const under = { parent: this, ...(opts.dependsOn ? { dependsOn: opts.dependsOn } : {}) };
+    const ops = new OpsProvider("ops", under);
+    const provider = new docker.Provider(
+      "docker",
+      // Credentials come from `docker login` on the machine that deploys: in the provider's own they would be plain state.
+      {
+        host: output(firstManager(args.managers)),
+        registryAuth: (args.registries ?? []).map((address) => ({ address })),
+      },
+      under,
+    );
+    this.options = { providers: { ops, random: new random.Provider("random", {}, under) } };
+    this.#docker = mergeOptions(under, { provider });
+    this.#described = Object.entries(args.nodes ?? {})
+      .filter(([, { labels, availability }]) => labels !== undefined || availability !== undefined)
+      .map(
+        ([node, { labels = {}, availability }]) =>
+          new NodeLabels(
+            node,
+            { host: this.#host, node, labels, ...(availability === undefined ? {} : { availability }) },
+            { ...under, provider: ops },
+          ),
+      );
+    this.#networks = new Networks(args.site, args.encrypted ?? true, this.#docker, this.#host, {
+      ...under,
+      provider: ops,
+    });
+    this.#seats = new Seats(this.#host, args, { ...under, provider: ops, dependsOn: this.#described });
+    if (args.tls.mode === "local") {
+      const { hostname } = args.site;
+      const hostnames = [hostname, `*.${hostname}`];
+      this.#certificate = new Certificate("edge", { hostnames }, { ...under, provider: ops });
+      this.passwords.push(this.#certificate.key);
+    }
+    this.registerOutputs({});
+  }
+
+  get ca(): Output<string> | undefined {
+    return this.#certificate?.caCert;
+  }
+
+  /** Where things are: the edge nodes' addresses as the config has them, and the node of each slot's disk. */
+  get outputs(): { readonly nodes: Dict<string>; readonly slots: Dict<Output<string>> } {
+    const nodes = Object.entries(this.#args.nodes ?? {}).flatMap(([node, { address }]) =>
+      address === undefined ? [] : [[node, address] as const],
+    );
+    return { nodes: Object.fromEntries(nodes), slots: this.#seats.nodes };
+  }
+
+  edge(routes: List<PlannedRoute>, wish: EdgeWish, parent: Resource, logicalName: string): Ready {
+    const { site } = this;
+    const workload = edgeProxy(wish, { site, routes, tls: this.#edgeTls(), backends: backendsOf(site) });
+    const nodes = edgeNodes(this.#args);
+    const disk =
+      this.#args.tls.mode === "acme"
+        ? this.#seats.disk("edge", {
+            nodes,
+            disk: { path: acmeFolder, gib: 1, backup: { rebuilt: "asked for again" } },
+          })
+        : undefined;
+    this.#edge = this.#start("edge", workload, parent, logicalName, {
+      ...edgeShape(this.#args, workload),
+      aliases: ["edge", ...(workload.names ?? [])],
+      constraints: disk?.constraints ?? constraintsOf(nodes),
+      mounts: disk ? [disk.mount] : [],
+    });
+    return this.#edge;
+  }
+
+  workload(name: string, workload: Workload, parent: Resource, logicalName: string): Ready {
+    const { replicas } = workload;
+    return this.#start(name, workload, parent, logicalName, {
+      replicas: typeof replicas === "object" ? replicas.max : replicas,
+      aliases: [name, ...(workload.names ?? [])],
+      constraints: this.#constraints(workload),
+      mounts: mounts(workload),
+      endpointMode: this.#args.endpointMode ?? "vip",
+      stopFirst: false,
+    });
+  }
+
+  slot(name: string, slot: Slot, parent: Resource, logicalName: string): Ready {
+    const disk = this.#seats.disk(name, slot);
+    const before = [
+      ...this.#mark(name, slot, disk, parent, logicalName),
+      // Goes after the service, which depends on it.
+      ...this.#farewell(`${name}-left`, slot.left, parent, `${logicalName}-left`, []),
+    ];
+    const placed: Placed = {
+      replicas: 1,
+      hostname: name,
+      aliases: [name, ...(slot.names ?? [])],
+      constraints: [...disk.constraints, ...onNode(slot.machine)],
+      mounts: [...mounts(slot), disk.mount],
+      endpointMode: "dnsrr", // its name is its own address, which members of a cluster tell each other
+      stopFirst: true,
+    };
+    const started = this.#start(name, slot, parent, logicalName, placed, { isSlot: true, before });
+    this.#farewell(`${name}-leave`, slot.leave, parent, `${logicalName}-leave`, started.ready);
+    return started;
+  }
+
+  job(name: string, job: Job, parent: Resource, logicalName: string): Ready {
+    const args = jobArgs(this.site, this.#place, name, job, this.passwords);
+    const made = new OpsJob(
+      logicalName,
+      { ...args, host: this.#host, once: job.once, swarm: { constraints: this.#constraints(job) } },
+      { parent, dependsOn: [...this.#after(job), ...this.#described] },
+    );
+    return { ready: [made] };
+  }
+
+  /** The service and its gate: only the gate tells that it is ready. */
+  #start(
+    name: string,
+    container: Part["container"],
+    parent: Resource,
+    logicalName: string,
+    placed: Placed,
+    { isSlot = false, before = [] }: { isSlot?: boolean; before?: List<Resource> } = {},
+  ): Ready {
+    const image = imageOf(this.site, container.image);
+    const options = mergeOptions(this.#docker, { parent });
+    const { args, hash } = serviceSpec(this.site, {
+      ...placed,
+      name,
+      container,
+      image,
+      ref: this.#place.image(image),
+      files: files(this.site, name, container, logicalName, options),
+      networks: networksOf(container, isSlot).map((network) => this.#networks.network(network)),
+      update: this.#args.update ?? { parallelism: 1, delaySeconds: 0, monitorSeconds: 5 },
+    });
+    const made = new docker.Service(
+      logicalName,
+      args,
+      mergeOptions(options, {
+        dependsOn: [...this.#after(container), ...this.#described, ...before],
+        // The manager fills it in from the registry.
+        ignoreChanges: ["taskSpec.placement.platforms"],
+        replaceOnChanges: ["mode.global"],
+      }),
+    );
+    const gate = new ServiceGate(
+      logicalName,
+      {
+        host: this.#host,
+        service: made.id,
+        spec: hash,
+        name: `${this.site.name}-${name}`,
+        seconds: container.health.startSeconds + 300, // a node may have to pull the image first
+        redact: [...this.passwords],
+      },
+      // Another number of replicas is another wait, though the tasks that there are stay.
+      { parent, replacementTrigger: placed.replicas },
+    );
+    return { ready: [gate] };
+  }
+
+  /** Leaves the marker on a new disk. Not again: one that loses its data later has lost the marker too. */
+  #mark(name: string, slot: Slot, disk: Disk, parent: Resource, logicalName: string): Resource[] {
+    const { marker, path } = slot.disk;
+    if (marker === undefined) return [];
+    const args = jobArgs(this.site, this.#place, `${name}-disk`, markerJob(slot, marker), this.passwords);
+    const { driverName, driverOptions } = disk;
+    const mount = {
+      source: disk.volume,
+      path,
+      ...(driverName === undefined ? {} : { driver: driverName }),
+      ...(driverOptions === undefined ? {} : { driverOptions }),
+    };
+    const swarm = { constraints: disk.constraints };
+    return [
+      new OpsJob(
+        `${logicalName}-disk`,
+        { ...args, host: this.#host, mounts: [mount], once: disk.once, swarm },
+        { parent, dependsOn: this.#described },
+      ),
+    ];
+  }
+
+  /** A job for when a member goes for good; when the whole stack goes, its network goes with it, and nothing runs. */
+  #farewell(
+    name: string,
+    job: Slot["leave"],
+    parent: Resource,
+    logicalName: string,
+    dependsOn: List<Resource>,
+  ): Resource[] {
+    if (job === undefined) return [];
+    const args = jobArgs(this.site, this.#place, name, job, this.passwords);
+    const deletedWith = this.#networks.last;
+    return [
+      new Farewell(
+        logicalName,
+        { host: this.#host, job: { ...args, swarm: { constraints: this.#constraints(job) } } },
+        { parent, dependsOn: [...dependsOn], deletedWith },
+      ),
+    ];
+  }
+
+  readonly #place: JobPlace = {
+    image: ({ ref }: Image): Input<string> => {
+      const known = this.#refs.get(ref);
+      if (known !== undefined) return known;
+      const { pin = (each: string) => pinned(this.#host, each, this.#args.registries ?? []) } = this.#args;
+      const found = output(pin(ref));
+      this.#refs.set(ref, found);
+      return found;
+    },
+    network: (name) => this.#networks.network(name),
+    networksOf,
+  };
+
+  #constraints({ machine, nodes = this.#args.place ?? {} }: Container & Pick<Workload, "nodes">): string[] {
+    return [...constraintsOf(nodes), ...onNode(machine)];
+  }
+
+  #after({ after = [], callsEdge, routes = [] }: Container): Resource[] {
+    return [
+      ...after.flatMap(({ ready }) => ready),
+      ...(callsEdge === true || routes.length > 0 ? this.#edge.ready : []),
+    ];
+  }
+
+  #edgeTls(): EdgeTls {
+    const { tls } = this.#args;
+    if (tls.mode === "acme")
+      return { acme: { email: tls.email, ...(tls.caServer === undefined ? {} : { caServer: tls.caServer }) } };
+    if (tls.mode === "own") return { cert: tls.cert, key: tls.key };
+    if (this.#certificate === undefined) throw new Error("a local certificate is made with the swarm");
+    return { cert: this.#certificate.cert, key: this.#certificate.key };
+  }
+}
+
+/** Volumes and folders of the node that the task comes to, and its engine's socket where that is asked for. */
+function mounts({ mounts: asked = [], needs = [] }: Container): Part["mounts"] {
+  const socket = "/var/run/docker.sock";
+  return [
+    ...asked.map((mount) => ({
+      ...("folder" in mount ? { type: "bind", source: mount.folder } : { type: "volume", source: mount.volume }),
+      target: mount.path,
+      ...(mount.readOnly === true ? { readOnly: true } : {}),
+    })),
+    ...(needs.includes("container-api") ? [{ type: "bind", source: socket, target: socket }] : []),
+  ];
+}

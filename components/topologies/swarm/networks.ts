@@ -1,0 +1,67 @@
+import { type CustomResourceOptions, mergeOptions, type Output } from "@pulumi/pulumi";
+import * as docker from "@pulumi/docker";
+
+import { Guests } from "../../../ops/resources.ts";
+import type { Site } from "../../core/topology.ts";
+import { labels } from "../containers.ts";
+
+/** The stack's overlay networks: edge, app, data, and those that workloads join by name. */
+export class Networks {
+  readonly #site: Site;
+  readonly #encrypted: boolean;
+  readonly #options: CustomResourceOptions;
+  readonly #host: string;
+  readonly #ops: CustomResourceOptions;
+  readonly #made = new Map<string, { readonly id: Output<string> }>();
+  /** What goes only with the whole stack. */
+  readonly last: docker.Network;
+
+  /** `ops`: options of the resources that empty a network before it goes. */
+  constructor(
+    site: Site,
+    encrypted: boolean,
+    options: CustomResourceOptions,
+    host: string,
+    ops: CustomResourceOptions,
+  ) {
+    this.#host = host;
+    this.#ops = ops;
+    this.#site = site;
+    this.#encrypted = encrypted;
+    this.#options = options;
+    for (const tier of ["edge", "app"]) this.#made.set(tier, this.#make(tier));
+    this.last = this.#make("data");
+    this.#made.set("data", this.last);
+  }
+
+  /** A tier's network, or one that a container joins by name, made when it is first named. */
+  network(name: string): { readonly id: Output<string> } {
+    const known = this.#made.get(name);
+    if (known !== undefined) return known;
+    const label = `platform-topologies.app=${this.#site.name}`;
+    const guests = new Guests(name, { host: this.#host, network: this.#make(name).id, label }, this.#ops);
+    const joined = { id: guests.network };
+    this.#made.set(name, joined);
+    return joined;
+  }
+
+  #make(name: string): docker.Network {
+    return new docker.Network(
+      name,
+      {
+        name: `${this.#site.name}-${name}`,
+        driver: "overlay",
+        // An internal overlay gives its containers no bridge to their node, and so no way out at all.
+        internal: name === "data",
+        attachable: true, // for an operator's client container
+        ...(this.#encrypted ? { options: { encrypted: "true" } } : {}),
+        labels: labels(this.#site, name),
+      },
+      mergeOptions(this.#options, {
+        // The engine adds the networks' numbers to the options, which would be a difference at every preview.
+        ignoreChanges: ["options"],
+        replacementTrigger: this.#encrypted,
+      }),
+    );
+  }
+}

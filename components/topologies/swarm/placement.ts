@@ -1,0 +1,26 @@
+import type { Dict, List } from "../../core/contracts.ts";
+
+/** Node labels as the scheduler's constraints. `role` is the swarm's own: manager or worker. */
+export function constraintsOf(nodes: Dict<string>): string[] {
+  return Object.entries(nodes)
+    .map(([key, value]) => (key === "role" ? `node.role==${value}` : `node.labels.${key}==${value}`))
+    .sort();
+}
+
+/** The same for a machine that is named. */
+export function onNode(hostname: string | undefined): List<string> {
+  return hostname === undefined ? [] : [`node.hostname==${hostname}`];
+}
+
+/** The same as a seat wants them. */
+export function seatConstraints({ role, ...labels }: Dict<string>): {
+  readonly labels: Dict<string>;
+  readonly role?: "manager" | "worker";
+} {
+  return role === "manager" || role === "worker" ? { labels, role } : { labels };
+}
+
+/** `dbserver` of `dbserver-3`: slots of one role keep apart. */
+export function roleOf(slot: string): string {
+  return slot.replace(/-\d+$/, "");
+}

@@ -1,0 +1,141 @@
+import { createHash } from "node:crypto";
+
+import { type Input, type Output, output } from "@pulumi/pulumi";
+import type * as docker from "@pulumi/docker";
+
+import type { Container, Health, List } from "../../core/contracts.ts";
+import type { Image } from "../../core/images.ts";
+import type { Site } from "../../core/topology.ts";
+import { entry, environment, healthTest, healthTimes, labels, userOf } from "../containers.ts";
+import type { UpdateArgs } from "./args.ts";
+import type { Files } from "./files.ts";
+
+type Mount = docker.types.input.ServiceTaskSpecContainerSpecMount;
+
+/** A container of a plan with all that the swarm decides about it. */
+export interface Part {
+  readonly name: string;
+  readonly container: Container & { readonly health: Health };
+  readonly image: Image;
+  /** The image's reference with its digest. */
+  readonly ref: Input<string>;
+  readonly files: Files;
+  readonly networks: List<{ readonly id: Input<string> }>;
+  /** How it is called on each of its networks. */
+  readonly aliases: List<string>;
+  readonly constraints: List<Input<string>>;
+  readonly mounts: List<Mount>;
+  readonly replicas: number | "each-node";
+  readonly hostname?: string;
+  readonly endpointMode: "vip" | "dnsrr";
+  readonly ports?: docker.types.input.ServiceEndpointSpecPort[];
+  /** What is there must stop before what comes, as both want the same disk or the same port. */
+  readonly stopFirst: boolean;
+  readonly update: UpdateArgs;
+}
+
+/** A service as the Docker provider wants it, and the hash by which its gate knows it. */
+export interface Spec {
+  readonly args: docker.ServiceArgs;
+  readonly hash: Output<string>;
+}
+
+/** A label would say it better, and would be replaced together with the whole service: an outage. */
+const specVariable = "PLATFORM_TOPOLOGIES_SPEC";
+
+export function serviceSpec(site: Site, part: Part): Spec {
+  const { name, container, replicas } = part;
+  const containerSpec = containerSpecOf(site, part);
+  const taskSpec = {
+    networksAdvanceds: part.networks.map(({ id }) => ({ id, aliases: [...part.aliases].sort() })),
+    placement: { constraints: [...part.constraints] },
+    resources: {
+      limits: { nanoCpus: Math.round(container.cpu * 1e9), memoryBytes: container.memoryMiB * 1024 * 1024 },
+      // No node is promised more memory than it has.
+      reservation: { memoryBytes: container.memoryMiB * 1024 * 1024 },
+    },
+    // All four: what is left out is read back as a difference.
+    restartPolicy: { condition: "any", delay: "2s", maxAttempts: 0, window: "0s" },
+    logDriver: { name: "json-file", options: { "max-size": "10m", "max-file": "3" } },
+  };
+  const rolling = rollingOf(part);
+  const mode = replicas === "each-node" ? { global: true } : { replicated: { replicas } };
+  const shape = {
+    name: `${site.name}-${name}`,
+    labels: labels(site, name),
+    endpointSpec: { mode: part.endpointMode, ...(part.ports ? { ports: part.ports } : {}) },
+    updateConfig: { ...rolling, failureAction: "rollback" },
+    rollbackConfig: { ...rolling, failureAction: "pause" },
+  };
+  // Without the number of replicas: tasks carry the hash, and another number must not roll them.
+  const hash = hashOf({ ...shape, taskSpec, containerSpec });
+  const env = output(containerSpec.env).apply((own) => hash.apply((value) => ({ ...own, [specVariable]: value })));
+  return { args: { ...shape, mode, taskSpec: { ...taskSpec, containerSpec: { ...containerSpec, env } } }, hash };
+}
+
+function containerSpecOf(site: Site, part: Part) {
+  const { name, container, image, ref, files, mounts, hostname } = part;
+  const { entrypoints, command } = entry(container);
+  const user = userOf(container, image);
+  return {
+    image: ref,
+    ...(entrypoints ? { commands: entrypoints } : {}),
+    ...(command ? { args: command } : {}),
+    ...(user === undefined ? {} : { user }),
+    ...(hostname === undefined ? {} : { hostname }),
+    env: environment(container, image).apply((pairs) => Object.fromEntries(pairs.map(split))),
+    ...(files.secrets.length > 0 ? { secrets: files.secrets } : {}),
+    ...(files.configs.length > 0 ? { configs: files.configs } : {}),
+    ...(mounts.length > 0 ? { mounts: [...mounts] } : {}),
+    healthcheck: {
+      tests: healthTest(container, image),
+      ...healthTimes,
+      startPeriod: duration(container.health.startSeconds),
+    },
+    stopGracePeriod: duration(container.health.stopSeconds),
+    init: true,
+    capDrops: ["ALL"], // no-new-privileges is not to be had in a service before Engine 26
+    labels: labels(site, name),
+  };
+}
+
+function rollingOf({ update, stopFirst }: Part) {
+  return {
+    parallelism: update.parallelism,
+    delay: duration(update.delaySeconds),
+    monitor: duration(update.monitorSeconds),
+    maxFailureRatio: "0.0",
+    order: stopFirst ? "stop-first" : "start-first",
+  };
+}
+
+/** A secret where one went in: an environment's password must not be guessed from it. */
+function hashOf(spec: object): Output<string> {
+  return output<object>(spec).apply((plain) =>
+    createHash("sha256").update(canonical(plain)).digest("hex").slice(0, 16),
+  );
+}
+
+/** JSON with sorted keys. */
+export function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
+  if (value === undefined) return "null";
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  const entries = Object.entries(value).filter(([, inner]) => inner !== undefined);
+  return `{${entries
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, inner]: [string, unknown]) => `${JSON.stringify(key)}:${canonical(inner)}`)
+    .join()}}`;
+}
+
+/** Seconds as the provider reads a service's durations back: `1m30s`, but `2m` and `1h`. */
+export function duration(seconds: number): string {
+  const [h, m, s] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+  const text = `${h > 0 ? `${String(h)}h` : ""}${m > 0 ? `${String(m)}m` : ""}${s > 0 ? `${String(s)}s` : ""}`;
+  return text === "" ? "0s" : text;
+}
+
+function split(pair: string): [string, string] {
+  const at = pair.indexOf("=");
+  return [pair.slice(0, at), pair.slice(at + 1)];
+}

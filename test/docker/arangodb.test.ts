@@ -1,0 +1,186 @@
+/**
+ * An ArangoDB cluster on one Docker host, on the real engine. Where no registry answers, its servers are the stand-in of
+ * rehearsal/arangodb, so this proves the deployment and what it does with the cluster's API, not the database.
+ */
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+
+import { Arango, arangoConfig, type ArangoOutputs, arangoStack, type ArangoTest, starts } from "../support/arangodb.ts";
+import { cleanUp, containerIds, engine, inContainer, localImage, removeVolume } from "../support/arkindex.ts";
+import { generatedSecrets, leaks } from "../support/secrets.ts";
+import type { TestStack } from "../support/stack.ts";
+
+const name = "arango-whole";
+const backup = { everyHours: 24, keepDays: 1, to: { volume: `${name}-backup` } };
+const whole: ArangoTest = { name, https: 15181, config: { backup } };
+const copy: ArangoTest = {
+  name: "arango-copy",
+  https: 15183,
+  arangodb: { mode: "single" },
+  config: { restore: { from: backup.to, stack: name } },
+};
+let stack: TestStack;
+let second: TestStack | undefined;
+let outputs: ArangoOutputs;
+let arango: Arango;
+
+const scale = (count: number, more: object = {}) =>
+  stack.configure(arangoConfig({ ...whole, arangodb: { dbservers: { count, ...more } } }));
+
+beforeAll(async () => {
+  stack = await arangoStack(whole);
+  const { code, output } = await stack.up();
+  if (code !== 0) throw new Error(output);
+  outputs = (await stack.outputs()) as unknown as ArangoOutputs;
+  arango = Arango.through(outputs);
+}, 300_000);
+
+afterAll(async () => {
+  await cleanUp(second, copy.name);
+  await cleanUp(stack, name);
+}, 180_000);
+
+const cluster = ["agent-1", "agent-2", "agent-3", "coordinator-1", "coordinator-2"];
+
+test("every part is there and healthy, and says what stands in", async () => {
+  const ids = await containerIds(name);
+  const expected = [...cluster, "dbserver-1", "dbserver-2", "dbserver-3", "edge", "backup-1"];
+  expect(Object.keys(ids).sort()).toEqual(expected.sort());
+  for (const id of Object.values(ids))
+    expect((await engine.getContainer(id).inspect()).State.Health?.Status).toBe("healthy");
+  expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+  expect(Object.values(await arango.members())).toEqual([
+    ...Array<string>(3).fill("Agent GOOD"),
+    ...Array<string>(2).fill("Coordinator GOOD"),
+    ...Array<string>(3).fill("DBServer GOOD"),
+  ]);
+  expect(outputs.rehearsing).toEqual(localImage("arangodb").includes("stand-in") ? ["arangodb"] : []);
+}, 60_000);
+
+test("a client inside finds the coordinators by one name, with the stack's password and no other", async () => {
+  expect(outputs.endpoints).toEqual({ cluster: { host: "coordinators", port: 8529, user: "root" } });
+  const where = { image: localImage("toolbox"), network: `${name}-data` };
+  const ask = (password: string) =>
+    inContainer(
+      where,
+      `curl -s -o /dev/null -w '%{http_code}' --user root:${password} http://coordinators:8529/_api/version`,
+    );
+  expect(await ask(outputs.passwords.cluster ?? "")).toEqual({ status: 0, body: "200" });
+  for (const password of ["", "wrong"]) expect(await ask(password)).toEqual({ status: 0, body: "401" });
+}, 60_000);
+
+test("no secret is in an inspection, a log or the state", async () => {
+  const secrets = await generatedSecrets(stack);
+  expect(Object.keys(secrets).sort()).toEqual(["caKey", "jwt", "key", "root-password"]);
+  for (const id of Object.values(await containerIds(name))) {
+    const container = engine.getContainer(id);
+    const said = (await container.logs({ stdout: true, stderr: true })).toString();
+    expect(leaks(JSON.stringify(await container.inspect()) + said, secrets)).toEqual([]);
+  }
+  expect(leaks(JSON.stringify(await stack.state()), secrets)).toEqual([]);
+}, 60_000);
+
+/** Reads one document after another until it is stopped; what went wrong. */
+function reading(): () => Promise<{ reads: number; lost: string[] }> {
+  let going = true;
+  const lost: string[] = [];
+  let reads = 0;
+  const loop = (async () => {
+    while (going) {
+      const key = `d${String(reads++ % 100)}`;
+      await arango
+        .ask("GET", `/_db/shop/_api/document/orders/${key}`)
+        .catch((error: unknown) => lost.push(String(error)));
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  })();
+  return async () => {
+    going = false;
+    await loop;
+    return { reads, lost };
+  };
+}
+
+test("a fourth DB server is one slot more, and nothing else is touched", async () => {
+  await arango.fill("shop", "orders", 100);
+  const before = await starts(name);
+  const stop = reading();
+  await scale(4);
+  const { code, output } = await stack.up();
+  expect({ code, output }).toMatchObject({ code: 0 });
+  const { "dbserver-4": added, ...others } = await starts(name);
+  expect(added).toBeDefined();
+  expect(others).toEqual(before);
+  expect(await stop()).toMatchObject({ lost: [] });
+  expect((await arango.members())["dbserver-4"]).toBe("DBServer GOOD");
+  expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+}, 120_000);
+
+test("a DB server that a replication factor needs stays, in the second run too", async () => {
+  await arango.ask("POST", "/_db/shop/_api/collection", { name: "wide", replicationFactor: 4 });
+  await scale(3);
+  for (const run of [1, 2]) {
+    const { code, output } = await stack.up();
+    expect({ run, code }).not.toMatchObject({ code: 0 });
+    expect(output).toContain("dbserver-4 stays: shop/wide keeps 4 copies, and 3 other DB servers are healthy");
+    expect((await arango.members())["dbserver-4"]).toBe("DBServer GOOD");
+  }
+}, 120_000);
+
+test("three again: it is cleaned out, goes, and is struck off, while documents are read", async () => {
+  await arango.ask("PUT", "/_db/shop/_api/collection/wide/properties", { replicationFactor: 3 });
+  const { "dbserver-4": gone, ...before } = await starts(name);
+  expect(gone).toBeDefined();
+  const stop = reading();
+  const { code, output } = await stack.up();
+  expect({ code, output }).toMatchObject({ code: 0 });
+  const { reads, lost } = await stop();
+  expect({ lost, enough: reads > 20 }).toEqual({ lost: [], enough: true });
+  expect(await starts(name)).toEqual(before);
+  expect(Object.keys(await arango.members())).toEqual([...cluster, "dbserver-1", "dbserver-2", "dbserver-3"]);
+  expect(await arango.count("shop", "orders")).toBe(100);
+}, 180_000);
+
+test("a DB server that has lost its disk refuses to start and says what to do", async () => {
+  const { "dbserver-2": id = "" } = await containerIds(name);
+  const container = engine.getContainer(id);
+  await container.stop({ t: 5 });
+  const where = { image: localImage("arangodb"), network: "none", binds: [`${name}-dbserver-2:/data`] };
+  await inContainer(where, "find /data -mindepth 1 -delete");
+  await container.start();
+  for (let tries = 0; tries < 60 && (await container.inspect()).RestartCount < 2; tries++)
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  expect((await container.logs({ stderr: true })).toString()).toContain(
+    "dbserver-2 has lost its data: retire its number",
+  );
+}, 60_000);
+
+test("retired, it is replaced under a new name from the others' copies, and leaves though it cannot be cleaned out", async () => {
+  await scale(3, { retired: [2] });
+  const { code, output } = await stack.up();
+  expect({ code, output }).toMatchObject({ code: 0 });
+  expect(Object.keys(await arango.members())).toEqual([...cluster, "dbserver-1", "dbserver-3", "dbserver-4"]);
+  await arango.allInSync("shop");
+  expect(await arango.count("shop", "orders")).toBe(100);
+  expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+}, 240_000);
+
+test("a dump of the cluster fills a single server", async () => {
+  const { "backup-1": id = "" } = await containerIds(name);
+  expect(await inContainer({ container: id }, "backup once")).toMatchObject({ status: 0 });
+  second = await arangoStack(copy);
+  const { code, output } = await second.up();
+  expect({ code, output }).toMatchObject({ code: 0 });
+  const single = Arango.through((await second.outputs()) as unknown as ArangoOutputs);
+  expect(await single.count("shop", "orders")).toBe(100);
+  expect(Object.keys(await containerIds(copy.name)).sort()).toEqual(["edge", "single-1"]);
+  expect(await second.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+  expect(await second.destroy()).toMatchObject({ code: 0 });
+}, 240_000);
+
+test("destroy leaves nothing but the backup's place", async () => {
+  expect(await stack.destroy()).toMatchObject({ code: 0 });
+  expect(await containerIds(name)).toEqual({});
+  const { Volumes } = await engine.listVolumes();
+  expect(Volumes.map(({ Name }) => Name).filter((each) => each.startsWith(`${name}-`))).toEqual([`${name}-backup`]);
+  await removeVolume(`${name}-backup`);
+}, 120_000);

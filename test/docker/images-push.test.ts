@@ -1,0 +1,94 @@
+/** A mirror for real: what `npm run images -- push` leaves there is what a stack with `mirror` set pulls and runs. */
+import { spawn } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { execa } from "execa";
+import { stringify } from "yaml";
+
+import { imageLock, resolveImage } from "../../components/core/images.ts";
+import { built, images } from "../../tools/images/index.ts";
+import { copies, push } from "../../tools/images/push.ts";
+import { installRegistry } from "../../tools/swarm/registry.ts";
+
+import type { ChildProcess } from "node:child_process";
+
+const registry = "127.0.0.1:5151";
+const mirror = `${registry}/hub`;
+let folder = "";
+let server: ChildProcess | undefined;
+
+beforeAll(async () => {
+  await images(() => undefined);
+  await installRegistry();
+  folder = await mkdtemp(join(tmpdir(), "registry-"));
+  const storage = { filesystem: { rootdirectory: join(folder, "store") } };
+  const log = { level: "error", accesslog: { disabled: true } };
+  await writeFile(join(folder, "config.yml"), stringify({ version: "0.1", log, storage, http: { addr: registry } }));
+  server = spawn("docker-registry", ["serve", join(folder, "config.yml")], { stdio: "ignore" });
+  for (let tries = 0; tries < 40 && !(await fetch(`http://${registry}/v2/`).catch(() => undefined))?.ok; tries++)
+    await sleep(250);
+}, 30 * 60_000);
+
+afterAll(async () => {
+  const names = await local();
+  if (names.length > 0) await execa("docker", ["image", "rm", ...names], { reject: false });
+  server?.kill();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** Names of the mirror that the engine knows. */
+async function local(): Promise<string[]> {
+  const format = ["--format", "{{.Repository}}:{{.Tag}}"];
+  const { stdout } = await execa("docker", ["image", "ls", ...format]);
+  return stdout.split("\n").filter((line) => line.startsWith(`${mirror}/`));
+}
+
+test("a public image built here and one of ours are pulled under their names in the mirror", async () => {
+  const list = await built();
+  const wanted = ["redis", "toolbox", "minio"];
+  // `minio` is missing: as if this machine had neither built nor pulled it.
+  const chosen = copies(mirror, list)
+    .filter(({ key }) => wanted.includes(key))
+    .map((copy) => (copy.key === "minio" ? { ...copy, from: "platform-topologies-test/missing:1" } : copy));
+  for (let round = 1; round <= 2; round++) {
+    const { pushed, missing } = await push(chosen, () => undefined);
+    expect(pushed.map(({ key }) => key)).toEqual(["redis", "toolbox"]);
+    expect(missing.map(({ key }) => key)).toEqual(["minio"]);
+  }
+  // The names were for the push alone.
+  expect(await local()).toEqual([]);
+
+  const choices = { overrides: {}, rehearsal: false, mirror };
+  const asked = [
+    resolveImage("redis", { ...choices, local: {} }),
+    resolveImage("redis", { ...choices, local: list, built: list }),
+    resolveImage("toolbox", { ...choices, local: {}, built: list }),
+    // A machine without set-up's list knows the version alone.
+    resolveImage("toolbox", { ...choices, local: {} }),
+  ].map((found) => ("remedy" in found ? found.remedy : found.ref));
+  expect(new Set(asked)).toEqual(
+    new Set([
+      `${mirror}/library/redis:${imageLock.redis?.version ?? ""}`,
+      `${mirror}/platform-topologies/toolbox:${list.toolbox?.split(":")[1] ?? ""}`,
+      `${mirror}/platform-topologies/toolbox:${imageLock.toolbox?.version ?? ""}`,
+    ]),
+  );
+  for (const name of asked) await execa("docker", ["pull", "--quiet", name]);
+  const [redis = ""] = asked;
+  const run = ["run", "--rm", "--network", "none", redis, "redis-server", "--version"];
+  expect((await execa("docker", run)).stdout).toContain("Redis server v=7.0.");
+}, 240_000);
+
+test("a registry that does not answer: one sentence, each time, and no name is left", async () => {
+  const nowhere = "127.0.0.1:5152/hub";
+  const one = copies(nowhere, await built()).filter(({ key }) => key === "redis");
+  for (let round = 1; round <= 2; round++)
+    await expect(push(one, () => undefined)).rejects.toThrow(
+      /^127\.0\.0\.1:5152\/hub\/library\/redis:7\.0 could not be/,
+    );
+  expect((await execa("docker", ["image", "ls", "--quiet", `${nowhere}/library/redis`])).stdout).toBe("");
+}, 120_000);

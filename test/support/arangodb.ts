@@ -1,0 +1,134 @@
+/** ArangoDB as a throw-away stack on this machine's engine, and a client of it through the edge. */
+import { arkindexProgram, call, engine, eventually, type Reply, sweep } from "./arkindex.ts";
+import { TestStack } from "./stack.ts";
+
+const project = "platform-topologies";
+/** As small as it gets. */
+export const small = {
+  agents: { memoryMiB: 256, cpu: 0.5 },
+  dbservers: { memoryMiB: 256, cpu: 0.5 },
+  coordinators: { count: 2, memoryMiB: 256, cpu: 0.5 },
+};
+
+export interface ArangoTest {
+  readonly name: string;
+  /** The edge's port for https; the one below it is for http. */
+  readonly https: number;
+  /** Below `arangodb`; `dbservers` adds to the small one. */
+  readonly arangodb?: { readonly dbservers?: object; readonly [key: string]: unknown };
+  readonly config?: Readonly<Record<string, unknown>>;
+  /** TypeScript before the program. */
+  readonly before?: string;
+}
+
+export function arangoConfig({ name, https, arangodb = {}, config = {} }: ArangoTest): Record<string, unknown> {
+  const own = {
+    system: "arangodb",
+    topology: "docker",
+    name,
+    hostname: `${name}.localhost`,
+    rehearsal: true,
+    protect: false,
+    localImages: true,
+    docker: { address: "127.0.0.1", ports: { http: https - 1, https } },
+    arangodb: { ...small, ...arangodb, dbservers: { ...small.dbservers, ...arangodb.dbservers } },
+    ...config,
+  };
+  const keyed: Record<string, unknown> = { "pulumi:disable-default-providers": ["*"] };
+  for (const [key, value] of Object.entries(own)) keyed[`${project}:${key}`] = value;
+  return keyed;
+}
+
+export async function arangoStack(test: ArangoTest): Promise<TestStack> {
+  await sweep(test.name);
+  return TestStack.create({ project, program: arkindexProgram(test.before), config: arangoConfig(test) });
+}
+
+export interface ArangoOutputs {
+  readonly url: string;
+  readonly ca: string;
+  readonly rehearsing: string[];
+  readonly endpoints: Record<string, { host: string; port: number; user: string }>;
+  readonly passwords: Record<string, string>;
+}
+
+interface Health {
+  readonly Endpoint: string;
+  readonly Role: string;
+  readonly Status: string;
+}
+
+type Ask = (
+  path: string,
+  options: { method: string; body?: string; headers: Record<string, string> },
+) => Promise<Reply>;
+
+/** Calls as root; the client of a cluster that a test has. */
+export class Arango {
+  readonly #ask: Ask;
+  readonly #authorization: string;
+
+  constructor(ask: Ask, password: string) {
+    this.#ask = ask;
+    this.#authorization = `Basic ${Buffer.from(`root:${password}`).toString("base64")}`;
+  }
+
+  /** Through the edge of a stack on this machine's engine. */
+  static through({ url, ca, passwords }: ArangoOutputs): Arango {
+    return new Arango((path, options) => call(`${url}${path}`, ca, options), passwords.cluster ?? "");
+  }
+
+  /** @throws with status and body, where the status is not one of `expected`. */
+  async ask<T = unknown>(method: string, path: string, body?: unknown, expected = [200, 201, 202]): Promise<T> {
+    const headers = { authorization: this.#authorization };
+    const reply = await this.#ask(path, {
+      method,
+      headers,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    if (!expected.includes(reply.status)) throw new Error(`${method} ${path}: ${String(reply.status)} ${reply.body}`);
+    return JSON.parse(reply.body) as T;
+  }
+
+  /** A database and a collection with documents that are named by numbers. */
+  async fill(database: string, collection: string, documents: number, options: object = {}): Promise<void> {
+    await this.ask("POST", "/_api/database", { name: database });
+    await this.ask("POST", `/_db/${database}/_api/collection`, { name: collection, numberOfShards: 3, ...options });
+    const all = Array.from({ length: documents }, (_, number) => ({ _key: `d${String(number)}`, number }));
+    await this.ask("POST", `/_db/${database}/_api/document/${collection}`, all);
+  }
+  async count(database: string, collection: string): Promise<number> {
+    return (await this.ask<{ count: number }>("GET", `/_db/${database}/_api/collection/${collection}/count`)).count;
+  }
+
+  /** Members by host: `dbserver-1` is `DBServer GOOD`. */
+  async members(): Promise<Record<string, string>> {
+    const { Health } = await this.ask<{ Health: Record<string, Health> }>("GET", "/_admin/cluster/health");
+    const rows = Object.values(Health).map(({ Endpoint, Role, Status }) => [
+      new URL(Endpoint).hostname,
+      `${Role} ${Status}`,
+    ]);
+    return Object.fromEntries(rows.sort()) as Record<string, string>;
+  }
+
+  /** Waits until every planned copy of a database's collections is in sync. */
+  allInSync(database: string, seconds = 60): Promise<true> {
+    const path = `/_db/${database}/_api/replication/clusterInventory`;
+    return eventually(async () => {
+      const { collections } = await this.ask<{ collections: { allInSync: boolean }[] }>("GET", path);
+      return collections.every(({ allInSync }) => allInSync) ? true : undefined;
+    }, seconds);
+  }
+}
+
+/** When each container of a stack was started, by workload. */
+export async function starts(name: string): Promise<Record<string, string>> {
+  const filters = { label: [`platform-topologies.name=${name}`] };
+  const rows = await Promise.all(
+    (await engine.listContainers({ all: true, filters })).map(async ({ Id, Names }) => {
+      const { State } = await engine.getContainer(Id).inspect();
+      return [Names[0]?.slice(name.length + 2) ?? Id, `${Id} ${State.StartedAt}`] as const;
+    }),
+  );
+  return Object.fromEntries(rows.sort());
+}

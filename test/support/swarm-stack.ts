@@ -1,0 +1,221 @@
+/** A stack of the project's own program on a test's swarm, and a client that counts what it loses. */
+import { readFileSync } from "node:fs";
+import { connect } from "node:net";
+
+import type Docker from "dockerode";
+import { Agent, request } from "undici";
+
+import type { Cluster } from "../../tools/swarm/cluster.ts";
+import { arkindexProgram } from "./arkindex.ts";
+import { repo, TestStack } from "./stack.ts";
+
+export interface SwarmTest {
+  readonly cluster: Cluster;
+  /** Prefix of services, networks and volumes: one of its own for each test file. */
+  readonly name: string;
+  readonly system: string;
+  /** Further or other keys of the config, without the project's prefix. */
+  readonly config?: Readonly<Record<string, unknown>>;
+  /** Further or other keys below `swarm`. */
+  readonly swarm?: Readonly<Record<string, unknown>>;
+  /** References for images in the place of what set-up built. */
+  readonly images?: Readonly<Record<string, string>>;
+  /** TypeScript before the program: transforms that break something on purpose. */
+  readonly before?: string;
+}
+
+const project = "platform-topologies";
+export const ports = { http: 80, https: 443 } as const;
+
+/** The images that set-up built, pushed to the cluster's registry (which is quick when they are there already). */
+export async function pushed(cluster: Cluster): Promise<Record<string, string>> {
+  const local = JSON.parse(readFileSync(`${repo}/.local/images.json`, "utf8")) as Record<string, string>;
+  const refs = await cluster.push(Object.values(local));
+  return Object.fromEntries(Object.entries(local).map(([key, ref]) => [key, refs[ref] ?? ref]));
+}
+
+/** The whole config of such a stack, with full keys. */
+export async function swarmConfig(test: SwarmTest): Promise<Record<string, unknown>> {
+  const { cluster, name, system, config = {}, swarm = {}, images = {} } = test;
+  const own = {
+    system,
+    topology: "swarm",
+    name,
+    hostname: `${name}.example.com`,
+    rehearsal: true,
+    protect: false,
+    images: { ...(await pushed(cluster)), ...images },
+    swarm: {
+      managers: cluster.nodes.filter((node) => node.startsWith("m")).map((node) => cluster.host(node)),
+      nodes: Object.fromEntries(cluster.nodes.map((node) => [node, { address: cluster.address(node) }])),
+      endpointMode: "dnsrr", // no IPVS in test machines' kernels
+      encrypted: false, // nor, on some, what IPsec needs
+      ...swarm,
+    },
+    ...config,
+  };
+  const keyed: Record<string, unknown> = { "pulumi:disable-default-providers": ["*"] };
+  for (const [key, value] of Object.entries(own)) keyed[`${project}:${key}`] = value;
+  return keyed;
+}
+
+export async function swarmStack(test: SwarmTest): Promise<TestStack> {
+  return TestStack.create({ project, program: arkindexProgram(test.before), config: await swarmConfig(test) });
+}
+
+/** Each service's tasks that should run: `backend` has `running m1`, `starting w2`. */
+export async function tasksOf(manager: Docker, name: string): Promise<Record<string, string[]>> {
+  const nodes = (await manager.listNodes()) as { ID: string; Description: { Hostname: string } }[];
+  const hostname = new Map(nodes.map(({ ID, Description }) => [ID, Description.Hostname]));
+  const services = (await manager.listServices()) as { ID: string; Spec: { Name: string } }[];
+  const tasks = (await manager.listTasks({ filters: { "desired-state": ["running"] } })) as {
+    ServiceID: string;
+    NodeID?: string;
+    Status: { State: string };
+  }[];
+  return Object.fromEntries(
+    services
+      .filter(({ Spec }) => Spec.Name.startsWith(`${name}-`))
+      .map(({ ID, Spec }) => [
+        Spec.Name.slice(name.length + 1),
+        tasks
+          .filter(({ ServiceID }) => ServiceID === ID)
+          .map(({ Status, NodeID = "" }) => `${Status.State} ${hostname.get(NodeID) ?? "nowhere"}`)
+          .sort(),
+      ]),
+  );
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly body: string;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+}
+
+/** A client outside the swarm: whatever name it calls, it connects to this edge node. */
+export class Client {
+  readonly #agent: Agent;
+
+  /** `keepAlive`: as a browser does; else a connection for each request. */
+  constructor(address: string, ca: string, { keepAlive = true }: { keepAlive?: boolean } = {}) {
+    this.#agent = new Agent({
+      connect: {
+        ca,
+        lookup: (_name, _options, done) => {
+          done(null, [{ address, family: 4 }]);
+        },
+      },
+      ...(keepAlive ? {} : { pipelining: 0 }),
+      headersTimeout: 10_000,
+      bodyTimeout: 10_000,
+      connectTimeout: 3000,
+    });
+  }
+
+  async call(url: string, options: { method?: string; body?: string; headers?: Record<string, string> } = {}) {
+    const { method = "GET", ...rest } = options;
+    const { statusCode, headers, body } = await request(url, { dispatcher: this.#agent, method, ...rest });
+    return { status: statusCode, headers, body: await body.text() } satisfies Answer;
+  }
+
+  close(): Promise<void> {
+    return this.#agent.close();
+  }
+}
+
+/** What a steady load saw. */
+export interface Tally {
+  readonly sent: number;
+  /** `<milliseconds since the start>: <status or error>` for each request that was not answered below 400. */
+  readonly lost: readonly string[];
+  /** The longest answer, in milliseconds. */
+  readonly slowest: number;
+}
+
+/**
+ * Calls `url` on an edge node `perSecond` times a second until `stop`, without waiting for earlier answers. Each request
+ * counts once: no retries.
+ */
+export class Load {
+  readonly #began = Date.now();
+  readonly #client: Client;
+  readonly #timer: NodeJS.Timeout;
+  readonly #open = new Set<Promise<void>>();
+  readonly #lost: string[] = [];
+  #sent = 0;
+  #slowest = 0;
+
+  constructor(address: string, ca: string, url: string, options: { perSecond?: number; keepAlive?: boolean } = {}) {
+    const { perSecond = 20, keepAlive = false } = options;
+    this.#client = new Client(address, ca, { keepAlive });
+    this.#timer = setInterval(() => {
+      const one = this.#one(url).finally(() => this.#open.delete(one));
+      this.#open.add(one);
+    }, 1000 / perSecond);
+  }
+
+  async #one(url: string): Promise<void> {
+    const began = Date.now();
+    this.#sent++;
+    let seen: string;
+    try {
+      const { status, body } = await this.#client.call(url);
+      seen = status < 400 ? "" : `${String(status)} ${body.slice(0, 80)}`;
+    } catch (error) {
+      seen = error instanceof Error ? error.message : String(error);
+    }
+    this.#slowest = Math.max(this.#slowest, Date.now() - began);
+    if (seen !== "") this.#lost.push(`${String(began - this.#began)}: ${seen}`);
+  }
+
+  /** So far. */
+  get tally(): Tally {
+    return { sent: this.#sent, lost: [...this.#lost], slowest: this.#slowest };
+  }
+
+  async stop(): Promise<Tally> {
+    clearInterval(this.#timer);
+    await Promise.all(this.#open);
+    await this.#client.close();
+    return this.tally;
+  }
+}
+
+/** Runs a shell script in a new container of `image` on a node, on one of the stack's networks. */
+export async function onNetwork(
+  engine: Docker,
+  image: string,
+  network: string,
+  script: string,
+): Promise<{ readonly status: number; readonly output: string }> {
+  const container = await engine.createContainer({
+    Image: image,
+    Entrypoint: ["sh", "-c", script],
+    Cmd: [],
+    Tty: true, // one plain stream
+    Labels: { "platform-topologies.test": "client" },
+    HostConfig: { NetworkMode: network },
+  });
+  try {
+    const stream = await container.attach({ stream: true, stdout: true, stderr: true });
+    const chunks: Buffer[] = [];
+    stream.on("data", (chunk: Buffer) => chunks.push(chunk));
+    await container.start();
+    const { StatusCode } = (await container.wait()) as { StatusCode: number };
+    return { status: StatusCode, output: Buffer.concat(chunks).toString() };
+  } finally {
+    await container.remove({ force: true });
+  }
+}
+
+/** Whether something accepts a connection there. */
+export function accepts(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port, timeout: 1000 });
+    const end = (answer: boolean) => (): void => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.on("connect", end(true)).on("error", end(false)).on("timeout", end(false));
+  });
+}

@@ -1,0 +1,53 @@
+import { join } from "node:path";
+
+import { expect, test } from "@jest/globals";
+
+import { text } from "../../tools/commands/test-swarm.ts";
+import { repo } from "../../tools/setup/paths.ts";
+import { nodeOf, placeOf } from "../../tools/swarm/record.ts";
+
+import type { ClusterRecord } from "../../tools/swarm/record.ts";
+
+test("the summary of a run has its date, commit, counts and each test's seconds", () => {
+  const summary = text(
+    {
+      numPassedTests: 1,
+      numFailedTests: 1,
+      numPendingTests: 0,
+      numTodoTests: 0,
+      numRuntimeErrorTestSuites: 0,
+      testResults: [
+        {
+          name: join(repo, "test/swarm/a.test.ts"),
+          assertionResults: [
+            { fullName: "a | b", status: "passed", duration: 61_240 },
+            { fullName: "c", status: "failed", duration: null },
+          ],
+        },
+      ],
+    },
+    new Date("2026-01-02T03:04:05Z"),
+    "0123456789ab",
+  );
+  expect(summary).toMatch(/2026-01-02 03:04 UTC, commit 0123456789ab: \*\*1 passed, 1 failed\*\*/);
+  expect(summary).toContain("## test/swarm/a.test.ts\n");
+  expect(summary).toContain("| a \\| b | passed | 61.2 |\n| c | failed | 0.0 |");
+});
+
+test("addresses, interface names and hardware addresses are functions of the record, and fit", () => {
+  const cluster: ClusterRecord = { name: "dev", network: "10.213.249", owner: null, complete: true, nodes: [] };
+  const places = [nodeOf("manager", 1), nodeOf("manager", 3), nodeOf("worker", 1), nodeOf("worker", 99)].map((node) =>
+    placeOf(cluster, node),
+  );
+  expect(places.map(({ address }) => address)).toEqual([
+    "10.213.249.11",
+    "10.213.249.13",
+    "10.213.249.21",
+    "10.213.249.119",
+  ]);
+  for (const { veth, mac } of places) {
+    expect(veth.length).toBeLessThanOrEqual(15); // the kernel's limit
+    expect(mac).toMatch(/^02(:[0-9a-f]{2}){5}$/);
+  }
+  expect(new Set(places.map(({ mac }) => mac)).size).toBe(4);
+});
