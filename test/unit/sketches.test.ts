@@ -66,7 +66,7 @@ describe("what the systems ask for", () => {
     [
       "shinyproxy",
       {
-        workloads: "shinyproxy telegraf",
+        workloads: "shinyproxy telegraf telegraf-node",
         slots: "grafana-1",
         jobs: "",
         needs: "influx:influx redis:redis sign-in:oidc runner:containers reader:containers",
