@@ -45,8 +45,7 @@ export function site(over: Partial<Site> = {}): Site {
     region: "eu",
     peers: [peer],
     protect: true,
-    image: (key) =>
-      resolveImage(key, { overrides: {}, local: builtImages, rehearsal: true }),
+    image: (key) => resolveImage(key, { overrides: {}, local: builtImages, rehearsal: true }),
     existing: {},
     secrets: {
       pyrusLicence: secret("licence"),

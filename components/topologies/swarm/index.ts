@@ -276,7 +276,7 @@ export class Swarm extends ComponentResource implements Topology {
       this.#refs.set(ref, found);
       return found;
     },
-    network: (name) => this.#networks.network(name).id,
+    network: (name) => this.#networks.network(name),
     networksOf,
   };
 
