@@ -5,4 +5,6 @@ export default {
   transform: { "\\.ts$": "<rootDir>/test/support/strip-types.js" },
   testMatch: ["<rootDir>/test/**/*.test.ts"],
   watchman: false,
+  // Two cores that do much else: a hook that loads three SDKs may take longer than jest's five seconds.
+  testTimeout: 60_000,
 };
