@@ -38,7 +38,7 @@ const ports = z
   .default({ http: 80, https: 443 });
 const reference = z
   .string()
-  .regex(/^[\w.-]+(:\d+)?(\/[\w.-]+)*(:[\w.-]+)?(@sha256:[0-9a-f]{64})?$/, "an image reference");
+  .regex(/^[\w.-]+(:\d+)?(\/[\w.*-]+)*(:[\w.-]+)?(@sha256:[0-9a-f]{64})?$/, "an image reference");
 
 const existing = z.discriminatedUnion("kind", [
   z.strictObject({
@@ -59,7 +59,9 @@ const existing = z.discriminatedUnion("kind", [
     kind: z.literal("oidc"),
     issuer: z.url(),
     urls: z.strictObject({ auth: z.url(), token: z.url(), keys: z.url(), logout: z.url() }).optional(),
-    groupsClaim: z.string().default("groups"),
+    /** Amazon Cognito alone: the user pool's hosted domain. */
+    domain: z.url().optional(),
+    groupsClaim: z.string().min(1).optional(),
     clientId: z.string().min(1),
   }),
 ]);
@@ -189,7 +191,15 @@ const common = z.strictObject({
     })
     .optional(),
   /** What exists already, by the need's name: nothing is made for it. Its passwords are `secrets`, as existing.ts names them. */
-  existing: z.record(z.string(), existing).default({}),
+  existing: z
+    .record(
+      z.string(),
+      existing.refine(
+        (row) => row.kind !== "oidc" || !row.issuer.includes("//cognito-idp.") || Boolean(row.domain ?? row.urls),
+        { error: "Cognito's addresses are below its hosted domain: add it", path: ["domain"] },
+      ),
+    )
+    .default({}),
   /** Secrets that the operator sets: `pulumi config set --path --secret secrets.<name>`. */
   secrets: z.record(z.string(), z.string().min(1)).default({}),
 });

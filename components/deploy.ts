@@ -1,14 +1,17 @@
 import * as pulumi from "@pulumi/pulumi";
 
+import { said } from "../ops/docker.ts";
 import { Stamp, OpsProvider } from "../ops/resources.ts";
 import { parseConfig, type Settings } from "./config.ts";
 import { check } from "./core/check.ts";
 import { type Problem, refuse } from "./core/errors.ts";
 import type { Image } from "./core/images.ts";
-import { containers, imageKeys } from "./core/plan.ts";
+import { withRetired } from "./core/overlay.ts";
+import { containers, imageKeys, routesOf } from "./core/plan.ts";
 import { siteOf } from "./core/site.ts";
 import type { Site } from "./core/topology.ts";
 import { containerServices } from "./services/index.ts";
+import { nginxProblems } from "./services/nginx.ts";
 import { systems, type SystemSettings } from "./systems/index.ts";
 import type { SystemComponent } from "./systems/system.ts";
 import { topologies } from "./topologies/index.ts";
@@ -42,7 +45,12 @@ export function planStack(raw: Readonly<Record<string, unknown>>, stack: string)
   const entry = systems[settings.system];
   const topology = topologies[settings.topology] ?? topologies.docker;
   const { name = `${settings.system}-${stack}` } = settings;
-  const site = siteOf({ ...settings, name, ports: topology.ports(settings) });
+  const site = siteOf({
+    ...settings,
+    name,
+    ports: topology.ports(settings),
+    engine: settings.topology === "swarm" ? "swarm" : "docker",
+  });
   const plan = entry.plan(system, site, containerServices);
   return {
     problems: [
@@ -50,6 +58,7 @@ export function planStack(raw: Readonly<Record<string, unknown>>, stack: string)
       ...seenOn(settings, entry.on),
       ...ownKey(settings),
       ...topology.check(settings, containers(plan)),
+      ...(plan.edge.proxy === "nginx" ? nginxProblems(settings.tls.mode, routesOf(plan)) : []),
       ...check(plan, site, topology.capabilities),
     ],
     settings,
@@ -66,7 +75,7 @@ export function planStack(raw: Readonly<Record<string, unknown>>, stack: string)
  * @throws ConfigError with everything that is wrong.
  */
 export async function deploy(): Promise<Outputs> {
-  const { problems, settings, system, site, images } = planStack(rawConfig(pulumi.getProject()), pulumi.getStack());
+  const { problems, settings, system, site, images } = await plannedWithOverlay();
   refuse([...problems, ...plainSecrets(settings)]);
   if (settings === undefined || system === undefined || site === undefined)
     throw new Error("a plan without problems is whole");
@@ -84,13 +93,33 @@ export async function deploy(): Promise<Outputs> {
   const made = systems[settings.system].make(settings.system, system, on, { dependsOn: stamp });
   return {
     url: made.url,
-    rehearsing: images.filter(({ rehearsing, ref }) => rehearsing || standsIn(ref)).map(({ key }) => key),
+    rehearsing: images
+      .filter(({ rehearsing, standsIn: named, ref }) => rehearsing || named || standsIn(ref))
+      .map(({ key }) => key),
     endpoints: made.endpoints,
     passwords: pulumi.secret(made.passwords),
     ca: on.ca,
     places: on.outputs ?? {},
     images: Object.fromEntries(images.map(({ key, ref }) => [key, ref])),
   };
+}
+
+/** The plan, with the members that the reconciler has retired taken out. */
+async function plannedWithOverlay(): Promise<StackPlan> {
+  const raw = rawConfig(pulumi.getProject());
+  const planned = planStack(raw, pulumi.getStack());
+  const { problems, settings, site } = planned;
+  if (problems.length > 0 || settings === undefined || site === undefined) return planned;
+  const { retirable } = systems[settings.system];
+  const store = retirable && topologies[settings.topology]?.overlay?.(settings, site.name);
+  if (retirable === undefined || store === undefined) return planned;
+  try {
+    const { overlay } = await store.latest();
+    const own = withRetired(raw[settings.system], overlay.retired, retirable);
+    return planStack({ ...raw, [settings.system]: own }, pulumi.getStack());
+  } catch (error) {
+    return { ...planned, problems: [{ key: "topology", value: settings.topology, remedy: said(error) }] };
+  }
 }
 
 /** Set-up says so in the tag of what it builds in the place of a server that it cannot have. */

@@ -9,8 +9,11 @@ import type { Input, Output, Resource } from "@pulumi/pulumi";
 export type Dict<T> = Readonly<Record<string, T>>;
 export type List<T> = readonly T[];
 
-/** Networks, from the outside in. Nothing but the edge is published; data cannot reach out. */
-export type Tier = "edge" | "app" | "data";
+/**
+ * Networks, from the outside in. Nothing but the edge is published; data cannot reach out. `apart`: none of them, only
+ * those that the container joins by name.
+ */
+export type Tier = "edge" | "app" | "data" | "apart";
 
 /** What a workload needs beyond running: a topology says which of these it has, and where. */
 export type Need =
@@ -179,6 +182,8 @@ export interface Slot extends Container {
 /** Runs to its end once, and again when `once`, the image or the command changes. A failure stops the deployment. */
 export interface Job extends Container {
   readonly once: Input<string>;
+  /** Part of the first installation: a changed image or command does not run it again, only a changed `once`. */
+  readonly installs?: true;
   readonly seconds: number;
 }
 
@@ -248,6 +253,22 @@ export interface Speaks {
   readonly clientTls: boolean;
 }
 
+/** What starts containers on the machines that a stack runs on. */
+export type Engine = "docker" | "swarm";
+
+/** The containers that a system starts itself. Whatever it asks the engine for is rewritten to fit this. */
+export interface Apps {
+  /** A swarm's placement constraint, as `node.role==worker`. */
+  readonly appsOn: string;
+  /** References of the images that may run. */
+  readonly images: List<string>;
+  /** The most that one may have. */
+  readonly memoryMiB: number;
+  readonly cpu: number;
+  /** Names of volumes that one may mount. */
+  readonly volumes: List<string>;
+}
+
 /** A kind is a protocol, not a category. Each is a row: what is asked, what is given. */
 export interface Kinds {
   postgres: {
@@ -256,6 +277,8 @@ export interface Kinds {
         readonly databases: List<string>;
         readonly extensions?: List<string>;
         readonly settings?: Dict<string>;
+        /** Output plugins of logical replication that the image brings, as wal2json. */
+        readonly outputPlugins?: List<string>;
         /** The role that owns the databases. Default: `app`, no superuser. */
         readonly owner?: { readonly name: string; readonly superuser: boolean };
         readonly memoryMiB?: number;
@@ -350,11 +373,15 @@ export interface Kinds {
     give: Store & Login;
   };
   influx: {
-    ask: Wishes & { readonly databases: Dict<{ readonly keep: string }>; readonly gib: number };
+    ask: Wishes & {
+      /** `keep`: how long, in days or weeks (`90d`, `12w`). `dump: false`: too much and too fleeting to back up. */
+      readonly databases: Dict<{ readonly keep: string; readonly dump?: boolean }>;
+      readonly gib: number;
+    };
     give: Store & Login;
   };
   oidc: {
-    ask: { readonly callback: string; readonly groups: List<string> };
+    ask: Pick<Wishes, "nodeLabels"> & { readonly callback: string; readonly groups: List<string> };
     give: {
       readonly issuer: Input<string>;
       /** Spelt out: not every application reads them from the issuer. */
@@ -363,11 +390,21 @@ export interface Kinds {
       readonly groupsClaim: string;
       readonly clientId: Input<string>;
       readonly clientSecret: Output<string>;
+      /** Of the stand-in's demo users. */
+      readonly password?: Output<string>;
     };
   };
   containers: {
-    ask: { readonly may: "read" | "run-apps"; readonly appsOn: string };
-    give: { readonly engine: "docker" | "swarm"; readonly url: string; readonly network: string };
+    /** Docker's API, filtered. `read`: looks at everything but secrets. `run-apps`: starts these, and sees only them. */
+    ask: { readonly may: "read" } | ({ readonly may: "run-apps" } & Apps);
+    give: {
+      readonly engine: Engine;
+      readonly url: string;
+      /** The networks that the client has to join to reach the API, and its apps. */
+      readonly joins: List<string>;
+      /** The full name of the apps' network. */
+      readonly network: string;
+    };
   };
 }
 export type Kind = keyof Kinds;
@@ -391,16 +428,19 @@ export interface Platform {
   publicUrl(name: string): string;
   readonly region: string;
   readonly peers: List<Peer>;
+  readonly engine: Engine;
+  /** The reference of an image that the system starts itself: of a key of images.json, or the reference as it is. */
+  image(name: string): string;
   /** What callers of the edge must trust; undefined when a public authority signed its certificate. */
   readonly ca: Output<string> | undefined;
   /** A generated password of 32 letters and digits, kept in state, protected with the data that it guards. */
   secret(name: string): Output<string>;
   /** A secret that the operator sets in the stack's config: `secrets: { <name>: … }`. */
   configured(name: string): Output<string>;
-  /** A certificate of an authority of its own, PEM, renewed by `up`: for members of a store among themselves. */
-  certificate(name: string, hostnames: List<string>): Certificate;
   /** The reference of an image as this stack runs it: for a job's `once` that follows its version. */
   reference(image: string): string;
+  /** A certificate of an authority of its own, PEM, renewed by `up`: for members of a store among themselves. */
+  certificate(name: string, hostnames: List<string>): Certificate;
   edge(wish: EdgeWish): void;
   need<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K>;
   /** A store that the system itself is: in outputs, backup and restore as a need is. Ready when its data are back. */

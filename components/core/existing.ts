@@ -33,8 +33,10 @@ export type Existing =
       /** Unset: as Keycloak and most others have them below the issuer. */
       readonly urls?:
         { readonly auth: string; readonly token: string; readonly keys: string; readonly logout: string } | undefined;
-      /** Cognito: `cognito:groups`. */
-      readonly groupsClaim: string;
+      /** Cognito's hosted domain, as `https://login.example.com`: its addresses are there, not below the issuer. */
+      readonly domain?: string | undefined;
+      /** Default: `groups`; with a Cognito domain `cognito:groups`. */
+      readonly groupsClaim?: string | undefined;
       readonly clientId: string;
     };
 
@@ -58,15 +60,18 @@ export function existingGiven(
         ready: [],
       };
     }
-    case "oidc":
+    case "oidc": {
+      const { domain } = existing;
       return {
         issuer: existing.issuer,
-        urls: existing.urls ?? belowIssuer(existing.issuer),
-        groupsClaim: existing.groupsClaim,
+        urls:
+          existing.urls ?? (domain === undefined ? belowIssuer(existing.issuer) : ofCognito(existing.issuer, domain)),
+        groupsClaim: existing.groupsClaim ?? (domain === undefined ? "groups" : "cognito:groups"),
         clientId: existing.clientId,
         clientSecret: configured(`${name}ClientSecret`),
         ready: [],
       };
+    }
     default: {
       const { host, port = defaultPort[existing.kind], user, ca } = existing;
       const login = user === undefined ? {} : { user, password: configured(`${name}Password`) };
@@ -96,4 +101,14 @@ export function checkExisting(
 function belowIssuer(issuer: string) {
   const base = `${issuer.replace(/\/$/, "")}/protocol/openid-connect`;
   return { auth: `${base}/auth`, token: `${base}/token`, keys: `${base}/certs`, logout: `${base}/logout` };
+}
+
+function ofCognito(issuer: string, domain: string) {
+  const base = domain.replace(/\/$/, "");
+  return {
+    auth: `${base}/oauth2/authorize`,
+    token: `${base}/oauth2/token`,
+    keys: `${issuer.replace(/\/$/, "")}/.well-known/jwks.json`,
+    logout: `${base}/logout`,
+  };
 }

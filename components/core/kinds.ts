@@ -48,7 +48,7 @@ export function onPaper<K extends Kind>(kind: K, name: string): Given<K> {
       clientSecret: nothing,
       ready: [],
     }),
-    containers: () => ({ engine: "docker", url: `http://${name}-1:2375`, network: name, ready: [] }),
+    containers: () => ({ engine: "docker", url: `http://${name}:2375`, joins: [], network: name, ready: [] }),
   };
   return rows[kind]();
 }

@@ -18,6 +18,7 @@ import type {
   Workload,
 } from "./contracts.ts";
 import { refuse } from "./errors.ts";
+import { imageRow } from "./images.ts";
 import { onPaper } from "./kinds.ts";
 import { BasePlatform } from "./platform.ts";
 import type { PlannedRoute, Services, Site, Topology } from "./topology.ts";
@@ -32,6 +33,8 @@ export interface Plan {
   readonly secrets: Set<string>;
   /** Names that were used twice. */
   readonly repeated: Set<string>;
+  /** Keys of images that the system starts itself. */
+  readonly images: Set<string>;
   /** What the system wants at the edge. */
   readonly edge: EdgeWish;
 }
@@ -57,7 +60,7 @@ export function containers(plan: Plan): List<readonly [string, Container]> {
 export function imageKeys(plan: Plan): List<string> {
   const marked = [...plan.slots.values()].some(({ disk }) => disk.marker !== undefined);
   const keys = containers(plan).map(([, { image }]) => image);
-  return [...new Set([...keys, ...(marked ? ["toolbox"] : []), plan.edge.proxy])];
+  return [...new Set([...keys, ...plan.images, ...(marked ? ["toolbox"] : []), plan.edge.proxy])];
 }
 
 /** The names under which a workload's replicas listen: its own for one, numbered for more. */
@@ -134,6 +137,7 @@ class Paper extends BasePlatform {
     jobs: new Map(),
     secrets: new Set(),
     repeated: new Set(),
+    images: new Set(),
     edge: { proxy: "traefik" },
   };
   readonly ca: Output<string> = output("");
@@ -157,6 +161,11 @@ class Paper extends BasePlatform {
   configured(name: string): Output<string> {
     this.plan.secrets.add(name);
     return this.#site.secrets[name] ?? secret("");
+  }
+
+  override image(name: string): string {
+    if (imageRow(name) !== undefined) this.plan.images.add(name);
+    return super.image(name);
   }
 
   edge(wish: EdgeWish): void {

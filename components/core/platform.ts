@@ -7,6 +7,7 @@ import type {
   Dump,
   EdgeWish,
   Endpoint,
+  Engine,
   Given,
   Job,
   Kind,
@@ -24,6 +25,7 @@ import type {
 } from "./contracts.ts";
 import { restoreJob } from "./backup.ts";
 import { existingGiven } from "./existing.ts";
+import { imageRow } from "./images.ts";
 import type { NamedDump, Site } from "./topology.ts";
 
 /** What paper and reality share: names, addresses, numbering. What they differ in is what making a thing means. */
@@ -51,6 +53,13 @@ export abstract class BasePlatform implements Platform {
   }
   get peers(): List<Peer> {
     return this.#site.peers;
+  }
+  get engine(): Engine {
+    return this.#site.engine ?? "docker";
+  }
+  image(name: string): string {
+    const found = imageRow(name) === undefined ? undefined : this.#site.image(name);
+    return found !== undefined && "ref" in found ? found.ref : name;
   }
   get url(): string {
     return this.#address(this.#site.hostname);

@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import { getStack, type Input, output, secret } from "@pulumi/pulumi";
 
-import type { Dict } from "./contracts.ts";
+import type { Dict, Engine } from "./contracts.ts";
 import type { Existing } from "./existing.ts";
 import { resolveImage } from "./images.ts";
 import type { BackupPlace, Restore, Site } from "./topology.ts";
@@ -16,6 +16,8 @@ export interface SiteArgs {
   readonly hostname: string;
   /** The edge's ports. Default: 80 and 443. */
   readonly ports?: { readonly http: number; readonly https: number };
+  /** What systems that start containers themselves talk to. Default: `docker`; on a swarm say `swarm`. */
+  readonly engine?: Engine;
   /** Data and passwords refuse destroy and replacement. Default: true. */
   readonly protect?: boolean;
   /** References for images, by key of images.json. */
@@ -51,6 +53,7 @@ export function siteOf(args: SiteArgs): Site {
     ports,
     region: "",
     peers: [],
+    engine: args.engine ?? "docker",
     protect: args.protect ?? true,
     image: (key) => resolveImage(key, choices),
     secrets: Object.fromEntries(Object.entries(args.secrets ?? {}).map(([key, value]) => [key, secret(output(value))])),

@@ -4,6 +4,7 @@ import type {
   Dict,
   Dump,
   EdgeWish,
+  Engine,
   Job,
   Kind,
   List,
@@ -71,6 +72,8 @@ export interface Site {
   readonly ports: { readonly http: number; readonly https: number };
   readonly region: string;
   readonly peers: List<Peer>;
+  /** What systems that start containers themselves talk to. Default: `docker`. */
+  readonly engine?: Engine;
   /** Data and the passwords that guard it refuse destroy and replacement. */
   readonly protect: boolean;
   /** The image for a key, or what is missing. */

@@ -58,7 +58,10 @@ interface Health {
   readonly Status: string;
 }
 
-type Ask = (path: string, options: { method: string; body?: string; headers: Record<string, string> }) => Promise<Reply>;
+type Ask = (
+  path: string,
+  options: { method: string; body?: string; headers: Record<string, string> },
+) => Promise<Reply>;
 
 /** Calls as root; the client of a cluster that a test has. */
 export class Arango {

@@ -6,6 +6,7 @@ import {
   backup,
   cassandra,
   cqlsh,
+  dockerProxy,
   elasticsearch,
   mc,
   minio,
@@ -39,6 +40,7 @@ export interface LocalImage {
 
 export const localImages: readonly LocalImage[] = [
   { key: "postgis", version: "15-3.3", official: inLock("postgis") },
+  { key: "postgres-cron", version: ours("postgres-cron"), base: "debian:bookworm-slim" },
   { key: "redis", version: "7.0", official: inLock("redis") },
   {
     key: "minio",
@@ -89,6 +91,31 @@ export const localImages: readonly LocalImage[] = [
     key: "rehearsal",
     version: ours("rehearsal"),
     base: "node:24-slim",
+    parts: [rehearsal],
+    offlineParts: [node],
+    quick: true,
+  },
+  {
+    key: "docker-proxy",
+    version: ours("docker-proxy"),
+    base: "node:24-slim",
+    parts: [dockerProxy],
+    offlineParts: [node],
+    quick: true,
+  },
+  // Stand-ins: the servers themselves cannot be had where no registry answers.
+  {
+    key: "shinyproxy",
+    version: "stand-in",
+    official: inLock("shinyproxy"),
+    parts: [rehearsal],
+    offlineParts: [node],
+    quick: true,
+  },
+  {
+    key: "grafana",
+    version: "stand-in",
+    official: inLock("grafana"),
     parts: [rehearsal],
     offlineParts: [node],
     quick: true,

@@ -54,9 +54,10 @@ export const telegraf: Recipe = goRecipe({
   ldflags: "-s -w -X github.com/influxdata/telegraf/internal.Version=1.37.2",
   tags: [
     "custom",
-    ...["docker", "cpu", "mem", "swap", "disk", "diskio", "net", "system", "processes", "internal"].map(
+    ...["docker", "http", "cpu", "mem", "swap", "disk", "diskio", "net", "system", "processes", "internal"].map(
       (name) => `inputs.${name}`,
     ),
+    "parsers.json",
     ...["influxdb", "health", "file"].map((name) => `outputs.${name}`),
   ].join(),
 });
@@ -70,6 +71,8 @@ export const node: Recipe = {
 };
 
 export const rehearsal = bundle("rehearsal", "rehearsal/main.ts", ["rehearsal", "package-lock.json"]);
+/** The proxy before the Docker API. */
+export const dockerProxy = bundle("docker-proxy", "docker-proxy/main.ts", ["docker-proxy", "package-lock.json"]);
 /** The stand-in for arangod. */
 export const arangodb = bundle("arangodb", "rehearsal/arangodb/main.ts", ["rehearsal/arangodb"]);
 /** Its clients' stand-ins. */
@@ -81,6 +84,7 @@ function copy(name: string, file: string): Recipe {
   return { name, version: "1", inputs: [file], make: (into) => copyFile(join(repo, file), join(into, basename(file))) };
 }
 
+/** A program of ours as JavaScript in pieces, from `entry`; `inputs` decide when it is bundled anew. */
 function bundle(name: string, entry: string, inputs: readonly string[]): Recipe {
   const make = async (into: string): Promise<void> => {
     await build({
@@ -93,15 +97,17 @@ function bundle(name: string, entry: string, inputs: readonly string[]): Recipe 
       platform: "node",
       target: "node24",
       minify: true,
+      // oidc-provider keeps its tokens by the names of classes, and messages show those of errors.
+      keepNames: true,
       legalComments: "none",
       logLevel: "silent",
       // Packages in CommonJS ask for Node's own modules through require.
       banner: {
-        js: 'import{createRequire as rehearsalRequire}from"node:module";const require=rehearsalRequire(import.meta.url);',
+        js: 'import{createRequire as bundledRequire}from"node:module";const require=bundledRequire(import.meta.url);',
       },
     });
   };
-  return { name, version: "1", inputs, make };
+  return { name, version: "2", inputs, make };
 }
 
 /** Solr with everything that it needs. */

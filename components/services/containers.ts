@@ -1,0 +1,56 @@
+import type { ComponentResourceOptions } from "@pulumi/pulumi";
+
+import type { Ask, Recipe } from "../core/contracts.ts";
+import { Service, type ServiceArgs } from "../core/service.ts";
+
+const policyPath = "/run/docker-proxy/policy.json";
+const port = 2375;
+/** Where the containers are that a system starts itself. */
+const apps = "apps";
+
+/**
+ * Docker's API for one client, through a proxy of ours that lets pass what its policy names and rewrites what is made
+ * (docker-proxy/). It holds the engine's socket, so it is root on its machine, and on a swarm's manager root of the
+ * swarm: it is in a network of its own with its client, so that no other workload can even ask.
+ */
+export const containers: Recipe<"containers"> = (p, name, ask) => {
+  const network = `${p.name}-${apps}`;
+  const made = p.run(name, {
+    image: "docker-proxy",
+    tier: "apart",
+    joins: [`${name}-api`],
+    cpu: 0.5,
+    memoryMiB: 192,
+    user: "0:0", // the socket's owner; it has no capability
+    needs: ["container-api"],
+    files: [{ path: policyPath, content: JSON.stringify(policy(ask, p.engine, p.name, network)) }],
+    command: ["docker-proxy", policyPath],
+    ports: { api: { number: port, protocol: "http" } },
+    health: { ready: { command: ["docker-proxy", "health"] }, startSeconds: 60, stopSeconds: 10 },
+    replicas: 1,
+    nodes: { role: "manager" }, // only managers know services
+  });
+  return {
+    engine: p.engine,
+    url: `http://${made.host}:${String(port)}`,
+    joins: [`${name}-api`, ...(ask.may === "run-apps" ? [apps] : [])],
+    network,
+    ready: made.ready,
+  };
+};
+
+/** As docker-proxy/policy.ts reads it. */
+function policy(ask: Ask<"containers">, engine: string, stack: string, network: string): object {
+  if (ask.may === "read") return { may: ask.may };
+  const { may, appsOn, images, memoryMiB, cpu, volumes } = ask;
+  return { may, engine, stack, network, images, constraints: [appsOn], memoryMiB, cpu, volumes };
+}
+
+/** Docker's API, filtered. */
+export class ContainerApi extends Service<"containers"> {
+  static readonly recipe = containers;
+
+  constructor(name: string, args: ServiceArgs<"containers">, opts?: ComponentResourceOptions) {
+    super("ContainerApi", containers, name, args, opts);
+  }
+}

@@ -1,0 +1,149 @@
+import { createHash } from "node:crypto";
+
+import { type ComponentResourceOptions, interpolate, type Output } from "@pulumi/pulumi";
+
+import type { Ask, File, Recipe } from "../core/contracts.ts";
+import { Service, type ServiceArgs } from "../core/service.ts";
+import { toolbox, wishes } from "./recipe.ts";
+
+const folder = "/run/influx";
+const data = "/var/lib/influxdb";
+const user = "app";
+
+/**
+ * One InfluxDB 1.x. `app` may read and write the asked databases and nothing else; the administrator's password stays
+ * with the set-up. A changed retention is applied by the set-up, which runs again for other databases or periods.
+ */
+export const influx: Recipe<"influx"> = (p, name, ask) => {
+  const host = `${name}-1`;
+  const password = p.secret(`${name}-password`);
+  const admin = p.secret(`${name}-admin-password`);
+  const login = curlLogin("app.curl", user, password);
+  const dumped = Object.entries(ask.databases).flatMap(([database, { dump = true }]) => (dump ? [database] : []));
+  const [first] = p.slots(name, { count: 1, order: "one-by-one" }, () => ({
+    ...wishes(ask, "influxdb"),
+    tier: "data",
+    cpu: 1,
+    memoryMiB: 1024,
+    user: "999:999",
+    files: [{ path: `${folder}/influxdb.conf`, content: conf }],
+    command: ["influxd", "-config", `${folder}/influxdb.conf`],
+    ports: { api: { number: 8086, protocol: "http" } },
+    health: { ready: { http: "api", path: "/ping" }, startSeconds: 120, stopSeconds: 30 },
+    disk: {
+      path: data,
+      gib: ask.gib,
+      backup:
+        dumped.length === 0
+          ? { rebuilt: "measured again from now on" }
+          : {
+              files: [login],
+              dump: dumped.map((database) => dump(host, database)).join("\n"),
+              restore: dumped.map((database) => restore(host, database)).join("\n"),
+            },
+    },
+  }));
+  const statements = setup(ask.databases);
+  const made = p.job(`${name}-setup`, {
+    ...toolbox,
+    tier: "data",
+    once: createHash("sha256").update(statements).digest("hex").slice(0, 12),
+    files: [
+      curlLogin("admin.curl", "admin", admin),
+      // In files: a command line can be read by every process of the machine.
+      secretFile("admin.iql", interpolate`CREATE USER "admin" WITH PASSWORD '${admin}' WITH ALL PRIVILEGES`),
+      secretFile("app.iql", interpolate`CREATE USER "${user}" WITH PASSWORD '${password}'`),
+    ],
+    command: ["bash", "-euo", "pipefail", "-c", `at=http://${host}:8086\n${statements}`],
+    seconds: 300,
+    after: first ? [first] : [],
+  });
+  return { host, port: 8086, members: [host], user, password, ready: made.ready };
+};
+
+/** What differs from the built-in defaults. Bodies: a restore writes more than 25 MB at a time. */
+const conf = `reporting-disabled = true
+[meta]
+  dir = "${data}/meta"
+[data]
+  dir = "${data}/data"
+  wal-dir = "${data}/wal"
+[http]
+  auth-enabled = true
+  log-enabled = false
+  max-body-size = 0
+`;
+
+/**
+ * The server answers 200 to a statement that fails, and says so in the body. Without any user it lets exactly one
+ * statement pass: the one that makes an administrator.
+ */
+function setup(databases: Ask<"influx">["databases"]): string {
+  const policies = Object.entries(databases).flatMap(([database, { keep }]) => {
+    const policy = `RETENTION POLICY "keep" ON "${database}" DURATION ${keep} REPLICATION 1 SHARD DURATION 1d DEFAULT`;
+    return [
+      `ask --data-urlencode 'q=CREATE DATABASE "${database}"'`,
+      `tell --data-urlencode 'q=CREATE ${policy}' | grep -q error && ask --data-urlencode 'q=ALTER ${policy}'`,
+      `ask --data-urlencode 'q=GRANT ALL ON "${database}" TO "${user}"'`,
+    ];
+  });
+  return `tell() { curl --silent --show-error --max-time 60 --request POST --config ${folder}/admin.curl "$@" "$at/query"; }
+ask() {
+  answer=$(tell "$@")
+  case $answer in *'"error"'*) echo "InfluxDB: $answer" >&2; exit 1 ;; esac
+}
+users=$(tell --data-urlencode 'q=SHOW USERS')
+case $users in
+  *"create admin user first"*)
+    made=$(curl --silent --show-error --request POST --data-urlencode q@${folder}/admin.iql "$at/query")
+    case $made in *'"error"'*) echo "InfluxDB: the administrator could not be made" >&2; exit 1 ;; esac ;;
+esac
+ask --data-urlencode q@${folder}/app.iql
+${policies.join("\n")}`;
+}
+
+/** JSON loses which numbers are whole, so the fields' types come along; times are text, as jq rounds nanoseconds. */
+function dump(host: string, database: string): string {
+  return `ask() { curl --fail --silent --show-error --get --config ${folder}/app.curl --data-urlencode "db=${database}" --data-urlencode "q=$1" http://${host}:8086/query; }
+{ ask 'SHOW FIELD KEYS' | jq -c .; ask 'SELECT * FROM /.*/ GROUP BY *' | jq -c .; } | gzip | rclone rcat "$TO/partial/${database}.json.gz"
+rclone moveto "$TO/partial/${database}.json.gz" "$TO/$STAMP/${database}.json.gz"`;
+}
+
+/** A backup never overwrites: a database with points is refused. */
+function restore(host: string, database: string): string {
+  return `ask() { curl --fail --silent --show-error --config ${folder}/app.curl "$@"; }
+if ask --get --data-urlencode "db=${database}" --data-urlencode 'q=SHOW SERIES LIMIT 1' http://${host}:8086/query | jq -e '.results[0].series' > /dev/null; then
+  echo "database ${database} has points: restore goes into an empty database only" >&2; exit 1
+fi
+rclone cat "$TO/$AT/${database}.json.gz" | gunzip | jq -rs '${toLines}' |
+  split -l 5000 --filter='curl --fail --silent --show-error --config ${folder}/app.curl --data-binary @- "http://${host}:8086/write?db=${database}&precision=ns"' -`;
+}
+
+/** jq: the two answers of a dump as line protocol. */
+const toLines = `
+def name: gsub("(?<c>[, =])"; "\\\\\\(.c)");
+def ns: capture("^(?<s>[^.Z]+)([.](?<f>[0-9]+))?Z$") | (.s + "Z" | fromdateiso8601 | tostring) + ((.f // "") + "000000000")[0:9];
+([.[0].results[0].series[]? | .name as $m | .values[] | {key: ($m + "\\t" + .[0]), value: .[1]}] | from_entries) as $types |
+.[1].results[0].series[]? | .name as $m | (.tags // {}) as $tags | .columns as $columns |
+($m | name) + ([$tags | to_entries[] | select(.value != "") | "," + (.key | name) + "=" + (.value | name)] | add // "") as $series |
+.values[] | . as $row |
+[range(1; $columns | length) | select($row[.] != null) | $columns[.] as $f | $row[.] as $v |
+  ($f | name) + "=" + (if ($v | type) == "string" then ($v | tojson) elif $types[$m + "\\t" + $f] == "integer" then "\\($v)i" else ($v | tostring) end)] as $fields |
+select($fields | length > 0) | "\\($series) \\($fields | join(",")) \\($row[0] | ns)"`;
+
+function secretFile(file: string, content: Output<string>): File {
+  return { path: `${folder}/${file}`, content, secret: true };
+}
+
+function curlLogin(file: string, name: string, password: Output<string>): File {
+  return secretFile(file, interpolate`user = "${name}:${password}"\n`);
+}
+
+/** InfluxDB 1.x, its databases with their retention, and a user for them. */
+export class Influx extends Service<"influx"> {
+  static readonly recipe = influx;
+
+  constructor(name: string, args: ServiceArgs<"influx">, opts?: ComponentResourceOptions) {
+    super("Influx", influx, name, args, opts);
+  }
+}

@@ -1,0 +1,62 @@
+import { all, type ComponentResourceOptions, output } from "@pulumi/pulumi";
+
+import type { Recipe } from "../core/contracts.ts";
+import { Service, type ServiceArgs } from "../core/service.ts";
+
+const path = "/run/openid/openid.json";
+
+/**
+ * Sign-in by OpenID is never ours to run: a stack names its provider (Keycloak, Cognito, any) under `existing`. In
+ * rehearsal a small provider stands in, with a user `demo`, and `demo-<group>` for each group, under one generated
+ * password. Without either, the check says what is missing.
+ */
+export const oidc: Recipe<"oidc"> = (p, name, ask) => {
+  const issuer = p.publicUrl(name);
+  const clientSecret = p.secret(`${name}-client-secret`);
+  const password = p.secret(`${name}-demo-password`);
+  const clientId = p.name;
+  const users = { demo: [], ...Object.fromEntries(ask.groups.map((group) => [`demo-${group}`, [group]])) };
+  const content = all([clientSecret, password]).apply(([secret, demo]) =>
+    JSON.stringify({
+      issuer,
+      client: { id: clientId, secret, callback: ask.callback },
+      users,
+      password: demo,
+      mailDomain: p.hostname,
+    }),
+  );
+  const made = p.run(name, {
+    image: "openid",
+    tier: "edge",
+    cpu: 0.5,
+    memoryMiB: 256,
+    files: [{ path, content, secret: true }],
+    env: { OPENID_CONFIG: path },
+    rehearsal: { REHEARSAL_ROLE: "openid" },
+    ports: { web: { number: 8080, protocol: "http" } },
+    routes: [{ host: `${name}.${p.hostname}`, path: "/", port: "web" }],
+    health: { ready: { http: "web", path: "/health" }, startSeconds: 60, stopSeconds: 10 },
+    replicas: 1,
+    ...(ask.nodeLabels === undefined ? {} : { nodes: ask.nodeLabels }),
+  });
+  // Called by the application itself, inside: no edge, and no authority that it would have to trust.
+  const inside = `http://${made.host}:8080`;
+  return {
+    issuer,
+    urls: { auth: `${issuer}/auth`, token: `${inside}/token`, keys: `${inside}/jwks`, logout: `${issuer}/session/end` },
+    groupsClaim: "groups",
+    clientId: output(clientId),
+    clientSecret,
+    password,
+    ready: made.ready,
+  };
+};
+
+/** A stand-in OpenID provider, in rehearsal alone. */
+export class OpenId extends Service<"oidc"> {
+  static readonly recipe = oidc;
+
+  constructor(name: string, args: ServiceArgs<"oidc">, opts?: ComponentResourceOptions) {
+    super("OpenId", oidc, name, args, opts);
+  }
+}

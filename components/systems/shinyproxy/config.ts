@@ -1,0 +1,55 @@
+import { z } from "zod";
+
+const app = z.strictObject({
+  title: z.string().min(1),
+  /** A reference, or a key of images.json (`shiny-demo`). No other image can be started. */
+  image: z
+    .string()
+    .regex(/^[\w.-]+(:\d+)?(\/[\w.-]+)*(:[\w.-]+)?(@sha256:[0-9a-f]{64})?$/, "an image reference, as example/app:1"),
+  command: z.array(z.string()).optional(),
+  env: z.record(z.string(), z.string()).default({}),
+  port: z.int().min(1).max(65535).default(3838),
+  /** What each user's container gets at most. */
+  memoryMiB: z.int().min(64).default(1024),
+  cpu: z.number().min(0.1).default(1),
+  /** Who may start it; unset: everyone who has signed in. */
+  groups: z.array(z.string()).optional(),
+  /** Named volumes by the path where the app finds them; on a swarm each node has its own. */
+  volumes: z
+    .record(z.string().startsWith("/", "an absolute path"), z.string().regex(/^[\w.-]+$/, "a volume's name"))
+    .default({}),
+});
+export type App = z.output<typeof app>;
+const period = z.string().regex(/^[1-9]\d*[dw]$/, "days or weeks, as 90d or 12w");
+
+export const shinyproxyConfig = z.strictObject({
+  title: z.string().default("ShinyProxy"),
+  /** What a user may start, by the name that its address has. */
+  apps: z
+    .record(z.string().regex(/^[a-z][a-z0-9-]{0,30}$/, "lower-case letters, digits, hyphens"), app)
+    .refine((apps) => Object.keys(apps).length > 0, { error: "at least one app: {title, image}" }),
+  replicas: z.int().min(1).max(10).default(1),
+  memoryMiB: z.int().min(256).default(2048),
+  /** How long an app runs on without its user's browser. */
+  idleMinutes: z.number().min(0.5).default(5),
+  /** Labels of the nodes for everything but users' apps: on a swarm its managers. */
+  controlNodes: z.record(z.string(), z.string()).default({ role: "manager" }),
+  /** A swarm's constraint for the nodes of users' apps, and of nothing else. */
+  appNodes: z
+    .string()
+    .regex(/^node\.(role|hostname|id|labels\.[\w.-]+)\s*(==|!=)\s*\S+$/, "a constraint, as node.role==worker")
+    .default("node.role==worker"),
+  adminGroups: z.array(z.string()).default(["admins"]),
+  /** The claim that names a user. */
+  userClaim: z.string().default("email"),
+  /** How long usage and machine statistics are kept. */
+  keepUsage: period.default("365d"),
+  keepMetrics: period.default("30d"),
+  influxGib: z.int().min(1).default(20),
+});
+export type ShinyProxyConfig = z.output<typeof shinyproxyConfig>;
+
+/** Every group that the config names. */
+export function groupsOf({ adminGroups, apps }: ShinyProxyConfig): string[] {
+  return [...new Set([...adminGroups, ...Object.values(apps).flatMap(({ groups = [] }) => groups)])].sort();
+}

@@ -1,0 +1,76 @@
+import { all, type Output } from "@pulumi/pulumi";
+import { stringify } from "yaml";
+
+import type { Given, Platform, Slot } from "../../core/contracts.ts";
+import type { ShinyProxyConfig } from "./config.ts";
+import { dashboard } from "./dashboard.ts";
+import { databases, influxUrl } from "./influx.ts";
+
+const folder = "/run/grafana";
+const dashboards = `${folder}/dashboards`;
+
+/** Grafana with its data sources and its dashboard from files: there is nothing to set up by hand. */
+export function grafana(p: Platform, c: ShinyProxyConfig, influx: Given<"influx">): Slot {
+  return {
+    image: "grafana",
+    tier: "data", // where InfluxDB is: a slot of the app network would not reach it
+    cpu: 1,
+    memoryMiB: 512,
+    user: "472:472",
+    // The official image's own start: it passes on `…__FILE` variables and the image's paths.
+    command: ["/run.sh"],
+    files: [
+      { path: `${folder}/admin-password`, content: p.secret("grafana-password"), secret: true },
+      { path: `${folder}/provisioning/datasources/influx.yml`, content: datasources(influx), secret: true },
+      { path: `${folder}/provisioning/dashboards/files.yml`, content: stringify(provider) },
+      { path: `${dashboards}/shinyproxy.json`, content: JSON.stringify(dashboard(c, p.engine), undefined, 1) },
+    ],
+    env: {
+      GF_SECURITY_ADMIN_PASSWORD__FILE: `${folder}/admin-password`, // read at the first start only
+      GF_PATHS_PROVISIONING: `${folder}/provisioning`,
+      GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH: `${dashboards}/shinyproxy.json`,
+      GF_SERVER_ROOT_URL: p.publicUrl("grafana"),
+      GF_ANALYTICS_REPORTING_ENABLED: "false",
+      GF_ANALYTICS_CHECK_FOR_UPDATES: "false",
+      GF_SECURITY_COOKIE_SECURE: "true",
+      GF_USERS_ALLOW_SIGN_UP: "false",
+    },
+    ports: { web: { number: 3000, protocol: "http" } },
+    routes: [{ host: `grafana.${p.hostname}`, path: "/", port: "web", websocket: true, seconds: 300 }],
+    health: { ready: { http: "web", path: "/api/health" }, startSeconds: 120, stopSeconds: 30 },
+    disk: {
+      path: "/var/lib/grafana",
+      gib: 1,
+      backup: {
+        rebuilt: "data sources and the dashboard come from files; dashboards made by hand do not: export them",
+      },
+    },
+    nodes: c.controlNodes,
+    after: [influx],
+  };
+}
+
+const provider = {
+  apiVersion: 1,
+  providers: [
+    { name: "files", type: "file", disableDeletion: true, allowUiUpdates: false, options: { path: dashboards } },
+  ],
+};
+
+function datasources(influx: Given<"influx">): Output<string> {
+  return all([influxUrl(influx), influx.password]).apply(([url, password]) =>
+    stringify({
+      apiVersion: 1,
+      datasources: Object.values(databases).map((database) => ({
+        name: database,
+        uid: database,
+        type: "influxdb",
+        access: "proxy",
+        url,
+        user: influx.user,
+        jsonData: { dbName: database },
+        secureJsonData: { password },
+      })),
+    }),
+  );
+}

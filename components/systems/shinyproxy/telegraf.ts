@@ -1,0 +1,103 @@
+import { all, type Output } from "@pulumi/pulumi";
+
+import type { File, Given, Platform, Workload } from "../../core/contracts.ts";
+import { databases, influxUrl } from "./influx.ts";
+
+const path = "/run/telegraf/telegraf.conf";
+const host = "/hostfs";
+
+const common = {
+  image: "telegraf",
+  tier: "data", // where InfluxDB is; it cannot reach out
+  cpu: 0.5,
+  memoryMiB: 256,
+  user: "65534:65534",
+  command: ["telegraf", "--config", path],
+  ports: { health: { number: 8080, protocol: "http" } },
+  health: { ready: { http: "health", path: "/" }, startSeconds: 60, stopSeconds: 15 },
+} as const;
+
+/** Services, tasks and events, once: a swarm's are the same seen from any manager, and two would count them twice. */
+export function clusterTelegraf(
+  influx: Given<"influx">,
+  reader: Given<"containers">,
+  nodes: Workload["nodes"],
+): Workload {
+  const inputs = `[agent]
+  omit_hostname = true
+[[inputs.docker]]
+  endpoint = "${reader.url.replace("http:", "tcp:")}"
+  timeout = "15s"
+  interval = "15s"
+  gather_services = ${String(reader.engine === "swarm")}
+  perdevice_include = []
+  total_include = ["cpu", "network"]
+[[inputs.http]]
+  urls = ["${reader.url}/events/recent?seconds=60"]
+  name_override = "docker_event"
+  data_format = "json"
+  tag_keys = ["type", "action", "scope"]
+  json_string_fields = ["name", "id"]
+  json_time_key = "time"
+  json_time_format = "unix_ns"
+`;
+  return {
+    ...common,
+    joins: reader.joins,
+    files: [conf(influx, inputs)],
+    replicas: 1,
+    ...(nodes === undefined ? {} : { nodes }),
+    after: [influx, reader],
+  };
+}
+
+/**
+ * Load, memory and disks of each node, workers included: the one thing beside users' apps that runs there. It reads the
+ * machine's files as nobody, without a capability and without the engine's socket.
+ */
+export function nodeTelegraf(p: Platform, influx: Given<"influx">): Workload {
+  const inputs = `[agent]
+  hostname = "\${NODE_NAME}"
+[[inputs.cpu]]
+  percpu = false
+[[inputs.mem]]
+[[inputs.swap]]
+[[inputs.system]]
+[[inputs.processes]]
+[[inputs.diskio]]
+[[inputs.disk]]
+  ignore_fs = ["tmpfs", "devtmpfs", "devfs", "iso9660", "overlay", "aufs", "squashfs", "nsfs"]
+`;
+  return {
+    ...common,
+    needs: ["shared-folders"],
+    mounts: [{ folder: "/", path: host, readOnly: true }],
+    files: [conf(influx, inputs)],
+    env: {
+      HOST_ETC: `${host}/etc`,
+      HOST_PROC: `${host}/proc`,
+      HOST_SYS: `${host}/sys`,
+      HOST_MOUNT_PREFIX: host,
+      // A swarm fills this in for each task; elsewhere the machine's own file says it.
+      NODE_NAME: p.engine === "swarm" ? "{{.Node.Hostname}}" : "",
+    },
+    prepare: `NODE_NAME="\${NODE_NAME:-$(cat ${host}/etc/hostname)}"; export NODE_NAME`,
+    replicas: "each-node",
+    after: [influx],
+  };
+}
+
+function conf(influx: Given<"influx">, inputs: string): File {
+  const content: Output<string> = all([influxUrl(influx), influx.password]).apply(
+    ([url, password]) => `${inputs}[[outputs.influxdb]]
+  urls = ["${url}"]
+  database = "${databases.metrics}"
+  skip_database_creation = true
+  username = "${influx.user}"
+  password = "${password}"
+[[outputs.health]]
+  service_address = "http://:8080"
+`,
+  );
+  return { path, content, secret: true };
+}

@@ -1,0 +1,60 @@
+import http from "node:http";
+
+import { isObject, type Json } from "./json.ts";
+import { Refusal } from "./refusal.ts";
+
+/** The real engine behind this proxy. */
+export class Engine {
+  readonly #socket: string;
+
+  constructor(socket: string) {
+    this.#socket = socket;
+  }
+
+  /** Sends a request and hands the answer back as it comes; `body` is all of it. */
+  open(
+    method: string,
+    path: string,
+    headers: http.OutgoingHttpHeaders = {},
+    body?: string,
+  ): Promise<http.IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      const request = http.request(
+        { socketPath: this.#socket, method, path, headers: { host: "docker", ...headers } },
+        resolve,
+      );
+      request.on("error", () => {
+        reject(new Refusal("the Docker engine does not answer", 502));
+      });
+      request.end(body);
+    });
+  }
+
+  /** A whole JSON answer. */
+  async json(path: string): Promise<{ status: number; body: unknown }> {
+    const answer = await this.open("GET", path);
+    const text = await whole(answer);
+    try {
+      return { status: answer.statusCode ?? 502, body: JSON.parse(text) as unknown };
+    } catch {
+      return { status: answer.statusCode ?? 502, body: { message: text } };
+    }
+  }
+
+  /** What is at `path`, or undefined. */
+  async find(path: string): Promise<Json | undefined> {
+    const { status, body } = await this.json(path);
+    return status === 200 && isObject(body) ? body : undefined;
+  }
+}
+
+export async function whole(stream: http.IncomingMessage, most = 64 * 1024 * 1024): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > most) throw new Refusal("the body is too large", 413);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}

@@ -1,0 +1,79 @@
+import { type Engine, whole } from "./engine.ts";
+import { isObject, object, text } from "./json.ts";
+import { Refusal } from "./refusal.ts";
+
+const id = "[A-Za-z0-9][A-Za-z0-9_.-]*";
+/** What may be read, and what is done with the answer. `stream`: passed on as it comes. */
+const readable: readonly (readonly [RegExp, "stream" | "json"])[] = [
+  [/^\/_ping$/, "stream"],
+  [/^\/(version|info|events)$/, "stream"],
+  [/^\/(containers\/json|services|tasks|nodes|networks)$/, "json"],
+  [new RegExp(`^/containers/${id}/json$`), "json"],
+  [new RegExp(`^/containers/${id}/stats$`), "stream"],
+  [new RegExp(`^/(services|tasks|nodes|networks)/${id}$`), "json"],
+];
+
+/** How the policy `read` answers a path. @throws Refusal */
+export function readableAs(method: string, path: string): "stream" | "json" {
+  if (method !== "GET" && method !== "HEAD")
+    throw new Refusal(`${method} ${path} is not allowed: this proxy only reads`);
+  const found = readable.find(([pattern]) => pattern.test(path));
+  if (found === undefined)
+    throw new Refusal(
+      `${method} ${path} is not allowed: it reads containers, services, tasks, nodes, networks and events`,
+    );
+  return found[1];
+}
+
+/** Without the values of environment variables: older images have passwords there. */
+export function withoutValues(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutValues);
+  if (!isObject(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => [
+      key,
+      key === "Env" && Array.isArray(inner)
+        ? inner.map((pair) => `${String(pair).split("=")[0] ?? ""}=`)
+        : withoutValues(inner),
+    ]),
+  );
+}
+
+/** One event, flat, as Telegraf's JSON parser takes it. */
+export interface Event {
+  readonly type: string;
+  readonly action: string;
+  readonly scope: string;
+  readonly name: string;
+  readonly id: string;
+  /** Nanoseconds since 1970, as text: Telegraf would round a number. */
+  readonly time: string;
+}
+
+/**
+ * The engine's events of the last `seconds`, swarm-wide on a manager: Telegraf has no input for them, and polls this.
+ * Stateless: an event that is asked for twice has the same series and time in InfluxDB, and is written over.
+ */
+export async function recentEvents(engine: Engine, seconds: number, now = Date.now()): Promise<Event[]> {
+  const [since, until] = [now / 1000 - seconds, now / 1000].map((at) => at.toFixed(3));
+  const filters = encodeURIComponent(JSON.stringify({ type: ["container", "service", "node"] }));
+  const answer = await engine.open("GET", `/events?since=${since ?? ""}&until=${until ?? ""}&filters=${filters}`);
+  return (await whole(answer)).split("\n").flatMap((line) => (line === "" ? [] : event(JSON.parse(line))));
+}
+
+function event(found: unknown): Event[] {
+  const { Type, Action, Actor, timeNano, scope } = object(found, "event");
+  const { ID, Attributes } = object(Actor, "Actor");
+  // Health checks and their shells are most of an engine's events, and no news.
+  if (typeof Type !== "string" || typeof Action !== "string" || Action.startsWith("exec_")) return [];
+  return [
+    {
+      type: Type,
+      action: Action.split(":")[0] ?? "",
+      scope: text(scope) ?? "local",
+      name: text(object(Attributes, "Attributes").name) ?? "",
+      id: text(ID) ?? "",
+      time: String(timeNano),
+    },
+  ];
+}

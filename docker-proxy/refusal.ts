@@ -1,0 +1,10 @@
+/** What the client is told, as Docker tells it: a status and one sentence. */
+export class Refusal extends Error {
+  override readonly name = "Refusal";
+  readonly status: number;
+
+  constructor(message: string, status = 403) {
+    super(message);
+    this.status = status;
+  }
+}

@@ -1,0 +1,99 @@
+import * as app from "./app.ts";
+import { type Json, list, object, only, text } from "./json.ts";
+import type { AppsPolicy } from "./policy.ts";
+
+/**
+ * The service that a swarm is asked for in the place of the asked one: one replica on the apps' nodes and network,
+ * unprivileged, limited, labelled. What is not listed here is refused.
+ * @throws Refusal
+ */
+export function service(asked: Json, policy: AppsPolicy): Json {
+  only(asked, "service", [
+    "Name",
+    "Labels",
+    "TaskTemplate",
+    "Mode",
+    "UpdateConfig",
+    "RollbackConfig",
+    "Networks",
+    "EndpointSpec",
+  ]);
+  const task = object(asked.TaskTemplate, "TaskTemplate");
+  // Whatever Placement says is replaced.
+  only(task, "TaskTemplate", [
+    "ContainerSpec",
+    "Resources",
+    "RestartPolicy",
+    "Placement",
+    "Networks",
+    "ForceUpdate",
+    "Runtime",
+    "LogDriver",
+  ]);
+  const spec = object(task.ContainerSpec, "ContainerSpec");
+  only(spec, "ContainerSpec", [
+    "Image",
+    "Labels",
+    "Command",
+    "Args",
+    "Env",
+    "Hostname",
+    "User",
+    "Dir",
+    "DNSConfig",
+    "Mounts",
+    "StopGracePeriod",
+    "StopSignal",
+    "Init",
+    "Isolation",
+  ]);
+  only(object(spec.DNSConfig, "DNSConfig"), "DNSConfig", []);
+  only(object(asked.Mode, "Mode"), "Mode", ["Replicated"]);
+  only(object(asked.EndpointSpec, "EndpointSpec"), "EndpointSpec", ["Mode"]);
+  const attached = [...list(asked.Networks, "Networks"), ...list(task.Networks, "TaskTemplate.Networks")];
+  app.networks(
+    attached.map((entry) => text(object(entry, "Networks").Target)),
+    policy,
+  );
+  const limits = object(object(task.Resources, "Resources").Limits, "Limits");
+  const reserved = object(object(task.Resources, "Resources").Reservations, "Reservations");
+  only(limits, "Limits", ["NanoCPUs", "MemoryBytes", "Pids"]);
+  only(reserved, "Reservations", ["NanoCPUs", "MemoryBytes"]);
+  return {
+    Name: asked.Name,
+    Labels: app.labels(asked.Labels, policy),
+    TaskTemplate: {
+      ContainerSpec: {
+        ...pick(spec, ["Command", "Args", "Env", "Hostname", "User", "Dir", "StopGracePeriod", "StopSignal"]),
+        Image: app.image(spec.Image, policy),
+        Labels: app.labels(spec.Labels, policy),
+        Mounts: app.mounts(spec.Mounts, policy),
+        Init: true,
+      },
+      Resources: {
+        Limits: {
+          NanoCPUs: app.nanoCpus(limits.NanoCPUs, policy),
+          MemoryBytes: app.memory(limits.MemoryBytes, policy),
+          Pids: 1024,
+        },
+        Reservations: {
+          ...(reserved.NanoCPUs === undefined ? {} : { NanoCPUs: app.nanoCpus(reserved.NanoCPUs, policy) }),
+          ...(reserved.MemoryBytes === undefined ? {} : { MemoryBytes: app.memory(reserved.MemoryBytes, policy) }),
+        },
+      },
+      ...pick(task, ["RestartPolicy", "ForceUpdate"]),
+      LogDriver: { Name: "json-file", Options: { "max-size": "10m", "max-file": "3" } },
+      Placement: { Constraints: [...policy.constraints] },
+      Networks: [{ Target: policy.network }],
+    },
+    Mode: { Replicated: { Replicas: 1 } },
+    // Reached by its container's id: no virtual address, no port.
+    EndpointSpec: { Mode: "dnsrr" },
+  };
+}
+
+export function pick(from: Json, keys: readonly string[]): Json {
+  return Object.fromEntries(
+    keys.flatMap((key) => (from[key] === undefined || from[key] === null ? [] : [[key, from[key]]])),
+  );
+}

@@ -1,0 +1,546 @@
+/** The Docker API proxy before a fake engine: every rule of both policies. */
+import { mkdtempSync, rmSync } from "node:fs";
+import http from "node:http";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { afterEach, describe, expect, test } from "@jest/globals";
+
+import { container } from "../../docker-proxy/container.ts";
+import { Engine } from "../../docker-proxy/engine.ts";
+import { appLabel, type AppsPolicy, type Policy } from "../../docker-proxy/policy.ts";
+import { proxy } from "../../docker-proxy/server.ts";
+import { service } from "../../docker-proxy/service.ts";
+
+const policy: AppsPolicy = {
+  may: "run-apps",
+  engine: "swarm",
+  stack: "shiny",
+  network: "shiny-apps",
+  images: ["example/demo:1"],
+  constraints: ["node.role==worker"],
+  memoryMiB: 512,
+  cpu: 1,
+  volumes: ["reports"],
+};
+const onDocker: AppsPolicy = { ...policy, engine: "docker" };
+const mine = { [appLabel]: "shiny" };
+const theirs = { [appLabel]: "other" };
+
+const ends: (() => void)[] = [];
+afterEach(() => {
+  for (const end of ends.splice(0)) end();
+});
+
+interface Seen {
+  method: string;
+  url: string;
+  body: string;
+}
+
+/** An engine that answers from a table of paths, and a proxy before it. */
+async function given(
+  by: Policy,
+  answers: Record<string, unknown> = {},
+): Promise<{ seen: Seen[]; port: number; ask: Ask }> {
+  const folder = mkdtempSync(join(tmpdir(), "docker-proxy-"));
+  const seen: Seen[] = [];
+  const engine = http.createServer((request, response) => {
+    let body = "";
+    request.on("data", (chunk: Buffer) => (body += chunk.toString()));
+    request.on("end", () => {
+      const { method = "", url = "" } = request;
+      seen.push({ method, url, body });
+      const path = url.replace(/^\/v1\.\d+/, "").replace(/\?.*/, "");
+      const found = answers[path] ?? answers[`${method} ${path}`];
+      response
+        .writeHead(found === undefined ? 404 : 200)
+        .end(typeof found === "string" ? found : JSON.stringify(found ?? { message: "no such thing" }));
+    });
+  });
+  const socket = join(folder, "docker.sock");
+  await new Promise<void>((resolve) => engine.listen(socket, resolve));
+  const server = proxy(by, new Engine(socket));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  ends.push(() => {
+    server.closeAllConnections();
+    server.close();
+    engine.close();
+    rmSync(folder, { recursive: true });
+  });
+  const address = server.address();
+  const port = address !== null && typeof address === "object" ? address.port : 0;
+  const ask: Ask = async (method, path, body) => {
+    const answer = await fetch(`http://127.0.0.1:${String(port)}${path}`, {
+      method,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await answer.text();
+    return { status: answer.status, body: text === "" ? undefined : (JSON.parse(text) as unknown) };
+  };
+  return { seen, port, ask };
+}
+type Ask = (method: string, path: string, body?: unknown) => Promise<{ status: number; body: unknown }>;
+
+describe("a swarm's service", () => {
+  /** What ShinyProxy sends, with the client's empty values. */
+  const asked = {
+    Name: "sp-service-1-0",
+    Labels: null,
+    Networks: [{ Target: "shiny-apps" }],
+    TaskTemplate: {
+      ContainerSpec: {
+        Image: "example/demo:1",
+        Labels: { "openanalytics.eu/sp-proxy-id": "1" },
+        Command: ["R", "-e", "app()"],
+        Env: ["SHINYPROXY_USERNAME=jane"],
+        DNSConfig: { Nameservers: null },
+        Mounts: null,
+        Secrets: [],
+      },
+      Resources: { Limits: { MemoryBytes: 128 * 1024 * 1024 }, Reservations: {} },
+    },
+  };
+
+  test("comes out on the apps' nodes and network, limited and labelled", () => {
+    expect(service(asked, policy)).toEqual({
+      Name: "sp-service-1-0",
+      Labels: mine,
+      TaskTemplate: {
+        ContainerSpec: {
+          Image: "example/demo:1",
+          Labels: { ...mine, "openanalytics.eu/sp-proxy-id": "1" },
+          Command: ["R", "-e", "app()"],
+          Env: ["SHINYPROXY_USERNAME=jane"],
+          Mounts: [],
+          Init: true,
+        },
+        Resources: { Limits: { NanoCPUs: 1e9, MemoryBytes: 128 * 1024 * 1024, Pids: 1024 }, Reservations: {} },
+        LogDriver: { Name: "json-file", Options: { "max-size": "10m", "max-file": "3" } },
+        Placement: { Constraints: ["node.role==worker"] },
+        Networks: [{ Target: "shiny-apps" }],
+      },
+      Mode: { Replicated: { Replicas: 1 } },
+      EndpointSpec: { Mode: "dnsrr" },
+    });
+  });
+
+  const withTask = (more: object) => ({ ...asked, TaskTemplate: { ...asked.TaskTemplate, ...more } });
+  const withSpec = (more: object) => withTask({ ContainerSpec: { ...asked.TaskTemplate.ContainerSpec, ...more } });
+
+  test("whatever placement, size or count is asked", () => {
+    const made = service(
+      {
+        ...withTask({
+          Placement: { Constraints: ["node.role==manager"], Platforms: [] },
+          Resources: { Limits: { MemoryBytes: 64e9, NanoCPUs: 64e9 }, Reservations: { MemoryBytes: 64e9 } },
+        }),
+        Labels: { [appLabel]: "other", "com.docker.stack.namespace": "x" },
+        Mode: { Replicated: { Replicas: 50 } },
+      },
+      policy,
+    );
+    const most = { NanoCPUs: 1e9, MemoryBytes: 512 * 1024 * 1024 };
+    expect(made).toMatchObject({
+      Labels: mine,
+      TaskTemplate: {
+        Placement: { Constraints: ["node.role==worker"] },
+        Resources: { Limits: most, Reservations: { MemoryBytes: most.MemoryBytes } },
+      },
+      Mode: { Replicated: { Replicas: 1 } },
+    });
+    expect(made.Labels).toEqual(mine);
+  });
+
+  test.each<[string, object, string]>([
+    [
+      "another image",
+      withSpec({ Image: "busybox" }),
+      "image busybox is not one of the configured apps': example/demo:1",
+    ],
+    [
+      "the host's files",
+      withSpec({ Mounts: [{ Type: "bind", Source: "/", Target: "/host" }] }),
+      "mount / is not allowed: volumes are reports",
+    ],
+    [
+      "a volume that is not listed",
+      withSpec({ Mounts: [{ Type: "volume", Source: "db", Target: "/db" }] }),
+      "mount db is not allowed: volumes are reports",
+    ],
+    [
+      "a volume with a driver's options",
+      withSpec({ Mounts: [{ Type: "npipe", Source: "reports", Target: "/x" }] }),
+      "mount reports is not allowed: volumes are reports",
+    ],
+    [
+      "capabilities",
+      withSpec({ CapabilityAdd: ["SYS_ADMIN"] }),
+      "ContainerSpec.CapabilityAdd is not allowed: apps are started without it",
+    ],
+    [
+      "privileges",
+      withSpec({ Privileges: { SELinuxContext: { Disable: true } } }),
+      "ContainerSpec.Privileges is not allowed: apps are started without it",
+    ],
+    [
+      "a secret",
+      withSpec({ Secrets: [{ SecretID: "1" }] }),
+      "ContainerSpec.Secrets is not allowed: apps are started without it",
+    ],
+    [
+      "a config",
+      withSpec({ Configs: [{ ConfigID: "1" }] }),
+      "ContainerSpec.Configs is not allowed: apps are started without it",
+    ],
+    [
+      "a name server",
+      withSpec({ DNSConfig: { Nameservers: ["192.0.2.1"] } }),
+      "DNSConfig.Nameservers is not allowed: apps are started without it",
+    ],
+    [
+      "the host's network",
+      { ...asked, Networks: [{ Target: "host" }] },
+      "network host is not the apps' own, shiny-apps",
+    ],
+    [
+      "the data network beside",
+      withTask({ Networks: [{ Target: "shiny-apps" }, { Target: "shiny-data" }] }),
+      "network shiny-data is not the apps' own, shiny-apps",
+    ],
+    [
+      "a published port",
+      { ...asked, EndpointSpec: { Ports: [{ TargetPort: 80 }] } },
+      "EndpointSpec.Ports is not allowed: apps are started without it",
+    ],
+    [
+      "one on each node",
+      { ...asked, Mode: { Global: { x: 1 } } },
+      "Mode.Global is not allowed: apps are started without it",
+    ],
+    [
+      "a plugin",
+      withTask({ PluginSpec: { Name: "x" } }),
+      "TaskTemplate.PluginSpec is not allowed: apps are started without it",
+    ],
+  ])("%s is refused", (_, wrong, message) => {
+    expect(() => service({ ...wrong }, policy)).toThrow(message);
+  });
+});
+
+describe("a container", () => {
+  const asked = {
+    Image: "example/demo:1",
+    Cmd: null,
+    ExposedPorts: {},
+    Env: ["A=b"],
+    Labels: { x: "y" },
+    HostConfig: {
+      Memory: 128 * 1024 * 1024,
+      CpuPeriod: 100000,
+      CpuQuota: 50000,
+      NetworkMode: "shiny-apps",
+      Privileged: false,
+      PortBindings: {},
+    },
+  };
+  const withHost = (more: object) => ({ ...asked, HostConfig: { ...asked.HostConfig, ...more } });
+
+  test("comes out on the apps' network, limited, labelled, without new privileges", () => {
+    expect(container(asked, onDocker)).toEqual({
+      Image: "example/demo:1",
+      Env: ["A=b"],
+      Labels: { ...mine, x: "y" },
+      HostConfig: {
+        Memory: 128 * 1024 * 1024,
+        MemorySwap: 128 * 1024 * 1024,
+        NanoCpus: 5e8,
+        PidsLimit: 1024,
+        NetworkMode: "shiny-apps",
+        Mounts: [],
+        SecurityOpt: ["no-new-privileges:true"],
+        Init: true,
+        LogConfig: { Type: "json-file", Config: { "max-size": "10m", "max-file": "3" } },
+      },
+    });
+  });
+
+  test("at most the policy's size, and never none; a listed volume is mounted", () => {
+    const made = container({ ...asked, HostConfig: { Memory: 64e9, Binds: ["reports:/reports:ro"] } }, onDocker);
+    expect(made.HostConfig).toMatchObject({
+      Memory: 512 * 1024 * 1024,
+      NanoCpus: 1e9,
+      NetworkMode: "shiny-apps",
+      Mounts: [{ Type: "volume", Source: "reports", Target: "/reports", ReadOnly: true }],
+    });
+  });
+
+  test.each<[string, object, string]>([
+    ["privileged", withHost({ Privileged: true }), "HostConfig.Privileged is not allowed"],
+    ["capabilities", withHost({ CapAdd: ["ALL"] }), "HostConfig.CapAdd is not allowed"],
+    ["a device", withHost({ Devices: [{ PathOnHost: "/dev/sda" }] }), "HostConfig.Devices is not allowed"],
+    ["a GPU", withHost({ DeviceRequests: [{ Count: -1 }] }), "HostConfig.DeviceRequests is not allowed"],
+    ["the host's processes", withHost({ PidMode: "host" }), "HostConfig.PidMode is not allowed"],
+    ["the host's IPC", withHost({ IpcMode: "host" }), "HostConfig.IpcMode is not allowed"],
+    ["the host's users", withHost({ UsernsMode: "host" }), "HostConfig.UsernsMode is not allowed"],
+    ["no seccomp", withHost({ SecurityOpt: ["seccomp=unconfined"] }), "HostConfig.SecurityOpt is not allowed"],
+    ["another container's volumes", withHost({ VolumesFrom: ["db"] }), "HostConfig.VolumesFrom is not allowed"],
+    ["another runtime", withHost({ Runtime: "other" }), "HostConfig.Runtime is not allowed"],
+    ["another cgroup", withHost({ CgroupParent: "/" }), "HostConfig.CgroupParent is not allowed"],
+    ["a sysctl", withHost({ Sysctls: { "net.ipv4.ip_forward": "1" } }), "HostConfig.Sysctls is not allowed"],
+    [
+      "a published port",
+      withHost({ PortBindings: { "80/tcp": [{ HostPort: "80" }] } }),
+      "HostConfig.PortBindings is not allowed",
+    ],
+    ["the socket", withHost({ Binds: ["/var/run/docker.sock:/s"] }), "mount /var/run/docker.sock is not allowed"],
+    [
+      "a mount of the host",
+      withHost({ Mounts: [{ Type: "bind", Source: "/etc", Target: "/x" }] }),
+      "mount /etc is not allowed",
+    ],
+    ["the host's network", withHost({ NetworkMode: "host" }), "network host is not the apps' own"],
+    [
+      "another container's network",
+      withHost({ NetworkMode: "container:db" }),
+      "network container:db is not the apps' own",
+    ],
+    [
+      "a second network",
+      { ...asked, NetworkingConfig: { EndpointsConfig: { data: {} } } },
+      "network data is not the apps' own",
+    ],
+    ["another image", { ...asked, Image: "busybox" }, "image busybox is not one"],
+    [
+      "an anonymous volume",
+      { ...asked, Volumes: { "/x": {} }, MacAddress: "02:00" },
+      "container.MacAddress is not allowed",
+    ],
+  ])("%s is refused", (_, wrong, message) => {
+    expect(() => container({ ...wrong }, onDocker)).toThrow(message);
+  });
+});
+
+describe("run-apps on a swarm", () => {
+  const services = [
+    { ID: "s1", Spec: { Name: "one", Labels: mine } },
+    { ID: "s2", Spec: { Name: "two", Labels: theirs } },
+    { ID: "s3", Spec: { Name: "three" } },
+  ];
+  const task = (id: string, labels: object) => ({ ID: id, Spec: { ContainerSpec: { Labels: labels } } });
+  const answers = {
+    "/services": services,
+    "/services/s1": services[0],
+    "/services/s2": services[1],
+    "/services/s1/update": {},
+    "/tasks": [task("t1", mine), task("t2", theirs)],
+    "/tasks/t1": task("t1", mine),
+    "/tasks/t2": task("t2", theirs),
+    "/swarm": { ID: "swarm", JoinTokens: { Worker: "SWMTKN-1", Manager: "SWMTKN-2" } },
+    "/services/create": { ID: "s4" },
+  };
+
+  test("sees its own services and tasks, and the swarm without its tokens", async () => {
+    const { ask } = await given(policy, answers);
+    expect((await ask("GET", "/v1.41/services")).body).toEqual([services[0]]);
+    expect((await ask("GET", "/tasks?filters=%7B%7D")).body).toEqual([task("t1", mine)]);
+    expect((await ask("GET", "/services/s1")).status).toBe(200);
+    expect((await ask("GET", "/services/s2")).status).toBe(404);
+    expect((await ask("GET", "/tasks/t2")).status).toBe(404);
+    expect((await ask("GET", "/swarm")).body).toEqual({ ID: "swarm", JoinTokens: { Worker: "", Manager: "" } });
+  });
+
+  test("creates and updates the rewritten service, and removes its own alone", async () => {
+    const { ask, seen } = await given(policy, answers);
+    const body = {
+      Name: "x",
+      TaskTemplate: { ContainerSpec: { Image: "example/demo:1" }, Placement: { Constraints: ["node.role==manager"] } },
+    };
+    expect(await ask("POST", "/v1.41/services/create", body)).toMatchObject({ status: 200, body: { ID: "s4" } });
+    expect(JSON.parse(seen[0]?.body ?? "")).toMatchObject({
+      Labels: mine,
+      TaskTemplate: { Placement: { Constraints: ["node.role==worker"] } },
+    });
+    expect((await ask("POST", "/services/s1/update?version=7&rollback=previous", body)).status).toBe(200);
+    expect(seen.at(-1)).toMatchObject({ url: "/services/s1/update?version=7" });
+    expect(JSON.parse(seen.at(-1)?.body ?? "")).toMatchObject({
+      TaskTemplate: { Placement: { Constraints: ["node.role==worker"] } },
+    });
+    const before = seen.length;
+    expect((await ask("DELETE", "/services/s2")).status).toBe(404);
+    expect((await ask("POST", "/services/s2/update?version=1", body)).status).toBe(404);
+    expect(seen.slice(before).map(({ method }) => method)).toEqual(["GET", "GET"]);
+  });
+
+  test.each([
+    ["GET", "/secrets"],
+    ["GET", "/configs"],
+    ["GET", "/nodes"],
+    ["POST", "/swarm/leave"],
+    ["POST", "/swarm/update"],
+    ["GET", "/swarm/unlockkey"],
+    ["POST", "/nodes/n1/update"],
+    ["POST", "/containers/create"],
+    ["POST", "/containers/c1/exec"],
+    ["POST", "/containers/c1/attach"],
+    ["PUT", "/containers/c1/archive"],
+    ["POST", "/build"],
+    ["POST", "/volumes/create"],
+    ["GET", "/images/json"],
+    ["POST", "/session"],
+    ["GET", "/"],
+  ])("%s %s is refused, and nothing reaches the engine", async (method, path) => {
+    const { ask, seen } = await given(policy, answers);
+    const { status, body } = await ask(method, path, method === "GET" ? undefined : {});
+    expect({ status, body }).toEqual({
+      status: 403,
+      body: { message: `${method} ${path} is not allowed: this proxy runs users' apps and nothing else` },
+    });
+    expect(seen).toEqual([]);
+  });
+
+  test.each(["/services/s1%2f..%2fs2", "//services/s2", "/services/../secrets"])(
+    "a path that an engine might read otherwise: %s",
+    async (path) => {
+      const { port, seen } = await given(policy, answers);
+      const answer = await raw(port, `GET ${path} HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n`);
+      expect(answer).toMatch(/^HTTP\/1.1 (400|403)/);
+      expect(seen).toEqual([]);
+    },
+  );
+
+  test("a connection is not handed over", async () => {
+    const { port, seen } = await given(policy, answers);
+    const answer = await raw(
+      port,
+      "POST /containers/c1/attach HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n",
+    );
+    expect(answer).toMatch(/^HTTP\/1.1 403/);
+    expect(seen).toEqual([]);
+  });
+});
+
+describe("run-apps on one engine", () => {
+  const answers = {
+    "/containers/json": [{ Id: "c1", Labels: mine }, { Id: "c2", Labels: theirs }, { Id: "c3" }],
+    "/containers/c1/json": { Id: "c1-full", Config: { Labels: mine, Hostname: "c1" } },
+    "/containers/c1-full/json": { Id: "c1-full", Config: { Labels: mine, Hostname: "c1" } },
+    "/containers/db/json": { Id: "db-full", Config: { Labels: {} } },
+    "/containers/create": { Id: "c4" },
+    "/containers/c1-full/start": "",
+    "/networks/shiny-apps/disconnect": "",
+    "DELETE /containers/c1-full": "",
+    "/images/example/demo:1/json": { Id: "i1" },
+    "/images/create": "",
+  };
+
+  test("an app's life", async () => {
+    const { ask, seen } = await given(onDocker, answers);
+    expect((await ask("GET", "/images/example/demo:1/json")).status).toBe(200);
+    expect((await ask("POST", "/images/create?fromImage=example%2Fdemo&tag=1")).status).toBe(200);
+    expect(seen.at(-1)?.url).toBe("/images/create?fromImage=example%2Fdemo%3A1");
+    expect((await ask("POST", "/containers/create?name=sp-1&platform=x", { Image: "example/demo:1" })).status).toBe(
+      200,
+    );
+    expect(seen.at(-1)?.url).toBe("/containers/create?name=sp-1");
+    expect((await ask("POST", "/containers/c1/start")).status).toBe(200);
+    expect(seen.at(-1)?.url).toBe("/containers/c1-full/start");
+    expect((await ask("GET", "/containers/c1/json")).body).toMatchObject({ Config: { Hostname: "c1" } });
+    expect((await ask("GET", "/containers/json?all=1")).body).toEqual([{ Id: "c1", Labels: mine }]);
+    expect((await ask("POST", "/networks/shiny-apps/disconnect", { Container: "c1" })).status).toBe(200);
+    expect((await ask("DELETE", "/containers/c1?force=1")).status).toBe(200);
+    expect(seen.at(-1)?.url).toBe("/containers/c1-full?force=1");
+  });
+
+  test.each([
+    ["GET", "/containers/db/json", undefined, 404],
+    ["GET", "/containers/db/logs", undefined, 404],
+    ["POST", "/containers/db/stop", undefined, 404],
+    ["DELETE", "/containers/db", undefined, 404],
+    ["POST", "/networks/shiny-data/disconnect", { Container: "db" }, 404],
+    ["POST", "/networks/shiny-data/connect", { Container: "c1" }, 403],
+    ["GET", "/images/busybox/json", undefined, 403],
+    ["POST", "/images/create?fromImage=busybox", undefined, 403],
+    ["POST", "/images/create?fromSrc=http://x&fromImage=example/demo:1", undefined, 403],
+    ["POST", "/services/create", {}, 403],
+    ["GET", "/swarm", undefined, 403],
+    ["POST", "/containers/c1/update", {}, 403],
+    ["POST", "/containers/c1/exec", {}, 403],
+  ])("%s %s is refused", async (method, path, body, status) => {
+    const { ask, seen } = await given(onDocker, answers);
+    expect((await ask(method, path, body)).status).toBe(status);
+    expect(seen.filter(({ method: used }) => used !== "GET")).toEqual([]);
+  });
+});
+
+describe("read", () => {
+  const answers = {
+    "/containers/json": [{ Id: "c1" }],
+    "/containers/c1/json": { Id: "c1", Config: { Env: ["PASSWORD=secret", "A"] } },
+    "/services": [{ ID: "s1", Spec: { TaskTemplate: { ContainerSpec: { Env: ["PASSWORD=secret"] } } } }],
+    "/containers/c1/stats": { cpu: 1 },
+    "/info": { ID: "x" },
+    "/events": [
+      {
+        Type: "service",
+        Action: "create",
+        scope: "swarm",
+        timeNano: 1000,
+        Actor: { ID: "s1", Attributes: { name: "web" } },
+      },
+      { Type: "container", Action: "exec_start: sh", scope: "local", timeNano: 2000, Actor: { ID: "c1" } },
+    ]
+      .map((event) => JSON.stringify(event))
+      .join("\n"),
+  };
+  const may: Policy = { may: "read" };
+
+  test("everything that Telegraf asks for, without values of the environment", async () => {
+    const { ask } = await given(may, answers);
+    for (const path of ["/info", "/containers/json?limit=1", "/containers/c1/stats?stream=0"])
+      expect((await ask("GET", path)).status).toBe(200);
+    expect((await ask("GET", "/v1.41/containers/c1/json")).body).toEqual({
+      Id: "c1",
+      Config: { Env: ["PASSWORD=", "A="] },
+    });
+    expect(JSON.stringify((await ask("GET", "/services")).body)).not.toContain("secret");
+  });
+
+  test("events of the last minute, flat, without health checks", async () => {
+    const { ask, seen } = await given(may, answers);
+    expect((await ask("GET", "/events/recent?seconds=60")).body).toEqual([
+      { type: "service", action: "create", scope: "swarm", name: "web", id: "s1", time: "1000" },
+    ]);
+    const query = new URLSearchParams(seen[0]?.url.split("?")[1]);
+    expect(Number(query.get("until")) - Number(query.get("since"))).toBeCloseTo(60);
+  });
+
+  test.each([
+    ["POST", "/containers/create"],
+    ["DELETE", "/services/s1"],
+    ["POST", "/containers/c1/exec"],
+    ["GET", "/secrets"],
+    ["GET", "/swarm"],
+    ["GET", "/containers/c1/archive"],
+    ["GET", "/containers/c1/export"],
+    ["GET", "/containers/c1/logs"],
+    ["GET", "/images/json"],
+  ])("%s %s is refused", async (method, path) => {
+    const { ask, seen } = await given(may, answers);
+    expect((await ask(method, path)).status).toBe(403);
+    expect(seen).toEqual([]);
+  });
+});
+
+function raw(port: number, text: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let answer = "";
+    const socket = connect(port, "127.0.0.1", () => socket.write(text));
+    socket.on("data", (chunk) => (answer += chunk.toString()));
+    socket.on("end", () => {
+      resolve(answer);
+    });
+    socket.on("error", reject);
+  });
+}
