@@ -108,7 +108,7 @@ test("Cassandra's rows come back from a backup, into an empty keyspace only", as
   const backup = { container: (await containerIds(name))["backup-1"] ?? "" };
   const made = await inContainer(backup, "backup once");
   const at = /backup (\S+) is complete/.exec(made.body)?.[1] ?? "";
-  expect([made.status, at]).toEqual([0, expect.stringMatching(/^20/)]);
+  expect([made.status, at, made.body]).toEqual([0, expect.stringMatching(/^20/), made.body]);
   // What the restore job runs, with what it is given, beside services that go on.
   const { restore } = dumpOf({ hosts: ["cassandra-1"], dataCentre: "local", keyspaces: ["media"] }, []);
   const run = (script: string) =>
