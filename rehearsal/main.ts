@@ -1,9 +1,15 @@
 import { hostname } from "node:os";
 import { setFlagsFromString } from "node:v8";
-import { commandOf, type Command, type JobName, type RoleName } from "./command.ts";
+import { commandOf, type Command, pyrusApps, type PyrusApp, type JobName, type RoleName } from "./command.ts";
 import { Refusal, explain } from "./errors.ts";
 import type { Given, MakeRole } from "./role.ts";
 import { Secrets } from "./secrets.ts";
+
+const pyrusRole = async (): Promise<MakeRole> => (await import("./roles/pyrus-app.ts")).pyrusApp;
+const pyrus = Object.fromEntries(pyrusApps.map((app) => [`pyrus-${app}`, pyrusRole])) as Record<
+  `pyrus-${PyrusApp}`,
+  typeof pyrusRole
+>;
 
 // Imports in functions: a role pays for its own clients alone.
 const roles: Readonly<Record<RoleName, () => Promise<MakeRole>>> = {
@@ -15,6 +21,7 @@ const roles: Readonly<Record<RoleName, () => Promise<MakeRole>>> = {
   shinyproxy: async () => (await import("./roles/shinyproxy.ts")).shinyproxy,
   grafana: async () => (await import("./roles/grafana.ts")).grafana,
   "ponos-agent": async () => (await import("./roles/ponos-agent.ts")).ponosAgent,
+  ...pyrus,
 };
 
 const jobs: Readonly<Record<JobName, () => Promise<(given: Given, say: (line: string) => void) => Promise<void>>>> = {
@@ -22,6 +29,8 @@ const jobs: Readonly<Record<JobName, () => Promise<(given: Given, say: (line: st
   update_system_workers: async () => (await import("./roles/arkindex-jobs.ts")).updateSystemWorkers,
   "media-schema": async () => (await import("./roles/media-jobs.ts")).mediaSchema,
   check: async () => (await import("./roles/arkindex-jobs.ts")).check,
+  "pyrus-setup": async () => (await import("./roles/pyrus-setup.ts")).pyrusSetup,
+  "pyrus-elastic-console": async () => (await import("./roles/pyrus-setup.ts")).pyrusElasticConsole,
 };
 
 // A third less memory; speed does not matter here, and a stack has many of these.

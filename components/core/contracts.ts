@@ -182,6 +182,8 @@ export interface Slot extends Container {
 /** Runs to its end once, and again when `once`, the image or the command changes. A failure stops the deployment. */
 export interface Job extends Container {
   readonly once: Input<string>;
+  /** Part of the first installation: a changed image or command does not run it again, only a changed `once`. */
+  readonly installs?: true;
   readonly seconds: number;
 }
 
@@ -275,6 +277,8 @@ export interface Kinds {
         readonly databases: List<string>;
         readonly extensions?: List<string>;
         readonly settings?: Dict<string>;
+        /** Output plugins of logical replication that the image brings, as wal2json. */
+        readonly outputPlugins?: List<string>;
         /** The role that owns the databases. Default: `app`, no superuser. */
         readonly owner?: { readonly name: string; readonly superuser: boolean };
         readonly memoryMiB?: number;

@@ -41,7 +41,7 @@ export const elasticsearch: Recipe<"elasticsearch"> = (p, name, ask) => {
       http: { number: 9200, protocol: "http" },
       ...(certificate ? { transport: { number: 9300, protocol: "tcp" } } : {}),
     },
-    health: { ready: { command: ["sh", "-c", healthy] }, startSeconds: 300, stopSeconds: 60 },
+    health: { ready: { command: ["sh", "-c", healthy] }, startSeconds: 600, stopSeconds: 60 },
     disk: {
       path: data,
       gib: ask.gib,

@@ -47,10 +47,10 @@ export const nats: Recipe<"nats"> = (p, name, ask) => {
     // Without `js-enabled-only` the first of three would wait for a quorum that cannot be there yet.
     health: {
       ready: {
-        command: ["wget", "-q", "-T", "4", "-O", "/dev/null", "http://127.0.0.1:8222/healthz?js-enabled-only=true"],
+        command: ["wget", "-q", "-O", "/dev/null", "http://127.0.0.1:8222/healthz?js-enabled-only=true"],
       },
       startSeconds: 60,
-      stopSeconds: 30, // lame duck: it hands its clients over
+      stopSeconds: 30,
     },
     disk: {
       path: "/data",
@@ -73,9 +73,7 @@ export const nats: Recipe<"nats"> = (p, name, ask) => {
 function server(host: string, maxPayloadBytes: number | undefined): string {
   return `server_name: ${host}
 listen: 0.0.0.0:4222
-http: 127.0.0.1:8222
-lame_duck_duration: 20s
-lame_duck_grace_period: 2s${maxPayloadBytes === undefined ? "" : `\nmax_payload: ${String(maxPayloadBytes)}`}`;
+http: 127.0.0.1:8222${maxPayloadBytes === undefined ? "" : `\nmax_payload: ${String(maxPayloadBytes)}`}`;
 }
 
 /** `no_advertise`: clients keep to the names that they were given, which lead to every server. */

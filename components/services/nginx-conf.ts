@@ -2,7 +2,7 @@
 import type { List } from "../core/contracts.ts";
 import type { PlannedRoute } from "../core/topology.ts";
 import type { EdgeArgs } from "./edge.ts";
-import { nobody, upstreamsFile, work } from "./nginx-resolver.ts";
+import { newerFile, nobody, upstreamsFile, work } from "./nginx-resolver.ts";
 
 /** Largest body of a route that asks for none in particular: as Pyrus' own ingress has it. Kept on disk on its way. */
 const usualBody = "250m";
@@ -71,6 +71,7 @@ ${headers(https)
   ssl_certificate ${folder}/tls/cert.pem;
   ssl_certificate_key ${folder}/tls/key.pem;
 ${[...cookies.values()].map(stickyMaps).join("")}
+  include ${newerFile};
   include ${upstreamsFile};
 
   server {

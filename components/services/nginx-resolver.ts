@@ -4,6 +4,8 @@ import type { List } from "../core/contracts.ts";
 /** Everything that nginx writes lies below. */
 export const work = "/tmp/nginx";
 export const upstreamsFile = `${work}/upstreams.conf`;
+/** What only newer versions know. */
+export const newerFile = `${work}/newer.conf`;
 /** Where a route leads that has no backend at the moment: a server of ours that answers 503. */
 export const nobody = `unix:${work}/nobody.sock`;
 
@@ -22,7 +24,7 @@ export interface Upstream {
  * as they are soon another container's; but while DNS itself fails (our own name `edge` is not found either) all stay.
  * `max_fails=0`: nginx counts an application's own 503 as a failure, and one visitor could put every replica out of use.
  */
-export function resolver(upstreams: List<Upstream>): string {
+export function resolver(upstreams: List<Upstream>, configFile: string): string {
   return `set -eu
 mkdir -p ${work}
 rm -f ${work}/nobody.sock ${work}/nginx.pid ${work}/alive
@@ -53,6 +55,9 @@ changed() {
   mv ${work}/next ${upstreamsFile}
 }
 upstreams >${upstreamsFile}
+# Since 1.27.4: a kept connection of a client is not closed at a change while its next request may be on its way.
+echo "keepalive_min_timeout 10s;" >${newerFile}
+nginx -t -q -c ${configFile} 2>/dev/null || : >${newerFile}
 (
   set +e
   tell=

@@ -6,6 +6,7 @@ import { config, stickyVariable, upstreamOf } from "./nginx-conf.ts";
 import { resolver, type Upstream, work } from "./nginx-resolver.ts";
 
 const folder = "/run/nginx";
+const conf = `${folder}/nginx.conf`;
 
 /**
  * nginx as the edge: TLS with a given certificate, http to https, websockets, sticky sessions, bodies of any size passed
@@ -29,12 +30,12 @@ export function nginx(args: EdgeArgs): Workload {
     memoryMiB: 256,
     user: "101:101", // the official image's nginx; containers may open ports below 1024 without a capability
     files: [
-      { path: `${folder}/nginx.conf`, content: config(args, folder) },
+      { path: conf, content: config(args, folder) },
       { path: `${folder}/tls/cert.pem`, content: tls.cert },
       { path: `${folder}/tls/key.pem`, content: tls.key, secret: true },
     ],
-    prepare: resolver([...upstreams.values()]),
-    command: ["nginx", "-c", `${folder}/nginx.conf`, "-g", "daemon off;"],
+    prepare: resolver([...upstreams.values()], conf),
+    command: ["nginx", "-c", conf, "-g", "daemon off;"],
     ports: {
       http: { number: site.ports.http, protocol: "http" },
       https: { number: site.ports.https, protocol: "http" },

@@ -1,6 +1,6 @@
 import type { ComponentResourceOptions } from "@pulumi/pulumi";
 
-import type { Ask, Recipe } from "../core/contracts.ts";
+import type { Ask, List, Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
 import { toolbox, wishes } from "./recipe.ts";
 
@@ -35,7 +35,7 @@ if [ ! -d ${data}/pgdata ]; then
   rm -rf ${data}/pgdata.new
   initdb --pgdata=${data}/pgdata.new --username=postgres --pwfile=${password} --encoding=UTF8 --locale=C.UTF-8 --auth=scram-sha-256
   mv ${data}/pgdata.new ${data}/pgdata
-fi`,
+fi${trusted(ask.outputPlugins)}`,
     command: [
       "postgres",
       "-D",
@@ -69,8 +69,17 @@ fi`,
     seconds: 300,
     after: first ? [first] : [],
   });
-  return { host, port: 5432, members: [host], user, password: secret, ready: setup.ready };
+  return { host: ask.names?.[0] ?? host, port: 5432, members: [host], user, password: secret, ready: setup.ready };
 };
+
+/** Minor releases of 2026 load only output plugins that a new setting names, which older ones refuse to start with. */
+function trusted(plugins: List<string> = []): string {
+  if (plugins.length === 0) return "";
+  return `
+if known="$(postgres -D ${data}/pgdata -C output_plugin_libraries 2>/dev/null)"; then
+  set -- "$@" -c "output_plugin_libraries=$known,${plugins.join(",")}"
+fi`;
+}
 
 /** Each statement leaves what is there alone, so that the job may run again. */
 function databases(

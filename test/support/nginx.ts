@@ -47,7 +47,7 @@ export class NginxEdge {
       backends: ({ hosts }) => ({ hosts, watch: true }),
     });
     const { entrypoints = [], command = [] } = entry(workload);
-    const ports = [https - 1, https].map((port) => [
+    const ports = [https - 1, https].map((port): [string, Docker.PortBinding[]] => [
       `${String(port)}/tcp`,
       [{ HostIp: "127.0.0.1", HostPort: String(port) }],
     ]);
@@ -65,7 +65,7 @@ export class NginxEdge {
         SecurityOpt: ["no-new-privileges:true"],
         Memory: workload.memoryMiB * 1024 * 1024,
         NetworkMode: name,
-        PortBindings: Object.fromEntries(ports) as Docker.PortMap,
+        PortBindings: Object.fromEntries(ports),
       },
       NetworkingConfig: { EndpointsConfig: { [name]: { Aliases: ["edge", ...hostnames] } } },
     });

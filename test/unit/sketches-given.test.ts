@@ -176,32 +176,10 @@ if [ "$1" = --version ]; then echo 3.12.4; else echo "server $*\${ARANGODB_DEFAU
 });
 
 describe("what the applications are given", () => {
-  test("Pyrus: the names that it insists on, sticky sessions, big bodies, no metrics outside", () => {
-    const { workloads } = plan("pyrus");
-    expect(workloads.get("identity-server")?.names).toEqual(["pyrus-identity-server"]);
-    expect(workloads.get("web-api")?.routes).toMatchObject([
-      { path: "/", sticky: { seconds: 1200 }, hidden: ["/metrics"] },
-    ]);
-    expect(workloads.get("bind")?.routes).toMatchObject([{ path: "/bind", websocket: true }]);
-    expect(new Set(workloads.get("files")?.routes?.map(({ bodyMiB }) => bodyMiB))).toEqual(new Set([2048]));
-  });
-
-  test("Pyrus: connection strings are JSON and secret", async () => {
-    const main = plan("pyrus").workloads.get("web-api")?.secretEnv?.MAIN_CONN_STRING;
-    expect(await isSecret(output(main))).toBe(true);
-    expect(JSON.parse(await text(main))).toEqual({
-      host: "postgresql-1",
-      port: 5432,
-      database: "pyrus",
-      user: "app",
-      password: "",
-    });
-  });
-
   test("media: every store of the region, files mirrored, feeds federated", async () => {
     const content = await text(fileOf(plan("media").workloads.get("indexer"), "stores.json"));
     expect(JSON.parse(content)).toMatchObject({
-      cassandra: { hosts: ["cassandra-1"], dataCentre: "eu", keyspace: "media" },
+      cassandra: { hosts: ["cassandra-1", "cassandra-2", "cassandra-3"], dataCentre: "eu", keyspace: "media" },
       rabbit: { exchange: "index", queue: "index.eu.indexer" },
       objects: { buckets: { originals: "originals", proxies: "proxies", keyframes: "keyframes" } },
     });

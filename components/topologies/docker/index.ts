@@ -148,7 +148,11 @@ export class DockerHost extends ComponentResource implements Topology {
     const made = new OpsJob(
       logicalName,
       { host: engine.host, once: job.once, ...jobArgs(this.site, engine, name, job, this.passwords) },
-      { parent, dependsOn: this.#after(job) },
+      {
+        parent,
+        dependsOn: this.#after(job),
+        ...(job.installs ? { ignoreChanges: ["image", "entrypoint", "command"] } : {}),
+      },
     );
     return { ready: [made] };
   }
@@ -194,7 +198,8 @@ export class DockerHost extends ComponentResource implements Topology {
       new OpsJob(
         `${logicalName}-disk`,
         { ...args, host: this.#engine.host, mounts: [{ source: volume.name, path: disk.path }], once: "1" },
-        { parent },
+        // Never again, whatever else of the member changes: a disk that has lost its data would pass for a new one.
+        { parent, ignoreChanges: ["command", "entrypoint", "env", "image", "user"] },
       ),
     ];
   }
