@@ -82,20 +82,20 @@ export interface Reply {
 export function call(
   url: string,
   ca: string,
-  options: { method?: string; body?: string; headers?: Record<string, string> } = {},
+  options: { method?: string; body?: string; headers?: Record<string, string>; address?: string } = {},
 ): Promise<Reply> {
   return new Promise((resolve, reject) => {
-    const { hostname, port, pathname, search } = new URL(url);
-    const { method = "GET", body, headers = {} } = options;
+    const { host, hostname, port, pathname, search } = new URL(url);
+    const { method = "GET", body, headers = {}, address = "127.0.0.1" } = options;
     const sent = request(
       {
-        host: "127.0.0.1",
-        port,
+        host: address,
+        port: port === "" ? 443 : Number(port),
         path: pathname + search,
         method,
         ca,
         servername: hostname,
-        headers: { host: `${hostname}:${port}`, ...headers },
+        headers: { host, ...headers },
       },
       (answer) => {
         const chunks: Buffer[] = [];

@@ -66,11 +66,14 @@ export async function shinyproxyStack(test: ShinyProxyTest): Promise<TestStack> 
 /** Cookies by host, redirects followed by hand: what a browser does, seen at each step. */
 export class Browser {
   readonly #ca: string;
+  readonly #address: string;
   readonly #cookies = new Map<string, Map<string, string>>();
   /** Where it has been led. */
   at = "";
 
-  constructor(ca: string) {
+  /** `address`: the edge's, whatever name is called. */
+  constructor(ca: string, address = "127.0.0.1") {
+    this.#address = address;
     this.#ca = ca;
   }
 
@@ -87,6 +90,7 @@ export class Browser {
     const cookie = this.cookie(url);
     const reply = await call(url, this.#ca, {
       ...options,
+      address: this.#address,
       headers: { ...(cookie === "" ? {} : { cookie }), ...options.headers },
     });
     const { hostname } = new URL(url);

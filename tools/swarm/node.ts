@@ -39,6 +39,8 @@ export async function powerOn(cluster: ClusterRecord, node: NodeRecord): Promise
     ...["unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"],
     ...["sh", "-c", boot, "sh", node.name, linksOf(cluster.network).gateway],
     "dockerd",
+    // In its own /run, where containers that need the engine look for it.
+    ...["--host", "unix:///run/docker.sock"],
     ...["--host", `unix://${place.socket}`, "--host", `tcp://${place.address}:${String(apiPort)}`, "--tls=false"],
     ...["--data-root", place.data, "--storage-driver", "overlay2", "--cgroup-parent", `/${place.cgroup}`],
     ...["--exec-opt", "native.cgroupdriver=cgroupfs"],

@@ -1,0 +1,95 @@
+/** ShinyProxy as the program registers it, on one Docker host and on a swarm: counts by type, and the values that matter. */
+import { beforeAll, describe, expect, test } from "@jest/globals";
+
+import { siteOf } from "../../components/core/site.ts";
+import { ShinyProxy } from "../../components/systems/shinyproxy.ts";
+import { DockerHost } from "../../components/topologies/docker/index.ts";
+import { Swarm } from "../../components/topologies/swarm/index.ts";
+import { inventory, record, type Registered } from "../support/mocks.ts";
+
+const apps = { demo: { title: "Demo", image: "example/demo:1" } };
+const site = (engine: "docker" | "swarm") =>
+  siteOf({
+    name: "shiny",
+    hostname: "shiny.example.com",
+    engine,
+    images: { toolbox: "toolbox:1", rehearsal: "rehearsal:1", "docker-proxy": "docker-proxy:1" },
+    rehearsal: true,
+  });
+
+const of = (all: readonly Registered[], type: string) =>
+  Object.fromEntries(all.filter((each) => each.type.endsWith(`:${type}`)).map(({ name, inputs }) => [name, inputs]));
+
+describe("on one Docker host", () => {
+  let all: Registered[];
+  beforeAll(async () => {
+    all = await record(() => {
+      const on = new DockerHost("docker", {
+        site: site("docker"),
+        host: "unix:///run/d.sock",
+        address: "0.0.0.0",
+        tls: { mode: "local" },
+      });
+      new ShinyProxy("shinyproxy", { on, apps });
+    });
+  }, 30_000);
+
+  test("inventory", () => {
+    expect(inventory(all)).toMatchObject({
+      "docker:Container": 10, // edge, influx, redis, sign-in, runner, reader, shinyproxy, telegraf twice, grafana
+      "docker:Network": 6, // edge, app, data, apps, runner-api, reader-api
+      "docker:Volume": 3, // influx, redis, grafana
+      "ops:Gate": 10,
+      "ops:Guests": 3,
+      "ops:Job": 1, // InfluxDB's databases and retention
+      "random:RandomPassword": 6, // InfluxDB twice, Redis, sign-in twice, Grafana
+    });
+  });
+
+  test("only the two filters hold the socket, and only their clients can reach them", () => {
+    const containers = of(all, "Container");
+    const holding = Object.entries(containers).filter(([, { volumes }]) =>
+      JSON.stringify(volumes ?? []).includes("docker.sock"),
+    );
+    expect(holding.map(([name]) => name)).toEqual(["shinyproxy-runner-1", "shinyproxy-reader-1"]);
+    const joined = (name: string) =>
+      (containers[name]?.networksAdvanced as { name: string }[]).map(({ name: network }) =>
+        network.replace(/-id$/, ""),
+      );
+    expect(joined("shinyproxy-runner-1")).toEqual(["runner-api"]);
+    expect(joined("shinyproxy-reader-1")).toEqual(["reader-api"]);
+    expect(joined("shinyproxy-shinyproxy-1")).toEqual(["edge", "app", "data", "runner-api", "apps"]);
+    expect(joined("shinyproxy-telegraf-1")).toEqual(["data", "reader-api"]);
+    expect(joined("shinyproxy-telegraf-node-1")).toEqual(["data"]);
+  });
+});
+
+test("on a swarm: constraints of everything, and a policy for apps", async () => {
+  const all = await record(() => {
+    const on = new Swarm("swarm", {
+      site: site("swarm"),
+      managers: ["tcp://192.0.2.1:2375"],
+      tls: { mode: "local" },
+      pin: (ref) => Promise.resolve(ref),
+    });
+    new ShinyProxy("shinyproxy", { on, apps });
+  });
+  const services = of(all, "Service");
+  const constraints = (name: string) =>
+    (services[name]?.taskSpec as { placement: { constraints: string[] } } | undefined)?.placement.constraints ?? [];
+  const free = Object.keys(services).filter(
+    (name) => !constraints(name).some((each) => /^node\.(role==manager|labels\.)/.test(each)),
+  );
+  expect(free).toEqual(["shinyproxy-telegraf-node"]);
+  expect(services["shinyproxy-telegraf-node"]).toMatchObject({ mode: { global: true } });
+  const policies = Object.values(of(all, "ServiceConfig")).map(({ data }) =>
+    Buffer.from(String(data), "base64").toString(),
+  );
+  const policy = policies.find((text) => text.includes("run-apps")) ?? "{}";
+  expect(JSON.parse(policy)).toMatchObject({
+    engine: "swarm",
+    network: "shiny-apps",
+    constraints: ["node.role==worker"],
+    images: ["example/demo:1"],
+  });
+}, 30_000);
