@@ -69,16 +69,13 @@ export function plan(name: Name, over: object = {}, services: Services = contain
 /** Only these have no supplier yet; once one has, its row goes, and what the check says of it counts. */
 export const unsupplied: readonly Kind[] = ["elasticsearch", "nats", "amqp", "cql", "influx", "oidc", "containers"];
 
-/** What the docker topology does not do for a slot yet; ArangoDB asks it of each member. */
-const unbuilt = / a slot's (marker|leave) is not built yet on docker$/;
-
 export function problems(paper: Plan, on: TopologyName, at = site()): string[] {
   const expected = paper.needs
     .filter(({ kind, supplied }) => !supplied && unsupplied.includes(kind))
     .map(({ kind, name }) => `${name}: nothing supplies ${kind} on ${on} yet`);
   return check(paper, at, capabilities[on])
     .map(sentence)
-    .filter((problem) => !expected.includes(problem) && !(paper.slots.has("agent-1") && unbuilt.test(problem)));
+    .filter((problem) => !expected.includes(problem));
 }
 
 /** What a plan fixes before anything is made: Outputs are leaves, and the order of things is no property of any. */
