@@ -38,7 +38,7 @@ const ports = z
   .default({ http: 80, https: 443 });
 const reference = z
   .string()
-  .regex(/^[\w.-]+(:\d+)?(\/[\w.-]+)*(:[\w.-]+)?(@sha256:[0-9a-f]{64})?$/, "an image reference");
+  .regex(/^[\w.-]+(:\d+)?(\/[\w.*-]+)*(:[\w.-]+)?(@sha256:[0-9a-f]{64})?$/, "an image reference");
 
 const existing = z.discriminatedUnion("kind", [
   z.strictObject({

@@ -7,10 +7,11 @@ import { check } from "./core/check.ts";
 import { type Problem, refuse } from "./core/errors.ts";
 import type { Image } from "./core/images.ts";
 import { withRetired } from "./core/overlay.ts";
-import { containers, imageKeys } from "./core/plan.ts";
+import { containers, imageKeys, routesOf } from "./core/plan.ts";
 import { siteOf } from "./core/site.ts";
 import type { Site } from "./core/topology.ts";
 import { containerServices } from "./services/index.ts";
+import { nginxProblems } from "./services/nginx.ts";
 import { systems, type SystemSettings } from "./systems/index.ts";
 import type { SystemComponent } from "./systems/system.ts";
 import { topologies } from "./topologies/index.ts";
@@ -57,6 +58,7 @@ export function planStack(raw: Readonly<Record<string, unknown>>, stack: string)
       ...seenOn(settings, entry.on),
       ...ownKey(settings),
       ...topology.check(settings, containers(plan)),
+      ...(plan.edge.proxy === "nginx" ? nginxProblems(settings.tls.mode, routesOf(plan)) : []),
       ...check(plan, site, topology.capabilities),
     ],
     settings,
@@ -91,7 +93,9 @@ export async function deploy(): Promise<Outputs> {
   const made = systems[settings.system].make(settings.system, system, on, { dependsOn: stamp });
   return {
     url: made.url,
-    rehearsing: images.filter(({ rehearsing, ref }) => rehearsing || standsIn(ref)).map(({ key }) => key),
+    rehearsing: images
+      .filter(({ rehearsing, standsIn: named, ref }) => rehearsing || named === true || standsIn(ref))
+      .map(({ key }) => key),
     endpoints: made.endpoints,
     passwords: pulumi.secret(made.passwords),
     ca: on.ca,

@@ -1,23 +1,36 @@
 import { hostname } from "node:os";
 import { setFlagsFromString } from "node:v8";
-import { commandOf, type Command, type JobName, type RoleName } from "./command.ts";
+import { commandOf, type Command, pyrusApps, type PyrusApp, type JobName, type RoleName } from "./command.ts";
 import { Refusal, explain } from "./errors.ts";
-import { askHealth } from "./health.ts";
 import type { Given, MakeRole } from "./role.ts";
 import { Secrets } from "./secrets.ts";
 
-// Imports in functions: a health probe runs every few seconds and must not pay for the S3 client.
+const pyrusRole = async (): Promise<MakeRole> => (await import("./roles/pyrus-app.ts")).pyrusApp;
+const pyrus = Object.fromEntries(pyrusApps.map((app) => [`pyrus-${app}`, pyrusRole])) as Record<
+  `pyrus-${PyrusApp}`,
+  typeof pyrusRole
+>;
+
+// Imports in functions: a role pays for its own clients alone.
 const roles: Readonly<Record<RoleName, () => Promise<MakeRole>>> = {
   "arkindex-backend": async () => (await import("./roles/arkindex-backend.ts")).arkindexBackend,
   "arkindex-worker": async () => (await import("./roles/arkindex-worker.ts")).arkindexWorker,
   cantaloupe: async () => (await import("./roles/cantaloupe.ts")).cantaloupe,
+  "media-service": async () => (await import("./roles/media-service.ts")).mediaService,
+  openid: async () => (await import("./roles/openid.ts")).openid,
+  shinyproxy: async () => (await import("./roles/shinyproxy.ts")).shinyproxy,
+  grafana: async () => (await import("./roles/grafana.ts")).grafana,
   "ponos-agent": async () => (await import("./roles/ponos-agent.ts")).ponosAgent,
+  ...pyrus,
 };
 
 const jobs: Readonly<Record<JobName, () => Promise<(given: Given, say: (line: string) => void) => Promise<void>>>> = {
   migrate: async () => (await import("./roles/arkindex-jobs.ts")).migrate,
   update_system_workers: async () => (await import("./roles/arkindex-jobs.ts")).updateSystemWorkers,
+  "media-schema": async () => (await import("./roles/media-jobs.ts")).mediaSchema,
   check: async () => (await import("./roles/arkindex-jobs.ts")).check,
+  "pyrus-setup": async () => (await import("./roles/pyrus-setup.ts")).pyrusSetup,
+  "pyrus-elastic-console": async () => (await import("./roles/pyrus-setup.ts")).pyrusElasticConsole,
 };
 
 // A third less memory; speed does not matter here, and a stack has many of these.
@@ -29,12 +42,6 @@ const say = (line: string): void => {
 };
 
 async function run(command: Command): Promise<void> {
-  if (command.kind === "health") {
-    const { code, line } = await askHealth();
-    say(line);
-    process.exitCode = code;
-    return;
-  }
   // As process 1 of a container nothing ends this process by default.
   process.once("SIGTERM", () => process.exit(command.kind === "job" ? 143 : 0));
   process.once("SIGINT", () => process.exit(130));

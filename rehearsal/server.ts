@@ -19,6 +19,8 @@ export function serve(role: Role, loop: Loop, secrets: Secrets, port: number): P
       else response.destroy();
     });
   });
+  if (role.upgrade !== undefined) server.on("upgrade", role.upgrade);
+  server.requestTimeout = 0; // an upload may take longer than five minutes
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, () => {
@@ -38,7 +40,7 @@ async function answer(
   const health = loop.health();
   const { name, title, version } = role;
   const plain = request.method === "GET" || request.method === "HEAD";
-  if (plain && url.pathname === "/health") {
+  if (plain && (url.pathname === "/health" || url.pathname === role.readyPath)) {
     sendJson(response, health.ok ? 200 : 503, { rehearsal: true, role: name, ...health });
   } else if (plain && url.pathname === "/rehearsal.json") {
     const state = { rehearsal: true, role: name, title, version, ...health, checks: loop.results };

@@ -3,7 +3,7 @@ import tls from "node:tls";
 import { Refusal } from "./errors.ts";
 
 /** Node reads NODE_EXTRA_CA_CERTS itself; the applications in whose place this runs read one of these. */
-const variables = ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"] as const;
+const variables = ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"] as const;
 
 /** Adds the authorities in those files to the ones that every TLS connection of this process trusts. */
 export function trustExtraAuthorities(env: Readonly<Record<string, string | undefined>>): void {

@@ -49,6 +49,8 @@ export interface Route {
   readonly pool?: string;
   /** Paths below it that the outside does not get (404), as `/metrics`. */
   readonly hidden?: List<string>;
+  /** The beginning of the path that the workload does not see: `/api` of `/api/v4/files`. */
+  readonly strip?: string;
 }
 
 /** A file that the container finds at `path` at start. It lies in a folder of ours: cloud mounts hide an image's own. */
@@ -99,6 +101,8 @@ export interface Container {
   readonly user?: string;
   /** Replaces the image's entrypoint and command. Unset: the image's own. */
   readonly command?: List<string>;
+  /** For the image's own entrypoint, in the place of its command. Without `command` only. */
+  readonly args?: List<string>;
   readonly env?: Dict<Input<string>>;
   /** Only for images that cannot read files: the lock file lists them (`secrets: "env"`). */
   readonly secretEnv?: Dict<Output<string>>;
@@ -134,6 +138,8 @@ export interface Workload extends Container {
   readonly health: Health;
   /** `each-node`: one on every node that `nodes` allows, new ones too. */
   readonly replicas: number | { readonly min: number; readonly max: number } | "each-node";
+  /** `stop-first`: the old replica has ended before the new one starts, where two would do everything twice. Unset: as the topology likes. */
+  readonly update?: "stop-first";
   /** Node labels that a replica's node must carry (swarm, machines in a cloud). `role`: a swarm's own roles. */
   readonly nodes?: Dict<string>;
 }
@@ -176,6 +182,8 @@ export interface Slot extends Container {
 /** Runs to its end once, and again when `once`, the image or the command changes. A failure stops the deployment. */
 export interface Job extends Container {
   readonly once: Input<string>;
+  /** Part of the first installation: a changed image or command does not run it again, only a changed `once`. */
+  readonly installs?: true;
   readonly seconds: number;
 }
 
@@ -188,6 +196,12 @@ export interface Endpoint {
 export interface Login {
   readonly user: string;
   readonly password: Output<string>;
+}
+
+export interface Certificate {
+  readonly ca: Output<string>;
+  readonly cert: Output<string>;
+  readonly key: Output<string>;
 }
 
 export interface Running extends Ready {
@@ -263,6 +277,11 @@ export interface Kinds {
         readonly databases: List<string>;
         readonly extensions?: List<string>;
         readonly settings?: Dict<string>;
+        /** Output plugins of logical replication that the image brings, as wal2json. */
+        readonly outputPlugins?: List<string>;
+        /** The role that owns the databases. Default: `app`, no superuser. */
+        readonly owner?: { readonly name: string; readonly superuser: boolean };
+        readonly memoryMiB?: number;
         readonly gib: number;
       };
     give: Store & Login;
@@ -304,14 +323,26 @@ export interface Kinds {
   elasticsearch: {
     ask: Wishes & {
       readonly major: 7 | 8;
+      /** What the image must bring. */
       readonly plugins?: List<string>;
+      /** 1 or 3: two cannot outvote a lost one. */
       readonly nodes: number;
+      /** Of each node; its container gets twice as much. Default: 1024. */
+      readonly heapMiB?: number;
       readonly gib: number;
     };
     give: Store & Login;
   };
   nats: {
-    ask: Wishes & { readonly nodes: number; readonly jetstreamGib: number; readonly maxPayloadBytes?: number };
+    ask: Wishes & {
+      /** 1 or 3: two cannot outvote a lost one. */
+      readonly nodes: number;
+      /** JetStream's file store on each node. */
+      readonly jetstreamGib: number;
+      /** Of each node; half of it is JetStream's memory store. Default: 512. */
+      readonly memoryMiB?: number;
+      readonly maxPayloadBytes?: number;
+    };
     give: Store & Login;
   };
   amqp: {
@@ -320,7 +351,10 @@ export interface Kinds {
       /** Slots of another store whose machines these share. */
       readonly beside: List<string>;
       readonly federate: List<Peer>;
+      /** Durable topic exchanges. */
       readonly exchanges: List<string>;
+      /** Of each node; unset: the recipe's own. */
+      readonly memoryMiB?: number;
     };
     give: Store & Login;
   };
@@ -330,6 +364,11 @@ export interface Kinds {
       readonly keyspaces: List<string>;
       readonly peers: List<Peer>;
       readonly gib: number;
+      /** Of each node; unset: the recipe's own. Half of the memory is heap. */
+      readonly cpu?: number;
+      readonly memoryMiB?: number;
+      /** Numbers of nodes that are gone for good. */
+      readonly retired?: List<number>;
     };
     give: Store & Login;
   };
@@ -400,6 +439,8 @@ export interface Platform {
   configured(name: string): Output<string>;
   /** The reference of an image as this stack runs it: for a job's `once` that follows its version. */
   reference(image: string): string;
+  /** A certificate of an authority of its own, PEM, renewed by `up`: for members of a store among themselves. */
+  certificate(name: string, hostnames: List<string>): Certificate;
   edge(wish: EdgeWish): void;
   need<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K>;
   /** A store that the system itself is: in outputs, backup and restore as a need is. Ready when its data are back. */

@@ -16,9 +16,11 @@ const row = z.strictObject({
   /** The key of the stack's config that makes this image needless: something exists in its place. */
   instead: z.string().optional(),
   /** The HTTP client inside, for health checks. Default: none. */
-  client: z.enum(["curl", "wget", "python"]).optional(),
+  client: z.enum(["curl", "wget", "python", "bash"]).optional(),
   /** `env`: the image cannot read its secrets from files. */
   secrets: z.enum(["env"]).optional(),
+  /** The image that stands in for a private store's in a rehearsal: a real server, where an application's is ours. */
+  standIn: z.string().optional(),
 });
 export type ImageRow = z.infer<typeof row>;
 
@@ -36,7 +38,9 @@ export interface Image {
   readonly ref: string;
   /** The rehearsal image stands in for it. */
   readonly rehearsing: boolean;
-  readonly client: "curl" | "wget" | "python" | "none";
+  /** Another server's image stands in for a private one. */
+  readonly standsIn?: true;
+  readonly client: "curl" | "wget" | "python" | "bash" | "none";
   readonly secrets: "files" | "env";
 }
 
@@ -61,7 +65,7 @@ export function resolveImage(key: string, choices: ImageChoices): Image | Proble
   }
   const image = { key, rehearsing: false, client: entry.client ?? "none", secrets: entry.secrets ?? "files" } as const;
   const { mirror } = choices;
-  const chosen = choices.overrides[key] ?? (mirror === undefined ? choices.local[key] : undefined);
+  const chosen = named(key, choices.overrides) ?? (mirror === undefined ? choices.local[key] : undefined);
   if (chosen !== undefined) return { ...image, ref: chosen };
   if (entry.ref !== undefined) {
     // What was built here in its place has another digest.
@@ -76,6 +80,10 @@ export function resolveImage(key: string, choices: ImageChoices): Image | Proble
       key: `images.${key}`,
       remedy: "it is built, not pulled: run `npm start` once (or `npm test`), or name one here",
     };
+  if (choices.rehearsal && entry.standIn !== undefined) {
+    const stand = resolveImage(entry.standIn, choices);
+    return "remedy" in stand ? stand : { ...stand, key, standsIn: true };
+  }
   if (choices.rehearsal) {
     const stand = resolveImage("rehearsal", choices);
     return "remedy" in stand ? stand : { ...stand, key, rehearsing: true, secrets: image.secrets };
@@ -89,6 +97,12 @@ export function resolveImage(key: string, choices: ImageChoices): Image | Proble
     key: `images.${key}`,
     remedy: `a private image: name your reference${example}, or set rehearsal: true to deploy without it`,
   };
+}
+
+/** What the config says for `key` itself, or for `<its folder>/*`, where a `*` in the reference is the image's name. */
+function named(key: string, overrides: Dict<string>): string | undefined {
+  const name = key.slice(key.lastIndexOf("/") + 1);
+  return overrides[key] ?? overrides[key.replace(/[^/]+$/, "*")]?.replace("*", name);
 }
 
 /**

@@ -4,6 +4,7 @@ import { backup } from "./backup.ts";
 import { check } from "./check.ts";
 import type {
   Ask,
+  Certificate,
   Container,
   EdgeWish,
   Given,
@@ -151,6 +152,10 @@ class Paper extends BasePlatform {
 
   secret(): Output<string> {
     return secret("");
+  }
+
+  certificate(): Certificate {
+    return { ca: output(""), cert: output(""), key: secret("") };
   }
 
   configured(name: string): Output<string> {

@@ -2,6 +2,7 @@ import type { Output, Resource } from "@pulumi/pulumi";
 
 import type {
   Ask,
+  Certificate,
   Container,
   Dump,
   EdgeWish,
@@ -73,6 +74,7 @@ export abstract class BasePlatform implements Platform {
 
   abstract secret(name: string): Output<string>;
   abstract configured(name: string): Output<string>;
+  abstract certificate(name: string, hostnames: List<string>): Certificate;
   protected abstract supply<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K>;
   /** A need that something met which exists already. */
   protected abstract adopt<K extends Kind>(kind: K, name: string, given: Given<K>): Given<K>;

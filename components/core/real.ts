@@ -1,7 +1,8 @@
 import { type Output, type Resource, secret } from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 
-import type { Ask, Given, Job, Kind, List, Login, Ready, Slot, Store, Workload } from "./contracts.ts";
+import { Certificate as MadeCertificate } from "../../ops/resources.ts";
+import type { Ask, Certificate, Given, Job, Kind, List, Login, Ready, Slot, Store, Workload } from "./contracts.ts";
 import { BasePlatform } from "./platform.ts";
 import type { NamedDump, Topology } from "./topology.ts";
 
@@ -59,6 +60,16 @@ export class RealPlatform extends BasePlatform {
     );
     this.#on.passwords.push(result);
     return result;
+  }
+
+  certificate(name: string, hostnames: List<string>): Certificate {
+    const { caCert, cert, key } = new MadeCertificate(
+      this.logicalName(name),
+      { hostnames: [...hostnames] },
+      { parent: this.#parent },
+    );
+    this.#on.passwords.push(key);
+    return { ca: caCert, cert, key };
   }
 
   configured(name: string): Output<string> {

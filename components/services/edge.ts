@@ -2,6 +2,7 @@ import type { Input } from "@pulumi/pulumi";
 
 import type { EdgeWish, List, Workload } from "../core/contracts.ts";
 import type { PlannedRoute, Site } from "../core/topology.ts";
+import { nginx } from "./nginx.ts";
 import { traefik } from "./traefik.ts";
 
 /** Who signs the edge's certificate. `key` is a secret. */
@@ -11,7 +12,7 @@ export type EdgeTls =
 
 /**
  * Where a route's replicas answer. `watch`: each host is a name of any number of addresses that come and go (a swarm's
- * `tasks.<service>`), so the edge asks again every second; else each is one replica's own name for good.
+ * `tasks.<service>`), so the edge keeps asking; else each is one replica's own name for good.
  */
 export interface Backends {
   readonly hosts: List<string>;
@@ -26,14 +27,12 @@ export interface EdgeArgs {
 }
 
 /** The proxies that can stand at the edge, by the name that a system wishes for. */
-export const proxies: Readonly<Record<EdgeWish["proxy"], ((args: EdgeArgs) => Workload) | undefined>> = {
+export const proxies: Readonly<Record<EdgeWish["proxy"], (args: EdgeArgs) => Workload>> = {
   traefik,
-  nginx: undefined,
+  nginx,
 };
 
 /** The workload at the edge, without its published ports: those are the topology's to place. */
 export function edgeProxy({ proxy }: EdgeWish, args: EdgeArgs): Workload {
-  const make = proxies[proxy];
-  if (make === undefined) throw new Error(`${proxy} was not checked before it was made`);
-  return make(args);
+  return proxies[proxy](args);
 }

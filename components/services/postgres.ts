@@ -1,28 +1,28 @@
 import type { ComponentResourceOptions } from "@pulumi/pulumi";
 
-import type { Recipe } from "../core/contracts.ts";
+import type { Ask, List, Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
 import { toolbox, wishes } from "./recipe.ts";
 
 const data = "/var/lib/postgresql/data";
 const password = "/run/postgres/password";
-const user = "app";
 const login = `PGPASSWORD="$(cat ${password})"; export PGPASSWORD`;
 
 /**
- * One PostgreSQL server with PostGIS at hand. It sets command, user and configuration itself; of the official image
+ * One PostgreSQL server, with PostGIS at hand unless the application brings its own image. It sets command, user and configuration itself; of the official image
  * it uses only the programs on PATH and the user postgres (999).
  */
 export const postgres: Recipe<"postgres"> = (p, name, ask) => {
   const secret = p.secret(`${name}-password`);
   const secretFile = { path: password, content: secret, secret: true };
   const host = `${name}-1`;
+  const { name: user, superuser } = ask.owner ?? { name: "app", superuser: false };
   const settings = { listen_addresses: "*", password_encryption: "scram-sha-256", ...ask.settings };
   const [first] = p.slots(name, { count: 1, order: "one-by-one" }, () => ({
     ...wishes(ask, "postgis"),
     tier: "data",
     cpu: 2,
-    memoryMiB: 1024,
+    memoryMiB: ask.memoryMiB ?? 1024,
     user: "999:999",
     files: [
       secretFile,
@@ -35,7 +35,7 @@ if [ ! -d ${data}/pgdata ]; then
   rm -rf ${data}/pgdata.new
   initdb --pgdata=${data}/pgdata.new --username=postgres --pwfile=${password} --encoding=UTF8 --locale=C.UTF-8 --auth=scram-sha-256
   mv ${data}/pgdata.new ${data}/pgdata
-fi`,
+fi${trusted(ask.outputPlugins)}`,
     command: [
       "postgres",
       "-D",
@@ -55,8 +55,8 @@ fi`,
       gib: ask.gib,
       backup: {
         files: [secretFile],
-        dump: [login, ...ask.databases.map((db) => dump(host, db))].join("\n"),
-        restore: [login, ...ask.databases.map((db) => restore(host, db))].join("\n"),
+        dump: [login, ...ask.databases.map((db) => dump(host, db, user))].join("\n"),
+        restore: [login, ...ask.databases.map((db) => restore(host, db, user))].join("\n"),
       },
     },
   }));
@@ -65,21 +65,35 @@ fi`,
     ...toolbox,
     tier: "data",
     files: [secretFile],
-    command: ["sh", "-euc", `${login}\n${databases(host, ask.databases, ask.extensions ?? [])}`],
+    command: ["sh", "-euc", `${login}\n${databases(host, ask, user, superuser)}`],
     seconds: 300,
     after: first ? [first] : [],
   });
-  return { host, port: 5432, members: [host], user, password: secret, ready: setup.ready };
+  return { host: ask.names?.[0] ?? host, port: 5432, members: [host], user, password: secret, ready: setup.ready };
 };
 
+/** Minor releases of 2026 load only output plugins that a new setting names, which older ones refuse to start with. */
+function trusted(plugins: List<string> = []): string {
+  if (plugins.length === 0) return "";
+  return `
+if known="$(postgres -D ${data}/pgdata -C output_plugin_libraries 2>/dev/null)"; then
+  set -- "$@" -c "output_plugin_libraries=$known,${plugins.join(",")}"
+fi`;
+}
+
 /** Each statement leaves what is there alone, so that the job may run again. */
-function databases(host: string, names: readonly string[], extensions: readonly string[]): string {
+function databases(
+  host: string,
+  { databases: names, extensions = [] }: Ask<"postgres">,
+  user: string,
+  superuser: boolean,
+): string {
   const sql = (database: string, statement: string): string =>
     `psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --set=pw="$PGPASSWORD" --host=${host} --username=postgres --dbname=${database} <<'SQL'\n${statement}\nSQL`;
   return [
     sql(
       "postgres",
-      `SELECT 'CREATE ROLE ${user} LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '${user}') \\gexec\nALTER ROLE ${user} PASSWORD :'pw';`,
+      `SELECT 'CREATE ROLE ${user} LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '${user}') \\gexec\nALTER ROLE ${user} ${superuser ? "SUPERUSER " : ""}PASSWORD :'pw';`,
     ),
     ...names.flatMap((name) => [
       sql(
@@ -95,13 +109,13 @@ function databases(host: string, names: readonly string[], extensions: readonly 
  * Streamed, so no scratch disk is needed; under its own name only when it is whole. `--extension=plpgsql` leaves PostGIS
  * and its tables out: the set-up makes them, and only a superuser could put them back.
  */
-function dump(host: string, database: string): string {
+function dump(host: string, database: string, user: string): string {
   return `pg_dump --format=custom --extension=plpgsql --host=${host} --username=${user} ${database} | rclone rcat "$TO/partial/${database}.dump"
 rclone moveto "$TO/partial/${database}.dump" "$TO/$STAMP/${database}.dump"`;
 }
 
 /** A backup never overwrites rows: a database with tables of the role's own is refused. */
-function restore(host: string, database: string): string {
+function restore(host: string, database: string, user: string): string {
   const connect = `--host=${host} --username=${user} --dbname=${database}`;
   return `tables=$(psql --no-psqlrc -At ${connect} --command="SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relowner = '${user}'::regrole")
 if [ "$tables" != 0 ]; then echo "database ${database} has $tables tables: restore goes into an empty database only" >&2; exit 1; fi

@@ -6,7 +6,9 @@ import { type Plan, planOf } from "../core/plan.ts";
 import type { Services, Site, Topology, TopologyName } from "../core/topology.ts";
 import { ArangoDb, arangodb, arangodbConfig, retirable } from "./arangodb.ts";
 import { Arkindex, arkindex, arkindexConfig } from "./arkindex.ts";
+import { Pyrus, pyrus, pyrusConfig } from "./pyrus.ts";
 import { ShinyProxy, shinyproxy, shinyproxyConfig } from "./shinyproxy.ts";
+import { media, mediaConfig, MediaPlatform } from "./media.ts";
 import type { SystemComponent } from "./system.ts";
 
 /** Every system that can be deployed. A new one is its own file and a row here. */
@@ -19,6 +21,8 @@ export const systems = {
     retirable,
   }),
   arkindex: entry({ config: arkindexConfig, system: arkindex, component: Arkindex, on: ["docker", "swarm"] }),
+  media: entry({ config: mediaConfig, system: media, component: MediaPlatform, on: ["docker", "swarm"] }),
+  pyrus: entry({ config: pyrusConfig, system: pyrus, component: Pyrus, on: ["docker", "swarm"] }),
   shinyproxy: entry({ config: shinyproxyConfig, system: shinyproxy, component: ShinyProxy, on: ["docker", "swarm"] }),
 } as const;
 export type SystemName = keyof typeof systems;

@@ -1,11 +1,13 @@
-import { output, type Output } from "@pulumi/pulumi";
+import { type ComponentResourceOptions, output, type Output } from "@pulumi/pulumi";
 import { z } from "zod";
 
 import type { Dict, File, Given, Platform, System } from "../core/contracts.ts";
+import type { Topology } from "../core/topology.ts";
+import { SystemComponent } from "./system.ts";
 
 const size = z.int().min(1).max(1000);
 const service = z.strictObject({
-  /** The public path that it answers; unset: it works from the queue alone. */
+  /** The public path that it answers; unset: an indexer, which works from the queue alone. */
   path: z.string().startsWith("/", "begins with /").optional(),
   port: z.int().min(1).max(65535).default(8080),
   replicas: z
@@ -18,45 +20,94 @@ const service = z.strictObject({
   bodyMiB: z.int().min(1).optional(),
 });
 
-export const mediaConfig = z.strictObject({
-  /**
-   * The microservices, by name: each runs the image `media/<name>`. One without a path reads the queue, as the indexer
-   * does that brings what other regions changed into this region's search.
-   */
-  services: z.record(z.string().regex(/^[a-z][a-z0-9-]{0,30}$/, "lower-case letters, digits, hyphens"), service),
-  /** Cassandra nodes of each region, RabbitMQ beside them. */
-  nodes: z.int().min(1).max(99).default(3),
-  searchNodes: z.int().min(1).max(99).default(3),
-  cassandraGib: z.int().min(1).default(100),
-  searchGib: z.int().min(1).default(50),
-  objectsGib: z.int().min(1).default(500),
-  redisMemoryMiB: z.int().min(16).default(512),
-});
+/** The microservices of a stack that names none. `indexer` brings what changed, in any region, into this region's search. */
+const usual: Dict<z.input<typeof service>> = {
+  frontend: { path: "/" },
+  assets: { path: "/API/assets/" },
+  metadata: { path: "/API/metadata/" },
+  files: { path: "/API/files/", bodyMiB: 64 },
+  search: { path: "/API/search/" },
+  jobs: { path: "/API/jobs/" },
+  users: { path: "/API/users/" },
+  notifications: { path: "/API/notifications/" },
+  indexer: {},
+};
+
+export const mediaConfig = z
+  .strictObject({
+    /** Of the applications: the tables are made again, where they changed, for each new one. */
+    version: z.string().min(1).default("1"),
+    /** The microservices, by name: each runs the image `media/<name>`. */
+    services: z
+      .record(z.string().regex(/^[a-z][a-z0-9-]{0,30}$/, "lower-case letters, digits, hyphens"), service)
+      .default(z.record(z.string(), service).parse(usual)),
+    /** Cassandra nodes of each region. */
+    nodes: z.int().min(1).max(99).default(3),
+    /** Numbers of Cassandra nodes that are lost for good: their place is taken by new ones under new numbers. */
+    retired: z.array(z.int().min(1)).default([]),
+    /** RabbitMQ nodes, on machines of Cassandra's. Default: three, or one beside a single Cassandra. */
+    rabbitNodes: z
+      .union([z.literal(1), z.literal(3), z.literal(5)], { error: "1, 3 or 5: a majority goes on" })
+      .optional(),
+    searchNodes: z.union([z.literal(1), z.literal(3)], { error: "1 or 3" }).default(3),
+    cassandraGib: z.int().min(1).default(100),
+    /** Of each node, half of it heap. */
+    cassandraMemoryMiB: z.int().min(768).default(4096),
+    cassandraCpu: z.number().min(0.1).default(2),
+    rabbitMemoryMiB: z.int().min(256).default(1024),
+    searchGib: z.int().min(1).default(50),
+    searchHeapMiB: z.int().min(256).default(1024),
+    objectsGib: z.int().min(1).default(500),
+    redisMemoryMiB: z.int().min(16).default(512),
+  })
+  .superRefine(({ nodes, rabbitNodes = 1, services }, context) => {
+    const say = (path: string, message: string): void => {
+      context.addIssue({ code: "custom", path: [path], message });
+    };
+    if (nodes === 2) say("nodes", "1 for a pilot, or 3 and more: of two neither may fail");
+    if (rabbitNodes > nodes)
+      say("rabbitNodes", `at most nodes, which is ${String(nodes)}: each is beside one of Cassandra's`);
+    if (Object.keys(services).length === 0) say("services", "name one at least");
+    for (const name of reserved) if (name in services) say("services", `"${name}" is the name of a store or a job`);
+  });
 export type MediaConfig = z.output<typeof mediaConfig>;
+/** Names of a stack's other parts: `<name>-1` is a container of both. */
+const reserved = ["cassandra", "rabbit", "elasticsearch", "redis", "objects", "schema", "backup", "edge"];
 
 const folder = "/run/media";
+const caPath = `${folder}/edge-ca.pem`;
 const keyspace = "media";
 const exchange = "index";
+const bucketNames = ["originals", "proxies", "keyframes"];
 
 /**
  * A media platform's region. Cassandra spans the regions; each has a RabbitMQ of its own beside Cassandra's nodes, which
  * federates the exchange of index changes; search and cache are the region's own; files are mirrored. In one region
- * `peers` is empty and the rest is the same. Checked on paper; not deployable yet.
+ * `peers` is empty and the rest is the same.
  */
 export const media: System<MediaConfig> = (p, c) => {
   const cassandra = p.need("cql", "cassandra", {
     nodes: c.nodes,
+    retired: c.retired,
     keyspaces: [keyspace],
     peers: p.peers,
     gib: c.cassandraGib,
+    memoryMiB: c.cassandraMemoryMiB,
+    cpu: c.cassandraCpu,
   });
   const rabbit = p.need("amqp", "rabbit", {
-    nodes: c.nodes,
+    nodes: c.rabbitNodes ?? (c.nodes === 1 ? 1 : 3),
     beside: cassandra.members,
     federate: p.peers,
     exchanges: [exchange],
+    memoryMiB: c.rabbitMemoryMiB,
   });
-  const search = p.need("elasticsearch", "search", { major: 8, nodes: c.searchNodes, gib: c.searchGib });
+  const search = p.need("elasticsearch", "elasticsearch", {
+    major: 8,
+    nodes: c.searchNodes,
+    gib: c.searchGib,
+    heapMiB: c.searchHeapMiB,
+  });
   const redis = p.need("redis", "redis", {
     clientTls: true,
     clientAuth: true,
@@ -66,33 +117,55 @@ export const media: System<MediaConfig> = (p, c) => {
   const mirrored = { cors: p.url, mirror: p.peers };
   const objects = p.need("objects", "objects", {
     apis: ["s3"],
-    buckets: { originals: mirrored, proxies: mirrored, keyframes: mirrored },
+    buckets: Object.fromEntries(bucketNames.map((name) => [name, mirrored])),
     browser: true,
     gib: c.objectsGib,
   });
   const stores = { cassandra, rabbit, search, redis, objects };
+  const application = (name: string, indexes: boolean) => ({
+    tier: "app" as const,
+    callsEdge: true, // the object store's public name
+    files: [
+      { path: `${folder}/stores.json`, content: storesJson(p, indexes ? name : undefined, stores), secret: true },
+      ...authorities(stores),
+      ...(p.ca === undefined ? [] : [{ path: caPath, content: p.ca }]),
+    ],
+    env: {
+      STORES_FILE: `${folder}/stores.json`,
+      REGION: regionOf(p),
+      SERVICE: name,
+      ...(p.ca === undefined ? {} : { AWS_CA_BUNDLE: caPath, REQUESTS_CA_BUNDLE: caPath, NODE_EXTRA_CA_CERTS: caPath }),
+    },
+  });
 
+  // Before any service: tables that several make at once split a Cassandra cluster's mind.
+  const schema = p.job("schema", {
+    ...application("schema", false),
+    image: "media/schema",
+    cpu: 1,
+    memoryMiB: 512,
+    rehearsal: { REHEARSAL_ROLE: "media-schema" },
+    once: c.version,
+    seconds: 900,
+    after: [cassandra],
+  });
   for (const [name, service] of Object.entries(c.services)) {
     p.run(name, {
+      ...application(name, service.path === undefined),
       image: `media/${name}`,
-      tier: "app",
       cpu: service.cpu,
       memoryMiB: service.memoryMiB,
-      callsEdge: true, // the object store's public name
-      files: [
-        { path: `${folder}/stores.json`, content: storesJson(p, name, stores), secret: true },
-        ...authorities(stores),
-      ],
-      env: { STORES_FILE: `${folder}/stores.json`, REGION: p.region },
-      rehearsal: { REHEARSAL_ROLE: "media-service" },
+      rehearsal: { REHEARSAL_ROLE: "media-service", PORT: String(service.port) },
       ports: { web: { number: service.port, protocol: "http" } },
       ...(service.path === undefined ? {} : { routes: [route(p, service.path, service.bodyMiB)] }),
       health: { ready: { http: "web", path: "/health" }, startSeconds: 180, stopSeconds: 60 },
       replicas: service.replicas,
-      after: Object.values(stores),
+      after: [...Object.values(stores), schema],
     });
   }
 };
+
+const regionOf = ({ region }: Platform): string => (region === "" ? "local" : region);
 
 function route({ hostname }: Platform, path: string, bodyMiB: number | undefined) {
   return { host: hostname, path, port: "web", ...(bodyMiB === undefined ? {} : { bodyMiB }) };
@@ -106,15 +179,20 @@ interface Stores {
   readonly objects: Given<"objects">;
 }
 
-/** How a service reaches everything. Its queue is the region's own: a message of another region comes by federation. */
+/**
+ * How a service reaches everything. An indexer's queue is the region's own: a message of another region comes by
+ * federation.
+ */
 function storesJson(
-  { region }: Platform,
-  name: string,
+  p: Platform,
+  indexer: string | undefined,
   { cassandra, rabbit, search, redis, objects }: Stores,
 ): Output<string> {
+  const region = regionOf(p);
+  const queue = indexer === undefined ? {} : { queue: `${exchange}.${region}.${indexer}` };
   return output({
     cassandra: { ...reach(cassandra), dataCentre: region, keyspace },
-    rabbit: { ...reach(rabbit), exchange, queue: `${exchange}.${region === "" ? "local" : region}.${name}` },
+    rabbit: { ...reach(rabbit), exchange, ...queue },
     search: reach(search),
     redis: reach(redis),
     objects: {
@@ -122,7 +200,7 @@ function storesJson(
       region: objects.region,
       key: objects.key,
       secret: objects.secret,
-      buckets: buckets(objects),
+      buckets: Object.fromEntries(bucketNames.map((name) => [name, objects.bucket(name)])),
     },
   }).apply((stores) => JSON.stringify(stores, undefined, 2));
 }
@@ -140,13 +218,21 @@ function reach({ host, members, port, ca, ...login }: Given<"redis">) {
   };
 }
 
-function buckets(objects: Given<"objects">): Dict<string> {
-  return Object.fromEntries(["originals", "proxies", "keyframes"].map((name) => [name, objects.bucket(name)]));
-}
-
 /** What a store's certificate is checked against, where no public authority signed it. */
 function authorities({ cassandra, rabbit, search, redis }: Stores): File[] {
   return Object.entries({ cassandra, rabbit, search, redis }).flatMap(([name, { ca }]) =>
     ca === undefined ? [] : [{ path: `${folder}/${name}-ca.pem`, content: ca }],
   );
+}
+
+/** A media platform's region on a topology. A new version makes its tables first; the stores stay. */
+export class MediaPlatform extends SystemComponent<MediaConfig> {
+  constructor(
+    name: string,
+    args: Partial<z.input<typeof mediaConfig>> & { readonly on: Topology },
+    opts?: ComponentResourceOptions,
+  ) {
+    const { on, ...config } = args;
+    super("MediaPlatform", media, name, mediaConfig.parse(config), on, opts);
+  }
 }

@@ -31,8 +31,8 @@ export function userOf({ user }: Container, { rehearsing }: Image): string | und
 }
 
 /** `prepare` runs first in the same container; "$@" is the server then. */
-export function entry({ command, prepare }: Container): { entrypoints?: string[]; command?: string[] } {
-  if (command === undefined) return {};
+export function entry({ command, args, prepare }: Container): { entrypoints?: string[]; command?: string[] } {
+  if (command === undefined) return args === undefined ? {} : { command: [...args] };
   if (prepare !== undefined)
     return { entrypoints: ["/bin/sh", "-c", `${prepare}\nexec "$@"`, "prepare"], command: [...command] };
   const [program = "", ...rest] = command;
@@ -77,6 +77,7 @@ function probe(ready: Probe, port: (key: string) => number, { client }: Image): 
       return ["python3", "-c", `import socket; socket.create_connection(("127.0.0.1", ${String(port(key))}), 4)`];
     return ["bash", "-c", `</dev/tcp/${at.replace(":", "/")}`];
   }
+  if (client === "bash") return ["bash", "-c", bashProbe(port(key), path, below)];
   if (client === "python") return ["python3", "-c", pythonProbe(`http://${at}${path}`, below)];
   if (client === "wget") return ["wget", "-q", "-T", "4", "-O", "/dev/null", `http://${at}${path}`];
   return [
@@ -84,6 +85,11 @@ function probe(ready: Probe, port: (key: string) => number, { client }: Image): 
     "-c",
     `code=$(curl -s -m 4 -o /dev/null -w '%{http_code}' 'http://${at}${path}') && [ "$code" -lt ${String(below)} ]`,
   ];
+}
+
+/** Where there is no HTTP client but bash, which opens connections itself. */
+function bashProbe(port: number, path: string, below: number): string {
+  return `exec 3<>/dev/tcp/127.0.0.1/${String(port)} && printf 'GET ${path} HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n' >&3 && read -r -t 4 -u 3 _ status _ && [ "$status" -lt ${String(below)} ]`;
 }
 
 /** An answer of 401 or 404 is an answer: urllib raises on it, so its status is read from the error. */

@@ -8,13 +8,16 @@ export interface PostgresAccess {
   readonly name: string;
   readonly user: string;
   readonly password: string;
+  /** The authority that vouches for the server, PEM; absent: plain text. */
+  readonly ca?: string;
 }
 
 /** Runs `work` on a connection of its own, so that each try resolves, connects and signs in afresh. */
 export async function withPostgres<T>(access: PostgresAccess, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const { name: database, ...rest } = access;
+  const { name: database, ca, ...rest } = access;
   const client = new pg.Client({
     ...rest,
+    ...(ca === undefined ? {} : { ssl: { ca } }),
     database,
     connectionTimeoutMillis: 3500,
     query_timeout: 10_000,
@@ -56,7 +59,7 @@ async function postgisVersion(client: pg.Client, database: string): Promise<stri
   }
 }
 
-async function writeAndRead(client: pg.Client, table: string, host: string): Promise<string> {
+export async function writeAndRead(client: pg.Client, table: string, host: string): Promise<string> {
   const value = String(Date.now());
   const name = client.escapeIdentifier(table);
   try {

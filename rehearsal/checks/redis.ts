@@ -5,14 +5,27 @@ import type { Check } from "./check.ts";
 export interface RedisAccess {
   readonly host: string;
   readonly port: number;
+  readonly user?: string;
+  readonly password?: string;
+  readonly tls?: boolean;
 }
 
 export type RedisClient = ReturnType<typeof connectionTo>;
 
 /** A client that does not reconnect: the loop is what tries again. */
 function connectionTo(access: RedisAccess) {
+  const { host, port, user, password, tls = false } = access;
   const client = createClient({
-    socket: { ...access, connectTimeout: 3500, socketTimeout: 4000, reconnectStrategy: false },
+    ...(user === undefined ? {} : { username: user }),
+    ...(password === undefined ? {} : { password }),
+    socket: {
+      host,
+      port,
+      connectTimeout: 3500,
+      socketTimeout: 4000,
+      reconnectStrategy: false,
+      ...(tls ? { tls } : {}),
+    },
   });
   client.on("error", () => undefined); // the awaited command reports it
   return client;

@@ -1,5 +1,6 @@
 /** Every system on every topology, on paper: what it asks for, where it would run, and which pairs are refused. */
 import { describe, expect, test } from "@jest/globals";
+import { secret } from "@pulumi/pulumi";
 import fc from "fast-check";
 
 import { runnerFor } from "../../components/core/check.ts";
@@ -8,7 +9,7 @@ import { replicaNames } from "../../components/core/plan.ts";
 import { type TopologyName, topologyNames } from "../../components/core/topology.ts";
 import { containerServices } from "../../components/services/index.ts";
 import { capabilities } from "../../components/topologies/capabilities.ts";
-import { changes, type Name, names, plain, plan, problems, samples, site, unsupplied } from "../support/sketches.ts";
+import { changes, type Name, names, plain, plan, problems, samples, site } from "../support/sketches.ts";
 
 const pairs = names.flatMap((name) => topologyNames.map((on) => [name, on] as const));
 
@@ -47,9 +48,9 @@ describe("what the systems ask for", () => {
       "pyrus",
       {
         workloads:
-          "identity-server files bind web-api mail-sender mail-reader notification-service scheduler async-worker preview-generator",
+          "identity-server files bind web-api mail-sender mail-reader notification-service async-worker preview-generator scheduler",
         slots: "",
-        jobs: "setup-database setup-elastic setup-s3 setup-licence setup-domain",
+        jobs: "setup-database setup-tracking setup-upgrade setup-parameters setup-elastic-it setup-elastic-in setup-elastic-ic setup-elastic-ip",
         needs: "postgresql:postgres logs:postgres elasticsearch:elasticsearch nats:nats objects:objects",
       },
     ],
@@ -58,14 +59,14 @@ describe("what the systems ask for", () => {
       {
         workloads: "assets frontend indexer",
         slots: "",
-        jobs: "",
-        needs: "cassandra:cql rabbit:amqp search:elasticsearch redis:redis objects:objects",
+        jobs: "schema",
+        needs: "cassandra:cql rabbit:amqp elasticsearch:elasticsearch redis:redis objects:objects",
       },
     ],
     [
       "shinyproxy",
       {
-        workloads: "shinyproxy telegraf",
+        workloads: "shinyproxy telegraf telegraf-node",
         slots: "grafana-1",
         jobs: "",
         needs: "influx:influx redis:redis sign-in:oidc runner:containers reader:containers",
@@ -75,19 +76,23 @@ describe("what the systems ask for", () => {
     expect(inventory(name)).toEqual(expected);
   });
 
-  test("only these kinds have no recipe yet", () => {
+  test("every kind that is asked for has a recipe", () => {
     const asked = new Set(names.flatMap((name) => plan(name).needs.map(({ kind }) => kind)));
-    expect([...asked].filter((kind) => containerServices[kind] === undefined).sort()).toEqual([...unsupplied].sort());
+    expect([...asked].filter((kind) => containerServices[kind] === undefined)).toEqual([]);
   });
 });
 
 describe("every system on every topology", () => {
   const docker = "ShinyProxy starts containers through Docker; choose swarm on this cloud's machines";
-  const noShinyProxy = [`runner: ${docker}`, `reader: ${docker}`];
+  const noShinyProxy = (on: string) => [
+    `runner: ${docker}`,
+    `reader: ${docker}`,
+    `telegraf-node.replicas = "each-node": ${on} has no nodes of yours`,
+  ];
   const refused: Dict<readonly string[]> = {
-    "shinyproxy on aws": noShinyProxy,
-    "shinyproxy on gcp": noShinyProxy,
-    "shinyproxy on azure": noShinyProxy,
+    "shinyproxy on aws": noShinyProxy("aws"),
+    "shinyproxy on gcp": noShinyProxy("gcp"),
+    "shinyproxy on azure": noShinyProxy("azure"),
   };
 
   test.each(pairs)("%s on %s is accepted, or refused with these words", (name, on) => {
@@ -113,7 +118,7 @@ describe("every system on every topology", () => {
       "gcp",
       {
         machine:
-          "identity-server files bind web-api mail-sender mail-reader notification-service scheduler async-worker preview-generator",
+          "identity-server files bind web-api mail-sender mail-reader notification-service async-worker preview-generator scheduler",
       },
     ],
     // Uploads and the event socket outlast 240 s; two have no port to be asked at.
@@ -121,8 +126,8 @@ describe("every system on every topology", () => {
       "pyrus",
       "azure",
       {
-        machine: "files bind async-worker preview-generator",
-        serverless: "identity-server web-api mail-sender mail-reader notification-service scheduler",
+        machine: "files bind web-api async-worker preview-generator",
+        serverless: "identity-server mail-sender mail-reader notification-service scheduler",
       },
     ],
     // A body of 64 MiB.
@@ -142,13 +147,13 @@ describe("every system on every topology", () => {
 
   test("an image of which nothing is known is probed by a command, or its client is named", () => {
     const real = site({ image: (key) => ({ key, ref: "example", rehearsing: false, client: "none", secrets: "env" }) });
-    expect(problems(plan("pyrus", {}, {}, real), "docker", real)).toContain(
-      'web-api.health = "pyrus/web-api": nothing in this image can call a port: give it a command as a probe, or its client in images.json',
+    expect(problems(plan("media", {}, {}, real), "docker", real)).toContain(
+      'assets.health = "media/assets": nothing in this image can call a port: give it a command as a probe, or its client in images.json',
     );
   });
 
   test("a missing licence is one sentence", () => {
-    expect(problems(plan("pyrus"), "docker", site({ secrets: {} }))).toEqual([
+    expect(problems(plan("pyrus"), "docker", site({ secrets: { pyrusAdminPassword: secret("x") } }))).toEqual([
       "secrets.pyrusLicence: set it: pulumi config set --path --secret secrets.pyrusLicence",
     ]);
   });

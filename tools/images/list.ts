@@ -40,6 +40,7 @@ export interface LocalImage {
 
 export const localImages: readonly LocalImage[] = [
   { key: "postgis", version: "15-3.3", official: inLock("postgis") },
+  { key: "postgres-cron", version: ours("postgres-cron"), base: "debian:bookworm-slim" },
   { key: "redis", version: "7.0", official: inLock("redis") },
   {
     key: "minio",

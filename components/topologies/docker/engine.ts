@@ -2,11 +2,13 @@ import {
   type ComponentResourceOptions,
   type CustomResourceOptions,
   type Input,
+  type Output,
   type Resource,
   mergeOptions,
 } from "@pulumi/pulumi";
 import * as docker from "@pulumi/docker";
 
+import { Guests, type OpsProvider } from "../../../ops/resources.ts";
 import type { Container, Dict, Tier } from "../../core/contracts.ts";
 import type { Image } from "../../core/images.ts";
 import type { Site } from "../../core/topology.ts";
@@ -25,7 +27,8 @@ export class Engine {
   readonly #options: ComponentResourceOptions;
   readonly #site: Site;
   readonly #networks: Dict<docker.Network>;
-  readonly #joined = new Map<string, docker.Network>();
+  readonly #joined = new Map<string, { readonly id: Output<string> }>();
+  readonly #ops: ComponentResourceOptions;
   readonly #images = new Map<string, docker.RemoteImage>();
 
   /** `tiers`: the networks that it needs; a further machine has `app` alone. */
@@ -36,7 +39,9 @@ export class Engine {
     registries: readonly string[],
     tiers: readonly Tier[],
     options: ComponentResourceOptions,
+    ops: OpsProvider,
   ) {
+    this.#ops = mergeOptions(options, { provider: ops });
     this.host = host;
     this.#site = site;
     this.#key = key;
@@ -70,7 +75,7 @@ export class Engine {
   }
 
   /** A tier's network, or one that a container joins by name, made when it is first named. */
-  network(name: string): docker.Network {
+  network(name: string): { readonly id: Output<string> } {
     const known = this.#networks[name] ?? this.#joined.get(name);
     if (known !== undefined) return known;
     const made = new docker.Network(
@@ -78,8 +83,19 @@ export class Engine {
       { name: `${this.#site.name}-${name}`, driver: "bridge", labels: labels(this.#site, name) },
       this.#options,
     );
-    this.#joined.set(name, made);
-    return made;
+    const guests = new Guests(
+      `${name}${suffix(this.#key)}`,
+      { host: this.host, network: made.id, label: `platform-topologies.app=${this.#site.name}` },
+      this.#ops,
+    );
+    const joined = { id: guests.network };
+    this.#joined.set(name, joined);
+    return joined;
+  }
+
+  /** What goes only with the whole stack. */
+  get last(): Resource | undefined {
+    return this.#networks.data;
   }
 
   /** The networks that a container joins, outermost first. */

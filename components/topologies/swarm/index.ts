@@ -84,7 +84,10 @@ export class Swarm extends ComponentResource implements Topology {
             { ...under, provider: ops },
           ),
       );
-    this.#networks = new Networks(args.site, args.encrypted ?? true, this.#docker);
+    this.#networks = new Networks(args.site, args.encrypted ?? true, this.#docker, this.#host, {
+      ...under,
+      provider: ops,
+    });
     this.#seats = new Seats(this.#host, args, { ...under, provider: ops, dependsOn: this.#described });
     if (args.tls.mode === "local") {
       const { hostname } = args.site;
@@ -135,7 +138,7 @@ export class Swarm extends ComponentResource implements Topology {
       constraints: this.#constraints(workload),
       mounts: mounts(workload),
       endpointMode: this.#args.endpointMode ?? "vip",
-      stopFirst: false,
+      stopFirst: workload.update === "stop-first",
     });
   }
 
@@ -165,7 +168,11 @@ export class Swarm extends ComponentResource implements Topology {
     const made = new OpsJob(
       logicalName,
       { ...args, host: this.#host, once: job.once, swarm: { constraints: this.#constraints(job) } },
-      { parent, dependsOn: [...this.#after(job), ...this.#described] },
+      {
+        parent,
+        dependsOn: [...this.#after(job), ...this.#described],
+        ...(job.installs ? { ignoreChanges: ["image", "entrypoint", "command"] } : {}),
+      },
     );
     return { ready: [made] };
   }
@@ -234,7 +241,8 @@ export class Swarm extends ComponentResource implements Topology {
       new OpsJob(
         `${logicalName}-disk`,
         { ...args, host: this.#host, mounts: [mount], once: disk.once, swarm },
-        { parent, dependsOn: this.#described },
+        // Never again for this disk, whatever else of the member changes: one that has lost its data would look new.
+        { parent, dependsOn: this.#described, ignoreChanges: ["command", "entrypoint", "env", "image", "user"] },
       ),
     ];
   }
@@ -249,7 +257,7 @@ export class Swarm extends ComponentResource implements Topology {
   ): Resource[] {
     if (job === undefined) return [];
     const args = jobArgs(this.site, this.#place, name, job, this.passwords);
-    const deletedWith = this.#networks.network("data");
+    const deletedWith = this.#networks.last;
     return [
       new Farewell(
         logicalName,

@@ -1,0 +1,121 @@
+/** What has to be said to a Cassandra that is up: roles, copies, keyspaces; and how its tables get out and back in. */
+import type { Dump, File, List } from "../core/contracts.ts";
+
+/** The operator's role; the application's own may do everything in its keyspaces and nothing else. */
+export const admin = "admin";
+export const user = "app";
+
+const folder = "/run/cassandra";
+/** Keyspaces of the system whose copies Cassandra leaves at one or two. */
+const systemKeyspaces = ["system_auth", "system_distributed", "system_traces"];
+
+export interface Cluster {
+  readonly hosts: List<string>;
+  readonly dataCentre: string;
+  readonly keyspaces: List<string>;
+}
+
+export function passwordPath(role: string): string {
+  return `${folder}/${role}-password`;
+}
+
+/** A member's copies: one of each row on three nodes, or on all where there are fewer. */
+export function copies({ hosts }: Cluster): number {
+  return Math.min(3, hosts.length);
+}
+
+/**
+ * Bash for the toolbox. The default superuser, `cassandra` with the password `cassandra`, makes the operator's role and
+ * is shut out; the server makes it some seconds after it has begun to answer. Every statement may run again. Copies are
+ * raised to what is wanted in this data centre and never lowered; other data centres stay as they are.
+ */
+export function setupScript(cluster: Cluster): string {
+  const { hosts, dataCentre, keyspaces } = cluster;
+  const want = String(copies(cluster));
+  const raised = `select(.keyspace_name | IN($names[])) | select((.replication[$dc] // "0" | tonumber) < ${want})
+  | "ALTER KEYSPACE \\(.keyspace_name) WITH replication = {" + (
+      {class: "NetworkTopologyStrategy"} + (.replication | del(.class, .replication_factor)) + {($dc): "${want}"}
+      | to_entries | map("\\u0027\\(.key)\\u0027: \\u0027\\(.value)\\u0027") | join(", ")) + "};"`;
+  const own = keyspaces.flatMap((keyspace) => [
+    `CREATE KEYSPACE IF NOT EXISTS ${keyspace} WITH replication = {'class': 'NetworkTopologyStrategy', '${dataCentre}': '${want}'};`,
+    `GRANT ALL PERMISSIONS ON KEYSPACE ${keyspace} TO ${user};`,
+  ]);
+  return `
+as() { CQL_PASSWORD="$2" cql -h ${hosts.join(",")} -u "$1" --consistency QUORUM; }
+admin=$(cat ${passwordPath(admin)})
+app=$(cat ${passwordPath(user)})
+now() { as ${admin} "$admin" <<<'SELECT JSON keyspace_name, replication FROM system_schema.keyspaces' >/tmp/now; }
+if ! now 2>/dev/null; then
+  made=
+  for try in $(seq 30); do
+    if as cassandra cassandra <<<"CREATE ROLE IF NOT EXISTS ${admin} WITH PASSWORD = '$admin' AND SUPERUSER = true AND LOGIN = true" >/tmp/why 2>&1; then made=yes; break; fi
+    sleep 2
+  done
+  if [ -z "$made" ]; then cat /tmp/why >&2; echo "neither ${admin} nor the default superuser can sign in" >&2; exit 1; fi
+  now
+fi
+random=$(head -c 24 /dev/urandom | base64 | tr -dc A-Za-z0-9)
+{
+  jq -r --arg dc ${dataCentre} '${JSON.stringify([...systemKeyspaces, ...keyspaces])} as $names | ${raised}' /tmp/now
+  cat <<CQL
+ALTER ROLE cassandra WITH PASSWORD = '$random' AND SUPERUSER = false AND LOGIN = false;
+CREATE ROLE IF NOT EXISTS ${user} WITH PASSWORD = '$app' AND LOGIN = true;
+ALTER ROLE ${user} WITH PASSWORD = '$app';
+${own.join("\n")}
+CQL
+} >/tmp/statements
+as ${admin} "$admin" </tmp/statements`;
+}
+
+/** Copies that were asked for are not there yet: each node brings its own ranges up to date, logins first. */
+export function repairScript({ hosts, keyspaces }: Cluster): string {
+  return ["system_auth", ...keyspaces]
+    .flatMap((keyspace) => hosts.map((host) => `${nodetool(host)} repair --full -pr ${keyspace}`))
+    .join("\n");
+}
+
+/** nodetool's word to another container's node. It reads its password from a file of its own form. */
+export function nodetool(host: string): string {
+  return `nodetool -h ${host} -u ${admin} -pwf ${jmxFile}`;
+}
+export const jmxFile = "/tmp/jmx";
+/** The same file is the server's list of who may sign in, which must be the server's own and closed. */
+export const jmxLogin = `(umask 077; echo "${admin} $(cat ${passwordPath(admin)})" > ${jmxFile})`;
+
+/**
+ * Through any node: a table is the cluster's, not a member's. Rows as JSON; their time of writing, time to live and
+ * counters are not in it.
+ */
+export function dumpOf({ hosts, keyspaces }: Cluster, files: List<File>): Dump {
+  const cql = `cql -h ${hosts.join(",")} -u ${admin}`;
+  const login = `CQL_PASSWORD_FILE=${passwordPath(admin)}; export CQL_PASSWORD_FILE`;
+  const tables = (keyspace: string): string =>
+    `$(${cql} -e "SELECT table_name FROM system_schema.tables WHERE keyspace_name = '${keyspace}'" | jq -r .table_name)`;
+  return {
+    files,
+    dump: [
+      login,
+      ...keyspaces.map(
+        (keyspace) => `tables=${tables(keyspace)}
+for table in $tables; do
+  ${cql} -e "SELECT JSON * FROM ${keyspace}.$table" | rclone rcat "$TO/partial/${keyspace}.$table.json"
+  rclone moveto "$TO/partial/${keyspace}.$table.json" "$TO/$STAMP/${keyspace}.$table.json"
+done
+${cql} -e "DESCRIBE KEYSPACE ${keyspace}" | jq -r 'select(.type != "keyspace") | .create_statement' | rclone rcat "$TO/$STAMP/${keyspace}.schema.cql"
+printf '%s\\n' $tables | rclone rcat "$TO/$STAMP/${keyspace}.tables"`,
+      ),
+    ].join("\n"),
+    restore: [
+      login,
+      ...keyspaces.map(
+        (keyspace) => `rclone cat "$TO/$AT/${keyspace}.schema.cql" > /tmp/schema.cql
+tables=${tables(keyspace)}
+if [ -n "$tables" ]; then echo "keyspace ${keyspace} has tables: restore goes into an empty keyspace only" >&2; exit 1; fi
+if [ -s /tmp/schema.cql ]; then ${cql} -f /tmp/schema.cql; fi
+for table in $(rclone cat "$TO/$AT/${keyspace}.tables"); do
+  rclone cat "$TO/$AT/${keyspace}.$table.json" | ${cql} --insert ${keyspace}.$table
+done`,
+      ),
+    ].join("\n"),
+  };
+}

@@ -1,0 +1,200 @@
+import type { ComponentResourceOptions } from "@pulumi/pulumi";
+
+import type { Member, Platform, Recipe } from "../core/contracts.ts";
+import { Service, type ServiceArgs } from "../core/service.ts";
+import {
+  admin,
+  type Cluster,
+  copies,
+  dumpOf,
+  jmxFile,
+  jmxLogin,
+  nodetool,
+  passwordPath,
+  repairScript,
+  setupScript,
+  user,
+} from "./cassandra-setup.ts";
+import { quickNames, toolbox, wishes } from "./recipe.ts";
+
+const data = "/var/lib/cassandra";
+const conf = "/run/cassandra";
+const marker = ".disk";
+const cql = 9042;
+const jmx = 7199;
+/** Those that a node asks for the others: fixed, so that node four changes no other node's configuration. */
+const founders = 3;
+
+/**
+ * A Cassandra data centre: members started one by one, each when the one before is `UN` and answers CQL. Passwords are
+ * asked for, and the default superuser is shut out. Keyspaces, those of the system too, have as many copies as there are
+ * nodes, three at most: raised and repaired when nodes come, never lowered, so that `nodetool decommission` refuses to
+ * take a node that the copies still need. Of the official image it uses the programs on PATH, the user (999) and the
+ * folder of the data.
+ */
+export const cassandra: Recipe<"cql"> = (p, name, ask) => {
+  const password = p.secret(`${name}-password`);
+  const adminPassword = p.secret(`${name}-admin-password`);
+  const adminFile = { path: passwordPath(admin), content: adminPassword, secret: true };
+  const dataCentre = p.region === "" ? "local" : p.region;
+  const memoryMiB = ask.memoryMiB ?? 4096;
+  const members = { count: ask.nodes, retired: ask.retired ?? [], order: "one-by-one" } as const;
+  const { image } = wishes(ask, "cassandra");
+  const job = { image, tier: "data", cpu: 1, memoryMiB: 384, user: "999:999", env: quickNames } as const;
+
+  const made = p.slots(name, members, (member) => ({
+    ...wishes(ask, "cassandra"),
+    tier: "data",
+    cpu: ask.cpu ?? 2,
+    memoryMiB,
+    user: "999:999",
+    env: environment(member, memoryMiB),
+    files: [
+      adminFile,
+      { path: `${conf}/cassandra.yaml`, content: yaml(name, member) },
+      { path: `${conf}/rackdc.properties`, content: `dc=${dataCentre}\nrack=zone-${String(member.zone + 1)}\n` },
+    ],
+    prepare: prepare(member),
+    command: ["cassandra", "-f"],
+    ports: { cql: { number: cql, protocol: "tcp" }, jmx: { number: jmx, protocol: "tcp" } },
+    health: { ready: { command: ["bash", "-c", probe(member)] }, startSeconds: 600, stopSeconds: 120 },
+    disk: {
+      path: data,
+      gib: ask.gib,
+      marker,
+      backup:
+        member.number === first(ask)
+          ? dumpOf({ hosts: [member.host], dataCentre, keyspaces: ask.keyspaces }, [adminFile])
+          : { rebuilt: `the dump of ${name}-${String(first(ask))} is the whole cluster's; a lost member is a new one` },
+    },
+    leave: {
+      ...job,
+      files: [adminFile],
+      command: ["bash", "-euc", `${jmxLogin}\n${nodetool(member.host)} decommission`],
+      seconds: 24 * 3600,
+    },
+  }));
+
+  const cluster: Cluster = { hosts: made.map(({ host }) => host), dataCentre, keyspaces: ask.keyspaces };
+  const setup = p.job(`${name}-setup`, {
+    ...toolbox,
+    tier: "data",
+    env: quickNames,
+    files: [adminFile, { path: passwordPath(user), content: password, secret: true }],
+    command: ["bash", "-euc", setupScript(cluster)],
+    seconds: 600,
+    after: made,
+  });
+  // Copies that were asked for are not there before a repair.
+  const { ready } =
+    ask.nodes === 1
+      ? setup
+      : p.job(`${name}-repair`, {
+          ...job,
+          files: [adminFile],
+          command: ["bash", "-euc", `${jmxLogin}\n${repairScript(cluster)}`],
+          once: String(copies(cluster)),
+          seconds: 24 * 3600,
+          after: [setup],
+        });
+  return { host: cluster.hosts[0] ?? `${name}-1`, port: cql, members: cluster.hosts, user, password, ready };
+};
+
+/** The first number that is not retired: its member stands for the cluster where one is enough. */
+function first({ retired = [] }: { readonly retired?: readonly number[] }): number {
+  let number = 1;
+  while (retired.includes(number)) number++;
+  return number;
+}
+
+function environment({ host }: Member, memoryMiB: number): Record<string, string> {
+  const properties = {
+    "cassandra.config": `file://${conf}/cassandra.yaml`,
+    "cassandra-rackdc.properties": `file://${conf}/rackdc.properties`,
+    // Addresses change: what it remembers of the others' is then another member's, and one would be missing in its ring
+    // for good. It asks the seeds, by name, instead.
+    "cassandra.load_ring_state": "false",
+    // From another container the set-up repairs, and a member that leaves is told so.
+    "java.rmi.server.hostname": host,
+    "com.sun.management.jmxremote.authenticate": "true",
+    "com.sun.management.jmxremote.password.file": jmxFile,
+  };
+  return {
+    ...quickNames,
+    LOCAL_JMX: "no",
+    MAX_HEAP_SIZE: `${String(Math.floor(memoryMiB / 2))}M`,
+    HEAP_NEWSIZE: `${String(Math.floor(memoryMiB / 8))}M`, // for CMS alone, but the official script may want both
+    JVM_EXTRA_OPTS: [
+      "--add-exports=java.management/com.sun.jmx.remote.security=ALL-UNNAMED", // what checks JMX passwords
+      ...Object.entries(properties).map(([key, value]) => `-D${key}=${value}`),
+    ].join(" "),
+  };
+}
+
+/**
+ * Addresses are the member's own name, which the server resolves when it starts: they may change. A member is no seed of
+ * its own, as a seed takes no data over when it joins; only the first of all is, for there is nobody else.
+ */
+function yaml(name: string, { host, number }: Member): string {
+  const seeds = Array.from({ length: founders }, (_, index) => `${name}-${String(index + 1)}`).filter(
+    (seed) => number === 1 || seed !== host,
+  );
+  return `cluster_name: ${name}
+num_tokens: 16
+allocate_tokens_for_local_replication_factor: 3
+partitioner: org.apache.cassandra.dht.Murmur3Partitioner
+endpoint_snitch: GossipingPropertyFileSnitch
+authenticator: PasswordAuthenticator
+authorizer: CassandraAuthorizer
+role_manager: CassandraRoleManager
+seed_provider:
+  - class_name: org.apache.cassandra.locator.SimpleSeedProvider
+    parameters:
+      - seeds: "${seeds.join(",")}"
+listen_address: ${host}
+rpc_address: ${host}
+data_file_directories:
+  - ${data}/data
+commitlog_directory: ${data}/commitlog
+saved_caches_directory: ${data}/saved_caches
+hints_directory: ${data}/hints
+commitlog_sync: periodic
+commitlog_sync_period: 10000ms
+commitlog_disk_access_mode: legacy
+`;
+}
+
+/** An emptied member would join as a new one under an old name, or, as a seed, take over ranges without their rows. */
+function prepare({ host, number }: Member): string {
+  return `set -eu
+if [ ! -e ${data}/${marker} ] && [ ! -d ${data}/data/system ]; then
+  echo "${host} has lost its data: retire its number, ${String(number)}" >&2
+  exit 1
+fi
+${jmxLogin}`;
+}
+
+/**
+ * Until it has joined: its own line of \`nodetool status\`, which costs a second of Java; from then on the answer of its
+ * CQL port (OPTIONS is answered by SUPPORTED, code 6, without a login).
+ */
+function probe({ host }: Member): string {
+  return `joined=/tmp/joined
+if [ ! -e $joined ]; then
+  read -r ip _ < <(getent ahostsv4 ${host})
+  ${nodetool(host)} status | grep -q "^UN  *$ip " || exit 1
+  touch $joined
+fi
+exec 3<>/dev/tcp/${host}/${String(cql)} || exit 1
+printf '\\x04\\x00\\x00\\x00\\x05\\x00\\x00\\x00\\x00' >&3
+[ "$(head -c 5 <&3 | tail -c 1 | od -An -tx1)" = " 06" ]`;
+}
+
+/** A Cassandra cluster with its keyspaces and their owner. */
+export class Cassandra extends Service<"cql"> {
+  static readonly recipe = cassandra;
+
+  constructor(name: string, args: ServiceArgs<"cql">, opts?: ComponentResourceOptions) {
+    super("Cassandra", cassandra, name, args, opts);
+  }
+}

@@ -1,0 +1,145 @@
+import { type ComponentResourceOptions, interpolate } from "@pulumi/pulumi";
+
+import type { Certificate, File, List, Recipe } from "../core/contracts.ts";
+import { Service, type ServiceArgs } from "../core/service.ts";
+import { toolbox, wishes } from "./recipe.ts";
+
+const home = "/usr/share/elasticsearch";
+const data = `${home}/data`;
+const certificates = `${home}/config/certs`; // Elasticsearch reads key files below its own config folder only
+const password = "/run/elasticsearch/password";
+const curl = "/run/elasticsearch/curlrc";
+const marker = ".new";
+const user = "elastic";
+
+/**
+ * Elasticsearch 7 or 8, one node or three, with a login. Three speak TLS among themselves, which Elasticsearch insists on
+ * where it has a login; clients speak plain HTTP inside the data network.
+ */
+export const elasticsearch: Recipe<"elasticsearch"> = (p, name, ask) => {
+  const secret = p.secret(`${name}-password`);
+  const heap = `${String(ask.heapMiB ?? 1024)}m`;
+  const hosts = Array.from({ length: ask.nodes }, (_, index) => `${name}-${String(index + 1)}`);
+  const certificate = ask.nodes > 1 ? p.certificate(`${name}-transport`, hosts) : undefined;
+  const files: File[] = [
+    { path: password, content: secret, secret: true },
+    { path: curl, content: interpolate`user = "${user}:${secret}"\nsilent\nmax-time = 8\n`, secret: true },
+  ];
+  // One by one: a change restarts one node at a time.
+  const made = p.slots(name, { count: ask.nodes, order: "one-by-one" }, ({ host, number }) => ({
+    ...wishes(ask, ask.major === 7 ? "elasticsearch7" : "elasticsearch"),
+    tier: "data",
+    cpu: 2,
+    memoryMiB: 2 * (ask.heapMiB ?? 1024), // the rest is for the page cache and what lies off the heap
+    user: "1000:0",
+    needs: ["max-map-count"],
+    files: [...files, ...(certificate ? transportFiles(certificate) : [])],
+    env: { ES_JAVA_OPTS: `-Xms${heap} -Xmx${heap}` },
+    prepare: prepare(host, ask.nodes === 1 ? "single" : number === 1 ? "first" : "further"),
+    command: ["elasticsearch", ...settings(`${p.name}-${name}`, host, hosts, ask.major)],
+    ports: {
+      http: { number: 9200, protocol: "http" },
+      ...(certificate ? { transport: { number: 9300, protocol: "tcp" } } : {}),
+    },
+    health: { ready: { command: ["sh", "-c", healthy] }, startSeconds: 600, stopSeconds: 60 },
+    disk: {
+      path: data,
+      gib: ask.gib,
+      ...(ask.nodes > 1 ? { marker } : {}),
+      backup: { rebuilt: "the index is made again from the application's database" },
+    },
+  }));
+  const host = ask.names?.[0] ?? `${name}-1`;
+  const setup = p.job(`${name}-setup`, {
+    ...toolbox,
+    tier: "data",
+    files,
+    command: ["sh", "-euc", hosts.map((each) => wait(each, ask.nodes)).join("\n")],
+    seconds: 300,
+    after: made,
+  });
+  return { host, port: 9200, members: hosts, user, password: secret, ready: setup.ready };
+};
+
+/** Settings as Elasticsearch documents them; every one may stand on the command line. */
+function settings(cluster: string, host: string, hosts: List<string>, major: 7 | 8): string[] {
+  const transport = "xpack.security.transport.ssl";
+  const together = {
+    "discovery.seed_hosts": hosts.join(","),
+    [`${transport}.enabled`]: "true",
+    [`${transport}.verification_mode`]: "certificate", // one certificate for all nodes
+    [`${transport}.certificate`]: `${certificates}/node.pem`,
+    [`${transport}.key`]: `${certificates}/node.key`,
+    [`${transport}.certificate_authorities`]: `${certificates}/ca.pem`,
+  };
+  const all = {
+    "cluster.name": cluster,
+    "node.name": host,
+    "network.host": "0.0.0.0",
+    "xpack.security.enabled": "true",
+    "xpack.security.http.ssl.enabled": "false",
+    // 8 would make certificates of its own for clients at its first start.
+    ...(major === 8 ? { "xpack.security.autoconfiguration.enabled": "false" } : {}),
+    "ingest.geoip.downloader.enabled": "false", // data has no way out
+    ...(hosts.length > 1 ? together : { "discovery.type": "single-node" }),
+  };
+  return Object.entries(all).map(([key, value]) => `-E${key}=${value}`);
+}
+
+function transportFiles({ ca, cert, key }: Certificate): File[] {
+  return [
+    { path: `${certificates}/ca.pem`, content: ca },
+    { path: `${certificates}/node.pem`, content: cert },
+    { path: `${certificates}/node.key`, content: key, secret: true },
+  ];
+}
+
+/**
+ * The password goes into the keystore, as the official entrypoint puts it there; the entrypoint itself refuses a
+ * password file that others may read, and ours are root's. A cluster is formed once, by the first node, on a disk that
+ * was made for it: `initial_master_nodes` at any later start could form a second one beside it. A disk that lost its data
+ * later joins empty and is filled by the others.
+ */
+function prepare(host: string, formation: "single" | "first" | "further"): string {
+  const form = `if [ ! -d ${data}/nodes ] && [ ! -d ${data}/_state ] && [ -e ${data}/${marker} ]; then
+  set -- "$@" -Ecluster.initial_master_nodes=${host}
+fi`;
+  return `set -eu
+rm -f /tmp/ready
+ELASTIC_PASSWORD="$(cat ${password})"; export ELASTIC_PASSWORD
+if command -v elasticsearch-keystore >/dev/null; then
+  [ -e ${home}/config/elasticsearch.keystore ] || elasticsearch-keystore create >/dev/null
+  printf %s "$ELASTIC_PASSWORD" | elasticsearch-keystore add --stdin --force bootstrap.password
+fi
+if [ "$(cat /proc/sys/vm/max_map_count)" -lt 262144 ]; then
+  echo "vm.max_map_count of this host is below 262144: files are not mapped, searches are slower (sysctl -w vm.max_map_count=262144)" >&2
+  set -- "$@" -Enode.store.allow_mmap=false
+fi${formation === "first" ? `\n${form}` : ""}`;
+}
+
+/**
+ * The first success waits until nothing is being copied to this node any more, so that the next one may stop; later ones
+ * ask only whether it has a master, as a node that lost its peers must not be restarted for it.
+ */
+const healthy = `url="http://127.0.0.1:9200/_cluster/health?master_timeout=3s&timeout=3s"
+[ -e /tmp/ready ] || url="$url&wait_for_status=yellow&wait_for_no_initializing_shards=true"
+curl -K ${curl} -f -o /dev/null "$url" && touch /tmp/ready`;
+
+/** Until the login works and all nodes have found each other. */
+function wait(host: string, nodes: number): string {
+  const url = `http://${host}:9200/_cluster/health?wait_for_nodes=${String(nodes)}&timeout=5s`;
+  return `for attempt in $(seq 30); do
+  if curl -K ${curl} -fS -o /dev/null '${url}'; then break; fi
+  [ "$attempt" -lt 30 ] || { echo "${host}: no cluster of ${String(nodes)} that accepts the login" >&2; exit 1; }
+  sleep 2
+done`;
+}
+
+/** Elasticsearch with a login. */
+export class Elasticsearch extends Service<"elasticsearch"> {
+  static readonly recipe = elasticsearch;
+
+  constructor(name: string, args: ServiceArgs<"elasticsearch">, opts?: ComponentResourceOptions) {
+    super("Elasticsearch", elasticsearch, name, args, opts);
+  }
+}

@@ -1,0 +1,117 @@
+import { all, type ComponentResourceOptions } from "@pulumi/pulumi";
+
+import type { Recipe } from "../core/contracts.ts";
+import { Service, type ServiceArgs } from "../core/service.ts";
+import { toolbox, wishes } from "./recipe.ts";
+
+const conf = "/run/nats/nats.conf";
+const user = "app";
+
+/**
+ * NATS with JetStream on disk, one server or a cluster of three. Clients log in; the servers have a login of their own
+ * among themselves. Configuration is a file of ours; of the official image only the program on PATH is used.
+ */
+export const nats: Recipe<"nats"> = (p, name, ask) => {
+  const password = p.secret(`${name}-password`);
+  const routes = ask.nodes > 1 ? p.secret(`${name}-routes-password`) : undefined;
+  const memoryMiB = ask.memoryMiB ?? 512;
+  const hosts = Array.from({ length: ask.nodes }, (_, index) => `${name}-${String(index + 1)}`);
+  // One by one: a change restarts one server at a time, so the other two keep the quorum.
+  const made = p.slots(name, { count: ask.nodes, order: "one-by-one" }, ({ host }) => ({
+    ...wishes(ask, "nats"),
+    tier: "data",
+    cpu: 1,
+    memoryMiB,
+    user: "0:0", // without any capability; a new volume is root's
+    files: [
+      {
+        path: conf,
+        secret: true,
+        content: all([password, routes ?? ""]).apply(([client, route]) =>
+          [
+            server(host, ask.maxPayloadBytes),
+            // Half: the server itself, its connections and the write buffers of the file store need the rest.
+            `jetstream { store_dir: "/data", max_memory_store: ${String(Math.floor(memoryMiB / 2))}MB, max_file_store: ${String(ask.jetstreamGib)}GB }`,
+            `authorization { user: ${user}, password: "${client}", timeout: 3 }`,
+            ...(ask.nodes > 1 ? [cluster(`${p.name}-${name}`, hosts, route)] : []),
+            "",
+          ].join("\n"),
+        ),
+      },
+    ],
+    command: ["nats-server", "--config", conf],
+    ports: {
+      client: { number: 4222, protocol: "tcp" },
+      ...(routes ? { routes: { number: 6222, protocol: "tcp" } } : {}),
+    },
+    // Without `js-enabled-only` the first of three would wait for a quorum that cannot be there yet.
+    health: {
+      ready: {
+        command: ["wget", "-q", "-O", "/dev/null", "http://127.0.0.1:8222/healthz?js-enabled-only=true"],
+      },
+      startSeconds: 60,
+      stopSeconds: 30,
+    },
+    disk: {
+      path: "/data",
+      gib: ask.jetstreamGib,
+      backup: { rebuilt: "streams and messages in flight: the applications make their streams again at their start" },
+    },
+  }));
+  // A cluster is there only when its servers have elected a leader: who waits for NATS waits for JetStream's answer.
+  const setup = p.job(`${name}-setup`, {
+    ...toolbox,
+    tier: "data",
+    files: [{ path: "/run/nats/password", content: password, secret: true }],
+    command: ["bash", "-euc", ask.nodes > 1 ? hosts.map(answers).join("\n") : answers(`${name}-1`)],
+    seconds: 300,
+    after: made,
+  });
+  return { host: ask.names?.[0] ?? `${name}-1`, port: 4222, members: hosts, user, password, ready: setup.ready };
+};
+
+function server(host: string, maxPayloadBytes: number | undefined): string {
+  return `server_name: ${host}
+listen: 0.0.0.0:4222
+http: 127.0.0.1:8222${maxPayloadBytes === undefined ? "" : `\nmax_payload: ${String(maxPayloadBytes)}`}`;
+}
+
+/** `no_advertise`: clients keep to the names that they were given, which lead to every server. */
+function cluster(name: string, hosts: readonly string[], password: string): string {
+  return `cluster {
+  name: ${name}
+  listen: 0.0.0.0:6222
+  no_advertise: true
+  authorization { user: route, password: "${password}", timeout: 3 }
+  routes: [ ${hosts.map((host) => `"nats-route://route:${password}@${host}:6222"`).join(", ")} ]
+}`;
+}
+
+/** Asks JetStream through one server, in NATS' own protocol, until it answers without an error. */
+function answers(host: string): string {
+  return `try() {
+  exec 3<>"/dev/tcp/${host}/4222" || return 1
+  printf 'CONNECT {"user":"${user}","pass":"%s","verbose":false,"pedantic":false,"lang":"bash","version":"1"}\\r\\nSUB setup.answer 1\\r\\nPUB $JS.API.INFO setup.answer 0\\r\\n\\r\\n' "$(cat /run/nats/password)" >&3
+  while IFS= read -r -t 5 line <&3; do
+    case "$line" in
+      *'"error"'* | -ERR*) echo "${host}: $line" >&2; return 1 ;;
+      *account_info_response*) return 0 ;;
+    esac
+  done
+  return 1
+}
+for attempt in $(seq 60); do
+  if (try); then break; fi
+  [ "$attempt" -lt 60 ] || { echo "${host}: JetStream does not answer" >&2; exit 1; }
+  sleep 2
+done`;
+}
+
+/** NATS with JetStream and a login. */
+export class Nats extends Service<"nats"> {
+  static readonly recipe = nats;
+
+  constructor(name: string, args: ServiceArgs<"nats">, opts?: ComponentResourceOptions) {
+    super("Nats", nats, name, args, opts);
+  }
+}

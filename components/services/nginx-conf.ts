@@ -1,0 +1,167 @@
+/** nginx.conf: what is fixed when a stack is deployed. Where the backends are comes from the resolver's file. */
+import type { List } from "../core/contracts.ts";
+import type { PlannedRoute } from "../core/topology.ts";
+import type { EdgeArgs } from "./edge.ts";
+import { newerFile, nobody, upstreamsFile, work } from "./nginx-resolver.ts";
+
+/** Largest body of a route that asks for none in particular: as Pyrus' own ingress has it. Kept on disk on its way. */
+const usualBody = "250m";
+
+type Sticky = NonNullable<PlannedRoute["sticky"]>;
+
+/** The upstream of a route: routes to one port with the same stickiness share it. */
+export function upstreamOf({ to, target, sticky }: PlannedRoute): string {
+  return [to, String(target.number), ...(sticky ? [identifier(sticky.cookie)] : [])].join("-");
+}
+
+/** The variable that holds a visitor's place among the replicas. */
+export function stickyVariable({ cookie }: Sticky): string {
+  return `$sticky_${identifier(cookie)}`;
+}
+
+function identifier(text: string): string {
+  return text.replaceAll(/[^a-z0-9]/gi, "_");
+}
+
+export function config({ site, routes }: EdgeArgs, folder: string): string {
+  const hosts = [...new Set(routes.map(({ host }) => host))];
+  const cookies = new Map(routes.flatMap(({ sticky }) => (sticky ? [[sticky.cookie, sticky] as const] : [])));
+  const { http, https } = site.ports;
+  const names = hosts.join(" ");
+  return `pid ${work}/nginx.pid;
+worker_processes 2;
+# A worker of an older configuration goes on until its last request has ended, but not for ever.
+worker_shutdown_timeout ${String(Math.max(60, ...routes.map(({ seconds = 60 }) => seconds)))}s;
+error_log stderr warn;
+events { worker_connections 4096; }
+http {
+  access_log off;
+  server_tokens off;
+  default_type application/octet-stream;
+  client_body_temp_path ${work}/body;
+  proxy_temp_path ${work}/proxy;
+  fastcgi_temp_path ${work}/fastcgi;
+  uwsgi_temp_path ${work}/uwsgi;
+  scgi_temp_path ${work}/scgi;
+  client_header_buffer_size 8k;
+  large_client_header_buffers 8 16k;
+  client_max_body_size ${usualBody};
+  server_names_hash_bucket_size 256;
+  variables_hash_bucket_size 128;
+
+  proxy_http_version 1.1;
+  proxy_buffer_size 16k;
+  proxy_buffers 32 16k;
+  proxy_busy_buffers_size 64k;
+  proxy_max_temp_file_size 0; # a slow reader slows the backend down, and fills no disk
+  proxy_connect_timeout 1s; # a lost machine answers nothing: the next one is asked
+  # Each request has a connection of its own: one that is kept may be closed by a backend that stops, and what was sent
+  # on it cannot be sent again.
+  proxy_next_upstream error timeout invalid_header http_502 http_503;
+  proxy_next_upstream_tries 4;
+${headers(https)
+  .map((line) => `  ${line}\n`)
+  .join("")}  map $http_upgrade $connection_header { "" close; default upgrade; }
+  proxy_hide_header Strict-Transport-Security;
+  proxy_hide_header X-Content-Type-Options;
+
+  ssl_protocols TLSv1.2 TLSv1.3;
+  ssl_session_cache shared:tls:10m;
+  ssl_session_tickets off;
+  ssl_certificate ${folder}/tls/cert.pem;
+  ssl_certificate_key ${folder}/tls/key.pem;
+${[...cookies.values()].map(stickyMaps).join("")}
+  include ${newerFile};
+  include ${upstreamsFile};
+
+  server {
+    listen 127.0.0.1:8082;
+    location = /health { return 200 "ok\\n"; }
+    location / { return 404; }
+  }
+  server {
+    listen ${nobody};
+    location / { add_header Retry-After 5 always; return 503; }
+  }
+  server {
+    listen ${String(http)} default_server;
+    return 404;
+  }
+  server {
+    listen ${String(http)};
+    server_name ${names};
+    return 308 https://$host${https === 443 ? "" : `:${String(https)}`}$request_uri;
+  }
+  server {
+    listen ${String(https)} ssl http2 default_server;
+    return 404;
+  }
+${hosts
+  .map((host) =>
+    server(
+      host,
+      https,
+      routes.filter((route) => route.host === host),
+    ),
+  )
+  .join("")}}
+`;
+}
+
+/** The whole list, as a location that sets one header of its own inherits none. */
+function headers(https: number): string[] {
+  return [
+    "proxy_set_header Host $http_host;",
+    "proxy_set_header X-Real-IP $remote_addr;",
+    "proxy_set_header X-Forwarded-For $remote_addr; # not what a stranger claims",
+    "proxy_set_header X-Forwarded-Host $http_host;",
+    `proxy_set_header X-Forwarded-Port ${String(https)};`,
+    "proxy_set_header X-Forwarded-Proto https;",
+  ];
+}
+
+/** A visitor without the cookie is given one, and is sent at once to where it will lead from then on. */
+function stickyMaps(sticky: Sticky): string {
+  const { cookie, seconds } = sticky;
+  const mine = stickyVariable(sticky);
+  return `
+  map $http_cookie ${mine}_seen { default ""; "~(?:^|;[ ]*)${cookie}=(?<${mine.slice(1)}_value>[0-9a-f]{32})(?:;|$)" ${mine}_value; }
+  map ${mine}_seen ${mine} { "" $request_id; default ${mine}_seen; }
+  map ${mine}_seen ${mine}_cookie { "" "${cookie}=$request_id; Path=/; Max-Age=${String(seconds)}; Secure; HttpOnly; SameSite=Lax"; default ""; }
+`;
+}
+
+function server(host: string, https: number, routes: List<PlannedRoute>): string {
+  const paths = new Set(routes.map(({ path }) => path));
+  const hidden = [...new Set(routes.flatMap((route) => route.hidden ?? []))].filter((path) => !paths.has(path));
+  return `  server {
+    listen ${String(https)} ssl http2;
+    server_name ${host};
+${hidden.map((path) => `    location ${path} { return 404; }\n`).join("")}${routes.map((route) => location(route, https)).join("")}${paths.has("/") ? "" : "    location / { return 404; }\n"}  }
+`;
+}
+
+/** nginx takes the longest path that fits, in whatever order they stand. */
+function location(route: PlannedRoute, https: number): string {
+  const { path, seconds = 60, bodyMiB, websocket, sticky, strip } = route;
+  const lines = [
+    ...(strip === undefined ? [] : [`rewrite ^${strip}(/.*)$ $1 break;`]),
+    ...(websocket
+      ? [
+          ...headers(https),
+          "proxy_set_header Upgrade $http_upgrade;",
+          "proxy_set_header Connection $connection_header;",
+        ]
+      : []),
+    ...(bodyMiB === undefined
+      ? []
+      : [`client_max_body_size ${String(bodyMiB)}m;`, "proxy_request_buffering off;", "proxy_buffering off;"]),
+    `proxy_read_timeout ${String(seconds)}s;`,
+    `proxy_send_timeout ${String(seconds)}s;`,
+    ...(sticky ? [`add_header Set-Cookie ${stickyVariable(sticky)}_cookie always;`] : []),
+    'add_header Strict-Transport-Security "max-age=31536000" always;',
+    "add_header X-Content-Type-Options nosniff always;",
+    `proxy_pass http://${upstreamOf(route)};`,
+  ];
+  return `    location ${path} {\n${lines.map((line) => `      ${line}\n`).join("")}    }\n`;
+}

@@ -1,0 +1,71 @@
+/** The loop that tells nginx where its backends are. */
+import type { List } from "../core/contracts.ts";
+
+/** Everything that nginx writes lies below. */
+export const work = "/tmp/nginx";
+export const upstreamsFile = `${work}/upstreams.conf`;
+/** What only newer versions know. */
+export const newerFile = `${work}/newer.conf`;
+/** Where a route leads that has no backend at the moment: a server of ours that answers 503. */
+export const nobody = `unix:${work}/nobody.sock`;
+
+export interface Upstream {
+  readonly name: string;
+  readonly port: number;
+  /** Names; each may stand for any number of addresses. */
+  readonly hosts: List<string>;
+  /** The variable that chooses among them; unset: in turn. */
+  readonly hash?: string;
+}
+
+/**
+ * Shell before nginx: writes the upstreams once, then looks again every second in the background. nginx hears of changes
+ * only, and ends with its old configuration what it has begun with it. A name that is gone takes its addresses with it,
+ * as they are soon another container's; but while DNS itself fails (our own name `edge` is not found either) all stay.
+ * `max_fails=0`: nginx counts an application's own 503 as a failure, and one visitor could put every replica out of use.
+ */
+export function resolver(upstreams: List<Upstream>, configFile: string): string {
+  return `set -eu
+mkdir -p ${work}
+rm -f ${work}/nobody.sock ${work}/nginx.pid ${work}/alive
+resolve() {
+  for name in "$@"; do
+    getent ahostsv4 "$name" | while read -r address type rest; do [ "$type" != STREAM ] || echo "$address"; done
+  done | sort -u
+}
+upstream() {
+  name=$1 port=$2 method=$3
+  shift 3
+  echo "upstream $name {"
+  echo "  zone $name 64k;"
+  [ -z "$method" ] || echo "  hash $method consistent;"
+  addresses="$(resolve "$@")"
+  for address in $addresses; do echo "  server $address:$port max_fails=0;"; done
+  [ -n "$addresses" ] || echo "  server ${nobody};"
+  echo "}"
+}
+upstreams() {
+  :
+${upstreams.map(({ name, port, hosts, hash = "" }) => `  upstream ${name} ${String(port)} '${hash}' ${hosts.join(" ")}`).join("\n")}
+}
+dns() { getent ahostsv4 edge >/dev/null; }
+changed() {
+  dns && upstreams >${work}/next && dns || return 1
+  [ "$(cat ${work}/next)" != "$(cat ${upstreamsFile})" ] || return 1
+  mv ${work}/next ${upstreamsFile}
+}
+upstreams >${upstreamsFile}
+# Since 1.27.4: a kept connection of a client is not closed at a change while its next request may be on its way.
+echo "keepalive_min_timeout 10s;" >${newerFile}
+nginx -t -q -c ${configFile} 2>/dev/null || : >${newerFile}
+(
+  set +e
+  tell=
+  while sleep 1; do
+    changed && tell=yes
+    # Before nginx has written its number there is nobody to tell: again in a second.
+    [ -n "$tell" ] && kill -HUP "$(cat ${work}/nginx.pid 2>/dev/null)" 2>/dev/null && tell=
+    : >${work}/alive
+  done
+) &`;
+}

@@ -1,0 +1,81 @@
+import type { Workload } from "../core/contracts.ts";
+import { ConfigError, type Problem } from "../core/errors.ts";
+import type { PlannedRoute } from "../core/topology.ts";
+import type { EdgeArgs } from "./edge.ts";
+import { config, stickyVariable, upstreamOf } from "./nginx-conf.ts";
+import { resolver, type Upstream, work } from "./nginx-resolver.ts";
+
+const folder = "/run/nginx";
+const conf = `${folder}/nginx.conf`;
+
+/**
+ * nginx as the edge: TLS with a given certificate, http to https, websockets, sticky sessions, bodies of any size passed
+ * on as they come. Addresses come from a loop beside it, because nginx wants every name to exist at its own start.
+ * @throws ConfigError for what `nginxProblems` names.
+ */
+export function nginx(args: EdgeArgs): Workload {
+  const { site, routes, tls, backends } = args;
+  const problems = nginxProblems("acme" in tls ? "acme" : "own", routes);
+  if ("acme" in tls || problems.length > 0) throw new ConfigError(problems);
+  const upstreams = new Map<string, Upstream>();
+  for (const route of routes) {
+    const { hosts } = backends(route);
+    const hash = route.sticky ? { hash: stickyVariable(route.sticky) } : {};
+    upstreams.set(upstreamOf(route), { name: upstreamOf(route), port: route.target.number, hosts, ...hash });
+  }
+  return {
+    image: "nginx",
+    tier: "edge",
+    cpu: 1,
+    memoryMiB: 256,
+    user: "101:101", // the official image's nginx; containers may open ports below 1024 without a capability
+    files: [
+      { path: conf, content: config(args, folder) },
+      { path: `${folder}/tls/cert.pem`, content: tls.cert },
+      { path: `${folder}/tls/key.pem`, content: tls.key, secret: true },
+    ],
+    prepare: resolver([...upstreams.values()], conf),
+    command: ["nginx", "-c", conf, "-g", "daemon off;"],
+    ports: {
+      http: { number: site.ports.http, protocol: "http" },
+      https: { number: site.ports.https, protocol: "http" },
+    },
+    health: {
+      // The loop too: without it a replaced container would not be found again.
+      ready: {
+        command: [
+          "sh",
+          "-c",
+          `curl -fsS -m 4 -o /dev/null http://127.0.0.1:8082/health && [ -n "$(find ${work}/alive -mmin -1)" ]`,
+        ],
+      },
+      startSeconds: 60,
+      stopSeconds: 30, // the official image's stop signal lets requests finish
+    },
+    replicas: 1,
+    // The one URL for browsers and containers: routed names lead here from the edge network too.
+    names: [...new Set(routes.map(({ host }) => host))],
+  };
+}
+
+/** What nginx cannot do, for the check before anything is made. */
+export function nginxProblems(tls: "local" | "own" | "acme", routes: readonly PlannedRoute[]): Problem[] {
+  return [
+    ...(tls === "acme"
+      ? [
+          {
+            key: "tls.mode",
+            value: tls,
+            remedy: "nginx gets no certificates by itself: use own, with a certificate of your authority, or local",
+          },
+        ]
+      : []),
+    ...routes
+      .filter(({ target }) => target.protocol !== "http")
+      .map(({ to, target }) => ({
+        key: `${to}.routes`,
+        value: target.protocol,
+        remedy: "nginx speaks http to its backends",
+      })),
+  ];
+}

@@ -1,0 +1,219 @@
+import { createHash } from "node:crypto";
+
+import { all, type ComponentResourceOptions } from "@pulumi/pulumi";
+
+import type { Ask, List, Peer, Platform, Recipe } from "../core/contracts.ts";
+import { Service, type ServiceArgs } from "../core/service.ts";
+import { quickNames, wishes } from "./recipe.ts";
+
+const data = "/var/lib/rabbitmq";
+const folder = "/run/rabbitmq";
+const user = "app";
+const amqp = 5672;
+const management = 15672;
+/** Peers that a node looks for: fixed, so that node four changes no other node's configuration. */
+const founders = 3;
+
+/**
+ * A RabbitMQ cluster: durable topic exchanges, quorum queues by default, the federation plugin on every node, also while
+ * there is no peer. Of the official image it uses the programs on PATH, the user (999) and the folders; what it sets is
+ * known to 3.10 (Debian's) and 3.13 alike.
+ */
+export const rabbitmq: Recipe<"amqp"> = (p, name, ask) => {
+  const password = p.secret(`${name}-password`);
+  const cookie = p.secret(`${name}-cookie`);
+  // One password that all regions share, so the operator sets it.
+  const federation = ask.federate.length > 0 ? p.configured(`${name}Federation`) : "";
+  const definitions = all([password, federation]).apply(([own, shared]) =>
+    JSON.stringify(definitionsOf(name, ask, own, shared), undefined, 2),
+  );
+  const memoryMiB = ask.memoryMiB ?? 1024;
+  const numbers = ask.beside.length > 0 ? ask.beside.slice(0, ask.nodes) : undefined;
+  const made = p.slots(name, { count: ask.nodes, order: "one-by-one" }, ({ host, number }) => {
+    const seat = numbers?.[number - 1];
+    const others = founding(name).filter((other) => other !== host);
+    return {
+      ...wishes(ask, "rabbitmq"),
+      ...(seat === undefined ? {} : { seat }),
+      tier: "data",
+      cpu: 1,
+      memoryMiB,
+      user: "999:999",
+      env: {
+        HOME: data, // where the server and its commands look for the cookie
+        ...quickNames,
+        RABBITMQ_NODENAME: nodeName(host),
+        RABBITMQ_CONFIG_FILE: `${folder}/rabbitmq.conf`,
+        RABBITMQ_ENABLED_PLUGINS_FILE: `${folder}/enabled_plugins`,
+      },
+      files: [
+        { path: `${folder}/cookie`, content: cookie, secret: true },
+        { path: `${folder}/password`, content: password, secret: true },
+        { path: `${folder}/definitions.json`, content: definitions, secret: true },
+        { path: `${folder}/rabbitmq.conf`, content: conf(p, name, host, memoryMiB) },
+        { path: `${folder}/enabled_plugins`, content: `[${plugins.join(",")}].\n` },
+      ],
+      prepare: prepare(host, others),
+      command: ["rabbitmq-server"],
+      ports: { amqp: { number: amqp, protocol: "tcp" }, management: { number: management, protocol: "http" } },
+      health: { ready: { command: ["bash", "-c", probe] }, startSeconds: 300, stopSeconds: 60 },
+      disk: {
+        path: data,
+        gib: 8,
+        backup: { rebuilt: "users, exchanges and policies are generated; messages in flight are published again" },
+      },
+    };
+  });
+  const members = made.map(({ host }) => host);
+  return { host: members[0] ?? `${name}-1`, port: amqp, members, user, password, ready: made.flatMap((m) => m.ready) };
+};
+
+const plugins = ["rabbitmq_federation", "rabbitmq_federation_management", "rabbitmq_management", "rabbitmq_prometheus"];
+
+const nodeName = (host: string): string => `rabbit@${host}`;
+
+function founding(name: string): List<string> {
+  return Array.from({ length: founders }, (_, index) => `${name}-${String(index + 1)}`);
+}
+
+/** A node that is not among the founders looks for those and itself: its own name has to be in the list. */
+function conf(p: Platform, name: string, host: string, memoryMiB: number): string {
+  const peers = [...new Set([...founding(name), host])];
+  const settings = {
+    cluster_name: `${p.name}-${name}`,
+    "listeners.tcp.default": String(amqp),
+    "management.tcp.port": String(management),
+    "cluster_formation.peer_discovery_backend": "classic_config",
+    ...Object.fromEntries(
+      peers.map((peer, index) => [`cluster_formation.classic_config.nodes.${String(index + 1)}`, nodeName(peer)]),
+    ),
+    // A blank first node finds the others at once or is the first of all; one that joins must not give up so soon.
+    "cluster_formation.discovery_retry_limit": host === peers[0] ? "1" : "20",
+    "cluster_formation.discovery_retry_interval": "1000",
+    cluster_partition_handling: "pause_minority",
+    // Of the container's memory, not of the host's.
+    "vm_memory_high_watermark.absolute": `${String(Math.floor(memoryMiB * 0.6))}MiB`,
+    "disk_free_limit.absolute": "512MiB",
+    "definitions.import_backend": "local_filesystem",
+    "definitions.local.path": `${folder}/definitions.json`,
+    "definitions.skip_if_unchanged": "true",
+    "log.console": "true",
+    "log.file": "false",
+  };
+  return Object.entries(settings)
+    .map(([key, value]) => `${key} = ${value}\n`)
+    .join("");
+}
+
+/**
+ * The cookie must be the server's own file, readable by nobody else. A node that has data waits at its start for those
+ * that were up when it stopped; where the whole cluster was taken away and comes back one by one, there are none: when
+ * no other name resolves for half a minute, the first node starts from what it has.
+ */
+function prepare(host: string, others: List<string>): string {
+  const lines = ["set -eu", `install -m 0600 ${folder}/cookie ${data}/.erlang.cookie`];
+  if (!host.endsWith("-1")) return lines.join("\n");
+  const database = `${data}/mnesia/${nodeName(host)}`;
+  return [
+    ...lines,
+    `if [ -e ${database}/schema.DAT ]; then`,
+    "  alone=yes",
+    "  for try in $(seq 15); do",
+    `    for other in ${others.join(" ")}; do if getent hosts "$other" >/dev/null; then alone=; break 2; fi; done`,
+    "    sleep 1",
+    "  done",
+    `  if [ -n "$alone" ] && grep -q '${others[0] ?? ""}' ${database}/nodes_running_at_shutdown; then touch ${database}/force_load; fi`,
+    "fi",
+  ].join("\n");
+}
+
+/**
+ * `check_running`, `check_local_alarms` and `check_port_listener` of rabbitmq-diagnostics, asked over HTTP: each of its
+ * commands starts an Erlang machine, which costs a second of a core.
+ */
+const probe = `login=$(printf '${user}:%s' "$(cat ${folder}/password)" | base64 -w0)
+for check in local-alarms port-listener/${String(amqp)}; do
+  exec 3<>/dev/tcp/127.0.0.1/${String(management)} || exit 1
+  printf 'GET /api/health/checks/%s HTTP/1.0\\r\\nAuthorization: Basic %s\\r\\n\\r\\n' "$check" "$login" >&3
+  read -r status <&3
+  case $status in *" 200 "*) ;; *) echo "$check: $status"; exit 1 ;; esac
+  exec 3<&-
+done`;
+
+const federationUser = "federation";
+
+/** Imported by every node at its start; a blank one then makes no default user. Passwords only as hashes. */
+export function definitionsOf(
+  name: string,
+  { federate, exchanges }: Pick<Ask<"amqp">, "federate" | "exchanges">,
+  own: string,
+  federation: string,
+) {
+  const vhost = "/";
+  const login = (who: string, secret: string, tags: string) => ({
+    name: who,
+    password_hash: passwordHash(secret),
+    hashing_algorithm: "rabbit_password_hashing_sha256",
+    tags,
+  });
+  const may = (who: string) => ({ user: who, vhost, configure: ".*", write: ".*", read: ".*" });
+  const federated = federate.length > 0;
+  return {
+    // The health probe reads alarms with this user.
+    users: [login(user, own, "monitoring"), ...(federated ? [login(federationUser, federation, "")] : [])],
+    vhosts: [{ name: vhost, default_queue_type: "quorum" }], // 3.10 does not know the default: clients ask for quorum
+    permissions: [may(user), ...(federated ? [may(federationUser)] : [])],
+    exchanges: exchanges.map((exchange) => ({
+      name: exchange,
+      vhost,
+      type: "topic",
+      durable: true,
+      auto_delete: false,
+      internal: false,
+      arguments: {},
+    })),
+    parameters: federate.map((peer) => ({
+      vhost,
+      component: "federation-upstream",
+      name: peer.region,
+      // A message goes from one region to each other once, never on.
+      value: { uri: upstream(name, peer, federation), "max-hops": 1, "ack-mode": "on-confirm" },
+    })),
+    policies: federated
+      ? [
+          {
+            vhost,
+            name: "federate",
+            pattern: `^(${exchanges.join("|")})$`,
+            "apply-to": "exchanges",
+            definition: { "federation-upstream-set": "all" },
+            priority: 0,
+          },
+        ]
+      : [],
+  };
+}
+
+/** The founders of another region: a link that ends tries the next. Between published regions it speaks TLS. */
+function upstream(name: string, { reach, address }: Peer, password: string): List<string> {
+  const [scheme, port] = reach === "published-tls" ? ["amqps", 5671] : ["amqp", amqp];
+  return founding(name).map(
+    (slot) => `${scheme}://${federationUser}:${encodeURIComponent(password)}@${address(slot)}:${String(port)}`,
+  );
+}
+
+/** RabbitMQ's own form, salt and SHA-256; the salt comes from the password, so that nothing changes from run to run. */
+export function passwordHash(password: string): string {
+  const salt = createHash("sha256").update(`salt ${password}`).digest().subarray(0, 4);
+  const hash = createHash("sha256").update(salt).update(password).digest();
+  return Buffer.concat([salt, hash]).toString("base64");
+}
+
+/** A RabbitMQ cluster with its exchanges. */
+export class RabbitMq extends Service<"amqp"> {
+  static readonly recipe = rabbitmq;
+
+  constructor(name: string, args: ServiceArgs<"amqp">, opts?: ComponentResourceOptions) {
+    super("RabbitMq", rabbitmq, name, args, opts);
+  }
+}

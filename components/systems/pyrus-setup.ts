@@ -1,0 +1,127 @@
+/** The vendor's setup: programs of its own images, run as its chart runs them. */
+import { createHash } from "node:crypto";
+
+import { all, interpolate, type Output } from "@pulumi/pulumi";
+
+import type { Container, Given, Job, Platform, Ready } from "../core/contracts.ts";
+import type { PyrusConfig } from "./pyrus-config.ts";
+
+export interface Stores {
+  readonly main: Given<"postgres">;
+  readonly logs: Given<"postgres">;
+  readonly elastic: Given<"elasticsearch">;
+  readonly nats: Given<"nats">;
+  readonly objects: Given<"objects">;
+}
+
+/** Numbers of the vendor's parameters, kept in the main database. */
+const parameter = {
+  licence: "100000",
+  domain: "100001",
+  elastic: "105119",
+  elasticUser: "105120",
+  elasticPassword: "105121",
+};
+const tool = "dotnet Pyrus.DataMigrations.dll";
+const version = `version() { ${tool} --version | sed -nr 's/.*version is ([0-9.]+).*/\\1/p'; }`;
+
+/** One after another; returns the last, which every application waits for. */
+export function setUp(p: Platform, c: PyrusConfig, stores: Stores, shared: Partial<Container>): Ready {
+  let last: Ready = { ready: Object.values(stores).flatMap((store: Ready) => store.ready) };
+  const step = (name: string, image: "setup" | "elastic-console", given: Partial<Job>): void => {
+    last = p.job(name, {
+      ...shared,
+      image: `pyrus/${image}`,
+      tier: "app",
+      cpu: 1,
+      memoryMiB: 1024,
+      once: c.version,
+      seconds: 3600,
+      after: [last],
+      rehearsal: { REHEARSAL_ROLE: `pyrus-${image}`, REHEARSAL_VERSION: c.version },
+      ...given,
+    });
+  };
+  const script = (lines: string, secrets: Container["secretEnv"] = {}): Partial<Job> => ({
+    command: ["/bin/bash", "-euc", `${version}\n${lines}`],
+    secretEnv: { ...shared.secretEnv, ...secrets },
+  });
+
+  step("setup-database", "setup", script(create(c), { ADMIN_PASSWORD: p.configured("pyrusAdminPassword") }));
+  step("setup-tracking", "setup", { args: ["-ct", "--start"], once: "1", installs: true });
+  step("setup-upgrade", "setup", script(upgrade(c)));
+  const values = parameters(p, c, stores);
+  step("setup-parameters", "setup", {
+    ...script(
+      [
+        ...Object.entries(values.lines).map(([id, value]) => `${tool} --setup -id ${id} -v ${value}`),
+        s3(c, stores),
+      ].join("\n"),
+      values.secrets,
+    ),
+    once: interpolate`${c.version} ${digest(Object.values(values.secrets))}`,
+  });
+  // What makes indices is not for a second time: each release's update sees to them.
+  for (const flag of [since(c.version, 1, 24) ? "-ti" : "-it", "-in", "-ic", "-ip"])
+    step(`setup-elastic${flag}`, "elastic-console", { args: [flag], once: "1", installs: true });
+  if (c.reindex !== undefined) {
+    for (const flag of ["-rt", "-wgall", "-wcall", "-wpall", "-wnall"])
+      step(`reindex${flag}`, "elastic-console", { args: [flag], once: c.reindex, installs: true });
+  }
+  return last;
+}
+
+/** A database that has a version is left alone: that of an earlier release, or one that a backup filled. */
+function create({ adminEmail }: PyrusConfig): string {
+  return `if [ -z "$(version || true)" ]; then
+  ${tool} --create --skip --email '${adminEmail}' --adminpassword "$ADMIN_PASSWORD"
+fi`;
+}
+
+/** As the vendor's chart does it: up to this release, and no other is good enough. */
+function upgrade({ version: wanted }: PyrusConfig): string {
+  return `current="$(version)"
+newest="$(printf '%s\\n' "$current" ${wanted} | sort -V | tail -n 1)"
+if [ "$current" != "$newest" ]; then ${tool} --update --noninteractive; fi
+current="$(version)"
+[ "$current" = ${wanted} ] || { echo "the database is at version $current, this release is ${wanted}" >&2; exit 1; }`;
+}
+
+function parameters(p: Platform, c: PyrusConfig, { elastic, objects }: Stores) {
+  const secrets = {
+    LICENCE: p.configured("pyrusLicence"),
+    ELASTIC_PASSWORD: elastic.password,
+    ELASTIC_URL: interpolate`${elastic.ca ? "https" : "http"}://${elastic.host}:${String(elastic.port)}`,
+    S3_KEY: objects.key,
+    S3_SECRET: objects.secret,
+  };
+  const own = Object.fromEntries(Object.entries(c.parameters).map(([id, value]) => [id, quoted(value)]));
+  const lines = {
+    [parameter.elastic]: '"$ELASTIC_URL"',
+    [parameter.elasticUser]: quoted(elastic.user),
+    [parameter.elasticPassword]: '"$ELASTIC_PASSWORD"',
+    [parameter.licence]: '"$LICENCE"',
+    [parameter.domain]: quoted(p.hostname),
+    ...own,
+  };
+  return { lines, secrets };
+}
+
+function s3({ storageType }: PyrusConfig, { objects }: Stores): string {
+  const type = storageType ?? (objects.api === "azure-blob" ? "Azure" : "MinIo");
+  return `${tool} --configure-s3 --accessKey "$S3_KEY" --secretKey "$S3_SECRET" --bucket ${quoted(objects.bucket("files"))} --storageType ${type} --endpointUrl ${quoted(objects.url)}`;
+}
+
+/** A changed secret runs the job again; what it was cannot be told from this. */
+function digest(secrets: Output<string>[]): Output<string> {
+  return all(secrets).apply((values) => createHash("sha256").update(values.join("\n")).digest("hex").slice(0, 16));
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+function since(version: string, major: number, minor: number): boolean {
+  const [first = 0, second = 0] = version.split(".").map(Number);
+  return first > major || (first === major && second >= minor);
+}

@@ -1,0 +1,136 @@
+/** nginx as the edge makes it, in a container of its own, with backends that a test starts and stops. */
+import type Docker from "dockerode";
+import { type Pack, pack } from "tar-stream";
+
+import type { Workload } from "../../components/core/contracts.ts";
+import { siteOf } from "../../components/core/site.ts";
+import type { PlannedRoute } from "../../components/core/topology.ts";
+import { nginx } from "../../components/services/nginx.ts";
+import { entry } from "../../components/topologies/containers.ts";
+import { certificate } from "../../ops/certificate.ts";
+import { engine, localImage } from "./arkindex.ts";
+import { repo } from "./stack.ts";
+
+const label = "platform-topologies.test";
+
+export class NginxEdge {
+  readonly name: string;
+  readonly https: number;
+  readonly ca: string;
+  readonly container: Docker.Container;
+
+  private constructor(name: string, https: number, ca: string, container: Docker.Container) {
+    this.name = name;
+    this.https = https;
+    this.ca = ca;
+    this.container = container;
+  }
+
+  /** Publishes `https` and the port below it on loopback. The network is called `name`. */
+  static async create(name: string, https: number, routes: readonly PlannedRoute[]): Promise<NginxEdge> {
+    await NginxEdge.sweep(name);
+    await engine.createNetwork({ Name: name, Labels: { [label]: name } });
+    const hostnames = [...new Set(routes.map(({ host }) => host))];
+    const asked = { hostnames };
+    const made = await certificate.create({ raw: asked, plain: asked, secrets: [], partial: false });
+    // Secrets come in the wire's envelope.
+    const { caCert, cert, key } = JSON.parse(JSON.stringify(made)) as {
+      caCert: string;
+      cert: string;
+      key: { value: string };
+    };
+    const site = siteOf({ name, hostname: hostnames[0] ?? "", ports: { http: https - 1, https }, localImages: true });
+    const workload = nginx({
+      site,
+      routes,
+      tls: { cert, key: key.value },
+      backends: ({ hosts }) => ({ hosts, watch: true }),
+    });
+    const { entrypoints = [], command = [] } = entry(workload);
+    const ports = [https - 1, https].map((port): [string, Docker.PortBinding[]] => [
+      `${String(port)}/tcp`,
+      [{ HostIp: "127.0.0.1", HostPort: String(port) }],
+    ]);
+    const container = await engine.createContainer({
+      name: `${name}-edge`,
+      Image: localImage("nginx"),
+      User: workload.user ?? "",
+      Entrypoint: entrypoints,
+      Cmd: command,
+      Labels: { [label]: name },
+      ExposedPorts: Object.fromEntries(ports.map(([port]) => [port, {}])),
+      HostConfig: {
+        Init: true,
+        CapDrop: ["ALL"],
+        SecurityOpt: ["no-new-privileges:true"],
+        Memory: workload.memoryMiB * 1024 * 1024,
+        NetworkMode: name,
+        PortBindings: Object.fromEntries(ports),
+      },
+      NetworkingConfig: { EndpointsConfig: { [name]: { Aliases: ["edge", ...hostnames] } } },
+    });
+    await container.putArchive(archive(workload), { path: "/" });
+    await container.start();
+    return new NginxEdge(name, https, caCert, container);
+  }
+
+  /** A backend that listens on port 80 under the names. */
+  async backend(id: string, ...aliases: string[]): Promise<Docker.Container> {
+    const container = await engine.createContainer({
+      name: `${this.name}-${id}`,
+      Hostname: id,
+      Image: localImage("rehearsal"),
+      User: "0:0",
+      Entrypoint: ["node", "-e", backendSource],
+      Cmd: [],
+      Labels: { [label]: this.name },
+      HostConfig: { NetworkMode: this.name, Binds: [`${repo}/node_modules/ws:/ws:ro`], Init: true },
+      NetworkingConfig: { EndpointsConfig: { [this.name]: { Aliases: aliases } } },
+    });
+    await container.start();
+    return container;
+  }
+
+  async remove(): Promise<void> {
+    await NginxEdge.sweep(this.name);
+  }
+
+  private static async sweep(name: string): Promise<void> {
+    const filters = { label: [`${label}=${name}`] };
+    const left = await engine.listContainers({ all: true, filters });
+    await Promise.all(left.map(({ Id }) => engine.getContainer(Id).remove({ force: true, v: true })));
+    for (const { Id } of await engine.listNetworks({ filters })) await engine.getNetwork(Id).remove();
+  }
+}
+
+function archive({ files = [] }: Workload): Pack {
+  const tar = pack();
+  for (const { path, content, mode = 0o444 } of files) {
+    if (typeof content !== "string") throw new Error(`${path} is not plain`);
+    tar.entry({ name: path.slice(1), mode }, content);
+  }
+  tar.finalize();
+  return tar;
+}
+
+/** Says who it is and what it was sent; counts a body as it comes; echoes on a websocket; answers what it is told. */
+const backendSource = `
+const { hostname } = require("node:os");
+const { WebSocketServer } = require("/ws");
+let seen = 0;
+const server = require("node:http").createServer((request, response) => {
+  const { pathname, searchParams } = new URL(request.url, "http://backend");
+  const answer = (status, value) => { response.writeHead(status, { "content-type": "application/json" }); response.end(JSON.stringify(value)); };
+  if (pathname.endsWith("/seen")) return answer(200, { seen });
+  if (request.method === "POST" || request.method === "PUT") {
+    seen = 0;
+    request.on("data", (part) => { seen += part.length; });
+    request.on("end", () => answer(200, { seen, id: hostname(), path: request.url }));
+    return;
+  }
+  setTimeout(() => answer(Number(searchParams.get("status") ?? 200), { id: hostname(), path: request.url, headers: request.headers }), Number(searchParams.get("wait") ?? 0));
+});
+new WebSocketServer({ server }).on("connection", (socket) => socket.on("message", (text) => socket.send(hostname() + " " + text)));
+server.listen(80);
+for (const signal of ["SIGTERM", "SIGINT"]) process.on(signal, () => server.close(() => process.exit(0)));
+`;
