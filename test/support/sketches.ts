@@ -3,7 +3,7 @@ import { Output, secret } from "@pulumi/pulumi";
 import type { z } from "zod";
 
 import { check } from "../../components/core/check.ts";
-import type { Kind, Peer, System } from "../../components/core/contracts.ts";
+import type { Peer, System } from "../../components/core/contracts.ts";
 import { sentence } from "../../components/core/errors.ts";
 import { imageLock, resolveImage } from "../../components/core/images.ts";
 import { containers, type Plan, planOf } from "../../components/core/plan.ts";
