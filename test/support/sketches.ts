@@ -41,7 +41,11 @@ export function site(over: Partial<Site> = {}): Site {
     peers: [peer],
     protect: true,
     image: (key) =>
-      resolveImage(key, { overrides: {}, local: { toolbox: "toolbox:1", rehearsal: "rehearsal:1" }, rehearsal: true }),
+      resolveImage(key, {
+        overrides: {},
+        local: { toolbox: "toolbox:1", rehearsal: "rehearsal:1", "postgres-cron": "postgres-cron:1" },
+        rehearsal: true,
+      }),
     existing: {},
     secrets: { pyrusLicence: secret("licence"), pyrusAdminPassword: secret("password") },
     ...over,
@@ -67,7 +71,7 @@ export function plan(name: Name, over: object = {}, services: Services = contain
 }
 
 /** Only these have no supplier yet; once one has, its row goes, and what the check says of it counts. */
-export const unsupplied: readonly Kind[] = ["amqp", "cql", "influx", "oidc", "containers"];
+export const unsupplied: readonly Kind[] = [];
 
 /** What the docker topology does not do for a slot yet; ArangoDB asks it of each member. */
 const unbuilt = / a slot's (marker|leave) is not built yet on docker$/;
