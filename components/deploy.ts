@@ -1,10 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
 
+import { said } from "../ops/docker.ts";
 import { Stamp, OpsProvider } from "../ops/resources.ts";
 import { parseConfig, type Settings } from "./config.ts";
 import { check } from "./core/check.ts";
 import { type Problem, refuse } from "./core/errors.ts";
 import type { Image } from "./core/images.ts";
+import { withRetired } from "./core/overlay.ts";
 import { containers, imageKeys, routesOf } from "./core/plan.ts";
 import { siteOf } from "./core/site.ts";
 import type { Site } from "./core/topology.ts";
@@ -73,7 +75,7 @@ export function planStack(raw: Readonly<Record<string, unknown>>, stack: string)
  * @throws ConfigError with everything that is wrong.
  */
 export async function deploy(): Promise<Outputs> {
-  const { problems, settings, system, site, images } = planStack(rawConfig(pulumi.getProject()), pulumi.getStack());
+  const { problems, settings, system, site, images } = await plannedWithOverlay();
   refuse([...problems, ...plainSecrets(settings)]);
   if (settings === undefined || system === undefined || site === undefined)
     throw new Error("a plan without problems is whole");
@@ -100,6 +102,24 @@ export async function deploy(): Promise<Outputs> {
     places: on.outputs ?? {},
     images: Object.fromEntries(images.map(({ key, ref }) => [key, ref])),
   };
+}
+
+/** The plan, with the members that the reconciler has retired taken out. */
+async function plannedWithOverlay(): Promise<StackPlan> {
+  const raw = rawConfig(pulumi.getProject());
+  const planned = planStack(raw, pulumi.getStack());
+  const { problems, settings, site } = planned;
+  if (problems.length > 0 || settings === undefined || site === undefined) return planned;
+  const { retirable } = systems[settings.system];
+  const store = retirable && topologies[settings.topology]?.overlay?.(settings, site.name);
+  if (retirable === undefined || store === undefined) return planned;
+  try {
+    const { overlay } = await store.latest();
+    const own = withRetired(raw[settings.system], overlay.retired, retirable);
+    return planStack({ ...raw, [settings.system]: own }, pulumi.getStack());
+  } catch (error) {
+    return { ...planned, problems: [{ key: "topology", value: settings.topology, remedy: said(error) }] };
+  }
 }
 
 /** Set-up says so in the tag of what it builds in the place of a server that it cannot have. */

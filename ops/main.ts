@@ -9,6 +9,7 @@ import { main } from "@pulumi/pulumi/provider/index.js";
 import { certificate } from "./certificate.ts";
 import { farewell } from "./farewell.ts";
 import { gate } from "./gate.ts";
+import { guests } from "./guests.ts";
 import type { Handler } from "./handler.ts";
 import { job } from "./job.ts";
 import { useLatestHost } from "./latest-host.ts";
@@ -24,6 +25,7 @@ const handlers = new Map<string, Handler>([
   ["ops:index:Certificate", certificate],
   ["ops:index:Farewell", farewell],
   ["ops:index:Gate", gate],
+  ["ops:index:Guests", guests],
   ["ops:index:Job", job],
   ["ops:index:NodeLabels", nodeLabels],
   ["ops:index:Seat", seat],

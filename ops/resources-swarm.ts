@@ -9,7 +9,7 @@ export interface ServiceGateArgs {
   readonly service: Input<string>;
   /**
    * A hash of what the service is to run, which its containers carry as the label `platform-topologies.spec`
-   * (`taskSpec.containerSpec.labels`). A change replaces the gate; a change of the others waits for nothing.
+   * (`taskSpec.containerSpec.labels`), or as the variable `PLATFORM_TOPOLOGIES_SPEC`. A change replaces the gate; a change of the others waits for nothing.
    */
   readonly spec: Input<string>;
   /** What messages call it. */

@@ -155,6 +155,28 @@ export class Farewell extends pulumi.CustomResource {
   }
 }
 
+export interface GuestsArgs {
+  /** The engine, or a swarm's managers. */
+  readonly host: Input<string>;
+  /** The network's id. */
+  readonly network: Input<string>;
+  /** `key=value` that they carry. */
+  readonly label: Input<string>;
+}
+
+/**
+ * The containers and services that programs of the stack start themselves in one of its networks. Deleting this removes
+ * them, and the network can go. Whoever starts some joins the network by `network`, and so has ended before.
+ */
+export class Guests extends pulumi.CustomResource {
+  /** The network's id again. */
+  declare readonly network: pulumi.Output<string>;
+
+  constructor(name: string, args: GuestsArgs, opts?: pulumi.CustomResourceOptions) {
+    super("ops:index:Guests", name, { ...args }, opts);
+  }
+}
+
 function sealed<A extends Pick<JobArgs, "secretEnv" | "redact" | "files">>(args: A): A {
   return {
     ...args,

@@ -23,6 +23,8 @@ const inputs = z.object({
 type Asked = z.infer<typeof inputs>;
 
 const specLabel = "platform-topologies.spec";
+/** The same where labels cannot change in place: the Docker provider replaces a whole service for one. */
+const specVariable = "PLATFORM_TOPOLOGIES_SPEC=";
 const interval = 500;
 
 const strings = z.record(z.string(), z.string()).nullish();
@@ -32,6 +34,7 @@ const serviceShape = z.object({
     TaskTemplate: z.object({
       ContainerSpec: z.object({
         Labels: strings,
+        Env: z.array(z.string()).nullish(),
         Healthcheck: z.object({ Test: z.array(z.string()).nullish() }).nullish(),
       }),
       Placement: z.object({ Constraints: z.array(z.string()).nullish() }).nullish(),
@@ -105,7 +108,7 @@ export function viewOf({ Spec, UpdateStatus }: Service, tasks: readonly Task[], 
   const names = new Map(nodes.map(({ ID, Description }) => [ID, Description.Hostname]));
   const test = TaskTemplate.ContainerSpec.Healthcheck?.Test ?? [];
   return {
-    spec: TaskTemplate.ContainerSpec.Labels?.[specLabel],
+    spec: specOf(TaskTemplate.ContainerSpec),
     update: UpdateStatus ? { state: UpdateStatus.State, message: UpdateStatus.Message } : undefined,
     rollsBack: UpdateConfig?.FailureAction === "rollback",
     wanted: Mode.Replicated?.Replicas ?? due.length,
@@ -121,9 +124,18 @@ export function viewOf({ Spec, UpdateStatus }: Service, tasks: readonly Task[], 
         state: task.Status.State,
         desired: task.DesiredState,
         error: task.Status.Err === "" ? task.Status.Message : task.Status.Err,
-        spec: task.Spec.ContainerSpec?.Labels[specLabel],
+        spec: specOf(task.Spec.ContainerSpec ?? {}),
       })),
   };
+}
+
+type Carrier = {
+  readonly Labels?: Readonly<Record<string, string>> | null | undefined;
+  readonly Env?: readonly string[] | null | undefined;
+};
+
+function specOf({ Labels, Env }: Carrier): string | undefined {
+  return Labels?.[specLabel] ?? Env?.find((pair) => pair.startsWith(specVariable))?.slice(specVariable.length);
 }
 
 function titleOf({ Slot, NodeID }: Task, service: string, nodes: ReadonlyMap<string, string>, global: boolean): string {

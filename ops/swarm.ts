@@ -35,7 +35,7 @@ const taskShape = z.object({
   NodeID: z.string().default(""),
   Slot: z.number().default(0),
   DesiredState: z.string(),
-  Spec: z.object({ ContainerSpec: z.object({ Labels: strings }).optional() }),
+  Spec: z.object({ ContainerSpec: z.object({ Labels: strings, Env: z.array(z.string()).nullish() }).optional() }),
   Status: z.object({
     State: z.string(),
     Message: z.string().default(""),

@@ -13,27 +13,29 @@ export const pyrusApps = [
   "scheduler",
 ] as const;
 export type PyrusApp = (typeof pyrusApps)[number];
-export type RoleName =
-  "arkindex-backend" | "arkindex-worker" | "cantaloupe" | "media-service" | "ponos-agent" | `pyrus-${PyrusApp}`;
-export type JobName =
-  "migrate" | "update_system_workers" | "check" | "media-schema" | "pyrus-setup" | "pyrus-elastic-console";
-export type Command =
-  | { readonly kind: "health" }
-  | { readonly kind: "job"; readonly job: JobName; readonly args: readonly string[] }
-  | { readonly kind: "serve"; readonly role: RoleName; readonly args: readonly string[] };
 
-const roles: readonly RoleName[] = [
+/** Stand-ins with an image of their own, whose program names them. */
+const standIns = ["shinyproxy", "grafana"] as const;
+const roles = [
   "arkindex-backend",
   "arkindex-worker",
   "cantaloupe",
-  "media-service",
   "ponos-agent",
+  "media-service",
+  "openid",
+  ...standIns,
   ...pyrusApps.map((app) => `pyrus-${app}` as const),
-];
-const arkindexJobs: readonly JobName[] = ["migrate", "update_system_workers", "check"];
+] as const;
+const arkindexJobs = ["migrate", "update_system_workers", "check"] as const;
 /** Roles whose program ends. */
-const jobRoles: readonly JobName[] = ["media-schema", "pyrus-setup", "pyrus-elastic-console"];
-const programs = ["arkindex", "ponos-agent", "dotnet", "rehearse"];
+const jobRoles = ["media-schema", "pyrus-setup", "pyrus-elastic-console"] as const;
+export type RoleName = (typeof roles)[number];
+export type JobName = (typeof arkindexJobs | typeof jobRoles)[number];
+export type Command =
+  | { readonly kind: "job"; readonly job: JobName; readonly args: readonly string[] }
+  | { readonly kind: "serve"; readonly role: RoleName; readonly args: readonly string[] };
+
+const programs: readonly string[] = ["arkindex", "ponos-agent", "dotnet", "rehearse", ...standIns];
 
 /**
  * What `<program> <args>` means. The programs are those of the real images (`arkindex`, `ponos-agent`, `dotnet`), so that
@@ -46,11 +48,11 @@ export function commandOf(argv: readonly string[], env: Readonly<Record<string, 
   const known = given !== undefined && programs.includes(given);
   const program = known ? given : "rehearse";
   const args = known ? argv.slice(1) : argv;
+  const standIn = standIns.find((name) => name === program);
+  if (standIn !== undefined) return { kind: "serve", role: standIn, args };
   const [first, ...rest] = args;
-  if (first === "health") return { kind: "health" };
   if (program === "ponos-agent") return { kind: "serve", role: "ponos-agent", args };
   if (program === "dotnet") return { kind: "job", job: "pyrus-setup", args: dotnetArgs(args) };
-  // An image of its own, whose default command is the job.
   const jobRole = jobRoles.find((name) => name === env.REHEARSAL_ROLE);
   if (program === "rehearse" && jobRole !== undefined) return { kind: "job", job: jobRole, args };
   if (program === "rehearse") return { kind: "serve", role: roleFrom(env.REHEARSAL_ROLE), args };
@@ -58,9 +60,7 @@ export function commandOf(argv: readonly string[], env: Readonly<Record<string, 
   if (first === "rqworker") return { kind: "serve", role: "arkindex-worker", args: rest };
   const job = arkindexJobs.find((name) => name === first);
   if (job !== undefined) return { kind: "job", job, args: rest };
-  throw new Refusal(
-    `the rehearsal has no "arkindex ${first}"; it knows ${[...arkindexJobs, "rqworker", "health"].join(", ")}`,
-  );
+  throw new Refusal(`the rehearsal has no "arkindex ${first}"; it knows ${[...arkindexJobs, "rqworker"].join(", ")}`);
 }
 
 /** The one library that Pyrus' setup is. */

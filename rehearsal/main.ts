@@ -2,7 +2,6 @@ import { hostname } from "node:os";
 import { setFlagsFromString } from "node:v8";
 import { commandOf, type Command, pyrusApps, type PyrusApp, type JobName, type RoleName } from "./command.ts";
 import { Refusal, explain } from "./errors.ts";
-import { askHealth } from "./health.ts";
 import type { Given, MakeRole } from "./role.ts";
 import { Secrets } from "./secrets.ts";
 
@@ -12,12 +11,15 @@ const pyrus = Object.fromEntries(pyrusApps.map((app) => [`pyrus-${app}`, pyrusRo
   typeof pyrusRole
 >;
 
-// Imports in functions: a health probe runs every few seconds and must not pay for the S3 client.
+// Imports in functions: a role pays for its own clients alone.
 const roles: Readonly<Record<RoleName, () => Promise<MakeRole>>> = {
   "arkindex-backend": async () => (await import("./roles/arkindex-backend.ts")).arkindexBackend,
   "arkindex-worker": async () => (await import("./roles/arkindex-worker.ts")).arkindexWorker,
   cantaloupe: async () => (await import("./roles/cantaloupe.ts")).cantaloupe,
   "media-service": async () => (await import("./roles/media-service.ts")).mediaService,
+  openid: async () => (await import("./roles/openid.ts")).openid,
+  shinyproxy: async () => (await import("./roles/shinyproxy.ts")).shinyproxy,
+  grafana: async () => (await import("./roles/grafana.ts")).grafana,
   "ponos-agent": async () => (await import("./roles/ponos-agent.ts")).ponosAgent,
   ...pyrus,
 };
@@ -40,12 +42,6 @@ const say = (line: string): void => {
 };
 
 async function run(command: Command): Promise<void> {
-  if (command.kind === "health") {
-    const { code, line } = await askHealth();
-    say(line);
-    process.exitCode = code;
-    return;
-  }
   // As process 1 of a container nothing ends this process by default.
   process.once("SIGTERM", () => process.exit(command.kind === "job" ? 143 : 0));
   process.once("SIGINT", () => process.exit(130));

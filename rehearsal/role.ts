@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 
 import type { Check } from "./checks/check.ts";
+import type { Loop } from "./loop.ts";
 import type { Secrets } from "./secrets.ts";
 
 /** Answers a request of its own, or returns false: not mine. */
@@ -20,6 +21,8 @@ export interface Role {
   /** Where the application answers for its health, beside `/health`. */
   readonly readyPath?: string;
   readonly handle?: Handler;
+  /** Listens by itself: in the place of the rehearsal's own page, whose paths would be in the application's way. */
+  readonly listen?: (loop: Loop, say: (line: string) => void) => Promise<void>;
   /** A client that asks for a websocket; absent: none is accepted. */
   readonly upgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
   /** Work beside the checks (a worker's queue) for as long as the process lives; never rejects. */

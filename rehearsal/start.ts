@@ -13,7 +13,11 @@ export async function start(role: Role, given: Given, say: (line: string) => voi
   say(`rehearsing ${role.title}${role.version === undefined ? "" : ` ${role.version}`}`);
   try {
     await answerHealth(() => loop.health());
-    const port = role.port === undefined && env.PORT === undefined ? undefined : portFrom(env.PORT, role.port);
+    await role.listen?.(loop, say);
+    const port =
+      role.listen !== undefined || (role.port === undefined && env.PORT === undefined)
+        ? undefined
+        : portFrom(env.PORT, role.port);
     if (port !== undefined) {
       await serve(role, loop, secrets, port);
       say(`listening on port ${String(port)}`);

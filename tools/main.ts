@@ -12,6 +12,7 @@ const commands: Readonly<Record<string, () => Promise<{ run(args: readonly strin
   swarm: () => import("./commands/swarm.ts"),
   bench: () => import("../bench/main.ts"),
   pulumi: () => import("./commands/pulumi.ts"),
+  reconcile: () => import("./commands/reconcile.ts"),
   images: () => import("./commands/images.ts"),
 };
 

@@ -86,15 +86,17 @@ export const cassandra: Recipe<"cql"> = (p, name, ask) => {
     after: made,
   });
   // Copies that were asked for are not there before a repair.
-  const repair = p.job(`${name}-repair`, {
-    ...job,
-    files: [adminFile],
-    command: ["bash", "-euc", `${jmxLogin}\n${repairScript(cluster)}`],
-    once: String(copies(cluster)),
-    seconds: 24 * 3600,
-    after: [setup],
-  });
-  const ready = ask.nodes > 1 ? repair.ready : setup.ready;
+  const { ready } =
+    ask.nodes === 1
+      ? setup
+      : p.job(`${name}-repair`, {
+          ...job,
+          files: [adminFile],
+          command: ["bash", "-euc", `${jmxLogin}\n${repairScript(cluster)}`],
+          once: String(copies(cluster)),
+          seconds: 24 * 3600,
+          after: [setup],
+        });
   return { host: cluster.hosts[0] ?? `${name}-1`, port: cql, members: cluster.hosts, user, password, ready };
 };
 
@@ -109,6 +111,9 @@ function environment({ host }: Member, memoryMiB: number): Record<string, string
   const properties = {
     "cassandra.config": `file://${conf}/cassandra.yaml`,
     "cassandra-rackdc.properties": `file://${conf}/rackdc.properties`,
+    // Addresses change: what it remembers of the others' is then another member's, and one would be missing in its ring
+    // for good. It asks the seeds, by name, instead.
+    "cassandra.load_ring_state": "false",
     // From another container the set-up repairs, and a member that leaves is told so.
     "java.rmi.server.hostname": host,
     "com.sun.management.jmxremote.authenticate": "true",

@@ -12,7 +12,7 @@ export type EdgeTls =
 
 /**
  * Where a route's replicas answer. `watch`: each host is a name of any number of addresses that come and go (a swarm's
- * `tasks.<service>`), so the edge asks again every second; else each is one replica's own name for good.
+ * `tasks.<service>`), so the edge keeps asking; else each is one replica's own name for good.
  */
 export interface Backends {
   readonly hosts: List<string>;

@@ -22,8 +22,10 @@ const founders = 3;
 export const rabbitmq: Recipe<"amqp"> = (p, name, ask) => {
   const password = p.secret(`${name}-password`);
   const cookie = p.secret(`${name}-cookie`);
-  const definitions = all([password, ...ask.federate.map(() => p.configured(federationSecret(name)))]).apply(
-    ([own, federation]) => JSON.stringify(definitionsOf(name, ask, own, federation), undefined, 2),
+  // One password that all regions share, so the operator sets it.
+  const federation = ask.federate.length > 0 ? p.configured(`${name}Federation`) : "";
+  const definitions = all([password, federation]).apply(([own, shared]) =>
+    JSON.stringify(definitionsOf(name, ask, own, shared), undefined, 2),
   );
   const memoryMiB = ask.memoryMiB ?? 1024;
   const numbers = ask.beside.length > 0 ? ask.beside.slice(0, ask.nodes) : undefined;
@@ -138,15 +140,15 @@ for check in local-alarms port-listener/${String(amqp)}; do
   exec 3<&-
 done`;
 
-/** What the operator sets for federation: one password that all regions share. */
-function federationSecret(name: string): string {
-  return `${name}Federation`;
-}
-
 const federationUser = "federation";
 
 /** Imported by every node at its start; a blank one then makes no default user. Passwords only as hashes. */
-function definitionsOf(name: string, { federate, exchanges }: Ask<"amqp">, own = "", federation = "") {
+export function definitionsOf(
+  name: string,
+  { federate, exchanges }: Pick<Ask<"amqp">, "federate" | "exchanges">,
+  own: string,
+  federation: string,
+) {
   const vhost = "/";
   const login = (who: string, secret: string, tags: string) => ({
     name: who,

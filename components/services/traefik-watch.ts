@@ -1,11 +1,16 @@
 /** Where Traefik finds the routes that the loop writes. */
 export const watched = "/tmp/traefik";
 
+/** How the routes' template names a server that stands for each address of `host`. */
+export function eachOf(host: string): string {
+  return `each-of.${host}`;
+}
+
 /**
- * Shell that keeps `tasks.<service>` in the routes up to date, in the background: each `- url:` line with such a host
- * becomes one for each address that the name has. Twice a second, as a replica leaves the DNS two seconds before it is
- * told to stop. A name without any answer keeps its last addresses: DNS itself may be what fails. The new file is moved
- * into its place whole.
+ * Shell that keeps the servers of sticky routes up to date, in the background: each `- url:` line with such a host
+ * becomes one for each address that the name has. Twice a second, as a replica leaves the swarm's DNS two seconds before
+ * it is told to stop. A name without any answer keeps its last addresses: DNS itself may be what fails. The new file is
+ * moved into its place whole.
  *
  * The official image has busybox with nslookup; others have getent.
  */
@@ -19,16 +24,16 @@ resolve() {
 render() {
   while IFS= read -r line; do
     case "$line" in
-      *"- url: "*"://tasks."*)
-        host=\${line#*://}; host=\${host%%:*}
+      *"- url: "*"://each-of."*)
+        host=\${line#*://each-of.}; host=\${host%%:*}
         for address in $(cat "/tmp/$host.addresses"); do
-          printf '%s\\n' "\${line%%"$host"*}$address\${line#*"$host"}"
+          printf '%s\\n' "\${line%%each-of."$host"*}$address\${line#*"$host"}"
         done ;;
       *) printf '%s\\n' "$line" ;;
     esac
   done < ${template}
 }
-hosts=$(sed -n 's#.*- url: .*://\\(tasks\\.[^:]*\\):.*#\\1#p' ${template} | sort -u)
+hosts=$(sed -n 's#.*- url: .*://each-of\\.\\([^:]*\\):.*#\\1#p' ${template} | sort -u)
 for host in $hosts; do : > "/tmp/$host.addresses"; done
 look() {
   changed=no
@@ -41,11 +46,10 @@ look() {
   done
 }
 write() { render > /tmp/routes.new && mv /tmp/routes.new ${watched}/routes.yml; }
-look
 write
 while :; do
-  sleep 0.5
   look
   if [ $changed = yes ]; then write; fi
+  sleep 0.5
 done &`;
 }

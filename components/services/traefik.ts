@@ -2,8 +2,8 @@ import { stringify } from "yaml";
 
 import type { File, Workload } from "../core/contracts.ts";
 import type { PlannedRoute, Site } from "../core/topology.ts";
-import type { EdgeArgs, EdgeTls } from "./edge.ts";
-import { watched, watchScript } from "./traefik-watch.ts";
+import type { Backends, EdgeArgs, EdgeTls } from "./edge.ts";
+import { eachOf, watched, watchScript } from "./traefik-watch.ts";
 
 const folder = "/run/traefik";
 /** Where ACME accounts and certificates are kept; the topology puts a disk there. */
@@ -15,7 +15,7 @@ export const acmeFolder = "/data";
  */
 export function traefik(args: EdgeArgs): Workload {
   const { site, routes, tls } = args;
-  const watching = routes.some((route) => args.backends(route).watch);
+  const watching = routes.some((route) => isWatched(route, args.backends(route)));
   const given = `${folder}/routes`;
   const files: File[] = [
     { path: `${given}/routes.yml`, content: stringify(dynamic(args), { lineWidth: 0 }) },
@@ -107,15 +107,18 @@ function dynamic({ routes, tls, backends }: EdgeArgs): object {
       tls: "acme" in tls ? { certResolver: "acme" } : {},
     };
     const { hosts, watch } = backends(route);
+    const each = isWatched(route, { watch });
     transports[name] = {
-      forwardingTimeouts: { dialTimeout: "2s", responseHeaderTimeout: `${String(route.seconds ?? 60)}s` },
+      // Where a name has several addresses, the first that takes no connection has two seconds of these.
+      forwardingTimeouts: { dialTimeout: "4s", responseHeaderTimeout: `${String(route.seconds ?? 60)}s` },
       // No kept connections: on one to a node that has died, or a replica that stops, a request would hang or be lost.
+      // And so each request asks DNS anew, which gives the replicas that are healthy now, in any order.
       ...(watch || hosts.length > 1 ? { maxIdleConnsPerHost: -1 } : {}),
     };
     services[name] = {
       loadBalancer: {
-        servers: hosts.map((host) => ({ url: address(host, route) })),
-        ...(watch || hosts.length > 1 ? health(route) : {}),
+        servers: hosts.map((host) => ({ url: address(each ? eachOf(host) : host, route) })),
+        ...(hosts.length > 1 || each ? health(route) : {}),
         serversTransport: name,
         passHostHeader: true,
         ...(route.sticky
@@ -142,6 +145,11 @@ function dynamic({ routes, tls, backends }: EdgeArgs): object {
       options: { default: { minVersion: "VersionTLS12", sniStrict: "acme" in tls } },
     },
   };
+}
+
+/** A sticky session needs a server for each replica. Without one, asking DNS at each request is enough. */
+function isWatched({ sticky }: PlannedRoute, { watch }: Pick<Backends, "watch">): boolean {
+  return watch && sticky !== undefined;
 }
 
 /**

@@ -77,6 +77,9 @@ export const arangodbConfig = z
   });
 export type ArangoDbConfig = z.output<typeof arangodbConfig>;
 
+/** Agents are not: their names are for life. */
+export const retirable = { dbserver: "dbservers", coordinator: "coordinators" } as const;
+
 const { disk, jwt, rootPassword, netrc } = paths;
 const ports: Readonly<Record<"api", Port>> = { api: { number: port, protocol: "http" } };
 const minute = 60;

@@ -1,10 +1,10 @@
 import type { ComponentResourceOptions } from "@pulumi/pulumi";
 import type { z } from "zod";
 
-import type { System } from "../core/contracts.ts";
+import type { Dict, System } from "../core/contracts.ts";
 import { type Plan, planOf } from "../core/plan.ts";
 import type { Services, Site, Topology, TopologyName } from "../core/topology.ts";
-import { ArangoDb, arangodb, arangodbConfig } from "./arangodb.ts";
+import { ArangoDb, arangodb, arangodbConfig, retirable } from "./arangodb.ts";
 import { Arkindex, arkindex, arkindexConfig } from "./arkindex.ts";
 import { Pyrus, pyrus, pyrusConfig } from "./pyrus.ts";
 import { ShinyProxy, shinyproxy, shinyproxyConfig } from "./shinyproxy.ts";
@@ -13,7 +13,13 @@ import type { SystemComponent } from "./system.ts";
 
 /** Every system that can be deployed. A new one is its own file and a row here. */
 export const systems = {
-  arangodb: entry({ config: arangodbConfig, system: arangodb, component: ArangoDb, on: ["docker"] }),
+  arangodb: entry({
+    config: arangodbConfig,
+    system: arangodb,
+    component: ArangoDb,
+    on: ["docker", "swarm"],
+    retirable,
+  }),
   arkindex: entry({ config: arkindexConfig, system: arkindex, component: Arkindex, on: ["docker", "swarm"] }),
   media: entry({ config: mediaConfig, system: media, component: MediaPlatform, on: ["docker", "swarm"] }),
   pyrus: entry({ config: pyrusConfig, system: pyrus, component: Pyrus, on: ["docker", "swarm"] }),
@@ -28,6 +34,8 @@ export type SystemSettings = object;
 export interface SystemEntry {
   readonly config: z.ZodType<object>;
   readonly on: readonly TopologyName[];
+  /** Roles whose members the reconciler may retire, and the key of each in the system's config. */
+  readonly retirable?: Dict<string>;
   plan(settings: SystemSettings, site: Site, services: Services): Plan;
   make(name: string, settings: SystemSettings, on: Topology, opts: ComponentResourceOptions): SystemComponent<unknown>;
 }
@@ -41,13 +49,21 @@ interface Row<C> {
     opts?: ComponentResourceOptions,
   ) => SystemComponent<C>;
   readonly on: readonly TopologyName[];
+  readonly retirable?: Dict<string>;
 }
 
 /** Ties a schema to the function and the component that read what it returns. */
-function entry<C extends object>({ config, system, component: Component, on: seenOn }: Row<C>): SystemEntry {
+function entry<C extends object>({
+  config,
+  system,
+  component: Component,
+  on: seenOn,
+  retirable: roles,
+}: Row<C>): SystemEntry {
   return {
     config,
     on: seenOn,
+    ...(roles === undefined ? {} : { retirable: roles }),
     plan: (settings, site, services) => planOf(system, config.parse(settings), site, services),
     make: (name, settings, on, opts) => new Component(name, { ...config.parse(settings), on }, opts),
   };

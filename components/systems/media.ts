@@ -71,8 +71,8 @@ export const mediaConfig = z
     for (const name of reserved) if (name in services) say("services", `"${name}" is the name of a store or a job`);
   });
 export type MediaConfig = z.output<typeof mediaConfig>;
-/** Names of other parts of a stack. */
-const reserved = ["schema", "backup", "edge"];
+/** Names of a stack's other parts: `<name>-1` is a container of both. */
+const reserved = ["cassandra", "rabbit", "elasticsearch", "redis", "objects", "schema", "backup", "edge"];
 
 const folder = "/run/media";
 const caPath = `${folder}/edge-ca.pem`;
@@ -102,7 +102,7 @@ export const media: System<MediaConfig> = (p, c) => {
     exchanges: [exchange],
     memoryMiB: c.rabbitMemoryMiB,
   });
-  const search = p.need("elasticsearch", "search", {
+  const search = p.need("elasticsearch", "elasticsearch", {
     major: 8,
     nodes: c.searchNodes,
     gib: c.searchGib,

@@ -4,9 +4,11 @@ import type { Settings } from "../config.ts";
 import type { Container, List } from "../core/contracts.ts";
 import type { Problem } from "../core/errors.ts";
 import type { Image } from "../core/images.ts";
+import type { OverlayStore } from "../core/overlay.ts";
 import type { Capabilities, Site, Topology, TopologyName } from "../core/topology.ts";
 import { dockerCapabilities } from "./docker/capabilities.ts";
 import { swarmCapabilities } from "./swarm/capabilities.ts";
+import { SwarmOverlay } from "./swarm/overlay.ts";
 
 /** A topology as a stack's config chooses it. Its SDK is loaded only when it is made. */
 export interface TopologyEntry {
@@ -18,6 +20,8 @@ export interface TopologyEntry {
   /** What can be asked of the engines before the first resource. */
   preflight(settings: Settings, site: Site, images: List<Image>): Promise<Problem[]>;
   make(settings: Settings, site: Site, opts: ComponentResourceOptions): Promise<Topology>;
+  /** Where the reconciler's retirements are kept for a stack of this name. Without it nothing is retired by itself here. */
+  overlay?(settings: Settings, name: string): OverlayStore;
 }
 
 const docker: TopologyEntry = {
@@ -54,6 +58,7 @@ const swarm: TopologyEntry = {
     const { Swarm } = await import("./swarm/index.ts");
     return new Swarm("swarm", { site, ...settings.swarm, tls: tlsOf(settings) }, opts);
   },
+  overlay: ({ swarm: { managers } }, name) => new SwarmOverlay(managers, name),
 };
 
 /** The topologies that can be deployed on; a new one is its own folder and a row here. */

@@ -10,7 +10,8 @@ import { defaultMode, entry, environment, labels, userOf } from "./containers.ts
 export interface JobPlace {
   /** The image as an engine there knows it. */
   image(image: Image): Input<string>;
-  network(name: string): { readonly id: Input<string> };
+  /** Its id. */
+  network(name: string): Input<string>;
   networksOf(container: Container, isSlot: boolean): string[];
 }
 
@@ -37,7 +38,7 @@ export function jobArgs(
       secret,
       mode,
     })),
-    networks: place.networksOf(job, job.tier === "data").map((network) => place.network(network).id),
+    networks: place.networksOf(job, job.tier === "data").map((network) => place.network(network)),
     mounts: (job.mounts ?? []).map((mount) => ({
       source: "folder" in mount ? mount.folder : mount.volume,
       path: mount.path,

@@ -7,20 +7,22 @@ import { emptyState, type State, type View } from "./state.ts";
 export interface Agency {
   /** What was known last; undefined when that is too old to act on. */
   view(): View | undefined;
+  /** What is known now. */
+  refresh(): Promise<View>;
   /** Changes the state: `change` may run several times, on a copy each time. @throws Refused what `change` throws, or 503. */
   update(change: (state: State) => void): Promise<View>;
 }
 
-/** How old a view may be for a leader to write by it: well below the time after which another one leads. */
-const fresh = 3000;
-
 export class RemoteAgency implements Agency {
   readonly #endpoints: readonly string[];
   readonly #authorization: string;
+  readonly #fresh: number;
   #leader: string | undefined;
   #view: { at: number; view: View } | undefined;
 
-  constructor(endpoints: readonly string[], authorization: string, id: string) {
+  /** `fresh`: how old a view may be, in milliseconds. For a leader of shards well below the time until another leads. */
+  constructor(endpoints: readonly string[], authorization: string, id: string, fresh: number) {
+    this.#fresh = fresh;
     this.#endpoints = endpoints;
     this.#authorization = authorization;
     const beat = (): void => {
@@ -32,7 +34,11 @@ export class RemoteAgency implements Agency {
   }
 
   view(): View | undefined {
-    return this.#view !== undefined && Date.now() - this.#view.at < fresh ? this.#view.view : undefined;
+    return this.#view !== undefined && Date.now() - this.#view.at < this.#fresh ? this.#view.view : undefined;
+  }
+
+  refresh(): Promise<View> {
+    return this.#ask("heartbeat", { id: "" });
   }
 
   async update(change: (state: State) => void): Promise<View> {
@@ -86,6 +92,9 @@ export class LocalAgency implements Agency {
   }
   view(): View {
     return { index: this.#index, state: this.#state, health: { [this.#id]: "GOOD" } };
+  }
+  refresh(): Promise<View> {
+    return Promise.resolve(this.view());
   }
   update(change: (state: State) => void): Promise<View> {
     const next = structuredClone(this.#state);

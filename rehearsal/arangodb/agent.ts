@@ -54,10 +54,6 @@ export class Agent {
     setInterval(() => void this.#tick(), beat);
   }
 
-  get ready(): boolean {
-    return this.#leader !== undefined && Date.now() - this.#heard < 10 * lease;
-  }
-
   async route({ path, body }: Asked): Promise<Answer> {
     switch (path) {
       case "/_api/agency/append":

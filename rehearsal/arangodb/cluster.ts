@@ -1,7 +1,7 @@
 import type { Agency } from "./agency.ts";
 import { Refused } from "./fatal.ts";
 import type { Answer, Asked } from "./http.ts";
-import { type Role, shardsOf, type State, type View } from "./state.ts";
+import { type Collection, type Role, type Shard, shardsOf, type State, type View } from "./state.ts";
 
 const maintenanceMinutes = 60;
 
@@ -29,6 +29,8 @@ export async function clusterRoute(
       return ok({ result: view.state.maintenanceUntil > Date.now() ? "Maintenance" : "Normal" });
     case "PUT /_admin/cluster/maintenance":
       return maintenance(agency, body);
+    case "GET /_admin/cluster/shardDistribution":
+      return ok({ results: distribution(view, database) });
     case "GET /_api/replication/clusterInventory":
       return ok({ collections: inventory(view, database) });
     default:
@@ -110,6 +112,21 @@ async function maintenance(agency: Agency, body: unknown): Promise<Answer> {
     state.maintenanceUntil = seconds === 0 ? 0 : Date.now() + seconds * 1000;
   });
   return ok({ warning: "the cluster supervision does not act in maintenance mode" });
+}
+
+function distribution({ state }: View, database: string): object {
+  const named = ([leader = "", ...followers]: string[]): object => ({
+    leader: state.servers[leader]?.shortName ?? leader,
+    followers: followers.map((id) => state.servers[id]?.shortName ?? id),
+  });
+  const of = (collection: Collection, which: keyof Shard): object =>
+    Object.fromEntries(Object.entries(collection.shards).map(([id, shard]) => [id, named(shard[which])]));
+  return Object.fromEntries(
+    Object.entries(state.databases[database] ?? {}).map(([name, collection]) => [
+      name,
+      { Plan: of(collection, "servers"), Current: of(collection, "inSync") },
+    ]),
+  );
 }
 
 /** `shards`: as planned, the leader first. `inSyncShards` is the stand-in's own, for the current state. */

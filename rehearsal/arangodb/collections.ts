@@ -28,8 +28,18 @@ export class Collections {
     this.#defaults = defaults;
   }
 
-  /** undefined: not one of its paths. */
+  /** undefined: not one of its paths. What is not known may have been made through another coordinator a moment ago. */
   async route(asked: Asked): Promise<Answer | undefined> {
+    try {
+      return await this.#route(asked);
+    } catch (error) {
+      if (!(error instanceof Refused) || ![1203, 1228].includes(error.errorNum)) throw error;
+      await this.#agency.refresh();
+      return this.#route(asked);
+    }
+  }
+
+  async #route(asked: Asked): Promise<Answer | undefined> {
     const { method, path } = asked;
     const [, api, kind, first = "", second = ""] = path.split("/");
     if (api !== "_api") return undefined;

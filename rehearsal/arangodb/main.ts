@@ -17,6 +17,7 @@ import type { Role, View } from "./state.ts";
 
 const { env } = process;
 const version = env.ARANGO_VERSION ?? "3.12.4";
+const failedSeconds = Number(env.STAND_IN_FAILED_SECONDS ?? 10);
 const say = (line: string): void => {
   process.stdout.write(`${new Date().toISOString()} stand-in: ${line}\n`);
 };
@@ -122,16 +123,16 @@ function start(role: Role, id: string, options: Options, disk: Disk, authorizati
     const size = options.number("agency.size", 1);
     if (peers.length + 1 !== size)
       throw new Fatal(`--agency.size is ${String(size)}, but there are ${String(peers.length + 1)} agents`);
-    const failedSeconds = Number(env.STAND_IN_FAILED_SECONDS ?? 10);
     const agent = new Agent({ id, address, peers, authorization, disk, failedSeconds, say });
     const route = (asked: Asked, who: string): Promise<Answer | undefined> =>
       who === "member" ? agent.route(asked) : Promise.reject(new Refused(401, 11, "members only"));
-    return { ready: () => agent.ready, view: () => undefined, route };
+    // As the real one, an agent is available before there is a majority: three that wait for each other never are.
+    return { ready: () => true, view: () => undefined, route };
   }
-  const agency =
-    role === "Single"
-      ? new LocalAgency(disk, id)
-      : new RemoteAgency(options.all("cluster.agency-endpoint"), authorization, id);
+  // What a coordinator does by an old view fails and is tried again; a DB server would write what another one leads.
+  const fresh = role === "DBServer" ? failedSeconds * 500 : 60_000;
+  const agents = options.all("cluster.agency-endpoint");
+  const agency = role === "Single" ? new LocalAgency(disk, id) : new RemoteAgency(agents, authorization, id, fresh);
   const endpoint = role === "Single" ? "tcp://localhost:8529" : needed(options, "cluster.my-address");
   let registered = false;
   const registering = register(agency, id, role, endpoint).then(() => {
@@ -141,7 +142,7 @@ function start(role: Role, id: string, options: Options, disk: Disk, authorizati
   const server = role === "Coordinator" ? undefined : new DbServer({ id, agency, authorization, disk, say });
   if (role === "DBServer")
     return {
-      ready: () => registered && view() !== undefined,
+      ready: () => registered,
       view,
       route: (asked, who) =>
         who === "member" && server !== undefined

@@ -7,10 +7,13 @@ import type { Check } from "./check.ts";
 /** One session for the whole process, as the driver wants it: it knows the cluster's nodes and tries another itself. */
 export class Cassandra {
   readonly #access: MediaStores["cassandra"];
+  readonly #patience: number;
   #session: Promise<Client> | undefined;
 
-  constructor(access: MediaStores["cassandra"]) {
+  /** `patience`: milliseconds that one answer may take; a new table takes seconds, as all nodes agree on it. */
+  constructor(access: MediaStores["cassandra"], patience = 4000) {
     this.#access = access;
+    this.#patience = patience;
   }
 
   get target(): string {
@@ -35,7 +38,7 @@ export class Cassandra {
       localDataCenter: dataCentre,
       keyspace,
       credentials: { username: user, password },
-      socketOptions: { connectTimeout: 3500, readTimeout: 4000 },
+      socketOptions: { connectTimeout: 3500, readTimeout: this.#patience },
       queryOptions: { consistency: 6 }, // LOCAL_QUORUM
       ...(tls ? { sslOptions: {} } : {}),
     });

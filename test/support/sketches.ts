@@ -47,7 +47,11 @@ export function site(over: Partial<Site> = {}): Site {
         rehearsal: true,
       }),
     existing: {},
-    secrets: { pyrusLicence: secret("licence"), pyrusAdminPassword: secret("password") },
+    secrets: {
+      pyrusLicence: secret("licence"),
+      pyrusAdminPassword: secret("password"),
+      rabbitFederation: secret("federation"),
+    },
     ...over,
   };
 }
@@ -71,7 +75,7 @@ export function plan(name: Name, over: object = {}, services: Services = contain
 }
 
 /** Only these have no supplier yet; once one has, its row goes, and what the check says of it counts. */
-export const unsupplied: readonly Kind[] = [];
+export const unsupplied: readonly Kind[] = ["influx", "oidc", "containers"];
 
 /** What the docker topology does not do for a slot yet; ArangoDB asks it of each member. */
 const unbuilt = / a slot's (marker|leave) is not built yet on docker$/;

@@ -141,7 +141,6 @@ describe("the command line", () => {
     [["arkindex", "migrate"], { REHEARSAL_ROLE: "arkindex-backend" }, { kind: "job", job: "migrate" }],
     [["rehearse"], { REHEARSAL_ROLE: "cantaloupe" }, { kind: "serve", role: "cantaloupe" }],
     [[], { REHEARSAL_ROLE: "cantaloupe" }, { kind: "serve", role: "cantaloupe" }],
-    [["rehearse", "health"], { REHEARSAL_ROLE: "cantaloupe" }, { kind: "health" }],
     [["ponos-agent", "--config", "/x"], {}, { kind: "serve", role: "ponos-agent", args: ["--config", "/x"] }],
   ])("%j with %j", (argv, env, expected) => {
     expect(commandOf(argv, env)).toMatchObject(expected);

@@ -1,6 +1,6 @@
 /** What the sketched systems put into their applications' files and environment, and into their shells. */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -13,9 +13,10 @@ import { arangodbConfig } from "../../components/systems/arangodb.ts";
 import { names, plan } from "../support/sketches.ts";
 
 describe("ArangoDB", () => {
-  /** Names that the documentation of 3.12 lists, of those that we use. */
-  const documented = [
+  /** Those of arangod's options that we use. */
+  const used = [
     "agency.activate",
+    "agency.disaster-recovery-id",
     "agency.endpoint",
     "agency.my-address",
     "agency.size",
@@ -27,6 +28,7 @@ describe("ArangoDB", () => {
     "cluster.require-persisted-id",
     "cluster.system-replication-factor",
     "cluster.write-concern",
+    "database.auto-upgrade",
     "javascript.app-path",
     "server.authentication",
     "server.endpoint",
@@ -39,11 +41,16 @@ describe("ArangoDB", () => {
   };
   const servers = () => [...plan("arangodb").slots.values()];
 
-  test("uses documented options only", () => {
-    const used = servers().flatMap(({ command = [], prepare = "" }) => [
-      ...`${command.join(" ")} ${prepare}`.matchAll(/ --([a-z0-9.-]+)/g),
+  test("uses documented options only, and these", () => {
+    const list = readFileSync(join(import.meta.dirname, "../data/arangod-3.12-options.txt"), "utf8");
+    const documented = new Set(list.trim().split("\n"));
+    const all = [...servers(), ...plan("arangodb", { mode: "single" }).slots.values()];
+    const given = all.flatMap(({ command = [], prepare = "" }) => [
+      ...`${command.join(" ")} ${prepare.replace("arangod --version", "")}`.matchAll(/ --([a-z0-9.-]+)/g),
     ]);
-    expect([...new Set(used.map(([, option]) => option))].sort()).toEqual(documented);
+    const names = [...new Set(given.map(([, option = ""]) => option))].sort();
+    expect(names.filter((name) => !documented.has(name))).toEqual([]);
+    expect(names).toEqual(used);
   });
 
   test("each agent knows the other two, each other member all three", () => {
@@ -64,36 +71,55 @@ describe("ArangoDB", () => {
       .filter(([, { prepare = "" }]) => prepare.includes("has lost its data"))
       .map(([name]) => name);
     expect([...slots.keys()].filter((name) => !guarded.includes(name))).toEqual(["agent-2"]);
+    // Only where the other two have the majority.
+    expect(slots.get("agent-1")?.after).toHaveLength(2);
+    expect(
+      plan("arangodb", { rebuild: ["agent-2"] })
+        .jobs.get("rebuild-agent-2")
+        ?.command?.at(-1),
+    ).toContain("agent-2 cannot");
   });
 
   /** Its start on a disk with these files, as a topology does it; the server shows what it was given. */
-  const start = (name: string, files: readonly string[]) => {
+  const start = (name: string, files: Readonly<Record<string, string>>) => {
     const disk = mkdtempSync(join(tmpdir(), "arangodb-"));
-    for (const file of files) writeFileSync(join(disk, file), "root's");
+    for (const [file, content] of Object.entries(files)) writeFileSync(join(disk, file), content);
     const { prepare = "", disk: at } = slot(name);
-    const script = prepare.replaceAll(at.path, disk).replaceAll("/run/arangodb", disk);
-    const server = 'echo "server$*${ARANGODB_DEFAULT_ROOT_PASSWORD+ as $ARANGODB_DEFAULT_ROOT_PASSWORD}"';
-    const args = ["-c", `${script}\nexec "$@"`, "prepare", "sh", "-c", server, "arangod"];
-    const { status, stdout, stderr } = spawnSync("sh", args);
-    return [status, `${stdout.toString()}${stderr.toString()}`.trim().replaceAll(disk, "")];
+    const script = prepare.replaceAll(at.path, disk).replaceAll("/run/arangodb", disk).replace("262144", "0");
+    mkdirSync(join(disk, "bin"));
+    const server = `#!/bin/sh
+if [ "$1" = --version ]; then echo 3.12.4; else echo "server $*\${ARANGODB_DEFAULT_ROOT_PASSWORD+ as $ARANGODB_DEFAULT_ROOT_PASSWORD}"; fi`;
+    writeFileSync(join(disk, "bin/arangod"), server, { mode: 0o755 });
+    const env = { PATH: `${join(disk, "bin")}:${process.env.PATH ?? ""}` };
+    const { status, stdout, stderr } = spawnSync("sh", ["-c", `${script}\nexec "$@"`, "prepare", "arangod", "-x"], {
+      env,
+    });
+    const said = `${stdout.toString()}${stderr.toString()}`.trim().replaceAll(disk, "");
+    return [status, said, status === 0 ? readFileSync(join(disk, ".version"), "utf8").trim() : ""];
   };
-  const kept = [".disk", "ENGINE", "UUID"];
+  const id = "--cluster.require-persisted-id=true";
+  const fresh = { ".disk": "" };
+  const kept = { ENGINE: "", UUID: "", ".version": "3.12.4\n" };
+  const older = { ...kept, ".version": "3.11.9\n" };
+  const password = { "root-password": "root's" };
 
-  test.each([
-    ["dbserver-2", [], [1, "dbserver-2 has lost its data: retire its number"]],
-    ["dbserver-2", [".disk"], [0, "server"]],
-    ["dbserver-2", kept, [0, "server--cluster.require-persisted-id=true"]],
-    ["dbserver-2", ["ENGINE", "UUID"], [0, "server--cluster.require-persisted-id=true"]],
-    ["coordinator-1", [], [1, "coordinator-1 has lost its data: retire its number"]],
-    ["coordinator-1", [".disk", "root-password"], [0, "server as root's"]],
-    ["coordinator-1", [...kept, "root-password"], [0, "server--cluster.require-persisted-id=true as root's"]],
-    ["coordinator-1", [".disk"], [1, "cat: /root-password: No such file or directory"]],
+  test.each<[string, Readonly<Record<string, string>>, [number, string, string]]>([
+    ["dbserver-2", {}, [1, "dbserver-2 has lost its data: retire its number", ""]],
+    ["dbserver-2", fresh, [0, "server -x", "3.12.4"]],
+    ["dbserver-2", { ...fresh, ...kept }, [0, `server -x ${id}`, "3.12.4"]],
+    ["dbserver-2", kept, [0, `server -x ${id}`, "3.12.4"]],
+    ["dbserver-2", older, [0, `server -x ${id} --database.auto-upgrade=true\nserver -x ${id}`, "3.12.4"]],
+    ["coordinator-1", {}, [1, "coordinator-1 has lost its data: retire its number", ""]],
+    ["coordinator-1", { ...fresh, ...password }, [0, "server -x as root's", "3.12.4"]],
+    ["coordinator-1", { ...kept, ...password }, [0, `server -x ${id} as root's`, "3.12.4"]],
+    ["coordinator-1", fresh, [1, "cat: /root-password: No such file or directory", ""]],
     [
       "agent-3",
-      [],
-      [1, "agent-3 has lost its data: name it in arangodb.rebuild, alone, while the other two are healthy"],
+      {},
+      [1, "agent-3 has lost its data: name it in arangodb.rebuild, alone, while the other two are healthy", ""],
     ],
-    ["agent-3", [".disk"], [0, "server"]],
+    ["agent-3", fresh, [0, "server -x", "3.12.4"]],
+    ["agent-3", older, [0, "server -x --database.auto-upgrade=true\nserver -x", "3.12.4"]],
   ])("%s on a disk with %j", (name, files, expected) => {
     expect(start(name, files)).toEqual(expected);
   });
@@ -102,6 +128,19 @@ describe("ArangoDB", () => {
     expect(routesOf(plan("arangodb")).map(({ to, hosts }) => [to, hosts])).toEqual([
       ["coordinator", ["coordinator-1", "coordinator-2", "coordinator-3"]],
     ]);
+  });
+
+  test("a single server has the same name inside and the same address outside", () => {
+    const { slots, jobs } = plan("arangodb", { mode: "single" });
+    expect([...slots.keys(), ...jobs.keys()]).toEqual(["single-1", "root-login"]);
+    expect(slots.get("single-1")?.names).toEqual(["coordinators"]);
+    expect(routesOf(plan("arangodb", { mode: "single" })).map(({ hosts }) => hosts)).toEqual([["single-1"]]);
+  });
+
+  test("agents are never struck off, others always", () => {
+    const paper = plan("arangodb");
+    const names = [...paper.slots].filter(([, each]) => each.left).map(([name]) => name);
+    expect(names).toEqual([...paper.slots.keys()].filter((name) => !name.startsWith("agent")));
   });
 
   test("only a DB server is emptied before it leaves", () => {
@@ -126,7 +165,7 @@ describe("ArangoDB", () => {
     [{ replicationFactor: 1 }, "writeConcern", "at most replicationFactor, which is 1"],
     [{ coordinators: { count: 1 } }, "coordinators.count", "two coordinators at least, so that one may fail"],
     [{ rebuild: ["agent-1", "agent-2"] }, "rebuild", "one agent at a time: the other two are the quorum"],
-    [{ agents: 5 }, "", 'Unrecognized key: "agents"'],
+    [{ agents: { count: 5 } }, "agents", 'Unrecognized key: "count"'],
   ])("%j is refused at %s", (config, key, message) => {
     const { error } = arangodbConfig.safeParse(config);
     expect(error?.issues.map((issue) => [issue.path.join("."), issue.message])).toContainEqual([key, message]);
@@ -137,7 +176,7 @@ describe("what the applications are given", () => {
   test("media: every store of the region, files mirrored, feeds federated", async () => {
     const content = await text(fileOf(plan("media").workloads.get("indexer"), "stores.json"));
     expect(JSON.parse(content)).toMatchObject({
-      cassandra: { hosts: ["cassandra-1"], dataCentre: "eu", keyspace: "media" },
+      cassandra: { hosts: ["cassandra-1", "cassandra-2", "cassandra-3"], dataCentre: "eu", keyspace: "media" },
       rabbit: { exchange: "index", queue: "index.eu.indexer" },
       objects: { buckets: { originals: "originals", proxies: "proxies", keyframes: "keyframes" } },
     });

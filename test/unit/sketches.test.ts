@@ -40,7 +40,7 @@ describe("what the systems ask for", () => {
       {
         workloads: "",
         slots: "agent-1 agent-2 agent-3 dbserver-1 dbserver-2 dbserver-3 coordinator-1 coordinator-2 coordinator-3",
-        jobs: "root-login",
+        jobs: "upgrade-begin root-login upgrade-end",
         needs: "",
       },
     ],
@@ -59,8 +59,8 @@ describe("what the systems ask for", () => {
       {
         workloads: "assets frontend indexer",
         slots: "",
-        jobs: "",
-        needs: "cassandra:cql rabbit:amqp search:elasticsearch redis:redis objects:objects",
+        jobs: "schema",
+        needs: "cassandra:cql rabbit:amqp elasticsearch:elasticsearch redis:redis objects:objects",
       },
     ],
     [
@@ -178,16 +178,29 @@ describe("a system is a pure function of its config", () => {
   });
 
   test.each<[string, Name, object, object, string[]]>([
-    ["a DB server", "arangodb", {}, { dbservers: { count: 4 } }, ["+ dbserver-4", "+ dbserver-4-leave"]],
-    ["a coordinator", "arangodb", {}, { coordinators: { count: 4 } }, ["+ coordinator-4"]],
+    [
+      "a DB server",
+      "arangodb",
+      {},
+      { dbservers: { count: 4 } },
+      ["+ dbserver-4", "+ dbserver-4-leave", "+ dbserver-4-left"],
+    ],
+    ["a coordinator", "arangodb", {}, { coordinators: { count: 4 } }, ["+ coordinator-4", "+ coordinator-4-left"]],
     [
       "a retired DB server",
       "arangodb",
       {},
       { dbservers: { retired: [2] } },
-      ["- dbserver-2", "- dbserver-2-leave", "+ dbserver-4", "+ dbserver-4-leave"],
+      [
+        "- dbserver-2",
+        "- dbserver-2-leave",
+        "- dbserver-2-left",
+        "+ dbserver-4",
+        "+ dbserver-4-leave",
+        "+ dbserver-4-left",
+      ],
     ],
-    ["an agent that is made again", "arangodb", {}, { rebuild: ["agent-2"] }, ["~ agent-2"]],
+    ["an agent that is made again", "arangodb", {}, { rebuild: ["agent-2"] }, ["~ agent-2", "+ rebuild-agent-2"]],
     ["a replica", "pyrus", {}, { replicas: { "web-api": 3 } }, ["~ web-api"]],
     ["nodes for one function", "pyrus", {}, { nodes: { files: { disk: "fast" } } }, ["~ files"]],
     ["a service", "media", {}, { services: { ...samples.media.services, stats: {} } }, ["+ stats"]],

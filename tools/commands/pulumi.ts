@@ -23,10 +23,9 @@ export async function run(args: readonly string[]): Promise<number> {
     last = Date.now();
     process.stderr.write(`setting up Pulumi: ${line}\n`);
   });
-  const { pulumi, env } = tools;
+  const { pulumi } = tools;
   const stacks = named(args);
-  if (env.PULUMI_CONFIG_PASSPHRASE === devPassphrase && stacks.some((stack) => stack !== "dev" && !isReadyMade(stack)))
-    delete env.PULUMI_CONFIG_PASSPHRASE; // published, so for trying out alone: the CLI asks for the stack's own
+  const env = withPassphrase(tools.env, stacks);
   if (["up", "preview"].includes(args[0] ?? ""))
     for (const stack of stacks.filter(isReadyMade)) await create(tools, stack);
   const child = spawn(pulumi, args, { stdio: "inherit", env: { ...process.env, ...env } });
@@ -45,6 +44,13 @@ export async function run(args: readonly string[]): Promise<number> {
         });
       }),
   );
+}
+
+/** The published passphrase is for trying out alone: without it the CLI asks for the stack's own. */
+export function withPassphrase(env: Toolchain["env"], stacks: readonly string[]): Toolchain["env"] {
+  const { PULUMI_CONFIG_PASSPHRASE: passphrase, ...others } = env;
+  const real = stacks.some((stack) => stack !== "dev" && !isReadyMade(stack));
+  return passphrase === devPassphrase && real ? others : env;
 }
 
 /** One of the configs in stacks/, which are for trying out and share dev's published passphrase. */

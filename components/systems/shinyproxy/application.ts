@@ -30,6 +30,7 @@ export function applicationYml(
         docker: { url: runner.url, "internal-networking": true, "default-container-network": runner.network },
         "stop-proxies-on-shutdown": false,
         "store-mode": "Redis",
+        "heartbeat-timeout": Math.round(c.idleMinutes * 60_000),
         authentication: "openid",
         "admin-groups": c.adminGroups,
         openid: {

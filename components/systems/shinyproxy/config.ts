@@ -30,6 +30,8 @@ export const shinyproxyConfig = z.strictObject({
     .refine((apps) => Object.keys(apps).length > 0, { error: "at least one app: {title, image}" }),
   replicas: z.int().min(1).max(10).default(1),
   memoryMiB: z.int().min(256).default(2048),
+  /** How long an app runs on without its user's browser. */
+  idleMinutes: z.number().min(0.5).default(5),
   /** Labels of the nodes for everything but users' apps: on a swarm its managers. */
   controlNodes: z.record(z.string(), z.string()).default({ role: "manager" }),
   /** A swarm's constraint for the nodes of users' apps, and of nothing else. */

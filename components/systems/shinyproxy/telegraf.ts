@@ -27,6 +27,8 @@ export function clusterTelegraf(
   omit_hostname = true
 [[inputs.docker]]
   endpoint = "${reader.url.replace("http:", "tcp:")}"
+  timeout = "15s"
+  interval = "15s"
   gather_services = ${String(reader.engine === "swarm")}
   perdevice_include = []
   total_include = ["cpu", "network"]

@@ -2,11 +2,13 @@ import {
   type ComponentResourceOptions,
   type CustomResourceOptions,
   type Input,
+  type Output,
   type Resource,
   mergeOptions,
 } from "@pulumi/pulumi";
 import * as docker from "@pulumi/docker";
 
+import { Guests, type OpsProvider } from "../../../ops/resources.ts";
 import type { Container, Dict, Tier } from "../../core/contracts.ts";
 import type { Image } from "../../core/images.ts";
 import type { Site } from "../../core/topology.ts";
@@ -25,7 +27,8 @@ export class Engine {
   readonly #options: ComponentResourceOptions;
   readonly #site: Site;
   readonly #networks: Dict<docker.Network>;
-  readonly #joined = new Map<string, docker.Network>();
+  readonly #joined = new Map<string, Guests>();
+  readonly #ops: ComponentResourceOptions;
   readonly #images = new Map<string, docker.RemoteImage>();
 
   /** `tiers`: the networks that it needs; a further machine has `app` alone. */
@@ -36,7 +39,9 @@ export class Engine {
     registries: readonly string[],
     tiers: readonly Tier[],
     options: ComponentResourceOptions,
+    ops: OpsProvider,
   ) {
+    this.#ops = mergeOptions(options, { provider: ops });
     this.host = host;
     this.#site = site;
     this.#key = key;
@@ -69,17 +74,27 @@ export class Engine {
     return mergeOptions(mergeOptions(this.#options, { parent }), more);
   }
 
-  /** A tier's network, or one that a container joins by name, made when it is first named. */
-  network(name: string): docker.Network {
-    const known = this.#networks[name] ?? this.#joined.get(name);
+  /** A tier's network, or one that a container joins by name, made when it is first named: its id. */
+  network(name: string): Output<string> {
+    const known = this.#networks[name]?.id ?? this.#joined.get(name)?.network;
     if (known !== undefined) return known;
     const made = new docker.Network(
       `${name}${suffix(this.#key)}`,
       { name: `${this.#site.name}-${name}`, driver: "bridge", labels: labels(this.#site, name) },
       this.#options,
     );
-    this.#joined.set(name, made);
-    return made;
+    const guests = new Guests(
+      `${name}${suffix(this.#key)}`,
+      { host: this.host, network: made.id, label: `platform-topologies.app=${this.#site.name}` },
+      this.#ops,
+    );
+    this.#joined.set(name, guests);
+    return guests.network;
+  }
+
+  /** What goes only with the whole stack. */
+  get last(): Resource | undefined {
+    return this.#networks.data;
   }
 
   /** The networks that a container joins, outermost first. */

@@ -63,11 +63,11 @@ export class DockerHost extends ComponentResource implements Topology {
     const under = { parent: this, ...(opts.dependsOn ? { dependsOn: opts.dependsOn } : {}) };
     const ops = new OpsProvider("ops", under);
     const passwords = new random.Provider("random", {}, under);
-    this.#engine = new Engine(args.site, "", args.host, args.registries ?? [], ["edge", "app", "data"], under);
+    this.#engine = new Engine(args.site, "", args.host, args.registries ?? [], ["edge", "app", "data"], under, ops);
     this.#machines = Object.fromEntries(
       Object.entries(args.machines ?? {}).map(([key, host]) => [
         key,
-        new Engine(args.site, key, host, args.registries ?? [], ["app"], under),
+        new Engine(args.site, key, host, args.registries ?? [], ["app"], under, ops),
       ]),
     );
     this.options = { providers: { ops, random: passwords } };
@@ -198,7 +198,8 @@ export class DockerHost extends ComponentResource implements Topology {
       new OpsJob(
         `${logicalName}-disk`,
         { ...args, host: this.#engine.host, mounts: [{ source: volume.name, path: disk.path }], once: "1" },
-        { parent },
+        // Never again, whatever else of the member changes: a disk that has lost its data would pass for a new one.
+        { parent, ignoreChanges: ["command", "entrypoint", "env", "image", "user"] },
       ),
     ];
   }
@@ -213,12 +214,12 @@ export class DockerHost extends ComponentResource implements Topology {
   ): Resource[] {
     if (job === undefined) return [];
     const args = jobArgs(this.site, this.#engine, name, job, this.passwords);
-    const deletedWith = this.#engine.network("data");
+    const deletedWith = this.#engine.last;
     return [
       new Farewell(
         logicalName,
         { host: this.#engine.host, job: args },
-        { parent, dependsOn: [...dependsOn], deletedWith },
+        { parent, dependsOn: [...dependsOn], ...(deletedWith ? { deletedWith } : {}) },
       ),
     ];
   }

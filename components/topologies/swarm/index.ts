@@ -238,7 +238,8 @@ export class Swarm extends ComponentResource implements Topology {
       new OpsJob(
         `${logicalName}-disk`,
         { ...args, host: this.#host, mounts: [mount], once: disk.once, swarm },
-        { parent, dependsOn: this.#described },
+        // Never again for this disk, whatever else of the member changes: one that has lost its data would look new.
+        { parent, dependsOn: this.#described, ignoreChanges: ["command", "entrypoint", "env", "image", "user"] },
       ),
     ];
   }
@@ -272,7 +273,7 @@ export class Swarm extends ComponentResource implements Topology {
       this.#refs.set(ref, found);
       return found;
     },
-    network: (name) => this.#networks.network(name),
+    network: (name) => this.#networks.network(name).id,
     networksOf,
   };
 

@@ -40,7 +40,8 @@ export interface Spec {
   readonly hash: Output<string>;
 }
 
-const specLabel = "platform-topologies.spec";
+/** A label would say it better, and would be replaced together with the whole service: an outage. */
+const specVariable = "PLATFORM_TOPOLOGIES_SPEC";
 
 export function serviceSpec(site: Site, part: Part): Spec {
   const { name, container, replicas } = part;
@@ -68,11 +69,8 @@ export function serviceSpec(site: Site, part: Part): Spec {
   };
   // Without the number of replicas: tasks carry the hash, and another number must not roll them.
   const hash = hashOf({ ...shape, taskSpec, containerSpec });
-  const marked = [...containerSpec.labels, { label: specLabel, value: hash }];
-  return {
-    args: { ...shape, mode, taskSpec: { ...taskSpec, containerSpec: { ...containerSpec, labels: marked } } },
-    hash,
-  };
+  const env = output(containerSpec.env).apply((own) => hash.apply((value) => ({ ...own, [specVariable]: value })));
+  return { args: { ...shape, mode, taskSpec: { ...taskSpec, containerSpec: { ...containerSpec, env } } }, hash };
 }
 
 function containerSpecOf(site: Site, part: Part) {

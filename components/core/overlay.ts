@@ -1,0 +1,56 @@
+import { z } from "zod";
+
+import type { Dict, List } from "./contracts.ts";
+
+/**
+ * What the reconciler has retired, beside the operator's own config: every `up` of the stack adds it to `retired` of the
+ * role. Each version is an object of its own, so that making a name is a compare-and-swap.
+ */
+export const overlaySchema = z.object({
+  /** Member numbers by role, as `{ dbserver: [2] }`. */
+  retired: z.record(z.string(), z.array(z.int().min(1))),
+  history: z.array(
+    z.object({
+      /** ISO 8601. */
+      at: z.string(),
+      /** As `dbserver-2`. */
+      member: z.string(),
+      why: z.string(),
+      /** `begun` until the deployment that follows has ended well. */
+      outcome: z.enum(["begun", "done"]),
+    }),
+  ),
+});
+export type Overlay = z.infer<typeof overlaySchema>;
+export const nothingRetired: Overlay = { retired: {}, history: [] };
+
+/** A version of it; the highest counts. */
+export interface Version {
+  readonly number: number;
+  readonly overlay: Overlay;
+}
+
+/** Where versions are kept: with the stack, so that every operator and every machine sees the same. */
+export interface OverlayStore {
+  /** 0 and nothing retired, where there is none yet. */
+  latest(): Promise<Version>;
+  /** Makes version `number`; false where somebody else has made it meanwhile. */
+  add(version: Version): Promise<boolean>;
+}
+
+/** A system's raw config with the retired numbers in; `keys`: the key of each role in that config. */
+export function withRetired(raw: unknown, retired: Overlay["retired"], keys: Dict<string>): Dict<unknown> {
+  const config: Record<string, unknown> = { ...record(raw) };
+  for (const [role, numbers] of Object.entries(retired)) {
+    const key = keys[role];
+    if (key === undefined || numbers.length === 0) continue;
+    const own = record(config[key]);
+    const before: List<unknown> = Array.isArray(own.retired) ? own.retired : [];
+    config[key] = { ...own, retired: [...new Set([...before, ...numbers])] };
+  }
+  return config;
+}
+
+function record(value: unknown): Dict<unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Dict<unknown>) : {};
+}

@@ -1,0 +1,52 @@
+import { answered, reach } from "../../../ops/docker.ts";
+import type { List } from "../../core/contracts.ts";
+import { nothingRetired, type Overlay, overlaySchema, type OverlayStore, type Version } from "../../core/overlay.ts";
+
+/** Versions that are kept for whoever wants to know what happened. */
+const kept = 5;
+
+/** The overlay as swarm config objects, `<name>-retired-<n>`: the managers' own log keeps them, and makes a name once. */
+export class SwarmOverlay implements OverlayStore {
+  readonly #managers: List<string>;
+  readonly #name: string;
+
+  constructor(managers: List<string>, name: string) {
+    this.#managers = managers;
+    this.#name = name;
+  }
+
+  async latest(): Promise<Version> {
+    const last = (await this.#versions()).at(-1);
+    if (last === undefined) return { number: 0, overlay: nothingRetired };
+    return { number: last.number, overlay: overlaySchema.parse(JSON.parse(last.text)) };
+  }
+
+  async add({ number, overlay }: Version): Promise<boolean> {
+    const engine = await reach(this.#managers.join(","));
+    try {
+      await engine.createConfig({
+        Name: `${this.#name}-retired-${String(number)}`,
+        Data: Buffer.from(JSON.stringify(overlay satisfies Overlay)).toString("base64"),
+        Labels: { "platform-topologies.name": this.#name, "platform-topologies.overlay": "retired" },
+      });
+    } catch (error) {
+      if (answered(error, 409)) return false;
+      throw error;
+    }
+    for (const old of (await this.#versions()).slice(0, -kept)) await engine.getConfig(old.id).remove();
+    return true;
+  }
+
+  /** Oldest first. */
+  async #versions(): Promise<{ id: string; number: number; text: string }[]> {
+    const engine = await reach(this.#managers.join(","));
+    const begin = `${this.#name}-retired-`;
+    const found = await engine.listConfigs({ filters: { name: [begin] } });
+    return found
+      .flatMap(({ ID: id, Spec: { Name = "", Data = "" } = {} }) => {
+        const number = Name.startsWith(begin) ? Number(Name.slice(begin.length)) : NaN;
+        return Number.isInteger(number) ? [{ id, number, text: Buffer.from(Data, "base64").toString() }] : [];
+      })
+      .sort((a, b) => a.number - b.number);
+  }
+}

@@ -1,0 +1,62 @@
+import type { Overlay, OverlayStore } from "../components/core/overlay.ts";
+import type { Seen, Verdict } from "./judgement.ts";
+
+export interface Limits {
+  /** At most one retirement in so many seconds. */
+  readonly everySeconds: number;
+}
+
+/** What the reconciler does next, and what it says of it. */
+export type Decision =
+  | { readonly do: "nothing"; readonly say: readonly string[] }
+  /** A retirement was written down, but the deployment has not ended well: first that. */
+  | { readonly do: "finish"; readonly say: readonly string[] }
+  | { readonly do: "retire"; readonly member: Seen; readonly why: string; readonly say: readonly string[] };
+
+/** One thing at a time: an unfinished retirement first, then at most one more, and not too soon after the last. */
+export function decide(verdicts: readonly Verdict[], { history }: Overlay, now: number, limits: Limits): Decision {
+  const say = verdicts.flatMap((verdict) =>
+    verdict.is === "well" ? [] : [`${verdict.member.name}: ${label[verdict.is]}: ${verdict.why}`],
+  );
+  const begun = history.find(({ outcome }) => outcome === "begun");
+  if (begun !== undefined) return { do: "finish", say: [...say, `${begun.member}: its retirement is not finished`] };
+  const failed = verdicts.flatMap((verdict) => (verdict.is === "retire" ? [verdict] : []));
+  const [first] = failed;
+  if (first === undefined) return { do: "nothing", say };
+  const last = history.at(-1);
+  const left = last === undefined ? 0 : Date.parse(last.at) + limits.everySeconds * 1000 - now;
+  if (left > 0) {
+    const limit = `one retirement in ${String(limits.everySeconds)} s, the last was ${last?.member ?? ""}`;
+    return {
+      do: "nothing",
+      say: [...say, `${first.member.name}: waits another ${String(Math.ceil(left / 1000))} s (${limit})`],
+    };
+  }
+  return { do: "retire", member: first.member, why: first.why, say };
+}
+const label = { wait: "watched", retire: "failed", help: "needs an operator" } as const;
+
+/** What the history keeps. */
+const remembered = 20;
+
+/** Writes a retirement down; false when somebody else has written meanwhile. */
+export async function begin(store: OverlayStore, member: Seen, why: string, now: number): Promise<boolean> {
+  const { number, overlay } = await store.latest();
+  if (overlay.history.some(({ outcome }) => outcome === "begun")) return false;
+  const numbers = [...new Set([...(overlay.retired[member.role] ?? []), member.number])];
+  const entry = { at: new Date(now).toISOString(), member: member.name, why, outcome: "begun" as const };
+  return store.add({
+    number: number + 1,
+    overlay: {
+      retired: { ...overlay.retired, [member.role]: numbers },
+      history: [...overlay.history, entry].slice(-remembered),
+    },
+  });
+}
+
+/** Notes that the deployment has ended well. */
+export async function finish(store: OverlayStore): Promise<void> {
+  const { number, overlay } = await store.latest();
+  const history = overlay.history.map((entry) => ({ ...entry, outcome: "done" as const }));
+  await store.add({ number: number + 1, overlay: { ...overlay, history } });
+}

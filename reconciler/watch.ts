@@ -1,0 +1,33 @@
+import { decide, begin, finish, type Limits } from "./retirement.ts";
+import { judge, type Observed, type Policy } from "./judgement.ts";
+import type { OverlayStore } from "../components/core/overlay.ts";
+
+/** What the reconciler acts through; a test has its own. */
+export interface Reach {
+  readonly store: OverlayStore;
+  observe(): Promise<Observed>;
+  /** Runs the stack's own program; what it printed last, where it failed. */
+  deploy(): Promise<{ readonly ok: boolean; readonly said: string }>;
+  say(line: string): void;
+}
+
+/** One look, and at most one retirement. True when all members are well, or made so. */
+export async function once(reach: Reach, policy: Policy, limits: Limits): Promise<boolean> {
+  const observed = await reach.observe();
+  const { overlay } = await reach.store.latest();
+  const decision = decide(judge(observed, policy), overlay, observed.now, limits);
+  for (const line of decision.say) reach.say(line);
+  if (decision.do === "nothing") return decision.say.length === 0;
+  if (decision.do === "retire") {
+    const { member, why } = decision;
+    if (!(await begin(reach.store, member, why, observed.now))) {
+      reach.say(`${member.name}: another reconciler was faster`);
+      return false;
+    }
+    reach.say(`${member.name}: retired, because ${why}; deploying the stack without it`);
+  }
+  const { ok, said } = await reach.deploy();
+  if (ok) await finish(reach.store);
+  reach.say(ok ? "the stack is deployed" : `the deployment failed and is tried again at the next look: ${said}`);
+  return ok;
+}

@@ -1,0 +1,95 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+
+import { Refusal } from "../errors.ts";
+import { parseConfig, readConfig } from "./file.ts";
+
+const text = z.string().min(1);
+const datasource = z.strictObject({
+  name: text,
+  uid: text,
+  type: z.literal("influxdb"),
+  access: z.literal("proxy"),
+  url: z.url(),
+  user: text,
+  jsonData: z.strictObject({ dbName: text }),
+  secureJsonData: z.strictObject({ password: text }),
+});
+export type Datasource = z.output<typeof datasource>;
+const datasources = z.strictObject({ apiVersion: z.literal(1), datasources: z.array(datasource) });
+const providers = z.strictObject({
+  apiVersion: z.literal(1),
+  providers: z.array(
+    z.strictObject({
+      name: text,
+      type: z.literal("file"),
+      disableDeletion: z.boolean().optional(),
+      allowUiUpdates: z.boolean().optional(),
+      options: z.strictObject({ path: text }),
+    }),
+  ),
+});
+const ref = z.strictObject({ type: z.literal("influxdb"), uid: text });
+/** Of a dashboard only what is drawn: Grafana's own model has far more. */
+const dashboard = z.looseObject({
+  uid: text,
+  title: text,
+  schemaVersion: z.int(),
+  panels: z.array(
+    z.looseObject({
+      id: z.int(),
+      title: text,
+      type: z.enum(["timeseries", "stat", "table"]),
+      gridPos: z.strictObject({ x: z.int(), y: z.int(), w: z.int().max(24), h: z.int() }),
+      datasource: ref,
+      targets: z
+        .array(
+          z.looseObject({
+            refId: z.string().regex(/^[A-Z]$/),
+            datasource: ref,
+            rawQuery: z.literal(true),
+            query: text,
+            resultFormat: z.enum(["time_series", "table"]),
+          }),
+        )
+        .min(1),
+    }),
+  ),
+});
+export type Dashboard = z.output<typeof dashboard>;
+
+export interface Provisioned {
+  readonly datasources: readonly Datasource[];
+  readonly dashboards: readonly Dashboard[];
+}
+
+/** Everything below GF_PATHS_PROVISIONING; malformed files, unknown keys and dashboards without their data source are refused. */
+export function provisioned(folder: string): Provisioned {
+  const all = <T>(of: string, ending: RegExp, schema: z.ZodType<T>): T[] =>
+    files(of, ending).map((path) => parseConfig(readConfig(path, "provisioning"), path, schema));
+  const sources = all(join(folder, "datasources"), /\.ya?ml$/, datasources).flatMap((file) => file.datasources);
+  const folders = all(join(folder, "dashboards"), /\.ya?ml$/, providers).flatMap((file) =>
+    file.providers.map(({ options }) => options.path),
+  );
+  const dashboards = folders.flatMap((path) => all(path, /\.json$/, dashboard));
+  for (const { title, panels } of dashboards)
+    for (const { title: panel, targets } of panels)
+      for (const {
+        datasource: { uid },
+      } of targets)
+        if (!sources.some((source) => source.uid === uid))
+          throw new Refusal(`${title}, ${panel}: no data source ${uid}`);
+  return { datasources: sources, dashboards };
+}
+
+function files(folder: string, ending: RegExp): string[] {
+  try {
+    return readdirSync(folder)
+      .filter((name) => ending.test(name))
+      .sort()
+      .map((name) => join(folder, name));
+  } catch {
+    throw new Refusal(`${folder} does not exist, or may not be read by this user`);
+  }
+}

@@ -1,0 +1,148 @@
+import { randomUUID } from "node:crypto";
+import http from "node:http";
+
+import { z } from "zod";
+
+import { folder } from "../checks/folder.ts";
+import { type Datasource, provisioned } from "../config/grafana.ts";
+import { readConfig } from "../config/file.ts";
+import { explain, Refusal } from "../errors.ts";
+import type { MakeRole } from "../role.ts";
+import { bodyOf, send, sendJson } from "../server.ts";
+
+const asked = z.object({
+  queries: z.array(z.object({ refId: z.string(), datasource: z.object({ uid: z.string() }), query: z.string() })),
+});
+const influxAnswer = z.object({
+  error: z.string().optional(),
+  results: z
+    .array(
+      z.object({
+        error: z.string().optional(),
+        series: z
+          .array(z.object({ name: z.string(), columns: z.array(z.string()), values: z.array(z.array(z.unknown())) }))
+          .optional(),
+      }),
+    )
+    .default([]),
+});
+
+/**
+ * Grafana's stand-in: reads provisioned data sources and dashboards, refuses what is malformed, and runs their queries
+ * through the data sources. It draws nothing. Paths and answers are those of Grafana's HTTP API.
+ */
+export const grafana: MakeRole = ({ env, secrets }) => {
+  const { datasources, dashboards } = provisioned(env.GF_PATHS_PROVISIONING ?? "");
+  const password = readConfig(env.GF_SECURITY_ADMIN_PASSWORD__FILE ?? "", "GF_SECURITY_ADMIN_PASSWORD__FILE").trim();
+  secrets.add(password, ...datasources.map(({ secureJsonData }) => secureJsonData.password));
+  const sessions = new Set<string>();
+
+  const answer = async (request: http.IncomingMessage, response: http.ServerResponse): Promise<void> => {
+    const path = new URL(request.url ?? "/", "http://grafana").pathname;
+    if (path === "/api/health") {
+      sendJson(response, 200, { database: "ok", version: "stand-in" });
+      return;
+    }
+    if (path === "/login" && request.method === "POST") {
+      const form = z
+        .object({ user: z.string(), password: z.string() })
+        .parse(JSON.parse((await bodyOf(request, 4096)) ?? "{}"));
+      if (form.user !== "admin" || form.password !== password) {
+        sendJson(response, 401, { message: "Invalid username or password" });
+        return;
+      }
+      const session = randomUUID();
+      sessions.add(session);
+      response.setHeader("set-cookie", `grafana_session=${session}; Path=/; HttpOnly; SameSite=Lax; Secure`);
+      sendJson(response, 200, { message: "Logged in" });
+      return;
+    }
+    if (path === "/" || path === "/login") {
+      send(response, 200, "text/html", "<!doctype html><p>A stand-in for Grafana");
+      return;
+    }
+    if (!sessions.has(/grafana_session=([\w-]+)/.exec(request.headers.cookie ?? "")?.[1] ?? "")) {
+      sendJson(response, 401, { message: "Unauthorized" });
+      return;
+    }
+    if (path === "/api/search") {
+      sendJson(
+        response,
+        200,
+        dashboards.map(({ uid, title }) => ({ uid, title, type: "dash-db" })),
+      );
+      return;
+    }
+    const found = dashboards.find(({ uid }) => path === `/api/dashboards/uid/${uid}`);
+    if (found !== undefined) {
+      sendJson(response, 200, { dashboard: found, meta: { provisioned: true } });
+      return;
+    }
+    if (path === "/api/ds/query" && request.method === "POST") {
+      const { queries } = asked.parse(JSON.parse((await bodyOf(request, 65_536)) ?? "{}"));
+      const results = await Promise.all(
+        queries.map(async ({ refId, datasource: { uid }, query }) => {
+          const source = datasources.find((each) => each.uid === uid);
+          if (source === undefined) throw new Refusal(`no data source ${uid}`);
+          return [refId, { status: 200, frames: frames(await influxql(source, query)) }] as const;
+        }),
+      );
+      sendJson(response, 200, { results: Object.fromEntries(results) });
+      return;
+    }
+    sendJson(response, 404, { message: "Not found" });
+  };
+
+  return {
+    name: "grafana",
+    title: "Grafana",
+    checks: [
+      folder("disk", "/var/lib/grafana"),
+      ...datasources.map((source) => ({
+        name: source.uid,
+        target: source.url,
+        required: true,
+        run: async () => {
+          await influxql(source, "SHOW MEASUREMENTS LIMIT 1");
+          return "asked through the data source";
+        },
+      })),
+    ],
+    listen: () => {
+      const server = http.createServer((request, response) => {
+        answer(request, response).catch((error: unknown) => {
+          sendJson(response, error instanceof Refusal ? 400 : 500, {
+            message: secrets.scrub(explain("grafana", error)),
+          });
+        });
+      });
+      return new Promise((resolve, reject) => {
+        server.once("error", reject);
+        server.listen(3000, resolve);
+      });
+    },
+  };
+};
+
+/** As Grafana's backend asks: the macros filled in for the last hour. */
+async function influxql({ url, user, jsonData, secureJsonData }: Datasource, query: string) {
+  const filled = query.replaceAll("$timeFilter", "time > now() - 1h").replaceAll("$__interval", "10s");
+  const answer = await fetch(
+    `${url}/query?${new URLSearchParams({ db: jsonData.dbName, epoch: "ms", q: filled }).toString()}`,
+    {
+      headers: { authorization: `Basic ${Buffer.from(`${user}:${secureJsonData.password}`).toString("base64")}` },
+      signal: AbortSignal.timeout(4000),
+    },
+  );
+  const { error, results } = influxAnswer.parse(await answer.json());
+  const failed = error ?? results.find((each) => each.error !== undefined)?.error;
+  if (failed !== undefined) throw new Refusal(`InfluxDB: ${failed}`);
+  return results.flatMap(({ series = [] }) => series);
+}
+
+function frames(series: Awaited<ReturnType<typeof influxql>>): object[] {
+  return series.map(({ name, columns, values }) => ({
+    schema: { name, fields: columns.map((column) => ({ name: column })) },
+    data: { values: columns.map((_, at) => values.map((row) => row[at])) },
+  }));
+}

@@ -1,0 +1,80 @@
+import * as openid from "openid-client";
+import { z } from "zod";
+
+import type { Application } from "../config/shinyproxy.ts";
+import { Refusal } from "../errors.ts";
+import type { Login, Session } from "./state.ts";
+
+export const callbackPath = "/login/oauth2/code/shinyproxy";
+
+/** The authorization code flow with PKCE, as the application.yml says it. */
+export class SignIn {
+  readonly #config: Application["proxy"]["openid"];
+
+  constructor({ proxy }: Application) {
+    this.#config = proxy.openid;
+  }
+
+  /** Where the browser goes, and what has to be remembered until it comes back. */
+  async begin(origin: string, to: string): Promise<{ url: string; state: string; login: Login }> {
+    const [verifier, state, nonce] = [openid.randomPKCECodeVerifier(), openid.randomState(), openid.randomNonce()];
+    const url = openid.buildAuthorizationUrl(this.#client("https://unknown.invalid"), {
+      redirect_uri: origin + callbackPath,
+      scope: this.#config.scopes.join(" "),
+      state,
+      nonce,
+      ...(this.#config["with-pkce"]
+        ? { code_challenge: await openid.calculatePKCECodeChallenge(verifier), code_challenge_method: "S256" }
+        : {}),
+    });
+    return { url: url.href, state, login: { verifier, nonce, to } };
+  }
+
+  /** Exchanges the code, checks the token's signature and nonce, and reads who it is. */
+  async end(url: URL, state: string, login: Login): Promise<Session> {
+    const issuer = url.searchParams.get("iss");
+    if (issuer === null) throw new Refusal("the provider does not say who it is (iss)");
+    const checks = {
+      expectedState: state,
+      expectedNonce: login.nonce,
+      ...(this.#config["with-pkce"] ? { pkceCodeVerifier: login.verifier } : {}),
+    };
+    const tokens = await openid.authorizationCodeGrant(this.#client(issuer), url, checks).catch((error: unknown) => {
+      if (!(error instanceof openid.ResponseBodyError)) throw error;
+      throw new Refusal(`the provider refuses the sign-in: ${error.error} ${error.error_description ?? ""}`);
+    });
+    const claims = tokens.claims() ?? {};
+    const name = this.#config["username-attribute"];
+    const user = z.string().min(1).safeParse(Reflect.get(claims, name));
+    if (!user.success) throw new Refusal(`the token has no claim ${name}`);
+    const groups = z.array(z.string()).safeParse(Reflect.get(claims, this.#config["roles-claim"]));
+    return { user: user.data, groups: groups.data ?? [] };
+  }
+
+  logout(origin: string): string {
+    const url = this.#config["logout-url"];
+    if (url === undefined) return origin;
+    return `${url}?${new URLSearchParams({ client_id: this.#config["client-id"], post_logout_redirect_uri: origin }).toString()}`;
+  }
+
+  /** ShinyProxy is not told the issuer either: it is what the answer names, and what the token must name. */
+  #client(issuer: string): openid.Configuration {
+    const config = this.#config;
+    const client = new openid.Configuration(
+      {
+        issuer,
+        authorization_endpoint: config["auth-url"],
+        token_endpoint: config["token-url"],
+        jwks_uri: config["jwks-url"],
+      },
+      config["client-id"],
+      undefined,
+      openid.ClientSecretBasic(config["client-secret"]),
+    );
+    openid.enableNonRepudiationChecks(client);
+    // Inside a stack the token's address is plain HTTP; nobody but the edge is on that network.
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- so marked as it should stand out
+    if (config["token-url"].startsWith("http:")) openid.allowInsecureRequests(client);
+    return client;
+  }
+}

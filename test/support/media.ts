@@ -1,0 +1,92 @@
+/** A media platform's region as a throw-away stack, and what its rehearsing services can be asked. */
+import { arkindexProgram, call, sweep } from "./arkindex.ts";
+import { TestStack } from "./stack.ts";
+
+const project = "platform-topologies";
+
+export interface MediaTest {
+  /** Prefix of containers, networks and volumes: one of its own for each test file. */
+  readonly name: string;
+  /** The edge's port for https; the one below it is for http. */
+  readonly https: number;
+  /** The system's own config, over the small one. */
+  readonly media?: Readonly<Record<string, unknown>>;
+  /** Further or other keys of the stack's config. */
+  readonly config?: Readonly<Record<string, unknown>>;
+}
+
+/** One node of each store with the least memory that it starts with, and a service for each part of the rehearsed API. */
+export const smallMedia = {
+  nodes: 1,
+  searchNodes: 1,
+  cassandraMemoryMiB: 1024,
+  rabbitMemoryMiB: 384,
+  searchHeapMiB: 384,
+  redisMemoryMiB: 64,
+  services: { assets: { path: "/" }, files: { path: "/API/files/" }, indexer: {} },
+};
+
+export function mediaConfig({ name, https, media = {}, config = {} }: MediaTest): Record<string, unknown> {
+  const own = {
+    system: "media",
+    topology: "docker",
+    name,
+    hostname: `${name}.localhost`,
+    rehearsal: true,
+    protect: false,
+    localImages: true,
+    docker: { address: "127.0.0.1", ports: { http: https - 1, https } },
+    backup: { everyHours: 24, to: { volume: `${name}-backup` } },
+    media: { ...smallMedia, ...media },
+    ...config,
+  };
+  const keyed: Record<string, unknown> = { "pulumi:disable-default-providers": ["*"] };
+  for (const [key, value] of Object.entries(own)) keyed[`${project}:${key}`] = value;
+  return keyed;
+}
+
+export async function mediaStack(test: MediaTest): Promise<TestStack> {
+  await sweep(test.name);
+  return TestStack.create({ project, program: arkindexProgram(), config: mediaConfig(test) });
+}
+
+export interface MediaOutputs {
+  readonly url: string;
+  readonly ca: string;
+  readonly rehearsing: string[];
+  readonly endpoints: Readonly<Record<string, { host: string; port: number; user?: string }>>;
+  readonly passwords: Readonly<Record<string, string>>;
+}
+
+/** The rehearsed API through the edge; throws where an answer is not the expected one. */
+export class MediaApi {
+  readonly #outputs: MediaOutputs;
+
+  constructor(outputs: MediaOutputs) {
+    this.#outputs = outputs;
+  }
+
+  async create(title: string): Promise<string> {
+    return (await this.#json<{ id: string }>("/API/assets/", 201, "POST", JSON.stringify({ title }))).id;
+  }
+  async rename(id: string, title: string): Promise<void> {
+    await this.#json(`/API/assets/${id}`, 200, "PUT", JSON.stringify({ title }));
+  }
+  async title(id: string): Promise<string> {
+    return (await this.#json<{ title: string }>(`/API/assets/${id}`, 200)).title;
+  }
+  /** Of every asset: what a failure test compares with what it was told to have been written. */
+  async ids(): Promise<string[]> {
+    return (await this.#json<{ ids: string[] }>("/API/assets/", 200)).ids;
+  }
+  async search(text: string): Promise<string[]> {
+    return (await this.#json<{ ids: string[] }>(`/API/search/?q=${encodeURIComponent(text)}`, 200)).ids;
+  }
+
+  async #json<T>(path: string, expected: number, method = "GET", sent?: string): Promise<T> {
+    const options = sent === undefined ? { method } : { method, body: sent };
+    const { status, body } = await call(this.#outputs.url + path, this.#outputs.ca, options);
+    if (status !== expected) throw new Error(`${method} ${path}: ${String(status)} ${body}`);
+    return JSON.parse(body) as T;
+  }
+}

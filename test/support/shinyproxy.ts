@@ -1,0 +1,129 @@
+/** ShinyProxy as a throw-away stack on one engine, and a browser that can sign in. */
+import { arkindexProgram, call, engine, type Reply, sweep } from "./arkindex.ts";
+import { TestStack } from "./stack.ts";
+
+const project = "platform-topologies";
+
+export interface ShinyProxyTest {
+  /** Prefix of containers, networks and volumes: one of its own for each test file. */
+  readonly name: string;
+  /** The edge's port for https; the one below it is for http. */
+  readonly https: number;
+  readonly config?: Readonly<Record<string, unknown>>;
+  /** Further or other keys of the system's own part. */
+  readonly shinyproxy?: Readonly<Record<string, unknown>>;
+}
+
+export function shinyproxyConfig({
+  name,
+  https,
+  config = {},
+  shinyproxy = {},
+}: ShinyProxyTest): Record<string, unknown> {
+  const own = {
+    system: "shinyproxy",
+    topology: "docker",
+    name,
+    hostname: `${name}.localhost`,
+    rehearsal: true,
+    protect: false,
+    localImages: true,
+    docker: { address: "127.0.0.1", ports: { http: https - 1, https } },
+    backup: { everyHours: 24, to: { volume: `${name}-backup` } },
+    shinyproxy: {
+      memoryMiB: 512,
+      influxGib: 1,
+      idleMinutes: 30,
+      apps: {
+        demo: { title: "Demo", image: "shiny-demo", memoryMiB: 256, cpu: 0.5, groups: ["analysts"] },
+        closed: { title: "Closed", image: "shiny-demo", memoryMiB: 256, cpu: 0.5, groups: ["others"] },
+      },
+      ...shinyproxy,
+    },
+    ...config,
+  };
+  const keyed: Record<string, unknown> = { "pulumi:disable-default-providers": ["*"] };
+  for (const [key, value] of Object.entries(own)) keyed[`${project}:${key}`] = value;
+  return keyed;
+}
+
+/** Users' containers of a stack. */
+export function appsOf(name: string) {
+  return engine.listContainers({ all: true, filters: { label: [`platform-topologies.app=${name}`] } });
+}
+
+/** All that carries a test's name, apps first: they hold their network. */
+export async function sweepApps(name: string): Promise<void> {
+  for (const { Id } of await appsOf(name)) await engine.getContainer(Id).remove({ force: true, v: true });
+  await sweep(name);
+}
+
+export async function shinyproxyStack(test: ShinyProxyTest): Promise<TestStack> {
+  await sweepApps(test.name);
+  return TestStack.create({ project, program: arkindexProgram(), config: shinyproxyConfig(test) });
+}
+
+/** Cookies by host, redirects followed by hand: what a browser does, seen at each step. */
+export class Browser {
+  readonly #ca: string;
+  readonly #cookies = new Map<string, Map<string, string>>();
+  /** Where it has been led. */
+  at = "";
+
+  constructor(ca: string) {
+    this.#ca = ca;
+  }
+
+  cookie(url: string): string {
+    const jar = this.#cookies.get(new URL(url).hostname) ?? new Map<string, string>();
+    return [...jar].map(([key, value]) => `${key}=${value}`).join("; ");
+  }
+
+  /** One request. */
+  async ask(
+    url: string,
+    options: { method?: string; body?: string; headers?: Record<string, string> } = {},
+  ): Promise<Reply> {
+    const cookie = this.cookie(url);
+    const reply = await call(url, this.#ca, {
+      ...options,
+      headers: { ...(cookie === "" ? {} : { cookie }), ...options.headers },
+    });
+    const { hostname } = new URL(url);
+    const jar = this.#cookies.get(hostname) ?? new Map<string, string>();
+    for (const line of reply.headers?.["set-cookie"] ?? []) {
+      const [pair = ""] = line.split(";");
+      jar.set(pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1));
+    }
+    this.#cookies.set(hostname, jar);
+    this.at = url;
+    return reply;
+  }
+
+  /** With redirects followed; the steps' addresses without their queries. */
+  async open(
+    url: string,
+    options: { method?: string; body?: string; headers?: Record<string, string> } = {},
+  ): Promise<Reply & { steps: string[] }> {
+    const steps: string[] = [];
+    let reply = await this.ask(url, options);
+    for (let left = 10; left > 0 && [302, 303].includes(reply.status); left--) {
+      const to = new URL(reply.headers?.location ?? "", this.at).href;
+      steps.push(to.replace(/\?.*/, ""));
+      reply = await this.ask(to);
+    }
+    return { ...reply, steps };
+  }
+
+  /** From an application's address to its page, by the stand-in's form. */
+  async signIn(url: string, user: string, password: string): Promise<Reply & { steps: string[] }> {
+    const form = await this.open(url);
+    const action = /action="([^"]+)"/.exec(form.body)?.[1];
+    if (action === undefined) throw new Error(`no sign-in form at ${this.at}: ${form.body}`);
+    return this.open(new URL(action, this.at).href, {
+      method: "POST",
+      body: new URLSearchParams({ user, password }).toString(),
+      headers: { "content-type": "application/x-www-form-urlencoded" },
+    });
+  }
+}

@@ -1,0 +1,258 @@
+/**
+ * An ArangoDB cluster on a real swarm, its servers the stand-in where no registry answers: what fails comes back in its
+ * place, moves, or is replaced under a new name by the reconciler. Prints how long each took.
+ */
+import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import type Docker from "dockerode";
+
+import { SwarmOverlay } from "../../components/topologies/swarm/overlay.ts";
+import { type Reconciler, reconciler } from "../../reconciler/index.ts";
+import { usual } from "../../reconciler/judgement.ts";
+import { Cluster } from "../../tools/swarm/cluster.ts";
+import { Arango, type ArangoOutputs, small } from "../support/arangodb.ts";
+import { eventually } from "../support/arkindex.ts";
+import type { TestStack } from "../support/stack.ts";
+import { Client, swarmConfig, swarmStack, tasksOf } from "../support/swarm-stack.ts";
+
+let cluster: Cluster;
+
+beforeAll(async () => {
+  cluster = await Cluster.start({ name: "arango", network: "10.213.151", workers: 3 });
+}, 180_000);
+afterAll(async () => {
+  await cluster.stop();
+}, 120_000);
+
+/** A stack and its clients. */
+class Stack {
+  readonly name: string;
+  readonly pulumi: TestStack;
+  readonly arango: Arango;
+  readonly client: Client;
+
+  private constructor(name: string, pulumi: TestStack, outputs: ArangoOutputs) {
+    this.name = name;
+    this.pulumi = pulumi;
+    this.client = new Client(cluster.address("m1"), outputs.ca);
+    const { url, passwords } = outputs;
+    this.arango = new Arango((path, options) => this.client.call(`${url}${path}`, options), passwords.cluster ?? "");
+  }
+
+  static async up(name: string, swarm: object = {}): Promise<Stack> {
+    const edge = { m1: { address: cluster.address("m1") } };
+    const wanted = { cluster, name, system: "arangodb", swarm: { nodes: edge, ...swarm }, config: { arangodb: small } };
+    const pulumi = await swarmStack(wanted);
+    const began = Date.now();
+    const { code, output } = await pulumi.up();
+    if (code !== 0) throw new Error(output);
+    took("up", began);
+    return new Stack(name, pulumi, (await pulumi.outputs()) as unknown as ArangoOutputs);
+  }
+
+  async down(): Promise<void> {
+    await this.client.close();
+    await this.pulumi.dispose();
+  }
+
+  /** The node and the container that a member runs in. */
+  async placeOf(member: string): Promise<{ node: string; engine: Docker; id: string }> {
+    for (const node of cluster.nodes) {
+      if (!(await cluster.isOn(node))) continue;
+      const engine = cluster.dockerOf(node);
+      const filters = { label: [`com.docker.swarm.service.name=${this.name}-${member}`], status: ["running"] };
+      const [found] = await engine.listContainers({ filters });
+      if (found !== undefined) return { node, engine, id: found.Id };
+    }
+    throw new Error(`${member} runs nowhere`);
+  }
+
+  /** Ends its process, as a crash does. */
+  async crash(member: string): Promise<void> {
+    const { engine, id } = await this.placeOf(member);
+    const { State } = await engine.getContainer(id).inspect();
+    process.kill(State.Pid, "SIGKILL");
+  }
+
+  /** Loses a member's disk: what is on it goes, and the process with it. */
+  async loseDisk(member: string): Promise<void> {
+    const { engine, id } = await this.placeOf(member);
+    const { Mounts } = (await engine.getContainer(id).inspect()) as unknown as {
+      Mounts: { Type: string; Source: string }[];
+    };
+    const disk = Mounts.find(({ Type }) => Type === "volume")?.Source ?? "";
+    for (const file of readdirSync(disk)) rmSync(join(disk, file), { recursive: true });
+    await this.crash(member);
+  }
+
+  async until(member: string, status: string, seconds = 120): Promise<void> {
+    await eventually(async () => {
+      const found = (await this.arango.members())[member];
+      return found?.endsWith(status) === true ? true : undefined;
+    }, seconds);
+  }
+}
+
+function took(what: string, since: number): void {
+  process.stdout.write(`${what}: ${String(Math.round((Date.now() - since) / 100) / 10)} s\n`);
+}
+
+const membersOf = (...dbservers: number[]) => [
+  "agent-1",
+  "agent-2",
+  "agent-3",
+  "coordinator-1",
+  "coordinator-2",
+  ...dbservers.map((each) => `dbserver-${String(each)}`),
+];
+
+describe("disks on nodes", () => {
+  let stack: Stack;
+  let watcher: Reconciler;
+  const said: string[] = [];
+  const watch = async (limit: number) =>
+    reconciler({
+      raw: Object.fromEntries(
+        Object.entries(await swarmConfig({ cluster, name: stack.name, system: "arangodb" })).map(([key, value]) => [
+          key.replace("platform-topologies:", ""),
+          value,
+        ]),
+      ),
+      stack: "test",
+      pulumi: (args) => stack.pulumi.run(args),
+      say: (line) => {
+        said.push(line);
+        process.stdout.write(`reconciler: ${line}\n`);
+      },
+      policy: usual,
+      limits: { everySeconds: limit },
+    });
+
+  beforeAll(async () => {
+    stack = await Stack.up("arango-a");
+    watcher = await watch(3600);
+  }, 900_000);
+  afterAll(async () => {
+    await stack.down();
+  }, 300_000);
+
+  test("every member runs, DB servers on nodes of their own; a second preview is empty", async () => {
+    const tasks = await tasksOf(cluster.manager(), stack.name);
+    expect(Object.keys(tasks).sort()).toEqual([...membersOf(1, 2, 3), "edge"].sort());
+    expect(
+      new Set(
+        membersOf(1, 2, 3)
+          .slice(5)
+          .map((member) => tasks[member]?.[0]),
+      ).size,
+    ).toBe(3);
+    expect(Object.keys(await stack.arango.members())).toEqual(membersOf(1, 2, 3));
+    expect(await stack.pulumi.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+    await stack.arango.fill("shop", "orders", 100);
+    expect(await watcher.once()).toBe(true);
+  }, 120_000);
+
+  test("a process that ends is started again in its place, with its data", async () => {
+    const before = await stack.placeOf("dbserver-1");
+    const began = Date.now();
+    await stack.crash("dbserver-1");
+    const after = await eventually(async () => {
+      const place = await stack.placeOf("dbserver-1");
+      return place.id === before.id ? undefined : place;
+    }, 60);
+    expect(after.node).toBe(before.node);
+    await stack.until("dbserver-1", "GOOD");
+    await stack.arango.allInSync("shop", 120);
+    took("a dead process is back and in sync", began);
+    expect(await stack.arango.count("shop", "orders")).toBe(100);
+    expect(await watcher.once()).toBe(true);
+  }, 180_000);
+
+  test("a lost disk: the member refuses to start empty, is retired, and another takes its place", async () => {
+    const began = Date.now();
+    await stack.loseDisk("dbserver-2");
+    await eventually(async () => {
+      await watcher.glance();
+      return (await stack.arango.members())["dbserver-2"]?.endsWith("FAILED") ? true : undefined;
+    }, 60);
+    let looks = 0;
+    await eventually(async () => {
+      looks++;
+      await watcher.glance();
+      return (await watcher.once()) ? true : undefined;
+    }, 480);
+    took(`a lost disk is another member's (${String(looks)} looks)`, began);
+    expect(said.join("\n")).toContain("dbserver-2: retired, because its process has ended");
+    expect(Object.keys(await stack.arango.members())).toEqual(membersOf(1, 3, 4));
+    await stack.arango.allInSync("shop", 120);
+    expect(await stack.arango.count("shop", "orders")).toBe(100);
+  }, 600_000);
+
+  test("every up knows of it: nothing is left to do, and the history says what was done", async () => {
+    expect(await stack.pulumi.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+    const overlay = new SwarmOverlay([cluster.host("m1")], stack.name);
+    const latest = await overlay.latest();
+    expect(latest).toMatchObject({
+      number: 2, // begun, done
+      overlay: { retired: { dbserver: [2] }, history: [{ member: "dbserver-2", outcome: "done" }] },
+    });
+    expect(await overlay.add(latest)).toBe(false); // the name is there: whoever is late loses
+  }, 60_000);
+
+  test("another one within the hour waits, and is retired where the limit lets it", async () => {
+    const before = said.length;
+    await stack.loseDisk("dbserver-3");
+    const waiting = await eventually(async () => {
+      await watcher.glance();
+      await watcher.once();
+      return said.slice(before).find((line) => line.includes("one retirement in 3600 s"));
+    }, 240);
+    expect(waiting).toMatch(/^dbserver-3: waits another \d+ s \(one retirement in 3600 s, the last was dbserver-2\)$/);
+    expect(Object.keys(await stack.arango.members())).toEqual(membersOf(1, 3, 4));
+    const patient = await watch(0);
+    await eventually(async () => {
+      await patient.glance();
+      return (await patient.once()) ? true : undefined;
+    }, 480);
+    expect(Object.keys(await stack.arango.members())).toEqual(membersOf(1, 4, 5));
+    expect(await stack.arango.count("shop", "orders")).toBe(100);
+  }, 900_000);
+});
+
+describe("disks that every node reaches", () => {
+  let stack: Stack;
+
+  beforeAll(async () => {
+    const name = "arango-b";
+    for (const member of [...membersOf(1, 2, 3)])
+      mkdirSync(join(cluster.shared, `${name}-${member}`), { recursive: true });
+    const options = { type: "none", o: "bind", device: `${cluster.shared}/{volume}` };
+    stack = await Stack.up(name, { volumes: { driver: "local", options } });
+    await stack.arango.fill("shop", "orders", 100);
+  }, 900_000);
+  afterAll(async () => {
+    for (const node of cluster.nodes) if (!(await cluster.isOn(node))) await cluster.start(node);
+    await stack.down();
+  }, 300_000);
+
+  test("a dead node's members move, and have their data", async () => {
+    const all = await Promise.all([1, 2, 3].map((each) => stack.placeOf(`dbserver-${String(each)}`)));
+    const index = all.findIndex(({ node }) => node.startsWith("w"));
+    const [member, node] = [`dbserver-${String(index + 1)}`, all[index]?.node ?? ""];
+    const began = Date.now();
+    await cluster.kill(node);
+    const place = await eventually(async () => {
+      const found = await stack.placeOf(member);
+      return found.node === node ? undefined : found;
+    }, 180);
+    expect(place.node).not.toBe(node);
+    await stack.until(member, "GOOD", 180);
+    await stack.arango.allInSync("shop", 180);
+    took("a dead node's members have moved and are in sync", began);
+    expect(await stack.arango.count("shop", "orders")).toBe(100);
+    await cluster.start(node);
+    expect(await stack.pulumi.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+  }, 600_000);
+});

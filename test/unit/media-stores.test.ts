@@ -1,0 +1,102 @@
+/** What Cassandra's and RabbitMQ's recipes tell their servers. */
+import { createHash } from "node:crypto";
+
+import { describe, expect, test } from "@jest/globals";
+
+import type { Peer } from "../../components/core/contracts.ts";
+import { definitionsOf, passwordHash } from "../../components/services/rabbitmq.ts";
+import { mediaConfig } from "../../components/systems/media.ts";
+import { plan } from "../support/sketches.ts";
+
+const slot = (name: string, over: object = {}) => {
+  const found = plan("media", over).slots.get(name);
+  if (found === undefined) throw new Error(`no slot ${name}`);
+  return found;
+};
+const file = (name: string, path: string) =>
+  String(slot(name).files?.find((each) => each.path.endsWith(path))?.content);
+
+describe("Cassandra", () => {
+  test("no member but the first is its own seed, and the fourth changes no other", () => {
+    const seeds = (name: string) => /seeds: "(.*)"/.exec(file(name, "cassandra.yaml"))?.[1];
+    expect(["cassandra-1", "cassandra-2", "cassandra-3"].map(seeds)).toEqual([
+      "cassandra-1,cassandra-2,cassandra-3",
+      "cassandra-1,cassandra-3",
+      "cassandra-1,cassandra-2",
+    ]);
+    const yaml = (nodes: number) =>
+      JSON.stringify(slot("cassandra-2", { nodes }).files?.map(({ path }) => path)) +
+      JSON.stringify(slot("cassandra-2", { nodes }).env);
+    expect(yaml(4)).toBe(yaml(3));
+    expect(/seeds: "(.*)"/.exec(String(slot("cassandra-4", { nodes: 4 }).files?.[1]?.content))?.[1]).toBe(
+      "cassandra-1,cassandra-2,cassandra-3",
+    );
+  });
+
+  test("each member has the rack of its zone and half of its memory as heap", () => {
+    expect(file("cassandra-3", "rackdc.properties")).toBe("dc=eu\nrack=zone-3\n");
+    expect(slot("cassandra-1", { cassandraMemoryMiB: 1024 }).env?.MAX_HEAP_SIZE).toBe("512M");
+  });
+
+  test("a retired number is replaced by a new one; only one member carries the dump", () => {
+    const { slots } = plan("media", { retired: [1] });
+    const members = [...slots.keys()].filter((name) => name.startsWith("cassandra"));
+    expect(members).toEqual(["cassandra-2", "cassandra-3", "cassandra-4"]);
+    expect(members.filter((name) => "dump" in (slots.get(name)?.disk.backup ?? {}))).toEqual(["cassandra-2"]);
+  });
+
+  test("a node alone needs no repair", () => {
+    expect([...plan("media", { nodes: 1 }).jobs.keys()]).toEqual(expect.not.arrayContaining(["cassandra-repair"]));
+    expect([...plan("media").jobs.keys()]).toEqual(expect.arrayContaining(["cassandra-setup", "cassandra-repair"]));
+  });
+});
+
+describe("RabbitMQ", () => {
+  test("its nodes have Cassandra's seats", () => {
+    expect([1, 2, 3].map((n) => slot(`rabbit-${String(n)}`).seat)).toEqual([
+      "cassandra-1",
+      "cassandra-2",
+      "cassandra-3",
+    ]);
+  });
+
+  test("a password's hash is salt and SHA-256, the same in every run", () => {
+    const bytes = Buffer.from(passwordHash("test12"), "base64");
+    const salted = createHash("sha256").update(bytes.subarray(0, 4)).update("test12").digest();
+    expect(bytes.subarray(4)).toEqual(salted);
+    expect(passwordHash("test12")).toBe(passwordHash("test12"));
+    expect(passwordHash("test13").slice(0, 5)).not.toBe(passwordHash("test12").slice(0, 5));
+  });
+
+  test("without a peer there is no federation user, with one an upstream for it, over TLS where it is public", () => {
+    const alone = definitionsOf("rabbit", { federate: [], exchanges: ["index"] }, "own", "");
+    expect(alone).toMatchObject({
+      parameters: [],
+      policies: [],
+      exchanges: [{ name: "index", type: "topic", durable: true }],
+    });
+    expect(alone.users.map(({ name }) => name)).toEqual(["app"]);
+    const peer: Peer = { region: "us", reach: "published-tls", address: (at) => `${at}.us.example.com` };
+    const { users, parameters, policies } = definitionsOf(
+      "rabbit",
+      { federate: [peer], exchanges: ["index"] },
+      "own",
+      "a/b",
+    );
+    expect(users.map(({ name }) => name)).toEqual(["app", "federation"]);
+    expect(parameters[0]?.value.uri[0]).toBe("amqps://federation:a%2Fb@rabbit-1.us.example.com:5671");
+    expect(parameters[0]?.value["max-hops"]).toBe(1);
+    expect(policies).toMatchObject([{ pattern: "^(index)$", "apply-to": "exchanges" }]);
+  });
+});
+
+test.each([
+  [{ nodes: 2 }, "nodes", "1 for a pilot, or 3 and more: of two neither may fail"],
+  [{ nodes: 1, rabbitNodes: 3 }, "rabbitNodes", "at most nodes, which is 1: each is beside one of Cassandra's"],
+  [{ rabbitNodes: 2 }, "rabbitNodes", "1, 3 or 5: a majority goes on"],
+  [{ services: {} }, "services", "name one at least"],
+  [{ services: { redis: {} } }, "services", '"redis" is the name of a store or a job'],
+])("%j is refused at %s", (config, key, message) => {
+  const { error } = mediaConfig.safeParse(config);
+  expect(error?.issues.map((issue) => [issue.path.join("."), issue.message])).toContainEqual([key, message]);
+});
