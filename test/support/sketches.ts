@@ -75,7 +75,7 @@ export function plan(name: Name, over: object = {}, services: Services = contain
 }
 
 /** Only these have no supplier yet; once one has, its row goes, and what the check says of it counts. */
-export const unsupplied: readonly Kind[] = ["influx", "oidc", "containers"];
+export const unsupplied: readonly Kind[] = [];
 
 /** What the docker topology does not do for a slot yet; ArangoDB asks it of each member. */
 const unbuilt = / a slot's (marker|leave) is not built yet on docker$/;
