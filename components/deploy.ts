@@ -94,7 +94,7 @@ export async function deploy(): Promise<Outputs> {
   return {
     url: made.url,
     rehearsing: images
-      .filter(({ rehearsing, standsIn: named, ref }) => rehearsing || named || standsIn(ref))
+      .filter(({ rehearsing, standsIn: named, ref }) => rehearsing || named === true || standsIn(ref))
       .map(({ key }) => key),
     endpoints: made.endpoints,
     passwords: pulumi.secret(made.passwords),
