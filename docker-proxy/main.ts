@@ -4,10 +4,6 @@
  */
 import { readFileSync } from "node:fs";
 
-import { Engine } from "./engine.ts";
-import { policySchema } from "./policy.ts";
-import { proxy } from "./server.ts";
-
 const port = Number(process.env.PORT ?? 2375);
 const socket = process.env.DOCKER_SOCKET ?? "/var/run/docker.sock";
 
@@ -23,7 +19,13 @@ async function health(): Promise<void> {
   if (answer?.ok !== true) fail(answer === undefined ? "does not answer" : "the engine does not answer");
 }
 
-function serve(file: string): void {
+async function serve(file: string): Promise<void> {
+  // Here, as the probe runs every few seconds and needs none of it.
+  const [{ Engine }, { policySchema }, { proxy }] = await Promise.all([
+    import("./engine.ts"),
+    import("./policy.ts"),
+    import("./server.ts"),
+  ]);
   const found = policySchema.safeParse(JSON.parse(readFileSync(file, "utf8")));
   if (!found.success)
     fail(`${file}: ${found.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`).join("; ")}`);
@@ -35,4 +37,4 @@ function serve(file: string): void {
 const [argument = ""] = process.argv.slice(2);
 if (argument === "health") await health();
 else if (argument === "") fail("usage: docker-proxy <policy.json> | health");
-else serve(argument);
+else await serve(argument);

@@ -71,7 +71,9 @@ export async function reconciler(args: ReconcileArgs): Promise<Reconciler> {
       const up = await args.pulumi(["up", "--yes", "--skip-preview"]);
       return { ok: up.code === 0, said: up.output.trim().split("\n").slice(-12).join("\n") };
     },
-    say: args.say,
+    say: (line) => {
+      args.say(line);
+    },
   };
   return { once: () => once(reach, args.policy, args.limits), glance: () => observer.glance() };
 }

@@ -102,9 +102,9 @@ ask --data-urlencode q@${folder}/app.iql
 ${policies.join("\n")}`;
 }
 
-/** A point a line, as InfluxDB writes it: JSON loses which numbers are whole, so the fields' types come along. */
+/** JSON loses which numbers are whole, so the fields' types come along; times are text, as jq rounds nanoseconds. */
 function dump(host: string, database: string): string {
-  return `ask() { curl --fail --silent --show-error --get --config ${folder}/app.curl --data-urlencode "db=${database}" --data-urlencode epoch=ns --data-urlencode "q=$1" http://${host}:8086/query; }
+  return `ask() { curl --fail --silent --show-error --get --config ${folder}/app.curl --data-urlencode "db=${database}" --data-urlencode "q=$1" http://${host}:8086/query; }
 { ask 'SHOW FIELD KEYS' | jq -c .; ask 'SELECT * FROM /.*/ GROUP BY *' | jq -c .; } | gzip | rclone rcat "$TO/partial/${database}.json.gz"
 rclone moveto "$TO/partial/${database}.json.gz" "$TO/$STAMP/${database}.json.gz"`;
 }
@@ -122,13 +122,14 @@ rclone cat "$TO/$AT/${database}.json.gz" | gunzip | jq -rs '${toLines}' |
 /** jq: the two answers of a dump as line protocol. */
 const toLines = `
 def name: gsub("(?<c>[, =])"; "\\\\\\(.c)");
+def ns: capture("^(?<s>[^.Z]+)([.](?<f>[0-9]+))?Z$") | (.s + "Z" | fromdateiso8601 | tostring) + ((.f // "") + "000000000")[0:9];
 ([.[0].results[0].series[]? | .name as $m | .values[] | {key: ($m + "\\t" + .[0]), value: .[1]}] | from_entries) as $types |
 .[1].results[0].series[]? | .name as $m | (.tags // {}) as $tags | .columns as $columns |
 ($m | name) + ([$tags | to_entries[] | select(.value != "") | "," + (.key | name) + "=" + (.value | name)] | add // "") as $series |
 .values[] | . as $row |
 [range(1; $columns | length) | select($row[.] != null) | $columns[.] as $f | $row[.] as $v |
   ($f | name) + "=" + (if ($v | type) == "string" then ($v | tojson) elif $types[$m + "\\t" + $f] == "integer" then "\\($v)i" else ($v | tostring) end)] as $fields |
-select($fields | length > 0) | "\\($series) \\($fields | join(",")) \\($row[0])"`;
+select($fields | length > 0) | "\\($series) \\($fields | join(",")) \\($row[0] | ns)"`;
 
 function secretFile(file: string, content: Output<string>): File {
   return { path: `${folder}/${file}`, content, secret: true };

@@ -10,8 +10,7 @@ import { defaultMode, entry, environment, labels, userOf } from "./containers.ts
 export interface JobPlace {
   /** The image as an engine there knows it. */
   image(image: Image): Input<string>;
-  /** Its id. */
-  network(name: string): Input<string>;
+  network(name: string): { readonly id: Input<string> };
   networksOf(container: Container, isSlot: boolean): string[];
 }
 
@@ -38,7 +37,7 @@ export function jobArgs(
       secret,
       mode,
     })),
-    networks: place.networksOf(job, job.tier === "data").map((network) => place.network(network)),
+    networks: place.networksOf(job, job.tier === "data").map((network) => place.network(network).id),
     mounts: (job.mounts ?? []).map((mount) => ({
       source: "folder" in mount ? mount.folder : mount.volume,
       path: mount.path,

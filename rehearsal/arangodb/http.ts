@@ -77,7 +77,7 @@ export async function call(
     body: JSON.stringify(body),
     signal: AbortSignal.timeout(milliseconds),
   });
-  return { status: answer.status, body: (await answer.json()) as unknown };
+  return { status: answer.status, body: await answer.json() };
 }
 
 /** The error of an answer, as an exception. */

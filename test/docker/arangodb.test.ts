@@ -32,12 +32,12 @@ beforeAll(async () => {
   if (code !== 0) throw new Error(output);
   outputs = (await stack.outputs()) as unknown as ArangoOutputs;
   arango = Arango.through(outputs);
-}, 300_000);
+}, 600_000);
 
 afterAll(async () => {
   await cleanUp(second, copy.name);
   await cleanUp(stack, name);
-}, 180_000);
+}, 600_000);
 
 const cluster = ["agent-1", "agent-2", "agent-3", "coordinator-1", "coordinator-2"];
 
@@ -54,7 +54,7 @@ test("every part is there and healthy, and says what stands in", async () => {
     ...Array<string>(3).fill("DBServer GOOD"),
   ]);
   expect(outputs.rehearsing).toEqual(localImage("arangodb").includes("stand-in") ? ["arangodb"] : []);
-}, 60_000);
+}, 600_000);
 
 test("a client inside finds the coordinators by one name, with the stack's password and no other", async () => {
   expect(outputs.endpoints).toEqual({ cluster: { host: "coordinators", port: 8529, user: "root" } });
@@ -66,7 +66,7 @@ test("a client inside finds the coordinators by one name, with the stack's passw
     );
   expect(await ask(outputs.passwords.cluster ?? "")).toEqual({ status: 0, body: "200" });
   for (const password of ["", "wrong"]) expect(await ask(password)).toEqual({ status: 0, body: "401" });
-}, 60_000);
+}, 600_000);
 
 test("no secret is in an inspection, a log or the state", async () => {
   const secrets = await generatedSecrets(stack);
@@ -77,15 +77,15 @@ test("no secret is in an inspection, a log or the state", async () => {
     expect(leaks(JSON.stringify(await container.inspect()) + said, secrets)).toEqual([]);
   }
   expect(leaks(JSON.stringify(await stack.state()), secrets)).toEqual([]);
-}, 60_000);
+}, 600_000);
 
 /** Reads one document after another until it is stopped; what went wrong. */
 function reading(): () => Promise<{ reads: number; lost: string[] }> {
-  let going = true;
+  const state = { going: true };
   const lost: string[] = [];
   let reads = 0;
   const loop = (async () => {
-    while (going) {
+    while (state.going) {
       const key = `d${String(reads++ % 100)}`;
       await arango
         .ask("GET", `/_db/shop/_api/document/orders/${key}`)
@@ -94,7 +94,7 @@ function reading(): () => Promise<{ reads: number; lost: string[] }> {
     }
   })();
   return async () => {
-    going = false;
+    state.going = false;
     await loop;
     return { reads, lost };
   };
@@ -113,7 +113,7 @@ test("a fourth DB server is one slot more, and nothing else is touched", async (
   expect(await stop()).toMatchObject({ lost: [] });
   expect((await arango.members())["dbserver-4"]).toBe("DBServer GOOD");
   expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
-}, 120_000);
+}, 600_000);
 
 test("a DB server that a replication factor needs stays, in the second run too", async () => {
   await arango.ask("POST", "/_db/shop/_api/collection", { name: "wide", replicationFactor: 4 });
@@ -124,7 +124,7 @@ test("a DB server that a replication factor needs stays, in the second run too",
     expect(output).toContain("dbserver-4 stays: shop/wide keeps 4 copies, and 3 other DB servers are healthy");
     expect((await arango.members())["dbserver-4"]).toBe("DBServer GOOD");
   }
-}, 120_000);
+}, 600_000);
 
 test("three again: it is cleaned out, goes, and is struck off, while documents are read", async () => {
   await arango.ask("PUT", "/_db/shop/_api/collection/wide/properties", { replicationFactor: 3 });
@@ -138,7 +138,7 @@ test("three again: it is cleaned out, goes, and is struck off, while documents a
   expect(await starts(name)).toEqual(before);
   expect(Object.keys(await arango.members())).toEqual([...cluster, "dbserver-1", "dbserver-2", "dbserver-3"]);
   expect(await arango.count("shop", "orders")).toBe(100);
-}, 180_000);
+}, 600_000);
 
 test("a DB server that has lost its disk refuses to start and says what to do", async () => {
   const { "dbserver-2": id = "" } = await containerIds(name);
@@ -152,7 +152,7 @@ test("a DB server that has lost its disk refuses to start and says what to do", 
   expect((await container.logs({ stderr: true })).toString()).toContain(
     "dbserver-2 has lost its data: retire its number",
   );
-}, 60_000);
+}, 600_000);
 
 test("retired, it is replaced under a new name from the others' copies, and leaves though it cannot be cleaned out", async () => {
   await scale(3, { retired: [2] });
@@ -162,7 +162,7 @@ test("retired, it is replaced under a new name from the others' copies, and leav
   await arango.allInSync("shop");
   expect(await arango.count("shop", "orders")).toBe(100);
   expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
-}, 240_000);
+}, 600_000);
 
 test("a dump of the cluster fills a single server", async () => {
   const { "backup-1": id = "" } = await containerIds(name);
@@ -175,7 +175,7 @@ test("a dump of the cluster fills a single server", async () => {
   expect(Object.keys(await containerIds(copy.name)).sort()).toEqual(["edge", "single-1"]);
   expect(await second.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
   expect(await second.destroy()).toMatchObject({ code: 0 });
-}, 240_000);
+}, 600_000);
 
 test("destroy leaves nothing but the backup's place", async () => {
   expect(await stack.destroy()).toMatchObject({ code: 0 });
@@ -183,4 +183,4 @@ test("destroy leaves nothing but the backup's place", async () => {
   const { Volumes } = await engine.listVolumes();
   expect(Volumes.map(({ Name }) => Name).filter((each) => each.startsWith(`${name}-`))).toEqual([`${name}-backup`]);
   await removeVolume(`${name}-backup`);
-}, 120_000);
+}, 600_000);

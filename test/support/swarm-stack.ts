@@ -193,6 +193,7 @@ export async function onNetwork(
     Entrypoint: ["sh", "-c", script],
     Cmd: [],
     Tty: true, // one plain stream
+    Env: ["PAGER=cat"], // and psql would wait for a key on its screen of no lines
     Labels: { "platform-topologies.test": "client" },
     HostConfig: { NetworkMode: network },
   });

@@ -5,12 +5,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { describe, expect, test } from "@jest/globals";
-import { isSecret, output, type Output } from "@pulumi/pulumi";
+import { isSecret, output, type Output, secret } from "@pulumi/pulumi";
+import { parse } from "yaml";
 
 import type { Container, Tier } from "../../components/core/contracts.ts";
+import { resolveImage } from "../../components/core/images.ts";
 import { containers, routesOf } from "../../components/core/plan.ts";
+import { containerServices } from "../../components/services/index.ts";
 import { arangodbConfig } from "../../components/systems/arangodb.ts";
-import { names, plan } from "../support/sketches.ts";
+import { names, plan, problems, site } from "../support/sketches.ts";
 
 describe("ArangoDB", () => {
   /** Those of arangod's options that we use. */
@@ -186,15 +189,66 @@ describe("what the applications are given", () => {
     const { workloads, slots } = plan("shinyproxy");
     const file = fileOf(workloads.get("shinyproxy"), "application.yml");
     expect(await isSecret(output(file))).toBe(true);
-    expect(await text(file)).toContain("usage-stats-url: http://influx-1:8086/write?db=shinyproxy&u=influx&p=");
+    expect(await text(file)).toContain("usage-stats-url: http://influx-1:8086/write?db=shinyproxy&u=app&p=");
     expect([...workloads.values(), ...slots.values()].filter(({ secretEnv }) => secretEnv)).toEqual([]);
   });
 
   test("ShinyProxy: nothing of its own is on the nodes of users' apps", () => {
-    const { workloads, slots } = plan("shinyproxy", {}, {});
-    expect([...workloads.values(), ...slots.values()].map(({ nodes }) => nodes)).toEqual(
-      Array(3).fill({ role: "manager" }),
-    );
+    const { workloads, slots } = plan("shinyproxy");
+    const free = [...workloads, ...slots].filter(([, { nodes }]) => nodes?.role !== "manager").map(([name]) => name);
+    expect(free).toEqual(["telegraf-node"]); // what says how those nodes are
+  });
+
+  test("ShinyProxy: Docker's API is in networks of its own, and its filter knows the apps", async () => {
+    const { workloads } = plan("shinyproxy");
+    const joined = (network: string) =>
+      [...workloads].filter(([, { joins = [] }]) => joins.includes(network)).map(([name]) => name);
+    expect(joined("runner-api")).toEqual(["runner", "shinyproxy"]);
+    expect(joined("reader-api")).toEqual(["reader", "telegraf"]);
+    expect([workloads.get("runner")?.tier, workloads.get("reader")?.tier]).toEqual(["apart", "apart"]);
+    expect(JSON.parse(await text(fileOf(workloads.get("runner"), "policy.json")))).toEqual({
+      may: "run-apps",
+      engine: "docker",
+      stack: "sample",
+      network: "sample-apps",
+      images: ["example/demo:1"],
+      constraints: ["node.role==worker"],
+      memoryMiB: 1024,
+      cpu: 1,
+      volumes: [],
+    });
+    expect(JSON.parse(await text(fileOf(workloads.get("reader"), "policy.json")))).toEqual({ may: "read" });
+  });
+
+  test("ShinyProxy: without rehearsal and without a provider one sentence says what is missing", () => {
+    const real = site({
+      image: (key) =>
+        resolveImage(key, { overrides: {}, local: { toolbox: "t:1", "docker-proxy": "d:1" }, rehearsal: false }),
+    });
+    expect(problems(plan("shinyproxy", {}, containerServices, real), "docker", real)).toEqual([
+      "existing.sign-in: missing: name what you have there, as docs/ says; or set rehearsal: true for a stand-in",
+    ]);
+  });
+
+  test("ShinyProxy: Cognito's addresses follow from its domain and pool", async () => {
+    const issuer = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_abc";
+    const existing = {
+      "sign-in": { kind: "oidc", issuer, domain: "https://login.example.com", clientId: "shiny" },
+    } as const;
+    const secrets = { "sign-inClientSecret": secret("s") };
+    const { workloads } = plan("shinyproxy", {}, containerServices, site({ existing, secrets }));
+    expect(workloads.has("sign-in")).toBe(false);
+    expect(parse(await text(fileOf(workloads.get("shinyproxy"), "application.yml")))).toMatchObject({
+      proxy: {
+        openid: {
+          "auth-url": "https://login.example.com/oauth2/authorize",
+          "token-url": "https://login.example.com/oauth2/token",
+          "jwks-url": `${issuer}/.well-known/jwks.json`,
+          "roles-claim": "cognito:groups",
+          "client-id": "shiny",
+        },
+      },
+    });
   });
 });
 

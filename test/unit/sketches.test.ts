@@ -9,7 +9,7 @@ import { replicaNames } from "../../components/core/plan.ts";
 import { type TopologyName, topologyNames } from "../../components/core/topology.ts";
 import { containerServices } from "../../components/services/index.ts";
 import { capabilities } from "../../components/topologies/capabilities.ts";
-import { changes, type Name, names, plain, plan, problems, samples, site, unsupplied } from "../support/sketches.ts";
+import { changes, type Name, names, plain, plan, problems, samples, site } from "../support/sketches.ts";
 
 const pairs = names.flatMap((name) => topologyNames.map((on) => [name, on] as const));
 
@@ -66,7 +66,7 @@ describe("what the systems ask for", () => {
     [
       "shinyproxy",
       {
-        workloads: "shinyproxy telegraf",
+        workloads: "shinyproxy telegraf telegraf-node",
         slots: "grafana-1",
         jobs: "",
         needs: "influx:influx redis:redis sign-in:oidc runner:containers reader:containers",
@@ -76,19 +76,23 @@ describe("what the systems ask for", () => {
     expect(inventory(name)).toEqual(expected);
   });
 
-  test("only these kinds have no recipe yet", () => {
+  test("every kind that is asked for has a recipe", () => {
     const asked = new Set(names.flatMap((name) => plan(name).needs.map(({ kind }) => kind)));
-    expect([...asked].filter((kind) => containerServices[kind] === undefined).sort()).toEqual([...unsupplied].sort());
+    expect([...asked].filter((kind) => containerServices[kind] === undefined)).toEqual([]);
   });
 });
 
 describe("every system on every topology", () => {
   const docker = "ShinyProxy starts containers through Docker; choose swarm on this cloud's machines";
-  const noShinyProxy = [`runner: ${docker}`, `reader: ${docker}`];
+  const noShinyProxy = (on: string) => [
+    `runner: ${docker}`,
+    `reader: ${docker}`,
+    `telegraf-node.replicas = "each-node": ${on} has no nodes of yours`,
+  ];
   const refused: Dict<readonly string[]> = {
-    "shinyproxy on aws": noShinyProxy,
-    "shinyproxy on gcp": noShinyProxy,
-    "shinyproxy on azure": noShinyProxy,
+    "shinyproxy on aws": noShinyProxy("aws"),
+    "shinyproxy on gcp": noShinyProxy("gcp"),
+    "shinyproxy on azure": noShinyProxy("azure"),
   };
 
   test.each(pairs)("%s on %s is accepted, or refused with these words", (name, on) => {

@@ -97,6 +97,8 @@ function bundle(name: string, entry: string, inputs: readonly string[]): Recipe 
       platform: "node",
       target: "node24",
       minify: true,
+      // oidc-provider keeps its tokens by the names of classes, and messages show those of errors.
+      keepNames: true,
       legalComments: "none",
       logLevel: "silent",
       // Packages in CommonJS ask for Node's own modules through require.
@@ -105,7 +107,7 @@ function bundle(name: string, entry: string, inputs: readonly string[]): Recipe 
       },
     });
   };
-  return { name, version: "1", inputs, make };
+  return { name, version: "2", inputs, make };
 }
 
 /** Solr with everything that it needs. */

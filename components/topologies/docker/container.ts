@@ -31,7 +31,7 @@ export function containerArgs(
     envs: environment(container, image),
     uploads: (container.files ?? []).map(upload),
     networksAdvanced: joins.networks.map((network) => ({
-      name: engine.network(network),
+      name: engine.network(network).id,
       aliases: [...joins.aliases],
     })),
     healthcheck: {

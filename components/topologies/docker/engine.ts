@@ -27,7 +27,7 @@ export class Engine {
   readonly #options: ComponentResourceOptions;
   readonly #site: Site;
   readonly #networks: Dict<docker.Network>;
-  readonly #joined = new Map<string, Guests>();
+  readonly #joined = new Map<string, { readonly id: Output<string> }>();
   readonly #ops: ComponentResourceOptions;
   readonly #images = new Map<string, docker.RemoteImage>();
 
@@ -74,9 +74,9 @@ export class Engine {
     return mergeOptions(mergeOptions(this.#options, { parent }), more);
   }
 
-  /** A tier's network, or one that a container joins by name, made when it is first named: its id. */
-  network(name: string): Output<string> {
-    const known = this.#networks[name]?.id ?? this.#joined.get(name)?.network;
+  /** A tier's network, or one that a container joins by name, made when it is first named. */
+  network(name: string): { readonly id: Output<string> } {
+    const known = this.#networks[name] ?? this.#joined.get(name);
     if (known !== undefined) return known;
     const made = new docker.Network(
       `${name}${suffix(this.#key)}`,
@@ -88,8 +88,9 @@ export class Engine {
       { host: this.host, network: made.id, label: `platform-topologies.app=${this.#site.name}` },
       this.#ops,
     );
-    this.#joined.set(name, guests);
-    return guests.network;
+    const joined = { id: guests.network };
+    this.#joined.set(name, joined);
+    return joined;
   }
 
   /** What goes only with the whole stack. */

@@ -84,7 +84,10 @@ export class Swarm extends ComponentResource implements Topology {
             { ...under, provider: ops },
           ),
       );
-    this.#networks = new Networks(args.site, args.encrypted ?? true, this.#docker);
+    this.#networks = new Networks(args.site, args.encrypted ?? true, this.#docker, this.#host, {
+      ...under,
+      provider: ops,
+    });
     this.#seats = new Seats(this.#host, args, { ...under, provider: ops, dependsOn: this.#described });
     if (args.tls.mode === "local") {
       const { hostname } = args.site;
@@ -254,7 +257,7 @@ export class Swarm extends ComponentResource implements Topology {
   ): Resource[] {
     if (job === undefined) return [];
     const args = jobArgs(this.site, this.#place, name, job, this.passwords);
-    const deletedWith = this.#networks.network("data");
+    const deletedWith = this.#networks.last;
     return [
       new Farewell(
         logicalName,
@@ -273,7 +276,7 @@ export class Swarm extends ComponentResource implements Topology {
       this.#refs.set(ref, found);
       return found;
     },
-    network: (name) => this.#networks.network(name).id,
+    network: (name) => this.#networks.network(name),
     networksOf,
   };
 

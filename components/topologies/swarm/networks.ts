@@ -1,6 +1,7 @@
-import { type CustomResourceOptions, mergeOptions } from "@pulumi/pulumi";
+import { type CustomResourceOptions, mergeOptions, type Output } from "@pulumi/pulumi";
 import * as docker from "@pulumi/docker";
 
+import { Guests } from "../../../ops/resources.ts";
 import type { Site } from "../../core/topology.ts";
 import { labels } from "../containers.ts";
 
@@ -9,20 +10,43 @@ export class Networks {
   readonly #site: Site;
   readonly #encrypted: boolean;
   readonly #options: CustomResourceOptions;
-  readonly #made = new Map<string, docker.Network>();
+  readonly #host: string;
+  readonly #ops: CustomResourceOptions;
+  readonly #made = new Map<string, { readonly id: Output<string> }>();
+  /** What goes only with the whole stack. */
+  readonly last: docker.Network;
 
-  constructor(site: Site, encrypted: boolean, options: CustomResourceOptions) {
+  /** `ops`: options of the resources that empty a network before it goes. */
+  constructor(
+    site: Site,
+    encrypted: boolean,
+    options: CustomResourceOptions,
+    host: string,
+    ops: CustomResourceOptions,
+  ) {
+    this.#host = host;
+    this.#ops = ops;
     this.#site = site;
     this.#encrypted = encrypted;
     this.#options = options;
-    for (const tier of ["edge", "app", "data"]) this.network(tier);
+    for (const tier of ["edge", "app"]) this.#made.set(tier, this.#make(tier));
+    this.last = this.#make("data");
+    this.#made.set("data", this.last);
   }
 
-  /** Made when it is first named. */
-  network(name: string): docker.Network {
+  /** A tier's network, or one that a container joins by name, made when it is first named. */
+  network(name: string): { readonly id: Output<string> } {
     const known = this.#made.get(name);
     if (known !== undefined) return known;
-    const made = new docker.Network(
+    const label = `platform-topologies.app=${this.#site.name}`;
+    const guests = new Guests(name, { host: this.#host, network: this.#make(name).id, label }, this.#ops);
+    const joined = { id: guests.network };
+    this.#made.set(name, joined);
+    return joined;
+  }
+
+  #make(name: string): docker.Network {
+    return new docker.Network(
       name,
       {
         name: `${this.#site.name}-${name}`,
@@ -39,7 +63,5 @@ export class Networks {
         replacementTrigger: this.#encrypted,
       }),
     );
-    this.#made.set(name, made);
-    return made;
   }
 }
