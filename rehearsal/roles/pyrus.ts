@@ -73,7 +73,7 @@ export function database(name: string, access: PostgresAccess, host: string): Ch
     name,
     target: `${access.host}:${String(access.port)}/${access.name}`,
     required: true,
-    run: () => withPostgres(access, (client) => writeAndRead(client, "rehearsal_probe", host)),
+    run: () => withPostgres(access, (client) => writeAndRead(client, "rehearsal_probe", `${name} ${host}`)),
   };
 }
 
