@@ -1,4 +1,6 @@
 /** ShinyProxy on a real swarm: managers run everything, workers users' apps and node telemetry, whatever is asked for. */
+import { rm } from "node:fs/promises";
+
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { z } from "zod";
 
@@ -18,7 +20,7 @@ beforeAll(async () => {
   cluster = await Cluster.start({ name: "shinyswarm", managers: 1, workers: 2 });
   images = await pushed(cluster);
   const manager = cluster.manager();
-  const pulling = (await manager.pull(images.toolbox ?? "")) as NodeJS.ReadableStream;
+  const pulling = await manager.pull(images.toolbox ?? "");
   await new Promise((resolve) => {
     manager.modem.followProgress(pulling, resolve);
   });
@@ -32,6 +34,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await cluster.stop();
+  await rm(stack.folder, { recursive: true, force: true });
 }, 120_000);
 
 /** The running task of each app's service, by the service's name. */
