@@ -1,4 +1,6 @@
 /** ShinyProxy on a real swarm: managers run everything, workers users' apps and node telemetry, whatever is asked for. */
+import { rm } from "node:fs/promises";
+
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { z } from "zod";
 
@@ -17,6 +19,11 @@ let outputs: { url: string; ca: string; passwords: Record<string, string> };
 beforeAll(async () => {
   cluster = await Cluster.start({ name: "shinyswarm", managers: 1, workers: 2 });
   images = await pushed(cluster);
+  const manager = cluster.manager();
+  const pulling = await manager.pull(images.toolbox ?? "");
+  await new Promise((resolve) => {
+    manager.modem.followProgress(pulling, resolve);
+  });
   const demo = { title: "Demo", image: "shiny-demo", memoryMiB: 256, cpu: 0.5, groups: ["analysts"] };
   const shinyproxy = { memoryMiB: 512, influxGib: 1, idleMinutes: 30, apps: { demo } };
   stack = await swarmStack({ cluster, name, system: "shinyproxy", config: { shinyproxy } });
@@ -27,6 +34,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await cluster.stop();
+  await rm(stack.folder, { recursive: true, force: true });
 }, 120_000);
 
 /** The running task of each app's service, by the service's name. */
