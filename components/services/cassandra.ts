@@ -1,6 +1,6 @@
 import type { ComponentResourceOptions } from "@pulumi/pulumi";
 
-import type { Member, Platform, Recipe } from "../core/contracts.ts";
+import type { Member, Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
 import {
   admin,

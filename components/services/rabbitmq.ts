@@ -195,10 +195,10 @@ export function definitionsOf(
 }
 
 /** The founders of another region: a link that ends tries the next. Between published regions it speaks TLS. */
-function upstream(name: string, { reach, address }: Peer, password: string): List<string> {
-  const [scheme, port] = reach === "published-tls" ? ["amqps", 5671] : ["amqp", amqp];
+function upstream(name: string, peer: Peer, password: string): List<string> {
+  const [scheme, port] = peer.reach === "published-tls" ? ["amqps", 5671] : ["amqp", amqp];
   return founding(name).map(
-    (slot) => `${scheme}://${federationUser}:${encodeURIComponent(password)}@${address(slot)}:${String(port)}`,
+    (slot) => `${scheme}://${federationUser}:${encodeURIComponent(password)}@${peer.address(slot)}:${String(port)}`,
   );
 }
 
