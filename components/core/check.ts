@@ -1,7 +1,7 @@
 import type { Container, Health, Job, Need, Probe, Slot, Workload } from "./contracts.ts";
 import { type Problem, sentence } from "./errors.ts";
 import { checkExisting } from "./existing.ts";
-import { containers, imageKeys, type Plan } from "./plan.ts";
+import { containers, imageKeys, type Plan, replicaNames } from "./plan.ts";
 import type { Capabilities, Runner, Site } from "./topology.ts";
 
 /** The largest file that every topology's secret store carries. */
@@ -11,7 +11,10 @@ const hostnames = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]
 /** Everything about a plan that this topology, or any, cannot run. Nothing has been made when it is called. */
 export function check(plan: Plan, site: Site, can: Capabilities): Problem[] {
   return distinct([
-    ...[...plan.repeated].map((name) => ({ key: name, remedy: "two parts have this name; give each its own" })),
+    ...[...plan.repeated, ...replicasNamedAs(plan)].map((name) => ({
+      key: name,
+      remedy: "two parts have this name; give each its own",
+    })),
     ...plan.needs.flatMap(({ kind, name, supplied }) => {
       const reason = can.refuses[kind] ?? (supplied ? undefined : `nothing supplies ${kind} on ${can.name} yet`);
       return reason === undefined ? [] : [{ key: name, remedy: reason }];
@@ -30,6 +33,13 @@ export function check(plan: Plan, site: Site, can: Capabilities): Problem[] {
     ...sameRoutes(plan),
     ...checkExisting(plan.needs, site.existing),
   ]);
+}
+
+/** A workload's replicas are numbered, and so are slots: `search` and the store `search` would both be `search-1`. */
+function replicasNamedAs({ workloads, slots, jobs }: Plan): string[] {
+  return [...workloads]
+    .flatMap(([name, workload]) => replicaNames(name, workload))
+    .filter((name) => workloads.has(name) || slots.has(name) || jobs.has(name));
 }
 
 /** Five workloads of one missing image are one problem. */

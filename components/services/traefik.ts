@@ -89,7 +89,7 @@ function flags({ ports }: Site, tls: EdgeTls, routes: string): string[] {
 
 /** Traefik's dynamic configuration. */
 function dynamic({ routes, tls, backends }: EdgeArgs): object {
-  const middlewares = {
+  const middlewares: Record<string, object> = {
     headers: { headers: { stsSeconds: 31536000, contentTypeNosniff: true, browserXssFilter: false } },
     // Only where no connection came about: a request that has been sent is never sent twice.
     retry: { retry: { attempts: 4, initialInterval: "100ms" } },
@@ -102,10 +102,11 @@ function dynamic({ routes, tls, backends }: EdgeArgs): object {
     routers[name] = {
       rule: rule(route),
       entryPoints: ["websecure"],
-      middlewares: ["headers", "retry"],
+      middlewares: ["headers", "retry", ...(route.strip === undefined ? [] : [`${name}-strip`])],
       service: name,
       tls: "acme" in tls ? { certResolver: "acme" } : {},
     };
+    if (route.strip !== undefined) middlewares[`${name}-strip`] = { stripPrefix: { prefixes: [route.strip] } };
     const { hosts, watch } = backends(route);
     const each = isWatched(route, { watch });
     transports[name] = {

@@ -96,6 +96,8 @@ export function call(
         ca,
         servername: hostname,
         headers: { host, ...headers },
+        // Not one of an earlier request's: a server may close a kept connection at any time.
+        ...(headers.connection === "close" ? { agent: false } : {}),
       },
       (answer) => {
         const chunks: Buffer[] = [];

@@ -4,8 +4,8 @@ import { secret } from "@pulumi/pulumi";
 import fc from "fast-check";
 
 import { runnerFor } from "../../components/core/check.ts";
-import type { Dict } from "../../components/core/contracts.ts";
-import { replicaNames } from "../../components/core/plan.ts";
+import type { Dict, System } from "../../components/core/contracts.ts";
+import { planOf, replicaNames } from "../../components/core/plan.ts";
 import { type TopologyName, topologyNames } from "../../components/core/topology.ts";
 import { containerServices } from "../../components/services/index.ts";
 import { capabilities } from "../../components/topologies/capabilities.ts";
@@ -150,6 +150,18 @@ describe("every system on every topology", () => {
     expect(problems(plan("media", {}, {}, real), "docker", real)).toContain(
       'assets.health = "media/assets": nothing in this image can call a port: give it a command as a probe, or its client in images.json',
     );
+  });
+
+  test("a workload whose first replica has a slot's name is refused", () => {
+    const system: System<object> = (p) => {
+      p.need("redis", "search", { clientTls: false, clientAuth: false, keep: false, memoryMiB: 16 });
+      p.run("search", {
+        ...{ image: "toolbox", tier: "app", cpu: 1, memoryMiB: 64, replicas: 1 },
+        health: { ready: { command: ["true"] }, startSeconds: 1, stopSeconds: 1 },
+      });
+    };
+    const paper = planOf(system, {}, site(), containerServices);
+    expect(problems(paper, "docker")).toEqual(["search-1: two parts have this name; give each its own"]);
   });
 
   test("a missing licence is one sentence", () => {
