@@ -173,7 +173,13 @@ export class Load {
     return { sent: this.#sent, lost: [...this.#lost], slowest: this.#slowest };
   }
 
-  async stop(): Promise<Tally> {
+  /** Again: the same tally. */
+  stop(): Promise<Tally> {
+    return (this.#stopped ??= this.#end());
+  }
+  #stopped?: Promise<Tally>;
+
+  async #end(): Promise<Tally> {
     clearInterval(this.#timer);
     await Promise.all(this.#open);
     await this.#client.close();

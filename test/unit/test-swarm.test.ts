@@ -2,6 +2,7 @@ import { join } from "node:path";
 
 import { expect, test } from "@jest/globals";
 
+import { failuresOf } from "../../tools/commands/failures.ts";
 import { text } from "../../tools/commands/test-swarm.ts";
 import { repo } from "../../tools/setup/paths.ts";
 import { nodeOf, placeOf } from "../../tools/swarm/record.ts";
@@ -28,8 +29,10 @@ test("the summary of a run has its date, commit, counts and each test's seconds"
     },
     new Date("2026-01-02T03:04:05Z"),
     "0123456789ab",
+    failuresOf('{"system":"s","killed":"w1: a | b","sent":9,"lost":0,"slowest":80,"elsewhere":7.5,"rows":0}\n'),
   );
   expect(summary).toMatch(/2026-01-02 03:04 UTC, commit 0123456789ab: \*\*1 passed, 1 failed\*\*/);
+  expect(summary).toContain("| s | w1: a \\| b | 9 | 0 | 80 ms | 7.5 s | – | 0 |\n");
   expect(summary).toContain("## test/swarm/a.test.ts\n");
   expect(summary).toContain("| a \\| b | passed | 61.2 |\n| c | failed | 0.0 |");
 });

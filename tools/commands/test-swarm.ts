@@ -2,8 +2,9 @@
  * `npm run test:swarm [-- paths] [--summary <file>]`: the heavy scenarios, on swarms of several daemons, one after the
  * other and without a limit of time. The summary says what ran, when, on which commit, and for how long.
  */
-import { writeFile } from "node:fs/promises";
-import { relative } from "node:path";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 
@@ -12,9 +13,11 @@ import { execa } from "execa";
 import { repo } from "../setup/paths.ts";
 import { Problem } from "../setup/problem.ts";
 import { possible } from "../swarm/claim.ts";
+import { failuresOf, failureTable } from "./failures.ts";
 import { lineOf, ofReport } from "./tally.ts";
 import { runAll } from "./test.ts";
 
+import type { Failure } from "./failures.ts";
 import type { JestReport } from "./tally.ts";
 
 export async function run(args: readonly string[]): Promise<number> {
@@ -23,12 +26,20 @@ export async function run(args: readonly string[]): Promise<number> {
   const began = new Date();
   let report: JestReport | undefined;
   const tier = ["--runInBand", ...(paths.length > 0 ? paths : ["test/swarm"])];
-  const code = await runAll([], [tier], { report: (told) => (report = told), ownDaemons: true });
-  if (summary !== undefined && report !== undefined) {
-    await writeFile(summary, text(report, began, await commit()));
-    process.stderr.write(`summary in ${summary}\n`);
+  const folder = await mkdtemp(join(tmpdir(), "test-swarm-"));
+  const failures = join(folder, "failures");
+  try {
+    await writeFile(failures, "");
+    process.env.PLATFORM_TOPOLOGIES_FAILURES = failures; // for jest's processes
+    const code = await runAll([], [tier], { report: (told) => (report = told), ownDaemons: true });
+    if (summary !== undefined && report !== undefined) {
+      await writeFile(summary, text(report, began, await commit(), failuresOf(await readFile(failures, "utf8"))));
+      process.stderr.write(`summary in ${summary}\n`);
+    }
+    return code;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
   }
-  return code;
 }
 
 function read(args: readonly string[]): { summary: string | undefined; paths: string[] } {
@@ -49,14 +60,15 @@ async function commit(): Promise<string> {
   return `${await git("rev-parse", "--short=12", "HEAD")}${changed === "" ? "" : ", with uncommitted changes"}`;
 }
 
-/** Markdown: one table a file. */
-export function text(report: JestReport, began: Date, commit: string): string {
+/** Markdown: what was lost, and one table a file. */
+export function text(report: JestReport, began: Date, commit: string, failures: readonly Failure[]): string {
   const minutes = ((Date.now() - began.getTime()) / 60_000).toFixed(1);
   const lines = [
     "# The last whole run of `npm run test:swarm`",
     "",
     `${began.toISOString().slice(0, 16).replace("T", " ")} UTC, commit ${commit}: **${lineOf(ofReport(report))}**, ${minutes} minutes with set-up.`,
     "",
+    ...failureTable(failures),
   ];
   for (const { name, assertionResults } of report.testResults) {
     lines.push(`## ${relative(repo, name)}`, "", "| test | result | seconds |", "| --- | --- | --- |");

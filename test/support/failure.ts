@@ -1,0 +1,95 @@
+/** What a loss on a swarm costs: a node loses its power under a steady load, comes back, and all is as it was. */
+import { appendFileSync } from "node:fs";
+import process from "node:process";
+
+import type { Failure } from "../../tools/commands/failures.ts";
+import type { Cluster } from "../../tools/swarm/cluster.ts";
+import { type Load, tasksOf } from "./swarm-stack.ts";
+import { eventually } from "./swarm.ts";
+
+/** Into the table of this run of `npm run test:swarm`, and onto the terminal. */
+export function tell(failure: Failure): void {
+  const line = JSON.stringify(failure);
+  process.stdout.write(`${line}\n`);
+  const file = process.env.PLATFORM_TOPOLOGIES_FAILURES;
+  if (file !== undefined) appendFileSync(file, `${line}\n`);
+}
+
+export interface PowerCut {
+  readonly cluster: Cluster;
+  readonly system: string;
+  /** Prefix of the stack's services. */
+  readonly name: string;
+  readonly node: string;
+  /** What runs on it that matters here: `the search slot`. */
+  readonly what: string;
+  /** Through the edge of a node that stays. */
+  readonly load: () => Load;
+  /** Services that nothing but this node can run, by their names without the prefix: they wait for it. */
+  readonly waits?: readonly string[];
+  /** Of what was written before and during the cut, how many are gone. Asked when all is back. */
+  readonly rowsLost: () => Promise<number>;
+}
+
+/**
+ * Cuts a node's power under load, waits until what can run elsewhere does, and until the node has back what waited for
+ * it. The load goes on until then, and what it lost is told.
+ */
+export async function powerCut(cut: PowerCut): Promise<Failure> {
+  const { cluster, system, name, node, what, waits = [], rowsLost } = cut;
+  const manager = () => cluster.manager(node);
+  const before = await tasksOf(manager(), name);
+  const load = cut.load();
+  try {
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+    const cutAt = Date.now();
+    await cluster.kill(node);
+    // A task on a node that is gone is "running" until the managers have noticed.
+    await eventually(
+      180,
+      () => tasksOf(manager(), name),
+      (now) =>
+        Object.entries(before).every(
+          ([service, tasks]) =>
+            waits.includes(service) || isEachNode(tasks, cluster) || running(now[service], node) === tasks.length,
+        ),
+    );
+    const moved = Date.now();
+    await new Promise((resolve) => setTimeout(resolve, 5000));
+    const during = load.tally.lost.length;
+    await cluster.start(node);
+    const powered = Date.now();
+    await eventually(
+      300,
+      () => tasksOf(manager(), name),
+      (now) => Object.entries(before).every(([service, tasks]) => running(now[service]) === tasks.length),
+    );
+    const back = Date.now();
+    await new Promise((resolve) => setTimeout(resolve, 5000));
+    const { sent, lost, slowest } = await load.stop();
+    const failure: Failure = {
+      ...{ system, killed: `${node}: ${what}`, sent, lost: lost.length, slowest },
+      ...{ elsewhere: seconds(cutAt, moved), back: seconds(powered, back), rows: await rowsLost() },
+    };
+    tell(failure);
+    if (lost.length > 0)
+      process.stdout.write(`lost (${String(during)} before power was back): ${lost.slice(0, 10).join("; ")}\n`);
+    return failure;
+  } finally {
+    await load.stop();
+    if (!(await cluster.isOn(node))) await cluster.start(node);
+  }
+}
+
+function isEachNode(tasks: readonly string[], cluster: Cluster): boolean {
+  return tasks.length === cluster.nodes.length && new Set(tasks).size === tasks.length;
+}
+
+/** How many of them run, on another node than `except`. */
+function running(tasks: readonly string[] = [], except?: string): number {
+  return tasks.filter((task) => task.startsWith("running ") && task !== `running ${except ?? ""}`).length;
+}
+
+function seconds(from: number, to: number): number {
+  return Math.round((to - from) / 100) / 10;
+}

@@ -1,0 +1,54 @@
+/** What a run of `npm run test:swarm` has seen of losses, as a table. */
+
+/** One loss. Times are in seconds, but for `slowest`, in milliseconds. */
+export interface Failure {
+  readonly system: string;
+  /** What was lost: a node and what ran on it, a process, a disk. */
+  readonly killed: string;
+  /** Requests through the edge from a little before the loss until all was as before. */
+  readonly sent?: number;
+  /** Of these, not answered below 400. No client tried again. */
+  readonly lost?: number;
+  readonly slowest?: number;
+  /** From the loss until all that can run elsewhere did. */
+  readonly elsewhere?: number;
+  /** From the node's return, or from the loss where nothing returns, until all was as before. */
+  readonly back?: number;
+  /** Of what was written before and during the loss, gone for good. */
+  readonly rows: number;
+}
+
+/** Markdown, in the order in which they happened. */
+export function failureTable(failures: readonly Failure[]): string[] {
+  if (failures.length === 0) return [];
+  const cell = (value: number | undefined, unit = ""): string =>
+    value === undefined ? "–" : `${String(value)}${unit}`;
+  return [
+    "## What was lost, and what it cost",
+    "",
+    "Requests are of a steady load through an edge that stayed, without a second try. Elsewhere: until what can run on",
+    "another node did. Back: from the node's return (or from the loss, where nothing returns) until all was as before.",
+    "",
+    "| system | killed | requests | lost | slowest | elsewhere | back | rows lost |",
+    "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ...failures.map(({ system, killed, sent, lost, slowest, elsewhere, back, rows }) =>
+      [
+        "",
+        ...[system, killed.replaceAll("|", "\\|"), cell(sent), cell(lost), cell(slowest, " ms")],
+        ...[cell(elsewhere, " s"), cell(back, " s"), String(rows)],
+        "",
+      ]
+        .join(" | ")
+        .trim(),
+    ),
+    "",
+  ];
+}
+
+/** The lines that tests have appended; an empty one is none. */
+export function failuresOf(lines: string): Failure[] {
+  return lines
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as Failure);
+}
