@@ -1,0 +1,368 @@
+/**
+ * Arkindex on a swarm of three managers and two workers, with real servers: each node loses its power, one is drained,
+ * one is added, replicas come and go, an image changes; all of it under a steady load from outside. The application
+ * rehearses.
+ */
+import { rm } from "node:fs/promises";
+
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+
+import { Cluster } from "../../tools/swarm/cluster.ts";
+import { pushAs } from "../../tools/swarm/push.ts";
+import { nodesOf } from "../../tools/swarm/swarm.ts";
+import { localImage } from "../support/arkindex.ts";
+import { powerCut } from "../support/failure.ts";
+import type { TestStack } from "../support/stack.ts";
+import { eventually } from "../support/swarm.ts";
+import {
+  accepts,
+  Client,
+  Load,
+  onNetwork,
+  pushed,
+  swarmConfig,
+  swarmStack,
+  type SwarmTest,
+  tasksOf,
+} from "../support/swarm-stack.ts";
+import { pulled, Stores } from "./arkindex-stores.ts";
+
+const name = "ark-power";
+const minutes = 60_000;
+/** The nodes that clients call. */
+const edges = ["m1", "m2"];
+const closing: (() => Promise<void>)[] = [];
+let cluster: Cluster;
+let stack: TestStack;
+let toolbox: string;
+let stores: Stores;
+let clients: Map<string, Client>;
+let outputs: { url: string; ca: string; places: { nodes: Record<string, string>; slots: Record<string, string> } };
+
+/** The config as it is now; tests add to it. */
+const wish: { arkindex: Record<string, unknown>; swarm: Record<string, unknown>; images: Record<string, string> } = {
+  arkindex: { backends: 2 },
+  swarm: {},
+  images: {},
+};
+const nodes = (more: object = {}) => ({
+  ...Object.fromEntries(edges.map((edge) => [edge, { address: cluster.address(edge), labels: { edge: "yes" } }])),
+  ...more,
+});
+const wanted = (): SwarmTest => ({
+  ...{ cluster, name, system: "arkindex", before: asProbedForReal, images: wish.images },
+  config: { arkindex: wish.arkindex },
+  swarm: { nodes: nodes(), edge: { nodes: { edge: "yes" } }, ...wish.swarm },
+});
+
+/**
+ * The stand-in's own health is that of all its stores, so that one store's loss would restart the whole application. The
+ * real images are asked for themselves alone, and so are these here.
+ */
+const asProbedForReal = `
+const curl = (url) => ["CMD", "curl", "-sf", "-m", "4", "-o", "/dev/null", url];
+const probes = {
+  "arkindex-backend": curl("http://127.0.0.1:8000/api/v1/"),
+  "arkindex-cantaloupe": curl("http://127.0.0.1:8182/rehearsal.json"),
+  "arkindex-worker": ["CMD", "sh", "-c", "grep -q rqworker /proc/1/cmdline"],
+};
+pulumi.runtime.registerResourceTransform(({ type, name, props, opts }) => {
+  if (type !== "docker:index/service:Service" || !(name in probes)) return undefined;
+  const { containerSpec } = props.taskSpec;
+  const healthcheck = { ...containerSpec.healthcheck, tests: probes[name] };
+  return { props: { ...props, taskSpec: { ...props.taskSpec, containerSpec: { ...containerSpec, healthcheck } } }, opts };
+});`;
+
+beforeAll(async () => {
+  cluster = await Cluster.start({ name, network: "10.213.161", managers: 3, workers: 2 });
+  closing.push(() => cluster.stop());
+  stack = await swarmStack(wanted());
+  closing.push(() => rm(stack.folder, { recursive: true })); // its cluster goes whole
+  const began = Date.now();
+  // On two cores that do much else, the new Solr's first answer may take longer than the four seconds of the rehearsal.
+  const first = await stack.up();
+  const { code, output } = first.code === 0 ? first : await stack.up();
+  if (code !== 0) throw new Error(output.slice(-3000));
+  process.stdout.write(`up: ${String(Math.round((Date.now() - began) / 1000))} s\n`);
+  outputs = (await stack.outputs()) as typeof outputs;
+  clients = new Map(edges.map((edge) => [edge, new Client(cluster.address(edge), outputs.ca, { keepAlive: false })]));
+  closing.push(async () => {
+    for (const client of clients.values()) await client.close();
+  });
+  ({ toolbox = "" } = await pushed(cluster));
+  stores = new Stores({ cluster, name, url: outputs.url, toolbox });
+  process.stdout.write(`slots: ${JSON.stringify(outputs.places.slots)}\n`);
+}, 15 * minutes);
+
+afterAll(async () => {
+  for (const close of closing.reverse()) await close();
+}, 5 * minutes);
+
+/** Through another node than this one. */
+const edgeBut = (node: string) => edges.find((edge) => edge !== node) ?? "m1";
+const clientBut = (node = "") => clients.get(edgeBut(node)) ?? new Client(cluster.address("m1"), outputs.ca);
+/** Reads rows of the database, through edge and backend. */
+const rowsPath = "/rehearsal/rows";
+const load = (path = rowsPath, edge = "m1") =>
+  new Load(cluster.address(edge), outputs.ca, `${outputs.url}${path}`, { perSecond: 10 });
+const tasks = () => tasksOf(cluster.manager(), name);
+const slotsOn = (node: string) =>
+  Object.keys(outputs.places.slots).filter((slot) => outputs.places.slots[slot] === node);
+const expectEmptyPreview = async () => {
+  expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+};
+
+async function containerSpec(service: string): Promise<{ Image?: string }> {
+  const { Spec } = (await cluster.manager().getService(`${name}-${service}`).inspect()) as {
+    Spec: { TaskTemplate: { ContainerSpec: { Image: string } } };
+  };
+  return Spec.TaskTemplate.ContainerSpec;
+}
+
+async function underLoad<T>(work: () => Promise<T>) {
+  const began = load();
+  const result = await work().finally(() => new Promise((resolve) => setTimeout(resolve, 2000)));
+  const { sent, lost, slowest } = await began.stop();
+  process.stdout.write(`${String(sent)} requests, ${String(lost.length)} lost, slowest ${String(slowest)} ms\n`);
+  return { sent, lost, result };
+}
+
+/** An `up` with the config as it is now, which loses no request. */
+async function upUnderLoad(): Promise<void> {
+  await stack.configure(await swarmConfig(wanted()));
+  const { sent, lost, result } = await underLoad(() => stack.up());
+  expect(result).toMatchObject({ code: 0 });
+  expect(lost).toEqual([]);
+  expect(sent).toBeGreaterThan(50);
+}
+
+async function leader(): Promise<string> {
+  const all = (await nodesOf(cluster.manager())) as { Description: { Hostname: string }; ManagerStatus?: object }[];
+  return all.find(({ ManagerStatus }) => ManagerStatus && "Leader" in ManagerStatus)?.Description.Hostname ?? "";
+}
+
+test(
+  "all run, the edge on two managers, each slot where its seat is; a second preview is empty",
+  async () => {
+    const seen = await tasks();
+    expect(Object.values(seen).flat()).toEqual(
+      Object.values(seen)
+        .flat()
+        .filter((task) => task.startsWith("running ")),
+    );
+    expect(seen.edge).toEqual(edges.map((edge) => `running ${edge}`));
+    expect(new Set(seen.backend).size).toBe(2);
+    for (const service of ["backend", "cantaloupe", "worker"])
+      expect(JSON.stringify(await containerSpec(service))).not.toContain('"rehearse","health"'); // the transform has worked
+    for (const [slot, node] of Object.entries(outputs.places.slots)) expect(seen[slot]).toEqual([`running ${node}`]);
+    expect(new Set(Object.values(outputs.places.slots)).size).toBe(4);
+    expect(outputs.places.nodes).toEqual(Object.fromEntries(edges.map((edge) => [edge, cluster.address(edge)])));
+    await expectEmptyPreview();
+    for (const edge of edges)
+      expect(await clients.get(edge)?.call(`${outputs.url}/health`)).toMatchObject({ status: 200 });
+  },
+  3 * minutes,
+);
+
+test(
+  "no path from edge to data, by name or by address, and nothing published but the edge",
+  async () => {
+    const engine = cluster.manager();
+    await pulled(engine, toolbox);
+    const hosts = (
+      await Promise.all(["db-1", "redis-1", "solr-1"].map(async (slot) => [slot, await addressOf(slot)]))
+    ).flat();
+    // In each server's own protocol: a connection that is accepted proves nothing.
+    const script = `for host in ${hosts.join(" ")}; do
+  pg_isready -q -h $host -t 3 && echo $host db
+  timeout 3 redis-cli -h $host ping 2>&1 | grep -q PONG && echo $host redis
+  curl -fsS -m 3 -o /dev/null http://$host:8983/solr/admin/info/health 2>/dev/null && echo $host solr
+done; true`;
+    const asked = async (network: string) =>
+      (await onNetwork(engine, toolbox, `${name}-${network}`, script)).output
+        .split(/\r?\n/)
+        .filter((line) => line !== "");
+    const kinds = ["db", "db", "redis", "redis", "solr", "solr"];
+    expect(await asked("data")).toEqual(hosts.map((host, index) => `${host} ${kinds[index] ?? ""}`));
+    expect(await asked("edge")).toEqual([]);
+
+    const services = (await engine.listServices()) as {
+      Spec: { Name: string };
+      Endpoint: { Ports?: { PublishedPort: number }[] };
+    }[];
+    const published = services.flatMap(({ Spec, Endpoint }) =>
+      (Endpoint.Ports ?? []).map(({ PublishedPort }) => [Spec.Name, PublishedPort]),
+    );
+    expect(published.sort()).toEqual([
+      [`${name}-edge`, 443],
+      [`${name}-edge`, 80],
+    ]);
+    for (const node of cluster.nodes) {
+      const listening = (await cluster.exec(node, "ss", "-Hltn"))
+        .split("\n")
+        .map((line) => Number(/:(\d+)\s/.exec(line)?.[1]));
+      const own = [2375, ...(node.startsWith("m") ? [2377] : []), 7946]; // the daemon's API for the tests, the swarm's own
+      const open = edges.includes(node) ? [80, 443] : [];
+      expect([...new Set(listening)].sort((a, b) => a - b)).toEqual([...open, ...own]);
+      for (const port of [80, 443, 5432, 6379, 8983, 9000, 8080, 8000, 8182])
+        expect([node, port, await accepts(cluster.address(node), port)]).toEqual([node, port, open.includes(port)]);
+    }
+  },
+  3 * minutes,
+);
+
+/** A slot's address on the data network. */
+async function addressOf(slot: string): Promise<string> {
+  const filters = { service: [`${name}-${slot}`], "desired-state": ["running"] };
+  const [task] = (await cluster.manager().listTasks({ filters })) as {
+    NetworksAttachments: { Network: { Spec: { Name: string } }; Addresses: string[] }[];
+  }[];
+  const data = task?.NetworksAttachments.find(({ Network }) => Network.Spec.Name === `${name}-data`);
+  return data?.Addresses[0]?.split("/")[0] ?? "";
+}
+
+test(
+  "a drained node: its replicas move, no request is lost, the preview stays empty; then it takes tasks again",
+  async () => {
+    const [node = ""] = cluster.nodes.filter((each) => slotsOn(each).length === 0 && !edges.includes(each));
+    expect((await tasks()).backend).toContain(`running ${node}`);
+    const availability = async (to: string) => {
+      const { ID, Spec, Version } = (await nodesOf(cluster.manager())).find(
+        (each) => each.Description.Hostname === node,
+      ) ?? {
+        ID: "",
+      };
+      await cluster
+        .manager()
+        .getNode(ID)
+        .update({ ...Spec, Availability: to, version: Version?.Index });
+    };
+    const { lost, sent } = await underLoad(async () => {
+      await availability("drain");
+      await eventually(120, tasks, (now) => {
+        const all = Object.values(now).flat();
+        return (
+          now.backend?.length === 2 && all.every((task) => task.startsWith("running ") && !task.endsWith(` ${node}`))
+        );
+      });
+      await expectEmptyPreview();
+    });
+    expect(lost).toEqual([]);
+    expect(sent).toBeGreaterThan(50);
+    await availability("active");
+  },
+  5 * minutes,
+);
+
+test(
+  "backends from two to four and back lose no request",
+  async () => {
+    for (const backends of [4, 2]) {
+      wish.arkindex = { ...wish.arkindex, backends };
+      await upUnderLoad();
+      expect((await tasks()).backend).toHaveLength(backends);
+    }
+  },
+  8 * minutes,
+);
+
+test(
+  "a new image rolls through without losing a request",
+  async () => {
+    const to = "platform-topologies/rehearsal:rolled";
+    await pushAs(cluster.registry, [{ from: localImage("rehearsal"), to }]);
+    wish.images = { rehearsal: `${cluster.registry}/${to}` };
+    await upUnderLoad();
+    const services = (await cluster.manager().listServices({ filters: { name: [`${name}-backend`] } })) as {
+      Spec: { TaskTemplate: { ContainerSpec: { Image: string } } };
+    }[];
+    expect(services[0]?.Spec.TaskTemplate.ContainerSpec.Image).toContain(`${to}@sha256:`);
+    await expectEmptyPreview();
+  },
+  8 * minutes,
+);
+
+/** What a cut costs the load, which goes on through another node's edge. */
+async function cut(node: string, whileOff: (client: Client) => Promise<void>): Promise<void> {
+  const slots = slotsOn(node);
+  const isLeader = (await leader()) === node;
+  const isEdge = edges.includes(node);
+  const replicas = (await tasks()).backend?.filter((task) => task === `running ${node}`).length ?? 0;
+  const client = clientBut(node);
+  await stores.write(client, `before-${node}`);
+  // While the database is away nothing can be read from it: the load then asks for a page that needs no store.
+  const path = slots.includes("db-1") ? "/api/v1/" : rowsPath;
+  const what = [
+    ...(isLeader ? ["the leader"] : []),
+    ...(isEdge ? ["an edge"] : []),
+    ...slots,
+    ...(replicas > 0 ? [`${String(replicas)} of the 2 backends`] : []),
+    `load on ${path}`,
+  ].join(", ");
+  const failure = await powerCut({
+    ...{ cluster, system: "arkindex", name, node, what, waits: slots },
+    load: () => load(path, edgeBut(node)),
+    whileOff: async () => {
+      await stores.write(client, `during-${node}`, slots);
+      await whileOff(client);
+    },
+    rowsLost: () =>
+      eventually(
+        90,
+        () => stores.lost(client).catch(() => -1),
+        (lost) => lost >= 0,
+      ),
+  });
+  expect(failure.rows).toBe(0);
+  // What a replica was answering when its node died is lost, and nothing else: others are tried instead.
+  expect(failure.lost).toBeLessThanOrEqual(replicas > 0 ? 3 : 0);
+  expect(failure.sent).toBeGreaterThan(200);
+}
+
+test(
+  "the leader's power cut: another leads, and up goes through another manager, which only the provider shows",
+  async () => {
+    const first = await leader();
+    expect(first).toBe("m1");
+    await cut(first, async () => {
+      expect(["m2", "m3"]).toContain(await leader());
+      const { code, output } = await stack.preview(["--diff"]);
+      process.stdout.write(`preview without ${first}: ${output}\n`);
+      expect(code).toBe(0);
+      wish.arkindex = { ...wish.arkindex, features: { signup: true } };
+      await stack.configure(await swarmConfig(wanted()));
+      expect(await stack.up()).toMatchObject({ code: 0 });
+      expect((await tasks()).backend).toHaveLength(2);
+    });
+    expect(await stack.up()).toMatchObject({ code: 0 });
+    await expectEmptyPreview();
+  },
+  12 * minutes,
+);
+
+test.each(["m2", "m3", "w1", "w2"])(
+  "a power cut of %s: services move, slots come back with their data",
+  async (node) => {
+    await cut(node, async () => {
+      await expectEmptyPreview();
+    });
+  },
+  10 * minutes,
+);
+
+test(
+  "a further node gets its label, and what is placed there by it",
+  async () => {
+    const node = await cluster.addWorker();
+    const labels = { pool: "apps" };
+    wish.swarm = { nodes: nodes({ w2: { labels }, [node]: { labels } }), place: labels };
+    await upUnderLoad();
+    const seen = await tasks();
+    expect(seen.backend).toEqual(["running w2", `running ${node}`]);
+    expect([...(seen.worker ?? []), ...(seen.cantaloupe ?? [])].filter((task) => !/ w[23]$/.test(task))).toEqual([]);
+    for (const [slot, where] of Object.entries(outputs.places.slots)) expect(seen[slot]).toEqual([`running ${where}`]);
+    await expectEmptyPreview();
+    expect(await stores.lost(clientBut())).toBe(0);
+  },
+  8 * minutes,
+);
