@@ -41,8 +41,6 @@ export function run(args: readonly string[]): Promise<number> {
 
 export interface Seen {
   readonly report: (report: JestReport) => void;
-  /** Leave the machine's own engine as it is: these tests have daemons of their own, and another's may be at work. */
-  readonly ownDaemons: true;
 }
 
 /** The set-up, the checks, jest once for each list of its arguments; then whatever tests have left is taken down. */
@@ -70,7 +68,7 @@ export async function runAll(
     tallies.push(ofCheck(false));
   }
   for (const name of await sweep()) process.stderr.write(`removed the swarm ${name}, which a test left\n`);
-  if (ready && !seen?.ownDaemons) await takeDown(run);
+  if (ready) await takeDown(run);
   if (started && (await stopOurs()) === "ended")
     process.stderr.write("ended the Docker daemon that this run started\n");
   const total = sum(tallies);
