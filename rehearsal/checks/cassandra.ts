@@ -11,7 +11,7 @@ export class Cassandra {
   #session: Promise<Client> | undefined;
 
   /** `patience`: milliseconds that one answer may take; a new table takes seconds, as all nodes agree on it. */
-  constructor(access: MediaStores["cassandra"], patience = 4000) {
+  constructor(access: MediaStores["cassandra"], patience = 8000) {
     this.#access = access;
     this.#patience = patience;
   }
@@ -38,7 +38,7 @@ export class Cassandra {
       localDataCenter: dataCentre,
       keyspace,
       credentials: { username: user, password },
-      socketOptions: { connectTimeout: 3500, readTimeout: this.#patience },
+      socketOptions: { connectTimeout: 7500, readTimeout: this.#patience },
       queryOptions: { consistency: 6 }, // LOCAL_QUORUM
       ...(tls ? { sslOptions: {} } : {}),
     });
