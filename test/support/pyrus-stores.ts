@@ -1,5 +1,8 @@
 /** Clients of Pyrus' stores, each the official one, in a container on the inner networks with what the stack's outputs say. */
 import { realpathSync } from "node:fs";
+import { finished } from "node:stream/promises";
+
+import type Docker from "dockerode";
 
 import type { Cluster } from "../../tools/swarm/cluster.ts";
 import { name } from "./pyrus-ha.ts";
@@ -24,12 +27,13 @@ export interface Kept {
 }
 export const written = 100;
 
-/** Runs an ES module with the checkout's packages on a node, which must run applications; gives what it prints. */
-async function inside(cluster: Cluster, node: string, outputs: Outputs, source: string): Promise<string> {
+/** Runs an ES module with the checkout's packages on a node, which must run applications; gives what it says. */
+async function inside(cluster: Cluster, node: string, outputs: Outputs, source: string): Promise<unknown> {
   const engine = cluster.dockerOf(node);
   const { endpoints, passwords, images } = outputs;
+  const image = await pulled(engine, images["pyrus/web-api"] ?? "");
   const container = await engine.createContainer({
-    Image: images["pyrus/web-api"] ?? "",
+    Image: image,
     User: "0:0",
     Entrypoint: ["node", "--input-type=module", "-e", `${connections}\n${source}`],
     Cmd: [],
@@ -48,10 +52,17 @@ async function inside(cluster: Cluster, node: string, outputs: Outputs, source: 
     const { StatusCode } = (await container.wait()) as { StatusCode: number };
     const said = (await container.logs({ stdout: true, stderr: true })).toString().trim();
     if (StatusCode !== 0) throw new Error(said);
-    return said;
+    // A log that is JSON as a whole comes parsed.
+    return said.startsWith("said ") ? (JSON.parse(said.slice(5).replaceAll(/\r?\n/g, "")) as unknown) : undefined;
   } finally {
     await container.remove({ force: true });
   }
+}
+
+/** Under its tag, which the services' tasks do not ask for. */
+export async function pulled(engine: Docker, image: string): Promise<string> {
+  await finished((await engine.pull(image)).resume());
+  return image;
 }
 
 /** 100 rows in both PostgreSQL, messages in a stream of three copies, documents and objects. */
@@ -60,18 +71,15 @@ export async function write(cluster: Cluster, node: string, outputs: Outputs): P
 }
 
 export async function kept(cluster: Cluster, node: string, outputs: Outputs): Promise<Kept> {
-  const text = await inside(cluster, node, outputs, reading);
-  return JSON.parse(text.split("\n").at(-1) ?? "") as Kept;
+  return (await inside(cluster, node, outputs, reading)) as Kept;
 }
 
 /** Rows that the applications wrote themselves, in the order in which they came. */
 export async function column(cluster: Cluster, node: string, outputs: Outputs, sql: string): Promise<string[]> {
   const source = `const db = await postgres("postgresql", "pyrusdb");
 const { rows } = await db.query({ text: ${JSON.stringify(sql)}, rowMode: "array" });
-console.log(JSON.stringify(rows.flat()));
-process.exit(0);`;
-  const text = await inside(cluster, node, outputs, source);
-  return JSON.parse(text.replaceAll(/\r?\n/g, "")) as string[];
+say(rows.flat());`;
+  return (await inside(cluster, node, outputs, source)) as string[];
 }
 
 /** Of an object, as the store gives it back: its size and hash. */
@@ -80,9 +88,8 @@ export async function hashOf(cluster: Cluster, node: string, outputs: Outputs, k
 let bytes = 0;
 const { Body } = await s3.send(new GetObjectCommand({ Bucket: "files", Key: ${JSON.stringify(key)} }));
 for await (const part of Body) { hash.update(part); bytes += part.length; }
-console.log(bytes + " " + hash.digest("hex"));
-process.exit(0);`;
-  return inside(cluster, node, outputs, source);
+say(bytes + " " + hash.digest("hex"));`;
+  return (await inside(cluster, node, outputs, source)) as string;
 }
 
 const connections = `import { createHash } from "node:crypto";
@@ -92,19 +99,20 @@ import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { Client } from "@opensearch-project/opensearch";
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 const { endpoints, passwords } = JSON.parse(process.env.GIVEN);
+const say = (answer) => process.stdout.write("said " + JSON.stringify(answer), () => process.exit(0));
 const numbers = Array.from({ length: ${String(written)} }, (_, number) => String(number));
 async function postgres(store, database) {
   const { host, port, user } = endpoints[store];
-  const db = new pg.Client({ host, port, user, password: passwords[store], database, connectionTimeoutMillis: 5000 });
+  const db = new pg.Client({ host, port, user, password: passwords[store], database, connectionTimeoutMillis: 20000 });
   await db.connect();
   return db;
 }
 const at = (store) => endpoints[store].host + ":" + endpoints[store].port;
-const bus = () => connect({ servers: at("nats"), user: endpoints.nats.user, pass: passwords.nats, timeout: 5000 });
+const bus = () => connect({ servers: at("nats"), user: endpoints.nats.user, pass: passwords.nats, timeout: 20000 });
 const search = new Client({
   node: "http://" + at("elasticsearch"),
   auth: { username: endpoints.elasticsearch.user, password: passwords.elasticsearch },
-  requestTimeout: 10000,
+  requestTimeout: 20000,
 });
 const s3 = new S3Client({
   endpoint: "http://" + at("objects"), region: "us-east-1", forcePathStyle: true,
@@ -130,8 +138,7 @@ const reading = `const count = async (store, database) =>
 const { state } = await (await jetstreamManager(await bus())).streams.info("KEPT");
 const { body } = await search.count({ index: "kept" });
 const objects = await s3.send(new ListObjectsV2Command({ Bucket: "files", Prefix: "kept/" }));
-console.log(JSON.stringify({
+say({
   postgresql: await count("postgresql", "pyrusdb"), logs: await count("logs", "pyrus_logs"),
   nats: state.messages, elasticsearch: body.count, objects: objects.KeyCount,
-}));
-process.exit(0);`;
+});`;
