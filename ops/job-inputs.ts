@@ -37,7 +37,9 @@ export const job = z.object({
   labels: z.record(z.string(), z.string()).optional(),
   redact: z.array(z.string()).optional(),
   mounts: z.array(mount).optional(),
-  swarm: z.object({ constraints: z.array(z.string()).optional() }).optional(),
+  swarm: z
+    .object({ constraints: z.array(z.string()).optional(), registries: z.array(z.string()).optional() })
+    .optional(),
 });
 
 export type Asked = z.infer<typeof job>;

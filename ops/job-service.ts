@@ -9,6 +9,7 @@ import { fingerprint, label, mountsOf } from "./job-inputs.ts";
 import type { Asked, Run, Runner } from "./job-inputs.ts";
 import { fileReferences, removeFiles } from "./job-files.ts";
 import { taskLines } from "./logs.ts";
+import { credentials } from "./registry.ts";
 import { listNodes, listTasks } from "./swarm.ts";
 import type { Task } from "./swarm.ts";
 
@@ -91,7 +92,9 @@ async function reason(docker: Docker, { NodeID, Status }: Task, { image, memoryM
 
 async function make(docker: Docker, asked: Asked): Promise<string> {
   try {
-    return (await docker.createService(await specOf(docker, asked))).id;
+    // One argument alone would be sent as the credentials, too.
+    const auth = (await credentials(asked.image, asked.swarm?.registries ?? [])) ?? {};
+    return (await docker.createService(auth, await specOf(docker, asked))).id;
   } catch (error) {
     await removeFiles(docker, asked.name).catch(() => undefined);
     throw new Error(`${asked.name} could not be created: ${said(error)}`, { cause: error });

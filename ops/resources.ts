@@ -117,6 +117,8 @@ export interface JobMount {
 export interface JobSwarm {
   /** As for `docker service create --constraint`, as `node.role==worker`. */
   readonly constraints?: Input<readonly Input<string>[]>;
+  /** Those to which `docker login` on this machine has credentials that the nodes need. Default: none. */
+  readonly registries?: readonly string[];
 }
 
 /**

@@ -11,7 +11,7 @@ export class Cassandra {
   #session: Promise<Client> | undefined;
 
   /** `patience`: milliseconds that one answer may take; a new table takes seconds, as all nodes agree on it. */
-  constructor(access: MediaStores["cassandra"], patience = 4000) {
+  constructor(access: MediaStores["cassandra"], patience = 8000) {
     this.#access = access;
     this.#patience = patience;
   }
@@ -38,7 +38,7 @@ export class Cassandra {
       localDataCenter: dataCentre,
       keyspace,
       credentials: { username: user, password },
-      socketOptions: { connectTimeout: 3500, readTimeout: this.#patience },
+      socketOptions: { connectTimeout: 7500, readTimeout: this.#patience },
       // LOCAL_QUORUM. Every statement here may run twice, so another node is asked when one that has lost its power is
       // silent: it stays among the driver's own for some seconds.
       queryOptions: { consistency: 6, isIdempotent: true },

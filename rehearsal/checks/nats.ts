@@ -33,7 +33,7 @@ export async function natsConnection(
       servers: `${host}:4222`,
       user,
       pass: password,
-      timeout: 3500,
+      timeout: 7500,
       reconnect,
       maxReconnectAttempts: -1,
     });

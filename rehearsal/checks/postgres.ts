@@ -19,7 +19,7 @@ export async function withPostgres<T>(access: PostgresAccess, work: (client: pg.
     ...rest,
     ...(ca === undefined ? {} : { ssl: { ca } }),
     database,
-    connectionTimeoutMillis: 3500,
+    connectionTimeoutMillis: 7500,
     query_timeout: 10_000,
     application_name: "rehearsal",
   });

@@ -21,8 +21,8 @@ function connectionTo(access: RedisAccess) {
     socket: {
       host,
       port,
-      connectTimeout: 3500,
-      socketTimeout: 4000,
+      connectTimeout: 7500,
+      socketTimeout: 8000,
       reconnectStrategy: false,
       ...(tls ? { tls } : {}),
     },

@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
 import { withPostgres } from "../checks/postgres.ts";
 import { Refusal } from "../errors.ts";
 import { Loop } from "../loop.ts";
@@ -34,7 +36,7 @@ export async function migrate(given: Given, say: Say): Promise<void> {
 /** `arkindex update_system_workers`: needs the migrations, notes the version. */
 export async function updateSystemWorkers(given: Given, say: Say): Promise<void> {
   const app = arkindex(given);
-  await migrations(app).run(AbortSignal.timeout(5000));
+  await migrations(app).run(AbortSignal.timeout(15_000));
   const insert = `insert into rehearsal_system_workers (version) values ($1)
     on conflict (version) do update set at = excluded.at`;
   await withPostgres(app.database, (client) => client.query(insert, [app.version]));
@@ -50,9 +52,14 @@ export async function check(given: Given, say: Say): Promise<void> {
   if (failing.length > 0) throw new Refusal(`check failed: ${failing.join("; ")}`);
 }
 
+/** Looks three times: a job fails for good, and a store that has just come up may be slow. */
 async function stores(app: Arkindex, given: Given): Promise<void> {
   const loop = new Loop(storeChecks(app, given.host), { secrets: given.secrets, log: () => undefined });
-  await loop.round();
-  const { failing } = loop.health();
-  if (failing.length > 0) throw new Refusal(`cannot migrate: ${failing.join("; ")}`);
+  for (let look = 1; ; look++) {
+    await loop.round();
+    const { failing } = loop.health();
+    if (failing.length === 0) return;
+    if (look === 3) throw new Refusal(`cannot migrate: ${failing.join("; ")}`);
+    await sleep(1000);
+  }
 }

@@ -11,6 +11,7 @@ import {
   localImage,
   removeVolume,
 } from "../support/arkindex.ts";
+import { runLabels } from "../support/run.ts";
 import type { TestStack } from "../support/stack.ts";
 
 const name = "ark-whole";
@@ -129,7 +130,7 @@ test("another image for one store replaces that store alone", async () => {
   await engine.getImage(`${repository}:${tag}`).tag({ repo: repository, tag: "test-other" });
   const other = `${repository}:test-other`;
   // Another tag of the same image would be no change: a layer more makes it another image.
-  const made = await engine.createContainer({ Image: other, Labels: { "platform-topologies.test": "image" } });
+  const made = await engine.createContainer({ Image: other, Labels: runLabels });
   await made.commit({ repo: repository, tag: "test-other" });
   await made.remove({ force: true });
   try {

@@ -15,8 +15,8 @@ import { localImages } from "../../tools/images/list.ts";
 import { loggedTo } from "../../tools/images/log.ts";
 import { local } from "../../tools/setup/paths.ts";
 import { Problem } from "../../tools/setup/problem.ts";
+import { runLabel } from "../support/run.ts";
 
-const label = "platform-topologies.test=images";
 let made: Record<string, string> = {};
 let started: string[] = [];
 
@@ -44,14 +44,14 @@ function image(key: string): string {
 
 /** Runs a shell line in a new container, to its end. */
 async function once(key: string, user: string, line: string): Promise<{ code: number | undefined; out: string }> {
-  const args = ["run", "--rm", "--label", label, "--network", "none", "--user", user, "--entrypoint", "sh"];
+  const args = ["run", "--rm", "--label", runLabel, "--network", "none", "--user", user, "--entrypoint", "sh"];
   const result = await execa("docker", [...args, image(key), "-c", line], { reject: false, all: true });
   return { code: result.exitCode, out: result.all };
 }
 
 /** A server that goes on running; what it returns runs a shell line beside it. */
 async function serve(key: string, options: string[], line: string): Promise<(line: string) => Promise<string>> {
-  const args = ["run", "--detach", "--rm", "--label", label, "--network", "none", ...options, "--entrypoint", "sh"];
+  const args = ["run", "--detach", "--rm", "--label", runLabel, "--network", "none", ...options, "--entrypoint", "sh"];
   const { stdout: id } = await execa("docker", [...args, image(key), "-c", line]);
   started.push(id);
   return async (beside) => (await execa("docker", ["exec", id, "sh", "-c", beside])).stdout;
@@ -211,7 +211,7 @@ test("rehearsal: one program under three names, as nobody", async () => {
 test("no image carries a package index or a manual", async () => {
   for (const [key, tag] of Object.entries(made)) {
     const look = "find /var/lib/apt/lists /usr/share/man -type f 2>/dev/null | head -3";
-    const args = ["run", "--rm", "--label", label, "--network", "none", "--user", "0", "--entrypoint", "sh", tag];
+    const args = ["run", "--rm", "--label", runLabel, "--network", "none", "--user", "0", "--entrypoint", "sh", tag];
     const { stdout } = await execa("docker", [...args, "-c", look]);
     expect([key, stdout]).toEqual([key, ""]);
   }

@@ -6,6 +6,7 @@ import { execa } from "execa";
 import { localImages } from "../../tools/images/list.ts";
 import { local } from "../../tools/setup/paths.ts";
 import { goodSecrets } from "../support/rehearsal.ts";
+import { runLabel } from "../support/run.ts";
 
 export async function docker(...args: readonly string[]): Promise<string> {
   return (await execa("docker", args)).stdout;
@@ -34,7 +35,7 @@ export class Stage {
   readonly #ids: string[] = [];
 
   async open(): Promise<void> {
-    await docker("network", "create", "--label", "platform-topologies.test=rehearsal", this.network);
+    await docker("network", "create", "--label", runLabel, this.network);
   }
 
   async start(
@@ -43,7 +44,7 @@ export class Stage {
     options: readonly string[],
     command: readonly string[] = [],
   ): Promise<string> {
-    const label = ["--label", "platform-topologies.test=rehearsal"];
+    const label = ["--label", runLabel];
     const network = ["--network", this.network, "--network-alias", alias];
     const image = await imageOf(key);
     const id = await docker("run", "-d", ...label, ...network, ...options, image, ...command);

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { execa } from "execa";
 import { ask } from "../../rehearsal/checks/http.ts";
 import { goodConfig, goodSecrets } from "../support/rehearsal.ts";
+import { runLabel } from "../support/run.ts";
 import { docker, imageOf, Stage, startStores, until } from "./rehearsal-stores.ts";
 
 const buckets = ["staging", "export", "iiif-cache"];
@@ -35,7 +36,7 @@ async function job(
   options: readonly string[],
   ...command: readonly string[]
 ): Promise<{ code: number; output: string }> {
-  const label = ["--label", "platform-topologies.test=rehearsal", "--network", stage.network];
+  const label = ["--label", runLabel, "--network", stage.network];
   const done = await execa("docker", ["run", "--rm", ...label, ...options, image, ...command], {
     reject: false,
     all: true,

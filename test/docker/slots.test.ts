@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 
 import { containerIds, engine, inContainer, localImage, sweep } from "../support/arkindex.ts";
+import { stackName } from "../support/run.ts";
 import { repo, TestStack } from "../support/stack.ts";
 
 const name = "slots";
@@ -48,7 +49,7 @@ beforeAll(async () => {
   await sweep(name);
   await engine.createVolume({
     Name: `${name}-book`,
-    Labels: { "platform-topologies.stack": "test", "platform-topologies.name": name },
+    Labels: { "platform-topologies.stack": stackName, "platform-topologies.name": name },
   });
   stack = await TestStack.create({ program: program(2), config: { "pulumi:disable-default-providers": ["*"] } });
 }, 60_000);

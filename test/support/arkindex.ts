@@ -5,6 +5,7 @@ import { request } from "node:https";
 
 import Docker from "dockerode";
 
+import { runLabels } from "./run.ts";
 import { repo, TestStack } from "./stack.ts";
 
 export const engine = new Docker();
@@ -148,7 +149,7 @@ export async function inContainer(
     Image: where.image,
     Entrypoint: ["sh", "-c", script],
     Cmd: [],
-    Labels: { "platform-topologies.test": "client" },
+    Labels: runLabels,
     HostConfig: { NetworkMode: where.network, Binds: [...(where.binds ?? [])] },
   });
   try {

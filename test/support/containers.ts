@@ -5,8 +5,8 @@ import { execa } from "execa";
 
 import { built } from "../../tools/images/index.ts";
 import { localImages } from "../../tools/images/list.ts";
+import { runLabel } from "./run.ts";
 
-const label = "platform-topologies.test=images-servers";
 const started: string[] = [];
 
 /** Runs a shell line in a server's container. */
@@ -26,7 +26,7 @@ async function image(key: string): Promise<string> {
 
 /** A server that goes on running. */
 export async function serve(key: string, options: string[], line: string): Promise<Exec> {
-  const args = ["run", "--detach", "--label", label, "--network", "none", ...options, "--entrypoint", "sh"];
+  const args = ["run", "--detach", "--label", runLabel, "--network", "none", ...options, "--entrypoint", "sh"];
   const { stdout: id } = await execa("docker", [...args, await image(key), "-c", line]);
   started.push(id);
   const exec = async (beside: string, shell = "sh"): Promise<string> =>
@@ -49,7 +49,18 @@ export interface Once {
 export async function once(key: string, line: string, { user, beside, input = "" }: Once = {}): Promise<string> {
   const network = beside === undefined ? "none" : `container:${beside}`;
   const who = user === undefined ? [] : ["--user", user];
-  const args = ["run", "--rm", "--interactive", "--label", label, "--network", network, ...who, "--entrypoint", "sh"];
+  const args = [
+    "run",
+    "--rm",
+    "--interactive",
+    "--label",
+    runLabel,
+    "--network",
+    network,
+    ...who,
+    "--entrypoint",
+    "sh",
+  ];
   const ended = await execa("docker", [...args, await image(key), "-c", line], { input, reject: false, all: true });
   if (ended.failed) throw new Error(ended.all);
   return ended.stdout;

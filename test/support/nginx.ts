@@ -9,9 +9,10 @@ import { nginx } from "../../components/services/nginx.ts";
 import { entry } from "../../components/topologies/containers.ts";
 import { certificate } from "../../ops/certificate.ts";
 import { engine, localImage } from "./arkindex.ts";
+import { runLabels } from "./run.ts";
 import { repo } from "./stack.ts";
 
-const label = "platform-topologies.test";
+const label = "platform-topologies.nginx-edge";
 
 export class NginxEdge {
   readonly name: string;
@@ -29,7 +30,7 @@ export class NginxEdge {
   /** Publishes `https` and the port below it on loopback. The network is called `name`. */
   static async create(name: string, https: number, routes: readonly PlannedRoute[]): Promise<NginxEdge> {
     await NginxEdge.sweep(name);
-    await engine.createNetwork({ Name: name, Labels: { [label]: name } });
+    await engine.createNetwork({ Name: name, Labels: { ...runLabels, [label]: name } });
     const hostnames = [...new Set(routes.map(({ host }) => host))];
     const asked = { hostnames };
     const made = await certificate.create({ raw: asked, plain: asked, secrets: [], partial: false });
@@ -57,7 +58,7 @@ export class NginxEdge {
       User: workload.user ?? "",
       Entrypoint: entrypoints,
       Cmd: command,
-      Labels: { [label]: name },
+      Labels: { ...runLabels, [label]: name },
       ExposedPorts: Object.fromEntries(ports.map(([port]) => [port, {}])),
       HostConfig: {
         Init: true,
@@ -83,7 +84,7 @@ export class NginxEdge {
       User: "0:0",
       Entrypoint: ["node", "-e", backendSource],
       Cmd: [],
-      Labels: { [label]: this.name },
+      Labels: { ...runLabels, [label]: this.name },
       HostConfig: { NetworkMode: this.name, Binds: [`${repo}/node_modules/ws:/ws:ro`], Init: true },
       NetworkingConfig: { EndpointsConfig: { [this.name]: { Aliases: aliases } } },
     });

@@ -9,6 +9,7 @@ import { execa } from "execa";
 
 import { heal } from "../../tools/heal.ts";
 import { toolchain, type Toolchain } from "../../tools/setup/toolchain.ts";
+import { stackName } from "./run.ts";
 
 /** The checkout's root, without a trailing slash: programs import components by this absolute path. */
 export const repo = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
@@ -54,8 +55,6 @@ export interface Running {
   done: Promise<Outcome>;
   kill(signal: NodeJS.Signals): void;
 }
-
-const stackName = "test";
 
 export class TestStack {
   /** The project's folder; the program runs there. */

@@ -1,6 +1,6 @@
 /**
- * `npm run test:swarm [-- paths] [--summary <file>]`: the heavy scenarios, on swarms of several daemons, one after the
- * other and without a limit of time. The summary says what ran, when, on which commit, and for how long.
+ * `npm run test:swarm [-- paths] [--summary <file>]`: the heavy scenarios, on swarms of several daemons and on this
+ * machine's engine (test/long), one after the other and without a limit of time. The summary says what ran, when, on which commit, and for how long.
  */
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -25,13 +25,13 @@ export async function run(args: readonly string[]): Promise<number> {
   await possible({ name: "test" });
   const began = new Date();
   let report: JestReport | undefined;
-  const tier = ["--runInBand", ...(paths.length > 0 ? paths : ["test/swarm"])];
+  const tier = ["--runInBand", ...(paths.length > 0 ? paths : ["test/swarm", "test/long"])];
   const folder = await mkdtemp(join(tmpdir(), "test-swarm-"));
   const failures = join(folder, "failures");
   try {
     await writeFile(failures, "");
     process.env.PLATFORM_TOPOLOGIES_FAILURES = failures; // for jest's processes
-    const code = await runAll([], [tier], { report: (told) => (report = told), ownDaemons: true });
+    const code = await runAll([], [tier], { report: (told) => (report = told) });
     if (summary !== undefined && report !== undefined) {
       await writeFile(summary, text(report, began, await commit(), failuresOf(await readFile(failures, "utf8"))));
       process.stderr.write(`summary in ${summary}\n`);

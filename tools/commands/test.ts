@@ -2,6 +2,7 @@
  * `npm test [paths]`: the set-up, then format, lint and types, then jest's tiers from the cheapest to the dearest.
  * With paths, only the tests below them. The last line counts everything.
  */
+import { randomBytes } from "node:crypto";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -40,8 +41,6 @@ export function run(args: readonly string[]): Promise<number> {
 
 export interface Seen {
   readonly report: (report: JestReport) => void;
-  /** Leave the machine's own engine as it is: these tests have daemons of their own, and another's may be at work. */
-  readonly ownDaemons: true;
 }
 
 /** The set-up, the checks, jest once for each list of its arguments; then whatever tests have left is taken down. */
@@ -52,11 +51,13 @@ export async function runAll(
 ): Promise<number> {
   const tallies: Tally[] = [];
   let started = false;
-  let before: ReadonlySet<string> | undefined;
+  let ready = false;
+  const run = randomBytes(3).toString("hex");
+  process.env.PLATFORM_TOPOLOGIES_TEST_RUN = run; // for test/support/run.ts in jest's processes
   try {
     const { engine } = await setup();
     started = engine.started;
-    if (!seen?.ownDaemons) before = new Set((await ofTests()).map(({ id }) => id));
+    ready = true;
     for (const check of checks) tallies.push(await runCheck(check));
     for (const tier of tiers) {
       if (interrupted()) break;
@@ -67,7 +68,7 @@ export async function runAll(
     tallies.push(ofCheck(false));
   }
   for (const name of await sweep()) process.stderr.write(`removed the swarm ${name}, which a test left\n`);
-  if (before) await takeDown(before);
+  if (ready) await takeDown(run);
   if (started && (await stopOurs()) === "ended")
     process.stderr.write("ended the Docker daemon that this run started\n");
   const total = sum(tallies);
@@ -104,42 +105,38 @@ async function runJest(args: readonly string[], seen: Seen | undefined): Promise
   }
 }
 
-/** What tests make: TestStack's stacks, and what a test labels itself. */
-const testLabels = ["platform-topologies.stack=test", "platform-topologies.test"];
-
 interface Left {
   readonly what: string;
-  readonly id: string;
   readonly remove: () => Promise<unknown>;
 }
 
 /** Containers first: networks and volumes go only when nothing uses them. */
-async function ofTests(): Promise<Left[]> {
+async function ofRun(run: string): Promise<Left[]> {
   const engine = new Docker();
+  // TestStack's stacks, and what a test makes by hand: test/support/run.ts.
+  const labels = [`platform-topologies.stack=test-${run}`, `platform-topologies.test=${run}`];
   const left: Left[] = [];
-  for (const label of testLabels) {
+  for (const label of labels) {
     const filters = { label: [label] };
     for (const { Id, Names } of await engine.listContainers({ all: true, filters }))
       left.push({
         what: `container ${Names[0]?.slice(1) ?? Id}`,
-        id: Id,
         remove: () => engine.getContainer(Id).remove({ force: true, v: true }),
       });
   }
-  for (const label of testLabels) {
+  for (const label of labels) {
     const filters = { label: [label] };
     for (const { Id, Name } of await engine.listNetworks({ filters }))
-      left.push({ what: `network ${Name}`, id: Id, remove: () => engine.getNetwork(Id).remove() });
+      left.push({ what: `network ${Name}`, remove: () => engine.getNetwork(Id).remove() });
     for (const { Name } of (await engine.listVolumes({ filters })).Volumes)
-      left.push({ what: `volume ${Name}`, id: Name, remove: () => engine.getVolume(Name).remove() });
+      left.push({ what: `volume ${Name}`, remove: () => engine.getVolume(Name).remove() });
   }
   return left;
 }
 
-/** Removes what this run left, and nothing that was there before it. */
-async function takeDown(before: ReadonlySet<string>): Promise<void> {
-  for (const { what, id, remove } of await ofTests()) {
-    if (before.has(id)) continue;
+/** Removes what this run left, and nothing of another's. */
+async function takeDown(run: string): Promise<void> {
+  for (const { what, remove } of await ofRun(run)) {
     await remove();
     process.stderr.write(`removed ${what}, which a test left\n`);
   }

@@ -12,6 +12,7 @@ import * as docker from "@pulumi/docker";
 import * as random from "@pulumi/random";
 
 import { Certificate, Farewell, Job as OpsJob, NodeLabels, OpsProvider, ServiceGate } from "../../../ops/resources.ts";
+import type { JobSwarm } from "../../../ops/resources.ts";
 import type { Container, Dict, EdgeWish, Job, List, Ready, Slot, Workload } from "../../core/contracts.ts";
 import { type Image, imageOf } from "../../core/images.ts";
 import type { Capabilities, PlannedRoute, Services, Site, Topology } from "../../core/topology.ts";
@@ -168,7 +169,7 @@ export class Swarm extends ComponentResource implements Topology {
     const args = jobArgs(this.site, this.#place, name, job, this.passwords);
     const made = new OpsJob(
       logicalName,
-      { ...args, host: this.#host, once: job.once, swarm: { constraints: this.#constraints(job) } },
+      { ...args, host: this.#host, once: job.once, swarm: this.#onSwarm(this.#constraints(job)) },
       {
         parent,
         dependsOn: [...this.#after(job), ...this.#described],
@@ -237,7 +238,7 @@ export class Swarm extends ComponentResource implements Topology {
       ...(driverName === undefined ? {} : { driver: driverName }),
       ...(driverOptions === undefined ? {} : { driverOptions }),
     };
-    const swarm = { constraints: disk.constraints };
+    const swarm = this.#onSwarm(disk.constraints);
     return [
       new OpsJob(
         `${logicalName}-disk`,
@@ -262,7 +263,7 @@ export class Swarm extends ComponentResource implements Topology {
     return [
       new Farewell(
         logicalName,
-        { host: this.#host, job: { ...args, swarm: { constraints: this.#constraints(job) } } },
+        { host: this.#host, job: { ...args, swarm: this.#onSwarm(this.#constraints(job)) } },
         { parent, dependsOn: [...dependsOn], deletedWith },
       ),
     ];
@@ -280,6 +281,11 @@ export class Swarm extends ComponentResource implements Topology {
     network: (name) => this.#networks.network(name),
     networksOf,
   };
+
+  #onSwarm(constraints: List<Input<string>>): JobSwarm {
+    const { registries = [] } = this.#args;
+    return { constraints, ...(registries.length > 0 ? { registries } : {}) };
+  }
 
   #constraints({ machine, nodes = this.#args.place ?? {} }: Container & Pick<Workload, "nodes">): string[] {
     return [...constraintsOf(nodes), ...onNode(machine)];

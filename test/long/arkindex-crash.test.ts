@@ -17,7 +17,7 @@ import {
   write,
 } from "../support/arkindex.ts";
 import type { TestStack } from "../support/stack.ts";
-import { processes } from "./ops-support.ts";
+import { processes } from "../docker/ops-support.ts";
 
 const name = "ark-crash";
 const https = 18643;
