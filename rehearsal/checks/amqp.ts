@@ -64,7 +64,7 @@ export class Rabbit {
         if (got === false) await sleep(50);
       }
       throw new Refusal("rabbit took a message and did not deliver it");
-    });
+    }, 7000);
   }
 
   async #probe({ channel }: Open, key: string): Promise<string> {
@@ -108,8 +108,8 @@ export class Rabbit {
     });
   }
 
-  /** A node that has lost its power neither answers nor closes: whatever takes too long is another node's then. */
-  async #use<T>(work: (open: Open) => Promise<T>): Promise<T> {
+  /** A node that has lost its power neither answers nor closes: what takes too long (milliseconds) is another's then. */
+  async #use<T>(work: (open: Open) => Promise<T>, patience = 3000): Promise<T> {
     const opened = this.#opened();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
@@ -171,9 +171,6 @@ export class Rabbit {
     throw last;
   }
 }
-/** Milliseconds that one answer may take. */
-const patience = 3000;
-
 /** Publishes to the exchange and gets the message back from a queue of its own. */
 export function amqp(rabbit: Rabbit, host: string): Check {
   return {
