@@ -1,4 +1,6 @@
 /** What a media platform's region on a test's swarm can be asked, from outside through the edge and from inside. */
+import { rm } from "node:fs/promises";
+
 import type Docker from "dockerode";
 import { z } from "zod";
 
@@ -31,10 +33,11 @@ export class MediaSwarm {
 
   static async up(test: SwarmTest, media: object, closing: (() => Promise<unknown>)[]): Promise<MediaSwarm> {
     const stack = await swarmStack({ ...test, config: { media } });
-    closing.push(() => stack.dispose());
+    closing.push(() => rm(stack.folder, { recursive: true })); // what it made goes with the swarm
     const { code, output } = await stack.up();
     if (code !== 0) throw new Error(output);
     const { toolbox = "" } = await pushed(test.cluster);
+    await test.cluster.exec("m1", "docker", "-H", test.cluster.host("m1"), "pull", "--quiet", toolbox);
     const made = new MediaSwarm(test, stack, await stack.outputs(), toolbox);
     closing.push(() => made.#client.close());
     return made;
