@@ -280,7 +280,7 @@ export class Swarm extends ComponentResource implements Topology {
     networksOf,
   };
 
-  #constraints({ machine, nodes = this.#args.place ?? {} }: Container & Pick<Workload, "nodes">): string[] {
+  #constraints({ machine, nodes = this.#args.place ?? {} }: Pick<Workload, "machine" | "nodes">): string[] {
     return [...constraintsOf(nodes), ...onNode(machine)];
   }
 
