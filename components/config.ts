@@ -1,7 +1,7 @@
 import { z } from "zod";
 
 import type { Problem } from "./core/errors.ts";
-import { imageLock, imageRow } from "./core/images.ts";
+import { imageLock, imageRow, privateRow } from "./core/images.ts";
 import { topologyNames } from "./core/topology.ts";
 import { systems, type SystemSettings } from "./systems/index.ts";
 
@@ -129,7 +129,7 @@ const common = z.strictObject({
     .record(z.string(), reference)
     .superRefine((images, context) => {
       for (const key of Object.keys(images)) {
-        if (imageRow(key) === undefined)
+        if (imageRow(key) === undefined && privateRow(key) === undefined)
           context.addIssue({
             code: "custom",
             path: [key],

@@ -91,7 +91,7 @@ export type Mount = ({ readonly volume: string } | { readonly folder: string }) 
 };
 
 export interface Container {
-  /** A key of the image lock file (`images.json`). */
+  /** A key of the image lock file (`images.json`), or `<system>/<name>` for a system's own image without a row there. */
   readonly image: string;
   readonly tier: Tier;
   /** Cores. */

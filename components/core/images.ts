@@ -32,6 +32,16 @@ export function imageRow(key: string): ImageRow | undefined {
   return imageLock[key] ?? imageLock[key.replace(/[^/]+$/, "*")];
 }
 
+/**
+ * A further system names its own images `<system>/<name>` without a row for any: private, with what an unknown image is
+ * sure to have, no HTTP client, and files for its secrets.
+ */
+export function privateRow(key: string): ImageRow | undefined {
+  const folder = /^[a-z][a-z0-9-]*\/(?=[a-z0-9-]+$)/.exec(key)?.[0];
+  if (folder === undefined || Object.keys(imageLock).some((known) => known.startsWith(folder))) return undefined;
+  return { example: `registry.example.com/${key}:1.0.0` };
+}
+
 /** An image as a topology runs it. */
 export interface Image {
   readonly key: string;
@@ -59,7 +69,7 @@ export interface ImageChoices {
 
 /** The image for `key`, or what is missing. A mirror serves everything, before this machine's own images. */
 export function resolveImage(key: string, choices: ImageChoices): Image | Problem {
-  const entry = imageRow(key);
+  const entry = imageRow(key) ?? privateRow(key);
   if (entry === undefined) {
     return { key: `images.${key}`, remedy: `no such image; known are ${Object.keys(imageLock).join(", ")}` };
   }

@@ -2,6 +2,8 @@
 import { appendFileSync } from "node:fs";
 import process from "node:process";
 
+import type Docker from "dockerode";
+
 import type { Failure } from "../../tools/commands/failures.ts";
 import type { Cluster } from "../../tools/swarm/cluster.ts";
 import { type Load, tasksOf } from "./swarm-stack.ts";
@@ -27,6 +29,8 @@ export interface PowerCut {
   readonly load: () => Load;
   /** Services that nothing but this node can run, by their names without the prefix: they wait for it. */
   readonly waits?: readonly string[];
+  /** Done while the node is off and what can run elsewhere does; the load goes on. */
+  readonly whileOff?: () => Promise<void>;
   /** Of what was written before and during the cut, how many are gone. Asked when all is back. */
   readonly rowsLost: () => Promise<number>;
 }
@@ -36,33 +40,31 @@ export interface PowerCut {
  * it. The load goes on until then, and what it lost is told.
  */
 export async function powerCut(cut: PowerCut): Promise<Failure> {
-  const { cluster, system, name, node, what, waits = [], rowsLost } = cut;
+  const { cluster, system, name, node, what, waits = [], whileOff, rowsLost } = cut;
   const manager = () => cluster.manager(node);
+  // Managers that have lost their leader answer with an error for a while.
+  const tasks = () => tasksOf(manager(), name).catch((): Tasks => ({}));
   const before = await tasksOf(manager(), name);
+  const perNode = await onEachNode(manager(), name);
   const load = cut.load();
   try {
     await new Promise((resolve) => setTimeout(resolve, 3000));
     const cutAt = Date.now();
     await cluster.kill(node);
     // A task on a node that is gone is "running" until the managers have noticed.
-    await eventually(
-      180,
-      () => tasksOf(manager(), name),
-      (now) =>
-        Object.entries(before).every(
-          ([service, tasks]) =>
-            waits.includes(service) || isEachNode(tasks, cluster) || running(now[service], node) === tasks.length,
-        ),
+    await eventually(180, tasks, (now) =>
+      Object.entries(before).every(([service, all]) => {
+        const due = perNode.has(service) ? all.filter((task) => !task.endsWith(` ${node}`)) : all;
+        return waits.includes(service) || running(now[service], node) === due.length;
+      }),
     );
     const moved = Date.now();
-    await new Promise((resolve) => setTimeout(resolve, 5000));
+    await (whileOff?.() ?? new Promise((resolve) => setTimeout(resolve, 5000)));
     const during = load.tally.lost.length;
     await cluster.start(node);
     const powered = Date.now();
-    await eventually(
-      300,
-      () => tasksOf(manager(), name),
-      (now) => Object.entries(before).every(([service, tasks]) => running(now[service]) === tasks.length),
+    await eventually(300, tasks, (now) =>
+      Object.entries(before).every(([service, all]) => running(now[service]) === all.length),
     );
     const back = Date.now();
     await new Promise((resolve) => setTimeout(resolve, 5000));
@@ -81,8 +83,16 @@ export async function powerCut(cut: PowerCut): Promise<Failure> {
   }
 }
 
-function isEachNode(tasks: readonly string[], cluster: Cluster): boolean {
-  return tasks.length === cluster.nodes.length && new Set(tasks).size === tasks.length;
+type Tasks = Awaited<ReturnType<typeof tasksOf>>;
+
+/** The services that have a task on each node that fits: on a node that is off, one less. */
+async function onEachNode(manager: Docker, name: string): Promise<Set<string>> {
+  const services = (await manager.listServices()) as { Spec: { Name: string; Mode: { Global?: object } } }[];
+  return new Set(
+    services.flatMap(({ Spec: { Name, Mode } }) =>
+      Mode.Global !== undefined && Name.startsWith(`${name}-`) ? [Name.slice(name.length + 1)] : [],
+    ),
+  );
 }
 
 /** How many of them run, on another node than `except`. */

@@ -33,6 +33,7 @@ test.each<[string, string, Partial<ImageChoices>]>([
   ["toolbox", `${mirror}/platform-topologies/toolbox:${imageLock.toolbox?.version ?? ""}`, { mirror }],
   ["toolbox", `${mirror}/platform-topologies/toolbox:1-0123abcd`, { mirror, built }],
   ["toolbox", `${mirror}/platform-topologies/toolbox:1-0123abcd`, { mirror, local: built, built }],
+  ["wiki/app", "own/app:1", { overrides: { "wiki/app": "own/app:1" } }],
   ["pyrus/files", `${mirror}/platform-topologies/rehearsal:1`, { mirror, built, rehearsal: true }],
 ])("%s is %s", (key, expected, choices) => {
   expect(refOf(key, choices)).toBe(expected);
@@ -41,6 +42,10 @@ test.each<[string, string, Partial<ImageChoices>]>([
 test("without a mirror, what is only built has to have been built", () => {
   expect(refOf("toolbox", { built })).toMatch(/^images\.toolbox: it is built, not pulled: run/);
   expect(refOf("pyrus/files", { mirror })).toMatch(/^images\.pyrus\/files: a private image/);
+  expect(refOf("wiki/app", {})).toMatch(
+    /^images\.wiki\/app: a private image: .* as registry\.example\.com\/wiki\/app:/,
+  );
+  for (const key of ["postgres", "arkindex/bakend"]) expect(refOf(key, {})).toContain("no such image; known are");
 });
 
 test("what is pushed has the names that a stack with this mirror asks for", () => {
