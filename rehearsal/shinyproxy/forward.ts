@@ -2,7 +2,7 @@ import http from "node:http";
 import { connect } from "node:net";
 import type { Duplex } from "node:stream";
 
-import { Refusal } from "../errors.ts";
+import { explain, Refusal } from "../errors.ts";
 import type { RunningApp, Session } from "./state.ts";
 
 /** What the browser's address has before an app's own paths. */
@@ -14,14 +14,14 @@ function headersFor(request: http.IncomingMessage, { user, groups }: Session): h
   return { ...Object.fromEntries(rest), "x-sp-userid": user, "x-sp-usergroups": groups.join(",") };
 }
 
-/** Passes one request on to the app, and its answer back. False: there is nothing that answers. */
+/** Passes one request on to the app, and its answer back; or says why nothing answers. */
 export function forward(
   app: RunningApp,
   session: Session,
   path: string,
   request: http.IncomingMessage,
   response: http.ServerResponse,
-): Promise<boolean> {
+): Promise<string | undefined> {
   return new Promise((resolve, reject) => {
     const { hostname, port } = new URL(app.target);
     const headers = headersFor(request, session);
@@ -30,19 +30,19 @@ export function forward(
       response.writeHead(answer.statusCode ?? 502, answer.headers);
       answer.pipe(response);
       answer.on("end", () => {
-        resolve(true);
+        resolve(undefined);
       });
       answer.on("error", reject);
     });
     sent.on("socket", (socket) => {
-      const patience = setTimeout(() => sent.destroy(new Error("no connection")), 5000);
+      const patience = setTimeout(() => sent.destroy(new Refusal("the app: no connection within 5 s")), 5000);
       const end = (): void => {
         clearTimeout(patience);
       };
       socket.on("connect", end).on("close", end);
     });
-    sent.on("error", () => {
-      resolve(false);
+    sent.on("error", (error) => {
+      resolve(explain("the app", error));
     });
     request.pipe(sent);
   });

@@ -91,13 +91,19 @@ export class Site {
     const [, app, rest] = appPath.exec(url.pathname) ?? [];
     if (app !== undefined) {
       const own = await this.#own(app, session);
-      if (await forward(own, session, `${rest ?? "/"}${url.search}`, request, response)) return;
+      const why = await forward(own, session, `${rest ?? "/"}${url.search}`, request, response);
+      if (why === undefined) return;
       if (response.headersSent) {
         response.destroy();
         return;
       }
-      // As containerproxy: it is stopped, and the user's page offers to start a new one.
-      this.#say(`${own.spec} of ${own.user} cannot be reached: stopped as crashed`);
+      // Containerproxy stops it at once, and the user's page offers to start a new one. Its resolver and its connections
+      // are kept for long; this one asks anew each time, so it looks twice.
+      if (await answers(own.target, 4).then(yes, no)) {
+        sendJson(response, 502, { status: "fail", data: why });
+        return;
+      }
+      this.#say(`${own.spec} of ${own.user} (${own.target}) is stopped as crashed: ${why}`);
       await this.#stop(own);
       sendJson(response, 503, { status: "fail", data: "app_crashed" });
       return;
@@ -244,6 +250,8 @@ export class Site {
   }
 }
 
+const yes = (): boolean => true;
+const no = (): boolean => false;
 const html = "text/html; charset=utf-8";
 
 function page(title: string, body: string): string {

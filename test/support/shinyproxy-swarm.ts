@@ -55,9 +55,10 @@ export class User {
   }
 
   /** Stops the app. */
-  async close(edge: string): Promise<void> {
+  async close(edge: string): Promise<true> {
     const { status, body } = await this.#via(edge).ask(`${this.#args.url}/api/proxy/${this.#id}`, { method: "DELETE" });
     if (status !== 200) throw new Error(`${String(status)} ${body}`);
+    return true;
   }
 
   /** True when the app's page is there; signs in nowhere, starts nothing. */

@@ -4,7 +4,7 @@
  */
 import { rm } from "node:fs/promises";
 
-import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
 import { execa } from "execa";
 
 import { Cluster } from "../../tools/swarm/cluster.ts";
@@ -14,7 +14,7 @@ import { generatedSecrets } from "../support/secrets.ts";
 import { Browser, panelRows } from "../support/shinyproxy.ts";
 import { InfluxClient, User, Witness } from "../support/shinyproxy-swarm.ts";
 import type { TestStack } from "../support/stack.ts";
-import { pushed, swarmConfig, swarmStack, tasksOf } from "../support/swarm-stack.ts";
+import { type Load, pushed, swarmConfig, swarmStack, tasksOf } from "../support/swarm-stack.ts";
 
 const name = "shiny-ha";
 const system = "shinyproxy";
@@ -61,6 +61,14 @@ afterAll(async () => {
   await rm(stack.folder, { recursive: true, force: true });
 }, 120_000);
 
+let load: Load | undefined;
+/** One at a time; that of a test which has failed is stopped after it. */
+function loadOf(user: User | undefined, edge: string): Load {
+  if (user === undefined) throw new Error("no such user");
+  return (load = user.load(edge));
+}
+afterEach(() => load?.stop());
+
 function took(what: string, since: number): void {
   process.stdout.write(`shinyproxy: ${what}: ${String(Math.round((Date.now() - since) / 100) / 10)} s\n`);
 }
@@ -73,6 +81,11 @@ async function partsOn(node: string): Promise<string[]> {
 
 async function leader(): Promise<string | undefined> {
   return (await cluster.view()).find(({ ManagerStatus }) => ManagerStatus?.Leader === true)?.Description.Hostname;
+}
+
+async function isDown(node: string): Promise<true | undefined> {
+  const found = (await cluster.view()).find(({ Description }) => Description.Hostname === node);
+  return found?.Status.State === "down" ? true : undefined;
 }
 
 /** Everybody still has the app, by the cookie of the first sign-in. */
@@ -134,8 +147,8 @@ test("ShinyProxy's process is killed: sessions and apps are still there", async 
   const engine = cluster.dockerOf(node);
   const filters = { label: [`com.docker.swarm.service.name=${name}-shinyproxy`], status: ["running"] };
   const [found] = await engine.listContainers({ filters });
-  const load = users[0]?.load("m1");
-  if (found === undefined || load === undefined) throw new Error("no ShinyProxy runs");
+  if (found === undefined) throw new Error("no ShinyProxy runs");
+  const load = loadOf(users[0], "m1");
   await new Promise((resolve) => setTimeout(resolve, 3000));
   const began = Date.now();
   await engine.getContainer(found.Id).kill();
@@ -154,11 +167,10 @@ test("ShinyProxy's process is killed: sessions and apps are still there", async 
 
 test("another app rolls ShinyProxy without a lost request or session", async () => {
   await stack.configure(await swarmConfig(wanted({ more: app() })));
-  const load = users[1]?.load("m1");
-  if (load === undefined) throw new Error("no user");
+  const load = loadOf(users[1], "m1");
   const began = Date.now();
   const { code, output } = await stack.up();
-  expect({ code, output }).toMatchObject({ code: 0 });
+  if (code !== 0) throw new Error(output);
   took("another app", began);
   await new Promise((resolve) => setTimeout(resolve, 5000));
   const { sent, lost, slowest } = await load.stop();
@@ -194,7 +206,7 @@ test("a drained worker's users begin again on the other one", async () => {
   } finally {
     await set("active");
   }
-  await gone[0]?.close("m1");
+  await eventually(() => gone[0]?.close("m1") ?? Promise.resolve(undefined), 60);
   await gone[0]?.open("m1");
   expect(await gone[0]?.place()).toBe("w1");
 }, 300_000);
@@ -212,22 +224,21 @@ test.each([...managers, ...workers])(
     const [steady, other] = users.filter((user) => !gone.includes(user));
     if (steady === undefined || (other === undefined && managers.includes(node))) throw new Error("no user is left");
     await influx.write(node, 100);
-    let load = steady.load(edge);
-    await load.stop();
     const began = Date.now();
     const failure = await powerCut({
       ...{ cluster, system, name, node, what: here.length === 0 ? "users' apps" : here.join(", ") },
-      load: () => (load = steady.load(edge)),
+      load: () => loadOf(steady, edge),
       // Those that need what only this node has are not healthy without it.
       waits: [...slots, ...(redis ? ["shinyproxy"] : []), ...(slots.includes("influx-1") ? ["grafana-1"] : [])],
       whileOff: async () => {
         const now = await eventually(leader, 60);
         expect(now).not.toBe(node);
         if (node === led) process.stdout.write(`shinyproxy: ${node} led the swarm, now ${now} does\n`);
+        if (workers.includes(node)) await eventually(() => isDown(node), 60);
         await beginAgain(gone, edge, node);
         if (redis || other === undefined || !managers.includes(node)) return;
         const asked = Date.now();
-        await other.close(edge);
+        await eventually(() => other.close(edge), 60);
         await other.open(edge);
         took(`a new app while ${node} is off`, asked);
         expect(workers).toContain(await other.place());
@@ -237,8 +248,9 @@ test.each([...managers, ...workers])(
     const back = Date.now();
     expect(failure.rows).toBe(0);
     await allGoOn(edge);
-    const lastLost = Math.max(0, ...load.tally.lost.map((line) => Number(line.split(":")[0])));
-    if (!here.includes("shinyproxy") && !redis) expect(load.tally.lost).toEqual([]);
+    const lost = load?.tally.lost ?? [];
+    const lastLost = Math.max(0, ...lost.map((line) => Number(line.split(":")[0])));
+    if (!here.includes("shinyproxy") && !redis) expect(lost).toEqual([]);
     // The one ShinyProxy is away until another manager has it; the one Redis until its node is back.
     else if (!redis) expect(lastLost).toBeLessThan(3000 + ((failure.elsewhere ?? 0) + 5) * 1000);
     if (slots.includes("influx-1")) {
