@@ -298,7 +298,7 @@ export interface Kinds {
     give: Store & Partial<Login>;
   };
   objects: {
-    ask: {
+    ask: Pick<Wishes, "nodeLabels"> & {
       readonly apis: List<"s3" | "azure-blob">;
       /** `mirror`: the regions that hold a copy. */
       readonly buckets: Dict<{ readonly cors?: string; readonly mirror?: List<Peer> }>;

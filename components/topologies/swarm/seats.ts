@@ -38,7 +38,13 @@ export class Seats {
 
   disk(
     slot: string,
-    { seat = slot, nodes = this.#args.place ?? {}, disk }: Pick<Slot, "seat" | "nodes" | "disk">,
+    {
+      seat = slot,
+      nodes = this.#args.place ?? {},
+      disk,
+      leave,
+      left,
+    }: Pick<Slot, "seat" | "nodes" | "disk" | "leave" | "left">,
   ): Disk {
     const { volumes } = this.#args;
     const own = `${this.#site.name}-${slot}`;
@@ -53,7 +59,9 @@ export class Seats {
         ...driver,
       };
     }
-    const made = this.#seat(seat, nodes);
+    // What sees to its data before it goes, goes without anybody's leave: the reconciler retires it, a smaller number
+    // scales it away. The volume stays on its node either way.
+    const made = this.#seat(seat, nodes, this.#site.protect && leave === undefined && left === undefined);
     // A seat that is made anew has a number of its own: its slot never meets an old disk with an old password.
     const volume = interpolate`${own}-${made.id}`;
     this.nodes[slot] = made.node;
@@ -65,7 +73,7 @@ export class Seats {
     };
   }
 
-  #seat(seat: string, nodes: Dict<string>): Seat {
+  #seat(seat: string, nodes: Dict<string>, protect: boolean): Seat {
     const known = this.#made.get(seat);
     if (known !== undefined) return known;
     const made = new Seat(
@@ -76,7 +84,7 @@ export class Seats {
         constraints: seatConstraints(nodes),
         spread: `${this.#site.name}/${roleOf(seat)}`,
       },
-      { ...this.#options, protect: this.#site.protect },
+      { ...this.#options, protect },
     );
     this.#made.set(seat, made);
     return made;
