@@ -287,7 +287,7 @@ export class Swarm extends ComponentResource implements Topology {
     return { constraints, ...(registries.length > 0 ? { registries } : {}) };
   }
 
-  #constraints({ machine, nodes = this.#args.place ?? {} }: Container & Pick<Workload, "nodes">): string[] {
+  #constraints({ machine, nodes = this.#args.place ?? {} }: Pick<Workload, "machine" | "nodes">): string[] {
     return [...constraintsOf(nodes), ...onNode(machine)];
   }
 
