@@ -7,8 +7,6 @@ import { newerFile, nobody, upstreamsFile, work } from "./nginx-resolver.ts";
 /** Largest body of a route that asks for none in particular: as Pyrus' own ingress has it. Kept on disk on its way. */
 const usualBody = "250m";
 
-type Sticky = NonNullable<PlannedRoute["sticky"]>;
-
 /** The upstream of a route: routes to one port with the same stickiness share it. */
 export function upstreamOf({ to, target, sticky }: PlannedRoute): string {
   return [to, String(target.number), ...(sticky ? [identifier(sticky.cookie)] : [])].join("-");
