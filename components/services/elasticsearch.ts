@@ -36,7 +36,7 @@ export const elasticsearch: Recipe<"elasticsearch"> = (p, name, ask) => {
     files: [...files, ...(certificate ? transportFiles(certificate) : [])],
     env: { ES_JAVA_OPTS: `-Xms${heap} -Xmx${heap}` },
     prepare: prepare(host, ask.nodes === 1 ? "single" : number === 1 ? "first" : "further"),
-    command: ["elasticsearch", ...settings(`${p.name}-${name}`, host, hosts, ask.major)],
+    command: ["elasticsearch", ...settings(`${p.name}-${name}`, host, hosts, ask.major), ...watermarks(ask.gib)],
     ports: {
       http: { number: 9200, protocol: "http" },
       ...(certificate ? { transport: { number: 9300, protocol: "tcp" } } : {}),
@@ -84,6 +84,17 @@ function settings(cluster: string, host: string, hosts: List<string>, major: 7 |
     ...(hosts.length > 1 ? together : { "discovery.type": "single-node" }),
   };
   return Object.entries(all).map(([key, value]) => `-E${key}=${value}`);
+}
+
+/**
+ * Of the disk that was asked for, and in bytes: a volume is often a folder of a much larger disk, whose last tenth is no
+ * reason to refuse an index.
+ */
+function watermarks(gib: number): string[] {
+  const free = { low: 0.15, high: 0.1, flood_stage: 0.05 };
+  return Object.entries(free).map(
+    ([mark, part]) => `-Ecluster.routing.allocation.disk.watermark.${mark}=${String(Math.ceil(gib * part * 1024))}mb`,
+  );
 }
 
 function transportFiles({ ca, cert, key }: Certificate): File[] {

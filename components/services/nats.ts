@@ -46,9 +46,7 @@ export const nats: Recipe<"nats"> = (p, name, ask) => {
     },
     // Without `js-enabled-only` the first of three would wait for a quorum that cannot be there yet.
     health: {
-      ready: {
-        command: ["wget", "-q", "-O", "/dev/null", "http://127.0.0.1:8222/healthz?js-enabled-only=true"],
-      },
+      ready: { command: ask.nodes > 1 ? ["sh", "-c", whole(ask.nodes)] : alive },
       startSeconds: 60,
       stopSeconds: 30,
     },
@@ -63,12 +61,24 @@ export const nats: Recipe<"nats"> = (p, name, ask) => {
     ...toolbox,
     tier: "data",
     files: [{ path: "/run/nats/password", content: password, secret: true }],
-    command: ["bash", "-euc", ask.nodes > 1 ? hosts.map(answers).join("\n") : answers(`${name}-1`)],
+    command: ["bash", "-euc", ask.nodes > 1 ? [...hosts.map(answers), copies(hosts)].join("\n") : answers(`${name}-1`)],
     seconds: 300,
     after: made,
   });
   return { host: ask.names?.[0] ?? `${name}-1`, port: 4222, members: hosts, user, password, ready: setup.ready };
 };
+
+const alive = ["wget", "-q", "-O", "/dev/null", "http://127.0.0.1:8222/healthz?js-enabled-only=true"];
+
+/**
+ * Servers that found each other too late (2.10) elect a leader that never takes in the third: all say that they are
+ * well, and a stream of three copies has `no suitable peers`. To start again heals it.
+ */
+function whole(nodes: number): string {
+  const missing = `"leader":"[^"]+".*"cluster_size":[1-${String(nodes - 1)}],`;
+  return `${alive.map((word) => `'${word}'`).join(" ")} || exit 1
+! wget -q -O - http://127.0.0.1:8222/jsz | tr -d ' \\n' | grep -qE '${missing}'`;
+}
 
 function server(host: string, maxPayloadBytes: number | undefined): string {
   return `server_name: ${host}
@@ -85,6 +95,30 @@ function cluster(name: string, hosts: readonly string[], password: string): stri
   authorization { user: route, password: "${password}", timeout: 3 }
   routes: [ ${hosts.map((host) => `"nats-route://route:${password}@${host}:6222"`).join(", ")} ]
 }`;
+}
+
+/** A stream that all servers keep, made and deleted. Uses the last `try` of `answers`. */
+function copies(hosts: readonly string[]): string {
+  const stream = JSON.stringify({
+    ...{ name: "SETUP_PROBE", subjects: ["setup.probe"], storage: "memory", max_msgs: 1, max_bytes: 1024 },
+    num_replicas: hosts.length,
+  });
+  return `api() {
+  printf 'PUB $JS.API.STREAM.%s setup.answer %s\\r\\n%s\\r\\n' "$1" "\${#2}" "$2" >&3
+  while IFS= read -r -t 10 line <&3; do
+    case "$line" in
+      *'"error"'* | -ERR*) echo "nats: $line" >&2; return 1 ;;
+      *"$3"*) return 0 ;;
+    esac
+  done
+  return 1
+}
+keep() { try && api CREATE.SETUP_PROBE '${stream}' stream_create_response && api DELETE.SETUP_PROBE '' stream_delete_response; }
+for attempt in $(seq 60); do
+  if (keep); then break; fi
+  [ "$attempt" -lt 60 ] || { echo "${hosts.join(", ")}: they do not keep a stream together" >&2; exit 1; }
+  sleep 2
+done`;
 }
 
 /** Asks JetStream through one server, in NATS' own protocol, until it answers without an error. */

@@ -105,10 +105,9 @@ test("nothing is published but the edge, and no way leads from the edge to data"
 
 test("2 GiB through a balancer arrive whole, in little of its memory and none of its disk", async () => {
   const edge = await containerOf(cluster, "m1", "edge");
-  const used = { memory: 0, disk: 0 };
-  let over = false;
+  const used = { memory: 0, disk: 0, over: false };
   const watch = (async () => {
-    while (!over) {
+    while (!used.over) {
       const { memory_stats: memory } = await edge.stats({ stream: false });
       const { inactive_file: cache = 0 } = memory.stats as { inactive_file?: number };
       used.memory = Math.max(used.memory, (memory.usage - cache) / 1024 / 1024);
@@ -118,7 +117,7 @@ test("2 GiB through a balancer arrive whole, in little of its memory and none of
   const began = Date.now();
   const address = `${outputs.url}/api/v4/files/upload?name=big`;
   const { status, body, sent } = await upload(cluster.address("m1"), outputs.ca, address, 2048);
-  over = true;
+  used.over = true;
   took(`2 GiB, with the edge at ${used.memory.toFixed(0)} MiB of memory, ${String(used.disk)} KiB of disk`, began);
   await watch;
   expect([status, body]).toEqual([201, expect.stringContaining(`"bytes":${String(2 ** 31)}`)]);
