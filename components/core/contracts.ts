@@ -173,7 +173,10 @@ export interface Slot extends Container {
   readonly seat?: string;
   /** Labels that its node must carry, as for a workload. */
   readonly nodes?: Dict<string>;
-  /** What runs before this member goes for good. Not at a replacement, not when the whole stack is destroyed. */
+  /**
+   * What runs before this member goes for good. Not at a replacement, not when the whole stack is destroyed; but also when a
+   * slot that stays has no `leave` any more.
+   */
   readonly leave?: Omit<Job, "once">;
   /** What runs after it has gone for good: a cluster's books forget it. */
   readonly left?: Omit<Job, "once">;
@@ -216,7 +219,7 @@ export interface Running extends Ready {
 export interface Members {
   readonly count: number;
   readonly retired?: List<number>;
-  /** `one-by-one`: member n+1 starts when member n is healthy. */
+  /** `one-by-one`: member n+1 starts when member n is healthy; of two that leave, it has gone before n begins. */
   readonly order: "one-by-one" | "together";
 }
 export interface Member {
