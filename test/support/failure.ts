@@ -75,12 +75,25 @@ export async function powerCut(cut: PowerCut): Promise<Failure> {
     };
     tell(failure);
     if (lost.length > 0)
-      process.stdout.write(`lost (${String(during)} before power was back): ${lost.slice(0, 10).join("; ")}\n`);
+      process.stdout.write(`lost (${String(during)} before power was back): ${kindsOf(lost).join("; ")}\n`);
     return failure;
   } finally {
     await load.stop();
     if (!(await cluster.isOn(node))) await cluster.start(node);
   }
+}
+
+/** Each kind of loss, how often, from when to when in milliseconds of the load. */
+function kindsOf(lost: readonly string[]): string[] {
+  const kinds = new Map<string, number[]>();
+  for (const line of lost) {
+    const [at = "", ...rest] = line.split(": ");
+    const kind = rest.join(": ").trim();
+    kinds.set(kind, [...(kinds.get(kind) ?? []), Number(at)]);
+  }
+  return [...kinds].map(
+    ([kind, at]) => `${String(at.length)} x ${kind} (${String(Math.min(...at))} to ${String(Math.max(...at))})`,
+  );
 }
 
 type Tasks = Awaited<ReturnType<typeof tasksOf>>;
