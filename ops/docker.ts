@@ -25,18 +25,21 @@ export function addresses(host: string): string[] {
     .filter((address) => address !== "");
 }
 
-/** A client for the first of the addresses that answers, within 3 s; with one address it is just that. */
+/** A client for the first of the addresses that answers; with one address it is just that. */
 export async function reach(host: string): Promise<Docker> {
   const all = addresses(host);
   const [only = host, ...others] = all;
   if (others.length === 0) return connect(only);
-  try {
-    return await Promise.any(
+  const first = (milliseconds: number): Promise<Docker> =>
+    Promise.any(
       all.map(async (address) => {
-        await ping(address, 3000);
+        await ping(address, milliseconds);
         return connect(address);
       }),
     );
+  try {
+    // All of them late at once: more likely this machine, busy with a large stack, than every manager.
+    return await first(3000).catch(() => first(10_000));
   } catch (error) {
     const reasons = error instanceof AggregateError ? error.errors.map(text) : [text(error)];
     throw new Error(`none of the managers answers: ${reasons.join("; ")}`, { cause: error });

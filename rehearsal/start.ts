@@ -2,6 +2,7 @@ import type { Check } from "./checks/check.ts";
 import { Refusal } from "./errors.ts";
 import { answerHealth } from "./health.ts";
 import { Loop } from "./loop.ts";
+import { patience } from "./patience.ts";
 import type { Given, Role } from "./role.ts";
 import { serve } from "./server.ts";
 
@@ -9,7 +10,7 @@ import { serve } from "./server.ts";
 export async function start(role: Role, given: Given, say: (line: string) => void): Promise<void> {
   const { env, secrets } = given;
   const checks = env.REHEARSAL_FAIL === "unhealthy" ? [...role.checks, neverHealthy] : role.checks;
-  const loop = new Loop(checks, { secrets, log: say });
+  const loop = new Loop(checks, { secrets, log: say, ...patient(patience(env)) });
   say(`rehearsing ${role.title}${role.version === undefined ? "" : ` ${role.version}`}`);
   try {
     await answerHealth(() => loop.health());
@@ -29,6 +30,11 @@ export async function start(role: Role, given: Given, say: (line: string) => voi
   }
   loop.start();
   void role.work?.();
+}
+
+/** What `Loop` has by default, so many times. */
+function patient(times: number): { every: number; timeout: number; stale: number } {
+  return { every: times * 5000, timeout: times * 8000, stale: times * 30_000 };
 }
 
 function portFrom(text: string | undefined, usual: number | undefined): number {

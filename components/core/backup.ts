@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from "node:util";
+
 import { type Output, interpolate } from "@pulumi/pulumi";
 
 import type { File, Job, List, Mount, Ready, Workload } from "./contracts.ts";
@@ -65,7 +67,14 @@ function container(place: Place, dumps: List<NamedDump>, what: "dump" | "restore
       ...dumps.flatMap(({ files = [] }) => files),
     ],
     ...(place.mounts.length > 0 ? { mounts: place.mounts, needs: ["shared-folders"] } : {}),
+    ...nodesOf(dumps),
   } satisfies Partial<Workload>;
+}
+
+/** The nodes of its stores, where these have the same: a system may keep others for something else. */
+function nodesOf([first, ...others]: List<NamedDump>): Pick<Workload, "nodes"> {
+  const nodes = first?.nodes;
+  return nodes !== undefined && others.every((dump) => isDeepStrictEqual(dump.nodes, nodes)) ? { nodes } : {};
 }
 
 interface Place {

@@ -185,6 +185,8 @@ export interface Job extends Container {
   /** Part of the first installation: a changed image or command does not run it again, only a changed `once`. */
   readonly installs?: true;
   readonly seconds: number;
+  /** Labels that its node must carry, as for a workload. */
+  readonly nodes?: Dict<string>;
 }
 
 /** `ca` is there when the server speaks TLS with a certificate that only this CA vouches for. */
@@ -296,7 +298,7 @@ export interface Kinds {
     give: Store & Partial<Login>;
   };
   objects: {
-    ask: {
+    ask: Pick<Wishes, "nodeLabels"> & {
       readonly apis: List<"s3" | "azure-blob">;
       /** `mirror`: the regions that hold a copy. */
       readonly buckets: Dict<{ readonly cors?: string; readonly mirror?: List<Peer> }>;

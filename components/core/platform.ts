@@ -133,7 +133,9 @@ export abstract class BasePlatform implements Platform {
       const last = made.at(-1);
       const after = members.order === "one-by-one" && last ? [...(slot.after ?? []), last] : slot.after;
       const complete = after === undefined ? slot : { ...slot, after };
-      if ("dump" in slot.disk.backup) this.dumps.push({ ...slot.disk.backup, store: member.name, tier: slot.tier });
+      const { nodes, tier } = slot;
+      if ("dump" in slot.disk.backup)
+        this.dumps.push({ ...slot.disk.backup, store: member.name, tier, ...(nodes === undefined ? {} : { nodes }) });
       made.push(running(member.name, complete, this.makeSlot(member.name, complete)));
     }
     return made;

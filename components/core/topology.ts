@@ -103,6 +103,8 @@ export interface PlannedRoute extends Route {
 export interface NamedDump extends Dump {
   readonly store: string;
   readonly tier: Tier;
+  /** Where the slot may be, and so what copies its data. */
+  readonly nodes?: Dict<string>;
 }
 
 /**

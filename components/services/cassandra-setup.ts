@@ -27,7 +27,8 @@ export function copies({ hosts }: Cluster): number {
 /**
  * Bash for the toolbox. The default superuser, `cassandra` with the password `cassandra`, makes the operator's role and
  * is shut out; the server makes it some seconds after it has begun to answer. Every statement may run again. Copies are
- * raised to what is wanted in this data centre and never lowered; other data centres stay as they are.
+ * raised to what is wanted in this data centre and never lowered; other data centres stay as they are. It refuses fewer
+ * members than there are copies, while nothing else has changed yet.
  */
 export function setupScript(cluster: Cluster): string {
   const { hosts, dataCentre, keyspaces } = cluster;
@@ -53,6 +54,11 @@ if ! now 2>/dev/null; then
   done
   if [ -z "$made" ]; then cat /tmp/why >&2; echo "neither ${admin} nor the default superuser can sign in" >&2; exit 1; fi
   now
+fi
+crowded=$(jq -r --arg dc ${dataCentre} 'select((.replication[$dc] // "0" | tonumber) > ${String(hosts.length)}) | "\\(.keyspace_name) (\\(.replication[$dc]))"' /tmp/now | paste -sd , -)
+if [ -n "$crowded" ]; then
+  echo "nodes = ${String(hosts.length)}: too few for the copies of $crowded; keep as many nodes as copies, or lower these first (ALTER KEYSPACE)" >&2
+  exit 1
 fi
 random=$(head -c 24 /dev/urandom | base64 | tr -dc A-Za-z0-9)
 {

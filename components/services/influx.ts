@@ -56,6 +56,7 @@ export const influx: Recipe<"influx"> = (p, name, ask) => {
     ],
     command: ["bash", "-euo", "pipefail", "-c", `at=http://${host}:8086\n${statements}`],
     seconds: 300,
+    ...(ask.nodeLabels === undefined ? {} : { nodes: ask.nodeLabels }),
     after: first ? [first] : [],
   });
   return { host, port: 8086, members: [host], user, password, ready: made.ready };

@@ -14,9 +14,10 @@ export function upstreamOf({ to, target, sticky }: PlannedRoute): string {
   return [to, String(target.number), ...(sticky ? [identifier(sticky.cookie)] : [])].join("-");
 }
 
-/** The variable that holds a visitor's place among the replicas. */
-export function stickyVariable({ cookie }: Sticky): string {
-  return `$sticky_${identifier(cookie)}`;
+/** nginx' variables for a sticky route's upstream. */
+export function stickyVariables(route: PlannedRoute) {
+  const of = identifier(upstreamOf(route));
+  return { brought: `$brought_${of}`, leads: `$leads_${of}`, answered: `$answered_${of}`, cookie: `$cookie_for_${of}` };
 }
 
 function identifier(text: string): string {
@@ -25,7 +26,7 @@ function identifier(text: string): string {
 
 export function config({ site, routes }: EdgeArgs, folder: string): string {
   const hosts = [...new Set(routes.map(({ host }) => host))];
-  const cookies = new Map(routes.flatMap(({ sticky }) => (sticky ? [[sticky.cookie, sticky] as const] : [])));
+  const sticky = new Map(routes.flatMap((route) => (route.sticky ? [[upstreamOf(route), route] as const] : [])));
   const { http, https } = site.ports;
   const names = hosts.join(" ");
   return `pid ${work}/nginx.pid;
@@ -70,7 +71,7 @@ ${headers(https)
   ssl_session_tickets off;
   ssl_certificate ${folder}/tls/cert.pem;
   ssl_certificate_key ${folder}/tls/key.pem;
-${[...cookies.values()].map(stickyMaps).join("")}
+${[...sticky.values()].map(stickyMaps).join("")}
   include ${newerFile};
   include ${upstreamsFile};
 
@@ -120,14 +121,17 @@ function headers(https: number): string[] {
   ];
 }
 
-/** A visitor without the cookie is given one, and is sent at once to where it will lead from then on. */
-function stickyMaps(sticky: Sticky): string {
-  const { cookie, seconds } = sticky;
-  const mine = stickyVariable(sticky);
+/** A visitor without the cookie, or whose replica is gone, is given that of the replica that has answered. */
+function stickyMaps(route: PlannedRoute): string {
+  const { cookie = "", seconds = 0 } = route.sticky ?? {};
+  const of = stickyVariables(route);
   return `
-  map $http_cookie ${mine}_seen { default ""; "~(?:^|;[ ]*)${cookie}=(?<${mine.slice(1)}_value>[0-9a-f]{32})(?:;|$)" ${mine}_value; }
-  map ${mine}_seen ${mine} { "" $request_id; default ${mine}_seen; }
-  map ${mine}_seen ${mine}_cookie { "" "${cookie}=$request_id; Path=/; Max-Age=${String(seconds)}; Secure; HttpOnly; SameSite=Lax"; default ""; }
+  map $http_cookie ${of.brought} { default ""; "~(?:^|;[ ]*)${cookie}=(?<mark>[0-9a-f]{32})(?:;|$)" $mark; }
+  map "${of.brought} ${of.answered}" ${of.cookie} {
+    default "${cookie}=${of.answered}; Path=/; Max-Age=${String(seconds)}; Secure; HttpOnly; SameSite=Lax";
+    "~ $" ""; # no replica has answered
+    "~^([0-9a-f]+) \\1$" "";
+  }
 `;
 }
 
@@ -158,10 +162,10 @@ function location(route: PlannedRoute, https: number): string {
       : [`client_max_body_size ${String(bodyMiB)}m;`, "proxy_request_buffering off;", "proxy_buffering off;"]),
     `proxy_read_timeout ${String(seconds)}s;`,
     `proxy_send_timeout ${String(seconds)}s;`,
-    ...(sticky ? [`add_header Set-Cookie ${stickyVariable(sticky)}_cookie always;`] : []),
+    ...(sticky ? [`add_header Set-Cookie ${stickyVariables(route).cookie} always;`] : []),
     'add_header Strict-Transport-Security "max-age=31536000" always;',
     "add_header X-Content-Type-Options nosniff always;",
-    `proxy_pass http://${upstreamOf(route)};`,
+    `proxy_pass http://${sticky ? stickyVariables(route).leads : upstreamOf(route)};`,
   ];
   return `    location ${path} {\n${lines.map((line) => `      ${line}\n`).join("")}    }\n`;
 }

@@ -14,8 +14,14 @@ export interface Upstream {
   readonly port: number;
   /** Names; each may stand for any number of addresses. */
   readonly hosts: List<string>;
-  /** The variable that chooses among them; unset: in turn. */
-  readonly hash?: string;
+  /** Sessions stay with a replica; unset: all in turn. */
+  readonly sticky?: {
+    /** nginx' variable for the mark that the visitor brought. */
+    readonly brought: string;
+    /** Made here: the upstream that this mark leads to, and the mark of the replica that has answered. */
+    readonly leads: string;
+    readonly answered: string;
+  };
 }
 
 /**
@@ -23,8 +29,11 @@ export interface Upstream {
  * only, and ends with its old configuration what it has begun with it. A name that is gone takes its addresses with it,
  * as they are soon another container's; but while DNS itself fails (our own name `edge` is not found either) all stay.
  * `max_fails=0`: nginx counts an application's own 503 as a failure, and one visitor could put every replica out of use.
+ *
+ * A session's replica has an upstream of its own in which the others only stand by: whoever comes and goes beside it, the
+ * session stays. Its mark is the same on every balancer, and without `key`, the path of a secret file, nobody can make one.
  */
-export function resolver(upstreams: List<Upstream>, configFile: string): string {
+export function resolver(upstreams: List<Upstream>, configFile: string, key: string): string {
   return `set -eu
 mkdir -p ${work}
 rm -f ${work}/nobody.sock ${work}/nginx.pid ${work}/alive
@@ -34,19 +43,41 @@ resolve() {
   done | sort -u
 }
 upstream() {
-  name=$1 port=$2 method=$3
-  shift 3
+  name=$1 port=$2 brought=$3 leads=$4 answered=$5
+  shift 5
   echo "upstream $name {"
   echo "  zone $name 64k;"
-  [ -z "$method" ] || echo "  hash $method consistent;"
   addresses="$(resolve "$@")"
   for address in $addresses; do echo "  server $address:$port max_fails=0;"; done
   [ -n "$addresses" ] || echo "  server ${nobody};"
   echo "}"
+  [ -z "$brought" ] || sticky
+}
+mark() { { echo "$1"; cat ${key}; } | sha256sum | cut -c -32; }
+sticky() {
+  lead="  default $name;"
+  answer="  default '';"
+  for address in $addresses; do
+    mark="$(mark "$address")"
+    echo "upstream $name-$mark {"
+    echo "  server $address:$port max_fails=0;"
+    for other in $addresses; do [ "$other" = "$address" ] || echo "  server $other:$port max_fails=0 backup;"; done
+    echo "}"
+    lead="$lead
+  $mark $name-$mark;"
+    answer="$answer
+  '~(^|[ ,])$address:$port$' $mark;"
+  done
+  echo "map $brought $leads {"
+  echo "$lead"
+  echo "}"
+  echo 'map $upstream_addr '"$answered {"
+  echo "$answer"
+  echo "}"
 }
 upstreams() {
   :
-${upstreams.map(({ name, port, hosts, hash = "" }) => `  upstream ${name} ${String(port)} '${hash}' ${hosts.join(" ")}`).join("\n")}
+${upstreams.map(line).join("\n")}
 }
 dns() { getent ahostsv4 edge >/dev/null; }
 changed() {
@@ -68,4 +99,9 @@ nginx -t -q -c ${configFile} 2>/dev/null || : >${newerFile}
     : >${work}/alive
   done
 ) &`;
+}
+
+function line({ name, port, hosts, sticky }: Upstream): string {
+  const { brought = "", leads = "", answered = "" } = sticky ?? {};
+  return `  upstream ${name} ${String(port)} '${brought}' '${leads}' '${answered}' ${hosts.join(" ")}`;
 }

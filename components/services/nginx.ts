@@ -2,11 +2,12 @@ import type { Workload } from "../core/contracts.ts";
 import { ConfigError, type Problem } from "../core/errors.ts";
 import type { PlannedRoute } from "../core/topology.ts";
 import type { EdgeArgs } from "./edge.ts";
-import { config, stickyVariable, upstreamOf } from "./nginx-conf.ts";
+import { config, stickyVariables, upstreamOf } from "./nginx-conf.ts";
 import { resolver, type Upstream, work } from "./nginx-resolver.ts";
 
 const folder = "/run/nginx";
 const conf = `${folder}/nginx.conf`;
+const key = `${folder}/tls/key.pem`;
 
 /**
  * nginx as the edge: TLS with a given certificate, http to https, websockets, sticky sessions, bodies of any size passed
@@ -20,8 +21,8 @@ export function nginx(args: EdgeArgs): Workload {
   const upstreams = new Map<string, Upstream>();
   for (const route of routes) {
     const { hosts } = backends(route);
-    const hash = route.sticky ? { hash: stickyVariable(route.sticky) } : {};
-    upstreams.set(upstreamOf(route), { name: upstreamOf(route), port: route.target.number, hosts, ...hash });
+    const sticky = route.sticky ? { sticky: stickyVariables(route) } : {};
+    upstreams.set(upstreamOf(route), { name: upstreamOf(route), port: route.target.number, hosts, ...sticky });
   }
   return {
     image: "nginx",
@@ -32,9 +33,9 @@ export function nginx(args: EdgeArgs): Workload {
     files: [
       { path: conf, content: config(args, folder) },
       { path: `${folder}/tls/cert.pem`, content: tls.cert },
-      { path: `${folder}/tls/key.pem`, content: tls.key, secret: true },
+      { path: key, content: tls.key, secret: true },
     ],
-    prepare: resolver([...upstreams.values()], conf),
+    prepare: resolver([...upstreams.values()], conf, key),
     command: ["nginx", "-c", conf, "-g", "daemon off;"],
     ports: {
       http: { number: site.ports.http, protocol: "http" },
@@ -70,6 +71,11 @@ export function nginxProblems(tls: "local" | "own" | "acme", routes: readonly Pl
           },
         ]
       : []),
+    ...sharedCookies(routes).map((cookie) => ({
+      key: "routes.sticky.cookie",
+      value: cookie,
+      remedy: "two workloads would overwrite each other's: give each a cookie of its own",
+    })),
     ...routes
       .filter(({ target }) => target.protocol !== "http")
       .map(({ to, target }) => ({
@@ -78,4 +84,12 @@ export function nginxProblems(tls: "local" | "own" | "acme", routes: readonly Pl
         remedy: "nginx speaks http to its backends",
       })),
   ];
+}
+
+/** A cookie names a replica of one workload. */
+function sharedCookies(routes: readonly PlannedRoute[]): string[] {
+  const by = new Map<string, Set<string>>();
+  for (const route of routes)
+    if (route.sticky) by.set(route.sticky.cookie, (by.get(route.sticky.cookie) ?? new Set()).add(upstreamOf(route)));
+  return [...by].flatMap(([cookie, upstreams]) => (upstreams.size > 1 ? [cookie] : []));
 }

@@ -3,7 +3,7 @@ import { type ComponentResourceOptions, interpolate, type Output, output } from 
 import { rcloneSections } from "../core/backup.ts";
 import type { Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
-import { toolbox } from "./recipe.ts";
+import { toolbox, wishes } from "./recipe.ts";
 
 const root = "/run/minio/root-password";
 const region = "us-east-1";
@@ -21,7 +21,7 @@ export const objects: Recipe<"objects"> = (p, name, ask) => {
   const url = p.publicUrl(name);
   const publicHost = `${name}.${p.hostname}`;
   const store = p.slots(name, { count: 1, order: "one-by-one" }, () => ({
-    image: "minio",
+    ...wishes(ask, "minio"),
     tier: "app",
     cpu: 2,
     memoryMiB: 1024,

@@ -46,7 +46,7 @@ fi${trusted(ask.outputPlugins)}`,
     ],
     ports: { sql: { number: 5432, protocol: "tcp" } },
     health: {
-      ready: { command: ["pg_isready", "--host=127.0.0.1", "--quiet"] },
+      ready: { command: ["pg_isready", "--host=127.0.0.1", "--quiet", "--timeout=8"] },
       startSeconds: 120,
       stopSeconds: 60,
     },

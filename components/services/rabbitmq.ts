@@ -4,10 +4,11 @@ import { all, type ComponentResourceOptions } from "@pulumi/pulumi";
 
 import type { Ask, List, Peer, Platform, Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
+import { numbered } from "../core/platform.ts";
+import { folder, grow, leave, left, nodeName } from "./rabbitmq-members.ts";
 import { quickNames, wishes } from "./recipe.ts";
 
 const data = "/var/lib/rabbitmq";
-const folder = "/run/rabbitmq";
 const user = "app";
 const amqp = 5672;
 const management = 15672;
@@ -28,13 +29,31 @@ export const rabbitmq: Recipe<"amqp"> = (p, name, ask) => {
     JSON.stringify(definitionsOf(name, ask, own, shared), undefined, 2),
   );
   const memoryMiB = ask.memoryMiB ?? 1024;
-  const numbers = ask.beside.length > 0 ? ask.beside.slice(0, ask.nodes) : undefined;
-  const made = p.slots(name, { count: ask.nodes, order: "one-by-one" }, ({ host, number }) => {
-    const seat = numbers?.[number - 1];
+  const besides = new Map(ask.beside.slice(0, ask.nodes).map((seat) => [numberOf(seat), seat]));
+  // Each has the number of the slot that it is beside, and goes when that one goes for good.
+  const members = { count: ask.nodes, retired: missing([...besides.keys()]), order: "one-by-one" } as const;
+  const hosts = numbered(name, members).map(({ host }) => host);
+  const { image } = wishes(ask, "rabbitmq");
+  const tool = {
+    image,
+    tier: "data",
+    cpu: 1,
+    memoryMiB: 256,
+    user: "999:999",
+    env: { ...quickNames, HOME: "/tmp" },
+    files: [{ path: `${folder}/cookie`, content: cookie, secret: true }],
+  } as const;
+  const job = (script: string, seconds: number) => ({ ...tool, command: ["bash", "-euc", script], seconds });
+  const made = p.slots(name, members, ({ host, number }) => {
+    const seat = besides.get(number);
     const others = founding(name).filter((other) => other !== host);
+    // The same three for a small cluster, however many it has: a farewell is never withdrawn from a member that stays.
+    const stay = [...new Set([...hosts, ...founding(name)])].filter((other) => other !== host);
     return {
       ...wishes(ask, "rabbitmq"),
       ...(seat === undefined ? {} : { seat }),
+      leave: job(leave(host, stay), 3600),
+      left: job(left(host, stay), 600),
       tier: "data",
       cpu: 1,
       memoryMiB,
@@ -64,13 +83,23 @@ export const rabbitmq: Recipe<"amqp"> = (p, name, ask) => {
       },
     };
   });
-  const members = made.map(({ host }) => host);
-  return { host: members[0] ?? `${name}-1`, port: amqp, members, user, password, ready: made.flatMap((m) => m.ready) };
+  if (hosts.length > 1)
+    p.job(`${name}-grow`, { ...job(grow(hosts), 3600), once: hosts.join(), installs: true, after: made });
+  const [host = `${name}-1`] = hosts;
+  return { host, port: amqp, members: hosts, user, password, ready: made.flatMap((m) => m.ready) };
 };
 
-const plugins = ["rabbitmq_federation", "rabbitmq_federation_management", "rabbitmq_management", "rabbitmq_prometheus"];
+/** 4 of `cassandra-4`. */
+function numberOf(slot: string): number {
+  return Number(slot.slice(slot.lastIndexOf("-") + 1));
+}
 
-const nodeName = (host: string): string => `rabbit@${host}`;
+/** What is not among them, up to the highest. */
+function missing(numbers: List<number>): List<number> {
+  return Array.from({ length: Math.max(0, ...numbers) }, (_, index) => index + 1).filter((n) => !numbers.includes(n));
+}
+
+const plugins = ["rabbitmq_federation", "rabbitmq_federation_management", "rabbitmq_management", "rabbitmq_prometheus"];
 
 function founding(name: string): List<string> {
   return Array.from({ length: founders }, (_, index) => `${name}-${String(index + 1)}`);
@@ -91,6 +120,9 @@ function conf(p: Platform, name: string, host: string, memoryMiB: number): strin
     "cluster_formation.discovery_retry_limit": host === peers[0] ? "1" : "20",
     "cluster_formation.discovery_retry_interval": "1000",
     cluster_partition_handling: "pause_minority",
+    // After a power cut whatever changes the cluster (a declared queue, a binding) waits until the lost node is given up:
+    // a minute unless said otherwise.
+    net_ticktime: "10",
     // Of the container's memory, not of the host's.
     "vm_memory_high_watermark.absolute": `${String(Math.floor(memoryMiB * 0.6))}MiB`,
     "disk_free_limit.absolute": "512MiB",

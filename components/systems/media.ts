@@ -191,7 +191,8 @@ function storesJson(
   const region = regionOf(p);
   const queue = indexer === undefined ? {} : { queue: `${exchange}.${region}.${indexer}` };
   return output({
-    cassandra: { ...reach(cassandra), dataCentre: region, keyspace },
+    // The driver learns of all from any: a fourth node changes no service.
+    cassandra: { ...reach({ ...cassandra, members: cassandra.members.slice(0, 3) }), dataCentre: region, keyspace },
     rabbit: { ...reach(rabbit), exchange, ...queue },
     search: reach(search),
     redis: reach(redis),

@@ -39,6 +39,7 @@ export const clusterReplicas = {
 
 const names = Object.keys(apps) as [App, ...App[]];
 const scaled = Object.keys(clusterReplicas) as [keyof typeof clusterReplicas, ...(keyof typeof clusterReplicas)[]];
+const stores = ["postgresql", "logs", "elasticsearch", "nats", "objects"] as const;
 const clusterSize = z.union([z.literal(1), z.literal(3)], {
   error: "1, or 3 for a cluster that survives the loss of one",
 });
@@ -56,8 +57,8 @@ export const pyrusConfig = z.strictObject({
   /** High availability: the vendor's replica counts, three NATS, three Elasticsearch; each can still be set. */
   ha: z.boolean().default(false),
   replicas: z.partialRecord(z.enum(scaled), z.int().min(1).max(50)).default({}),
-  /** Labels of the nodes that an application is kept to: nodes dedicated to one function. */
-  nodes: z.partialRecord(z.enum(names), z.record(z.string(), z.string())).default({}),
+  /** Labels of the nodes that an application or a store is kept to: nodes dedicated to one function. */
+  nodes: z.partialRecord(z.enum([...names, ...stores]), z.record(z.string(), z.string())).default({}),
   natsNodes: clusterSize.optional(),
   elasticNodes: clusterSize.optional(),
   /** Further parameters of the vendor's setup, by their numbers, as for mail or a directory of users. Nothing secret. */

@@ -62,8 +62,10 @@ export const pyrus: System<PyrusConfig> = (p, c) => {
 function storesOf(p: Platform, c: PyrusConfig): Stores {
   const owner = { name: "pyrusadm", superuser: true }; // as the vendor's: it makes extensions and replication slots
   const size = c.ha ? 3 : 1;
+  const on = (store: keyof typeof c.nodes) => (c.nodes[store] === undefined ? {} : { nodeLabels: c.nodes[store] });
   return {
     main: p.need("postgres", "postgresql", {
+      ...on("postgresql"),
       ...{ names: ["pyrus-postgresql"], image: "pyrus/pgsql-16", clientTls: true, owner },
       databases: ["pyrusdb"],
       settings: { wal_level: "logical", shared_preload_libraries: "pg_cron", "cron.database_name": "postgres" },
@@ -72,18 +74,21 @@ function storesOf(p: Platform, c: PyrusConfig): Stores {
       memoryMiB: c.postgresMemoryMiB,
     }),
     logs: p.need("postgres", "logs", {
+      ...on("logs"),
       ...{ names: ["pyrus-logs-pgsql"], image: "pyrus/logs-pgsql-16", clientTls: true, owner },
       databases: ["pyrus_logs"],
       gib: c.logsGib,
       memoryMiB: c.logsMemoryMiB,
     }),
     elastic: p.need("elasticsearch", "elasticsearch", {
+      ...on("elasticsearch"),
       ...{ names: ["pyrus-elastic"], image: "pyrus/elastic", major: 7, plugins: ["analysis-jmorphy2"] },
       nodes: c.elasticNodes ?? size,
       gib: c.elasticGib,
       heapMiB: c.elasticHeapMiB,
     }),
     nats: p.need("nats", "nats", {
+      ...on("nats"),
       names: ["pyrus-nats"],
       nodes: c.natsNodes ?? size,
       jetstreamGib: c.natsGib,
@@ -91,6 +96,7 @@ function storesOf(p: Platform, c: PyrusConfig): Stores {
       maxPayloadBytes: 2_000_000,
     }),
     objects: p.need("objects", "objects", {
+      ...on("objects"),
       apis: ["s3", "azure-blob"],
       buckets: { files: {} },
       browser: false,

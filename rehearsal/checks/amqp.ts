@@ -6,10 +6,17 @@ import type { MediaStores } from "../config/media.ts";
 import { Refusal } from "../errors.ts";
 import type { Check } from "./check.ts";
 
-/** One connection for the whole process, to whichever node answers; made anew when it ends. */
+interface Open {
+  readonly connection: ChannelModel;
+  readonly channel: ConfirmChannel;
+  /** The health check's own queue, for as long as the connection: one more each time would be a change of the cluster. */
+  probe?: Promise<string>;
+}
+
+/** One connection for the whole process, to whichever node answers; made anew when it ends, or gives no answer. */
 export class Rabbit {
   readonly #access: MediaStores["rabbit"];
-  #channel: Promise<ConfirmChannel> | undefined;
+  #open: Promise<Open> | undefined;
 
   constructor(access: MediaStores["rabbit"]) {
     this.#access = access;
@@ -20,17 +27,21 @@ export class Rabbit {
     return `${hosts.join(",")}:${String(port)} ${exchange}`;
   }
 
-  channel(): Promise<ConfirmChannel> {
-    this.#channel ??= this.#open().catch((error: unknown) => {
-      this.#channel = undefined;
-      throw error;
-    });
-    return this.#channel;
+  /** Persistent; resolves when the cluster has taken it. It may come twice, which index messages may. */
+  async publish(key: string, message: unknown): Promise<void> {
+    let last: unknown;
+    for (let attempt = 0; attempt < 3; attempt++) {
+      try {
+        await this.#use((open) => this.#publish(open, key, message));
+        return;
+      } catch (error) {
+        last = error;
+      }
+    }
+    throw last;
   }
 
-  /** Persistent; resolves when the cluster has taken it. */
-  async publish(key: string, message: unknown): Promise<void> {
-    const channel = await this.channel();
+  async #publish({ channel }: Open, key: string, message: unknown): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       const body = Buffer.from(JSON.stringify(message));
       channel.publish(this.#access.exchange, key, body, { persistent: true }, (error: unknown) => {
@@ -42,22 +53,24 @@ export class Rabbit {
 
   /** A message to this host alone, through the exchange and back. */
   async roundTrip(host: string): Promise<void> {
-    const channel = await this.channel();
-    const { queue } = await channel.assertQueue("", { exclusive: true, autoDelete: true });
-    try {
+    await this.#use(async (open) => {
       const key = `probe.${host}`;
-      await channel.bindQueue(queue, this.#access.exchange, key);
-      const value = String(Date.now());
-      await this.publish(key, value);
+      const queue = await (open.probe ??= this.#probe(open, key));
+      const value = JSON.stringify(String(Date.now()));
+      await this.#publish(open, key, JSON.parse(value));
       for (let attempt = 0; attempt < 20; attempt++) {
-        const got = await channel.get(queue, { noAck: true });
-        if (got !== false && got.content.toString() === JSON.stringify(value)) return;
-        await sleep(50);
+        const got = await open.channel.get(queue, { noAck: true });
+        if (got !== false && got.content.toString() === value) return;
+        if (got === false) await sleep(50);
       }
       throw new Refusal("rabbit took a message and did not deliver it");
-    } finally {
-      await channel.deleteQueue(queue).catch(() => undefined);
-    }
+    }, 7000);
+  }
+
+  async #probe({ channel }: Open, key: string): Promise<string> {
+    const { queue } = await channel.assertQueue("", { exclusive: true, autoDelete: true });
+    await channel.bindQueue(queue, this.#access.exchange, key);
+    return queue;
   }
 
   /** This region's own queue, on all nodes: each message is answered once `handle` has done its work. For ever. */
@@ -69,7 +82,7 @@ export class Rabbit {
   }
 
   async #consumeUntilLost(queue: string, keys: string, handle: (message: unknown) => Promise<void>): Promise<void> {
-    const channel = await this.channel();
+    const { channel } = await this.#opened();
     await channel.assertQueue(queue, { durable: true, arguments: { "x-queue-type": "quorum" } });
     await channel.bindQueue(queue, this.#access.exchange, keys);
     await channel.prefetch(10);
@@ -95,17 +108,51 @@ export class Rabbit {
     });
   }
 
-  async #open(): Promise<ConfirmChannel> {
-    const connection = await this.#connect();
-    const lost = () => {
-      this.#channel = undefined;
+  /** A node that has lost its power neither answers nor closes: what takes too long (milliseconds) is another's then. */
+  async #use<T>(work: (open: Open) => Promise<T>, patience = 3000): Promise<T> {
+    const opened = this.#opened();
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        reject(new Refusal(`rabbit gives no answer within ${String(patience / 1000)} s`));
+      }, patience);
+    });
+    try {
+      return await Promise.race([opened.then(work), late]);
+    } catch (error) {
+      this.#lose(opened);
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #opened(): Promise<Open> {
+    if (this.#open !== undefined) return this.#open;
+    const opening = this.#make();
+    this.#open = opening;
+    const lose = () => {
+      this.#lose(opening);
     };
-    connection.on("error", lost);
-    connection.on("close", lost);
+    opening.then(({ connection, channel }) => {
+      connection.on("close", lose);
+      channel.on("close", lose);
+    }, lose);
+    return opening;
+  }
+
+  #lose(open: Promise<Open>): void {
+    if (this.#open === open) this.#open = undefined;
+    open.then(({ connection }) => connection.close()).catch(() => undefined);
+  }
+
+  async #make(): Promise<Open> {
+    const connection = await this.#connect();
+    // An error without a listener ends the process; the close that follows it is what counts.
+    connection.on("error", () => undefined);
     const channel = await connection.createConfirmChannel();
-    channel.on("error", lost);
-    channel.on("close", lost);
-    return channel;
+    channel.on("error", () => undefined);
+    return { connection, channel };
   }
 
   /** Any node, in another order each time. */
@@ -124,7 +171,6 @@ export class Rabbit {
     throw last;
   }
 }
-
 /** Publishes to the exchange and gets the message back from a queue of its own. */
 export function amqp(rabbit: Rabbit, host: string): Check {
   return {

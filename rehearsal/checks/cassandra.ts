@@ -1,4 +1,4 @@
-import { Client, type types } from "cassandra-driver";
+import { Client, policies, type types } from "cassandra-driver";
 
 import type { MediaStores } from "../config/media.ts";
 import { Refusal } from "../errors.ts";
@@ -39,7 +39,12 @@ export class Cassandra {
       keyspace,
       credentials: { username: user, password },
       socketOptions: { connectTimeout: 7500, readTimeout: this.#patience },
-      queryOptions: { consistency: 6 }, // LOCAL_QUORUM
+      // LOCAL_QUORUM. Every statement here may run twice, so another node is asked when one that has lost its power is
+      // silent: it stays among the driver's own for some seconds.
+      queryOptions: { consistency: 6, isIdempotent: true },
+      policies: {
+        speculativeExecution: new policies.speculativeExecution.ConstantSpeculativeExecutionPolicy(500, 2),
+      },
       ...(tls ? { sslOptions: {} } : {}),
     });
     try {

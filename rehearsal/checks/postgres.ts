@@ -1,5 +1,6 @@
 import pg from "pg";
 import { Refusal } from "../errors.ts";
+import { patience } from "../patience.ts";
 import type { Check } from "./check.ts";
 
 export interface PostgresAccess {
@@ -19,7 +20,7 @@ export async function withPostgres<T>(access: PostgresAccess, work: (client: pg.
     ...rest,
     ...(ca === undefined ? {} : { ssl: { ca } }),
     database,
-    connectionTimeoutMillis: 7500,
+    connectionTimeoutMillis: patience(process.env) * 7500,
     query_timeout: 10_000,
     application_name: "rehearsal",
   });

@@ -2,7 +2,7 @@ import http from "node:http";
 import { connect } from "node:net";
 import type { Duplex } from "node:stream";
 
-import { Refusal } from "../errors.ts";
+import { explain, Refusal } from "../errors.ts";
 import type { RunningApp, Session } from "./state.ts";
 
 /** What the browser's address has before an app's own paths. */
@@ -14,30 +14,50 @@ function headersFor(request: http.IncomingMessage, { user, groups }: Session): h
   return { ...Object.fromEntries(rest), "x-sp-userid": user, "x-sp-usergroups": groups.join(",") };
 }
 
-/** Passes one request on to the app, and its answer back. */
+/** Passes one request on to the app, and its answer back; or says why nothing answers. */
 export function forward(
   app: RunningApp,
   session: Session,
   path: string,
   request: http.IncomingMessage,
   response: http.ServerResponse,
-): Promise<void> {
+): Promise<string | undefined> {
   return new Promise((resolve, reject) => {
     const { hostname, port } = new URL(app.target);
-    const sent = http.request(
-      { hostname, port, path, method: request.method, headers: headersFor(request, session) },
-      (answer) => {
-        response.writeHead(answer.statusCode ?? 502, answer.headers);
-        answer.pipe(response);
-        answer.on("end", resolve);
-        answer.on("error", reject);
-      },
-    );
-    sent.on("error", () => {
-      reject(new Refusal("the app does not answer (yet)"));
+    const headers = headersFor(request, session);
+    // A connection of its own: an old one to a machine that is gone would only fall silent.
+    const sent = http.request({ hostname, port, path, method: request.method, headers, agent: false }, (answer) => {
+      response.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(response);
+      answer.on("end", () => {
+        resolve(undefined);
+      });
+      answer.on("error", reject);
+    });
+    sent.on("socket", (socket) => {
+      const patience = setTimeout(() => sent.destroy(new Refusal("the app: no connection within 5 s")), 5000);
+      const end = (): void => {
+        clearTimeout(patience);
+      };
+      socket.on("connect", end).on("close", end);
+    });
+    sent.on("error", (error) => {
+      resolve(explain("the app", error));
     });
     request.pipe(sent);
   });
+}
+
+/** Waits until the app answers, as containerproxy does before it calls an app started. @throws Refusal */
+export async function answers(target: string, seconds: number): Promise<void> {
+  const end = Date.now() + seconds * 1000;
+  for (;;) {
+    const found = await fetch(target, { redirect: "manual", signal: AbortSignal.timeout(5000) }).catch(() => undefined);
+    await found?.body?.cancel();
+    if (found !== undefined && found.status < 400) return;
+    if (Date.now() > end) throw new Refusal(`the app did not answer within ${String(seconds)} s`);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
 }
 
 /** A websocket: the app's answer and everything after it, both ways. */

@@ -7,7 +7,7 @@ import { explain, Refusal } from "../errors.ts";
 import type { Secrets } from "../secrets.ts";
 import { send, sendJson } from "../server.ts";
 import { backendOf, type Backend } from "./engine.ts";
-import { appPath, forward, tunnel } from "./forward.ts";
+import { answers, appPath, forward, tunnel } from "./forward.ts";
 import { callbackPath, SignIn } from "./sign-in.ts";
 import type { RunningApp, Session, State } from "./state.ts";
 import { record, type UsageEvent } from "./usage.ts";
@@ -89,8 +89,25 @@ export class Site {
 
   async #page(session: Session, url: URL, request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
     const [, app, rest] = appPath.exec(url.pathname) ?? [];
-    if (app !== undefined)
-      return forward(await this.#own(app, session), session, `${rest ?? "/"}${url.search}`, request, response);
+    if (app !== undefined) {
+      const own = await this.#own(app, session);
+      const why = await forward(own, session, `${rest ?? "/"}${url.search}`, request, response);
+      if (why === undefined) return;
+      if (response.headersSent) {
+        response.destroy();
+        return;
+      }
+      // Containerproxy stops it at once, and the user's page offers to start a new one. Its resolver and its connections
+      // are kept for long; this one asks anew each time, so it looks twice.
+      if (await answers(own.target, 4).then(yes, no)) {
+        sendJson(response, 502, { status: "fail", data: why });
+        return;
+      }
+      this.#say(`${own.spec} of ${own.user} (${own.target}) is stopped as crashed: ${why}`);
+      await this.#stop(own);
+      sendJson(response, 503, { status: "fail", data: "app_crashed" });
+      return;
+    }
     const [, first = "", second = "", third = ""] = url.pathname.split("/");
     if (url.pathname === "/") {
       send(response, 200, html, this.#list(session));
@@ -168,6 +185,12 @@ export class Site {
   async #start(spec: Spec, session: Session): Promise<RunningApp> {
     const app = { id: randomUUID(), spec: spec.id, user: session.user };
     const started = await this.#backend.start(app.id, spec, session);
+    try {
+      await answers(started.target, 60);
+    } catch (error) {
+      await this.#backend.stop(started.backend);
+      throw error;
+    }
     const running = { ...app, ...started, seen: Date.now() };
     await this.#state.keepApp(running);
     this.#record(session.user, "ProxyStart", spec.id);
@@ -184,7 +207,12 @@ export class Site {
 
   async #stop(app: RunningApp): Promise<void> {
     if (!(await this.#state.forgetApp(app.id))) return;
-    await this.#backend.stop(app.backend);
+    try {
+      await this.#backend.stop(app.backend);
+    } catch (error) {
+      await this.#state.keepApp(app); // a later try has to know of it
+      throw error;
+    }
     this.#record(app.user, "ProxyStop", app.spec);
   }
 
@@ -222,6 +250,8 @@ export class Site {
   }
 }
 
+const yes = (): boolean => true;
+const no = (): boolean => false;
 const html = "text/html; charset=utf-8";
 
 function page(title: string, body: string): string {

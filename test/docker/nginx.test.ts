@@ -106,6 +106,33 @@ test("a session stays where it began; another begins elsewhere", async () => {
   expect((await get("/", { cookie: "node-of-test=mine" })).headers["set-cookie"]).toHaveLength(1);
 });
 
+test("sessions stay while other replicas come and go; that of one that is gone goes on elsewhere, and stays there", async () => {
+  const begin = async () => {
+    const { id, headers } = await get("/");
+    return { id, cookie: (headers["set-cookie"]?.[0] ?? "").split(";")[0] ?? "" };
+  };
+  const again = async ({ cookie }: { cookie: string }) => (await get("/", { cookie })).id;
+  const sessions = [];
+  for (let at = 0; at < 12; at++) sessions.push(await begin());
+  const more = await edge.backend("web-e", "web");
+  const there = await eventually(async () => {
+    const one = await begin();
+    return one.id === "web-e" ? one : undefined;
+  }, 20);
+  for (const one of sessions) expect(await again(one)).toBe(one.id);
+  expect(await again(there)).toBe("web-e");
+  await more.kill();
+  const { id, headers } = await get("/", { cookie: there.cookie });
+  expect(id).not.toBe("web-e");
+  const cookie = (headers["set-cookie"]?.[0] ?? "").split(";")[0] ?? "";
+  expect(cookie).toMatch(/^node-of-test=[0-9a-f]{32}$/);
+  for (let at = 0; at < 5; at++) expect(await again({ cookie })).toBe(id);
+  for (const one of sessions) expect(await again(one)).toBe(one.id);
+  const marks = new Map<string, string>();
+  for (const one of sessions) marks.set(one.id, one.cookie);
+  expect(new Set(marks.values()).size).toBe(marks.size); // one for each replica
+}, 60_000);
+
 test("hidden paths are nobody's, however they are written", async () => {
   for (const path of ["/metrics", "/metrics/all", "/%6detrics", "/x/../metrics", "//metrics", "/bind/metrics"])
     expect([path, (await get(path)).status]).toEqual([path, 404]);

@@ -6,7 +6,7 @@ import { z } from "zod";
 
 import { Cluster } from "../../tools/swarm/cluster.ts";
 import { eventually } from "../support/arkindex.ts";
-import { Browser } from "../support/shinyproxy.ts";
+import { appTasks, Browser } from "../support/shinyproxy.ts";
 import type { TestStack } from "../support/stack.ts";
 import { onNetwork, pushed, swarmStack, tasksOf } from "../support/swarm-stack.ts";
 
@@ -37,29 +37,7 @@ afterAll(async () => {
   await rm(stack.folder, { recursive: true, force: true });
 }, 120_000);
 
-/** The running task of each app's service, by the service's name. */
-async function apps(): Promise<Record<string, string[]>> {
-  const manager = cluster.manager();
-  const label = [`platform-topologies.app=${name}`];
-  const services = (await manager.listServices({ filters: { label } })) as { ID: string; Spec: { Name: string } }[];
-  const nodes = (await manager.listNodes()) as { ID: string; Description: { Hostname: string } }[];
-  const tasks = (await manager.listTasks({ filters: { "desired-state": ["running"] } })) as {
-    ServiceID: string;
-    NodeID?: string;
-    Status: { State: string };
-  }[];
-  return Object.fromEntries(
-    services.map(({ ID, Spec }) => [
-      Spec.Name,
-      tasks
-        .filter(({ ServiceID }) => ServiceID === ID)
-        .map(
-          ({ NodeID, Status }) =>
-            `${Status.State} ${nodes.find((node) => node.ID === NodeID)?.Description.Hostname ?? "nowhere"}`,
-        ),
-    ]),
-  );
-}
+const apps = () => appTasks(cluster.manager(), name);
 
 /** Docker's API as ShinyProxy has it. */
 async function viaRunner(method: string, path: string, body?: unknown): Promise<{ status: number; body: string }> {

@@ -5,7 +5,7 @@ import { z } from "zod";
 
 import { containerIds, engine, eventually, inContainer, localImage, removeVolume } from "../support/arkindex.ts";
 import { generatedSecrets, leaks } from "../support/secrets.ts";
-import { appsOf, Browser, shinyproxyConfig, shinyproxyStack, sweepApps } from "../support/shinyproxy.ts";
+import { appsOf, Browser, panelRows, shinyproxyConfig, shinyproxyStack, sweepApps } from "../support/shinyproxy.ts";
 import type { TestStack } from "../support/stack.ts";
 
 const name = "shiny-whole";
@@ -215,36 +215,13 @@ test("every panel of the dashboard returns data", async () => {
   const login = { user: "admin", password: secrets["grafana-password"] };
   expect((await viewer.ask(`${grafana}/login`, { method: "POST", body: JSON.stringify(login) })).status).toBe(200);
   expect((await viewer.ask(`${grafana}/api/search`)).body).toContain("shinyproxy");
-  const page = z.object({
-    dashboard: z.object({
-      panels: z.array(z.object({ title: z.string(), targets: z.array(z.looseObject({ refId: z.string() })) })),
-    }),
-  });
-  const { panels } = page.parse(
-    JSON.parse((await viewer.ask(`${grafana}/api/dashboards/uid/shinyproxy`)).body),
-  ).dashboard;
-  expect(panels.length).toBeGreaterThan(9);
-  const answer = z.object({
-    results: z.record(
-      z.string(),
-      z.object({ frames: z.array(z.object({ data: z.object({ values: z.array(z.array(z.unknown())) }) })) }),
-    ),
-  });
-  await eventually(async () => {
-    const empty: string[] = [];
-    for (const { title, targets } of panels) {
-      const { status, body } = await viewer.ask(`${grafana}/api/ds/query`, {
-        method: "POST",
-        body: JSON.stringify({ queries: targets, from: "now-1h", to: "now" }),
-      });
-      if (status !== 200) throw new Error(`${title}: ${body}`);
-      const { results } = answer.parse(JSON.parse(body));
-      const rows = Object.values(results).flatMap(({ frames }) => frames.flatMap(({ data }) => data.values[0] ?? []));
-      if (rows.length === 0) empty.push(title);
-    }
+  const rows = await eventually(async () => {
+    const found = await panelRows(viewer, grafana);
+    const empty = Object.keys(found).filter((title) => found[title] === 0);
     if (empty.length > 0) throw new Error(`no data in ${empty.join(", ")}`);
-    return true;
+    return found;
   }, 90);
+  expect(Object.keys(rows).length).toBeGreaterThan(9);
 }, 120_000);
 
 test("usage is lost and restored, and a changed retention is applied, by one up", async () => {
@@ -264,6 +241,19 @@ test("usage is lost and restored, and a changed retention is applied, by one up"
   expect(JSON.stringify(await influxql("telegraf", 'SHOW RETENTION POLICIES ON "telegraf"'))).toContain("168h0m0s");
   expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
 }, 180_000);
+
+test("an app that has died: its user is told so once, and begins a new one without a new sign-in", async () => {
+  const [dead] = await appsOf(name);
+  await engine.getContainer(dead?.Id ?? "").remove({ force: true });
+  expect(await browser.ask(app)).toMatchObject({ status: 503, body: expect.stringContaining("app_crashed") });
+  const page = await eventually(async () => {
+    const found = await browser.ask(`${outputs.url}/app/demo`);
+    return found.status === 200 ? found : undefined;
+  }, 60);
+  const next = new URL(/src="([^"]+)"/.exec(page.body)?.[1] ?? "", outputs.url).href;
+  expect(next).not.toBe(app);
+  expect(await browser.ask(next)).toMatchObject({ status: 200, body: expect.stringContaining("shiny.min.js") });
+}, 90_000);
 
 test("no secret in the state or in what Docker tells of containers", async () => {
   const exported = await stack.run(["stack", "export"]);

@@ -40,10 +40,11 @@ test("inventory", () => {
     "docker:RemoteImage": 8, // one an image: the services rehearse on one
     "docker:Volume": 11, // one a store's node
     "ops:Certificate": 2, // the edge's, and Elasticsearch's nodes among themselves
-    "ops:Farewell": 3, // a Cassandra node that leaves
+    "ops:Farewell": 9, // a Cassandra node that leaves; a RabbitMQ node before and after it goes
     "ops:Gate": 21, // one a container
-    // a new disk of each of 3 Cassandra and 3 Elasticsearch; Cassandra's set-up and repair; Elasticsearch, buckets; tables
-    "ops:Job": 11,
+    // a new disk of each of 3 Cassandra and 3 Elasticsearch; Cassandra's set-up and repair; RabbitMQ's copies on new members;
+    // Elasticsearch, buckets; tables
+    "ops:Job": 12,
     "platform-topologies:Cassandra": 1,
     "platform-topologies:DockerHost": 1,
     "platform-topologies:Elasticsearch": 1,

@@ -4,6 +4,7 @@ import { beforeAll, expect, test } from "@jest/globals";
 import { siteOf } from "../../components/core/site.ts";
 import { Pyrus, type PyrusConfig } from "../../components/systems/pyrus.ts";
 import { DockerHost } from "../../components/topologies/docker/index.ts";
+import { Swarm } from "../../components/topologies/swarm/index.ts";
 import { inventory, record, type Registered } from "../support/mocks.ts";
 
 const site = () =>
@@ -127,4 +128,25 @@ test("maintenance takes the applications and leaves stores and setup", async () 
       .map(({ name }) => name.replace("pyrus-", ""))
       .sort(),
   ).toEqual([...["elasticsearch-1", "logs-1", "nats-1", "objects-1", "postgresql-1"]]);
+});
+
+test("on a swarm: applications and stores on the nodes that are named for them", async () => {
+  const nodes = { postgresql: { disk: "fast" }, objects: { disk: "large" }, "preview-generator": { previews: "yes" } };
+  const many = await record(() => {
+    const on = new Swarm("swarm", {
+      ...{ site: site(), managers: ["tcp://192.0.2.1:2375"], place: { apps: "yes" } },
+      ...{ tls: { mode: "local" }, pin: (ref: string) => Promise.resolve(ref) },
+    });
+    new Pyrus("pyrus", { adminEmail: "admin@example.com", ha: true, nodes, on });
+  });
+  const seats = many.filter(({ type }) => type === "ops:index:Seat");
+  const asked = Object.fromEntries(seats.map(({ name, inputs }) => [name, inputs.constraints]));
+  expect(asked).toMatchObject({
+    "postgresql-1-seat": { labels: { disk: "fast" } },
+    "objects-1-seat": { labels: { disk: "large" } },
+    "logs-1-seat": { labels: { apps: "yes" } },
+    "nats-3-seat": { labels: { apps: "yes" } },
+  });
+  const { taskSpec } = named("Service", "preview-generator", many) as { taskSpec: object };
+  expect(taskSpec).toMatchObject({ placement: { constraints: ["node.labels.previews==yes"] } });
 });

@@ -8,13 +8,14 @@ import { Swarm } from "../../components/topologies/swarm/index.ts";
 import { inventory, record, type Registered } from "../support/mocks.ts";
 
 const apps = { demo: { title: "Demo", image: "example/demo:1" } };
-const site = (engine: "docker" | "swarm") =>
+const site = (engine: "docker" | "swarm", more: object = {}) =>
   siteOf({
     name: "shiny",
     hostname: "shiny.example.com",
     engine,
     images: { toolbox: "toolbox:1", rehearsal: "rehearsal:1", "docker-proxy": "docker-proxy:1" },
     rehearsal: true,
+    ...more,
   });
 
 const of = (all: readonly Registered[], type: string) =>
@@ -67,7 +68,10 @@ describe("on one Docker host", () => {
 test("on a swarm: constraints of everything, and a policy for apps", async () => {
   const all = await record(() => {
     const on = new Swarm("swarm", {
-      site: site("swarm"),
+      site: site("swarm", {
+        backup: { everyHours: 24, keepDays: 7, to: { path: "/backup" } },
+        restore: { from: { path: "/backup" }, stack: "shiny", at: "latest" },
+      }),
       managers: ["tcp://192.0.2.1:2375"],
       tls: { mode: "local" },
       pin: (ref) => Promise.resolve(ref),
@@ -82,6 +86,14 @@ test("on a swarm: constraints of everything, and a policy for apps", async () =>
   );
   expect(free).toEqual(["shinyproxy-telegraf-node"]);
   expect(services["shinyproxy-telegraf-node"]).toMatchObject({ mode: { global: true } });
+  // Nor do jobs and backups go where users' apps are.
+  expect(Object.keys(services)).toContain("shinyproxy-backup");
+  const jobs = Object.entries(of(all, "Job")).map(([name, { swarm }]) => [name, swarm]);
+  const onManagers = { constraints: ["node.role==manager"] };
+  expect(Object.fromEntries(jobs)).toEqual({
+    "shinyproxy-influx-setup": onManagers,
+    "shinyproxy-influx-restore": onManagers,
+  });
   const policies = Object.values(of(all, "ServiceConfig")).map(({ data }) =>
     Buffer.from(String(data), "base64").toString(),
   );

@@ -1,4 +1,7 @@
 /** ShinyProxy as a throw-away stack on one engine, and a browser that can sign in. */
+import type Docker from "dockerode";
+import { z } from "zod";
+
 import { arkindexProgram, call, engine, type Reply, sweep } from "./arkindex.ts";
 import { TestStack } from "./stack.ts";
 
@@ -52,6 +55,27 @@ export function appsOf(name: string) {
   return engine.listContainers({ all: true, filters: { label: [`platform-topologies.app=${name}`] } });
 }
 
+/** On a swarm: what runs of each app's service, by its name: `sp-service-…` has `running w1`. */
+export async function appTasks(manager: Docker, name: string): Promise<Record<string, string[]>> {
+  const label = [`platform-topologies.app=${name}`];
+  const services = (await manager.listServices({ filters: { label } })) as { ID: string; Spec: { Name: string } }[];
+  const nodes = (await manager.listNodes()) as { ID: string; Description: { Hostname: string } }[];
+  const hostname = new Map(nodes.map(({ ID, Description }) => [ID, Description.Hostname]));
+  const tasks = (await manager.listTasks({ filters: { "desired-state": ["running"] } })) as {
+    ServiceID: string;
+    NodeID?: string;
+    Status: { State: string };
+  }[];
+  return Object.fromEntries(
+    services.map(({ ID, Spec }) => [
+      Spec.Name,
+      tasks
+        .filter(({ ServiceID }) => ServiceID === ID)
+        .map(({ NodeID = "", Status }) => `${Status.State} ${hostname.get(NodeID) ?? "nowhere"}`),
+    ]),
+  );
+}
+
 /** All that carries a test's name, apps first: they hold their network. */
 export async function sweepApps(name: string): Promise<void> {
   for (const { Id } of await appsOf(name)) await engine.getContainer(Id).remove({ force: true, v: true });
@@ -75,6 +99,13 @@ export class Browser {
   constructor(ca: string, address = "127.0.0.1") {
     this.#address = address;
     this.#ca = ca;
+  }
+
+  /** The same browser, whose names lead to another edge. */
+  via(address: string): Browser {
+    const other = new Browser(this.#ca, address);
+    for (const [host, jar] of this.#cookies) other.#cookies.set(host, new Map(jar));
+    return other;
   }
 
   cookie(url: string): string {
@@ -130,4 +161,35 @@ export class Browser {
       headers: { "content-type": "application/x-www-form-urlencoded" },
     });
   }
+}
+
+const dashboard = z.object({
+  dashboard: z.object({
+    panels: z.array(z.object({ title: z.string(), targets: z.array(z.looseObject({ refId: z.string() })) })),
+  }),
+});
+const frames = z.object({
+  results: z.record(
+    z.string(),
+    z.object({ frames: z.array(z.object({ data: z.object({ values: z.array(z.array(z.unknown())) }) })) }),
+  ),
+});
+
+/** How many rows each panel of Grafana's dashboard has of the last hour, by its title. `viewer` has signed in. */
+export async function panelRows(viewer: Browser, grafana: string): Promise<Record<string, number>> {
+  const page = await viewer.ask(`${grafana}/api/dashboards/uid/shinyproxy`);
+  const { panels } = dashboard.parse(JSON.parse(page.body)).dashboard;
+  const rows: Record<string, number> = {};
+  for (const { title, targets } of panels) {
+    const { status, body } = await viewer.ask(`${grafana}/api/ds/query`, {
+      method: "POST",
+      body: JSON.stringify({ queries: targets, from: "now-1h", to: "now" }),
+    });
+    if (status !== 200) throw new Error(`${title}: ${body}`);
+    const { results } = frames.parse(JSON.parse(body));
+    rows[title] = Object.values(results).flatMap((each) =>
+      each.frames.flatMap(({ data }) => data.values[0] ?? []),
+    ).length;
+  }
+  return rows;
 }

@@ -132,6 +132,17 @@ export interface Tally {
   readonly slowest: number;
 }
 
+export interface LoadOptions {
+  /** Default 20. */
+  readonly perSecond?: number;
+  /** As a browser does; default: a connection for each request. */
+  readonly keepAlive?: boolean;
+  /** A session's cookie. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Default: a status below 400. A page behind a sign-in answers 302 to whoever has lost the session. */
+  readonly good?: (answer: Answer) => boolean;
+}
+
 /**
  * Calls `url` on an edge node `perSecond` times a second until `stop`, without waiting for earlier answers. Each request
  * counts once: no retries.
@@ -142,11 +153,15 @@ export class Load {
   readonly #timer: NodeJS.Timeout;
   readonly #open = new Set<Promise<void>>();
   readonly #lost: string[] = [];
+  readonly #headers: Record<string, string>;
+  readonly #good: (answer: Answer) => boolean;
   #sent = 0;
   #slowest = 0;
 
-  constructor(address: string, ca: string, url: string, options: { perSecond?: number; keepAlive?: boolean } = {}) {
-    const { perSecond = 20, keepAlive = false } = options;
+  constructor(address: string, ca: string, url: string, options: LoadOptions = {}) {
+    const { perSecond = 20, keepAlive = false, headers = {}, good = ({ status }) => status < 400 } = options;
+    this.#headers = headers;
+    this.#good = good;
     this.#client = new Client(address, ca, { keepAlive });
     this.#timer = setInterval(() => {
       const one = this.#one(url).finally(() => this.#open.delete(one));
@@ -159,8 +174,8 @@ export class Load {
     this.#sent++;
     let seen: string;
     try {
-      const { status, body } = await this.#client.call(url);
-      seen = status < 400 ? "" : `${String(status)} ${body.slice(0, 80)}`;
+      const answer = await this.#client.call(url, { headers: this.#headers });
+      seen = this.#good(answer) ? "" : `${String(answer.status)} ${answer.body.slice(0, 80)}`;
     } catch (error) {
       seen = error instanceof Error ? error.message : String(error);
     }

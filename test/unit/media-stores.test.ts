@@ -46,6 +46,24 @@ describe("Cassandra", () => {
     expect(members.filter((name) => "dump" in (slots.get(name)?.disk.backup ?? {}))).toEqual(["cassandra-2"]);
   });
 
+  test("a fourth node changes no service's file, repairs nothing, and no member", () => {
+    const without = (nodes: number) => {
+      const { slots, workloads, jobs } = plan("media", { nodes });
+      const members = [...slots].filter(([name]) => name !== "cassandra-4");
+      return JSON.stringify([members, [...workloads], jobs.get("cassandra-repair")?.once], (key, value: unknown) =>
+        key === "after" || key === "beside" ? undefined : value,
+      );
+    };
+    expect(without(4)).toBe(without(3));
+    expect(plan("media", { nodes: 4 }).jobs.get("cassandra-repair")?.installs).toBe(true);
+  });
+
+  test("fewer nodes than copies are refused by the set-up, before it says anything", () => {
+    const command = plan("media", { nodes: 1 }).jobs.get("cassandra-setup")?.command?.at(-1) ?? "";
+    expect(command).toContain("nodes = 1: too few for the copies of $crowded");
+    expect(command.indexOf("too few")).toBeLessThan(command.indexOf("ALTER ROLE"));
+  });
+
   test("a node alone needs no repair", () => {
     expect([...plan("media", { nodes: 1 }).jobs.keys()]).toEqual(expect.not.arrayContaining(["cassandra-repair"]));
     expect([...plan("media").jobs.keys()]).toEqual(expect.arrayContaining(["cassandra-setup", "cassandra-repair"]));
@@ -59,6 +77,20 @@ describe("RabbitMQ", () => {
       "cassandra-2",
       "cassandra-3",
     ]);
+  });
+
+  test("a retired Cassandra takes the node beside it along; the others stay where they are", () => {
+    const { slots } = plan("media", { retired: [2] });
+    const beside = [...slots].filter(([name]) => name.startsWith("rabbit")).map(([name, { seat }]) => [name, seat]);
+    expect(beside).toEqual([1, 3, 4].map((n) => [`rabbit-${String(n)}`, `cassandra-${String(n)}`]));
+  });
+
+  test("a farewell is never withdrawn from a member that stays", () => {
+    for (const rabbitNodes of [1, 3]) {
+      const { leave, left } = slot("rabbit-1", { rabbitNodes });
+      expect(leave?.command?.at(-1)).toContain("for other in rabbit-2 rabbit-3;");
+      expect(left?.command?.at(-1)).toContain("forget_cluster_node rabbit@rabbit-1");
+    }
   });
 
   test("a password's hash is salt and SHA-256, the same in every run", () => {

@@ -32,7 +32,7 @@ export interface NodeView {
   readonly Spec: { readonly Role: string; readonly Availability: string; readonly Labels?: Record<string, string> };
   readonly Description: { readonly Hostname: string };
   readonly Status: { readonly State: string; readonly Addr: string };
-  readonly ManagerStatus?: { readonly Reachability: string };
+  readonly ManagerStatus?: { readonly Reachability: string; readonly Leader?: boolean };
 }
 
 export async function nodesOf(manager: Docker): Promise<NodeView[]> {

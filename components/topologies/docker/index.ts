@@ -131,7 +131,7 @@ export class DockerHost extends ComponentResource implements Topology {
     const before = [
       ...this.#mark(name, slot, volume, parent, logicalName),
       // Goes after the container, which depends on it.
-      ...this.#farewell(`${name}-left`, slot.left, parent, `${logicalName}-left`, []),
+      ...this.#farewell(`${name}-left`, slot.left, parent, `${logicalName}-left`, this.#after(slot)),
     ];
     const args = this.#container(name, slot, imageOf(this.site, slot.image), {
       networks: this.#engine.networksOf(slot, true),
@@ -139,8 +139,9 @@ export class DockerHost extends ComponentResource implements Topology {
     });
     const volumes = [...mounts(slot), { volumeName: volume.name, containerPath: slot.disk.path }];
     const started = this.#start(name, slot, logicalName, parent, this.#engine, { ...args, volumes }, before);
-    this.#farewell(`${name}-leave`, slot.leave, parent, `${logicalName}-leave`, started.ready);
-    return started;
+    // Who comes after a member depends on its farewell too: of two that go, the later one has gone before this one begins.
+    const leave = this.#farewell(`${name}-leave`, slot.leave, parent, `${logicalName}-leave`, started.ready);
+    return { ready: [...started.ready, ...leave] };
   }
 
   job(name: string, job: Job, parent: Resource, logicalName: string): Ready {

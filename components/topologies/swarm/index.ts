@@ -148,7 +148,7 @@ export class Swarm extends ComponentResource implements Topology {
     const before = [
       ...this.#mark(name, slot, disk, parent, logicalName),
       // Goes after the service, which depends on it.
-      ...this.#farewell(`${name}-left`, slot.left, parent, `${logicalName}-left`, []),
+      ...this.#farewell(`${name}-left`, slot.left, parent, `${logicalName}-left`, this.#after(slot)),
     ];
     const placed: Placed = {
       replicas: 1,
@@ -160,8 +160,9 @@ export class Swarm extends ComponentResource implements Topology {
       stopFirst: true,
     };
     const started = this.#start(name, slot, parent, logicalName, placed, { isSlot: true, before });
-    this.#farewell(`${name}-leave`, slot.leave, parent, `${logicalName}-leave`, started.ready);
-    return started;
+    // Who comes after a member depends on its farewell too: of two that go, the later one has gone before this one begins.
+    const leave = this.#farewell(`${name}-leave`, slot.leave, parent, `${logicalName}-leave`, started.ready);
+    return { ready: [...started.ready, ...leave] };
   }
 
   job(name: string, job: Job, parent: Resource, logicalName: string): Ready {
@@ -286,7 +287,7 @@ export class Swarm extends ComponentResource implements Topology {
     return { constraints, ...(registries.length > 0 ? { registries } : {}) };
   }
 
-  #constraints({ machine, nodes = this.#args.place ?? {} }: Container & Pick<Workload, "nodes">): string[] {
+  #constraints({ machine, nodes = this.#args.place ?? {} }: Pick<Workload, "machine" | "nodes">): string[] {
     return [...constraintsOf(nodes), ...onNode(machine)];
   }
 

@@ -1,0 +1,52 @@
+/** What is said to a RabbitMQ cluster when members come and go: bash in its own image, with its cookie. */
+import type { List } from "../core/contracts.ts";
+
+/** Where the server's files are. */
+export const folder = "/run/rabbitmq";
+export const nodeName = (host: string): string => `rabbit@${host}`;
+
+/** Its commands are Erlang nodes, which the cookie lets in. */
+const cookie = `install -m 0600 ${folder}/cookie "$HOME/.erlang.cookie"`;
+const runs = (host: string): string => `rabbitmq-diagnostics -q -n rabbit@${host} check_running >/dev/null 2>&1`;
+
+/** A queue that was declared before a member came has no copy on it. */
+export function grow(hosts: List<string>): string {
+  const [first = ""] = hosts;
+  return [cookie, ...hosts.map((host) => `rabbitmq-queues -q -n ${nodeName(first)} grow ${nodeName(host)} all`)].join(
+    "\n",
+  );
+}
+
+/**
+ * Before a member goes: its copies of the queues are given up, and it takes itself out of the cluster, so that those who
+ * stay count their majority without it. One that is lost is taken out by `left`.
+ */
+export function leave(host: string, stay: List<string>): string {
+  return `${cookie}
+by=
+for other in ${stay.join(" ")}; do if ${runs("$other")}; then by=rabbit@$other; break; fi; done
+if [ -z "$by" ]; then echo "${host} stays: none of ${stay.join(", ")} runs; bring the cluster back first" >&2; exit 1; fi
+rabbitmq-queues -q -n $by shrink ${nodeName(host)}
+kept=$(rabbitmqctl -q -n $by list_queues --no-table-headers name members | grep -F '${nodeName(host)}' | cut -f 1 || true)
+if [ -n "$kept" ]; then echo "${host} stays: it has copies that no other member can do without, of" $kept >&2; exit 1; fi
+if ${runs(host)}; then
+  rabbitmqctl -q -n ${nodeName(host)} stop_app
+  rabbitmqctl -q -n ${nodeName(host)} reset
+fi`;
+}
+
+/** After it has gone: the others strike it off, where it could not do so itself; not before they see that it is down. */
+export function left(host: string, stay: List<string>): string {
+  return `${cookie}
+for try in $(seq 60); do
+  for other in ${stay.join(" ")}; do
+    if ! ${runs("$other")}; then continue; fi
+    if said=$(rabbitmqctl -q -n rabbit@$other forget_cluster_node ${nodeName(host)} 2>&1); then exit 0; fi
+    case $said in *"not in the cluster"* | *not_a_cluster_node*) exit 0 ;; esac
+    break
+  done
+  sleep 2
+done
+echo "${host} has gone, but the cluster does not strike it off: \${said:-no member runs}" >&2
+exit 1`;
+}

@@ -1,0 +1,172 @@
+/** What a media platform's region on a test's swarm can be asked, from outside through the edge and from inside. */
+import { rm } from "node:fs/promises";
+
+import type Docker from "dockerode";
+import { z } from "zod";
+
+import type { Cluster } from "../../tools/swarm/cluster.ts";
+import type { MediaOutputs } from "./media.ts";
+import type { TestStack } from "./stack.ts";
+import { Client, Load, onNetwork, pushed, swarmConfig, swarmStack, type SwarmTest, type Tally } from "./swarm-stack.ts";
+
+const created = z.object({ id: z.string() });
+const listed = z.object({ ids: z.array(z.string()) });
+
+export class MediaSwarm {
+  readonly cluster: Cluster;
+  readonly name: string;
+  readonly stack: TestStack;
+  readonly #test: SwarmTest;
+  readonly #toolbox: string;
+  #outputs: MediaOutputs & { readonly places: { readonly slots: Readonly<Record<string, string>> } };
+  readonly #client: Client;
+
+  private constructor(test: SwarmTest, stack: TestStack, outputs: unknown, toolbox: string) {
+    this.cluster = test.cluster;
+    this.name = test.name;
+    this.stack = stack;
+    this.#test = test;
+    this.#toolbox = toolbox;
+    this.#outputs = outputs as MediaSwarm["outputs"];
+    this.#client = new Client(test.cluster.address("m1"), this.#outputs.ca, { keepAlive: false });
+  }
+
+  static async up(test: SwarmTest, media: object, closing: (() => Promise<unknown>)[]): Promise<MediaSwarm> {
+    const stack = await swarmStack({ ...test, config: { media } });
+    closing.push(() => rm(stack.folder, { recursive: true })); // what it made goes with the swarm
+    const { code, output } = await stack.up();
+    if (code !== 0) throw new Error(output);
+    const { toolbox = "" } = await pushed(test.cluster);
+    await test.cluster.exec("m1", "docker", "-H", test.cluster.host("m1"), "pull", "--quiet", toolbox);
+    const made = new MediaSwarm(test, stack, await stack.outputs(), toolbox);
+    closing.push(() => made.#client.close());
+    return made;
+  }
+
+  get outputs() {
+    return this.#outputs;
+  }
+
+  /** The stack's outputs anew, after a change of a password. */
+  async refresh(): Promise<void> {
+    this.#outputs = (await this.stack.outputs()) as unknown as MediaSwarm["outputs"];
+  }
+
+  /** The same stack with another config of the system, and whatever nodes the swarm has now. */
+  async change(media: object) {
+    await this.stack.configure(await swarmConfig({ ...this.#test, config: { media } }));
+    return this.stack.up();
+  }
+
+  async create(title: string): Promise<string> {
+    const sent = { method: "POST", body: JSON.stringify({ title }) };
+    const { status, body } = await this.#client.call(`${this.#outputs.url}/API/assets/`, sent);
+    if (status !== 201) throw new Error(`${String(status)} ${body}`);
+    return created.parse(JSON.parse(body)).id;
+  }
+
+  async ids(path: string): Promise<string[]> {
+    const { status, body } = await this.#client.call(this.#outputs.url + path);
+    if (status !== 200) throw new Error(`${String(status)} ${body}`);
+    return listed.parse(JSON.parse(body)).ids;
+  }
+
+  /** Reads one asset, which is Cassandra's to answer, and nobody else's. */
+  reads(id: string, perSecond = 10): Load {
+    const url = `${this.#outputs.url}/API/assets/${id}`;
+    return new Load(this.cluster.address("m1"), this.#outputs.ca, url, { perSecond });
+  }
+
+  /** On a network of the stack, with the stores' clients at hand. */
+  async inside(script: string, network = "data") {
+    const { status, output } = await onNetwork(
+      this.cluster.dockerOf("m1"),
+      this.#toolbox,
+      `${this.name}-${network}`,
+      script,
+    );
+    return { status, output: output.replaceAll("\r", "").trim() };
+  }
+
+  cql(member: string, consistency: string, statement: string) {
+    const password = this.#outputs.passwords.cassandra ?? "";
+    return this.inside(
+      `CQL_PASSWORD='${password}' cql -h ${member} -u app --consistency ${consistency} -e "${statement}"`,
+    );
+  }
+
+  /** RabbitMQ's HTTP API; the first of these members that answers. */
+  async rabbit(members: readonly string[], method: string, path: string, body?: object): Promise<unknown> {
+    const login = `app:${this.#outputs.passwords.rabbit ?? ""}`;
+    const sent = body === undefined ? "" : `-H 'content-type: application/json' -d '${JSON.stringify(body)}'`;
+    const calls = members.map(
+      (at) => `curl -sf -m 5 -u '${login}' -X ${method} ${sent} http://${at}:15672/api/${path}`,
+    );
+    const { status, output } = await this.inside(calls.join(" || "));
+    if (status !== 0) throw new Error(`${method} ${path}: ${String(status)} ${output}`);
+    return output === "" ? undefined : JSON.parse(output);
+  }
+
+  /** The container of a slot, on whichever node it is. */
+  async container(slot: string): Promise<Docker.Container> {
+    for (const node of this.cluster.nodes) {
+      if (!(await this.cluster.isOn(node))) continue;
+      const engine = this.cluster.dockerOf(node);
+      const filters = { label: [`com.docker.swarm.service.name=${this.name}-${slot}`], status: ["running"] };
+      const [found] = await engine.listContainers({ filters });
+      if (found !== undefined) return engine.getContainer(found.Id);
+    }
+    throw new Error(`${slot} runs nowhere`);
+  }
+
+  /** A command in a slot's own container; its output. */
+  async exec(slot: string, script: string): Promise<string> {
+    const exec = await (
+      await this.container(slot)
+    ).exec({ Cmd: ["bash", "-c", script], AttachStdout: true, AttachStderr: true, Tty: true });
+    const stream = await exec.start({ Tty: true });
+    const chunks: Buffer[] = [];
+    for await (const chunk of stream) chunks.push(chunk as Buffer);
+    return Buffer.concat(chunks).toString().replaceAll("\r", "");
+  }
+}
+
+/** New assets at a steady pace; one that was answered must be there for ever. Each request counts once. */
+export class Writer {
+  readonly written: string[] = [];
+  readonly title: string;
+  readonly #media: MediaSwarm;
+  readonly #timer: NodeJS.Timeout;
+  readonly #began = Date.now();
+  readonly #open = new Set<Promise<void>>();
+  readonly #lost: string[] = [];
+  #sent = 0;
+  #slowest = 0;
+
+  /** `title`: one word for all, by which the index is asked for them. */
+  constructor(media: MediaSwarm, title: string, perSecond = 2) {
+    this.#media = media;
+    this.title = title;
+    this.#timer = setInterval(() => {
+      const one = this.#one().finally(() => this.#open.delete(one));
+      this.#open.add(one);
+    }, 1000 / perSecond);
+  }
+
+  async #one(): Promise<void> {
+    const began = Date.now();
+    this.#sent++;
+    try {
+      this.written.push(await this.#media.create(`${this.title} ${String(this.#sent)}`));
+    } catch (error) {
+      this.#lost.push(`${String(began - this.#began)}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+    this.#slowest = Math.max(this.#slowest, Date.now() - began);
+  }
+
+  async stop(): Promise<Tally> {
+    clearInterval(this.#timer);
+    await Promise.all(this.#open);
+    return { sent: this.#sent, lost: this.#lost, slowest: this.#slowest };
+  }
+}

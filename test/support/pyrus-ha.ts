@@ -1,0 +1,164 @@
+/** Pyrus, highly available, on a swarm of three managers and a worker. */
+import type Docker from "dockerode";
+
+import type { Cluster } from "../../tools/swarm/cluster.ts";
+import { adminPassword, licence, small } from "./pyrus.ts";
+import type { TestStack } from "./stack.ts";
+import { Client, swarmConfig, type SwarmTest } from "./swarm-stack.ts";
+
+export const name = "pyrus-ha";
+/** Two balancers; the stores that are one each have a machine to themselves; one function has nodes of its own. */
+export const labels: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  m1: { apps: "yes", edge: "yes" },
+  m2: { apps: "yes", edge: "yes" },
+  m3: { apps: "yes", previews: "yes" },
+  w1: { stores: "yes" },
+};
+
+/**
+ * Two of what a browser meets, one of the rest: with the vendor's 22 and three search nodes, which `ha` alone gives, the
+ * stand-ins' checks keep two cores busy, and one late answer restarts them all.
+ */
+export const replicas = {
+  ...{ "web-api": 2, files: 2, bind: 2, "identity-server": 2 },
+  ...{ "preview-generator": 1, "mail-sender": 1, "mail-reader": 1, "notification-service": 1, "async-worker": 1 },
+};
+
+/** The stand-ins ask their stores every fifteen seconds, not every five. */
+const patient = `pulumi.runtime.registerResourceTransform((args) => {
+  if (args.type !== "docker:index/service:Service") return undefined;
+  const { containerSpec } = args.props.taskSpec;
+  containerSpec.env = pulumi
+    .output(containerSpec.env)
+    .apply((env) => ("REHEARSAL_ROLE" in env ? { ...env, REHEARSAL_PATIENCE: "3" } : env));
+  return { props: args.props, opts: args.opts };
+});`;
+
+export function ha(
+  cluster: Cluster,
+  pyrus: Readonly<Record<string, unknown>> = {},
+  more: Readonly<Record<string, number>> = {},
+): SwarmTest {
+  const stores = { stores: "yes" };
+  return {
+    ...{ cluster, name, system: "pyrus", before: patient },
+    config: {
+      pyrus: {
+        ...small,
+        ha: true,
+        replicas: { ...replicas, ...more },
+        elasticNodes: 1,
+        nodes: {
+          ...{ postgresql: stores, logs: stores, elasticsearch: stores, objects: stores },
+          "preview-generator": { previews: "yes" },
+        },
+        ...pyrus,
+      },
+    },
+    swarm: {
+      nodes: Object.fromEntries(
+        cluster.nodes.map((node) => [node, { address: cluster.address(node), labels: labels[node] ?? {} }]),
+      ),
+      place: { apps: "yes" },
+      edge: { nodes: { edge: "yes" } },
+    },
+  };
+}
+
+export async function configure(stack: TestStack, test: SwarmTest, ownLicence = licence): Promise<void> {
+  await stack.configure(await swarmConfig(test));
+  const secrets = { pyrusLicence: ownLicence, pyrusAdminPassword: adminPassword };
+  for (const [key, value] of Object.entries(secrets)) {
+    const set = ["config", "set", "--path", "--secret", `platform-topologies:secrets.${key}`, value];
+    const { code, output } = await stack.run(set);
+    if (code !== 0) throw new Error(output);
+  }
+}
+
+/** A service's container on a node. */
+export async function containerOf(cluster: Cluster, node: string, service: string): Promise<Docker.Container> {
+  const engine = cluster.dockerOf(node);
+  const [found] = await engine.listContainers(running(service));
+  if (found === undefined) throw new Error(`${service} does not run on ${node}`);
+  return engine.getContainer(found.Id);
+}
+
+/** What a shell script prints in a container. */
+export async function said(container: Docker.Container, script: string): Promise<string> {
+  const exec = await container.exec({ Cmd: ["sh", "-c", script], AttachStdout: true, Tty: true });
+  let text = "";
+  for await (const part of await exec.start({})) text += String(part);
+  return text.trim();
+}
+
+function running(service: string): Docker.ContainerListOptions {
+  return { filters: { label: [`com.docker.swarm.service.name=${name}-${service}`], status: ["running"] } };
+}
+
+/**
+ * Counts a service's containers every half second, on every node that has power. The managers are not asked: for some
+ * seconds they take a task of a node without power for a running one, which it is not.
+ */
+export class Count {
+  readonly #cluster: Cluster;
+  readonly #service: string;
+  readonly #over: Promise<void>;
+  #ended = false;
+  /** How often there were so many: `[12, 340, 0]` is 12 times none and 340 times one. */
+  readonly seen: number[] = [];
+  /** Where it ran, one after the other. */
+  readonly nodes: string[] = [];
+
+  constructor(cluster: Cluster, service: string) {
+    this.#cluster = cluster;
+    this.#service = service;
+    this.#over = this.#watch();
+  }
+
+  async #watch(): Promise<void> {
+    while (!this.#ended) {
+      const on = await Promise.all(this.#cluster.nodes.map((node) => this.#on(node)));
+      const here = on.flat();
+      this.seen[here.length] = (this.seen[here.length] ?? 0) + 1;
+      for (const node of here) if (this.nodes.at(-1) !== node) this.nodes.push(node);
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+  }
+
+  async #on(node: string): Promise<string[]> {
+    const found = this.#cluster.dockerOf(node).listContainers(running(this.#service));
+    return (await found.catch(() => [])).map(() => node); // its daemon has no power either
+  }
+
+  async stop(): Promise<void> {
+    this.#ended = true;
+    await this.#over;
+  }
+}
+
+/** Writes rows through an edge node, one after the other, and remembers those that were acknowledged. */
+export class Writer {
+  readonly acknowledged: string[] = [];
+  readonly #over: Promise<void>;
+  #ended = false;
+
+  constructor(address: string, outputs: { readonly url: string; readonly ca: string }, mark: string) {
+    this.#over = this.#write(new Client(address, outputs.ca, { keepAlive: false }), outputs.url, mark);
+  }
+
+  async #write(client: Client, url: string, mark: string): Promise<void> {
+    for (let number = 0; !this.#ended; number++) {
+      const body = `${mark}-${String(number)}`;
+      const sent = client.call(`${url}/rehearsal/rows`, { method: "POST", body });
+      if ((await sent.catch(() => undefined))?.status === 201) this.acknowledged.push(body);
+      await new Promise((resolve) => setTimeout(resolve, 250));
+    }
+    await client.close();
+  }
+
+  async stop(): Promise<string[]> {
+    this.#ended = true;
+    await this.#over;
+    return this.acknowledged;
+  }
+}
