@@ -19,6 +19,7 @@ import {
   localImage,
 } from "../support/arkindex.ts";
 import { Machine } from "../support/machine.ts";
+import { stackName } from "../support/run.ts";
 import { generatedSecrets, leaks } from "../support/secrets.ts";
 import type { Outcome, TestStack } from "../support/stack.ts";
 
@@ -228,7 +229,7 @@ test("no secret in the state, its backups, its history or the config", async () 
   const files = (await readdir(stack.folder, { recursive: true, withFileTypes: true })).filter(
     (entry) => entry.isFile() && !entry.parentPath.includes("node_modules"),
   );
-  expect(files.map((entry) => entry.name)).toContain("test.json");
+  expect(files.map((entry) => entry.name)).toContain(`${stackName}.json`);
   for (const { parentPath, name: file } of files) {
     expect([file, leaks(await readFile(join(parentPath, file), "utf8"), secrets)]).toEqual([file, []]);
   }

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 
+import { stackName } from "../support/run.ts";
 import { TestStack } from "../support/stack.ts";
 import { docker, ensureImage, imports, removeContainers } from "./ops-support.ts";
 
@@ -98,7 +99,7 @@ test("a farewell that fails keeps itself and what it depends on, each time, unti
 
 test("its secrets are encrypted in the state, and a destroy of the whole stack does not run it", async () => {
   await passes(head + member("one"));
-  const state = await readFile(`${stack.folder}/state/.pulumi/stacks/test-stack/test.json`, "utf8");
+  const state = await readFile(`${stack.folder}/state/.pulumi/stacks/test-stack/${stackName}.json`, "utf8");
   expect(state).toContain("ops-farewell-leave");
   expect(state).not.toContain(secret);
   const { code, output } = await stack.destroy();

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 
 import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
 
+import { stackName } from "../support/run.ts";
 import { TestStack } from "../support/stack.ts";
 import type { Outcome } from "../support/stack.ts";
 import { docker, ensureImage, imports, processes, removeContainers, until } from "./ops-support.ts";
@@ -155,7 +156,7 @@ test("secrets are in neither state nor output, whether it fails or passes", asyn
     if (exit === 1) expect(output.match(/\| \[secret\]/g)?.length).toBeGreaterThanOrEqual(3);
     const preview = await stack.preview(["--diff"]);
     const detail = await stack.run(["stack", "export"]);
-    const state = await readFile(`${stack.folder}/state/.pulumi/stacks/test-stack/test.json`, "utf8");
+    const state = await readFile(`${stack.folder}/state/.pulumi/stacks/test-stack/${stackName}.json`, "utf8");
     for (const secret of Object.values(secrets)) {
       for (const text of [output, preview.output, detail.output, state]) expect(text).not.toContain(secret);
     }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { execa } from "execa";
 
+import { stackName } from "../support/run.ts";
 import { repo, TestStack } from "../support/stack.ts";
 import type { StateResource } from "../support/stack.ts";
 
@@ -89,7 +90,7 @@ test("openssl accepts the certificate for its names only; a new name keeps the a
   expect(second.caCert).toBe(first.caCert);
   await verify(second, ["other.localhost"], []);
 
-  const state = await readFile(join(stack.folder, "state/.pulumi/stacks/test-stack/test.json"), "utf8");
+  const state = await readFile(join(stack.folder, `state/.pulumi/stacks/test-stack/${stackName}.json`), "utf8");
   expect(state).toContain("BEGIN CERTIFICATE");
   expect(state).not.toContain("PRIVATE KEY");
   expect(Object.keys((await find("Certificate"))?.outputs ?? {}).sort()).toEqual([

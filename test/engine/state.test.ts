@@ -4,6 +4,7 @@ import { join } from "node:path";
 
 import { expect, test } from "@jest/globals";
 
+import { stackName } from "../support/run.ts";
 import { repo, TestStack } from "../support/stack.ts";
 
 test("no sidecar file, which the backend does not write atomically, is needed or made", async () => {
@@ -11,7 +12,7 @@ test("no sidecar file, which the backend does not write atomically, is needed or
   try {
     expect(await stack.up()).toMatchObject({ code: 0 });
     const files = await readdir(join(stack.folder, "state"), { recursive: true });
-    expect(files.filter((file) => file.endsWith("test.json"))).toHaveLength(1);
+    expect(files.filter((file) => file.endsWith(`${stackName}.json`))).toHaveLength(1);
     expect(files.filter((file) => file.endsWith(".attrs"))).toEqual([]);
   } finally {
     await stack.dispose();
