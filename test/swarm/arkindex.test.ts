@@ -109,7 +109,8 @@ const tasks = () => tasksOf(cluster.manager(), name);
 const slotsOn = (node: string) =>
   Object.keys(outputs.places.slots).filter((slot) => outputs.places.slots[slot] === node);
 const expectEmptyPreview = async () => {
-  expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+  const { code, output } = await stack.preview(["--expect-no-changes", "--diff"]);
+  if (code !== 0) throw new Error(output);
 };
 
 async function containerSpec(service: string): Promise<{ Image?: string }> {
@@ -124,12 +125,16 @@ async function up(): Promise<void> {
   if (code !== 0) throw new Error(output.slice(output.indexOf("Diagnostics:")));
 }
 
-async function underLoad<T>(work: () => Promise<T>) {
+async function underLoad(work: () => Promise<void>) {
   const began = load();
-  const result = await work().finally(() => new Promise((resolve) => setTimeout(resolve, 2000)));
-  const { sent, lost, slowest } = await began.stop();
-  process.stdout.write(`${String(sent)} requests, ${String(lost.length)} lost, slowest ${String(slowest)} ms\n`);
-  return { sent, lost, result };
+  try {
+    await work();
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+  } finally {
+    const { sent, lost, slowest } = await began.stop();
+    process.stdout.write(`${String(sent)} requests, ${String(lost.length)} lost, slowest ${String(slowest)} ms\n`);
+  }
+  return began.tally;
 }
 
 /** An `up` with the config as it is now, which loses no request. */
@@ -243,20 +248,23 @@ test(
         .getNode(ID)
         .update({ ...Spec, Availability: to, version: Version?.Index });
     };
-    const { lost, sent } = await underLoad(async () => {
-      await availability("drain");
-      await eventually(120, tasks, (now) =>
-        ["backend", "worker", "cantaloupe"].every((service) => {
-          const all = now[service] ?? [];
-          return all.length > 0 && all.every((task) => task.startsWith("running ") && task !== `running ${node}`);
-        }),
-      );
-      expect((await tasks()).backend).toHaveLength(2);
-      await expectEmptyPreview();
-    });
-    expect(lost).toEqual([]);
-    expect(sent).toBeGreaterThan(50);
-    await availability("active");
+    try {
+      const { lost, sent } = await underLoad(async () => {
+        await availability("drain");
+        await eventually(120, tasks, (now) =>
+          ["backend", "worker", "cantaloupe"].every((service) => {
+            const all = now[service] ?? [];
+            return all.length > 0 && all.every((task) => task.startsWith("running ") && task !== `running ${node}`);
+          }),
+        );
+        expect((await tasks()).backend).toHaveLength(2);
+        await expectEmptyPreview();
+      });
+      expect(lost).toEqual([]);
+      expect(sent).toBeGreaterThan(50);
+    } finally {
+      await availability("active");
+    }
     await whole();
   },
   5 * minutes,

@@ -1,9 +1,29 @@
 import { ping } from "../../../ops/docker.ts";
 
-/** The first in the list that answers within 3 s; the first of all, if none does, so that its own error is seen. */
-export async function firstManager(managers: readonly string[]): Promise<string> {
+/** A busy manager may need seconds to answer, and another one in its place is a difference in the preview. */
+const patience = 10_000;
+
+/**
+ * The first in the list that answers within 10 s; the first of all, if none does, so that its own error is seen. Asked
+ * once a process, so that all of a run goes to the same one.
+ */
+export function firstManager(managers: readonly string[]): Promise<string> {
+  const key = managers.join();
+  const found = asked.get(key) ?? find(managers);
+  asked.set(key, found);
+  return found;
+}
+const asked = new Map<string, Promise<string>>();
+
+async function find(managers: readonly string[]): Promise<string> {
   const [first = "", ...others] = managers;
   if (others.length === 0) return first;
-  const answers = await Promise.allSettled(managers.map((manager) => ping(manager, 3000)));
-  return managers.find((_, index) => answers[index]?.status === "fulfilled") ?? first;
+  const answers = managers.map((manager) =>
+    ping(manager, patience).then(
+      () => true,
+      () => false,
+    ),
+  );
+  for (const [index, manager] of managers.entries()) if (await answers[index]) return manager;
+  return first;
 }
