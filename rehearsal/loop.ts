@@ -80,7 +80,9 @@ export class Loop {
     const began = Date.now();
     void this.round().then(() => {
       if (this.#stopped) return;
-      const rest = Math.max(0, this.#options.every - (Date.now() - began));
+      // What fails is asked again soon, however seldom the rest is: one slow answer must not look like an end.
+      const every = this.health().ok ? this.#options.every : Math.min(this.#options.every, 5000);
+      const rest = Math.max(0, every - (Date.now() - began));
       this.#timer = setTimeout(() => {
         this.start();
       }, rest);
