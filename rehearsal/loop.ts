@@ -80,8 +80,9 @@ export class Loop {
     const began = Date.now();
     void this.round().then(() => {
       if (this.#stopped) return;
-      // Many replicas that look after many stores are a load of their own.
-      const every = this.#options.every * (this.health().ok ? 2 : 1);
+      // Many replicas that look after many stores are a load of their own. What fails is asked again soon: one slow answer
+      // must not look like an end.
+      const every = this.health().ok ? this.#options.every * 2 : Math.min(this.#options.every, 5000);
       const rest = Math.max(0, every - (Date.now() - began));
       this.#timer = setTimeout(() => {
         this.start();

@@ -71,7 +71,11 @@ export async function powerCut(cut: PowerCut): Promise<Failure> {
     const { sent, lost, slowest } = await load.stop();
     const failure: Failure = {
       ...{ system, killed: `${node}: ${what}`, sent, lost: lost.length, slowest },
-      ...{ elsewhere: seconds(cutAt, moved), back: seconds(powered, back), rows: await rowsLost() },
+      // Where all waits, nothing moves.
+      ...(Object.keys(before).every((service) => waits.includes(service) || perNode.has(service))
+        ? {}
+        : { elsewhere: seconds(cutAt, moved) }),
+      ...{ back: seconds(powered, back), rows: await rowsLost() },
     };
     tell(failure);
     if (lost.length > 0)
