@@ -35,6 +35,7 @@ export function backendOf({ proxy }: Application): Backend {
       ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
     });
     const text = await answer.text();
+    if (method === "DELETE" && answer.status === 404) return undefined; // it is gone, as asked
     if (!answer.ok) throw new Refusal(`Docker: ${text.slice(0, 300)}`);
     return text === "" ? undefined : (JSON.parse(text) as unknown);
   };
