@@ -88,7 +88,7 @@ export async function containerOf(cluster: Cluster, node: string, service: strin
 export async function said(container: Docker.Container, script: string): Promise<string> {
   const exec = await container.exec({ Cmd: ["sh", "-c", script], AttachStdout: true, Tty: true });
   let text = "";
-  for await (const part of await exec.start({})) text += String(part);
+  for await (const part of await exec.start({ Tty: true })) text += String(part);
   return text.trim();
 }
 

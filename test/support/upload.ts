@@ -11,7 +11,7 @@ export interface Uploaded {
   readonly sent: string;
 }
 
-/** Sends so many MiB, each of them another one, as they are made. */
+/** Sends so many MiB, each of them another one, as they are made. Throws where no answer comes. */
 export async function upload(address: string, ca: string, url: string, mebibytes: number): Promise<Uploaded> {
   const { hostname, pathname, search } = new URL(url);
   const hash = createHash("sha256");
@@ -39,6 +39,7 @@ export async function upload(address: string, ca: string, url: string, mebibytes
       yield next;
     }
   }
-  await pipeline(Readable.from(pieces()), sending);
+  // Who is refused is answered before all is sent, and then cannot send the rest.
+  await pipeline(Readable.from(pieces()), sending).catch(() => undefined);
   return { ...(await answered), sent: `${String(size)} ${hash.digest("hex")}` };
 }
