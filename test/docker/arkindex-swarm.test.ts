@@ -79,7 +79,6 @@ test("psql from the data network, on another node than the database's", async ()
   const node = cluster.nodes.find((each) => each !== outputs.places.slots["db-1"]) ?? "m1";
   const { toolbox = "" } = await pushed(cluster);
   const engine = cluster.dockerOf(node);
-  await pull(engine, toolbox);
   const script = `PGPASSWORD='${outputs.passwords.db ?? ""}' psql -At -h db-1 -U app arkindex -c 'select postgis_version()'`;
   const { status, output } = await onNetwork(engine, toolbox, `${name}-data`, script);
   expect(output).toMatch(/^3\.\d/);
@@ -185,11 +184,4 @@ async function named() {
 /** Without the provider's random ending. */
 function plain(file: string): string {
   return file.replace(/-[0-9a-f]{7}$/, "");
-}
-
-async function pull(engine: ReturnType<Cluster["dockerOf"]>, image: string): Promise<void> {
-  const stream = await engine.pull(image);
-  await new Promise((resolve) => {
-    engine.modem.followProgress(stream, resolve);
-  });
 }

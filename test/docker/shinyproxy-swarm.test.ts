@@ -19,11 +19,6 @@ let outputs: { url: string; ca: string; passwords: Record<string, string> };
 beforeAll(async () => {
   cluster = await Cluster.start({ name: "shinyswarm", managers: 1, workers: 2 });
   images = await pushed(cluster);
-  const manager = cluster.manager();
-  const pulling = await manager.pull(images.toolbox ?? "");
-  await new Promise((resolve) => {
-    manager.modem.followProgress(pulling, resolve);
-  });
   const demo = { title: "Demo", image: "shiny-demo", memoryMiB: 256, cpu: 0.5, groups: ["analysts"] };
   const shinyproxy = { memoryMiB: 512, influxGib: 1, idleMinutes: 30, apps: { demo } };
   stack = await swarmStack({ cluster, name, system: "shinyproxy", config: { shinyproxy } });

@@ -1,6 +1,7 @@
 /** A stack of the project's own program on a test's swarm, and a client that counts what it loses. */
 import { readFileSync } from "node:fs";
 import { connect } from "node:net";
+import { finished } from "node:stream/promises";
 
 import type Docker from "dockerode";
 import { Agent, request } from "undici";
@@ -209,6 +210,7 @@ export async function onNetwork(
   network: string,
   script: string,
 ): Promise<{ readonly status: number; readonly output: string }> {
+  await finished((await engine.pull(image)).resume()); // a container made through the API pulls nothing
   const container = await engine.createContainer({
     Image: image,
     Entrypoint: ["sh", "-c", script],

@@ -252,12 +252,11 @@ test(
       const { lost, sent } = await underLoad(async () => {
         await availability("drain");
         await eventually(120, tasks, (now) =>
-          ["backend", "worker", "cantaloupe"].every((service) => {
-            const all = now[service] ?? [];
-            return all.length > 0 && all.every((task) => task.startsWith("running ") && task !== `running ${node}`);
+          Object.entries({ backend: 2, worker: 1, cantaloupe: 1 }).every(([service, replicas]) => {
+            const elsewhere = (task: string) => task.startsWith("running ") && task !== `running ${node}`;
+            return now[service]?.length === replicas && now[service].every(elsewhere);
           }),
         );
-        expect((await tasks()).backend).toHaveLength(2);
         await expectEmptyPreview();
       });
       expect(lost).toEqual([]);
