@@ -1,5 +1,6 @@
 import http from "node:http";
 
+import type { Check } from "../checks/check.ts";
 import { redis } from "../checks/redis.ts";
 import { applicationSchema } from "../config/shinyproxy.ts";
 import { parseConfig, readConfig } from "../config/file.ts";
@@ -34,13 +35,14 @@ export const shinyproxy: MakeRole = ({ args, secrets, host }) => {
     title: "ShinyProxy",
     checks: [
       redis(access, host),
-      { name: "docker", target: proxy.docker.url, required: true, run: () => engine.check() },
-      {
+      // Of these two containerproxy makes sure at its own start: who is signed in and has an app needs neither.
+      atStart({ name: "docker", target: proxy.docker.url, required: true, run: () => engine.check() }),
+      atStart({
         name: "keys",
         target: proxy.openid["jwks-url"],
         required: true,
         run: (signal) => keys(proxy.openid["jwks-url"], signal),
-      },
+      }),
     ],
     listen: async (loop, say) => {
       await new Site(application, new State(access), secrets, say).listen(8080);
@@ -53,6 +55,22 @@ export const shinyproxy: MakeRole = ({ args, secrets, host }) => {
     },
   };
 };
+
+/** Once it has succeeded its failures are only told. */
+function atStart(check: Check): Check {
+  let seen = false;
+  const run = async (signal: AbortSignal): Promise<string> => {
+    try {
+      const found = await check.run(signal);
+      seen = true;
+      return found;
+    } catch (error) {
+      if (!seen) throw error;
+      return `was there at the start; now: ${error instanceof Error ? error.message : String(error)}`;
+    }
+  };
+  return { ...check, run };
+}
 
 async function keys(url: string, signal: AbortSignal): Promise<string> {
   const answer = await fetch(url, { signal });
