@@ -67,8 +67,15 @@ echo "$books" | ${known(host)} | while read -r id status gone; do
   done
   if [ "$status" = GOOD ]; then
     job=$(${curl} -X POST -d "{\\"server\\":\\"$id\\"}" ${api}/_admin/cluster/cleanOutServer | jq -er .id)
+    unheard=0
     while true; do
-      answer=$(${curl} "${api}/_admin/cluster/queryAgencyJob?id=$job")
+      # Any coordinator is asked, and one may not have heard of the job yet.
+      if ! answer=$(${curl} "${api}/_admin/cluster/queryAgencyJob?id=$job"); then
+        unheard=$((unheard + 1))
+        [ $unheard -lt 60 ] || stay "no coordinator says what became of its clean-out"
+        sleep 1
+        continue
+      fi
       case $(echo "$answer" | jq -r .status) in
         Finished) break ;;
         Failed) stay "its shards cannot be moved: $(echo "$answer" | jq -r '.reason // "the cluster does not say why"')" ;;
