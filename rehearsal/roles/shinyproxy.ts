@@ -1,4 +1,5 @@
 import http from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
 
 import type { Check } from "../checks/check.ts";
 import { redis } from "../checks/redis.ts";
@@ -56,18 +57,19 @@ export const shinyproxy: MakeRole = ({ args, secrets, host }) => {
   };
 };
 
-/** Once it has succeeded its failures are only told. */
+/** Once it has succeeded, its failures and silences are only told. */
 function atStart(check: Check): Check {
   let seen = false;
   const run = async (signal: AbortSignal): Promise<string> => {
-    try {
+    if (!seen) {
       const found = await check.run(signal);
       seen = true;
       return found;
-    } catch (error) {
-      if (!seen) throw error;
-      return `was there at the start; now: ${error instanceof Error ? error.message : String(error)}`;
     }
+    const silence = sleep(4000).then(() => Promise.reject(new Error("no answer within 4 s")));
+    return Promise.race([check.run(signal), silence]).catch(
+      (error: unknown) => `was there at the start; now: ${error instanceof Error ? error.message : String(error)}`,
+    );
   };
   return { ...check, run };
 }
