@@ -160,7 +160,7 @@ test("ShinyProxy's process is killed: sessions and apps are still there", async 
   const back = Math.round((Date.now() - began) / 100) / 10;
   await new Promise((resolve) => setTimeout(resolve, 3000));
   const { sent, lost, slowest } = await load.stop();
-  tell({ system, killed: "ShinyProxy's process, of one replica", sent, lost: lost.length, slowest, back, rows: 0 });
+  tell({ system, killed: "ShinyProxy's process, of one replica", sent, lost: lost.length, slowest, back });
   expect(lost.length).toBeLessThan((back + 3) * 10);
   await allGoOn("m2");
 }, 240_000);

@@ -15,7 +15,7 @@ export interface Failure {
   /** From the node's return, or from the loss where nothing returns, until all was as before. */
   readonly back?: number;
   /** Of what was written before and during the loss, gone for good. */
-  readonly rows: number;
+  readonly rows?: number;
 }
 
 /** Markdown, in the order in which they happened. */
@@ -35,7 +35,7 @@ export function failureTable(failures: readonly Failure[]): string[] {
       [
         "",
         ...[system, killed.replaceAll("|", "\\|"), cell(sent), cell(lost), cell(slowest, " ms")],
-        ...[cell(elsewhere, " s"), cell(back, " s"), String(rows)],
+        ...[cell(elsewhere, " s"), cell(back, " s"), cell(rows)],
         "",
       ]
         .join(" | ")
