@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type Docker from "dockerode";
 import { z } from "zod";
 
-import { reach } from "./docker.ts";
+import { answered, reach } from "./docker.ts";
 import { compare } from "./handler.ts";
 import type { Handler } from "./handler.ts";
 
@@ -44,6 +44,5 @@ function networks(spec: Docker.ServiceSpec | undefined): readonly { readonly Tar
 
 /** Somebody was faster. */
 function gone(error: unknown): void {
-  const code = error instanceof Error && "statusCode" in error ? error.statusCode : undefined;
-  if (code !== 404 && code !== 409) throw error;
+  if (!answered(error, 404) && !answered(error, 409)) throw error;
 }

@@ -7,7 +7,7 @@ export const nodeName = (host: string): string => `rabbit@${host}`;
 
 /** Its commands are Erlang nodes, which the cookie lets in. */
 const cookie = `install -m 0600 ${folder}/cookie "$HOME/.erlang.cookie"`;
-const runs = (host: string): string => `rabbitmq-diagnostics -q -n rabbit@${host} check_running >/dev/null 2>&1`;
+const runs = (host: string): string => `rabbitmq-diagnostics -q -n ${nodeName(host)} check_running >/dev/null 2>&1`;
 
 /** A queue that was declared before a member came has no copy on it. */
 export function grow(hosts: List<string>): string {

@@ -51,6 +51,14 @@ export function jobArgs(
   };
 }
 
+/** Of a job that installs what later runs do not repeat: another version of its image is no reason to run it. */
+export function jobIgnores({ installs }: Job): { ignoreChanges?: string[] } {
+  return installs === true ? { ignoreChanges: ["image", "entrypoint", "command"] } : {};
+}
+
+/** Never again for a disk, whatever else of the member changes: one that has lost its data would pass for a new one. */
+export const markerIgnores = { ignoreChanges: ["command", "entrypoint", "env", "image", "user"] };
+
 /**
  * Leaves a slot's marker on its new disk. In the slot's own image, as its own user: the engine makes a new volume the
  * image's, with the folder's owner, when it is first used.

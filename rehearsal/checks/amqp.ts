@@ -56,11 +56,11 @@ export class Rabbit {
     await this.#use(async (open) => {
       const key = `probe.${host}`;
       const queue = await (open.probe ??= this.#probe(open, key));
-      const value = JSON.stringify(String(Date.now()));
-      await this.#publish(open, key, JSON.parse(value));
+      const value = Date.now();
+      await this.#publish(open, key, value);
       for (let attempt = 0; attempt < 20; attempt++) {
         const got = await open.channel.get(queue, { noAck: true });
-        if (got !== false && got.content.toString() === value) return;
+        if (got !== false && got.content.toString() === String(value)) return;
         if (got === false) await sleep(50);
       }
       throw new Refusal("rabbit took a message and did not deliver it");

@@ -1,8 +1,7 @@
 /** ArangoDB as a throw-away stack on this machine's engine, and a client of it through the edge. */
-import { arkindexProgram, call, engine, eventually, type Reply, sweep } from "./arkindex.ts";
-import { TestStack } from "./stack.ts";
+import { call, dockerConfig, dockerStack, type DockerTest, engine, eventually, type Reply } from "./arkindex.ts";
+import type { TestStack } from "./stack.ts";
 
-const project = "platform-topologies";
 /** As small as it gets. */
 export const small = {
   agents: { memoryMiB: 256, cpu: 0.5 },
@@ -10,38 +9,19 @@ export const small = {
   coordinators: { count: 2, memoryMiB: 256, cpu: 0.5 },
 };
 
-export interface ArangoTest {
-  readonly name: string;
-  /** The edge's port for https; the one below it is for http. */
-  readonly https: number;
+export interface ArangoTest extends DockerTest {
   /** Below `arangodb`; `dbservers` adds to the small one. */
   readonly arangodb?: { readonly dbservers?: object; readonly [key: string]: unknown };
-  readonly config?: Readonly<Record<string, unknown>>;
-  /** TypeScript before the program. */
-  readonly before?: string;
 }
 
-export function arangoConfig({ name, https, arangodb = {}, config = {} }: ArangoTest): Record<string, unknown> {
-  const own = {
-    system: "arangodb",
-    topology: "docker",
-    name,
-    hostname: `${name}.localhost`,
-    rehearsal: true,
-    protect: false,
-    localImages: true,
-    docker: { address: "127.0.0.1", ports: { http: https - 1, https } },
-    arangodb: { ...small, ...arangodb, dbservers: { ...small.dbservers, ...arangodb.dbservers } },
-    ...config,
-  };
-  const keyed: Record<string, unknown> = { "pulumi:disable-default-providers": ["*"] };
-  for (const [key, value] of Object.entries(own)) keyed[`${project}:${key}`] = value;
-  return keyed;
+export function arangoConfig(test: ArangoTest): Record<string, unknown> {
+  const { arangodb = {} } = test;
+  const dbservers = { ...small.dbservers, ...arangodb.dbservers };
+  return dockerConfig(test, { system: "arangodb", arangodb: { ...small, ...arangodb, dbservers } });
 }
 
-export async function arangoStack(test: ArangoTest): Promise<TestStack> {
-  await sweep(test.name);
-  return TestStack.create({ project, program: arkindexProgram(test.before), config: arangoConfig(test) });
+export function arangoStack(test: ArangoTest): Promise<TestStack> {
+  return dockerStack(test, arangoConfig(test));
 }
 
 export interface ArangoOutputs {

@@ -1,4 +1,4 @@
-/** Arkindex on this machine's engine as a throw-away stack: the project's own program, a config of the test's. */
+/** The project's own program on this machine's engine as a throw-away stack: for any system, and for Arkindex. */
 import { readFileSync } from "node:fs";
 import type { IncomingHttpHeaders } from "node:http";
 import { request } from "node:https";
@@ -10,7 +10,7 @@ import { repo, TestStack } from "./stack.ts";
 
 export const engine = new Docker();
 
-export interface ArkindexTest {
+export interface DockerTest {
   /** Prefix of containers, networks and volumes: one of its own for each test file. */
   readonly name: string;
   /** The edge's port for https; the one below it is for http. */
@@ -23,11 +23,19 @@ export interface ArkindexTest {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-const project = "platform-topologies";
+export const project = "platform-topologies";
 
-export function arkindexConfig({ name, https, config = {} }: ArkindexTest): Record<string, unknown> {
-  const own = {
-    system: "arkindex",
+/** A config with full keys. */
+export function keyed(own: object): Record<string, unknown> {
+  return {
+    "pulumi:disable-default-providers": ["*"],
+    ...Object.fromEntries(Object.entries(own).map(([key, value]) => [`${project}:${key}`, value as unknown])),
+  };
+}
+
+/** `own`: what the system has always; the test's further keys come last. */
+export function dockerConfig({ name, https, config }: DockerTest, own: { system: string; [key: string]: unknown }) {
+  return keyed({
     topology: "docker",
     name,
     hostname: `${name}.localhost`,
@@ -35,13 +43,19 @@ export function arkindexConfig({ name, https, config = {} }: ArkindexTest): Reco
     protect: false,
     localImages: true,
     docker: { address: "127.0.0.1", ports: { http: https - 1, https } },
-    backup: { everyHours: 24, to: { volume: `${name}-backup` } },
-    arkindex: { version: "1.7.0" },
+    ...own,
     ...config,
-  };
-  const keyed: Record<string, unknown> = { "pulumi:disable-default-providers": ["*"] };
-  for (const [key, value] of Object.entries(own)) keyed[`${project}:${key}`] = value;
-  return keyed;
+  });
+}
+
+export async function dockerStack(test: DockerTest, config: Readonly<Record<string, unknown>>): Promise<TestStack> {
+  await sweep(test.name);
+  return TestStack.create({ project, program: arkindexProgram(test.before), config, env: test.env ?? {} });
+}
+
+export function arkindexConfig(test: DockerTest): Record<string, unknown> {
+  const backup = { everyHours: 24, to: { volume: `${test.name}-backup` } };
+  return dockerConfig(test, { system: "arkindex", backup, arkindex: { version: "1.7.0" } });
 }
 
 /** The program of index.ts, after `before`. */
@@ -67,10 +81,8 @@ export function withEnvironment(resource: string, key: string, value: string): s
 });`;
 }
 
-export async function arkindexStack(test: ArkindexTest): Promise<TestStack> {
-  await sweep(test.name);
-  const program = arkindexProgram(test.before);
-  return TestStack.create({ project, program, config: arkindexConfig(test), env: test.env ?? {} });
+export function arkindexStack(test: DockerTest): Promise<TestStack> {
+  return dockerStack(test, arkindexConfig(test));
 }
 
 export interface Reply {

@@ -1,14 +1,22 @@
 /** What a media platform's region on a test's swarm can be asked, from outside through the edge and from inside. */
 import { rm } from "node:fs/promises";
 
-import type Docker from "dockerode";
-import { execa } from "execa";
 import { z } from "zod";
 
 import type { Cluster } from "../../tools/swarm/cluster.ts";
 import type { MediaOutputs } from "./media.ts";
 import type { TestStack } from "./stack.ts";
-import { Client, Load, onNetwork, pushed, swarmConfig, swarmStack, type SwarmTest, type Tally } from "./swarm-stack.ts";
+import {
+  Client,
+  Load,
+  onNetwork,
+  placeOf,
+  pushed,
+  swarmConfig,
+  swarmStack,
+  type SwarmTest,
+  type Tally,
+} from "./swarm-stack.ts";
 
 const created = z.object({ id: z.string() });
 const listed = z.object({ ids: z.array(z.string()) });
@@ -38,8 +46,6 @@ export class MediaSwarm {
     const { code, output } = await stack.up();
     if (code !== 0) throw new Error(output);
     const { toolbox = "" } = await pushed(test.cluster);
-    // A container that is made through the API pulls nothing.
-    await execa("docker", ["-H", test.cluster.host("m1"), "pull", "--quiet", toolbox]);
     const made = new MediaSwarm(test, stack, await stack.outputs(), toolbox);
     closing.push(() => made.#client.close());
     return made;
@@ -109,23 +115,15 @@ export class MediaSwarm {
     return output === "" ? undefined : JSON.parse(output);
   }
 
-  /** The container of a slot, on whichever node it is. */
-  async container(slot: string): Promise<Docker.Container> {
-    for (const node of this.cluster.nodes) {
-      if (!(await this.cluster.isOn(node))) continue;
-      const engine = this.cluster.dockerOf(node);
-      const filters = { label: [`com.docker.swarm.service.name=${this.name}-${slot}`], status: ["running"] };
-      const [found] = await engine.listContainers({ filters });
-      if (found !== undefined) return engine.getContainer(found.Id);
-    }
-    throw new Error(`${slot} runs nowhere`);
-  }
-
   /** A command in a slot's own container; its output. */
   async exec(slot: string, script: string): Promise<string> {
-    const exec = await (
-      await this.container(slot)
-    ).exec({ Cmd: ["bash", "-c", script], AttachStdout: true, AttachStderr: true, Tty: true });
+    const { container } = await placeOf(this.cluster, this.name, slot);
+    const exec = await container.exec({
+      Cmd: ["bash", "-c", script],
+      AttachStdout: true,
+      AttachStderr: true,
+      Tty: true,
+    });
     const stream = await exec.start({ Tty: true });
     const chunks: Buffer[] = [];
     for await (const chunk of stream) chunks.push(chunk as Buffer);

@@ -1,18 +1,10 @@
 /** A media platform's region as a throw-away stack, and what its rehearsing services can be asked. */
-import { arkindexProgram, call, sweep } from "./arkindex.ts";
-import { TestStack } from "./stack.ts";
+import { call, dockerConfig, dockerStack, type DockerTest } from "./arkindex.ts";
+import type { TestStack } from "./stack.ts";
 
-const project = "platform-topologies";
-
-export interface MediaTest {
-  /** Prefix of containers, networks and volumes: one of its own for each test file. */
-  readonly name: string;
-  /** The edge's port for https; the one below it is for http. */
-  readonly https: number;
+export interface MediaTest extends DockerTest {
   /** The system's own config, over the small one. */
   readonly media?: Readonly<Record<string, unknown>>;
-  /** Further or other keys of the stack's config. */
-  readonly config?: Readonly<Record<string, unknown>>;
 }
 
 /** One node of each store with the least memory that it starts with, and a service for each part of the rehearsed API. */
@@ -26,28 +18,13 @@ export const smallMedia = {
   services: { assets: { path: "/" }, files: { path: "/API/files/" }, indexer: {} },
 };
 
-export function mediaConfig({ name, https, media = {}, config = {} }: MediaTest): Record<string, unknown> {
-  const own = {
-    system: "media",
-    topology: "docker",
-    name,
-    hostname: `${name}.localhost`,
-    rehearsal: true,
-    protect: false,
-    localImages: true,
-    docker: { address: "127.0.0.1", ports: { http: https - 1, https } },
-    backup: { everyHours: 24, to: { volume: `${name}-backup` } },
-    media: { ...smallMedia, ...media },
-    ...config,
-  };
-  const keyed: Record<string, unknown> = { "pulumi:disable-default-providers": ["*"] };
-  for (const [key, value] of Object.entries(own)) keyed[`${project}:${key}`] = value;
-  return keyed;
+export function mediaConfig(test: MediaTest): Record<string, unknown> {
+  const backup = { everyHours: 24, to: { volume: `${test.name}-backup` } };
+  return dockerConfig(test, { system: "media", backup, media: { ...smallMedia, ...test.media } });
 }
 
-export async function mediaStack(test: MediaTest): Promise<TestStack> {
-  await sweep(test.name);
-  return TestStack.create({ project, program: arkindexProgram(), config: mediaConfig(test) });
+export function mediaStack(test: MediaTest): Promise<TestStack> {
+  return dockerStack(test, mediaConfig(test));
 }
 
 export interface MediaOutputs {

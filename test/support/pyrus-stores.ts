@@ -1,12 +1,10 @@
 /** Clients of Pyrus' stores, each the official one, in a container on the inner networks with what the stack's outputs say. */
 import { realpathSync } from "node:fs";
-import { finished } from "node:stream/promises";
-
-import type Docker from "dockerode";
 
 import type { Cluster } from "../../tools/swarm/cluster.ts";
 import { name } from "./pyrus-ha.ts";
 import { repo } from "./stack.ts";
+import { pulled } from "./swarm-stack.ts";
 
 export interface Outputs {
   readonly url: string;
@@ -57,12 +55,6 @@ async function inside(cluster: Cluster, node: string, outputs: Outputs, source: 
   } finally {
     await container.remove({ force: true });
   }
-}
-
-/** Under its tag, which the services' tasks do not ask for. */
-export async function pulled(engine: Docker, image: string): Promise<string> {
-  await finished((await engine.pull(image)).resume());
-  return image;
 }
 
 /** 100 rows in both PostgreSQL, messages in a stream of three copies, documents and objects. */

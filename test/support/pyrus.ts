@@ -1,20 +1,11 @@
 /** Pyrus on this machine's engine as a throw-away stack, with small sizes. */
 import { apps } from "../../components/systems/pyrus-config.ts";
-import { arkindexProgram, sweep } from "./arkindex.ts";
-import { TestStack } from "./stack.ts";
+import { dockerConfig, dockerStack, type DockerTest, project } from "./arkindex.ts";
+import type { TestStack } from "./stack.ts";
 
-const project = "platform-topologies";
-
-export interface PyrusTest {
-  readonly name: string;
-  /** The edge's port for https; the one below it is for http. */
-  readonly https: number;
+export interface PyrusTest extends DockerTest {
   /** Further or other keys under `pyrus`. */
   readonly pyrus?: Readonly<Record<string, unknown>>;
-  /** Further or other keys of the config, without the project's prefix. */
-  readonly config?: Readonly<Record<string, unknown>>;
-  /** TypeScript before the program. */
-  readonly before?: string;
 }
 
 /** What a laptop can carry. */
@@ -27,30 +18,15 @@ export const small = {
   natsMemoryMiB: 256,
 };
 
-export function pyrusConfig({ name, https, pyrus = {}, config = {} }: PyrusTest): Record<string, unknown> {
-  const own = {
-    system: "pyrus",
-    topology: "docker",
-    name,
-    hostname: `${name}.localhost`,
-    rehearsal: true,
-    protect: false,
-    localImages: true,
-    docker: { address: "127.0.0.1", ports: { http: https - 1, https } },
-    pyrus: { ...small, ...pyrus },
-    ...config,
-  };
-  const keyed: Record<string, unknown> = { "pulumi:disable-default-providers": ["*"] };
-  for (const [key, value] of Object.entries(own)) keyed[`${project}:${key}`] = value;
-  return keyed;
+export function pyrusConfig(test: PyrusTest): Record<string, unknown> {
+  return dockerConfig(test, { system: "pyrus", pyrus: { ...small, ...test.pyrus } });
 }
 
 export const licence = "licence-of-the-test-4711";
 export const adminPassword = "admin-password-of-the-test";
 
 export async function pyrusStack(test: PyrusTest): Promise<TestStack> {
-  await sweep(test.name);
-  const stack = await TestStack.create({ project, program: arkindexProgram(test.before), config: pyrusConfig(test) });
+  const stack = await dockerStack(test, pyrusConfig(test));
   await setSecrets(stack);
   return stack;
 }

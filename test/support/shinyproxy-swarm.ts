@@ -123,12 +123,8 @@ export class InfluxClient {
   constructor(cluster: Cluster, toolbox: string, network: string, password: string) {
     this.#run = async (script) => {
       const login = `curl -s -u app:${password}`;
-      const { status, output } = await onNetwork(
-        await withImage(cluster, toolbox),
-        toolbox,
-        network,
-        script.replaceAll("$CURL", login),
-      );
+      const called = script.replaceAll("$CURL", login);
+      const { status, output } = await onNetwork(cluster.manager(), toolbox, network, called);
       if (status !== 0) throw new Error(`${String(status)}: ${output.slice(0, 500)}`);
       return output;
     };
@@ -159,23 +155,6 @@ export class InfluxClient {
     }, 60);
     return this.#written - count;
   }
-}
-
-async function withImage(cluster: Cluster, image: string) {
-  const manager = cluster.manager();
-  const there = await manager
-    .getImage(image)
-    .inspect()
-    .then(
-      () => true,
-      () => false,
-    );
-  if (there) return manager;
-  const pulling = await manager.pull(image);
-  await new Promise((resolve) => {
-    manager.modem.followProgress(pulling, resolve);
-  });
-  return manager;
 }
 
 /** Looks twice a second at what runs on some nodes, for as long as a test likes. */

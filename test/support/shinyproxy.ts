@@ -2,52 +2,31 @@
 import type Docker from "dockerode";
 import { z } from "zod";
 
-import { arkindexProgram, call, engine, type Reply, sweep } from "./arkindex.ts";
-import { TestStack } from "./stack.ts";
+import { call, dockerConfig, dockerStack, type DockerTest, engine, type Reply, sweep } from "./arkindex.ts";
+import type { TestStack } from "./stack.ts";
+import { type ServiceName, tasksOfServices } from "./swarm-stack.ts";
 
-const project = "platform-topologies";
-
-export interface ShinyProxyTest {
-  /** Prefix of containers, networks and volumes: one of its own for each test file. */
-  readonly name: string;
-  /** The edge's port for https; the one below it is for http. */
-  readonly https: number;
-  readonly config?: Readonly<Record<string, unknown>>;
+export interface ShinyProxyTest extends DockerTest {
   /** Further or other keys of the system's own part. */
   readonly shinyproxy?: Readonly<Record<string, unknown>>;
 }
 
-export function shinyproxyConfig({
-  name,
-  https,
-  config = {},
-  shinyproxy = {},
-}: ShinyProxyTest): Record<string, unknown> {
-  const own = {
+export function shinyproxyConfig(test: ShinyProxyTest): Record<string, unknown> {
+  const app = { image: "shiny-demo", memoryMiB: 256, cpu: 0.5 };
+  return dockerConfig(test, {
     system: "shinyproxy",
-    topology: "docker",
-    name,
-    hostname: `${name}.localhost`,
-    rehearsal: true,
-    protect: false,
-    localImages: true,
-    docker: { address: "127.0.0.1", ports: { http: https - 1, https } },
-    backup: { everyHours: 24, to: { volume: `${name}-backup` } },
+    backup: { everyHours: 24, to: { volume: `${test.name}-backup` } },
     shinyproxy: {
       memoryMiB: 512,
       influxGib: 1,
       idleMinutes: 30,
       apps: {
-        demo: { title: "Demo", image: "shiny-demo", memoryMiB: 256, cpu: 0.5, groups: ["analysts"] },
-        closed: { title: "Closed", image: "shiny-demo", memoryMiB: 256, cpu: 0.5, groups: ["others"] },
+        demo: { title: "Demo", ...app, groups: ["analysts"] },
+        closed: { title: "Closed", ...app, groups: ["others"] },
       },
-      ...shinyproxy,
+      ...test.shinyproxy,
     },
-    ...config,
-  };
-  const keyed: Record<string, unknown> = { "pulumi:disable-default-providers": ["*"] };
-  for (const [key, value] of Object.entries(own)) keyed[`${project}:${key}`] = value;
-  return keyed;
+  });
 }
 
 /** Users' containers of a stack. */
@@ -58,22 +37,7 @@ export function appsOf(name: string) {
 /** On a swarm: what runs of each app's service, by its name: `sp-service-…` has `running w1`. */
 export async function appTasks(manager: Docker, name: string): Promise<Record<string, string[]>> {
   const label = [`platform-topologies.app=${name}`];
-  const services = (await manager.listServices({ filters: { label } })) as { ID: string; Spec: { Name: string } }[];
-  const nodes = (await manager.listNodes()) as { ID: string; Description: { Hostname: string } }[];
-  const hostname = new Map(nodes.map(({ ID, Description }) => [ID, Description.Hostname]));
-  const tasks = (await manager.listTasks({ filters: { "desired-state": ["running"] } })) as {
-    ServiceID: string;
-    NodeID?: string;
-    Status: { State: string };
-  }[];
-  return Object.fromEntries(
-    services.map(({ ID, Spec }) => [
-      Spec.Name,
-      tasks
-        .filter(({ ServiceID }) => ServiceID === ID)
-        .map(({ NodeID = "", Status }) => `${Status.State} ${hostname.get(NodeID) ?? "nowhere"}`),
-    ]),
-  );
+  return tasksOfServices(manager, (await manager.listServices({ filters: { label } })) as ServiceName[]);
 }
 
 /** All that carries a test's name, apps first: they hold their network. */
@@ -84,7 +48,7 @@ export async function sweepApps(name: string): Promise<void> {
 
 export async function shinyproxyStack(test: ShinyProxyTest): Promise<TestStack> {
   await sweepApps(test.name);
-  return TestStack.create({ project, program: arkindexProgram(), config: shinyproxyConfig(test) });
+  return dockerStack(test, shinyproxyConfig(test));
 }
 
 /** Cookies by host, redirects followed by hand: what a browser does, seen at each step. */

@@ -7,7 +7,7 @@ import type Docker from "dockerode";
 import { Agent, request } from "undici";
 
 import type { Cluster } from "../../tools/swarm/cluster.ts";
-import { arkindexProgram } from "./arkindex.ts";
+import { arkindexProgram, keyed, project } from "./arkindex.ts";
 import { repo, TestStack } from "./stack.ts";
 
 export interface SwarmTest {
@@ -25,7 +25,6 @@ export interface SwarmTest {
   readonly before?: string;
 }
 
-const project = "platform-topologies";
 export const ports = { http: 80, https: 443 } as const;
 
 /** The images that set-up built, pushed to the cluster's registry (which is quick when they are there already). */
@@ -38,7 +37,7 @@ export async function pushed(cluster: Cluster): Promise<Record<string, string>> 
 /** The whole config of such a stack, with full keys. */
 export async function swarmConfig(test: SwarmTest): Promise<Record<string, unknown>> {
   const { cluster, name, system, config = {}, swarm = {}, images = {} } = test;
-  const own = {
+  return keyed({
     system,
     topology: "swarm",
     name,
@@ -54,10 +53,7 @@ export async function swarmConfig(test: SwarmTest): Promise<Record<string, unkno
       ...swarm,
     },
     ...config,
-  };
-  const keyed: Record<string, unknown> = { "pulumi:disable-default-providers": ["*"] };
-  for (const [key, value] of Object.entries(own)) keyed[`${project}:${key}`] = value;
-  return keyed;
+  });
 }
 
 export async function swarmStack(test: SwarmTest): Promise<TestStack> {
@@ -66,25 +62,47 @@ export async function swarmStack(test: SwarmTest): Promise<TestStack> {
 
 /** Each service's tasks that should run: `backend` has `running m1`, `starting w2`. */
 export async function tasksOf(manager: Docker, name: string): Promise<Record<string, string[]>> {
+  const services = (await manager.listServices()) as ServiceName[];
+  const mine = services.filter(({ Spec }) => Spec.Name.startsWith(`${name}-`));
+  const tasks = Object.entries(await tasksOfServices(manager, mine));
+  return Object.fromEntries(tasks.map(([service, all]) => [service.slice(name.length + 1), all]));
+}
+
+export interface ServiceName {
+  readonly ID: string;
+  readonly Spec: { readonly Name: string };
+}
+
+/** The same of these services, by their whole names. */
+export async function tasksOfServices(manager: Docker, services: readonly ServiceName[]) {
   const nodes = (await manager.listNodes()) as { ID: string; Description: { Hostname: string } }[];
   const hostname = new Map(nodes.map(({ ID, Description }) => [ID, Description.Hostname]));
-  const services = (await manager.listServices()) as { ID: string; Spec: { Name: string } }[];
   const tasks = (await manager.listTasks({ filters: { "desired-state": ["running"] } })) as {
     ServiceID: string;
     NodeID?: string;
     Status: { State: string };
   }[];
   return Object.fromEntries(
-    services
-      .filter(({ Spec }) => Spec.Name.startsWith(`${name}-`))
-      .map(({ ID, Spec }) => [
-        Spec.Name.slice(name.length + 1),
-        tasks
-          .filter(({ ServiceID }) => ServiceID === ID)
-          .map(({ Status, NodeID = "" }) => `${Status.State} ${hostname.get(NodeID) ?? "nowhere"}`)
-          .sort(),
-      ]),
+    services.map(({ ID, Spec }) => [
+      Spec.Name,
+      tasks
+        .filter(({ ServiceID }) => ServiceID === ID)
+        .map(({ Status, NodeID = "" }) => `${Status.State} ${hostname.get(NodeID) ?? "nowhere"}`)
+        .sort(),
+    ]),
   );
+}
+
+/** The node, and the container there, that a slot runs in. */
+export async function placeOf(cluster: Cluster, name: string, slot: string) {
+  for (const node of cluster.nodes) {
+    if (!(await cluster.isOn(node))) continue;
+    const engine = cluster.dockerOf(node);
+    const filters = { label: [`com.docker.swarm.service.name=${name}-${slot}`], status: ["running"] };
+    const [found] = await engine.listContainers({ filters });
+    if (found !== undefined) return { node, container: engine.getContainer(found.Id) };
+  }
+  throw new Error(`${slot} runs nowhere`);
 }
 
 export interface Answer {
@@ -203,6 +221,19 @@ export class Load {
   }
 }
 
+/** An image on a node: a container that is made through the API pulls nothing. */
+export async function pulled(engine: Docker, image: string): Promise<string> {
+  const isThere = await engine
+    .getImage(image)
+    .inspect()
+    .then(
+      () => true,
+      () => false,
+    );
+  if (!isThere) await finished((await engine.pull(image)).resume());
+  return image;
+}
+
 /** Runs a shell script in a new container of `image` on a node, on one of the stack's networks. */
 export async function onNetwork(
   engine: Docker,
@@ -210,7 +241,7 @@ export async function onNetwork(
   network: string,
   script: string,
 ): Promise<{ readonly status: number; readonly output: string }> {
-  await finished((await engine.pull(image)).resume()); // a container made through the API pulls nothing
+  await pulled(engine, image);
   const container = await engine.createContainer({
     Image: image,
     Entrypoint: ["sh", "-c", script],

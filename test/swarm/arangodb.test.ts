@@ -6,7 +6,6 @@ import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import type Docker from "dockerode";
 
 import { SwarmOverlay } from "../../components/topologies/swarm/overlay.ts";
 import { type Reconciler, reconciler } from "../../reconciler/index.ts";
@@ -16,7 +15,7 @@ import { Arango, type ArangoOutputs, small } from "../support/arangodb.ts";
 import { eventually } from "../support/arkindex.ts";
 import { powerCut, tell } from "../support/failure.ts";
 import type { TestStack } from "../support/stack.ts";
-import { Client, Load, swarmConfig, swarmStack, tasksOf } from "../support/swarm-stack.ts";
+import { Client, Load, placeOf, swarmConfig, swarmStack, tasksOf } from "../support/swarm-stack.ts";
 
 let cluster: Cluster;
 
@@ -57,10 +56,10 @@ class Stack {
     return new Load(cluster.address(edge), ca, `${url}${path}`, { perSecond: 10, headers: { authorization } });
   }
 
-  static async up(name: string, swarm: object = {}): Promise<Stack> {
+  static async up(name: string, swarm: object = {}, config: object = {}): Promise<Stack> {
     const edge = { m1: { address: cluster.address("m1") } };
-    const wanted = { cluster, name, system: "arangodb", swarm: { nodes: edge, ...swarm }, config: { arangodb: small } };
-    const pulumi = await swarmStack(wanted);
+    const wanted = { cluster, name, system: "arangodb", swarm: { nodes: edge, ...swarm } };
+    const pulumi = await swarmStack({ ...wanted, config: { arangodb: small, ...config } });
     const began = Date.now();
     const { code, output } = await pulumi.up();
     if (code !== 0) throw new Error(output);
@@ -70,32 +69,25 @@ class Stack {
 
   async down(): Promise<void> {
     for (const client of this.#clients) await client.close();
+    await this.pulumi.run(["state", "unprotect", "--all", "--yes"]);
     await this.pulumi.dispose();
   }
 
-  /** The node and the container that a member runs in. */
-  async placeOf(member: string): Promise<{ node: string; engine: Docker; id: string }> {
-    for (const node of cluster.nodes) {
-      if (!(await cluster.isOn(node))) continue;
-      const engine = cluster.dockerOf(node);
-      const filters = { label: [`com.docker.swarm.service.name=${this.name}-${member}`], status: ["running"] };
-      const [found] = await engine.listContainers({ filters });
-      if (found !== undefined) return { node, engine, id: found.Id };
-    }
-    throw new Error(`${member} runs nowhere`);
+  placeOf(member: string) {
+    return placeOf(cluster, this.name, member);
   }
 
   /** Ends its process, as a crash does; from inside, as nodes have process ids of their own. */
   async crash(member: string): Promise<void> {
-    const { engine, id } = await this.placeOf(member);
-    const exec = await engine.getContainer(id).exec({ Cmd: ["sh", "-c", "kill -9 -1"] });
+    const { container } = await this.placeOf(member);
+    const exec = await container.exec({ Cmd: ["sh", "-c", "kill -9 -1"] });
     await exec.start({ Detach: true });
   }
 
   /** Loses a member's disk: what is on it goes, and the process with it. */
   async loseDisk(member: string): Promise<void> {
-    const { engine, id } = await this.placeOf(member);
-    const { Mounts } = (await engine.getContainer(id).inspect()) as unknown as {
+    const { container } = await this.placeOf(member);
+    const { Mounts } = (await container.inspect()) as unknown as {
       Mounts: { Type: string; Source: string }[];
     };
     const disk = Mounts.find(({ Type }) => Type === "volume")?.Source ?? "";
@@ -151,7 +143,7 @@ describe("disks on nodes", () => {
     });
 
   beforeAll(async () => {
-    stack = await Stack.up("arango-a");
+    stack = await Stack.up("arango-a", {}, { protect: true }); // as where it matters: what is retired goes none the less
     watcher = await watch(3600);
   }, 900_000);
   afterAll(async () => {
@@ -216,7 +208,7 @@ describe("disks on nodes", () => {
     await stack.crash("dbserver-1");
     const after = await eventually(async () => {
       const place = await stack.placeOf("dbserver-1");
-      return place.id === before.id ? undefined : place;
+      return place.container.id === before.container.id ? undefined : place;
     }, 60);
     expect(after.node).toBe(before.node);
     await stack.until("dbserver-1", "GOOD");

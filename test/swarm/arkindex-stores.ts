@@ -1,8 +1,4 @@
 /** What a test keeps in each of Arkindex' stores, to ask for it again after a loss. */
-import { finished } from "node:stream/promises";
-
-import type Docker from "dockerode";
-
 import type { Cluster } from "../../tools/swarm/cluster.ts";
 import { type Client, onNetwork } from "../support/swarm-stack.ts";
 
@@ -71,7 +67,6 @@ curl -fsS -m 10 'http://solr-1:8983/solr/arkindex/select?q=id:kept-*&fl=id&rows=
   async #run(script: string): Promise<string> {
     const { cluster, name, toolbox } = this.#args;
     const engine = cluster.manager();
-    await pulled(engine, toolbox);
     const { status, output } = await onNetwork(engine, toolbox, `${name}-data`, `set -e\n${script}`);
     if (status !== 0) throw new Error(`${script}: ${output}`);
     return output;
@@ -81,9 +76,4 @@ curl -fsS -m 10 'http://solr-1:8983/solr/arkindex/select?q=id:kept-*&fl=id&rows=
 async function put(client: Client, url: string, method: string, body: string): Promise<void> {
   const answer = await client.call(url, { method, body });
   if (answer.status !== 201) throw new Error(`${url}: ${String(answer.status)} ${answer.body}`);
-}
-
-/** An image, on a node. */
-export async function pulled(engine: Docker, image: string): Promise<void> {
-  await finished((await engine.pull(image)).resume());
 }

@@ -25,7 +25,7 @@ import {
   type SwarmTest,
   tasksOf,
 } from "../support/swarm-stack.ts";
-import { pulled, Stores } from "./arkindex-stores.ts";
+import { Stores } from "./arkindex-stores.ts";
 
 const name = "ark-power";
 const minutes = 60_000;
@@ -177,7 +177,6 @@ test(
   "no path from edge to data, by name or by address, and nothing published but the edge",
   async () => {
     const engine = cluster.manager();
-    await pulled(engine, toolbox);
     const hosts = (
       await Promise.all(["db-1", "redis-1", "solr-1"].map(async (slot) => [slot, await addressOf(slot)]))
     ).flat();

@@ -8,7 +8,7 @@ import WebSocket from "ws";
 import { Cluster } from "../../tools/swarm/cluster.ts";
 import { powerCut } from "../support/failure.ts";
 import { configure, containerOf, Count, ha, labels, name, replicas, said, Writer } from "../support/pyrus-ha.ts";
-import { column, hashOf, kept, type Outputs, pulled, write, written } from "../support/pyrus-stores.ts";
+import { column, hashOf, kept, type Outputs, write, written } from "../support/pyrus-stores.ts";
 import type { TestStack } from "../support/stack.ts";
 import { accepts, Client, Load, onNetwork, swarmStack, tasksOf } from "../support/swarm-stack.ts";
 import { eventually } from "../support/swarm.ts";
@@ -95,8 +95,7 @@ test("nothing is published but the edge, and no way leads from the edge to data"
   const ask = async (network: string) => {
     const script = `export PGCONNECT_TIMEOUT=4\n${psql("pyrus-postgresql")}\n${psql(address)}`;
     const engine = cluster.dockerOf("m1");
-    return (await onNetwork(engine, await pulled(engine, outputs.images.toolbox ?? ""), `${name}-${network}`, script))
-      .output;
+    return (await onNetwork(engine, outputs.images.toolbox ?? "", `${name}-${network}`, script)).output;
   };
   expect((await ask("data")).trim().split(/\s+/)).toEqual(["7", "7"]);
   const outside = await ask("edge");

@@ -17,7 +17,7 @@ import { containerServices } from "../../services/index.ts";
 import { type EdgeTls, edgeProxy } from "../../services/edge.ts";
 import { acmeFolder } from "../../services/traefik.ts";
 import { labels } from "../containers.ts";
-import { jobArgs, markerJob } from "../job.ts";
+import { jobArgs, jobIgnores, markerIgnores, markerJob } from "../job.ts";
 import { dockerCapabilities } from "./capabilities.ts";
 import { containerArgs, mounts } from "./container.ts";
 import { Engine } from "./engine.ts";
@@ -152,7 +152,7 @@ export class DockerHost extends ComponentResource implements Topology {
       {
         parent,
         dependsOn: this.#after(job),
-        ...(job.installs ? { ignoreChanges: ["image", "entrypoint", "command"] } : {}),
+        ...jobIgnores(job),
       },
     );
     return { ready: [made] };
@@ -199,8 +199,7 @@ export class DockerHost extends ComponentResource implements Topology {
       new OpsJob(
         `${logicalName}-disk`,
         { ...args, host: this.#engine.host, mounts: [{ source: volume.name, path: disk.path }], once: "1" },
-        // Never again, whatever else of the member changes: a disk that has lost its data would pass for a new one.
-        { parent, ignoreChanges: ["command", "entrypoint", "env", "image", "user"] },
+        { parent, ...markerIgnores },
       ),
     ];
   }

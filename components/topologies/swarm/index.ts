@@ -20,7 +20,7 @@ import { containerServices } from "../../services/index.ts";
 import { type EdgeTls, edgeProxy } from "../../services/edge.ts";
 import { acmeFolder } from "../../services/traefik.ts";
 import { networksOf } from "../containers.ts";
-import { jobArgs, type JobPlace, markerJob } from "../job.ts";
+import { jobArgs, jobIgnores, type JobPlace, markerIgnores, markerJob } from "../job.ts";
 import type { SwarmArgs } from "./args.ts";
 import { swarmCapabilities } from "./capabilities.ts";
 import { backendsOf, edgeNodes, edgeShape } from "./edge.ts";
@@ -173,7 +173,7 @@ export class Swarm extends ComponentResource implements Topology {
       {
         parent,
         dependsOn: [...this.#after(job), ...this.#described],
-        ...(job.installs ? { ignoreChanges: ["image", "entrypoint", "command"] } : {}),
+        ...jobIgnores(job),
       },
     );
     return { ready: [made] };
@@ -243,8 +243,7 @@ export class Swarm extends ComponentResource implements Topology {
       new OpsJob(
         `${logicalName}-disk`,
         { ...args, host: this.#host, mounts: [mount], once: disk.once, swarm },
-        // Never again for this disk, whatever else of the member changes: one that has lost its data would look new.
-        { parent, dependsOn: this.#described, ignoreChanges: ["command", "entrypoint", "env", "image", "user"] },
+        { parent, dependsOn: this.#described, ...markerIgnores },
       ),
     ];
   }
