@@ -2,7 +2,7 @@
  * `npm run bench [-- --rounds 3] [--write docs/speed.md]`: the same containers by our program, by Docker Compose and by
  * Terraform, in turn, on this machine's engine. Compare ratios of one run: seconds of two machines say nothing.
  */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -11,6 +11,7 @@ import { parseArgs } from "node:util";
 import { execa } from "execa";
 
 import { arkindexStack } from "../test/support/arkindex.ts";
+import { formatted } from "../tools/commands/formatted.ts";
 import { repo } from "../tools/setup/paths.ts";
 import { setup } from "../tools/setup/setup.ts";
 import { compose, ours, terraform } from "./contenders.ts";
@@ -33,7 +34,10 @@ export async function run(args: readonly string[]): Promise<number> {
   try {
     const report = `${await systems(Number(values.rounds), folder, say)}\n${await growth(Number(values.rounds), say)}`;
     process.stdout.write(report);
-    if (values.write !== undefined) await writeFile(join(repo, values.write), await page(report));
+    if (values.write !== undefined) {
+      const path = join(repo, values.write);
+      await writeFile(path, await formatted(path, await page(path, report)));
+    }
     return 0;
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -131,8 +135,11 @@ async function growth(rounds: number, say: (line: string) => void): Promise<stri
   return `Our program alone (no engine, no provider)\n\n${table(["members", "resources", "load", "run", "memory"], rows)}`;
 }
 
-async function page(report: string): Promise<string> {
+/** The measured part of the page; what is said of it by hand stays. */
+async function page(path: string, report: string): Promise<string> {
   const { stdout: commit } = await execa("git", ["rev-parse", "--short", "HEAD"], { cwd: repo });
   const date = new Date().toISOString().slice(0, 10);
-  return `# Speed\n\nMeasured with \`npm run bench\` on ${date} at commit ${commit}. Two cores. Compare the ratios.\n\n${report}`;
+  const before = await readFile(path, "utf8").catch(() => "");
+  const said = before.slice(Math.max(before.search(/^## /m), 0)).replace(/^# [^]*/, "");
+  return `# Speed\n\nMeasured with \`npm run bench -- --write docs/speed.md\` on ${date} at commit ${commit}. Two cores. Compare the ratios.\n\n${report}${said === "" ? "" : `\n${said}`}`;
 }

@@ -75,6 +75,8 @@ export function planStack(raw: Readonly<Record<string, unknown>>, stack: string)
  * @throws ConfigError with everything that is wrong.
  */
 export async function deploy(): Promise<Outputs> {
+  // The SDK maps the stack of each resource through source maps, for half a second; Node runs our files as they are.
+  Reflect.deleteProperty(Error, "prepareStackTrace");
   const { problems, settings, system, site, images } = await plannedWithOverlay();
   refuse([...problems, ...plainSecrets(settings)]);
   if (settings === undefined || system === undefined || site === undefined)
@@ -83,13 +85,13 @@ export async function deploy(): Promise<Outputs> {
   if (topology === undefined) throw new Error("a plan without problems has its topology");
   refuse(await topology.preflight(settings, site, images));
 
-  const ops = new OpsProvider("stamp");
+  const ops = new OpsProvider("ops");
   const stamp = new Stamp(
     "stamp",
     { system: settings.system, topology: settings.topology, name: site.name },
     { provider: ops },
   );
-  const on = await topology.make(settings, site, { dependsOn: stamp });
+  const on = await topology.make(settings, site, { dependsOn: stamp, providers: { ops } });
   const made = systems[settings.system].make(settings.system, system, on, { dependsOn: stamp });
   return {
     url: made.url,

@@ -243,7 +243,8 @@ describe("each of Cassandra's machines loses its power, under reads and writes",
       );
       // In flight on that node at the very moment, and until the edge and the clients know: nothing else.
       expect(lost.lost).toBeLessThanOrEqual(10);
-      expect(writes.lost.length).toBeLessThanOrEqual(10);
+      // Two a second: a queue whose leader was there takes messages again once its other copies have elected one.
+      expect(writes.lost.length).toBeLessThanOrEqual(20);
       // Its address has changed: no member is missing in another's ring.
       await ringIs(...members);
       await unchanged();

@@ -14,6 +14,7 @@ import { repo } from "../setup/paths.ts";
 import { Problem } from "../setup/problem.ts";
 import { possible } from "../swarm/claim.ts";
 import { failuresOf, failureTable } from "./failures.ts";
+import { formatted } from "./formatted.ts";
 import { lineOf, ofReport } from "./tally.ts";
 import { runAll } from "./test.ts";
 
@@ -33,7 +34,8 @@ export async function run(args: readonly string[]): Promise<number> {
     process.env.PLATFORM_TOPOLOGIES_FAILURES = failures; // for jest's processes
     const code = await runAll([], [tier], { report: (told) => (report = told) });
     if (summary !== undefined && report !== undefined) {
-      await writeFile(summary, text(report, began, await commit(), failuresOf(await readFile(failures, "utf8"))));
+      const told = text(report, began, await commit(), failuresOf(await readFile(failures, "utf8")));
+      await writeFile(summary, await formatted(summary, told));
       process.stderr.write(`summary in ${summary}\n`);
     }
     return code;

@@ -83,6 +83,7 @@ function common(): Record<string, string> {
     PATH: `${dirname(process.execPath)}:${process.env.PATH ?? ""}`,
     PULUMI_SKIP_UPDATE_CHECK: "true",
     DO_NOT_TRACK: "1",
+    NODE_COMPILE_CACHE: join(repo, "node_modules/.cache/node"), // halves the time to load the program and its plugin
     ...(own ? {} : { PULUMI_CONFIG_PASSPHRASE: devPassphrase }),
   };
 }

@@ -3,12 +3,13 @@ import {
   type CustomResourceOptions,
   type Input,
   type Output,
+  type ProviderResource,
   type Resource,
   mergeOptions,
 } from "@pulumi/pulumi";
 import * as docker from "@pulumi/docker";
 
-import { Guests, type OpsProvider } from "../../../ops/resources.ts";
+import { Guests } from "../../../ops/resources.ts";
 import type { Container, Dict, Tier } from "../../core/contracts.ts";
 import type { Image } from "../../core/images.ts";
 import type { Site } from "../../core/topology.ts";
@@ -39,7 +40,7 @@ export class Engine {
     registries: readonly string[],
     tiers: readonly Tier[],
     options: ComponentResourceOptions,
-    ops: OpsProvider,
+    ops: ProviderResource,
   ) {
     this.#ops = mergeOptions(options, { provider: ops });
     this.host = host;

@@ -61,7 +61,7 @@ export class DockerHost extends ComponentResource implements Topology {
     this.passwords = Object.values(args.site.secrets);
     this.#args = args;
     const under = { parent: this, ...(opts.dependsOn ? { dependsOn: opts.dependsOn } : {}) };
-    const ops = new OpsProvider("ops", under);
+    const ops = this.getProvider("ops:index:Stamp") ?? new OpsProvider("ops", under); // a process each
     const passwords = new random.Provider("random", {}, under);
     this.#engine = new Engine(args.site, "", args.host, args.registries ?? [], ["edge", "app", "data"], under, ops);
     this.#machines = Object.fromEntries(

@@ -1,6 +1,6 @@
 import { connect as dial } from "node:net";
 
-import { connect, ping } from "../../../ops/docker.ts";
+import { connect, hasImage, ping } from "../../../ops/docker.ts";
 import type { Problem } from "../../core/errors.ts";
 import type { Image } from "../../core/images.ts";
 import type { Site } from "../../core/topology.ts";
@@ -75,10 +75,8 @@ async function images({ host, local }: PreflightArgs): Promise<Problem[]> {
   const engine = connect(host);
   const missing = await Promise.all(
     local.map(async ({ key, ref }): Promise<Problem[]> => {
-      const found = await engine.listImages({ filters: { reference: [ref] } });
-      return found.length > 0
-        ? []
-        : [{ key: `images.${key}`, value: ref, remedy: "not on the engine: `npm start` builds it" }];
+      if (await hasImage(engine, ref)) return [];
+      return [{ key: `images.${key}`, value: ref, remedy: "not on the engine: `npm start` builds it" }];
     }),
   );
   return missing.flat();

@@ -63,7 +63,7 @@ export class Swarm extends ComponentResource implements Topology {
     this.#args = args;
     this.#host = args.managers.join(",");
     const under = { parent: this, ...(opts.dependsOn ? { dependsOn: opts.dependsOn } : {}) };
-    const ops = new OpsProvider("ops", under);
+    const ops = this.getProvider("ops:index:Stamp") ?? new OpsProvider("ops", under); // a process each
     const provider = new docker.Provider(
       "docker",
       // Credentials come from `docker login` on the machine that deploys: in the provider's own they would be plain state.

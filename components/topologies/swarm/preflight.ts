@@ -1,4 +1,4 @@
-import { connect, reach, said } from "../../../ops/docker.ts";
+import { connect, hasImage, reach, said } from "../../../ops/docker.ts";
 import { describeNodes, listNodes } from "../../../ops/swarm.ts";
 import type { Dict, List } from "../../core/contracts.ts";
 import type { Problem } from "../../core/errors.ts";
@@ -52,8 +52,7 @@ async function images(host: string, nodes: number, { images: asked, registries }
           return problem(
             "only this machine has it, and the nodes pull for themselves: `npm run images -- push <registry>`, and name that registry as `mirror`",
           );
-        const there = await connect(host).listImages({ filters: { reference: [ref] } });
-        return there.length > 0 ? [] : problem("not on the engine: `npm start` builds it");
+        return (await hasImage(connect(host), ref)) ? [] : problem("not on the engine: `npm start` builds it");
       }
       try {
         await pinned(host, ref, registries);

@@ -1,0 +1,104 @@
+/** Signs: a certificate authority of a stack's own, and a server certificate from it. */
+import { webcrypto } from "node:crypto";
+import { isIP } from "node:net";
+
+// Asked for by @peculiar/x509's dependency injection; has to come first.
+import "reflect-metadata";
+import * as x509 from "@peculiar/x509";
+import { secret } from "./wire.ts";
+import type { Bag } from "./wire.ts";
+
+x509.cryptoProvider.set(webcrypto);
+
+const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
+const day = 24 * 3600 * 1000;
+/** Browsers refuse server certificates that live longer. */
+const leafDays = 397;
+const caDays = 3650;
+
+interface Pair {
+  readonly cert: x509.X509Certificate;
+  readonly keys: webcrypto.CryptoKeyPair;
+}
+
+export interface Asked {
+  readonly hostnames: readonly string[];
+  readonly organization?: string | undefined;
+}
+
+/** With an authority of its own. */
+export async function make(asked: Asked, now: Date): Promise<Bag> {
+  return issue(await makeAuthority(asked.organization, now), asked, now);
+}
+
+/** The same authority signs anew, unless it would end before what it signs. */
+export async function renew(
+  asked: Asked,
+  { caCert, caKey }: { caCert: string; caKey: string },
+  now: Date,
+): Promise<Bag> {
+  const cert = new x509.X509Certificate(caCert);
+  if (cert.notAfter.getTime() < now.getTime() + leafDays * day) return make(asked, now);
+  const pkcs8 = x509.PemConverter.decodeFirst(caKey);
+  const privateKey = await webcrypto.subtle.importKey("pkcs8", pkcs8, algorithm, true, ["sign"]);
+  const publicKey = await webcrypto.subtle.importKey("spki", cert.publicKey.rawData, algorithm, true, ["verify"]);
+  return issue({ cert, keys: { privateKey, publicKey } }, asked, now);
+}
+
+async function makeAuthority(organization = "platform-topologies", now: Date): Promise<Pair> {
+  const keys = await generate();
+  const cert = await x509.X509CertificateGenerator.createSelfSigned({
+    name: [{ O: [organization] }, { CN: [`${organization} local authority`] }],
+    ...validity(now, caDays),
+    signingAlgorithm: algorithm,
+    keys,
+    extensions: [
+      new x509.BasicConstraintsExtension(true, 0, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+    ],
+  });
+  return { cert, keys };
+}
+
+async function issue(authority: Pair, { hostnames }: Asked, now: Date): Promise<Bag> {
+  const keys = await generate();
+  const cert = await x509.X509CertificateGenerator.create({
+    // Clients read the alternative names only, and a common name ends at 64 characters.
+    subject: [{ CN: [(hostnames[0] ?? "").slice(0, 64)] }],
+    issuer: authority.cert.subject,
+    ...validity(now, leafDays),
+    signingAlgorithm: algorithm,
+    publicKey: keys.publicKey,
+    signingKey: authority.keys.privateKey,
+    extensions: [
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+      new x509.SubjectAlternativeNameExtension(
+        hostnames.map((name) => ({ type: isIP(name) === 0 ? "dns" : "ip", value: name })),
+      ),
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+      await x509.AuthorityKeyIdentifierExtension.create(authority.keys.publicKey),
+    ],
+  });
+  return {
+    caCert: authority.cert.toString("pem"),
+    caKey: secret(await pem(authority.keys.privateKey)),
+    cert: cert.toString("pem"),
+    key: secret(await pem(keys.privateKey)),
+  };
+}
+
+/** From an hour ago: clocks differ. */
+function validity(now: Date, days: number): { notBefore: Date; notAfter: Date } {
+  return { notBefore: new Date(now.getTime() - day / 24), notAfter: new Date(now.getTime() + days * day - day / 24) };
+}
+
+function generate(): Promise<webcrypto.CryptoKeyPair> {
+  return webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
+}
+
+async function pem(key: webcrypto.CryptoKey): Promise<string> {
+  return x509.PemConverter.encode(await webcrypto.subtle.exportKey("pkcs8", key), "PRIVATE KEY");
+}
