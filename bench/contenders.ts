@@ -8,6 +8,7 @@ import { composeFile } from "./compose.ts";
 import type { Definition } from "./definition.ts";
 import { terraformFile } from "./terraform.ts";
 import type { Peers } from "./tools.ts";
+import { containerIds, untilHealthy } from "../test/support/arkindex.ts";
 import type { TestStack } from "../test/support/stack.ts";
 
 export interface Contender {
@@ -20,14 +21,18 @@ export interface Contender {
 
 const host = "unix:///var/run/docker.sock";
 
-export function ours(stack: TestStack): Contender {
+/** `prefix`: of its containers. */
+export function ours(stack: TestStack, prefix: string): Contender {
   const succeed = async (outcome: Promise<{ code: number; output: string }>): Promise<void> => {
     const { code, output } = await outcome;
     if (code !== 0) throw new Error(output);
   };
   return {
     name: "platform-topologies",
-    up: () => succeed(stack.up()),
+    up: async () => {
+      await succeed(stack.up());
+      await untilHealthy(Object.values(await containerIds(prefix))); // by Docker's word, which is what the others wait for
+    },
     preview: () => succeed(stack.preview(["--expect-no-changes"])),
     down: () => succeed(stack.destroy()),
   };

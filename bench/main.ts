@@ -53,9 +53,10 @@ interface Times {
 /** All of Arkindex: nine containers, eight jobs, three networks. */
 async function systems(rounds: number, folder: string, say: (line: string) => void): Promise<string> {
   const tools = await peers(folder, say);
-  const stack = await arkindexStack({ name: "bench", https: 18443 });
+  const name = "bench";
+  const stack = await arkindexStack({ name, https: 18443 });
   try {
-    const mine = ours(stack);
+    const mine = ours(stack, name);
     say("platform-topologies: up once, for the definition of all three");
     await mine.up();
     const { output } = await stack.run(["stack", "export", "--show-secrets"]);

@@ -6,6 +6,7 @@ import { compare } from "./handler.ts";
 import type { Handler } from "./handler.ts";
 import { pause } from "./lifetime.ts";
 import { block, lastLines, redact } from "./logs.ts";
+import { passes } from "./probe.ts";
 
 const inputs = z.object({
   host: z.string(),
@@ -15,7 +16,9 @@ const inputs = z.object({
   redact: z.array(z.string()).optional(),
 });
 
-type Looks = Pick<Docker.ContainerInspectInfo, "State" | "RestartCount">;
+type Looks = Pick<Docker.ContainerInspectInfo, "State" | "RestartCount"> & {
+  readonly Config: Pick<Docker.ContainerInspectInfo["Config"], "Healthcheck">;
+};
 
 /** What the first look saw, as a gate may come late to a container that has failed before. */
 interface Start {
@@ -26,7 +29,7 @@ interface Start {
 export type Verdict = { readonly is: "healthy" | "waiting" } | { readonly is: "failed"; readonly why: string };
 
 const interval = 500;
-/** How long a container without a health check has to run. */
+/** How long a container has to run before it passes without Docker's word. */
 const steady = 2000;
 
 /** Done when a container is healthy; throws why it will not be, with its last words. */
@@ -60,8 +63,12 @@ async function wait(
     start ??= { restarts: looks.RestartCount, probe: looks.State.Health?.Log.at(-1)?.End };
     // Its own clock may differ from ours: only that the start stays the same is taken from it.
     if (run.since !== looks.State.StartedAt) run = { since: looks.State.StartedAt, seen: Date.now() };
-    const verdict = judge(looks, start, Date.now() - run.seen);
+    const steadyFor = Date.now() - run.seen;
+    const verdict = judge(looks, start, steadyFor);
     if (verdict.is === "healthy") return;
+    // Docker asks first after a whole interval, which would be most of an `up`.
+    if (verdict.is === "waiting" && steadyFor >= steady && looks.State.Running && !looks.State.Restarting)
+      if (await passes(container, looks.Config.Healthcheck)) return;
     const late = Date.now() >= limit;
     if (verdict.is === "failed" || late) {
       const why = verdict.is === "failed" ? verdict.why : `${stateOf(looks)} after ${String(asked.seconds)} s`;
@@ -77,7 +84,7 @@ async function wait(
 }
 
 /** `steadyFor`: for how many milliseconds the same run of the process has been seen. */
-export function judge({ State, RestartCount }: Looks, start: Start, steadyFor: number): Verdict {
+export function judge({ State, RestartCount }: Omit<Looks, "Config">, start: Start, steadyFor: number): Verdict {
   const failed = (why: string): Verdict => ({ is: "failed", why });
   const code = `exit code ${String(State.ExitCode)}${State.OOMKilled ? ", out of memory" : ""}`;
   const health = State.Health?.Status;

@@ -5,7 +5,15 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 
 import { Arango, arangoConfig, type ArangoOutputs, arangoStack, type ArangoTest, starts } from "../support/arangodb.ts";
-import { cleanUp, containerIds, engine, inContainer, localImage, removeVolume } from "../support/arkindex.ts";
+import {
+  cleanUp,
+  containerIds,
+  engine,
+  inContainer,
+  localImage,
+  removeVolume,
+  untilHealthy,
+} from "../support/arkindex.ts";
 import { generatedSecrets, leaks } from "../support/secrets.ts";
 import type { TestStack } from "../support/stack.ts";
 
@@ -45,8 +53,7 @@ test("every part is there and healthy, and says what stands in", async () => {
   const ids = await containerIds(name);
   const expected = [...cluster, "dbserver-1", "dbserver-2", "dbserver-3", "edge", "backup-1"];
   expect(Object.keys(ids).sort()).toEqual(expected.sort());
-  for (const id of Object.values(ids))
-    expect((await engine.getContainer(id).inspect()).State.Health?.Status).toBe("healthy");
+  await untilHealthy(Object.values(ids));
   expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
   expect(Object.values(await arango.members())).toEqual([
     ...Array<string>(3).fill("Agent GOOD"),

@@ -13,6 +13,7 @@ import {
   inContainer,
   localImage,
   removeVolume,
+  untilHealthy,
 } from "../support/arkindex.ts";
 import { leaks } from "../support/secrets.ts";
 import { installSshd, SshEngine } from "../support/ssh-engine.ts";
@@ -84,8 +85,8 @@ function resolvesOn({ machine }: SshEngine): string {
 
 test("the agent beside the stack is healthy and has this host's engine", async () => {
   const { "agent-local-1": id = "" } = await containerIds(name);
-  const { State, Mounts } = await engine.getContainer(id).inspect();
-  expect(State.Health?.Status).toBe("healthy");
+  await untilHealthy([id]);
+  const { Mounts } = await engine.getContainer(id).inspect();
   expect(Mounts.map(({ Destination }) => Destination).sort()).toEqual([
     "/usr/share/ponos/data",
     "/var/run/docker.sock",
@@ -100,8 +101,8 @@ test("the agent on the other machine is healthy, alone there, and has that machi
   const all = await far.docker.listContainers({ all: true });
   expect(all.map(({ Names }) => Names)).toEqual([[`/${name}-agent-gpu1-1`]]);
   const container = far.docker.getContainer(all[0]?.Id ?? "");
-  const { State, HostConfig, NetworkSettings } = await container.inspect();
-  expect(State.Health?.Status).toBe("healthy");
+  await untilHealthy([container.id], far.docker);
+  const { HostConfig, NetworkSettings } = await container.inspect();
   expect(HostConfig).toMatchObject({
     CapDrop: ["ALL"],
     Privileged: false,

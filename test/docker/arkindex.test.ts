@@ -10,6 +10,7 @@ import {
   inContainer,
   localImage,
   removeVolume,
+  untilHealthy,
 } from "../support/arkindex.ts";
 import { runLabels } from "../support/run.ts";
 import type { TestStack } from "../support/stack.ts";
@@ -44,11 +45,8 @@ test("every part is there and healthy", async () => {
     "solr-1",
     "worker-1",
   ]);
-  for (const id of Object.values(ids)) {
-    const { State } = await engine.getContainer(id).inspect();
-    expect(State.Health?.Status).toBe("healthy");
-  }
-});
+  await untilHealthy(Object.values(ids));
+}, 90_000);
 
 test("a second preview and a refresh find nothing", async () => {
   expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });

@@ -5,7 +5,16 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 
 import { dumpOf } from "../../components/services/cassandra-setup.ts";
-import { call, cleanUp, containerIds, engine, eventually, inContainer, localImage } from "../support/arkindex.ts";
+import {
+  call,
+  cleanUp,
+  containerIds,
+  engine,
+  eventually,
+  inContainer,
+  localImage,
+  untilHealthy,
+} from "../support/arkindex.ts";
 import { MediaApi, mediaConfig, type MediaOutputs, mediaStack, type MediaTest } from "../support/media.ts";
 import { generatedSecrets, leaks } from "../support/secrets.ts";
 import type { TestStack } from "../support/stack.ts";
@@ -33,8 +42,7 @@ test("every part is there and healthy, a second preview is empty, and the output
   const ids = await containerIds(name);
   const stores = ["cassandra-1", "elasticsearch-1", "objects-1", "rabbit-1", "redis-1"];
   expect(Object.keys(ids).sort()).toEqual([...stores, "assets-1", "backup-1", "edge", "files-1", "indexer-1"].sort());
-  for (const id of Object.values(ids))
-    expect((await engine.getContainer(id).inspect()).State.Health?.Status).toBe("healthy");
+  await untilHealthy(Object.values(ids));
   expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
   expect(outputs.rehearsing).toEqual(expect.arrayContaining(["media/assets", "media/indexer", "media/schema"]));
 }, 90_000);

@@ -99,6 +99,25 @@ test("a container that stays in between fails at the end of the time, and again"
   await passes();
 }, 120_000);
 
+/** Docker's own word comes after the test. */
+const seldom = (check: string) => ["--health-cmd", check, "--health-interval", "1h", "--health-timeout", "1s"];
+
+test("a health check that passes counts before Docker asks for it", async () => {
+  await given(await start(name, "sleep 4; touch /tmp/ready; exec sleep 1000", ...seldom("test -e /tmp/ready")));
+  await passes();
+  expect(await docker("inspect", "--format", "{{.State.Health.Status}}", name)).toBe("starting");
+}, 60_000);
+
+test("but not of a process that ends soon after, nor one that hangs", async () => {
+  const loop = await start(name, "sleep 1; exit 7", "--restart", "always", ...seldom("true"));
+  await given(loop, 60);
+  await failsTwice(loop, /its process has ended and been restarted \d+ times/);
+  await removeContainers(name);
+  const hangs = await start(name, "exec sleep 1000", ...seldom("sleep 1000"));
+  await given(hangs, 5);
+  await failsTwice(hangs, "its health check has not passed after 5 s");
+}, 120_000);
+
 test("a container that is gone, and an engine that is not there", async () => {
   await given("0123456789ab");
   await failsTwice("0123456789ab", "the database did not become healthy: its container is gone");

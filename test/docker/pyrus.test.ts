@@ -2,7 +2,16 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import WebSocket from "ws";
 
-import { call, containerIds, engine, eventually, inContainer, localImage, sweep } from "../support/arkindex.ts";
+import {
+  call,
+  containerIds,
+  engine,
+  eventually,
+  inContainer,
+  localImage,
+  sweep,
+  untilHealthy,
+} from "../support/arkindex.ts";
 import { adminPassword, licence, pyrusStack } from "../support/pyrus.ts";
 import { generatedSecrets, leaks } from "../support/secrets.ts";
 import type { TestStack } from "../support/stack.ts";
@@ -34,10 +43,7 @@ test("the fifteen containers of the single host and the object store are there a
       ...["edge", "elasticsearch-1", "logs-1", "nats-1", "objects-1", "postgresql-1"],
     ].sort(),
   );
-  for (const [key, id] of Object.entries(ids)) {
-    const { State } = await engine.getContainer(id).inspect();
-    expect([key, State.Health?.Status]).toEqual([key, "healthy"]);
-  }
+  await untilHealthy(Object.values(ids));
   expect(outputs.rehearsing).toContain("pyrus/pgsql-16");
 });
 

@@ -3,7 +3,15 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { WebSocket } from "ws";
 import { z } from "zod";
 
-import { containerIds, engine, eventually, inContainer, localImage, removeVolume } from "../support/arkindex.ts";
+import {
+  containerIds,
+  engine,
+  eventually,
+  inContainer,
+  localImage,
+  removeVolume,
+  untilHealthy,
+} from "../support/arkindex.ts";
 import { generatedSecrets, leaks } from "../support/secrets.ts";
 import { appsOf, Browser, panelRows, shinyproxyConfig, shinyproxyStack, sweepApps } from "../support/shinyproxy.ts";
 import type { TestStack } from "../support/stack.ts";
@@ -73,11 +81,7 @@ test("every part is there and healthy, and what stands in is named", async () =>
     "telegraf-1",
     "telegraf-node-1",
   ]);
-  // All at once: each was healthy for its gate, and a busy machine may miss a probe since.
-  await eventually(async () => {
-    const states = await Promise.all(Object.values(ids).map((id) => engine.getContainer(id).inspect()));
-    return states.every(({ State }) => State.Health?.Status === "healthy") ? true : undefined;
-  }, 60);
+  await untilHealthy(Object.values(ids));
   expect([...outputs.rehearsing].sort()).toEqual(["grafana", "openid", "shinyproxy"]);
 }, 90_000);
 

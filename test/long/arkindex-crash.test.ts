@@ -14,6 +14,7 @@ import {
   eventually,
   isKept,
   strays,
+  untilHealthy,
   write,
 } from "../support/arkindex.ts";
 import type { TestStack } from "../support/stack.ts";
@@ -59,7 +60,7 @@ async function kill(command: "up" | "destroy", moment: (there: Record<string, st
 async function expectWhole(): Promise<void> {
   expect(await strays(stack, name)).toEqual([]);
   expect(Object.keys(await containerIds(name)).sort()).toEqual(parts);
-  for (const part of parts) expect(await health(part)).toBe("healthy");
+  await untilHealthy(Object.values(await containerIds(name)));
   expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
 }
 

@@ -201,6 +201,19 @@ export async function containerIds(name: string): Promise<Record<string, string>
   return Object.fromEntries(all.map(({ Id, Names }) => [Names[0]?.slice(name.length + 2) ?? Id, Id]));
 }
 
+/** Docker asks a container's probe once an interval: its word may come that much later than the end of an `up`. */
+export async function untilHealthy(ids: readonly string[], docker = engine): Promise<void> {
+  const late = async (): Promise<string[]> => {
+    const all = await Promise.all(ids.map((id) => docker.getContainer(id).inspect()));
+    return all.filter(({ State }) => State.Health?.Status !== "healthy").map(({ Name }) => Name);
+  };
+  await eventually(async () => {
+    const names = await late();
+    if (names.length > 0) throw new Error(`not healthy: ${names.join(", ")}`);
+    return true;
+  });
+}
+
 /** Removes a volume that the program leaves, if it is there: a backup's place, an agent's data. */
 export async function removeVolume(name: string): Promise<void> {
   const { Volumes } = await engine.listVolumes({ filters: { name: [name] } });
