@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 
 import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
 
-import { stackName } from "../support/run.ts";
+import { runLabel, runLabels, stackName } from "../support/run.ts";
 import { TestStack } from "../support/stack.ts";
 import type { Outcome } from "../support/stack.ts";
 import { docker, ensureImage, imports, processes, removeContainers, until } from "./ops-support.ts";
@@ -16,22 +16,28 @@ const secrets = { environment: "env-secret-4711", file: "file-secret-4712", name
 const program = (args: string): string => `${imports}
 new Job("job", {
   host, name: "${name}", image, networks: [], seconds: 60, once: "1", mounts: [{ source: "${volume}", path: "/runs" }],
+  labels: ${JSON.stringify(runLabels)},
   ...${args},
 });
 `;
 const command = (script: string): string[] => ["sh", "-c", `echo run >> /runs/log; ${script}`];
 
 let stack: TestStack;
+/** Before the first, too: a run that was killed has left them. */
+async function clean(): Promise<void> {
+  await removeContainers(name);
+  await docker("volume", "rm", "-f", volume);
+}
 beforeAll(async () => {
   await ensureImage();
-  for (const network of networks) await docker("network", "create", "--internal", network);
+  await clean();
+  for (const network of networks) await docker("network", "create", "--internal", "--label", runLabel, network);
   stack = await TestStack.create({ program: "" });
 }, 120_000);
 afterEach(async () => {
   await stack.rewrite("");
   await stack.up();
-  await removeContainers(name);
-  await docker("volume", "rm", "-f", volume);
+  await clean();
 }, 30_000);
 afterAll(async () => {
   await stack.dispose();

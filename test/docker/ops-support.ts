@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { execa } from "execa";
 
+import { runLabel } from "../support/run.ts";
 import { repo } from "../support/stack.ts";
 
 export const host = "unix:///var/run/docker.sock";
@@ -34,7 +35,8 @@ export async function docker(...args: string[]): Promise<string> {
 
 /** Starts a container that runs `script`; answers its id. */
 export function start(name: string, script: string, ...options: string[]): Promise<string> {
-  return docker("run", "-d", "--name", name, "--network", "none", ...options, image, "sh", "-c", script);
+  const how = ["--name", name, "--label", runLabel, "--network", "none", ...options];
+  return docker("run", "-d", ...how, image, "sh", "-c", script);
 }
 
 export async function removeContainers(...names: string[]): Promise<void> {
