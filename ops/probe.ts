@@ -18,7 +18,7 @@ export async function passes(container: Docker.Container, check: Docker.HealthCo
   const limit = Date.now() + (check?.Timeout === undefined || check.Timeout === 0 ? usual : check.Timeout / 1e6);
   try {
     const exec = await container.exec({ Cmd: command });
-    await exec.start({ Detach: true });
+    (await exec.start({ Detach: true })).resume(); // an answer that nobody reads keeps its connection, of which ssh has three
     for (;;) {
       const { Running, ExitCode } = await exec.inspect();
       if (!Running) return ExitCode === 0;

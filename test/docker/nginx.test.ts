@@ -217,7 +217,7 @@ test("no request is lost while replicas come, stop and go", async () => {
     while (!over) {
       asked++;
       // Each on a connection of its own: nginx before 1.27.4 closes kept ones at a change.
-      const { status } = await get(path, { connection: "close" }).catch((error: unknown) => ({
+      const { status } = await get(path).catch((error: unknown) => ({
         status: String(error),
       }));
       if (status !== 200) failures.push(String(status));

@@ -109,8 +109,7 @@ export function call(
         ca,
         servername: hostname,
         headers: { host, ...headers },
-        // Not one of an earlier request's: a server may close a kept connection at any time.
-        ...(headers.connection === "close" ? { agent: false } : {}),
+        agent: false, // not an earlier request's connection: a server may close a kept one at any time
       },
       (answer) => {
         const chunks: Buffer[] = [];
