@@ -63,9 +63,14 @@ export async function powerCut(cut: PowerCut): Promise<Failure> {
     const during = load.tally.lost.length;
     await cluster.start(node);
     const powered = Date.now();
-    await eventually(300, tasks, (now) =>
-      Object.entries(before).every(([service, all]) => running(now[service]) === all.length),
-    );
+    const missing = (now: Tasks) =>
+      Object.entries(before).flatMap(([service, all]) => (running(now[service]) === all.length ? [] : [service]));
+    try {
+      await eventually(300, tasks, (now) => missing(now).length === 0);
+    } catch (error) {
+      for (const service of missing(await tasks())) process.stdout.write(await lastWords(cluster, name, service));
+      throw error;
+    }
     const back = Date.now();
     await new Promise((resolve) => setTimeout(resolve, 5000));
     const { sent, lost, slowest } = await load.stop();
@@ -85,6 +90,23 @@ export async function powerCut(cut: PowerCut): Promise<Failure> {
     await load.stop();
     if (!(await cluster.isOn(node))) await cluster.start(node);
   }
+}
+
+/** The end of the log of a service's latest container on each node: why it does not run. */
+async function lastWords(cluster: Cluster, name: string, service: string): Promise<string> {
+  const said: string[] = [];
+  for (const node of cluster.nodes) {
+    const engine = cluster.dockerOf(node);
+    const filters = { label: [`com.docker.swarm.service.name=${name}-${service}`] };
+    const [latest] = await engine.listContainers({ all: true, filters, limit: 1 }).catch(() => []);
+    if (latest === undefined) continue;
+    const container = engine.getContainer(latest.Id);
+    const { State } = await container.inspect();
+    const log = (await container.logs({ stdout: true, stderr: true, tail: 60 })).toString();
+    const check = State.Health?.Log.at(-1)?.Output ?? "";
+    said.push(`--- ${service} on ${node}, ${latest.Status}\n${log}\n--- its health check: ${check}\n`);
+  }
+  return said.join("");
 }
 
 /** Each kind of loss, how often, from when to when in milliseconds of the load. */

@@ -223,7 +223,7 @@ describe("each of Cassandra's machines loses its power, under reads and writes",
         whileOff,
         waits: [`cassandra-${String(n)}`, `rabbit-${String(n)}`],
         rowsLost: async () => (await gone(writer.written)).length,
-      });
+      }).finally(() => writer.stop());
       const writes = await writer.stop();
       tell({
         ...{ system: "media", killed: `${node}: the same; writes at LOCAL_QUORUM with a message each` },
