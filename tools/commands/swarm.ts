@@ -81,7 +81,7 @@ async function start(managers: 1 | 3 | undefined, workers: number | undefined): 
       `nodes            ${nodes.join(", ")}`,
       `registry         ${cluster.registry} (in a stack's config: mirror)`,
       `Docker           DOCKER_HOST=${cluster.host("m1")} docker node ls`,
-      "a stack on it    npm run pulumi -- up --stack pyrus --config-file stacks/pyrus-swarm.yaml",
+      "a stack on it    npm run pulumi -- up --stack pyrus-swarm --config-file stacks/pyrus-swarm.yaml",
       "take it away     npm run swarm -- stop",
       "",
     ].join("\n"),
