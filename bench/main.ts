@@ -141,6 +141,6 @@ async function page(path: string, report: string): Promise<string> {
   const { stdout: commit } = await execa("git", ["rev-parse", "--short", "HEAD"], { cwd: repo });
   const date = new Date().toISOString().slice(0, 10);
   const before = await readFile(path, "utf8").catch(() => "");
-  const said = before.slice(Math.max(before.search(/^## /m), 0)).replace(/^# [^]*/, "");
-  return `# Speed\n\nMeasured with \`npm run bench -- --write docs/speed.md\` on ${date} at commit ${commit}. Two cores. Compare the ratios.\n\n${report}${said === "" ? "" : `\n${said}`}`;
+  const at = before.search(/^## /m);
+  return `# Speed\n\nMeasured with \`npm run bench -- --write docs/speed.md\` on ${date} at commit ${commit}. Two cores. Compare the ratios.\n\n${report}${at < 0 ? "" : `\n${before.slice(at)}`}`;
 }

@@ -132,13 +132,17 @@ export function answered(error: unknown, status: number): boolean {
   return error instanceof Error && "statusCode" in error && error.statusCode === status;
 }
 
-/** Whether the engine has the image under this name. A list, filtered, would take it a tenth of a second each. */
-export async function hasImage(engine: Docker, ref: string): Promise<boolean> {
+/** The engine's answer; undefined where it says that there is no such thing. */
+export async function ifThere<T>(asked: Promise<T>): Promise<T | undefined> {
   try {
-    await engine.getImage(ref).inspect();
-    return true;
+    return await asked;
   } catch (error) {
-    if (answered(error, 404)) return false;
+    if (answered(error, 404)) return undefined;
     throw error;
   }
+}
+
+/** Whether the engine has the image under this name. A list, filtered, would take it a tenth of a second each. */
+export async function hasImage(engine: Docker, ref: string): Promise<boolean> {
+  return (await ifThere(engine.getImage(ref).inspect())) !== undefined;
 }

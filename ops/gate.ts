@@ -1,7 +1,7 @@
 import type Docker from "dockerode";
 import { z } from "zod";
 
-import { answered, connect, explain } from "./docker.ts";
+import { connect, explain, ifThere } from "./docker.ts";
 import { compare } from "./handler.ts";
 import type { Handler } from "./handler.ts";
 import { pause } from "./lifetime.ts";
@@ -58,7 +58,7 @@ async function wait(
   let start: Start | undefined;
   let run = { since: "", seen: 0 };
   for (;;) {
-    const looks = await inspect(container);
+    const looks = await ifThere<Looks>(container.inspect());
     if (!looks) throw new Error(`${asked.name} did not become healthy: its container is gone`);
     start ??= { restarts: looks.RestartCount, probe: looks.State.Health?.Log.at(-1)?.End };
     // Its own clock may differ from ours: only that the start stays the same is taken from it.
@@ -107,13 +107,4 @@ export function judge({ State, RestartCount }: Omit<Looks, "Config">, start: Sta
 function stateOf({ State }: Looks): string {
   const health = State.Health?.Status;
   return health === "starting" ? "its health check has not passed" : `it is still ${health ?? State.Status}`;
-}
-
-async function inspect(container: Docker.Container): Promise<Looks | undefined> {
-  try {
-    return await container.inspect();
-  } catch (error) {
-    if (answered(error, 404)) return undefined;
-    throw error;
-  }
 }

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type Docker from "dockerode";
 import { z } from "zod";
 
-import { answered, said } from "./docker.ts";
+import { answered, ifThere, said } from "./docker.ts";
 import { fingerprint, label, mountsOf } from "./job-inputs.ts";
 import type { Asked, Run, Runner } from "./job-inputs.ts";
 import { fileReferences, removeFiles } from "./job-files.ts";
@@ -53,7 +53,7 @@ function runOf(docker: Docker, id: string, asked: Asked): Run {
   return {
     ending: async () => {
       const tasks = await listTasks(docker, id);
-      if (tasks.length === 0 && !(await exists(docker, id))) {
+      if (tasks.length === 0 && (await ifThere(docker.getService(id).inspect())) === undefined) {
         throw new Error(`${name} was removed by someone while it ran: run up again`);
       }
       last = tasks[0];
@@ -150,16 +150,6 @@ async function leftover(docker: Docker, name: string): Promise<{ id: string; fin
     throw error;
   }
   throw new Error(`a service ${name} exists that is not this job's: remove or rename it`);
-}
-
-async function exists(docker: Docker, id: string): Promise<boolean> {
-  try {
-    await docker.getService(id).inspect();
-    return true;
-  } catch (error) {
-    if (answered(error, 404)) return false;
-    throw error;
-  }
 }
 
 /** And waits for its container's end: the next run must not begin beside it. */

@@ -1,5 +1,3 @@
-import { createHash } from "node:crypto";
-
 import type { ComponentResourceOptions } from "@pulumi/pulumi";
 
 import type { Member, Recipe } from "../core/contracts.ts";
@@ -17,7 +15,7 @@ import {
   setupScript,
   user,
 } from "./cassandra-setup.ts";
-import { quickNames, toolbox, wishes } from "./recipe.ts";
+import { digest, quickNames, toolbox, wishes } from "./recipe.ts";
 
 const data = "/var/lib/cassandra";
 const conf = "/run/cassandra";
@@ -84,7 +82,7 @@ export const cassandra: Recipe<"cql"> = (p, name, ask) => {
     env: quickNames,
     files: [adminFile, { path: passwordPath(user), content: password, secret: true }],
     command: ["bash", "-euc", setupScript(cluster)],
-    once: password.apply((value) => createHash("sha256").update(value).digest("hex").slice(0, 16)), // another: say so
+    once: digest(password), // another: say so
     seconds: 600,
     after: made,
   });

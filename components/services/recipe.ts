@@ -1,4 +1,8 @@
 /** What recipes share. */
+import { createHash } from "node:crypto";
+
+import { all, type Output } from "@pulumi/pulumi";
+
 import type { Slot, Wishes } from "../core/contracts.ts";
 
 /** What an ask adds to the slots that carry a store: the application's own image, names and nodes. */
@@ -21,3 +25,8 @@ export const toolbox = { image: "toolbox", cpu: 1, memoryMiB: 128, user: "65534:
  * own, and glibc's patience is 20 s.
  */
 export const quickNames = { RES_OPTIONS: "timeout:1 attempts:1" } as const;
+
+/** For a job's `once`: a changed secret runs it again; what it was cannot be told from this. */
+export function digest(...secrets: Output<string>[]): Output<string> {
+  return all(secrets).apply((values) => createHash("sha256").update(values.join("\n")).digest("hex").slice(0, 16));
+}

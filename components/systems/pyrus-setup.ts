@@ -1,9 +1,8 @@
 /** The vendor's setup: programs of its own images, run as its chart runs them. */
-import { createHash } from "node:crypto";
-
-import { all, interpolate, type Output } from "@pulumi/pulumi";
+import { interpolate } from "@pulumi/pulumi";
 
 import type { Container, Given, Job, Platform, Ready } from "../core/contracts.ts";
+import { digest } from "../services/recipe.ts";
 import type { PyrusConfig } from "./pyrus-config.ts";
 
 export interface Stores {
@@ -59,7 +58,7 @@ export function setUp(p: Platform, c: PyrusConfig, stores: Stores, shared: Parti
       ].join("\n"),
       values.secrets,
     ),
-    once: interpolate`${c.version} ${digest(Object.values(values.secrets))}`,
+    once: interpolate`${c.version} ${digest(...Object.values(values.secrets))}`,
   });
   // What makes indices is not for a second time: each release's update sees to them.
   for (const flag of [since(c.version, 1, 24) ? "-ti" : "-it", "-in", "-ic", "-ip"])
@@ -110,11 +109,6 @@ function parameters(p: Platform, c: PyrusConfig, { elastic, objects }: Stores) {
 function s3({ storageType }: PyrusConfig, { objects }: Stores): string {
   const type = storageType ?? (objects.api === "azure-blob" ? "Azure" : "MinIo");
   return `${tool} --configure-s3 --accessKey "$S3_KEY" --secretKey "$S3_SECRET" --bucket ${quoted(objects.bucket("files"))} --storageType ${type} --endpointUrl ${quoted(objects.url)}`;
-}
-
-/** A changed secret runs the job again; what it was cannot be told from this. */
-function digest(secrets: Output<string>[]): Output<string> {
-  return all(secrets).apply((values) => createHash("sha256").update(values.join("\n")).digest("hex").slice(0, 16));
 }
 
 function quoted(text: string): string {

@@ -125,13 +125,15 @@ function sharedBy(c: PyrusConfig, { main, logs, nats }: Stores) {
 /** As the vendor's ingress has them: bodies of 2 GiB pass as they come, 40 s between two pieces of an answer. */
 function fileRoutes({ hostname: host }: Platform): Route[] {
   const big = { host, port: "web", bodyMiB: 2048, seconds: 600 };
-  return [
-    ...["/avatar", "/services/avatar", "/services/kb"].map((path) => ({ host, path, port: "web" })),
+  const files = [
     ...["/v4/files/download", "/services/attachment", "/services/upload", "/v4/files/upload", "/api/v4/files/upload"],
     ...["/services/preview", "/services/viewtxt", "/restapi/upload"],
-  ]
-    .map((each): Route => (typeof each === "string" ? { ...big, path: each } : each))
-    .concat({ ...big, path: "/api/v4/files/download", strip: "/api" });
+  ];
+  return [
+    ...["/avatar", "/services/avatar", "/services/kb"].map((path) => ({ host, path, port: "web" })),
+    ...files.map((path) => ({ ...big, path })),
+    { ...big, path: "/api/v4/files/download", strip: "/api" },
+  ];
 }
 
 /** Its replicas keep a session's state. /api/ and /v4/ are below "/". */

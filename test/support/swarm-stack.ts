@@ -6,6 +6,7 @@ import { finished } from "node:stream/promises";
 import type Docker from "dockerode";
 import { Agent, request } from "undici";
 
+import { hasImage } from "../../ops/docker.ts";
 import type { Cluster } from "../../tools/swarm/cluster.ts";
 import { arkindexProgram, keyed, project } from "./arkindex.ts";
 import { repo, TestStack } from "./stack.ts";
@@ -223,14 +224,7 @@ export class Load {
 
 /** An image on a node: a container that is made through the API pulls nothing. */
 export async function pulled(engine: Docker, image: string): Promise<string> {
-  const isThere = await engine
-    .getImage(image)
-    .inspect()
-    .then(
-      () => true,
-      () => false,
-    );
-  if (!isThere) await finished((await engine.pull(image)).resume());
+  if (!(await hasImage(engine, image))) await finished((await engine.pull(image)).resume());
   return image;
 }
 

@@ -50,14 +50,11 @@ export async function runAll(
   seen?: Seen,
 ): Promise<number> {
   const tallies: Tally[] = [];
-  let started = false;
-  let ready = false;
+  let engine: Awaited<ReturnType<typeof setup>>["engine"] | undefined;
   const run = randomBytes(3).toString("hex");
   process.env.PLATFORM_TOPOLOGIES_TEST_RUN = run; // for test/support/run.ts in jest's processes
   try {
-    const { engine } = await setup();
-    started = engine.started;
-    ready = true;
+    ({ engine } = await setup());
     for (const check of checks) tallies.push(await runCheck(check));
     for (const tier of tiers) {
       if (interrupted()) break;
@@ -68,8 +65,8 @@ export async function runAll(
     tallies.push(ofCheck(false));
   }
   for (const name of await sweep()) process.stderr.write(`removed the swarm ${name}, which a test left\n`);
-  if (ready) await takeDown(run);
-  if (started && (await stopOurs()) === "ended")
+  if (engine !== undefined) await takeDown(run);
+  if (engine?.started === true && (await stopOurs()) === "ended")
     process.stderr.write("ended the Docker daemon that this run started\n");
   const total = sum(tallies);
   process.stdout.write(`${interrupted() ? "interrupted: " : ""}${lineOf(total)}\n`);
