@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 
 import { Cluster } from "../../tools/swarm/cluster.ts";
 import { Arango, type ArangoOutputs, small } from "../support/arangodb.ts";
-import type { TestStack } from "../support/stack.ts";
+import { succeeded, type TestStack } from "../support/stack.ts";
 import { Client, onNetwork, pushed, swarmStack, tasksOf } from "../support/swarm-stack.ts";
 
 const name = "arango";
@@ -15,8 +15,7 @@ let client: Client;
 beforeAll(async () => {
   cluster = await Cluster.start({ name: "arangotwo", network: "10.213.152", workers: 1 });
   stack = await swarmStack({ cluster, name, system: "arangodb", config: { arangodb: small } });
-  const { code, output } = await stack.up();
-  if (code !== 0) throw new Error(output);
+  succeeded(await stack.up());
   outputs = (await stack.outputs()) as unknown as ArangoOutputs;
   client = new Client(cluster.address("m1"), outputs.ca);
 }, 600_000);
@@ -32,7 +31,7 @@ test("every member runs, and a second preview is empty", async () => {
   const tasks = await tasksOf(cluster.manager(), name);
   expect(Object.keys(tasks).sort()).toEqual([...members, "coordinator-1", "coordinator-2", "edge"].sort());
   for (const [task] of Object.values(tasks)) expect(task).toMatch(/^running /);
-  expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+  succeeded(await stack.preview(["--expect-no-changes"]));
 }, 60_000);
 
 test("a client outside through the edge, and one inside by the coordinators' one name", async () => {

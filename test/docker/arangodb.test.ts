@@ -15,7 +15,7 @@ import {
   untilHealthy,
 } from "../support/arkindex.ts";
 import { generatedSecrets, leaks } from "../support/secrets.ts";
-import type { TestStack } from "../support/stack.ts";
+import { succeeded, type TestStack } from "../support/stack.ts";
 
 const name = "arango-whole";
 const backup = { everyHours: 24, keepDays: 1, to: { volume: `${name}-backup` } };
@@ -36,8 +36,7 @@ const scale = (count: number, more: object = {}) =>
 
 beforeAll(async () => {
   stack = await arangoStack(whole);
-  const { code, output } = await stack.up();
-  if (code !== 0) throw new Error(output);
+  succeeded(await stack.up());
   outputs = (await stack.outputs()) as unknown as ArangoOutputs;
   arango = Arango.through(outputs);
 }, 600_000);
@@ -54,7 +53,7 @@ test("every part is there and healthy, and says what stands in", async () => {
   const expected = [...cluster, "dbserver-1", "dbserver-2", "dbserver-3", "edge", "backup-1"];
   expect(Object.keys(ids).sort()).toEqual(expected.sort());
   await untilHealthy(Object.values(ids));
-  expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+  succeeded(await stack.preview(["--expect-no-changes"]));
   expect(Object.values(await arango.members())).toEqual([
     ...Array<string>(3).fill("Agent GOOD"),
     ...Array<string>(2).fill("Coordinator GOOD"),
@@ -112,14 +111,13 @@ test("a fourth DB server is one slot more, and nothing else is touched", async (
   const before = await starts(name);
   const stop = reading();
   await scale(4);
-  const { code, output } = await stack.up();
-  if (code !== 0) throw new Error(output);
+  succeeded(await stack.up());
   const { "dbserver-4": added, ...others } = await starts(name);
   expect(added).toBeDefined();
   expect(others).toEqual(before);
   expect(await stop()).toMatchObject({ lost: [] });
   expect((await arango.members())["dbserver-4"]).toBe("DBServer GOOD");
-  expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+  succeeded(await stack.preview(["--expect-no-changes"]));
 }, 600_000);
 
 test("a DB server that a replication factor needs stays, in the second run too", async () => {
@@ -138,8 +136,7 @@ test("three again: it is cleaned out, goes, and is struck off, while documents a
   const { "dbserver-4": gone, ...before } = await starts(name);
   expect(gone).toBeDefined();
   const stop = reading();
-  const { code, output } = await stack.up();
-  if (code !== 0) throw new Error(output);
+  succeeded(await stack.up());
   const { reads, lost } = await stop();
   expect({ lost, enough: reads > 20 }).toEqual({ lost: [], enough: true });
   expect(await starts(name)).toEqual(before);
@@ -163,29 +160,27 @@ test("a DB server that has lost its disk refuses to start and says what to do", 
 
 test("retired, it is replaced under a new name from the others' copies, and leaves though it cannot be cleaned out", async () => {
   await scale(3, { retired: [2] });
-  const { code, output } = await stack.up();
-  if (code !== 0) throw new Error(output);
+  succeeded(await stack.up());
   expect(Object.keys(await arango.members())).toEqual([...cluster, "dbserver-1", "dbserver-3", "dbserver-4"]);
   await arango.allInSync("shop");
   expect(await arango.count("shop", "orders")).toBe(100);
-  expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+  succeeded(await stack.preview(["--expect-no-changes"]));
 }, 600_000);
 
 test("a dump of the cluster fills a single server", async () => {
   const { "backup-1": id = "" } = await containerIds(name);
   expect(await inContainer({ container: id }, "backup once")).toMatchObject({ status: 0 });
   second = await arangoStack(copy);
-  const { code, output } = await second.up();
-  if (code !== 0) throw new Error(output);
+  succeeded(await second.up());
   const single = Arango.through((await second.outputs()) as unknown as ArangoOutputs);
   expect(await single.count("shop", "orders")).toBe(100);
   expect(Object.keys(await containerIds(copy.name)).sort()).toEqual(["edge", "single-1"]);
-  expect(await second.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
-  expect(await second.destroy()).toMatchObject({ code: 0 });
+  succeeded(await second.preview(["--expect-no-changes"]));
+  succeeded(await second.destroy());
 }, 600_000);
 
 test("destroy leaves nothing but the backup's place", async () => {
-  expect(await stack.destroy()).toMatchObject({ code: 0 });
+  succeeded(await stack.destroy());
   expect(await containerIds(name)).toEqual({});
   const { Volumes } = await engine.listVolumes();
   expect(Volumes.map(({ Name }) => Name).filter((each) => each.startsWith(`${name}-`))).toEqual([`${name}-backup`]);

@@ -17,7 +17,7 @@ import {
 } from "../support/arkindex.ts";
 import { leaks } from "../support/secrets.ts";
 import { installSshd, SshEngine } from "../support/ssh-engine.ts";
-import type { Outcome, TestStack } from "../support/stack.ts";
+import { type Outcome, succeeded, type TestStack } from "../support/stack.ts";
 
 const name = "ark-agents";
 const https = 18843;
@@ -35,7 +35,7 @@ beforeAll(async () => {
   stack = await arkindexStack({ name, https, before: resolvesOn(far), env: await far.env() });
   await configure(["local", "gpu1"]);
   first = await stack.up(["--diff"]);
-  done(first);
+  succeeded(first);
 }, 10 * minutes);
 
 afterAll(async () => {
@@ -46,10 +46,6 @@ afterAll(async () => {
     await removeVolume(`${name}-ponos-local`);
   }
 }, 3 * minutes);
-
-function done({ code, output }: Outcome): void {
-  if (code !== 0) throw new Error(output);
-}
 
 type Agent = keyof typeof farms;
 
@@ -71,7 +67,7 @@ async function configure(agents: readonly Agent[]): Promise<void> {
   await stack.configure(config(Object.fromEntries(entries) as object));
   for (const agent of agents) {
     const key = `platform-topologies:secrets.ponosSeed-${agent}`;
-    done(await stack.run(["config", "set", "--path", "--secret", key, seeds[agent]]));
+    succeeded(await stack.run(["config", "set", "--path", "--secret", key, seeds[agent]]));
   }
 }
 
@@ -119,8 +115,8 @@ test("the agent on the other machine is healthy, alone there, and has that machi
 test(
   "a second preview and a refresh find nothing",
   async () => {
-    done(await stack.preview(["--expect-no-changes"]));
-    done(await stack.run(["refresh", "--preview-only", "--expect-no-changes"]));
+    succeeded(await stack.preview(["--expect-no-changes"]));
+    succeeded(await stack.run(["refresh", "--preview-only", "--expect-no-changes"]));
   },
   minutes,
 );
@@ -176,7 +172,7 @@ test(
       expect(output).not.toMatch(/^\s+at .+:\d+:\d+\)?$/m);
     }
     await far.startSshd();
-    done(await stack.preview(["--expect-no-changes"]));
+    succeeded(await stack.preview(["--expect-no-changes"]));
   },
   2 * minutes,
 );
@@ -186,7 +182,7 @@ test(
   async () => {
     const before = await containerIds(name);
     await configure(["local"]);
-    done(await stack.up());
+    succeeded(await stack.up());
     expect(await far.docker.listContainers({ all: true })).toEqual([]);
     expect(await containerIds(name)).toEqual(before);
   },

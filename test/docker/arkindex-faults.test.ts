@@ -17,7 +17,7 @@ import {
   withEnvironment,
   write,
 } from "../support/arkindex.ts";
-import type { Outcome, TestStack } from "../support/stack.ts";
+import { type Outcome, succeeded, type TestStack } from "../support/stack.ts";
 
 const name = "ark-faults";
 const https = 18543;
@@ -64,9 +64,9 @@ function expectFailed({ code, output }: Outcome, words: readonly string[]): void
 }
 
 async function expectConverged(): Promise<void> {
-  expect(await stack.up()).toMatchObject({ code: 0 });
+  succeeded(await stack.up());
   expect(await strays(stack, name)).toEqual([]);
-  expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+  succeeded(await stack.preview(["--expect-no-changes"]));
 }
 
 test.each([
@@ -232,7 +232,7 @@ test(
     await expectRefused(good(renamed), [`the container ${name}-edge has it`, `put its name back: "${name}"`]);
     expect(await containerIds(`${name}-other`)).toEqual({});
     await stack.configure(good(version("1.8.0")));
-    expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+    succeeded(await stack.preview(["--expect-no-changes"]));
   },
   2 * minutes,
 );

@@ -21,7 +21,7 @@ import {
 import { Machine } from "../support/machine.ts";
 import { stackName } from "../support/run.ts";
 import { generatedSecrets, leaks } from "../support/secrets.ts";
-import type { Outcome, TestStack } from "../support/stack.ts";
+import { type Outcome, succeeded, type TestStack } from "../support/stack.ts";
 
 const name = "ark-guarded";
 const https = 18943;
@@ -44,7 +44,7 @@ beforeAll(async () => {
   stack = await arkindexStack({ name, https });
   await stack.run(["config", "set", "--path", "--secret", "platform-topologies:secrets.spare", configured]);
   first = await stack.up(["--diff"]);
-  if (first.code !== 0) throw new Error(first.output);
+  succeeded(first);
   secrets = { ...(await generatedSecrets(stack)), configured };
 }, 5 * minutes);
 
@@ -291,8 +291,8 @@ test(
     await stack.rewrite(arkindexProgram(printsItsConfig("arkindex-worker-1", 0)));
     for (const outcome of [await stack.up(), await stack.up()]) expectRedacted(outcome, "did not become healthy");
     await stack.rewrite(arkindexProgram());
-    expect(await stack.up()).toMatchObject({ code: 0 });
-    expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+    succeeded(await stack.up());
+    succeeded(await stack.preview(["--expect-no-changes"]));
   },
   5 * minutes,
 );

@@ -13,7 +13,7 @@ import {
   type SwarmTest,
   tasksOf,
 } from "../support/swarm-stack.ts";
-import type { TestStack } from "../support/stack.ts";
+import { succeeded, type TestStack } from "../support/stack.ts";
 
 const name = "ark-swarm";
 const closing: (() => Promise<void>)[] = [];
@@ -33,8 +33,7 @@ beforeAll(async () => {
   cluster = await Cluster.start({ name: "arkswarm", managers: 1, workers: 2 });
   closing.push(() => cluster.stop());
   stack = await swarmStack(asked());
-  const { code, output } = await stack.up();
-  if (code !== 0) throw new Error(output);
+  succeeded(await stack.up());
   outputs = (await stack.outputs()) as typeof outputs;
   client = new Client(cluster.address("m1"), outputs.ca);
   closing.push(() => client.close());
@@ -61,9 +60,9 @@ test("every service runs, the edge on the manager alone, the slots where their s
 });
 
 test("a second preview and a refresh find nothing", async () => {
-  expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+  succeeded(await stack.preview(["--expect-no-changes"]));
   const refresh = await stack.run(["refresh", "--preview-only", "--expect-no-changes"]);
-  expect(refresh).toMatchObject({ code: 0 });
+  succeeded(refresh);
 }, 120_000);
 
 test("a client outside the swarm, through the edge", async () => {
@@ -105,7 +104,7 @@ test("a rotated secret rolls in place, loses no request, and the old one is gone
   const before = await named();
   await stack.configure(await swarmConfig(asked({}, { features: { signup: true } })));
   const { lost, sent, result } = await underLoad(() => stack.up());
-  expect(result).toMatchObject({ code: 0 });
+  succeeded(result);
   expect(lost).toEqual([]);
   expect(sent).toBeGreaterThan(100);
   const after = await named();
@@ -118,7 +117,7 @@ test("a rotated secret rolls in place, loses no request, and the old one is gone
   const configs = ["arkindex-backend-run-arkindex-config-yml", "arkindex-worker-run-arkindex-config-yml"];
   expect(changed(before.secrets, after.secrets)).toEqual(configs);
   expect(changed(after.secrets, before.secrets)).toEqual(configs);
-  expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+  succeeded(await stack.preview(["--expect-no-changes"]));
 }, 300_000);
 
 test("a broken image is rolled back and named, twice; turned back, all is as before, and nothing is in use", async () => {
@@ -136,8 +135,8 @@ test("a broken image is rolled back and named, twice; turned back, all is as bef
   expect((await tasksOf(cluster.manager(), name)).cantaloupe).toHaveLength(1);
   expect(await client.call(`${outputs.url}/iiif/2/uploads%2Fnone/info.json`)).toMatchObject({ status: 404 });
   await stack.configure(await swarmConfig(asked({}, { features: { signup: true } })));
-  expect(await stack.up()).toMatchObject({ code: 0 });
-  expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+  succeeded(await stack.up());
+  succeeded(await stack.preview(["--expect-no-changes"]));
 }, 400_000);
 
 test("an image that nobody has, and a node that is not there, are refused before anything is made", async () => {
@@ -153,8 +152,7 @@ test("an image that nobody has, and a node that is not there, are refused before
 
 test("destroy leaves nothing on the swarm but the volumes on the nodes", async () => {
   await stack.configure(await swarmConfig(asked({}, { features: { signup: true } })));
-  const { code, output } = await stack.destroy();
-  expect({ code, output }).toMatchObject({ code: 0 });
+  succeeded(await stack.destroy());
   expect(await named()).toEqual({ services: {}, secrets: [], configs: [], networks: [] });
   const nodes = (await cluster.manager().listNodes()) as { Spec: { Labels: object } }[];
   for (const { Spec } of nodes) expect(Spec.Labels).toEqual({});

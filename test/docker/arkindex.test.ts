@@ -13,7 +13,7 @@ import {
   untilHealthy,
 } from "../support/arkindex.ts";
 import { runLabels } from "../support/run.ts";
-import type { TestStack } from "../support/stack.ts";
+import { succeeded, type TestStack } from "../support/stack.ts";
 
 const name = "ark-whole";
 const https = 18443;
@@ -22,8 +22,7 @@ let outputs: { url: string; ca: string; rehearsing: string[]; passwords: Record<
 
 beforeAll(async () => {
   stack = await arkindexStack({ name, https });
-  const { code, output } = await stack.up();
-  if (code !== 0) throw new Error(output);
+  succeeded(await stack.up());
   outputs = (await stack.outputs()) as typeof outputs;
 }, 300_000);
 
@@ -49,9 +48,9 @@ test("every part is there and healthy", async () => {
 }, 90_000);
 
 test("a second preview and a refresh find nothing", async () => {
-  expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+  succeeded(await stack.preview(["--expect-no-changes"]));
   const refresh = await stack.run(["refresh", "--preview-only", "--expect-no-changes"]);
-  expect(refresh).toMatchObject({ code: 0 });
+  succeeded(refresh);
 }, 60_000);
 
 test("the page through the edge, over TLS that the stack's own authority signed", async () => {
@@ -111,15 +110,14 @@ test("a browser of this instance may upload to staging, one of another may not",
 test("an upgrade replaces backend and worker, runs the migrations again, and leaves the stores alone", async () => {
   const before = await containerIds(name);
   await stack.configure(arkindexConfig({ name, https, config: { arkindex: { version: "1.8.0" } } }));
-  const { code, output } = await stack.up();
-  expect({ code, output }).toMatchObject({ code: 0 });
+  const output = succeeded(await stack.up());
   const after = await containerIds(name);
   const changed = Object.keys(after).filter((key) => after[key] !== before[key]);
   expect(changed.sort()).toEqual(["backend-1", "worker-1"]);
   expect(output).toContain("arkindex-migrate");
   expect(await call(`${outputs.url}/api/v1/`, outputs.ca)).toMatchObject({ status: 200 });
   expect((await call(`${outputs.url}/api/v1/`, outputs.ca)).body).toContain("1.8.0");
-  expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+  succeeded(await stack.preview(["--expect-no-changes"]));
 }, 120_000);
 
 test("another image for one store replaces that store alone", async () => {
@@ -135,11 +133,10 @@ test("another image for one store replaces that store alone", async () => {
     await stack.configure(
       arkindexConfig({ name, https, config: { arkindex: { version: "1.8.0" }, images: { redis: other } } }),
     );
-    const { code, output } = await stack.up();
-    expect({ code, output }).toMatchObject({ code: 0 });
+    succeeded(await stack.up());
     const after = await containerIds(name);
     expect(Object.keys(after).filter((key) => after[key] !== before[key])).toEqual(["redis-1"]);
-    expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+    succeeded(await stack.preview(["--expect-no-changes"]));
   } finally {
     await stack.configure(arkindexConfig({ name, https, config: { arkindex: { version: "1.8.0" } } }));
     await stack.up();
@@ -148,7 +145,7 @@ test("another image for one store replaces that store alone", async () => {
 }, 180_000);
 
 test("destroy leaves no container, network or volume but the backup's", async () => {
-  expect(await stack.destroy()).toMatchObject({ code: 0 });
+  succeeded(await stack.destroy());
   expect(await containerIds(name)).toEqual({});
   const filters = { label: [`platform-topologies.name=${name}`] };
   expect(await engine.listNetworks({ filters })).toEqual([]);

@@ -17,7 +17,7 @@ import {
 } from "../support/arkindex.ts";
 import { MediaApi, mediaConfig, type MediaOutputs, mediaStack, type MediaTest } from "../support/media.ts";
 import { generatedSecrets, leaks } from "../support/secrets.ts";
-import type { TestStack } from "../support/stack.ts";
+import { succeeded, type TestStack } from "../support/stack.ts";
 
 const whole: MediaTest = { name: "media-whole", https: 15311 };
 const { name } = whole;
@@ -28,8 +28,7 @@ const inside = { image: localImage("toolbox"), network: `${name}-data` };
 
 beforeAll(async () => {
   stack = await mediaStack(whole);
-  const { code, output } = await stack.up();
-  if (code !== 0) throw new Error(output);
+  succeeded(await stack.up());
   outputs = (await stack.outputs()) as unknown as MediaOutputs;
   api = new MediaApi(outputs);
 }, 600_000);
@@ -43,7 +42,7 @@ test("every part is there and healthy, a second preview is empty, and the output
   const stores = ["cassandra-1", "elasticsearch-1", "objects-1", "rabbit-1", "redis-1"];
   expect(Object.keys(ids).sort()).toEqual([...stores, "assets-1", "backup-1", "edge", "files-1", "indexer-1"].sort());
   await untilHealthy(Object.values(ids));
-  expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+  succeeded(await stack.preview(["--expect-no-changes"]));
   expect(outputs.rehearsing).toEqual(expect.arrayContaining(["media/assets", "media/indexer", "media/schema"]));
 }, 90_000);
 
@@ -133,15 +132,14 @@ test("Cassandra's rows come back from a backup, into an empty keyspace only", as
 test("a new version makes the tables first and replaces no store", async () => {
   const before = await containerIds(name);
   await stack.configure(mediaConfig({ ...whole, media: { version: "2" } }));
-  const { code, output } = await stack.up();
-  expect({ code, output }).toMatchObject({ code: 0 });
+  const output = succeeded(await stack.up());
   expect(output).toContain("media-schema");
   const after = await containerIds(name);
   expect(Object.keys(after).filter((key) => after[key] !== before[key])).toEqual([]);
 }, 180_000);
 
 test("destroy leaves no container and no network", async () => {
-  expect(await stack.destroy()).toMatchObject({ code: 0 });
+  succeeded(await stack.destroy());
   expect(await containerIds(name)).toEqual({});
   const filters = { label: [`platform-topologies.name=${name}`] };
   expect(await engine.listNetworks({ filters })).toEqual([]);

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 
 import { containerIds, engine, inContainer, localImage, sweep } from "../support/arkindex.ts";
-import { repo, TestStack } from "../support/stack.ts";
+import { repo, succeeded, TestStack } from "../support/stack.ts";
 
 const name = "pg-alone";
 let stack: TestStack;
@@ -29,9 +29,8 @@ afterAll(async () => {
 }, 60_000);
 
 test("it comes up, and a second preview is empty", async () => {
-  const { code, output } = await stack.up();
-  expect({ code, output }).toMatchObject({ code: 0 });
-  expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+  succeeded(await stack.up());
+  succeeded(await stack.preview(["--expect-no-changes"]));
   expect(Object.keys(await containerIds(name))).toEqual(["db-1"]);
 }, 120_000);
 
@@ -60,8 +59,7 @@ pulumi.runtime.registerResourceTransform(({ type, props, opts }) =>
   type === "docker:index/container:Container" ? { props: { ...props, memory: 700, memorySwap: 700 }, opts } : undefined);
 `;
   await stack.rewrite(transform + example());
-  const { code, output } = await stack.up();
-  expect({ code, output }).toMatchObject({ code: 0 });
+  succeeded(await stack.up());
   const ids = await containerIds(name);
   const { HostConfig } = await engine.getContainer(ids["db-1"] ?? "").inspect();
   expect(HostConfig.Memory).toBe(700 * 1024 * 1024);

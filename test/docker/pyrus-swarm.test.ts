@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 
 import { small } from "../support/pyrus.ts";
-import type { TestStack } from "../support/stack.ts";
+import { succeeded, type TestStack } from "../support/stack.ts";
 import { Client, onNetwork, swarmStack, tasksOf } from "../support/swarm-stack.ts";
 import { Cluster } from "../../tools/swarm/cluster.ts";
 
@@ -27,8 +27,7 @@ beforeAll(async () => {
       `platform-topologies:secrets.${key}`,
       `${key}-of-the-test`,
     ]);
-  const { code, output } = await stack.up();
-  if (code !== 0) throw new Error(output);
+  succeeded(await stack.up());
   outputs = (await stack.outputs()) as typeof outputs;
   client = new Client(cluster.address("m1"), outputs.ca);
 }, 600_000);
@@ -51,7 +50,7 @@ test("every service has its tasks, the scheduler one", async () => {
 });
 
 test("a second preview is empty", async () => {
-  expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+  succeeded(await stack.preview(["--expect-no-changes"]));
 }, 120_000);
 
 test("through an edge node: a session, a file, what is hidden", async () => {

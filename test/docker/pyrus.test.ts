@@ -14,7 +14,7 @@ import {
 } from "../support/arkindex.ts";
 import { adminPassword, licence, pyrusStack } from "../support/pyrus.ts";
 import { generatedSecrets, leaks } from "../support/secrets.ts";
-import type { TestStack } from "../support/stack.ts";
+import { succeeded, type TestStack } from "../support/stack.ts";
 
 const name = "pyr-whole";
 const https = 15021;
@@ -23,8 +23,7 @@ let outputs: { url: string; ca: string; rehearsing: string[]; passwords: Record<
 
 beforeAll(async () => {
   stack = await pyrusStack({ name, https });
-  const { code, output } = await stack.up();
-  if (code !== 0) throw new Error(output);
+  succeeded(await stack.up());
   outputs = (await stack.outputs()) as typeof outputs;
 }, 400_000);
 
@@ -48,8 +47,8 @@ test("the fifteen containers of the single host and the object store are there a
 });
 
 test("a second preview and a refresh find nothing", async () => {
-  expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
-  expect(await stack.run(["refresh", "--preview-only", "--expect-no-changes"])).toMatchObject({ code: 0 });
+  succeeded(await stack.preview(["--expect-no-changes"]));
+  succeeded(await stack.run(["refresh", "--preview-only", "--expect-no-changes"]));
 }, 90_000);
 
 test("no secret is in an inspection but where the images can read nothing else, and none is in the state", async () => {
@@ -155,7 +154,7 @@ test("a file goes to the object store and comes back, by both of its addresses",
 }, 30_000);
 
 test("destroy leaves nothing", async () => {
-  expect(await stack.destroy()).toMatchObject({ code: 0 });
+  succeeded(await stack.destroy());
   expect(await containerIds(name)).toEqual({});
   const filters = { label: [`platform-topologies.name=${name}`] };
   expect(await engine.listNetworks({ filters })).toEqual([]);

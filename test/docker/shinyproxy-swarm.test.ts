@@ -7,7 +7,7 @@ import { z } from "zod";
 import { Cluster } from "../../tools/swarm/cluster.ts";
 import { eventually } from "../support/arkindex.ts";
 import { appTasks, Browser } from "../support/shinyproxy.ts";
-import type { TestStack } from "../support/stack.ts";
+import { succeeded, type TestStack } from "../support/stack.ts";
 import { onNetwork, pushed, swarmStack, tasksOf } from "../support/swarm-stack.ts";
 
 const name = "shiny-swarm";
@@ -22,8 +22,7 @@ beforeAll(async () => {
   const demo = { title: "Demo", image: "shiny-demo", memoryMiB: 256, cpu: 0.5, groups: ["analysts"] };
   const shinyproxy = { memoryMiB: 512, influxGib: 1, idleMinutes: 30, apps: { demo } };
   stack = await swarmStack({ cluster, name, system: "shinyproxy", config: { shinyproxy } });
-  const { code, output } = await stack.up();
-  if (code !== 0) throw new Error(output);
+  succeeded(await stack.up());
   outputs = (await stack.outputs()) as typeof outputs;
 }, 600_000);
 
@@ -55,7 +54,7 @@ test("managers run everything, workers node telemetry alone", async () => {
 });
 
 test("a second preview finds nothing", async () => {
-  expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+  succeeded(await stack.preview(["--expect-no-changes"]));
 }, 120_000);
 
 test("a user's app runs on a worker and answers through the edge", async () => {
@@ -132,7 +131,7 @@ test("through the runner nothing of the stack can be seen or changed, and no man
 }, 120_000);
 
 test("destroy, with apps running, leaves no service and no network", async () => {
-  expect(await stack.destroy()).toMatchObject({ code: 0 });
+  succeeded(await stack.destroy());
   const manager = cluster.manager();
   expect(await manager.listServices()).toEqual([]);
   const networks = await manager.listNetworks();

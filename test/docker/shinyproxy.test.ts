@@ -14,7 +14,7 @@ import {
 } from "../support/arkindex.ts";
 import { generatedSecrets, leaks } from "../support/secrets.ts";
 import { appsOf, Browser, panelRows, shinyproxyConfig, shinyproxyStack, sweepApps } from "../support/shinyproxy.ts";
-import type { TestStack } from "../support/stack.ts";
+import { succeeded, type TestStack } from "../support/stack.ts";
 
 const name = "shiny-whole";
 const https = 15211;
@@ -25,8 +25,7 @@ let browser: Browser;
 
 beforeAll(async () => {
   stack = await shinyproxyStack({ name, https });
-  const { code, output } = await stack.up();
-  if (code !== 0) throw new Error(output);
+  succeeded(await stack.up());
   outputs = (await stack.outputs()) as typeof outputs;
   secrets = await generatedSecrets(stack);
   browser = new Browser(outputs.ca);
@@ -86,7 +85,7 @@ test("every part is there and healthy, and what stands in is named", async () =>
 }, 90_000);
 
 test("a second preview finds nothing", async () => {
-  expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+  succeeded(await stack.preview(["--expect-no-changes"]));
 }, 120_000);
 
 test("sign-in by OpenID through the edge; each user sees what the groups allow", async () => {
@@ -239,11 +238,10 @@ test("usage is lost and restored, and a changed retention is applied, by one up"
   const changed = shinyproxyConfig({ name, https, config: { restore } });
   const own = changed["platform-topologies:shinyproxy"] as object;
   await stack.configure({ ...changed, "platform-topologies:shinyproxy": { ...own, keepMetrics: "7d" } });
-  const { code, output } = await stack.up();
-  expect({ code, output }).toMatchObject({ code: 0 });
+  succeeded(await stack.up());
   expect(await influxql("shinyproxy", everything)).toEqual(before);
   expect(JSON.stringify(await influxql("telegraf", 'SHOW RETENTION POLICIES ON "telegraf"'))).toContain("168h0m0s");
-  expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+  succeeded(await stack.preview(["--expect-no-changes"]));
 }, 180_000);
 
 test("an app that has died: its user is told so once, and begins a new one without a new sign-in", async () => {
@@ -268,7 +266,7 @@ test("no secret in the state or in what Docker tells of containers", async () =>
 
 test("destroy, with an app still running, leaves nothing but the backup", async () => {
   expect(await appsOf(name)).toHaveLength(1);
-  expect(await stack.destroy()).toMatchObject({ code: 0 });
+  succeeded(await stack.destroy());
   expect(await appsOf(name)).toEqual([]);
   expect(await containerIds(name)).toEqual({});
   expect(await engine.listNetworks({ filters: { label: [`platform-topologies.name=${name}`] } })).toEqual([]);

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 
 import { containerIds, engine, inContainer, localImage, sweep } from "../support/arkindex.ts";
 import { stackName } from "../support/run.ts";
-import { repo, TestStack } from "../support/stack.ts";
+import { repo, succeeded, TestStack } from "../support/stack.ts";
 
 const name = "slots";
 let stack: TestStack;
@@ -60,15 +60,14 @@ afterAll(async () => {
 }, 60_000);
 
 test("a new disk is marked, and a second preview is empty", async () => {
-  const { code, output } = await stack.up();
-  expect({ code, output }).toMatchObject({ code: 0 });
+  succeeded(await stack.up());
   expect(Object.keys(await containerIds(name)).sort()).toEqual(["member-1", "member-2"]);
-  expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+  succeeded(await stack.preview(["--expect-no-changes"]));
 }, 120_000);
 
 test("a member whose leave fails stays, in the second run too, and says farewell once", async () => {
   await stack.rewrite(program(2, "echo its shards fit nowhere >&2; exit 7"));
-  expect(await stack.up()).toMatchObject({ code: 0 }); // only noted
+  succeeded(await stack.up()); // only noted
   await stack.rewrite(program(1, "echo its shards fit nowhere >&2; exit 7"));
   for (const run of [1, 2]) {
     const { code, output } = await stack.up();
@@ -83,14 +82,13 @@ test("a member whose leave fails stays, in the second run too, and says farewell
 
 test("a member that goes leaves before its container goes, and has left after it", async () => {
   await stack.rewrite(program(2));
-  expect(await stack.up()).toMatchObject({ code: 0 });
+  succeeded(await stack.up());
   const before = (await book()).length;
   await stack.rewrite(program(1));
-  const { code, output } = await stack.up();
-  expect({ code, output }).toMatchObject({ code: 0 });
+  succeeded(await stack.up());
   expect(Object.keys(await containerIds(name))).toEqual(["member-1"]);
   expect((await book()).slice(before)).toEqual(["member-2 leaves here", "member-2 left gone"]);
-  expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+  succeeded(await stack.preview(["--expect-no-changes"]));
 }, 120_000);
 
 test("a member that comes back without its data refuses to start", async () => {
@@ -106,7 +104,7 @@ test("a member that comes back without its data refuses to start", async () => {
 
 test("destroying the stack asks nobody", async () => {
   const before = await book();
-  expect(await stack.destroy()).toMatchObject({ code: 0 });
+  succeeded(await stack.destroy());
   expect(await containerIds(name)).toEqual({});
   expect(await book()).toEqual(before);
 }, 60_000);

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { afterEach, expect, jest, test } from "@jest/globals";
 
-import { TestStack } from "../support/stack.ts";
+import { succeeded, TestStack } from "../support/stack.ts";
 
 import type { StateResource } from "../support/stack.ts";
 
@@ -61,10 +61,10 @@ function count(text: string, part: string): number {
 test("a program's outputs and state are there, without a word about PATH; a second preview is empty", async () => {
   const stack = await stackOf(`export const pet = new random.RandomPet("pet", { prefix: "p" }).id;`);
   const up = await stack.up();
-  expect(up).toMatchObject({ code: 0 });
+  succeeded(up);
   expect(up.output).not.toContain("$PATH");
   expect((await stack.outputs()).pet).toMatch(/^p-/);
-  expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+  succeeded(await stack.preview(["--expect-no-changes"]));
 });
 
 test("resource hooks run, before and after, with the values of the resource", async () => {
@@ -72,7 +72,7 @@ test("resource hooks run, before and after, with the values of the resource", as
     const before = new pulumi.ResourceHook("before", (args) => note("before " + String(args.newInputs.prefix)));
     const after = new pulumi.ResourceHook("after", (args) => note("after " + String(args.newOutputs.id)));
     new random.RandomPet("pet", { prefix: "hooked" }, { hooks: { beforeCreate: [before], afterCreate: [after] } });`);
-  expect(await stack.up()).toMatchObject({ code: 0 });
+  succeeded(await stack.up());
   const pet = (await pets(stack))[0];
   expect(await notes(stack)).toBe(`before hooked\nafter ${String(pet?.id)}\n`);
 });
@@ -93,7 +93,7 @@ test("a failing before-hook fails the up, and the next one too, until its reason
     expect(await pets(stack)).toHaveLength(0);
   }
   await stack.rewrite(body(false));
-  expect(await stack.up()).toMatchObject({ code: 0 });
+  succeeded(await stack.up());
   expect(await pets(stack)).toHaveLength(1);
 });
 
@@ -119,7 +119,7 @@ test("a stack transform and a resource transform change what is registered", asy
         : undefined);
     new random.RandomPet("one");
     new random.RandomPet("two", {}, { transforms: [(args) => ({ props: { ...args.props, length: 4 }, opts: args.opts })] });`);
-  expect(await stack.up()).toMatchObject({ code: 0 });
+  succeeded(await stack.up());
   const ids = new Map((await pets(stack)).map(({ urn, id }) => [urn.split("::").at(-1), id]));
   expect(ids.get("one")).toMatch(/^stack-\w+-\w+$/);
   expect(ids.get("two")).toMatch(/^stack-\w+-\w+-\w+-\w+$/);
@@ -127,7 +127,7 @@ test("a stack transform and a resource transform change what is registered", asy
 
 test("a program that throws says why once, and keeps what was made", async () => {
   const stack = await stackOf(`new random.RandomPet("pet");`);
-  expect(await stack.up()).toMatchObject({ code: 0 });
+  succeeded(await stack.up());
   await stack.rewrite(`throw new Error("the sky fell");`);
   for (let round = 1; round <= 2; round++) {
     const { code, output } = await stack.up();
@@ -146,7 +146,7 @@ test("a rejection that nobody handles fails the up, even when the program ends w
 
 test("a program that ends early is an error with its exit code, and deletes nothing", async () => {
   const stack = await stackOf(`new random.RandomPet("pet");`);
-  expect(await stack.up()).toMatchObject({ code: 0 });
+  succeeded(await stack.up());
   await stack.rewrite(`process.exit(7);`);
   const { code, output } = await stack.up();
   expect(code).not.toBe(0);
@@ -165,7 +165,7 @@ test("host and program end when the engine is killed", async () => {
   const pids = (await notes(stack)).trim().split(" ").map(Number);
   expect(pids).toHaveLength(2);
   await until(() => Promise.resolve(!pids.some(isAlive)));
-  expect(await stack.run(["cancel", "--yes"])).toMatchObject({ code: 0 });
+  succeeded(await stack.run(["cancel", "--yes"]));
 });
 
 test("what a program prints comes in its order", async () => {
@@ -184,8 +184,8 @@ test("configuration and its secrets reach the program", async () => {
     const config = new pulumi.Config();
     export const plain = config.get("plain");
     export const hidden = config.requireSecret("hidden");`);
-  expect(await stack.run(["config", "set", "plain", "seen"])).toMatchObject({ code: 0 });
-  expect(await stack.run(["config", "set", "--secret", "hidden", "unseen"])).toMatchObject({ code: 0 });
+  succeeded(await stack.run(["config", "set", "plain", "seen"]));
+  succeeded(await stack.run(["config", "set", "--secret", "hidden", "unseen"]));
   const up = await stack.up();
   expect(up.code).toBe(0);
   expect(up.output).toContain("seen");

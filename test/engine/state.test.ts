@@ -5,12 +5,12 @@ import { join } from "node:path";
 import { expect, test } from "@jest/globals";
 
 import { stackName } from "../support/run.ts";
-import { repo, TestStack } from "../support/stack.ts";
+import { repo, succeeded, TestStack } from "../support/stack.ts";
 
 test("no sidecar file, which the backend does not write atomically, is needed or made", async () => {
   const stack = await TestStack.create({ program: `export const answer = 42;` });
   try {
-    expect(await stack.up()).toMatchObject({ code: 0 });
+    succeeded(await stack.up());
     const files = await readdir(join(stack.folder, "state"), { recursive: true });
     expect(files.filter((file) => file.endsWith(`${stackName}.json`))).toHaveLength(1);
     expect(files.filter((file) => file.endsWith(".attrs"))).toEqual([]);

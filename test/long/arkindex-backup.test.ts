@@ -12,7 +12,7 @@ import {
   inContainer,
   localImage,
 } from "../support/arkindex.ts";
-import type { Outcome, TestStack } from "../support/stack.ts";
+import { succeeded, type TestStack } from "../support/stack.ts";
 
 const name = "ark-store";
 const https = 18743;
@@ -37,7 +37,7 @@ const restoreOf = (at: string): object => ({ restore: { from: { volume }, stack:
 
 beforeAll(async () => {
   stack = await arkindexStack({ name, https });
-  done(await stack.up());
+  succeeded(await stack.up());
   outputs = (await stack.outputs()) as unknown as Outputs;
 }, 5 * minutes);
 
@@ -48,10 +48,6 @@ afterAll(async () => {
     await cleanUp(stack, name);
   }
 }, 5 * minutes);
-
-function done({ code, output }: Outcome): void {
-  if (code !== 0) throw new Error(output);
-}
 
 async function addRow(body: string): Promise<void> {
   expect(await call(`${outputs.url}/rehearsal/rows`, outputs.ca, { method: "POST", body })).toMatchObject({
@@ -171,17 +167,17 @@ test(
 
     await stack.configure(config(restoreOf("latest")));
     try {
-      done(await stack.up());
+      succeeded(await stack.up());
     } finally {
       await each(writers, "start");
     }
     expect(await psql("SELECT count(*) FROM large")).toBe(large);
     for (const workload of writers) await healthy(name, workload);
     expect(await content(outputs)).toEqual(secondState);
-    done(await stack.preview(["--expect-no-changes"]));
+    succeeded(await stack.preview(["--expect-no-changes"]));
 
     await stack.configure(config());
-    done(await stack.up());
+    succeeded(await stack.up());
     expect(await content(outputs)).toEqual(secondState);
   },
   5 * minutes,
@@ -191,7 +187,7 @@ test(
   "another stack, filled from the first backup, is the instance as it was then",
   async () => {
     second = await arkindexStack({ name: moved, https: movedHttps, config: { ...restoreOf(t1), backup: undefined } });
-    done(await second.up());
+    succeeded(await second.up());
     const there = (await second.outputs()) as unknown as Outputs;
     expect(there.passwords.db).not.toBe(outputs.passwords.db);
     expect(await content(there)).toEqual(firstState);
@@ -230,7 +226,7 @@ test(
   "a store that is away makes the backup unhealthy and no run; it recovers by itself",
   async () => {
     await stack.configure(config({ backup: { everyHours: 0.01, to: { volume } } }));
-    done(await stack.up());
+    succeeded(await stack.up());
     expect(await inBackup("backup healthy")).toMatchObject({ status: 0 });
     await each(["db-1"], "stop");
     try {

@@ -17,7 +17,7 @@ import {
   untilHealthy,
   write,
 } from "../support/arkindex.ts";
-import type { TestStack } from "../support/stack.ts";
+import { succeeded, type TestStack } from "../support/stack.ts";
 import { processes } from "../docker/ops-support.ts";
 
 const name = "ark-crash";
@@ -61,7 +61,7 @@ async function expectWhole(): Promise<void> {
   expect(await strays(stack, name)).toEqual([]);
   expect(Object.keys(await containerIds(name)).sort()).toEqual(parts);
   await untilHealthy(Object.values(await containerIds(name)));
-  expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+  succeeded(await stack.preview(["--expect-no-changes"]));
 }
 
 async function health(part: string): Promise<string | undefined> {
@@ -78,7 +78,7 @@ test(
     await kill("up", (there) => "db-1" in there);
     await kill("up", (there) => "migrate" in there);
     await kill("up", (there) => "backend-1" in there);
-    expect(await stack.up()).toMatchObject({ code: 0 });
+    succeeded(await stack.up());
     await expectWhole();
     outputs = (await stack.outputs()) as typeof outputs;
     await write(outputs.url, outputs.ca, "before");
@@ -94,7 +94,7 @@ test(
     await kill("up", (there) => "migrate" in there);
     expect((await containerIds(name))["backend-1"]).toBe(old);
     await kill("up", (there) => there["backend-1"] !== old);
-    expect(await stack.up()).toMatchObject({ code: 0 });
+    succeeded(await stack.up());
     await expectWhole();
     expect((await call(`${outputs.url}/api/v1/`, outputs.ca)).body).toContain("1.8.0");
     expect(await isKept(outputs.url, outputs.ca, "before")).toBe(true);
@@ -134,7 +134,7 @@ test(
   async () => {
     await stack.configure(config({ protect: true }));
     const before = await containerIds(name);
-    expect(await stack.up()).toMatchObject({ code: 0 });
+    succeeded(await stack.up());
     expect(await containerIds(name)).toEqual(before);
     // With its preview, as a person runs it: with --skip-preview Pulumi deletes until it comes to what is protected.
     const destroy = ["destroy", "--yes"];
@@ -154,7 +154,7 @@ test(
     const guarded = async (): Promise<string[]> =>
       (await stack.state()).resources.filter((each) => each.protect).map(({ urn }) => urn);
     const before = await guarded();
-    expect(await stack.destroy(["--exclude-protected"])).toMatchObject({ code: 0 });
+    succeeded(await stack.destroy(["--exclude-protected"]));
     expect(await containerIds(name)).toEqual({});
     expect(await guarded()).toEqual(before);
     expect(before.map((urn) => urn.split("::").at(-1)).sort()).toEqual([
@@ -172,7 +172,7 @@ test(
     );
 
     const { passwords } = outputs;
-    expect(await stack.up()).toMatchObject({ code: 0 });
+    succeeded(await stack.up());
     outputs = (await stack.outputs()) as typeof outputs; // another local authority
     expect(outputs.passwords).toEqual(passwords);
     expect(await isKept(outputs.url, outputs.ca, "before")).toBe(true);
@@ -185,9 +185,9 @@ test(
   "unprotected by config it goes as a whole, also when the first destroy is killed",
   async () => {
     await stack.configure(config());
-    expect(await stack.up()).toMatchObject({ code: 0 });
+    succeeded(await stack.up());
     await kill("destroy", (there) => !("backend-1" in there));
-    expect(await stack.destroy()).toMatchObject({ code: 0 });
+    succeeded(await stack.destroy());
     expect(await strays(stack, name)).toEqual([]);
     expect((await stack.state()).resources).toEqual([]);
   },

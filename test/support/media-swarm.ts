@@ -5,7 +5,7 @@ import { z } from "zod";
 
 import type { Cluster } from "../../tools/swarm/cluster.ts";
 import type { MediaOutputs } from "./media.ts";
-import type { TestStack } from "./stack.ts";
+import { succeeded, type TestStack } from "./stack.ts";
 import {
   Client,
   Load,
@@ -43,8 +43,7 @@ export class MediaSwarm {
   static async up(test: SwarmTest, media: object, closing: (() => Promise<unknown>)[]): Promise<MediaSwarm> {
     const stack = await swarmStack({ ...test, config: { media } });
     closing.push(() => rm(stack.folder, { recursive: true })); // what it made goes with the swarm
-    const { code, output } = await stack.up();
-    if (code !== 0) throw new Error(output);
+    succeeded(await stack.up());
     const { toolbox = "" } = await pushed(test.cluster);
     const made = new MediaSwarm(test, stack, await stack.outputs(), toolbox);
     closing.push(() => made.#client.close());

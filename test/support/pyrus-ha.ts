@@ -3,7 +3,7 @@ import type Docker from "dockerode";
 
 import type { Cluster } from "../../tools/swarm/cluster.ts";
 import { adminPassword, licence, small } from "./pyrus.ts";
-import type { TestStack } from "./stack.ts";
+import { succeeded, type TestStack } from "./stack.ts";
 import { Client, swarmConfig, type SwarmTest } from "./swarm-stack.ts";
 
 export const name = "pyrus-ha";
@@ -71,8 +71,7 @@ export async function configure(stack: TestStack, test: SwarmTest, ownLicence = 
   const secrets = { pyrusLicence: ownLicence, pyrusAdminPassword: adminPassword };
   for (const [key, value] of Object.entries(secrets)) {
     const set = ["config", "set", "--path", "--secret", `platform-topologies:secrets.${key}`, value];
-    const { code, output } = await stack.run(set);
-    if (code !== 0) throw new Error(output);
+    succeeded(await stack.run(set));
   }
 }
 

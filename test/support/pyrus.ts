@@ -1,7 +1,7 @@
 /** Pyrus on this machine's engine as a throw-away stack, with small sizes. */
 import { apps } from "../../components/systems/pyrus-config.ts";
 import { dockerConfig, dockerStack, type DockerTest, project } from "./arkindex.ts";
-import type { TestStack } from "./stack.ts";
+import { succeeded, type TestStack } from "./stack.ts";
 
 export interface PyrusTest extends DockerTest {
   /** Further or other keys under `pyrus`. */
@@ -41,7 +41,6 @@ async function setSecrets(stack: TestStack): Promise<void> {
   const secrets = { pyrusLicence: licence, pyrusAdminPassword: adminPassword };
   for (const [key, value] of Object.entries(secrets)) {
     const set = ["config", "set", "--path", "--secret", `${project}:secrets.${key}`, value];
-    const { code, output } = await stack.run(set);
-    if (code !== 0) throw new Error(output);
+    succeeded(await stack.run(set));
   }
 }

@@ -50,6 +50,12 @@ export interface Outcome {
   output: string;
 }
 
+/** What a command printed; an error with it where the command failed, which a bare exit code would not explain. */
+export function succeeded({ code, output }: Outcome): string {
+  if (code !== 0) throw new Error(`exit code ${String(code)}:\n${output}`);
+  return output;
+}
+
 /** A command that still runs. `kill` ends the CLI alone, as `kill -9` of a real `up` would. */
 export interface Running {
   done: Promise<Outcome>;

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 
 import { Arango, arangoConfig, type ArangoOutputs, arangoStack, type ArangoTest, starts } from "../support/arangodb.ts";
 import { cleanUp, containerIds, engine, eventually, inContainer, localImage } from "../support/arkindex.ts";
-import type { TestStack } from "../support/stack.ts";
+import { succeeded, type TestStack } from "../support/stack.ts";
 
 const whole: ArangoTest = { name: "arango-change", https: 15187 };
 const { name } = whole;
@@ -13,8 +13,7 @@ let arango: Arango;
 
 beforeAll(async () => {
   stack = await arangoStack(whole);
-  const { code, output } = await stack.up();
-  if (code !== 0) throw new Error(output);
+  succeeded(await stack.up());
   arango = Arango.through((await stack.outputs()) as unknown as ArangoOutputs);
   await arango.fill("shop", "orders", 100);
 }, 600_000);
@@ -39,14 +38,13 @@ test("an agent that has lost its disk is made again under its own name, and coun
   );
   const before = await starts(name);
   await stack.configure(arangoConfig({ ...whole, arangodb: { rebuild: ["agent-2"] } }));
-  const { code, output } = await stack.up();
-  expect({ code, output }).toMatchObject({ code: 0 });
+  succeeded(await stack.up());
   const after = await starts(name);
   expect(Object.keys(after).filter((member) => after[member] !== before[member])).toEqual(["agent-2"]);
   await eventually(async () => ((await agents()).every(([, status]) => status === "Agent GOOD") ? true : undefined));
   expect(await agents()).toHaveLength(3);
   await stack.configure(arangoConfig(whole));
-  expect(await stack.up()).toMatchObject({ code: 0 });
+  succeeded(await stack.up());
   expect(await arango.count("shop", "orders")).toBe(100);
 }, 600_000);
 
@@ -59,8 +57,7 @@ test("another version: each member brings its data up to date, agents first, one
   await made.commit({ repo, tag, changes: "ENV ARANGO_VERSION=3.12.5" });
   await made.remove({ force: true });
   await stack.configure(arangoConfig({ ...whole, config: { images: { arangodb: newer } } }));
-  const { code, output } = await stack.up();
-  expect({ code, output }).toMatchObject({ code: 0 });
+  succeeded(await stack.up());
   const { Health } = await arango.ask<{ Health: Record<string, { Version?: string }> }>(
     "GET",
     "/_admin/cluster/health",
@@ -79,5 +76,5 @@ test("another version: each member brings its data up to date, agents first, one
   expect([...new Set(order)]).toEqual(["agent", "dbserver", "coordinator"]);
   expect(await arango.ask("GET", "/_admin/cluster/maintenance")).toMatchObject({ result: "Normal" });
   expect(await arango.count("shop", "orders")).toBe(100);
-  expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+  succeeded(await stack.preview(["--expect-no-changes"]));
 }, 900_000);

@@ -14,7 +14,7 @@ import { Cluster } from "../../tools/swarm/cluster.ts";
 import { Arango, type ArangoOutputs, small } from "../support/arangodb.ts";
 import { eventually } from "../support/arkindex.ts";
 import { powerCut, tell } from "../support/failure.ts";
-import type { TestStack } from "../support/stack.ts";
+import { succeeded, type TestStack } from "../support/stack.ts";
 import { Client, Load, placeOf, swarmConfig, swarmStack, tasksOf } from "../support/swarm-stack.ts";
 
 let cluster: Cluster;
@@ -61,8 +61,7 @@ class Stack {
     const wanted = { cluster, name, system: "arangodb", swarm: { nodes: edge, ...swarm } };
     const pulumi = await swarmStack({ ...wanted, config: { arangodb: small, ...config } });
     const began = Date.now();
-    const { code, output } = await pulumi.up();
-    if (code !== 0) throw new Error(output);
+    succeeded(await pulumi.up());
     took("up", began);
     return new Stack(name, pulumi, (await pulumi.outputs()) as unknown as ArangoOutputs);
   }
@@ -161,7 +160,7 @@ describe("disks on nodes", () => {
       ).size,
     ).toBe(3);
     expect(Object.keys(await stack.arango.members())).toEqual(membersOf(1, 2, 3));
-    expect(await stack.pulumi.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+    succeeded(await stack.pulumi.preview(["--expect-no-changes"]));
     await stack.arango.fill("shop", "orders", 100);
     expect(await watcher.once()).toBe(true);
   }, 120_000);
@@ -244,7 +243,7 @@ describe("disks on nodes", () => {
   }, 600_000);
 
   test("every up knows of it: nothing is left to do, and the history says what was done", async () => {
-    expect(await stack.pulumi.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+    succeeded(await stack.pulumi.preview(["--expect-no-changes"]));
     const overlay = new SwarmOverlay([cluster.host("m1")], stack.name);
     const latest = await overlay.latest();
     expect(latest).toMatchObject({
@@ -309,6 +308,6 @@ describe("disks that every node reaches", () => {
     tell({ system, killed: `${node}: ${member}, on a disk that every node reaches`, elsewhere, back, rows });
     expect(rows).toBe(0);
     await cluster.start(node);
-    expect(await stack.pulumi.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+    succeeded(await stack.pulumi.preview(["--expect-no-changes"]));
   }, 600_000);
 });

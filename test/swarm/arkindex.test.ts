@@ -12,7 +12,7 @@ import { pushAs } from "../../tools/swarm/push.ts";
 import { nodesOf } from "../../tools/swarm/swarm.ts";
 import { localImage } from "../support/arkindex.ts";
 import { powerCut } from "../support/failure.ts";
-import type { TestStack } from "../support/stack.ts";
+import { succeeded, type TestStack } from "../support/stack.ts";
 import { eventually } from "../support/swarm.ts";
 import {
   accepts,
@@ -109,8 +109,7 @@ const tasks = () => tasksOf(cluster.manager(), name);
 const slotsOn = (node: string) =>
   Object.keys(outputs.places.slots).filter((slot) => outputs.places.slots[slot] === node);
 const expectEmptyPreview = async () => {
-  const { code, output } = await stack.preview(["--expect-no-changes", "--diff"]);
-  if (code !== 0) throw new Error(output);
+  succeeded(await stack.preview(["--expect-no-changes", "--diff"]));
 };
 
 async function containerSpec(service: string): Promise<{ Image?: string }> {

@@ -12,6 +12,7 @@ import { smallMedia } from "../support/media.ts";
 import { MediaSwarm, Writer } from "../support/media-swarm.ts";
 import { accepts, tasksOf } from "../support/swarm-stack.ts";
 import { eventually } from "../support/swarm.ts";
+import { succeeded } from "../support/stack.ts";
 
 const name = "media-swarm";
 const members = [1, 2, 3];
@@ -56,7 +57,7 @@ function took(what: string, since: number): void {
 }
 
 async function unchanged(): Promise<void> {
-  expect(await media.stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+  succeeded(await media.stack.preview(["--expect-no-changes"]));
 }
 
 /** While reads and writes go on; every write that was answered is there at the end. */
@@ -262,7 +263,7 @@ describe("changes of the API, under load", () => {
     ] as const) {
       const stores = await taskIds(/-\d+$/);
       const { result, lost } = await underLoad(title, () => media.change({ ...config, services: assets(over) }));
-      expect(result).toMatchObject({ code: 0 });
+      succeeded(result);
       expect([title, lost]).toEqual([title, []]);
       expect(await taskIds(/-\d+$/)).toEqual(stores);
     }
@@ -275,7 +276,7 @@ describe("changes of the API, under load", () => {
     const urn = resources.find(({ urn }) => urn.endsWith("::media-cassandra-password"))?.urn ?? "";
     const change = () => media.stack.up(["--replace", urn]);
     const { result, lost } = await underLoad("rotated", change);
-    expect(result).toMatchObject({ code: 0 });
+    succeeded(result);
     expect(lost).toEqual([]);
     const login = `CQL_PASSWORD='${old}' cql -h cassandra-1 -u app -e "SELECT JSON id FROM media.assets LIMIT 1"`;
     expect((await media.inside(login)).output).toContain("AuthenticationFailed");
@@ -292,10 +293,10 @@ describe("members come and go", () => {
     const { messages_ready: messages = 0 } = (await media.rabbit(rabbits, "GET", kept)) as Queue;
     const cassandra = await taskIds(/^cassandra/);
     const one = await media.change({ ...config, rabbitNodes: 1 });
-    expect(one).toMatchObject({ code: 0 });
+    succeeded(one);
     await eventually(60, rabbitNodes, (nodes) => isDeepStrictEqual(nodes, { "rabbit-1": true }));
     expect((await keeps(messages, ["rabbit-1"], 1)).members).toEqual(["rabbit@rabbit-1"]);
-    expect(await media.change(config)).toMatchObject({ code: 0 });
+    succeeded(await media.change(config));
     const all = Object.fromEntries(rabbits.map((rabbit) => [rabbit, true]));
     await eventually(60, rabbitNodes, (nodes) => isDeepStrictEqual(nodes, all));
     expect((await keeps(messages)).members).toHaveLength(3);
@@ -307,7 +308,7 @@ describe("members come and go", () => {
     const before = await taskIds(/./);
     const node = await cluster.addWorker();
     const { result, lost } = await underLoad("fourth", () => media.change({ ...config, nodes: 4 }));
-    expect(result).toMatchObject({ code: 0 });
+    succeeded(result);
     expect(lost).toEqual([]);
     const after = await taskIds(/./);
     expect(Object.fromEntries(Object.entries(after).filter(([service]) => service in before))).toEqual(before);
@@ -324,7 +325,7 @@ describe("members come and go", () => {
   test("it goes again: its rows first, then itself", async () => {
     const before = await taskIds(/./);
     const { result, lost } = await underLoad("three-again", () => media.change(config));
-    expect(result).toMatchObject({ code: 0 });
+    succeeded(result);
     expect(lost).toEqual([]);
     const { [`${name}-cassandra-4`]: went, ...stayed } = before;
     expect(went).toHaveLength(1);
@@ -348,7 +349,7 @@ describe("members come and go", () => {
     expect(await taskIds(/./)).toEqual(before);
     // The services' file had been made anew already: they roll once. No store does.
     const stores = await taskIds(/-\d+$/);
-    expect(await media.change(config)).toMatchObject({ code: 0 });
+    succeeded(await media.change(config));
     expect(await taskIds(/-\d+$/)).toEqual(stores);
     await unchanged();
   }, 600_000);

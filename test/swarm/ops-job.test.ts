@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
 import { execa } from "execa";
 
 import { processes, until } from "../docker/ops-support.ts";
-import { TestStack } from "../support/stack.ts";
+import { succeeded, TestStack } from "../support/stack.ts";
 import { failsTwice, passes, startSwarm } from "./ops-support.ts";
 
 import type { Swarm } from "./ops-support.ts";
@@ -149,7 +149,6 @@ test("a farewell on the swarm runs when it is deleted, and is tried again until 
     program({ command: command("touch /runs/agreed"), once: "agree" }) + farewell.slice(swarm.imports.length),
   );
   await stack.rewrite("");
-  const { code, output } = await stack.up();
-  if (code !== 0) throw new Error(output);
+  succeeded(await stack.up());
   expect(await runs()).toBe(before + 4);
 }, 180_000);

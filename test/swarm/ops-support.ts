@@ -3,7 +3,7 @@ import { execa } from "execa";
 
 import { Cluster } from "../../tools/swarm/cluster.ts";
 import { ensureImage, image as local } from "../docker/ops-support.ts";
-import { repo } from "../support/stack.ts";
+import { repo, succeeded } from "../support/stack.ts";
 
 import type { Outcome, TestStack } from "../support/stack.ts";
 
@@ -46,9 +46,9 @@ export const trace = /\n\s+at .*\.[jt]s:\d+/;
 export async function passes(stack: TestStack, program: string): Promise<Outcome> {
   await stack.rewrite(program);
   const outcome = await stack.up();
-  if (outcome.code !== 0) throw new Error(outcome.output);
+  succeeded(outcome);
   const preview = await stack.preview(["--expect-no-changes"]);
-  if (preview.code !== 0) throw new Error(preview.output);
+  succeeded(preview);
   return outcome;
 }
 

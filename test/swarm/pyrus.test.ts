@@ -9,7 +9,7 @@ import { Cluster } from "../../tools/swarm/cluster.ts";
 import { powerCut } from "../support/failure.ts";
 import { configure, containerOf, Count, ha, labels, name, replicas, said, Writer } from "../support/pyrus-ha.ts";
 import { column, hashOf, kept, type Outputs, write, written } from "../support/pyrus-stores.ts";
-import type { TestStack } from "../support/stack.ts";
+import { succeeded, type TestStack } from "../support/stack.ts";
 import { accepts, Client, Load, onNetwork, swarmStack, tasksOf } from "../support/swarm-stack.ts";
 import { eventually } from "../support/swarm.ts";
 import { upload } from "../support/upload.ts";
@@ -44,8 +44,7 @@ beforeAll(async () => {
   stack = await swarmStack(ha(cluster));
   closing.push(() => stack.dispose());
   await configure(stack, ha(cluster));
-  const { code, output } = await stack.up();
-  if (code !== 0) throw new Error(output);
+  succeeded(await stack.up());
   took("up", began);
   outputs = (await stack.outputs()) as unknown as Outputs;
   const client = (node: string) => new Client(cluster.address(node), outputs.ca);
@@ -72,7 +71,7 @@ test("as many as were asked for, each where its labels say, and two balancers", 
       expect([service, state, labels[node]?.[only]]).toEqual([service, "running", "yes"]);
     }
   expect(new Set([1, 2, 3].map((number) => tasks[`nats-${String(number)}`]?.[0])).size).toBe(3);
-  expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+  succeeded(await stack.preview(["--expect-no-changes"]));
 }, 180_000);
 
 test("a client of each store, by the stack's outputs", async () => {
@@ -168,7 +167,7 @@ test("a release and a rotated licence roll every application, and lose no reques
   expect(await column(cluster, "m2", outputs, licence)).toEqual(["licence-of-the-test-rotated"]);
   const after = await tasksOf(cluster.manager(), name);
   expect(Object.keys(after)).toEqual(Object.keys(before));
-  expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+  succeeded(await stack.preview(["--expect-no-changes"]));
 }, 600_000);
 
 /** An `up` with other settings while both balancers are called. */
@@ -279,5 +278,5 @@ test("the scheduler was never there twice, and moved; the preview is still empty
   const ticks = await column(cluster, "m1", outputs, "select host from rehearsal_ticks order by id");
   const turns = ticks.filter((host, at) => host !== ticks[at - 1]);
   expect(new Set(turns).size).toBe(turns.length);
-  expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+  succeeded(await stack.preview(["--expect-no-changes"]));
 }, 120_000);

@@ -13,7 +13,7 @@ import { powerCut, tell } from "../support/failure.ts";
 import { generatedSecrets } from "../support/secrets.ts";
 import { Browser, panelRows } from "../support/shinyproxy.ts";
 import { InfluxClient, User, Witness } from "../support/shinyproxy-swarm.ts";
-import type { TestStack } from "../support/stack.ts";
+import { succeeded, type TestStack } from "../support/stack.ts";
 import { type Load, pushed, swarmConfig, swarmStack, tasksOf } from "../support/swarm-stack.ts";
 
 const name = "shiny-ha";
@@ -45,8 +45,7 @@ beforeAll(async () => {
   witness = new Witness(cluster, workers);
   stack = await swarmStack(wanted());
   const began = Date.now();
-  const { code, output } = await stack.up();
-  if (code !== 0) throw new Error(output);
+  succeeded(await stack.up());
   took("up", began);
   outputs = (await stack.outputs()) as typeof outputs;
   const { toolbox = "" } = await pushed(cluster);
@@ -102,7 +101,7 @@ test("managers run everything, workers node telemetry alone; a second preview fi
   );
   for (const [part, tasks] of Object.entries(others))
     expect([part, tasks]).toEqual([part, [expect.stringMatching(/^running m\d$/)]]);
-  expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+  succeeded(await stack.preview(["--expect-no-changes"]));
 }, 120_000);
 
 test("users at once, each with an app: all on workers", async () => {
@@ -169,8 +168,7 @@ test("another app rolls ShinyProxy without a lost request or session", async () 
   await stack.configure(await swarmConfig(wanted({ more: app() })));
   const load = loadOf(users[1], "m1");
   const began = Date.now();
-  const { code, output } = await stack.up();
-  if (code !== 0) throw new Error(output);
+  succeeded(await stack.up());
   took("another app", began);
   await new Promise((resolve) => setTimeout(resolve, 5000));
   const { sent, lost, slowest } = await load.stop();
@@ -278,7 +276,7 @@ test.each([...managers, ...workers])(
 );
 
 test("after all of it: nothing to do, and no worker has run anything else", async () => {
-  expect(await stack.preview(["--expect-no-changes"])).toMatchObject({ code: 0 });
+  succeeded(await stack.preview(["--expect-no-changes"]));
   expect(witness.looks).toBeGreaterThan(100);
   for (const node of workers) expect([...witness.seen(node)].sort()).toEqual(["an app", `${name}-telegraf-node`]);
 }, 120_000);
