@@ -148,13 +148,13 @@ function prepare(host: string, others: List<string>): string {
   const database = `${data}/mnesia/${nodeName(host)}`;
   return [
     ...lines,
-    `if [ -e ${database}/schema.DAT ]; then`,
+    `if grep -qs '${others.join("\\|")}' ${database}/nodes_running_at_shutdown; then`,
     "  alone=yes",
     "  for try in $(seq 15); do",
     `    for other in ${others.join(" ")}; do if getent hosts "$other" >/dev/null; then alone=; break 2; fi; done`,
     "    sleep 1",
     "  done",
-    `  if [ -n "$alone" ] && grep -q '${others[0] ?? ""}' ${database}/nodes_running_at_shutdown; then touch ${database}/force_load; fi`,
+    `  if [ -n "$alone" ]; then touch ${database}/force_load; fi`,
     "fi",
   ].join("\n");
 }

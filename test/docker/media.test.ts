@@ -97,6 +97,15 @@ test("Redis and the index want their passwords", async () => {
   expect((await search("elastic:wrong")).body).toBe("401");
 }, 60_000);
 
+test("a RabbitMQ that says its boot hangs ends, and is started again", async () => {
+  const id = (await containerIds(name))["rabbit-1"] ?? "";
+  // Its own words, which this version of it cannot mend it with (tools/images/rabbitmq/rabbitmq-server).
+  const say = `logger:info("Faking nodedown/nodeup between rabbit@rabbit-1 and rabbit@rabbit-2").`;
+  await inContainer({ container: id }, `rabbitmqctl eval '${say}'`);
+  await eventually(async () => (await engine.getContainer(id).inspect()).RestartCount === 1 || undefined);
+  await untilHealthy([id]);
+}, 90_000);
+
 test("no secret is in an inspection, a log or the state", async () => {
   const secrets = await generatedSecrets(stack);
   expect(Object.keys(secrets)).toEqual(
