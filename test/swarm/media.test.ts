@@ -77,8 +77,9 @@ async function underLoad<T>(title: string, work: () => Promise<T>) {
   }
 }
 
-/** Which of them no member has. */
+/** Which of them no member has. Not those that are written meanwhile. */
 async function gone(written: readonly string[]): Promise<string[]> {
+  const before = [...written];
   const there = new Set(
     await eventually(
       60,
@@ -86,7 +87,7 @@ async function gone(written: readonly string[]): Promise<string[]> {
       (all) => all.length > 0,
     ),
   );
-  return written.filter((id) => !there.has(id));
+  return before.filter((id) => !there.has(id));
 }
 
 /** Tasks by service: those of a service that was not touched are the same. */
