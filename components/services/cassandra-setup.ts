@@ -6,8 +6,10 @@ export const admin = "admin";
 export const user = "app";
 
 const folder = "/run/cassandra";
-/** Keyspaces of the system whose copies Cassandra leaves at one or two. */
-const systemKeyspaces = ["system_auth", "system_distributed", "system_traces"];
+/** Roles and permissions. */
+const auth = "system_auth";
+/** Further keyspaces of the system whose copies Cassandra leaves at one or two. */
+const systemKeyspaces = ["system_distributed", "system_traces"];
 
 export interface Cluster {
   readonly hosts: List<string>;
@@ -28,15 +30,17 @@ export function copies({ hosts }: Cluster): number {
  * Bash for the toolbox. The default superuser, `cassandra` with the password `cassandra`, makes the operator's role and
  * is shut out; the server makes it some seconds after it has begun to answer. Every statement may run again. Copies are
  * raised to what is wanted in this data centre and never lowered; other data centres stay as they are. It refuses fewer
- * members than there are copies, while nothing else has changed yet.
+ * members than there are copies, while nothing else has changed yet. Copies of the roles are raised last of all: until
+ * they are repaired, one read of them in three finds nothing, the administrator's role neither.
  */
 export function setupScript(cluster: Cluster): string {
   const { hosts, dataCentre, keyspaces } = cluster;
   const want = String(copies(cluster));
-  const raised = `select(.keyspace_name | IN($names[])) | select((.replication[$dc] // "0" | tonumber) < ${want})
+  const raised = (names: List<string>) => `jq -r --arg dc ${dataCentre} '${JSON.stringify(names)} as $names
+  | select(.keyspace_name | IN($names[])) | select((.replication[$dc] // "0" | tonumber) < ${want})
   | "ALTER KEYSPACE \\(.keyspace_name) WITH replication = {" + (
       {class: "NetworkTopologyStrategy"} + (.replication | del(.class, .replication_factor)) + {($dc): "${want}"}
-      | to_entries | map("\\u0027\\(.key)\\u0027: \\u0027\\(.value)\\u0027") | join(", ")) + "};"`;
+      | to_entries | map("\\u0027\\(.key)\\u0027: \\u0027\\(.value)\\u0027") | join(", ")) + "};"' /tmp/now`;
   const own = keyspaces.flatMap((keyspace) => [
     `CREATE KEYSPACE IF NOT EXISTS ${keyspace} WITH replication = {'class': 'NetworkTopologyStrategy', '${dataCentre}': '${want}'};`,
     `GRANT ALL PERMISSIONS ON KEYSPACE ${keyspace} TO ${user};`,
@@ -46,15 +50,12 @@ as() { CQL_PASSWORD="$2" cql -h ${hosts.join(",")} -u "$1" --consistency QUORUM;
 admin=$(cat ${passwordPath(admin)})
 app=$(cat ${passwordPath(user)})
 now() { as ${admin} "$admin" <<<'SELECT JSON keyspace_name, replication FROM system_schema.keyspaces' >/tmp/now; }
-if ! now 2>/dev/null; then
-  made=
-  for try in $(seq 30); do
-    if as cassandra cassandra <<<"CREATE ROLE IF NOT EXISTS ${admin} WITH PASSWORD = '$admin' AND SUPERUSER = true AND LOGIN = true" >/tmp/why 2>&1; then made=yes; break; fi
-    sleep 2
-  done
-  if [ -z "$made" ]; then cat /tmp/why >&2; echo "neither ${admin} nor the default superuser can sign in" >&2; exit 1; fi
-  now
-fi
+made=
+for try in $(seq 30); do
+  if now 2>/tmp/why; then made=yes; break; fi
+  as cassandra cassandra <<<"CREATE ROLE IF NOT EXISTS ${admin} WITH PASSWORD = '$admin' AND SUPERUSER = true AND LOGIN = true" >/tmp/why 2>&1 || sleep 2
+done
+if [ -z "$made" ]; then cat /tmp/why >&2; echo "neither ${admin} nor the default superuser can sign in" >&2; exit 1; fi
 crowded=$(jq -r --arg dc ${dataCentre} 'select((.replication[$dc] // "0" | tonumber) > ${String(hosts.length)}) | "\\(.keyspace_name) (\\(.replication[$dc]))"' /tmp/now | paste -sd , -)
 if [ -n "$crowded" ]; then
   echo "nodes = ${String(hosts.length)}: too few for the copies of $crowded; keep as many nodes as copies, or lower these first (ALTER KEYSPACE)" >&2
@@ -62,20 +63,21 @@ if [ -n "$crowded" ]; then
 fi
 random=$(head -c 24 /dev/urandom | base64 | tr -dc A-Za-z0-9)
 {
-  jq -r --arg dc ${dataCentre} '${JSON.stringify([...systemKeyspaces, ...keyspaces])} as $names | ${raised}' /tmp/now
+  ${raised([...systemKeyspaces, ...keyspaces])}
   cat <<CQL
 ALTER ROLE cassandra WITH PASSWORD = '$random' AND SUPERUSER = false AND LOGIN = false;
 CREATE ROLE IF NOT EXISTS ${user} WITH PASSWORD = '$app' AND LOGIN = true;
 ALTER ROLE ${user} WITH PASSWORD = '$app';
 ${own.join("\n")}
 CQL
+  ${raised([auth])}
 } >/tmp/statements
 as ${admin} "$admin" </tmp/statements`;
 }
 
 /** Copies that were asked for are not there yet: each node brings its own ranges up to date, logins first. */
 export function repairScript({ hosts, keyspaces }: Cluster): string {
-  return ["system_auth", ...keyspaces]
+  return [auth, ...keyspaces]
     .flatMap((keyspace) => hosts.map((host) => `${nodetool(host)} repair --full -pr ${keyspace}`))
     .join("\n");
 }

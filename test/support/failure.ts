@@ -25,9 +25,9 @@ export interface PowerCut {
   readonly node: string;
   /** What runs on it that matters here: `the search slot`. */
   readonly what: string;
-  /** Through the edge of a node that stays. */
+  /** Through the edge of a node that stays, where there is one. */
   readonly load: () => Load;
-  /** Services that nothing but this node can run, by their names without the prefix: they wait for it. */
+  /** Services that nothing but this node can run, by their names without the prefix: they wait for it. Of the only manager: all. */
   readonly waits?: readonly string[];
   /** Done while the node is off and what can run elsewhere does; the load goes on. */
   readonly whileOff?: () => Promise<void>;
@@ -41,9 +41,16 @@ export interface PowerCut {
  */
 export async function powerCut(cut: PowerCut): Promise<Failure> {
   const { cluster, system, name, node, what, waits = [], whileOff, rowsLost } = cut;
-  const manager = () => cluster.manager(node);
-  // Managers that have lost their leader answer with an error for a while.
-  const tasks = () => tasksOf(manager(), name).catch((): Tasks => ({}));
+  const another = cluster.nodes.some((each) => each.startsWith("m") && each !== node);
+  const manager = () => cluster.manager(another ? node : undefined);
+  // Managers that have lost their leader answer with an error for a while; the only one does not answer while it is off.
+  const tasks = async (): Promise<Tasks> => {
+    try {
+      return await tasksOf(manager(), name);
+    } catch {
+      return {};
+    }
+  };
   const before = await tasksOf(manager(), name);
   const perNode = await onEachNode(manager(), name);
   const load = cut.load();
@@ -63,10 +70,12 @@ export async function powerCut(cut: PowerCut): Promise<Failure> {
     const during = load.tally.lost.length;
     await cluster.start(node);
     const powered = Date.now();
+    const { answered } = load;
     const missing = (now: Tasks) =>
       Object.entries(before).flatMap(([service, all]) => (running(now[service]) === all.length ? [] : [service]));
     try {
-      await eventually(300, tasks, (now) => missing(now).length === 0);
+      // A manager that comes back has its tasks as they were, until its node has told it: the load knows better.
+      await eventually(300, tasks, (now) => missing(now).length === 0 && load.answered > answered);
     } catch (error) {
       for (const service of missing(await tasks())) process.stdout.write(await lastWords(cluster, name, service));
       throw error;

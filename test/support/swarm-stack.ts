@@ -176,6 +176,7 @@ export class Load {
   readonly #headers: Record<string, string>;
   readonly #good: (answer: Answer) => boolean;
   #sent = 0;
+  #answered = 0;
   #slowest = 0;
 
   constructor(address: string, ca: string, url: string, options: LoadOptions = {}) {
@@ -200,7 +201,13 @@ export class Load {
       seen = error instanceof Error ? error.message : String(error);
     }
     this.#slowest = Math.max(this.#slowest, Date.now() - began);
-    if (seen !== "") this.#lost.push(`${String(began - this.#began)}: ${seen}`);
+    if (seen === "") this.#answered++;
+    else this.#lost.push(`${String(began - this.#began)}: ${seen}`);
+  }
+
+  /** How many were answered well so far; others may be under way. */
+  get answered(): number {
+    return this.#answered;
   }
 
   /** So far. */

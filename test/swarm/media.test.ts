@@ -255,6 +255,32 @@ describe("each of Cassandra's machines loses its power, under reads and writes",
   );
 });
 
+test("the only manager loses its power: stores go on, and what it ran comes back with its data", async () => {
+  const ids = await media.ids("/API/assets/");
+  const lost = await powerCut({
+    ...{ cluster, system: "media", name, node: "m1" },
+    what: "the only manager, the edge, search, objects, Redis; reads of a row",
+    load: () => media.reads(asset),
+    whileOff: () => ringIs(...members),
+    waits: Object.keys(await tasksOf(cluster.manager(), name)),
+    rowsLost: async () => (await gone(ids)).length,
+  });
+  expect(lost.rows).toBe(0);
+  // What was in the index is there, and what is new goes through every store again.
+  await eventually(
+    120,
+    () => media.ids("/API/search/?q=read").catch((): string[] => []),
+    (found) => found.includes(asset),
+  );
+  const id = await media.create("Back from the dark");
+  await eventually(
+    120,
+    () => media.ids("/API/search/?q=dark"),
+    (found) => found.includes(id),
+  );
+  await unchanged();
+}, 900_000);
+
 describe("changes of the API, under load", () => {
   test("a rolling update, another number of replicas and back: no request is lost", async () => {
     for (const [title, over] of [

@@ -64,6 +64,15 @@ describe("Cassandra", () => {
     expect(command.indexOf("too few")).toBeLessThan(command.indexOf("ALTER ROLE"));
   });
 
+  test("copies of the roles are raised last: until the repair, a node may find no administrator", () => {
+    const command = plan("media").jobs.get("cassandra-setup")?.command?.at(-1) ?? "";
+    const roles = command.indexOf('["system_auth"] as $names');
+    for (const said of ["ALTER ROLE", "CREATE ROLE", "GRANT ALL", '"system_traces"']) {
+      expect(command).toContain(said);
+      expect(roles).toBeGreaterThan(command.lastIndexOf(said));
+    }
+  });
+
   test("a node alone needs no repair", () => {
     expect([...plan("media", { nodes: 1 }).jobs.keys()]).toEqual(expect.not.arrayContaining(["cassandra-repair"]));
     expect([...plan("media").jobs.keys()]).toEqual(expect.arrayContaining(["cassandra-setup", "cassandra-repair"]));
