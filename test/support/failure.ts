@@ -6,7 +6,7 @@ import type Docker from "dockerode";
 
 import type { Failure } from "../../tools/commands/failures.ts";
 import type { Cluster } from "../../tools/swarm/cluster.ts";
-import { type Load, tasksOf } from "./swarm-stack.ts";
+import { type Load, said, tasksOf } from "./swarm-stack.ts";
 import { eventually } from "./swarm.ts";
 
 /** Into the table of this run of `npm run test:swarm`, and onto the terminal. */
@@ -101,9 +101,12 @@ export async function powerCut(cut: PowerCut): Promise<Failure> {
   }
 }
 
-/** The end of the log of a service's latest container on each node: why it does not run. */
-async function lastWords(cluster: Cluster, name: string, service: string): Promise<string> {
-  const said: string[] = [];
+/**
+ * The end of the log of a service's latest container on each node, and what it answers to a shell script: why it does
+ * not do what it should.
+ */
+export async function lastWords(cluster: Cluster, name: string, service: string, script?: string): Promise<string> {
+  const words: string[] = [];
   for (const node of cluster.nodes) {
     const engine = cluster.dockerOf(node);
     const filters = { label: [`com.docker.swarm.service.name=${name}-${service}`] };
@@ -113,9 +116,10 @@ async function lastWords(cluster: Cluster, name: string, service: string): Promi
     const { State } = await container.inspect();
     const log = (await container.logs({ stdout: true, stderr: true, tail: 60 })).toString();
     const check = State.Health?.Log.at(-1)?.Output ?? "";
-    said.push(`--- ${service} on ${node}, ${latest.Status}\n${log}\n--- its health check: ${check}\n`);
+    words.push(`--- ${service} on ${node}, ${latest.Status}\n${log}\n--- its health check: ${check}\n`);
+    if (script !== undefined && State.Running) words.push(`--- ${script}\n${await said(container, script)}\n`);
   }
-  return said.join("");
+  return words.join("");
 }
 
 /** Each kind of loss, how often, from when to when in milliseconds of the load. */

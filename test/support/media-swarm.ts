@@ -12,6 +12,7 @@ import {
   onNetwork,
   placeOf,
   pushed,
+  said,
   swarmConfig,
   swarmStack,
   type SwarmTest,
@@ -117,16 +118,7 @@ export class MediaSwarm {
   /** A command in a slot's own container; its output. */
   async exec(slot: string, script: string): Promise<string> {
     const { container } = await placeOf(this.cluster, this.name, slot);
-    const exec = await container.exec({
-      Cmd: ["bash", "-c", script],
-      AttachStdout: true,
-      AttachStderr: true,
-      Tty: true,
-    });
-    const stream = await exec.start({ Tty: true });
-    const chunks: Buffer[] = [];
-    for await (const chunk of stream) chunks.push(chunk as Buffer);
-    return Buffer.concat(chunks).toString().replaceAll("\r", "");
+    return said(container, script);
   }
 }
 

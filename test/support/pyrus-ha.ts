@@ -83,14 +83,6 @@ export async function containerOf(cluster: Cluster, node: string, service: strin
   return engine.getContainer(found.Id);
 }
 
-/** What a shell script prints in a container. */
-export async function said(container: Docker.Container, script: string): Promise<string> {
-  const exec = await container.exec({ Cmd: ["sh", "-c", script], AttachStdout: true, Tty: true });
-  let text = "";
-  for await (const part of await exec.start({ Tty: true })) text += String(part);
-  return text.trim();
-}
-
 function running(service: string): Docker.ContainerListOptions {
   return { filters: { label: [`com.docker.swarm.service.name=${name}-${service}`], status: ["running"] } };
 }

@@ -264,6 +264,14 @@ export async function onNetwork(
   }
 }
 
+/** What a shell script prints in a container. */
+export async function said(container: Docker.Container, script: string): Promise<string> {
+  const exec = await container.exec({ Cmd: ["sh", "-c", script], AttachStdout: true, Tty: true });
+  let text = "";
+  for await (const part of await exec.start({ Tty: true })) text += String(part);
+  return text.trim();
+}
+
 /** Whether something accepts a connection there. */
 export function accepts(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {

@@ -7,10 +7,10 @@ import WebSocket from "ws";
 
 import { Cluster } from "../../tools/swarm/cluster.ts";
 import { powerCut } from "../support/failure.ts";
-import { configure, containerOf, Count, ha, labels, name, replicas, said, Writer } from "../support/pyrus-ha.ts";
+import { configure, containerOf, Count, ha, labels, name, replicas, Writer } from "../support/pyrus-ha.ts";
 import { column, hashOf, kept, type Outputs, write, written } from "../support/pyrus-stores.ts";
 import { succeeded, type TestStack } from "../support/stack.ts";
-import { accepts, Client, Load, onNetwork, swarmStack, tasksOf } from "../support/swarm-stack.ts";
+import { accepts, Client, Load, onNetwork, said, swarmStack, tasksOf } from "../support/swarm-stack.ts";
 import { eventually } from "../support/swarm.ts";
 import { upload } from "../support/upload.ts";
 

@@ -9,7 +9,7 @@ import { execa } from "execa";
 
 import { Cluster } from "../../tools/swarm/cluster.ts";
 import { eventually } from "../support/arkindex.ts";
-import { powerCut, tell } from "../support/failure.ts";
+import { lastWords, powerCut, tell } from "../support/failure.ts";
 import { generatedSecrets } from "../support/secrets.ts";
 import { Browser, panelRows } from "../support/shinyproxy.ts";
 import { InfluxClient, User, Witness } from "../support/shinyproxy-swarm.ts";
@@ -89,7 +89,15 @@ async function isDown(node: string): Promise<true | undefined> {
 
 /** Everybody still has the app, by the cookie of the first sign-in. */
 async function allGoOn(edge: string): Promise<void> {
-  for (const user of users) await eventually(() => user.sees(edge), 60);
+  try {
+    for (const user of users) await eventually(() => user.sees(edge), 60);
+  } catch (error) {
+    process.stdout.write(`${JSON.stringify(await tasksOf(cluster.manager(), name))}\n`);
+    process.stdout.write(await lastWords(cluster, name, "shinyproxy"));
+    const servers = "getent ahostsv4 shinyproxy; cat /tmp/*.addresses";
+    process.stdout.write(await lastWords(cluster, name, "edge", servers));
+    throw error;
+  }
 }
 
 test("managers run everything, workers node telemetry alone; a second preview finds nothing", async () => {
