@@ -4,7 +4,7 @@ import { posix } from "node:path";
 import type Docker from "dockerode";
 import { pack } from "tar-stream";
 
-import { answered, said } from "./docker.ts";
+import { answered, ifThere, said } from "./docker.ts";
 import { fingerprint, label, mountsOf } from "./job-inputs.ts";
 import type { Asked, Run, Runner } from "./job-inputs.ts";
 import { lastLines } from "./logs.ts";
@@ -48,13 +48,8 @@ function runOf(container: Docker.Container, { name, memoryMiB }: Asked): Run {
 }
 
 async function leftover(docker: Docker, name: string): Promise<Docker.ContainerInspectInfo | undefined> {
-  try {
-    const found = await docker.getContainer(name).inspect();
-    if (found.Config.Labels[label] !== undefined) return found;
-  } catch (error) {
-    if (answered(error, 404)) return undefined;
-    throw error;
-  }
+  const found = await ifThere(docker.getContainer(name).inspect());
+  if (found === undefined || found.Config.Labels[label] !== undefined) return found;
   throw new Error(`a container ${name} exists that is not this job's: remove or rename it`);
 }
 
@@ -121,7 +116,7 @@ async function upload(container: Docker.Container, files: NonNullable<Asked["fil
   const folders = new Set(files.flatMap(({ path }) => parents(path)));
   for (const folder of [...folders].sort()) {
     // One that exists keeps its own mode; one left to Docker would be open to all.
-    if (!(await exists(container, folder)))
+    if ((await ifThere(container.infoArchive({ path: folder }))) === undefined)
       archive.entry({ name: `${folder.slice(1)}/`, type: "directory", mode: 0o755 });
   }
   for (const { path, content, mode = 0o444, uid = 0 } of files) {
@@ -136,14 +131,4 @@ async function upload(container: Docker.Container, files: NonNullable<Asked["fil
 function parents(path: string): string[] {
   const folder = posix.dirname(path);
   return folder === "/" ? [] : [...parents(folder), folder];
-}
-
-async function exists(container: Docker.Container, path: string): Promise<boolean> {
-  try {
-    await container.infoArchive({ path });
-    return true;
-  } catch (error) {
-    if (answered(error, 404)) return false;
-    throw error;
-  }
 }

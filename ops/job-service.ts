@@ -140,15 +140,11 @@ async function specOf(docker: Docker, asked: Asked): Promise<Docker.CreateServic
 }
 
 async function leftover(docker: Docker, name: string): Promise<{ id: string; fingerprint: string } | undefined> {
-  try {
-    const inspected: unknown = await docker.getService(name).inspect();
-    const { ID, Spec } = serviceShape.parse(inspected);
-    const found = Spec.Labels?.[label];
-    if (found !== undefined) return { id: ID, fingerprint: found };
-  } catch (error) {
-    if (answered(error, 404)) return undefined;
-    throw error;
-  }
+  const inspected = await ifThere<unknown>(docker.getService(name).inspect());
+  if (inspected === undefined) return undefined;
+  const { ID, Spec } = serviceShape.parse(inspected);
+  const found = Spec.Labels?.[label];
+  if (found !== undefined) return { id: ID, fingerprint: found };
   throw new Error(`a service ${name} exists that is not this job's: remove or rename it`);
 }
 
@@ -170,12 +166,8 @@ async function remove(docker: Docker, id: string, name: string): Promise<void> {
 }
 
 async function runs(docker: Docker, task: string): Promise<boolean> {
-  try {
-    const found: unknown = await docker.getTask(task).inspect();
-    const { State } = z.object({ Status: z.object({ State: z.string() }) }).parse(found).Status;
-    return !ended.includes(State) && State !== "complete";
-  } catch (error) {
-    if (answered(error, 404)) return false;
-    throw error;
-  }
+  const found = await ifThere<unknown>(docker.getTask(task).inspect());
+  if (found === undefined) return false;
+  const { State } = z.object({ Status: z.object({ State: z.string() }) }).parse(found).Status;
+  return !ended.includes(State) && State !== "complete";
 }

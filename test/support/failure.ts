@@ -27,7 +27,10 @@ export interface PowerCut {
   readonly what: string;
   /** Through the edge of a node that stays, where there is one. */
   readonly load: () => Load;
-  /** Services that nothing but this node can run, by their names without the prefix: they wait for it. Of the only manager: all. */
+  /**
+   * Services that nothing but this node can run, by their names without the prefix: they wait for it. Of the only
+   * manager: all.
+   */
   readonly waits?: readonly string[];
   /** Done while the node is off and what can run elsewhere does; the load goes on. */
   readonly whileOff?: () => Promise<void>;
