@@ -90,7 +90,7 @@ async function isDown(node: string): Promise<true | undefined> {
 /** Everybody still has the app, by the cookie of the first sign-in. */
 async function allGoOn(edge: string): Promise<void> {
   try {
-    for (const user of users) await eventually(() => user.sees(edge), 60);
+    for (const user of users) await eventually(() => user.sees(edge), 180);
   } catch (error) {
     process.stdout.write(`${JSON.stringify(await tasksOf(cluster.manager(), name))}\n`);
     process.stdout.write(await lastWords(cluster, name, "shinyproxy"));

@@ -88,7 +88,7 @@ function containerSpecOf(site: Site, part: Part) {
     ...(files.configs.length > 0 ? { configs: files.configs } : {}),
     ...(mounts.length > 0 ? { mounts: [...mounts] } : {}),
     healthcheck: {
-      tests: healthTest(container, image),
+      tests: named(healthTest(container, image), part.aliases),
       ...healthTimes,
       startPeriod: duration(container.health.startSeconds),
     },
@@ -97,6 +97,25 @@ function containerSpecOf(site: Site, part: Part) {
     capDrops: ["ALL"], // no-new-privileges is not to be had in a service before Engine 26
     labels: labels(site, name),
   };
+}
+
+/**
+ * A health check that fails, too, when the swarm's DNS does not know the task half a minute after its first healthy
+ * answer. A task that starts while the managers elect a leader may never get its name (moby 35508, 37535): it would run,
+ * healthy and found by nobody, for ever; so the swarm starts another. Not asked before, as a name that the swarm does not
+ * know yet is asked of the host's servers, which takes longer than a check may. An image without getent is not asked.
+ */
+function named([, ...command]: List<string>, [alias]: List<string>): string[] {
+  if (alias === undefined) return ["CMD", ...command];
+  const script = `"$@" || exit 1
+read -r now _ </proc/uptime
+since=/dev/shm/healthy-since
+[ -e $since ] || echo "\${now%.*}" >$since
+[ $((\${now%.*} - $(cat $since))) -lt 30 ] || ! command -v getent >/dev/null || getent hosts ${alias} >/dev/null || {
+  echo "${alias} is not in the swarm's DNS: another task has to take its place"
+  exit 1
+}`;
+  return ["CMD", "sh", "-c", script, "health", ...command];
 }
 
 function rollingOf({ update, stopFirst }: Part) {
