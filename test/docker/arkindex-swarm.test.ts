@@ -1,7 +1,9 @@
 /** Arkindex on a real swarm of three daemons, with real servers: up, used, rolled, broken, taken away. */
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import type Docker from "dockerode";
 
 import { Cluster } from "../../tools/swarm/cluster.ts";
+import { eventually } from "../support/arkindex.ts";
 import { generatedSecrets, leaks } from "../support/secrets.ts";
 import {
   Client,
@@ -73,6 +75,36 @@ test("a client outside the swarm, through the edge", async () => {
   await expect(elsewhere.call(`${outputs.url}/`)).rejects.toThrow();
   await elsewhere.close();
 });
+
+/** What Docker makes of a task that started while a leader was elected: all is well with it, but for its name. */
+test("a task that the swarm's DNS does not know is replaced, though another replica is known", async () => {
+  const manager = cluster.manager();
+  const services = (await manager.listServices()) as { Spec: Docker.CreateServiceOptions }[];
+  const spec = services.find(({ Spec }) => Spec.Name === `${name}-backend`)?.Spec;
+  const networks = spec?.TaskTemplate?.Networks ?? [];
+  expect(networks.map(({ Aliases }) => Aliases)).toContainEqual(["backend"]);
+  const nameless = await manager.createService({
+    ...spec,
+    Name: "nameless",
+    Mode: { Replicated: { Replicas: 1 } },
+    TaskTemplate: { ...spec?.TaskTemplate, Networks: networks.map(({ Target }) => ({ Target })) },
+  });
+  try {
+    const first = await eventually(
+      async () => (await tasksEver("nameless")).find(({ State }) => State === "complete"),
+      150,
+    );
+    const kept = cluster.nodes.map((node) =>
+      cluster.dockerOf(node).getContainer(first.ContainerStatus?.ContainerID ?? ""),
+    );
+    const { State } = await Promise.any(kept.map((container) => container.inspect()));
+    expect(State.Health).toMatchObject({ Status: "unhealthy" });
+    expect(State.Health?.Log.at(-1)?.Output).toContain("the swarm's DNS does not know this task as backend");
+  } finally {
+    await nameless.remove();
+  }
+  expect((await tasksEver(`${name}-backend`)).map(({ State }) => State)).toEqual(["running", "running"]);
+}, 180_000);
 
 test("psql from the data network, on another node than the database's", async () => {
   const node = cluster.nodes.find((each) => each !== outputs.places.slots["db-1"]) ?? "m1";
@@ -163,6 +195,14 @@ async function underLoad<T>(work: () => Promise<T>) {
   const load = new Load(cluster.address("m1"), outputs.ca, `${outputs.url}/api/v1/`);
   const result = await work().finally(() => new Promise((resolve) => setTimeout(resolve, 2000)));
   return { ...(await load.stop()), result };
+}
+
+/** What became of every task of the service, also of those that have ended. */
+async function tasksEver(service: string) {
+  const tasks = (await cluster.manager().listTasks({ filters: { service: [service] } })) as {
+    Status: { State: string; ContainerStatus?: { ContainerID: string } };
+  }[];
+  return tasks.map(({ Status }) => Status);
 }
 
 /** What the swarm has of this stack: services with their ids, and the names of the rest. */

@@ -102,21 +102,30 @@ function containerSpecOf(site: Site, part: Part) {
 /**
  * A health check that fails, too, when the swarm's DNS does not know the task half a minute after its first healthy
  * answer. A task that starts while the managers elect a leader may never get its name (moby 35508, 37535): it would run,
- * healthy and found by nobody, for ever; so the swarm starts another. Not asked before, as a name that the swarm does not
- * know yet is asked of the host's servers, which takes longer than a check may. An image without getent is not asked.
+ * healthy and found by nobody, for ever; so the swarm starts another. `tasks.<alias>` has the addresses of all replicas,
+ * /etc/hosts its own. Not asked before, as a name that the swarm does not know yet is asked of the host's servers. An
+ * image without getent is not asked.
  */
 function named([, ...command]: List<string>, [alias]: List<string>): string[] {
   if (alias === undefined) return ["CMD", ...command];
   const script = `"$@" || exit 1
 read -r now _ </proc/uptime
-since=/dev/shm/healthy-since
-[ -e $since ] || echo "\${now%.*}" >$since
-[ $((\${now%.*} - $(cat $since))) -lt 30 ] || ! command -v getent >/dev/null || getent hosts ${alias} >/dev/null || {
-  echo "${alias} is not in the swarm's DNS: another task has to take its place"
-  exit 1
-}`;
+[ -e ${since} ] || echo "\${now%.*}" >${since}
+read -r first <${since}
+[ $((\${now%.*} - first)) -ge 30 ] && command -v getent >/dev/null || exit 0
+known="
+$(RES_OPTIONS='timeout:2 attempts:1' getent hosts tasks.${alias})"
+while read -r own _; do
+  case $known in *"
+$own "*) exit 0 ;; esac
+done </etc/hosts
+echo "the swarm's DNS does not know this task as ${alias}: another has to take its place"
+exit 1`;
   return ["CMD", "sh", "-c", script, "health", ...command];
 }
+
+/** When the task was first healthy, in seconds of the machine's uptime: gone with its container. */
+const since = "/dev/shm/healthy-since";
 
 function rollingOf({ update, stopFirst }: Part) {
   return {
