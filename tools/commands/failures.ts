@@ -29,6 +29,11 @@ export function failureTable(failures: readonly Failure[]): string[] {
     "Requests are of a steady load through an edge that stayed, without a second try. Elsewhere: until what can run on",
     "another node did. Back: from the node's return (or from the loss, where nothing returns) until all was as before.",
     "",
+    "Applications rehearse; ShinyProxy, Grafana and ArangoDB are stand-ins; stores, proxies and the swarm are real. What has",
+    "one replica by design is away until it runs elsewhere or its node is back: ShinyProxy and its Redis, Pyrus' databases,",
+    "all that media has on its only manager. Requests to ArangoDB and messages to RabbitMQ wait while a copy takes over;",
+    "those that wait longer than ten seconds count as lost.",
+    "",
     "| system | killed | requests | lost | slowest | elsewhere | back | rows lost |",
     "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ...failures.map(({ system, killed, sent, lost, slowest, elsewhere, back, rows }) =>
