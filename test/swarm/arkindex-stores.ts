@@ -1,7 +1,7 @@
 /** What a test keeps in each of Arkindex' stores, to ask for it again after a loss. */
 import type { Cluster } from "../../tools/swarm/cluster.ts";
-import { type Client, onNetwork } from "../support/swarm-stack.ts";
-import { eventually } from "../support/swarm.ts";
+import { eventually } from "../support/arkindex.ts";
+import { type Answer, type Client, onNetwork } from "../support/swarm-stack.ts";
 
 const stores = ["db-1", "objects-1", "redis-1", "solr-1"] as const;
 export type Store = (typeof stores)[number];
@@ -29,12 +29,7 @@ export class Stores {
     const to = stores.filter((store) => !off.includes(store));
     if (to.includes("db-1")) await put(client, `${url}/rehearsal/rows`, "POST", id);
     // The backend keeps connections to the objects' public name, perhaps through an edge that has gone meanwhile.
-    if (to.includes("objects-1"))
-      await eventually(
-        60,
-        () => put(client, `${url}/rehearsal/objects/${id}`, "PUT", id).then(() => "", String),
-        (why) => why === "",
-      );
+    if (to.includes("objects-1")) await eventually(() => put(client, `${url}/rehearsal/objects/${id}`, "PUT", id));
     const lines = [
       ...(to.includes("redis-1") ? [`redis-cli -h redis-1 set kept:${id} ${id} | grep -q OK`] : []),
       ...(to.includes("solr-1")
@@ -80,7 +75,8 @@ curl -fsS -m 10 'http://solr-1:8983/solr/arkindex/select?q=id:kept-*&fl=id&rows=
   }
 }
 
-async function put(client: Client, url: string, method: string, body: string): Promise<void> {
+async function put(client: Client, url: string, method: string, body: string): Promise<Answer> {
   const answer = await client.call(url, { method, body });
   if (answer.status !== 201) throw new Error(`${url}: ${String(answer.status)} ${answer.body}`);
+  return answer;
 }
