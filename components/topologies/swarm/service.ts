@@ -21,8 +21,8 @@ export interface Part {
   readonly ref: Input<string>;
   readonly files: Files;
   readonly networks: List<{ readonly id: Input<string> }>;
-  /** How it is called on each of its networks. */
-  readonly aliases: List<string>;
+  /** How it is called on each of its networks; its own name, which no other service has, is the first. */
+  readonly aliases: readonly [string, ...string[]];
   readonly constraints: List<Input<string>>;
   readonly mounts: List<Mount>;
   readonly replicas: number | "each-node";
@@ -106,8 +106,7 @@ function containerSpecOf(site: Site, part: Part) {
  * /etc/hosts its own. Not asked before, as a name that the swarm does not know yet is asked of the host's servers. An
  * image without getent is not asked.
  */
-function named([, ...command]: List<string>, [alias]: List<string>): string[] {
-  if (alias === undefined) return ["CMD", ...command];
+function named([, ...command]: List<string>, [alias]: Part["aliases"]): string[] {
   const script = `"$@" || exit 1
 read -r now _ </proc/uptime
 [ -e ${since} ] || echo "\${now%.*}" >${since}
