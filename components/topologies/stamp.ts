@@ -39,6 +39,8 @@ export function otherStack(
         ];
     if (outputs.name === wanted.name) return [];
     const remedy = `this stack is named ${String(outputs.name)}, as all of its things are: set name: ${String(outputs.name)}`;
-    return [{ key: "name", value: wanted.name, remedy: `${remedy}; to name it anew, make a new stack with \`restore\`` }];
+    return [
+      { key: "name", value: wanted.name, remedy: `${remedy}; to name it anew, make a new stack with \`restore\`` },
+    ];
   });
 }

@@ -1,4 +1,6 @@
 /** Looks, before the first resource, at what the engine has and what the state knows, and tells what does not fit. */
+import process from "node:process";
+
 import { log, output, type Output, type Resource, runtime } from "@pulumi/pulumi";
 import { z } from "zod";
 
@@ -93,14 +95,19 @@ export class Survey {
   readonly #args: SurveyArgs;
   readonly #wishes: Wish[] = [];
   readonly #findings: Promise<Findings>;
-  /** Rejects with everything that is wrong. */
-  readonly settled: Promise<Resource[]>;
 
   constructor(args: SurveyArgs) {
     this.#args = args;
-    this.#findings = this.#make();
-    this.settled = this.#findings.then(() => []);
-    this.settled.catch(() => undefined); // whoever waits for it says so
+    const found = this.#make();
+    // The one rejection that nobody handles ends the program, and prints everything that is wrong. Whoever waits, waits on:
+    // each would print the same again, wrapped in words of the SDK.
+    void found.then(() => undefined);
+    this.#findings = found.catch(() => new Promise(() => undefined));
+  }
+
+  /** For `dependsOn`: nothing is made before the look is over, or at all, where it finds something wrong. */
+  get settled(): Promise<Resource[]> {
+    return this.#findings.then(() => []);
   }
 
   /** For a resource's `replacementTrigger`: changes when the thing has to be made again. */
@@ -134,10 +141,15 @@ export class Survey {
       const why = broken[keyOf(wish)];
       if (why === undefined) return;
       stays.apply(() => {
-        const remedy = "look at its log; what is changed elsewhere to mend it is deployed by `pulumi up --skip-preview`";
+        const remedy =
+          "look at its log; what is changed elsewhere to mend it is deployed by `pulumi up --skip-preview`";
         const sentence = `${called(wish)} does not work: ${why}: ${remedy}`;
         // What it depends on may be just what is brought back.
-        void (healed.length > 0 ? log.warn(sentence) : log.error(sentence));
+        if (healed.length > 0) void log.warn(sentence);
+        else {
+          void log.error(sentence);
+          process.exitCode = reported; // an error that is logged does not fail a program by itself
+        }
       });
     });
   }
@@ -168,6 +180,9 @@ export class Survey {
     return { ...found, memory: { ...found.memory, rounds } };
   }
 }
+
+/** The exit code by which the SDK's host knows that the user has been told. */
+const reported = 32;
 
 const nothing: Findings = {
   problems: [],
@@ -217,9 +232,11 @@ export function judge(
         foreign.push(thing);
       }
     } else if (wish.kind === "image") {
-      if (before?.image === undefined || there.has(called({ kind: "image", name: before.image.id }))) continue;
+      // Another reference is another image anyway.
+      const image = before?.image;
+      if (image?.ref !== wish.name || there.has(called({ kind: "image", name: image.id }))) continue;
       healed.push(`image ${wish.name} is gone from the engine: it is pulled again`);
-      pruned.push({ ...before.image, wish });
+      pruned.push({ ...image, wish });
     } else if (before === undefined) {
       if (thing === undefined) continue;
       const ours = stamp.owner !== undefined && thing.labels[ownerLabel] === stamp.owner;
@@ -346,6 +363,7 @@ function dropped(volume: string, slot: string): Problem {
 
 function foreignThings(name: string, things: List<Thing>): Problem[] {
   if (things.length === 0) return [];
+  things = [...things].sort((a, b) => Number(b.kind === "volume") - Number(a.kind === "volume"));
   const shown = things.slice(0, 3).map(called).join(", ");
   const more = things.length > 3 ? ` and ${String(things.length - 3)} more` : "";
   const ours = things.some(({ labels }) => labels["platform-topologies.name"] !== undefined);

@@ -146,7 +146,9 @@ export class DockerHost extends ComponentResource implements Topology {
       spare: leave !== undefined || left !== undefined,
       ...(disk.marker === undefined
         ? {}
-        : { marker: { image: this.#engine.image(imageOf(this.site, slot.image)), path: disk.path, file: disk.marker } }),
+        : {
+            marker: { image: this.#engine.image(imageOf(this.site, slot.image)), path: disk.path, file: disk.marker },
+          }),
     });
     // Goes after the container, which depends on it.
     const before = this.#farewell(`${name}-left`, left, parent, `${logicalName}-left`, this.#after(slot));

@@ -100,6 +100,11 @@ export class Seats {
   }
 
   #mount(slot: string, source: Input<string>, target: string, driver: object) {
-    return { type: "volume", source, target, volumeOptions: { labels: labels(this.#site, slot, this.#owner), ...driver } };
+    return {
+      type: "volume",
+      source,
+      target,
+      volumeOptions: { labels: labels(this.#site, slot, this.#owner), ...driver },
+    };
   }
 }
