@@ -5,6 +5,9 @@ import type { Container, Health, Probe } from "../core/contracts.ts";
 import type { Image } from "../core/images.ts";
 import type { Site } from "../core/topology.ts";
 
+/** By it a topology asks for a caller's provider of passwords, in whose place it would make its own. */
+export const randomType = "random:index/randomPassword:RandomPassword";
+
 /** Labels on everything that is made on an engine: how a stack's own things are found again after a crash. */
 export function labels(site: Site, workload: string): { label: string; value: string }[] {
   return [

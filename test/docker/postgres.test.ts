@@ -58,7 +58,12 @@ test("a transform of the caller's reaches the container inside", async () => {
 pulumi.runtime.registerResourceTransform(({ type, props, opts }) =>
   type === "docker:index/container:Container" ? { props: { ...props, memory: 700, memorySwap: 700 }, opts } : undefined);
 `;
-  await stack.rewrite(transform + example());
+  // A provider of the caller's joins the topology's own: without those of `random` and `ops` nothing could be made.
+  const more = `import * as docker from "@pulumi/docker";
+const mine = new docker.Provider("mine", { host: "unix:///var/run/docker.sock" });
+`;
+  const options = "gib: 10 }, { providers: { docker: mine } });";
+  await stack.rewrite(transform + example().replace("const on", `${more}const on`).replace("gib: 10 });", options));
   succeeded(await stack.up());
   const ids = await containerIds(name);
   const { HostConfig } = await engine.getContainer(ids["db-1"] ?? "").inspect();

@@ -16,7 +16,7 @@ import type { Capabilities, PlannedRoute, Services, Site, Topology } from "../..
 import { containerServices } from "../../services/index.ts";
 import { type EdgeTls, edgeProxy } from "../../services/edge.ts";
 import { acmeFolder } from "../../services/traefik.ts";
-import { labels } from "../containers.ts";
+import { labels, randomType } from "../containers.ts";
 import { jobArgs, jobIgnores, markerIgnores, markerJob } from "../job.ts";
 import { dockerCapabilities } from "./capabilities.ts";
 import { containerArgs, mounts } from "./container.ts";
@@ -62,7 +62,7 @@ export class DockerHost extends ComponentResource implements Topology {
     this.#args = args;
     const under = { parent: this, ...(opts.dependsOn ? { dependsOn: opts.dependsOn } : {}) };
     const ops = this.getProvider("ops:index:Stamp") ?? new OpsProvider("ops", under); // a process each
-    const passwords = new random.Provider("random", {}, under);
+    const passwords = this.getProvider(randomType) ?? new random.Provider("random", {}, under);
     this.#engine = new Engine(args.site, "", args.host, args.registries ?? [], ["edge", "app", "data"], under, ops);
     this.#machines = Object.fromEntries(
       Object.entries(args.machines ?? {}).map(([key, host]) => [

@@ -19,7 +19,7 @@ import type { Capabilities, PlannedRoute, Services, Site, Topology } from "../..
 import { containerServices } from "../../services/index.ts";
 import { type EdgeTls, edgeProxy } from "../../services/edge.ts";
 import { acmeFolder } from "../../services/traefik.ts";
-import { networksOf } from "../containers.ts";
+import { networksOf, randomType } from "../containers.ts";
 import { jobArgs, jobIgnores, type JobPlace, markerIgnores, markerJob } from "../job.ts";
 import type { SwarmArgs } from "./args.ts";
 import { swarmCapabilities } from "./capabilities.ts";
@@ -73,7 +73,8 @@ export class Swarm extends ComponentResource implements Topology {
       },
       under,
     );
-    this.options = { providers: { ops, random: new random.Provider("random", {}, under) } };
+    const passwords = this.getProvider(randomType) ?? new random.Provider("random", {}, under);
+    this.options = { providers: { ops, random: passwords } };
     this.#docker = mergeOptions(under, { provider });
     this.#described = Object.entries(args.nodes ?? {})
       .filter(([, { labels, availability }]) => labels !== undefined || availability !== undefined)
@@ -89,7 +90,11 @@ export class Swarm extends ComponentResource implements Topology {
       ...under,
       provider: ops,
     });
-    this.#seats = new Seats(this.#host, args, { ...under, provider: ops, dependsOn: this.#described });
+    this.#seats = new Seats(
+      this.#host,
+      args,
+      mergeOptions(under, { provider: ops, dependsOn: this.#described }) as CustomResourceOptions,
+    );
     if (args.tls.mode === "local") {
       const { hostname } = args.site;
       const hostnames = [hostname, `*.${hostname}`];
