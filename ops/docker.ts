@@ -57,7 +57,7 @@ export function ping(host: string, milliseconds: number): Promise<void> {
 /** The same for a manager of a swarm: for whoever names several engines and may use any that is one. */
 export async function pingManager(host: string, milliseconds: number): Promise<void> {
   await ping(host, milliseconds);
-  const looks = await within(host, 3000, (docker) => docker.info()).catch(() => undefined);
+  const looks: unknown = await within(host, 3000, (docker) => docker.info()).catch(() => undefined);
   const why = looks === undefined ? undefined : notManager(looks);
   if (why !== undefined) throw new Error(`Docker at ${host} is ${why}`);
 }

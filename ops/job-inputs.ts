@@ -23,6 +23,8 @@ export const job = z.object({
   host: z.string(),
   name: z.string(),
   image: z.string(),
+  ref: z.string().optional(),
+  registries: z.array(z.string()).optional(),
   command: z.array(z.string()),
   entrypoint: z.array(z.string()).optional(),
   env: z.record(z.string(), z.string()).optional(),
@@ -47,7 +49,7 @@ export type Asked = z.infer<typeof job>;
 /** Marks a container or service as a job's and says which. */
 export const label = "platform-topologies.job";
 
-const run = job.omit({ host: true, labels: true, redact: true, seconds: true });
+const run = job.omit({ host: true, labels: true, redact: true, ref: true, registries: true, seconds: true });
 
 /** What a run depends on. Who can read the label can read the container's environment and files as well. */
 export function fingerprint(asked: Asked): string {

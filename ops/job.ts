@@ -17,7 +17,7 @@ export const job: Handler = {
     path: ["networks"],
     message: "a job on a swarm needs a network: a service cannot have none",
   }),
-  diff: compare(inputs, ["once", "image", "command", "entrypoint"]),
+  diff: compare(inputs, ["once", "image", "command", "entrypoint"], ["ref", "registries"]),
   create: async (given) => {
     await runJob(inputs.parse(given.plain), given.secrets);
     return {};

@@ -23,14 +23,14 @@ interface Told {
   readonly dependencies: readonly string[];
   readonly aliases: readonly string[];
 }
-const { prototype } = MockMonitor as unknown as { prototype: { registerResource: (...args: never[]) => unknown } };
+const { prototype } = MockMonitor as unknown as { prototype: { registerResource: (...args: unknown[]) => unknown } };
 const original = prototype.registerResource;
 let told: Map<string, Told>;
 let transformed: Set<string>;
 beforeEach(() => {
   told = new Map();
   transformed = new Set();
-  prototype.registerResource = function (this: unknown, ...args: never[]) {
+  prototype.registerResource = function (this: unknown, ...args: unknown[]) {
     const request = args[0] as {
       getName(): string;
       getType(): string;
@@ -142,5 +142,5 @@ test("seats wait for the stamp as for the nodes' labels", async () => {
     );
     components.service(on, {});
   });
-  expect(told.get("Seat made-1-seat")?.dependencies.sort()).toEqual(["a", "stamp"]);
+  expect(told.get("Seat made-1-seat")?.dependencies.toSorted()).toEqual(["a", "stamp"]);
 });

@@ -24,6 +24,7 @@ const closed = { internal: true, options: { "com.docker.network.bridge.inhibit_i
 /** One Docker engine: its provider, the stack's networks on it, the images pulled there. */
 export class Engine {
   readonly host: string;
+  readonly registries: readonly string[];
   readonly #key: string;
   readonly #options: ComponentResourceOptions;
   readonly #site: Site;
@@ -44,6 +45,7 @@ export class Engine {
   ) {
     this.#ops = mergeOptions(options, { provider: ops });
     this.host = host;
+    this.registries = registries;
     this.#site = site;
     this.#key = key;
     const provider = new docker.Provider(

@@ -93,7 +93,7 @@ export class Swarm extends ComponentResource implements Topology {
     this.#seats = new Seats(
       this.#host,
       args,
-      mergeOptions(under, { provider: ops, dependsOn: this.#described }) as CustomResourceOptions,
+      mergeOptions(under, { provider: ops, dependsOn: this.#described }),
     );
     if (args.tls.mode === "local") {
       const { hostname } = args.site;
