@@ -132,6 +132,7 @@ function createOnce(docker: Docker, asked: Asked): Promise<Docker.Container> {
       SecurityOpt: ["no-new-privileges"],
       LogConfig: { Type: "json-file", Config: { "max-size": "10m" } },
       Memory: asked.memoryMiB === undefined ? undefined : asked.memoryMiB * 1024 * 1024,
+      ShmSize: asked.shmMiB === undefined ? undefined : asked.shmMiB * 1024 * 1024,
       NanoCpus: asked.cpu === undefined ? undefined : Math.round(asked.cpu * 1e9),
       Mounts: mountsOf(asked),
       // Further networks are joined before the start: only one can be given here by Engines before 25.

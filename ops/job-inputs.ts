@@ -33,6 +33,7 @@ export const job = z.object({
   networks: z.array(z.string()),
   user: z.string().optional(),
   memoryMiB: z.number().positive().optional(),
+  shmMiB: z.number().positive().optional(),
   cpu: z.number().positive().optional(),
   seconds: z.number().positive(),
   once: z.string(),
@@ -79,7 +80,7 @@ export interface Runner {
 }
 
 /** As the engine's API has them. */
-export function mountsOf({ mounts = [] }: Asked): Docker.MountConfig {
+export function mountsOf({ mounts = [] }: Asked): Docker.MountSettings[] {
   return mounts.map(({ source, path, driver, driverOptions }) => {
     if (source.startsWith("/")) return { Type: "bind", Source: source, Target: path };
     const options = {

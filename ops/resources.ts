@@ -95,6 +95,8 @@ export interface JobArgs {
   readonly user?: Input<string>;
   /** Default: no limit. */
   readonly memoryMiB?: Input<number>;
+  /** Shared memory (/dev/shm) at most; what is used counts as memory. Default: Docker's 64. */
+  readonly shmMiB?: Input<number>;
   /** In cores. Default: no limit. */
   readonly cpu?: Input<number>;
   /** How long it may run, counted anew by an `up` that takes an interrupted run over. */

@@ -47,6 +47,7 @@ export function jobArgs(
     })),
     ...(user === undefined ? {} : { user }),
     memoryMiB: job.memoryMiB,
+    ...(job.shmMiB === undefined ? {} : { shmMiB: job.shmMiB }),
     cpu: job.cpu,
     seconds: job.seconds,
     labels: Object.fromEntries(labels(site, name).map(({ label, value }) => [label, value])),

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 
 import { afterAll, describe, expect, test } from "@jest/globals";
 
+import { siteOf } from "../../components/core/site.ts";
 import { preflight } from "../../components/topologies/swarm/preflight.ts";
 import { firstManager } from "../../components/topologies/swarm/managers.ts";
 import { reach } from "../../ops/docker.ts";
@@ -57,6 +58,7 @@ test("none answers: the first, whose error is then seen; all of a run is told th
   expect(await firstManager([late, dead])).toBe(late);
 }, 15_000);
 
+const site = siteOf({ name: "own", hostname: "own.example.com" });
 describe("the first that answers is the first that answers as a manager", () => {
   const idOf = async (host: string): Promise<unknown> => ((await (await reach(host)).info()) as { ID: unknown }).ID;
 
@@ -80,7 +82,7 @@ describe("the first that answers is the first that answers as a manager", () => 
       `Docker at ${dead} refuses the connection: start the Docker engine there, or correct the address`,
     ];
     const managers = [worker, alone, dead];
-    const problems = await preflight({ managers, nodes: {}, registries: [], images: [] });
+    const problems = await preflight({ site, managers, nodes: {}, registries: [], images: [], planned: [] });
     expect(problems.map(({ key, value, remedy }) => [key, value, remedy])).toEqual(
       managers.map((host, index) => ["swarm.managers", host, each[index]]),
     );

@@ -14,17 +14,22 @@ import type { Container, Dict, Tier } from "../../core/contracts.ts";
 import type { Image } from "../../core/images.ts";
 import type { Site } from "../../core/topology.ts";
 import { labels, networksOf } from "../containers.ts";
+import { chosen, type NetworkChoices } from "../subnets.ts";
+import { networkName } from "./machines.ts";
 
 /**
  * No route out, so what is stolen from a store has nowhere to go. `internal` alone leaves the host's own address on the
  * bridge, and with it every port that the host, or another stack, listens on.
  */
-const closed = { internal: true, options: { "com.docker.network.bridge.inhibit_ipv4": "true" } };
+const closed = { "com.docker.network.bridge.inhibit_ipv4": "true" };
 
 /** One Docker engine: its provider, the stack's networks on it, the images pulled there. */
 export class Engine {
   readonly host: string;
   readonly registries: readonly string[];
+  /** Its socket's path on its own machine; undefined: nobody has said it. */
+  readonly socket: string | undefined;
+  readonly #choices: NetworkChoices;
   readonly #key: string;
   readonly #options: ComponentResourceOptions;
   readonly #site: Site;
@@ -42,7 +47,10 @@ export class Engine {
     tiers: readonly Tier[],
     options: ComponentResourceOptions,
     ops: ProviderResource,
+    choices: NetworkChoices & { readonly socket?: string | undefined } = {},
   ) {
+    this.#choices = choices;
+    this.socket = choices.socket;
     this.#ops = mergeOptions(options, { provider: ops });
     this.host = host;
     this.registries = registries;
@@ -63,7 +71,8 @@ export class Engine {
           {
             name: `${site.name}-${tier}`,
             driver: "bridge",
-            ...(tier === "data" ? closed : {}),
+            ...(tier === "data" ? { internal: true } : {}),
+            ...chosen(choices, networkName(tier, key), tier === "data" ? closed : {}),
             labels: labels(site, tier),
           },
           this.#options,
@@ -83,7 +92,12 @@ export class Engine {
     if (known !== undefined) return known;
     const made = new docker.Network(
       `${name}${suffix(this.#key)}`,
-      { name: `${this.#site.name}-${name}`, driver: "bridge", labels: labels(this.#site, name) },
+      {
+        name: `${this.#site.name}-${name}`,
+        driver: "bridge",
+        labels: labels(this.#site, name),
+        ...chosen(this.#choices, networkName(name, this.#key)),
+      },
       this.#options,
     );
     const guests = new Guests(

@@ -9,7 +9,7 @@ import * as docker from "@pulumi/docker";
 import * as random from "@pulumi/random";
 
 import { Certificate, Farewell, Gate, Job as OpsJob, OpsProvider } from "../../../ops/resources.ts";
-import type { Container, Dict, EdgeWish, Health, Job, List, Ready, Slot, Workload } from "../../core/contracts.ts";
+import type { Container, Dict, EdgeWish, Health, Job, List, Ready, Slot, Tier, Workload } from "../../core/contracts.ts";
 import { type Image, imageOf } from "../../core/images.ts";
 import { replicaNames } from "../../core/plan.ts";
 import type { Capabilities, PlannedRoute, Services, Site, Topology } from "../../core/topology.ts";
@@ -18,9 +18,11 @@ import { type EdgeTls, edgeProxy } from "../../services/edge.ts";
 import { acmeFolder } from "../../services/traefik.ts";
 import { labels, randomType } from "../containers.ts";
 import { jobArgs, jobIgnores, markerIgnores, markerJob } from "../job.ts";
+import type { NetworkChoices } from "../subnets.ts";
 import { dockerCapabilities } from "./capabilities.ts";
 import { containerArgs, mounts } from "./container.ts";
 import { Engine } from "./engine.ts";
+import { hostOf, type Machine, socketOf } from "./machines.ts";
 
 /** Who signs the edge's certificate: a local authority of this stack's own, the caller's files, or ACME. */
 export type DockerTls =
@@ -28,12 +30,17 @@ export type DockerTls =
   | { readonly mode: "own"; readonly cert: Input<string>; readonly key: Input<string>; readonly ca?: Input<string> }
   | { readonly mode: "acme"; readonly email: string; readonly caServer?: string | undefined };
 
-export interface DockerHostArgs {
+export interface DockerHostArgs extends NetworkChoices {
   readonly site: Site;
   /** The engine's address: `unix://…`, `tcp://…` or `ssh://user@host`. */
   readonly host: string;
   /** Further engines, for workloads that name a machine. */
-  readonly machines?: Dict<string>;
+  readonly machines?: Dict<Machine>;
+  /**
+   * The engine's socket on its own machine, for containers that are given it. Default: the path of `host`, when that is
+   * `unix://…`. A change replaces those containers.
+   */
+  readonly socket?: string | undefined;
   /** The host's address to publish the edge on. `0.0.0.0`: all of them. */
   readonly address: string;
   readonly tls: DockerTls;
@@ -63,12 +70,14 @@ export class DockerHost extends ComponentResource implements Topology {
     const under = { parent: this, ...(opts.dependsOn ? { dependsOn: opts.dependsOn } : {}) };
     const ops = this.getProvider("ops:index:Stamp") ?? new OpsProvider("ops", under); // a process each
     const passwords = this.getProvider(randomType) ?? new random.Provider("random", {}, under);
-    this.#engine = new Engine(args.site, "", args.host, args.registries ?? [], ["edge", "app", "data"], under, ops);
+    const engine = (key: string, machine: Machine, tiers: List<Tier>) =>
+      new Engine(args.site, key, hostOf(machine), args.registries ?? [], tiers, under, ops, {
+        ...args,
+        socket: socketOf(machine),
+      });
+    this.#engine = engine("", args, ["edge", "app", "data"]);
     this.#machines = Object.fromEntries(
-      Object.entries(args.machines ?? {}).map(([key, host]) => [
-        key,
-        new Engine(args.site, key, host, args.registries ?? [], ["app"], under, ops),
-      ]),
+      Object.entries(args.machines ?? {}).map(([key, machine]) => [key, engine(key, machine, ["app"])]),
     );
     this.options = { providers: { ops, random: passwords } };
     if (args.tls.mode === "local") {
@@ -185,9 +194,10 @@ export class DockerHost extends ComponentResource implements Topology {
     joins: { networks: List<string>; aliases: List<string> },
   ) {
     const args = containerArgs(this.site, this.#on(container), name, container, image, joins);
-    if (!container.needs?.includes("container-api")) return args;
-    const socket = { hostPath: "/var/run/docker.sock", containerPath: "/var/run/docker.sock" };
-    return { ...args, volumes: [...mounts(container), socket] };
+    const { socket } = this.#on(container);
+    if (!container.needs?.includes("container-api") || socket === undefined) return args;
+    // Of this kind one that is not there is refused: a volume's source would be made, as an empty folder.
+    return { ...args, mounts: [{ type: "bind", source: socket, target: "/var/run/docker.sock" }] };
   }
 
   /** Leaves the marker on a new volume. Not again: one that loses its data later has lost the marker too. */

@@ -31,6 +31,7 @@ import { Networks } from "./networks.ts";
 import { constraintsOf, onNode } from "./placement.ts";
 import { type Disk, Seats } from "./seats.ts";
 import { type Part, serviceSpec } from "./service.ts";
+import { socketOf } from "./sockets.ts";
 
 export type { SwarmArgs } from "./args.ts";
 
@@ -86,7 +87,7 @@ export class Swarm extends ComponentResource implements Topology {
             { ...under, provider: ops },
           ),
       );
-    this.#networks = new Networks(args.site, args.encrypted ?? true, this.#docker, this.#host, {
+    this.#networks = new Networks(args.site, args, this.#docker, this.#host, {
       ...under,
       provider: ops,
     });
@@ -142,7 +143,7 @@ export class Swarm extends ComponentResource implements Topology {
       replicas: typeof replicas === "object" ? replicas.max : replicas,
       aliases: [name, ...(workload.names ?? [])],
       constraints: this.#constraints(workload),
-      mounts: mounts(workload),
+      mounts: mounts(workload, socketOf(this.#args)),
       endpointMode: this.#args.endpointMode ?? "vip",
       stopFirst: workload.update === "stop-first",
     });
@@ -160,7 +161,7 @@ export class Swarm extends ComponentResource implements Topology {
       hostname: name,
       aliases: [name, ...(slot.names ?? [])],
       constraints: [...disk.constraints, ...onNode(slot.machine)],
-      mounts: [...mounts(slot), disk.mount],
+      mounts: [...mounts(slot, socketOf(this.#args)), disk.mount],
       endpointMode: "dnsrr", // its name is its own address, which members of a cluster tell each other
       stopFirst: true,
     };
@@ -313,14 +314,22 @@ export class Swarm extends ComponentResource implements Topology {
 }
 
 /** Volumes and folders of the node that the task comes to, and its engine's socket where that is asked for. */
-function mounts({ mounts: asked = [], needs = [] }: Container): Part["mounts"] {
-  const socket = "/var/run/docker.sock";
+function mounts({ mounts: asked = [], needs = [], shmMiB }: Container, socket: string | undefined): Part["mounts"] {
   return [
     ...asked.map((mount) => ({
       ...("folder" in mount ? { type: "bind", source: mount.folder } : { type: "volume", source: mount.volume }),
       target: mount.path,
       ...(mount.readOnly === true ? { readOnly: true } : {}),
     })),
-    ...(needs.includes("container-api") ? [{ type: "bind", source: socket, target: socket }] : []),
+    // A bind of what is not there is refused: no node makes an empty folder of it.
+    ...(needs.includes("container-api") && socket !== undefined
+      ? [{ type: "bind", source: socket, target: "/var/run/docker.sock" }]
+      : []),
+    ...(shmMiB === undefined ? [] : [sharedMemory(shmMiB)]),
   ];
+}
+
+/** Without a mode, which the provider reads back without its sticky bit: the kernel's own, 1777, is what is wanted. */
+function sharedMemory(mebibytes: number): Part["mounts"][number] {
+  return { type: "tmpfs", target: "/dev/shm", tmpfsOptions: { sizeBytes: mebibytes * 1024 * 1024 } };
 }

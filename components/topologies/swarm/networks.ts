@@ -4,11 +4,15 @@ import * as docker from "@pulumi/docker";
 import { Guests } from "../../../ops/resources.ts";
 import type { Site } from "../../core/topology.ts";
 import { labels } from "../containers.ts";
+import { chosen, type NetworkChoices } from "../subnets.ts";
+import type { SwarmArgs } from "./args.ts";
+
+type Choices = NetworkChoices & Pick<SwarmArgs, "encrypted">;
 
 /** The stack's overlay networks: edge, app, data, and those that workloads join by name. */
 export class Networks {
   readonly #site: Site;
-  readonly #encrypted: boolean;
+  readonly #choices: Choices;
   readonly #options: CustomResourceOptions;
   readonly #host: string;
   readonly #ops: CustomResourceOptions;
@@ -19,7 +23,7 @@ export class Networks {
   /** `ops`: options of the resources that empty a network before it goes. */
   constructor(
     site: Site,
-    encrypted: boolean,
+    choices: Choices,
     options: CustomResourceOptions,
     host: string,
     ops: CustomResourceOptions,
@@ -27,7 +31,7 @@ export class Networks {
     this.#host = host;
     this.#ops = ops;
     this.#site = site;
-    this.#encrypted = encrypted;
+    this.#choices = choices;
     this.#options = options;
     for (const tier of ["edge", "app"]) this.#made.set(tier, this.#make(tier));
     this.last = this.#make("data");
@@ -46,6 +50,7 @@ export class Networks {
   }
 
   #make(name: string): docker.Network {
+    const { encrypted = true, mtu, subnets = {} } = this.#choices;
     return new docker.Network(
       name,
       {
@@ -54,13 +59,14 @@ export class Networks {
         // An internal overlay gives its containers no bridge to their node, and so no way out at all.
         internal: name === "data",
         attachable: true, // for an operator's client container
-        ...(this.#encrypted ? { options: { encrypted: "true" } } : {}),
+        ...chosen(this.#choices, name, encrypted ? { encrypted: "true" } : {}),
         labels: labels(this.#site, name),
       },
       mergeOptions(this.#options, {
-        // The engine adds the networks' numbers to the options, which would be a difference at every preview.
-        ignoreChanges: ["options"],
-        replacementTrigger: this.#encrypted,
+        // The engine adds the networks' numbers to the options, which would be a difference at every preview, and a
+        // swarm may say more of a range than it was told.
+        ignoreChanges: ["options", "ipamConfigs"],
+        replacementTrigger: [encrypted, mtu ?? "", subnets[name] ?? ""].join(),
       }),
     );
   }

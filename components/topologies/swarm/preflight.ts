@@ -1,15 +1,18 @@
 import { connect, hasImage, said } from "../../../ops/docker.ts";
 import { describeNodes, listNodes } from "../../../ops/swarm.ts";
-import type { Dict, List } from "../../core/contracts.ts";
+import type { Container, Dict, List } from "../../core/contracts.ts";
 import type { Problem } from "../../core/errors.ts";
 import type { Image } from "../../core/images.ts";
-import type { NodeArgs } from "./args.ts";
+import { addressProblems } from "../address-preflight.ts";
+import type { NodeArgs, SwarmArgs } from "./args.ts";
 import { isLocal, pinned } from "./images.ts";
 import { firstManager, refusal } from "./managers.ts";
+import { portProblems } from "./ports.ts";
 
-export interface PreflightArgs {
+export interface PreflightArgs extends Pick<SwarmArgs, "site" | "edge" | "publish" | "subnets"> {
   readonly managers: List<string>;
   readonly nodes: Dict<NodeArgs>;
+  readonly planned: List<readonly [string, Container]>;
   readonly registries: List<string>;
   readonly images: List<Image>;
 }
@@ -22,10 +25,27 @@ export async function preflight(args: PreflightArgs): Promise<Problem[]> {
   try {
     const engine = connect(host);
     const nodes = await listNodes(engine);
-    return [...unknown(args.nodes, nodes), ...(await images(host, nodes.length, args))];
+    return [
+      ...unknown(args.nodes, nodes),
+      ...(await portProblems(engine, nodes, { ...args, host })),
+      ...(await addressProblems(engine, {
+        key: "swarm.subnets",
+        networks: networksOf(args),
+        scope: "swarm",
+        here: host.startsWith("unix:"),
+        subnets: args.subnets,
+      })),
+      ...(await images(host, nodes.length, args)),
+    ];
   } catch (error) {
     return [manager(host, said(error) || "does not answer as a Docker engine does: is the swarm there, and on?")];
   }
+}
+
+/** The stack's networks by their names in the config. */
+function networksOf({ site, planned }: PreflightArgs): Dict<string> {
+  const joined = planned.flatMap(([, { joins = [] }]) => joins);
+  return Object.fromEntries(["edge", "app", "data", ...joined].map((name) => [name, `${site.name}-${name}`]));
 }
 
 /** What each of the list is, when none of them is a manager. */
