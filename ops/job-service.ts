@@ -142,7 +142,9 @@ async function specOf(docker: Docker, asked: Asked): Promise<Docker.CreateServic
 /** A service has no other way to ask for more of it than Docker's 64 MiB. */
 function sharedMemory({ shmMiB }: Asked): Docker.MountSettings[] {
   if (shmMiB === undefined) return [];
-  return [{ Type: "tmpfs", Source: "", Target: "/dev/shm", TmpfsOptions: { SizeBytes: shmMiB * 1024 * 1024, Mode: 0o1777 } }];
+  return [
+    { Type: "tmpfs", Source: "", Target: "/dev/shm", TmpfsOptions: { SizeBytes: shmMiB * 1024 * 1024, Mode: 0o1777 } },
+  ];
 }
 
 async function leftover(docker: Docker, name: string): Promise<{ id: string; fingerprint: string } | undefined> {

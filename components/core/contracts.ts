@@ -275,6 +275,8 @@ export interface Apps {
   /** The most that one may have. */
   readonly memoryMiB: number;
   readonly cpu: number;
+  /** Shared memory (/dev/shm) by the image's reference, in MiB. Default: Docker's 64. */
+  readonly shmMiB: Dict<number>;
   /** Names of volumes that one may mount. */
   readonly volumes: List<string>;
 }

@@ -29,9 +29,7 @@ const infoShape = z.object({
   DefaultAddressPools: z.array(z.object({ Base: z.string(), Size: z.number() })).nullish(),
   Swarm: z
     .object({
-      Cluster: z
-        .object({ DefaultAddrPool: z.array(z.string()).nullish(), SubnetSize: z.number().nullish() })
-        .nullish(),
+      Cluster: z.object({ DefaultAddrPool: z.array(z.string()).nullish(), SubnetSize: z.number().nullish() }).nullish(),
     })
     .nullish(),
 });
@@ -56,11 +54,16 @@ export async function addressProblems(engine: Docker, asked: Asked): Promise<Pro
     }),
   );
   // A network's own bridge is a route, too.
-  const others = routes.filter((route) => !taken.some(({ first, last }) => first === route.first && last === route.last));
-  return [...collisions(asked, taken, others), ...noRoom(asked, new Set(networks.map(({ Name }) => Name)), info, [
-    ...taken.filter(({ scope }) => asked.scope === "local" || scope === "swarm"),
-    ...(asked.scope === "local" ? others : []),
-  ])];
+  const others = routes.filter(
+    (route) => !taken.some(({ first, last }) => first === route.first && last === route.last),
+  );
+  return [
+    ...collisions(asked, taken, others),
+    ...noRoom(asked, new Set(networks.map(({ Name }) => Name)), info, [
+      ...taken.filter(({ scope }) => asked.scope === "local" || scope === "swarm"),
+      ...(asked.scope === "local" ? others : []),
+    ]),
+  ];
 }
 
 function collisions({ key, subnets = {}, networks }: Asked, taken: List<Taken>, routes: List<Taken>): Problem[] {

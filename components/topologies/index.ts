@@ -12,7 +12,7 @@ import { networksBy, networksOn, socketProblems } from "./docker/machines.ts";
 import { subnetProblems } from "./subnets.ts";
 import { swarmCapabilities } from "./swarm/capabilities.ts";
 import { SwarmOverlay } from "./swarm/overlay.ts";
-import { socketOf as swarmSocketOf } from "./swarm/sockets.ts";
+import { noSocket } from "./swarm/sockets.ts";
 
 type Planned = List<readonly [string, Container]>;
 
@@ -66,7 +66,7 @@ const swarm: TopologyEntry = {
     ...subnetProblems("swarm.subnets", settings.swarm.subnets, ["edge", "app", "data"], planned, (container) =>
       networksOf(container, "disk" in container),
     ),
-    ...swarmSocket(settings, planned),
+    ...noSocket(settings.swarm, planned),
   ],
   preflight: async (settings, site, images, planned) => {
     const { preflight } = await import("./swarm/preflight.ts");
@@ -102,14 +102,6 @@ function machines(key: string, known: object, planned: Planned): Problem[] {
       ? []
       : [{ key: `${name}.machine`, value: machine, remedy: `no such machine: add it to ${key}` }],
   );
-}
-
-/** Each node has its own engine, and one path is for all of them. */
-function swarmSocket({ swarm }: Settings, planned: Planned): Problem[] {
-  const given = planned.filter(([, { needs = [] }]) => needs.includes("container-api")).map(([name]) => name);
-  if (given.length === 0 || swarmSocketOf(swarm) !== undefined) return [];
-  const remedy = `${given.join(", ")} ${given.length === 1 ? "is" : "are"} given their node's socket, and swarm.managers does not say where it is: name its path on the nodes, as /var/run/docker.sock`;
-  return [{ key: "swarm.socket", remedy }];
 }
 
 /** Ingress is a virtual address of the kernel's balancer, which a swarm with dnsrr has not. */

@@ -40,7 +40,9 @@ export function unfit(text: string): string | undefined {
   if (whole !== text) return `its last ${String(32 - bits)} bits have to be zero: ${whole}`;
   if (bits < 8 || bits > 28) return "from /8 to /28: 16 addresses are the fewest";
   const top = Math.floor(range.first / 2 ** 24);
-  return top === 0 || top === 127 || top >= 224 ? "a range that machines can have, as one within 10.0.0.0/8" : undefined;
+  return top === 0 || top === 127 || top >= 224
+    ? "a range that machines can have, as one within 10.0.0.0/8"
+    : undefined;
 }
 
 function dotted(address: number): string {
@@ -60,9 +62,7 @@ export function chosen({ subnets = {}, mtu }: NetworkChoices, name: string, opti
   return {
     ...(Object.keys(all).length === 0 ? {} : { options: all }),
     // The gateway is said, as some engines read back the one that they have chosen: a difference for ever.
-    ...(subnet === undefined
-      ? {}
-      : { ipamConfigs: [{ subnet, gateway: dotted((rangeOf(subnet)?.first ?? 0) + 1) }] }),
+    ...(subnet === undefined ? {} : { ipamConfigs: [{ subnet, gateway: dotted((rangeOf(subnet)?.first ?? 0) + 1) }] }),
   };
 }
 

@@ -300,3 +300,22 @@ describe("options", () => {
     });
   });
 });
+
+test("chosen ranges and MTU reach each overlay, with what the engine reads back left out of the difference", async () => {
+  const more = await deploy({ subnets: { app: "10.60.2.0/24" }, mtu: 1400 });
+  const networks = more.filter(({ type }) => type === "docker:index/network:Network");
+  const options = { encrypted: "true", "com.docker.network.driver.mtu": "1400" };
+  expect(Object.fromEntries(networks.map(({ name, inputs }) => [name, [inputs.ipamConfigs, inputs.options]]))).toEqual({
+    edge: [undefined, options],
+    app: [[{ subnet: "10.60.2.0/24", gateway: "10.60.2.1" }], options],
+    data: [undefined, options],
+  });
+});
+
+test("PostgreSQL's shared memory is a file system of that size, without a mode of its own", async () => {
+  const { taskSpec } = (await deploy()).find(({ name, type }) => name === "arkindex-db-1" && type.endsWith(":Service"))
+    ?.inputs as unknown as { taskSpec: { containerSpec: { mounts: Record<string, unknown>[] } } };
+  expect(taskSpec.containerSpec.mounts.filter(({ type }) => type === "tmpfs")).toEqual([
+    { type: "tmpfs", target: "/dev/shm", tmpfsOptions: { sizeBytes: 512 * 1024 * 1024 } },
+  ]);
+});

@@ -66,7 +66,9 @@ describe("the first that answers is the first that answers as a manager", () => 
     const managers = [await manager(0, "worker"), await manager(0, "alone"), await manager(300)];
     expect(await firstManager(managers)).toBe(managers[2]);
     expect(await idOf(managers.join())).toBe("manager");
-    expect(await onSwarm(managers.join(), async (docker) => ((await docker.info()) as { ID: unknown }).ID)).toBe("manager");
+    expect(await onSwarm(managers.join(), async (docker) => ((await docker.info()) as { ID: unknown }).ID)).toBe(
+      "manager",
+    );
   }, 15_000);
 
   test("one that waits for a leader is still a manager", async () => {

@@ -9,7 +9,19 @@ import * as docker from "@pulumi/docker";
 import * as random from "@pulumi/random";
 
 import { Certificate, Farewell, Gate, Job as OpsJob, OpsProvider } from "../../../ops/resources.ts";
-import type { Container, Dict, EdgeWish, Health, Job, List, Ready, Slot, Tier, Workload } from "../../core/contracts.ts";
+import type {
+  Container,
+  Dict,
+  EdgeWish,
+  Health,
+  Job,
+  List,
+  Ready,
+  Slot,
+  Tier,
+  Workload,
+} from "../../core/contracts.ts";
+import { refuse } from "../../core/errors.ts";
 import { type Image, imageOf } from "../../core/images.ts";
 import { replicaNames } from "../../core/plan.ts";
 import type { Capabilities, PlannedRoute, Services, Site, Topology } from "../../core/topology.ts";
@@ -22,7 +34,7 @@ import type { NetworkChoices } from "../subnets.ts";
 import { dockerCapabilities } from "./capabilities.ts";
 import { containerArgs, mounts } from "./container.ts";
 import { Engine } from "./engine.ts";
-import { hostOf, type Machine, socketOf } from "./machines.ts";
+import { hostOf, type Machine, socketOf, socketProblems } from "./machines.ts";
 
 /** Who signs the edge's certificate: a local authority of this stack's own, the caller's files, or ACME. */
 export type DockerTls =
@@ -194,6 +206,7 @@ export class DockerHost extends ComponentResource implements Topology {
     joins: { networks: List<string>; aliases: List<string> },
   ) {
     const args = containerArgs(this.site, this.#on(container), name, container, image, joins);
+    refuse(socketProblems(this.#args, this.#args.machines ?? {}, [[name, container]]));
     const { socket } = this.#on(container);
     if (!container.needs?.includes("container-api") || socket === undefined) return args;
     // Of this kind one that is not there is refused: a volume's source would be made, as an empty folder.

@@ -34,7 +34,14 @@ async function addresses({ site, host, machines, planned, subnets, mtu }: Prefli
     const names = Object.entries(networksOn(machine, planned));
     const networks = Object.fromEntries(names.map(([key, network]) => [key, `${site.name}-${network}`]));
     const here = hostOf(engine).startsWith("unix:");
-    return addressProblems(connect(hostOf(engine)), { key: "docker.subnets", networks, scope: "local", here, subnets, mtu });
+    return addressProblems(connect(hostOf(engine)), {
+      key: "docker.subnets",
+      networks,
+      scope: "local",
+      here,
+      subnets,
+      mtu,
+    });
   });
   return (await Promise.all(found)).flat();
 }

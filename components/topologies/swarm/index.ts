@@ -14,6 +14,7 @@ import * as random from "@pulumi/random";
 import { Certificate, Farewell, Job as OpsJob, NodeLabels, OpsProvider, ServiceGate } from "../../../ops/resources.ts";
 import type { JobSwarm } from "../../../ops/resources.ts";
 import type { Container, Dict, EdgeWish, Job, List, Ready, Slot, Workload } from "../../core/contracts.ts";
+import { refuse } from "../../core/errors.ts";
 import { type Image, imageOf } from "../../core/images.ts";
 import type { Capabilities, PlannedRoute, Services, Site, Topology } from "../../core/topology.ts";
 import { containerServices } from "../../services/index.ts";
@@ -31,7 +32,7 @@ import { Networks } from "./networks.ts";
 import { constraintsOf, onNode } from "./placement.ts";
 import { type Disk, Seats } from "./seats.ts";
 import { type Part, serviceSpec } from "./service.ts";
-import { socketOf } from "./sockets.ts";
+import { noSocket, socketOf } from "./sockets.ts";
 
 export type { SwarmArgs } from "./args.ts";
 
@@ -91,11 +92,7 @@ export class Swarm extends ComponentResource implements Topology {
       ...under,
       provider: ops,
     });
-    this.#seats = new Seats(
-      this.#host,
-      args,
-      mergeOptions(under, { provider: ops, dependsOn: this.#described }),
-    );
+    this.#seats = new Seats(this.#host, args, mergeOptions(under, { provider: ops, dependsOn: this.#described }));
     if (args.tls.mode === "local") {
       const { hostname } = args.site;
       const hostnames = [hostname, `*.${hostname}`];
@@ -143,7 +140,7 @@ export class Swarm extends ComponentResource implements Topology {
       replicas: typeof replicas === "object" ? replicas.max : replicas,
       aliases: [name, ...(workload.names ?? [])],
       constraints: this.#constraints(workload),
-      mounts: mounts(workload, socketOf(this.#args)),
+      mounts: this.#mounts(name, workload),
       endpointMode: this.#args.endpointMode ?? "vip",
       stopFirst: workload.update === "stop-first",
     });
@@ -161,7 +158,7 @@ export class Swarm extends ComponentResource implements Topology {
       hostname: name,
       aliases: [name, ...(slot.names ?? [])],
       constraints: [...disk.constraints, ...onNode(slot.machine)],
-      mounts: [...mounts(slot, socketOf(this.#args)), disk.mount],
+      mounts: [...this.#mounts(name, slot), disk.mount],
       endpointMode: "dnsrr", // its name is its own address, which members of a cluster tell each other
       stopFirst: true,
     };
@@ -301,6 +298,11 @@ export class Swarm extends ComponentResource implements Topology {
       ...after.flatMap(({ ready }) => ready),
       ...(callsEdge === true || routes.length > 0 ? this.#edge.ready : []),
     ];
+  }
+
+  #mounts(name: string, container: Container): Part["mounts"] {
+    refuse(noSocket(this.#args, [[name, container]]));
+    return mounts(container, socketOf(this.#args));
   }
 
   #edgeTls(): EdgeTls {

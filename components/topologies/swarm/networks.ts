@@ -21,13 +21,7 @@ export class Networks {
   readonly last: docker.Network;
 
   /** `ops`: options of the resources that empty a network before it goes. */
-  constructor(
-    site: Site,
-    choices: Choices,
-    options: CustomResourceOptions,
-    host: string,
-    ops: CustomResourceOptions,
-  ) {
+  constructor(site: Site, choices: Choices, options: CustomResourceOptions, host: string, ops: CustomResourceOptions) {
     this.#host = host;
     this.#ops = ops;
     this.#site = site;
