@@ -49,7 +49,7 @@ interface Spec {
     readonly containerSpec: {
       readonly image: string;
       readonly env: Record<string, string>;
-      readonly mounts?: { readonly source: string }[];
+      readonly mounts?: { readonly source: string; readonly type: string }[];
       readonly stopGracePeriod: string;
       readonly hostname?: string;
       readonly secrets?: { readonly fileName: string }[];
@@ -192,7 +192,8 @@ test("a slot is one task under its own name, stopped before it is replaced, pinn
     expect(taskSpec.placement.constraints).toEqual([
       `node.labels.platform-topologies.seat.ark.${name}==${name}-seat-id`,
     ]);
-    expect(taskSpec.containerSpec.mounts?.map(({ source }) => source)).toEqual([`ark-${name}-${name}-seat-id`]);
+    const volumes = taskSpec.containerSpec.mounts?.filter(({ type }) => type === "volume");
+    expect(volumes?.map(({ source }) => source)).toEqual([`ark-${name}-${name}-seat-id`]);
   }
   const seats = all.filter(({ type }) => type === "ops:index:Seat").map(({ inputs }) => inputs);
   expect(seats).toContainEqual({
@@ -238,6 +239,7 @@ describe("options", () => {
       placement: { constraints: [] },
       containerSpec: {
         mounts: [
+          { type: "tmpfs" },
           { source: "ark-db-1", volumeOptions: { driverName: "nfs", driverOptions: { device: ":/export/ark-db-1" } } },
         ],
       },
@@ -294,7 +296,7 @@ describe("options", () => {
       containerSpec: {
         mounts: [
           { type: "volume", source: "ark-ponos-gpu" },
-          { type: "bind", source: "/var/run/docker.sock" },
+          { type: "bind", source: "/d", target: "/var/run/docker.sock" },
         ],
       },
     });

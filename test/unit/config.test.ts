@@ -129,15 +129,14 @@ const wrong: [string, Record<string, unknown>, string, number?][] = [
   ],
   [
     "a range with too few addresses",
-    { docker: { subnets: { app: "10.60.0.0/28" } } },
-    'docker.subnets.app = "10.60.0.0/28": too small: its containers need 16 addresses, so /27 or larger',
+    { docker: { subnets: { app: "10.60.0.0/28" } }, arkindex: { backends: 9 } },
+    'docker.subnets.app = "10.60.0.0/28": too small: its containers need 24 addresses, so /27 or larger',
   ],
   ["no packet", { docker: { mtu: 100 } }, "docker.mtu = 100: 576 bytes or more"],
   [
     "a range on a swarm",
-    { topology: "swarm", swarm: { subnets: { edge: "10.60.1.1/24" }, mtu: 1.5 } },
+    { topology: "swarm", swarm: { subnets: { edge: "10.60.1.1/24" } } },
     'swarm.subnets.edge = "10.60.1.1/24": its last 8 bits',
-    2,
   ],
   [
     "no network of a swarm",
