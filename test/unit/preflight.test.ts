@@ -156,7 +156,9 @@ describe("the networks' ranges", () => {
     [
       "another's",
       [network("other-app", "10.60.0.0/16")],
-      ["1", "2", "3"].map((part) => `10.60.${part}.0/24": the network other-app has 10.60.0.0/16: choose another range`),
+      ["1", "2", "3"].map(
+        (part) => `10.60.${part}.0/24": the network other-app has 10.60.0.0/16: choose another range`,
+      ),
     ],
     ["a part of it", [network("vpn", "10.60.2.128/25")], ['docker.subnets.app = "10.60.2.0/24": the network vpn has']],
     ["another one of its own", [network("own-data", "10.60.1.0/24")], ["the network own-data has 10.60.1.0/24"]],
