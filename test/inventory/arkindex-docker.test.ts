@@ -52,10 +52,11 @@ test("inventory", () => {
     "docker:Container": 9, // edge, 4 stores, backend, worker, cantaloupe, backup
     "docker:Network": 3, // edge, app, data
     "docker:RemoteImage": 7, // one an image: backend, worker and cantaloupe rehearse on one
-    "docker:Volume": 4, // one a store
     "ops:Certificate": 1,
     "ops:Gate": 9, // one a container
     "ops:Job": 5, // db, objects and solr set up; migrate; system workers
+    "ops:Stamp": 1,
+    "ops:Volume": 4, // one a store
     "platform-topologies:Arkindex": 1,
     "platform-topologies:DockerHost": 1,
     "platform-topologies:ObjectStore": 1,
@@ -65,6 +66,7 @@ test("inventory", () => {
     "pulumi:docker": 1,
     "pulumi:ops": 1,
     "pulumi:random": 1,
+    "random:RandomId": 4, // which disk each volume is
     "random:RandomPassword": 3, // database, object store, Django
   });
 });
@@ -274,7 +276,7 @@ describe("the edge's certificate", () => {
     expect(JSON.stringify(inputs.command)).toContain("--certificatesResolvers.acme.acme.email=a@example.com");
     expect(inputs.volumes).toEqual([{ volumeName: "ark-edge", containerPath: "/data" }]);
     expect(files(inputs)["routes.yml"]).toContain("certResolver: acme");
-    expect(inventory(resources)["docker:Volume"]).toBe(5);
+    expect(inventory(resources)["ops:Volume"]).toBe(5);
   });
 });
 

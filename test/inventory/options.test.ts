@@ -89,7 +89,8 @@ function options(): pulumi.ComponentResourceOptions {
 }
 
 function joined(all: readonly Registered[], type: string, name: string): void {
-  expect(told.get(`${type} ${name}`)).toMatchObject({ protect: true, dependencies: ["earlier"] });
+  expect(told.get(`${type} ${name}`)).toMatchObject({ protect: true });
+  expect(told.get(`${type} ${name}`)?.dependencies).toContain("earlier"); // beside the topology's stamp
   expect(told.get(`${type} ${name}`)?.aliases).toContain("former");
   expect(transformed.has(name)).toBe(true);
   // A child of the caller's kind has the caller's provider, and ours have the topology's, never a default one.
@@ -142,5 +143,5 @@ test("seats wait for the stamp as for the nodes' labels", async () => {
     );
     components.service(on, {});
   });
-  expect(told.get("Seat made-1-seat")?.dependencies.toSorted()).toEqual(["a", "stamp"]);
+  expect(new Set(told.get("Seat made-1-seat")?.dependencies)).toEqual(new Set(["a", "stamp"]));
 });

@@ -39,7 +39,7 @@ describe("on one Docker host", () => {
     expect(inventory(all)).toMatchObject({
       "docker:Container": 10, // edge, influx, redis, sign-in, runner, reader, shinyproxy, telegraf twice, grafana
       "docker:Network": 6, // edge, app, data, apps, runner-api, reader-api
-      "docker:Volume": 3, // influx, redis, grafana
+      "ops:Volume": 3, // influx, redis, grafana
       "ops:Gate": 10,
       "ops:Guests": 3,
       "ops:Job": 1, // InfluxDB's databases and retention
