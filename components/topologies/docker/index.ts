@@ -9,7 +9,10 @@ import * as docker from "@pulumi/docker";
 import * as random from "@pulumi/random";
 
 import { Certificate, Farewell, Gate, Job as OpsJob, OpsProvider } from "../../../ops/resources.ts";
+import { checkedPair } from "../../core/certificates.ts";
 import type { Container, Dict, EdgeWish, Health, Job, List, Ready, Slot, Workload } from "../../core/contracts.ts";
+import { refuse } from "../../core/errors.ts";
+import { own, problemsOf, registries } from "../../core/formats.ts";
 import { type Image, imageOf } from "../../core/images.ts";
 import { replicaNames } from "../../core/plan.ts";
 import type { Capabilities, PlannedRoute, Services, Site, Topology } from "../../core/topology.ts";
@@ -54,7 +57,9 @@ export class DockerHost extends ComponentResource implements Topology {
   readonly #certificate: Certificate | undefined;
   #edge: Ready = { ready: [] };
 
+  /** @throws ConfigError for a registry's name that no login has. */
   constructor(name: string, args: DockerHostArgs, opts: ComponentResourceOptions = {}) {
+    refuse(problemsOf(registries, "registries", args.registries ?? []));
     // No inputs: they would be stored in the state.
     super("platform-topologies:index:DockerHost", name, {}, opts);
     this.site = args.site;
@@ -92,7 +97,7 @@ export class DockerHost extends ComponentResource implements Topology {
     const workload = edgeProxy(wish, {
       site: this.site,
       routes,
-      tls: this.#edgeTls(),
+      tls: this.#edgeTls(routes),
       backends: ({ hosts }) => ({ hosts, watch: false }),
     });
     const args = this.#container("edge", workload, imageOf(this.site, workload.image), {
@@ -158,17 +163,17 @@ export class DockerHost extends ComponentResource implements Topology {
     return { ready: [made] };
   }
 
-  #edgeTls(): EdgeTls {
+  #edgeTls(routes: List<PlannedRoute>): EdgeTls {
     const { tls } = this.#args;
     if (tls.mode === "acme")
       return { acme: { email: tls.email, ...(tls.caServer === undefined ? {} : { caServer: tls.caServer }) } };
-    if (tls.mode === "own") return { cert: tls.cert, key: tls.key };
+    if (tls.mode === "own") return checkedPair(tls, [this.site.hostname, ...routes.map(({ host }) => host)]);
     if (this.#certificate === undefined) throw new Error("a local certificate is made with the host");
     return { cert: this.#certificate.cert, key: this.#certificate.key };
   }
 
   #on({ machine }: Container): Engine {
-    return (machine === undefined ? undefined : this.#machines[machine]) ?? this.#engine;
+    return (machine === undefined ? undefined : own(this.#machines, machine)) ?? this.#engine;
   }
 
   #after({ after = [], callsEdge, routes = [] }: Container): Resource[] {
