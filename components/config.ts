@@ -310,7 +310,7 @@ function remedyOf(issue: z.core.$ZodIssue, path: readonly string[], there: unkno
   if (issue.expected !== "string" || !["number", "boolean"].includes(typeof there)) return message;
   // YAML and the CLI read 12345 and true as what they look like.
   const flag = path[0] === "secrets" ? "--secret" : "--type string";
-  return `${message}: put it in quotes, or pulumi config set --path ${flag} ${path.join(".")}`;
+  return `${message}: put it in quotes, or pulumi config set --path ${flag} <key> <value>`;
 }
 
 /** The keys that a strict object at `path` of a schema takes; of several forms, that of the one that is there. */

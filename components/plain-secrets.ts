@@ -14,9 +14,8 @@ import { parse } from "yaml";
 import { listed, type Problem } from "./core/errors.ts";
 import { at } from "./core/formats.ts";
 
-/** How to encrypt what is at `path`. */
-const remedy = (path: string): string =>
-  `in plain text: set it again with pulumi config set --path --secret ${/[^\w.-]/.test(path) ? `'${path}'` : path}; who has read the file knows the old one`;
+const remedy =
+  "in plain text: set it again, and another one, with pulumi config set --path --secret <key>; who has read the file knows this one";
 
 type Path = readonly string[];
 
@@ -63,7 +62,7 @@ export function judge(
     const [top = ""] = path;
     const key = path.join(".");
     const state = !holding.includes(top) ? "plain" : leaves(raw[top]) === 1 ? "encrypted" : stateIn(written, path);
-    if (state === "plain") problems.push({ key, remedy: remedy(key) });
+    if (state === "plain") problems.push({ key, remedy });
     if (state === "unknown") unseen.push(key);
   }
   const where = written === undefined ? "the stack's file was not found, or not read" : `${file} does not have them`;
