@@ -220,7 +220,10 @@ const wrong: [string, Record<string, unknown>, string, number?][] = [
   ],
   [
     "an unknown key of one form of `existing`",
-    { existing: { objects: { kind: "objects", url: "https://s3.example.com", bucket: "x" } }, secrets: { objectsKey: "k", objectsSecret: "s" } },
+    {
+      existing: { objects: { kind: "objects", url: "https://s3.example.com", bucket: "x" } },
+      secrets: { objectsKey: "k", objectsSecret: "s" },
+    },
     "existing.objects.bucket: unknown key; known are kind, api, url, region, prefix",
   ],
   [
