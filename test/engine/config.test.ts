@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 
 import { stackName } from "../support/run.ts";
+import { certificate } from "../support/certificates.ts";
 import { repo, succeeded, TestStack } from "../support/stack.ts";
 
 const project = "test-stack";
@@ -67,4 +68,18 @@ test("stackConfigDir is where the files are, then", async () => {
   expect((await stack.preview()).output).toMatch(/secrets\.backupSecret: in plain text/);
   await set("backupSecret", "hunter2", "--secret");
   expect((await stack.preview()).output).toMatch(isRight);
+}, 60_000);
+
+test("an importer's key that is known later: refused when it is known, and not shown", async () => {
+  const name = "a.example.com";
+  const [one, other] = [await certificate({ name, hostnames: [name] }), await certificate({ name, hostnames: [name] })];
+  await stack.rewrite(`
+    import * as pulumi from "@pulumi/pulumi";
+    import { checkedPair } from "${repo}/components/core/certificates.ts";
+    const key = pulumi.secret(Promise.resolve(${JSON.stringify(other.key)}));
+    export const cert = checkedPair({ cert: ${JSON.stringify(one.pem)}, key }, ["${name}"]).cert;`);
+  const { code, output } = await stack.preview();
+  expect(code).not.toBe(0);
+  expect(output).toContain("secrets.tlsKey: it is not the key of the certificate");
+  expect(output).not.toContain("PRIVATE KEY");
 }, 60_000);
