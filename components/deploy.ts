@@ -196,7 +196,7 @@ function unasked({ secrets, tls }: Settings, plan: Plan): Problem[] {
     .filter((name) => !asked.includes(name))
     .map((name) => ({
       key: `secrets.${name}`,
-      remedy: `nothing asks for it${nearest(name, asked)}; ${asked.length === 0 ? "this config asks for none" : `asked for are ${listed(asked)}`}; remove it: pulumi config rm --path`,
+      remedy: `nothing asks for it${nearest(name, asked)}; ${asked.length === 0 ? "this config asks for none" : `asked for are ${listed(asked)}`}; remove it: pulumi config rm --path <key>`,
     }));
 }
 

@@ -31,7 +31,7 @@ export function plainSecrets(raw: Readonly<Record<string, unknown>>): Findings {
   const holding = encryptedKeys(project);
   try {
     const files = configFiles(pulumi.getStack());
-    const written = files && [files.stack, files.project].map((file) => configIn(file, project));
+    const written = files && [configIn(files.stack, project), defaultsIn(files.project, project)];
     return judge(raw, holding, written, files?.stack);
   } catch {
     return judge(raw, holding, undefined); // what this program cannot read, it has not seen
@@ -114,8 +114,8 @@ function isSecure(value: unknown): boolean {
   return isTree(value) && Object.keys(value).length === 1 && typeof value.secure === "string";
 }
 
-/** The `config` of a file of Pulumi's, by names without the project's. In a project's file a value may be in `value`. */
-function configIn(file: string, project: string): unknown {
+/** The `config` of a file of Pulumi's, by names without the project's. */
+function configIn(file: string, project: string): Readonly<Record<string, unknown>> {
   if (!existsSync(file)) return {};
   // JSON is YAML.
   const config = at(parse(readFileSync(file, "utf8").replace(/^\uFEFF/, "")), ["config"]);
@@ -123,7 +123,17 @@ function configIn(file: string, project: string): unknown {
   return Object.fromEntries(
     Object.entries(isTree(config) ? config : {}).map(([key, value]) => [
       key.startsWith(prefix) ? key.slice(prefix.length) : key,
-      at(value, ["value"]) ?? value,
+      value,
+    ]),
+  );
+}
+
+/** In a project's file a value may be inside a description of its key. */
+function defaultsIn(file: string, project: string): unknown {
+  return Object.fromEntries(
+    Object.entries(configIn(file, project)).map(([key, described]) => [
+      key,
+      at(described, ["value"]) ?? at(described, ["default"]) ?? described,
     ]),
   );
 }

@@ -76,7 +76,8 @@ test("who has not logged in is told the command, whatever is missing", async () 
   expect(await loggedOut(registry)).toBe(
     `nobody has logged in there on this machine, as far as docker-credential-nobody-has-this knows (it is not installed): ${command}`,
   );
-  for (const name of ["constructor.example.com", "toString:5000"]) expect(await loggedOut(name)).toContain("docker login");
+  for (const name of ["constructor.example.com", "toString:5000"])
+    expect(await loggedOut(name)).toContain("docker login");
 });
 
 test.each(["docker", "swarm"] as const)("the preview says so before it asks an engine: %s", async (topology) => {
