@@ -88,7 +88,7 @@ function checkKey(chain: readonly X509Certificate[], key: string): { of: "key" |
   try {
     found = createPrivateKey(key);
   } catch {
-    const why = /ENCRYPTED/.test(key)
+    const why = key.includes("ENCRYPTED")
       ? "encrypted with a passphrase, which no proxy has: openssl pkey -in <file>"
       : "no private key in PEM (the text from -----BEGIN to -----END, with its line ends)";
     return [{ of: "key", remedy: why }];
@@ -165,8 +165,8 @@ function ending({ validTo }: X509Certificate, which: string, now: Date): string[
  * are known, before anything is made of them.
  * @throws ConfigError
  */
-export function checkedPair<T extends { readonly cert: Input<string>; readonly key: Input<string> }>(
-  pair: T,
+export function checkedPair(
+  pair: { readonly cert: Input<string>; readonly key: Input<string> },
   hostnames: readonly string[],
 ): { readonly cert: Input<string>; readonly key: Input<string> } {
   const checkPlain = (cert: string, key: string): void => {

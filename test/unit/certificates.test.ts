@@ -121,7 +121,7 @@ describe("each of these took the edge down", () => {
 });
 
 test("without its key", () => {
-  const { secrets: _, ...base } = raw(leaf.pem, "");
+  const base = { ...raw(leaf.pem, ""), secrets: {} };
   expect(planStack(base, "dev").problems.map(sentence)).toEqual([
     expect.stringMatching(/^secrets\.tlsKey: the certificate's private key/),
   ]);
@@ -148,7 +148,7 @@ describe("authorities that are to be trusted", () => {
     expect(check(root.pem.replace("M", "!"))).toEqual([expect.stringContaining("not PEM")]);
   });
   test("in a stack's config: `existing.<x>.ca` and Pyrus' own", () => {
-    const { tls: _, secrets: __, ...base } = raw("", "");
+    const base = { ...raw("", ""), tls: { mode: "local" }, secrets: {} };
     const ca = leaf.pem;
     const store = { ...base, existing: { redis: { kind: "redis", host: "redis.example.com", ca } } };
     expect(planStack(store, "dev").problems.map(sentence)).toEqual([

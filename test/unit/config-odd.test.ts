@@ -79,8 +79,8 @@ const odd: readonly unknown[] = [
   ...[null, true, false, 0, -1, 0.5, 1e21, Number.MAX_SAFE_INTEGER, Number.NaN, Number.POSITIVE_INFINITY, 12345],
   ...[[], [[]], ["a"], [null], [long], {}, { a: 1 }, { mode: "own" }, { role: "boss" }, { secure: "x" }],
   ...[
-    JSON.parse('{"__proto__": {"x": 1}}'),
-    JSON.parse('{"constructor": "x"}'),
+    JSON.parse('{"__proto__": {"x": 1}}') as unknown,
+    JSON.parse('{"constructor": "x"}') as unknown,
     Array.from({ length: 300 }, () => "a"),
   ],
 ];
@@ -109,7 +109,7 @@ function places(value: unknown, here: readonly string[] = []): (readonly string[
 function changed(value: unknown, [key, ...rest]: readonly string[], put: unknown): unknown {
   if (key === undefined) return put;
   if (Array.isArray(value))
-    return value.map((each, index) => (String(index) === key ? changed(each, rest, put) : each));
+    return (value as unknown[]).map((each, index) => (String(index) === key ? changed(each, rest, put) : each));
   const entries = Object.entries(typeof value === "object" && value !== null ? value : {});
   const others = entries.filter(([name]) => name !== key);
   const before: unknown = entries.find(([name]) => name === key)?.[1];
