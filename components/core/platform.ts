@@ -25,6 +25,7 @@ import type {
 } from "./contracts.ts";
 import { restoreJob } from "./backup.ts";
 import { existingGiven } from "./existing.ts";
+import { own } from "./formats.ts";
 import { imageRow } from "./images.ts";
 import type { NamedDump, Site } from "./topology.ts";
 
@@ -87,7 +88,7 @@ export abstract class BasePlatform implements Platform {
   need<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K> {
     const before = this.dumps.length;
     const { restore, existing } = this.#site;
-    const there = existing[name];
+    const there = own(existing, name);
     const supplied =
       there?.kind === kind
         ? // What a row of `existing` gives is what its kind gives.
@@ -172,7 +173,7 @@ function running(name: string, container: Container, ready: List<Resource>): Run
     host: name,
     ready,
     port(key): Endpoint {
-      const port = container.ports?.[key];
+      const port = own(container.ports, key);
       if (port === undefined) throw new Error(`${name} has no port "${key}"`);
       return { host: name, port: port.number };
     },

@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { type Input, output, secret } from "@pulumi/pulumi";
 
 import type { Dict, Engine } from "./contracts.ts";
+import { refuse } from "./errors.ts";
 import type { Existing } from "./existing.ts";
+import { mirror as mirrorForm, problemsOf, reference, stackName } from "./formats.ts";
 import { resolveImage } from "./images.ts";
 import type { BackupPlace, Restore, Site } from "./topology.ts";
 
@@ -43,7 +45,15 @@ export interface SiteArgs {
   readonly system?: string;
 }
 
+/** @throws ConfigError for a name or a reference that no engine takes. */
 export function siteOf(args: SiteArgs): Site {
+  refuse([
+    ...problemsOf(stackName, "name", args.name),
+    ...(args.mirror === undefined ? [] : problemsOf(mirrorForm, "mirror", args.mirror)),
+    ...Object.entries(args.images ?? {}).flatMap(([key, ref]) =>
+      problemsOf(reference, `images.${key}`, key.endsWith("/*") ? ref.replace("*", "x") : ref),
+    ),
+  ]);
   const { backup, restore, mirror, ports = { http: 80, https: 443 } } = args;
   const built = localImages();
   const choices = {

@@ -2,6 +2,7 @@
 import { all, type Input, type Output } from "@pulumi/pulumi";
 
 import type { Container, Health, Probe } from "../core/contracts.ts";
+import { own } from "../core/formats.ts";
 import type { Image } from "../core/images.ts";
 import type { Site } from "../core/topology.ts";
 import { ownerLabel } from "./survey.ts";
@@ -69,7 +70,7 @@ export function healthTest({ health, ports = {} }: Container & { readonly health
   // The rehearsal image answers for every dependency at once, with or without a port.
   const command = image.rehearsing
     ? ["rehearse", "health"]
-    : probe(health.ready, (key) => ports[key]?.number ?? 0, image);
+    : probe(health.ready, (key) => own(ports, key)?.number ?? 0, image);
   return ["CMD", ...command];
 }
 

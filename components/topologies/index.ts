@@ -47,6 +47,8 @@ const docker: TopologyEntry = {
   ],
   preflight: async (settings, site, images, planned) => {
     const { preflight } = await import("./docker/preflight.ts");
+    const outside = await loggedOutOf("docker.registries", settings.docker.registries);
+    if (outside.length > 0) return outside;
     const local = images.filter(({ ref }) => ref.startsWith("platform-topologies/"));
     return preflight({ site, ...settings.docker, local, planned });
   },
@@ -70,6 +72,8 @@ const swarm: TopologyEntry = {
   ],
   preflight: async (settings, site, images, planned) => {
     const { preflight } = await import("./swarm/preflight.ts");
+    const outside = await loggedOutOf("swarm.registries", settings.swarm.registries);
+    if (outside.length > 0) return outside;
     return preflight({ ...settings.swarm, site, images, planned });
   },
   make: async (settings, site, opts) => {
@@ -90,6 +94,16 @@ export function tlsOf({ tls, secrets }: Settings) {
   return tls.mode === "own" ? { ...tls, key: secret(secrets.tlsKey ?? "") } : tls;
 }
 
+/** Their credentials come from `docker login` on the machine that deploys; the provider would only say that there are none. */
+async function loggedOutOf(key: string, registries: List<string>): Promise<Problem[]> {
+  const { loggedOut } = await import("../../ops/registry.ts");
+  const remedies = await Promise.all(registries.map((value) => loggedOut(value)));
+  return registries.flatMap((value, index) => {
+    const remedy = remedies[index];
+    return remedy === undefined ? [] : [{ key, value, remedy }];
+  });
+}
+
 function acmePort(key: string, { https }: Site["ports"], { tls }: Settings): Problem[] {
   return tls.mode === "acme" && https !== 443
     ? [{ key, value: https, remedy: "ACME's challenge arrives on 443; use it, or tls.mode own" }]
@@ -98,7 +112,7 @@ function acmePort(key: string, { https }: Site["ports"], { tls }: Settings): Pro
 
 function machines(key: string, known: object, planned: Planned): Problem[] {
   return planned.flatMap(([name, { machine }]) =>
-    machine === undefined || machine in known
+    machine === undefined || Object.hasOwn(known, machine)
       ? []
       : [{ key: `${name}.machine`, value: machine, remedy: `no such machine: add it to ${key}` }],
   );

@@ -84,7 +84,7 @@ test(
   "a secret that was set in plain text is refused before the first resource, and not repeated",
   async () => {
     await expectRefused(good({ secrets: { "ponosSeed-gpu": "hunter2-in-plain" } }), [
-      "secrets: in plain text: remove it",
+      "secrets.ponosSeed-gpu: in plain text",
     ]);
     expect((await stack.preview()).output).not.toContain("hunter2");
   },

@@ -1,10 +1,12 @@
 /** Arkindex on one Docker host, as the program registers it: counts by type, and the values that matter. */
 import { beforeAll, describe, expect, test } from "@jest/globals";
+import { secret } from "@pulumi/pulumi";
 
 import { imageLock } from "../../components/core/images.ts";
 import { siteOf } from "../../components/core/site.ts";
 import { Arkindex } from "../../components/systems/arkindex.ts";
 import { DockerHost, type DockerTls } from "../../components/topologies/docker/index.ts";
+import { certificate } from "../support/certificates.ts";
 import { inventory, record, type Registered } from "../support/mocks.ts";
 
 const site = () =>
@@ -265,8 +267,10 @@ describe("the edge's certificate", () => {
   });
 
   test("own: the caller's files, no authority of ours", async () => {
-    const { resources, inputs, backend } = await edge({ mode: "own", cert: "OWN-CERT", key: "OWN-SECRET" });
-    expect(files(inputs)).toMatchObject({ "cert.pem": "OWN-CERT", "key.pem": "OWN-SECRET" });
+    const { hostname } = site();
+    const { pem: cert, key } = await certificate({ name: hostname, hostnames: [hostname, `*.${hostname}`] });
+    const { resources, inputs, backend } = await edge({ mode: "own", cert, key: secret(key) });
+    expect(files(inputs)).toMatchObject({ "cert.pem": cert, "key.pem": key });
     expect(inventory(resources)["ops:Certificate"]).toBeUndefined();
     expect(files(backend)["ca.pem"]).toBeUndefined();
   });

@@ -1,12 +1,12 @@
 import { z } from "zod";
 
+import { constraint, nodeLabels, reference } from "../../core/formats.ts";
+
 const app = z
   .strictObject({
     title: z.string().min(1),
     /** A reference, or a key of images.json (`shiny-demo`). No other image can be started. */
-    image: z
-      .string()
-      .regex(/^[\w.-]+(:\d+)?(\/[\w.-]+)*(:[\w.-]+)?(@sha256:[0-9a-f]{64})?$/, "an image reference, as example/app:1"),
+    image: reference,
     command: z.array(z.string()).optional(),
     env: z.record(z.string(), z.string()).default({}),
     port: z.int().min(1).max(65535).default(3838),
@@ -19,7 +19,10 @@ const app = z
     groups: z.array(z.string()).optional(),
     /** Named volumes by the path where the app finds them; on a swarm each node has its own. */
     volumes: z
-      .record(z.string().startsWith("/", "an absolute path"), z.string().regex(/^[\w.-]+$/, "a volume's name"))
+      .record(
+        z.string().startsWith("/", "an absolute path"),
+        z.string().regex(/^[a-zA-Z0-9][\w.-]*$/, "a volume's name"),
+      )
       .default({}),
   })
   .refine(({ shmMiB = 1, memoryMiB }) => shmMiB <= memoryMiB, {
@@ -44,12 +47,9 @@ export const shinyproxyConfig = z.strictObject({
   /** How long an app runs on without its user's browser. */
   idleMinutes: z.number().min(0.5).default(5),
   /** Labels of the nodes for everything but users' apps: on a swarm its managers. */
-  controlNodes: z.record(z.string(), z.string()).default({ role: "manager" }),
+  controlNodes: nodeLabels.default({ role: "manager" }),
   /** A swarm's constraint for the nodes of users' apps, and of nothing else. */
-  appNodes: z
-    .string()
-    .regex(/^node\.(role|hostname|id|labels\.[\w.-]+)\s*(==|!=)\s*\S+$/, "a constraint, as node.role==worker")
-    .default("node.role==worker"),
+  appNodes: constraint.default("node.role==worker"),
   adminGroups: z.array(z.string()).default(["admins"]),
   /** The claim that names a user. */
   userClaim: z.string().default("email"),

@@ -11,6 +11,7 @@ import * as docker from "@pulumi/docker";
 
 import { Guests } from "../../../ops/resources.ts";
 import type { Container, Dict, List, Tier } from "../../core/contracts.ts";
+import { own } from "../../core/formats.ts";
 import type { Image } from "../../core/images.ts";
 import type { Site } from "../../core/topology.ts";
 import { labels, networksOf } from "../containers.ts";
@@ -117,7 +118,7 @@ export class Engine {
 
   /** A tier's network, or one that a container joins by name, made when it is first named. */
   network(name: string): { readonly id: Output<string> } {
-    const known = this.#networks[name] ?? this.#joined.get(name);
+    const known = own(this.#networks, name) ?? this.#joined.get(name);
     if (known !== undefined) return known;
     const made = this.#make(name);
     const guests = new Guests(

@@ -12,6 +12,7 @@ import * as random from "@pulumi/random";
 
 import { Certificate, Farewell, Gate, Job as OpsJob, OpsProvider, Volume } from "../../../ops/resources.ts";
 import type { VolumeArgs } from "../../../ops/resources.ts";
+import { checkedPair } from "../../core/certificates.ts";
 import type {
   Container,
   Dict,
@@ -25,6 +26,7 @@ import type {
   Workload,
 } from "../../core/contracts.ts";
 import { refuse } from "../../core/errors.ts";
+import { own, problemsOf, registries as registryNames } from "../../core/formats.ts";
 import { type Image, imageOf } from "../../core/images.ts";
 import { replicaNames } from "../../core/plan.ts";
 import type { Capabilities, PlannedRoute, Services, Site, Topology } from "../../core/topology.ts";
@@ -81,8 +83,10 @@ export class DockerHost extends ComponentResource implements Topology {
   readonly #disks = new Map<Resource, Dict<Output<string>>>();
   #edge: Ready = { ready: [] };
 
+  /** @throws ConfigError for a registry's name that no login has. */
   constructor(name: string, args: DockerHostArgs, opts: ComponentResourceOptions = {}) {
     const { site, host, registries = [] } = args;
+    refuse(problemsOf(registryNames, "registries", registries));
     const survey = surveyOf(site, "", host, registries);
     // No inputs: they would be stored in the state. Nothing is made before the survey is.
     super("platform-topologies:index:DockerHost", name, {}, mergeOptions(opts, { dependsOn: survey.settled }));
@@ -128,7 +132,7 @@ export class DockerHost extends ComponentResource implements Topology {
     const workload = edgeProxy(wish, {
       site: this.site,
       routes,
-      tls: this.#edgeTls(),
+      tls: this.#edgeTls(routes),
       backends: ({ hosts }) => ({ hosts, watch: false }),
     });
     const args = this.#container("edge", workload, imageOf(this.site, workload.image), {
@@ -200,17 +204,17 @@ export class DockerHost extends ComponentResource implements Topology {
     return { ready: [made] };
   }
 
-  #edgeTls(): EdgeTls {
+  #edgeTls(routes: List<PlannedRoute>): EdgeTls {
     const { tls } = this.#args;
     if (tls.mode === "acme")
       return { acme: { email: tls.email, ...(tls.caServer === undefined ? {} : { caServer: tls.caServer }) } };
-    if (tls.mode === "own") return { cert: tls.cert, key: tls.key };
+    if (tls.mode === "own") return checkedPair(tls, [this.site.hostname, ...routes.map(({ host }) => host)]);
     if (this.#certificate === undefined) throw new Error("a local certificate is made with the host");
     return { cert: this.#certificate.cert, key: this.#certificate.key };
   }
 
   #on({ machine }: Container): Engine {
-    return (machine === undefined ? undefined : this.#machines[machine]) ?? this.#engine;
+    return (machine === undefined ? undefined : own(this.#machines, machine)) ?? this.#engine;
   }
 
   #after({ after = [], callsEdge, routes = [] }: Container): Resource[] {

@@ -14,8 +14,10 @@ import * as random from "@pulumi/random";
 
 import { Certificate, Farewell, Job as OpsJob, NodeLabels, OpsProvider, ServiceGate } from "../../../ops/resources.ts";
 import type { JobSwarm } from "../../../ops/resources.ts";
+import { checkedPair } from "../../core/certificates.ts";
 import type { Container, Dict, EdgeWish, Job, List, Ready, Slot, Workload } from "../../core/contracts.ts";
 import { refuse } from "../../core/errors.ts";
+import { nodeLabels, problemsOf, registries } from "../../core/formats.ts";
 import { type Image, imageOf } from "../../core/images.ts";
 import type { Capabilities, PlannedRoute, Services, Site, Topology } from "../../core/topology.ts";
 import { containerServices } from "../../services/index.ts";
@@ -63,7 +65,13 @@ export class Swarm extends ComponentResource implements Topology {
   readonly #refs = new Map<string, Output<string>>();
   #edge: Ready = { ready: [] };
 
+  /** @throws ConfigError for labels that no constraint takes, and a registry's name that no login has. */
   constructor(name: string, args: SwarmArgs, opts: ComponentResourceOptions = {}) {
+    refuse([
+      ...problemsOf(registries, "registries", args.registries ?? []),
+      ...problemsOf(nodeLabels, "place", args.place ?? {}),
+      ...problemsOf(nodeLabels, "edge.nodes", edgeNodes(args)),
+    ]);
     const survey = surveyOf(args);
     // No inputs: they would be stored in the state. Nothing is made before the survey is.
     super("platform-topologies:index:Swarm", name, {}, mergeOptions(opts, { dependsOn: survey.settled }));
@@ -129,7 +137,7 @@ export class Swarm extends ComponentResource implements Topology {
 
   edge(routes: List<PlannedRoute>, wish: EdgeWish, parent: Resource, logicalName: string): Ready {
     const { site } = this;
-    const workload = edgeProxy(wish, { site, routes, tls: this.#edgeTls(), backends: backendsOf(site) });
+    const workload = edgeProxy(wish, { site, routes, tls: this.#edgeTls(routes), backends: backendsOf(site) });
     const nodes = edgeNodes(this.#args);
     const disk =
       this.#args.tls.mode === "acme"
@@ -325,11 +333,11 @@ export class Swarm extends ComponentResource implements Topology {
     return mounts(container, socketOf(this.#args));
   }
 
-  #edgeTls(): EdgeTls {
+  #edgeTls(routes: List<PlannedRoute>): EdgeTls {
     const { tls } = this.#args;
     if (tls.mode === "acme")
       return { acme: { email: tls.email, ...(tls.caServer === undefined ? {} : { caServer: tls.caServer }) } };
-    if (tls.mode === "own") return { cert: tls.cert, key: tls.key };
+    if (tls.mode === "own") return checkedPair(tls, [this.site.hostname, ...routes.map(({ host }) => host)]);
     if (this.#certificate === undefined) throw new Error("a local certificate is made with the swarm");
     return { cert: this.#certificate.cert, key: this.#certificate.key };
   }
