@@ -21,8 +21,8 @@ const engineHost = z
   );
 const place = z.union(
   [
-    z.strictObject({ path: z.string().regex(/^\/./, "an absolute path") }),
-    z.strictObject({ volume: z.string().min(1) }),
+    z.strictObject({ path: z.string().regex(/^\/[^:]+$/, "an absolute path without :") }),
+    z.strictObject({ volume: z.string().regex(/^[a-zA-Z0-9][\w.-]+$/, "a volume's name") }),
     z.strictObject({
       s3: z.strictObject({ endpoint: z.url(), bucket: z.string().min(1), region: z.string().default("us-east-1") }),
     }),
@@ -43,7 +43,7 @@ const reference = z
 const existing = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.enum(["postgres", "redis", "solr", "elasticsearch", "nats", "amqp", "cql", "influx"]),
-    host: z.string().min(1),
+    host: z.string().regex(/^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$/, "a DNS name or an IPv4 address"),
     port: port.optional(),
     user: z.string().min(1).optional(),
     ca: z.string().startsWith("-----BEGIN CERTIFICATE-----", "a PEM certificate").optional(),

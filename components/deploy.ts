@@ -10,6 +10,7 @@ import { withRetired } from "./core/overlay.ts";
 import { containers, imageKeys, routesOf } from "./core/plan.ts";
 import { siteOf } from "./core/site.ts";
 import type { Site } from "./core/topology.ts";
+import { checkValues } from "./core/values.ts";
 import { containerServices } from "./services/index.ts";
 import { nginxProblems } from "./services/nginx.ts";
 import { systems, type SystemSettings } from "./systems/index.ts";
@@ -55,6 +56,7 @@ export function planStack(raw: Readonly<Record<string, unknown>>, stack: string)
   return {
     problems: [
       ...problems,
+      ...checkValues(raw, settings),
       ...seenOn(settings, entry.on),
       ...ownKey(settings),
       ...topology.check(settings, containers(plan)),

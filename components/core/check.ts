@@ -8,6 +8,9 @@ import type { Capabilities, Runner, Site } from "./topology.ts";
 export const largestFile = 64 * 1024;
 const hostnames = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
+/** A swarm's placement constraint takes no others. */
+const constraint = /^[a-zA-Z_][\w.-]*==[\w.:/-]+$/;
+
 /** Everything about a plan that this topology, or any, cannot run. Nothing has been made when it is called. */
 export function check(plan: Plan, site: Site, can: Capabilities): Problem[] {
   return distinct([
@@ -57,11 +60,18 @@ function checkContainer(name: string, container: Container | Slot | Job, site: S
     say("secretEnv", `${container.image} can read files: give it secret files, which no inspection shows`);
   }
   const full = `${site.name}-${name}`;
+  if (!/^[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?$/.test(full))
+    say("name", "a host's name: letters, digits and inner hyphens", full);
   if (full.length > can.nameLength)
     say("name", `at most ${String(can.nameLength)} characters on ${can.name}: shorten the stack's name`, full);
   if (can.runners.length > 0 && runnerFor(container, can) === undefined) {
     say("needs", `no way to run this on ${can.name} (${needsOf(container).join(", ")}); choose docker or swarm`);
   }
+  for (const [label, value] of Object.entries("nodes" in container ? (container.nodes ?? {}) : {}))
+    if (!constraint.test(`${label}==${value}`))
+      say("nodes", "a placement constraint's name and value are letters, digits, - _ . (and : / in a value)", {
+        [label]: value,
+      });
   const paths = (container.files ?? []).map(({ path }) => path);
   for (const path of paths)
     if (!path.startsWith("/") || paths.indexOf(path) !== paths.lastIndexOf(path))
@@ -131,6 +141,8 @@ function checkProbe(name: string, { health, ports, image }: Workload | Slot, sit
   if (!(health.stopSeconds > 0))
     return [{ key, value: health.stopSeconds, remedy: "stopSeconds from 1: zero kills at once" }];
   const { ready } = health;
+  if ("http" in ready && !/^\/[!-~]*$/.test(ready.path))
+    return [{ key, value: ready.path, remedy: "a path of an address: begins with /, anything but ASCII as %" }];
   if ("command" in ready) return [];
   const port = portOf(ready);
   if (ports?.[port] === undefined)

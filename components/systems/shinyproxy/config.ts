@@ -7,7 +7,9 @@ const app = z.strictObject({
     .string()
     .regex(/^[\w.-]+(:\d+)?(\/[\w.-]+)*(:[\w.-]+)?(@sha256:[0-9a-f]{64})?$/, "an image reference, as example/app:1"),
   command: z.array(z.string()).optional(),
-  env: z.record(z.string(), z.string()).default({}),
+  env: z
+    .record(z.string().regex(/^[A-Za-z_][\w.-]*$/, "a variable's name: letters, digits, _"), z.string())
+    .default({}),
   port: z.int().min(1).max(65535).default(3838),
   /** What each user's container gets at most. */
   memoryMiB: z.int().min(64).default(1024),
@@ -16,7 +18,10 @@ const app = z.strictObject({
   groups: z.array(z.string()).optional(),
   /** Named volumes by the path where the app finds them; on a swarm each node has its own. */
   volumes: z
-    .record(z.string().startsWith("/", "an absolute path"), z.string().regex(/^[\w.-]+$/, "a volume's name"))
+    .record(
+      z.string().regex(/^\/[^:]*$/, "an absolute path without :"),
+      z.string().regex(/^[\w.-]+$/, "a volume's name"),
+    )
     .default({}),
 });
 export type App = z.output<typeof app>;
@@ -37,7 +42,7 @@ export const shinyproxyConfig = z.strictObject({
   /** A swarm's constraint for the nodes of users' apps, and of nothing else. */
   appNodes: z
     .string()
-    .regex(/^node\.(role|hostname|id|labels\.[\w.-]+)\s*(==|!=)\s*\S+$/, "a constraint, as node.role==worker")
+    .regex(/^node\.(role|hostname|id|labels\.[\w.-]+)\s*(==|!=)\s*[\w.:/-]+$/, "a constraint, as node.role==worker")
     .default("node.role==worker"),
   adminGroups: z.array(z.string()).default(["admins"]),
   /** The claim that names a user. */

@@ -15,6 +15,7 @@ import { Certificate, Farewell, Job as OpsJob, NodeLabels, OpsProvider, ServiceG
 import type { JobSwarm } from "../../../ops/resources.ts";
 import type { Container, Dict, EdgeWish, Job, List, Ready, Slot, Workload } from "../../core/contracts.ts";
 import { type Image, imageOf } from "../../core/images.ts";
+import { swarmText } from "../../core/syntax.ts";
 import type { Capabilities, PlannedRoute, Services, Site, Topology } from "../../core/topology.ts";
 import { containerServices } from "../../services/index.ts";
 import { type EdgeTls, edgeProxy } from "../../services/edge.ts";
@@ -312,8 +313,10 @@ function mounts({ mounts: asked = [], needs = [] }: Container): Part["mounts"] {
   const socket = "/var/run/docker.sock";
   return [
     ...asked.map((mount) => ({
-      ...("folder" in mount ? { type: "bind", source: mount.folder } : { type: "volume", source: mount.volume }),
-      target: mount.path,
+      ...("folder" in mount
+        ? { type: "bind", source: swarmText(mount.folder) }
+        : { type: "volume", source: swarmText(mount.volume) }),
+      target: swarmText(mount.path),
       ...(mount.readOnly === true ? { readOnly: true } : {}),
     })),
     ...(needs.includes("container-api") ? [{ type: "bind", source: socket, target: socket }] : []),
