@@ -43,6 +43,8 @@ export interface StackPlan {
 export function planStack(raw: Readonly<Record<string, unknown>>, stack: string): StackPlan {
   const { problems, settings, system } = parseConfig(raw);
   if (settings === undefined || system === undefined) return { problems, images: [] };
+  const unsayable = checkValues(raw, settings);
+  if (unsayable.length > 0) return { problems: [...problems, ...unsayable], settings, system, images: [] };
   const entry = systems[settings.system];
   const topology = topologies[settings.topology] ?? topologies.docker;
   const { name = `${settings.system}-${stack}` } = settings;
@@ -56,7 +58,6 @@ export function planStack(raw: Readonly<Record<string, unknown>>, stack: string)
   return {
     problems: [
       ...problems,
-      ...checkValues(raw, settings),
       ...seenOn(settings, entry.on),
       ...ownKey(settings),
       ...topology.check(settings, containers(plan)),

@@ -82,7 +82,7 @@ export function javaProperties(values: Dict<string>): string {
     text
       .replaceAll("\\", "\\\\")
       .replaceAll(/[\n\r\t]/g, (c) => named[c] ?? c)
-      .replace(/^ /, "\\ ");
+      .replace(/^[ \f]/, "\\$&");
   return Object.entries(values)
     .map(([key, value]) => `${key} = ${escaped(value)}\n`)
     .join("");
