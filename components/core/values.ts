@@ -15,7 +15,10 @@ const keyOfObjects: Rule = {
   remedy: "an object store's key is one line, without a blank at its ends, two backslashes in a row or %(…)s",
 };
 /** Telegraf looks these up in a store of secrets. */
-const passwordOfInflux: Rule = { wrong: /@\{\w+:\w+\}/, remedy: "Telegraf cannot be told @{name:name}: choose another" };
+const passwordOfInflux: Rule = {
+  wrong: /@\{\w+:\w+\}/,
+  remedy: "Telegraf cannot be told @{name:name}: choose another",
+};
 
 /** Everything in a stack's config that nobody could be told. Secrets are not shown. */
 export function checkValues(
