@@ -100,7 +100,7 @@ export function dotNetConnection(values: Dict<string>): string {
 }
 
 /** What every reader of YAML takes for a string as it stands, if it is no number, date or word such as `yes`. */
-const plainYaml = /^[\w ./:@-]*$/;
+const plainYaml = /^[\w/][\w ./:@?&=+%,-]*$/;
 
 /**
  * YAML that readers of 1.1 (Python's, Java's) and of 1.2 understand alike: 1.1 takes `yes`, `0777`, `12:30:00` and
