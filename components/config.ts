@@ -35,8 +35,8 @@ const engineHost = z
 const region = z.string().regex(/^[\w.-]*$/, "a region's name, as eu-central-1");
 const place = z.union(
   [
-    z.strictObject({ path: z.string().regex(/^\/[^\p{Cc}]+$/u, "an absolute path") }),
-    z.strictObject({ volume: z.string().regex(/^[a-zA-Z0-9][\w.-]*$/, "a volume's name") }),
+    z.strictObject({ path: z.string().regex(/^\/[^:\p{Cc}]+$/u, "an absolute path without :") }),
+    z.strictObject({ volume: z.string().regex(/^[a-zA-Z0-9][\w.-]+$/, "a volume's name") }),
     z.strictObject({
       s3: z.strictObject({
         endpoint: webUrl,

@@ -13,6 +13,7 @@ import { withRetired } from "./core/overlay.ts";
 import { containers, imageKeys, type Plan, routesOf } from "./core/plan.ts";
 import { siteOf } from "./core/site.ts";
 import type { Site } from "./core/topology.ts";
+import { checkValues } from "./core/values.ts";
 import { encryptedKeys, plainSecrets } from "./plain-secrets.ts";
 import { containerServices } from "./services/index.ts";
 import { nginxProblems } from "./services/nginx.ts";
@@ -50,6 +51,9 @@ export interface StackPlan {
 export function planStack(raw: Readonly<Record<string, unknown>>, stack: string): StackPlan {
   const { problems, settings, system } = parseConfig(raw);
   if (settings === undefined || system === undefined) return { problems, warnings: [], images: [], containers: [] };
+  const unsayable = checkValues(raw, settings);
+  if (unsayable.length > 0)
+    return { problems: [...problems, ...unsayable], settings, system, warnings: [], images: [], containers: [] };
   const entry = systems[settings.system];
   const topology = own(topologies, settings.topology) ?? topologies.docker;
   const { name = `${settings.system}-${stack}` } = settings;

@@ -12,6 +12,7 @@ import { taskLines } from "./logs.ts";
 import { credentials } from "./registry.ts";
 import { listNodes, listTasks } from "./swarm.ts";
 import type { Task } from "./swarm.ts";
+import { swarmText } from "./template.ts";
 
 /** How long no node may take the task, as one may just be coming back. */
 const unplacedLimit = 20_000;
@@ -106,7 +107,7 @@ const privileges: Docker.Privileges & { NoNewPrivileges: boolean } = { NoNewPriv
 
 async function specOf(docker: Docker, asked: Asked): Promise<Docker.CreateServiceOptions> {
   const { Secrets, Configs } = await fileReferences(docker, asked);
-  const env = Object.entries({ ...asked.env, ...asked.secretEnv }).map(([key, value]) => `${key}=${value}`);
+  const env = Object.entries({ ...asked.env, ...asked.secretEnv }).map(([key, value]) => `${key}=${swarmText(value)}`);
   return {
     Name: asked.name,
     Labels: { ...asked.labels, [label]: fingerprint(asked) },
@@ -121,7 +122,7 @@ async function specOf(docker: Docker, asked: Asked): Promise<Docker.CreateServic
         Labels: { ...asked.labels },
         CapabilityDrop: ["ALL"],
         Privileges: privileges,
-        Mounts: [...mountsOf(asked), ...sharedMemory(asked)],
+        Mounts: [...mountsOf({ ...asked, mounts: asked.mounts?.map(written) }), ...sharedMemory(asked)],
         Secrets,
         Configs,
       },
@@ -145,6 +146,17 @@ function sharedMemory({ shmMiB }: Asked): Docker.MountSettings[] {
   return [
     { Type: "tmpfs", Source: "", Target: "/dev/shm", TmpfsOptions: { SizeBytes: shmMiB * 1024 * 1024, Mode: 0o1777 } },
   ];
+}
+
+/** As the swarm writes it back. */
+function written({ source, path, driverOptions, ...mount }: NonNullable<Asked["mounts"]>[number]) {
+  const options = Object.entries(driverOptions ?? {}).map(([key, value]) => [key, swarmText(value)] as const);
+  return {
+    ...mount,
+    source: swarmText(source),
+    path: swarmText(path),
+    ...(driverOptions === undefined ? {} : { driverOptions: Object.fromEntries(options) }),
+  };
 }
 
 async function leftover(docker: Docker, name: string): Promise<{ id: string; fingerprint: string } | undefined> {

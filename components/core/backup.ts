@@ -1,9 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
 
-import { type Output, interpolate } from "@pulumi/pulumi";
+import { all, type Output } from "@pulumi/pulumi";
 
 import type { File, Job, List, Mount, Ready, Workload } from "./contracts.ts";
 import type { BasePlatform } from "./platform.ts";
+import { rcloneSection } from "./syntax.ts";
 import type { BackupPlace, NamedDump, Restore, Site } from "./topology.ts";
 
 /**
@@ -89,14 +90,13 @@ function reach(place: BackupPlace, configured: (name: string) => Output<string>)
   if ("path" in place) return { root: path, files: [], mounts: [{ folder: place.path, path }] };
   if ("volume" in place) return { root: path, files: [], mounts: [{ volume: place.volume, path }] };
   const { endpoint, bucket, region } = place.s3;
-  const content = interpolate`[place]
-type = s3
-provider = Other
-endpoint = ${endpoint}
-region = ${region}
-access_key_id = ${configured("backupKey")}
-secret_access_key = ${configured("backupSecret")}
-`;
+  const content = all([configured("backupKey"), configured("backupSecret")]).apply(([key, secret]) =>
+    rcloneSection("place", {
+      ...{ type: "s3", provider: "Other", endpoint, region },
+      access_key_id: key,
+      secret_access_key: secret,
+    }),
+  );
   return {
     root: `place:${bucket}`,
     files: [{ path: `${rcloneSections}/place.conf`, content, secret: true }],

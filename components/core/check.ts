@@ -64,6 +64,8 @@ function checkContainer(name: string, container: Container | Slot | Job, site: S
   if (!("remedy" in image) && container.secretEnv && image.secrets === "files") {
     say("secretEnv", `${container.image} can read files: give it secret files, which no inspection shows`);
   }
+  if (!/^[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?$/.test(`${site.name}-${name}`))
+    say("name", "a host's name: letters, digits and inner hyphens", `${site.name}-${name}`);
   for (const full of [name, ...(container.joins ?? [])].map((each) => `${site.name}-${each}`)) {
     if (full.length > can.nameLength)
       say("name", `at most ${String(can.nameLength)} characters on ${can.name}: shorten the stack's name`, full);
@@ -144,6 +146,8 @@ function checkProbe(name: string, { health, ports, image }: Workload | Slot, sit
   if (!(health.stopSeconds > 0))
     return [{ key, value: health.stopSeconds, remedy: "stopSeconds from 1: zero kills at once" }];
   const { ready } = health;
+  if ("http" in ready && !/^\/[!-~]*$/.test(ready.path))
+    return [{ key, value: ready.path, remedy: "a path of an address: begins with /, anything but ASCII as %" }];
   if ("command" in ready) return [];
   const port = portOf(ready);
   if (own(ports, port) === undefined)

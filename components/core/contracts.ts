@@ -109,6 +109,8 @@ export interface Container {
   /** For the image's own entrypoint, in the place of its command. Without `command` only. */
   readonly args?: List<string>;
   readonly env?: Dict<Input<string>>;
+  /** The variable in which a topology with nodes tells a replica its node's name; unset anywhere else. */
+  readonly nodeName?: string;
   /** Only for images that cannot read files: the lock file lists them (`secrets: "env"`). */
   readonly secretEnv?: Dict<Output<string>>;
   readonly files?: List<File>;

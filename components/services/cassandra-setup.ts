@@ -1,5 +1,6 @@
 /** What has to be said to a Cassandra that is up: roles, copies, keyspaces; and how its tables get out and back in. */
 import type { Dump, File, List } from "../core/contracts.ts";
+import { shellWord, sqlIdentifier, sqlString } from "../core/syntax.ts";
 
 /** The operator's role; the application's own may do everything in its keyspaces and nothing else. */
 export const admin = "admin";
@@ -36,27 +37,29 @@ export function copies({ hosts }: Cluster): number {
 export function setupScript(cluster: Cluster): string {
   const { hosts, dataCentre, keyspaces } = cluster;
   const want = String(copies(cluster));
-  const raised = (names: List<string>) => `jq -r --arg dc ${dataCentre} '${JSON.stringify(names)} as $names
+  const dc = shellWord(dataCentre);
+  const raised = (names: List<string>) => `jq -r --arg dc ${dc} '${JSON.stringify(names)} as $names
   | select(.keyspace_name | IN($names[])) | select((.replication[$dc] // "0" | tonumber) < ${want})
-  | "ALTER KEYSPACE \\(.keyspace_name) WITH replication = {" + (
+  | "ALTER KEYSPACE \\"\\(.keyspace_name)\\" WITH replication = {" + (
       {class: "NetworkTopologyStrategy"} + (.replication | del(.class, .replication_factor)) + {($dc): "${want}"}
       | to_entries | map("\\u0027\\(.key)\\u0027: \\u0027\\(.value)\\u0027") | join(", ")) + "};"' /tmp/now`;
   const own = keyspaces.flatMap((keyspace) => [
-    `CREATE KEYSPACE IF NOT EXISTS ${keyspace} WITH replication = {'class': 'NetworkTopologyStrategy', '${dataCentre}': '${want}'};`,
-    `GRANT ALL PERMISSIONS ON KEYSPACE ${keyspace} TO ${user};`,
+    `CREATE KEYSPACE IF NOT EXISTS ${sqlIdentifier(keyspace)} WITH replication = {'class': 'NetworkTopologyStrategy', ${sqlString(dataCentre)}: '${want}'};`,
+    `GRANT ALL PERMISSIONS ON KEYSPACE ${sqlIdentifier(keyspace)} TO ${user};`,
   ]);
   return `
 as() { CQL_PASSWORD="$2" cql -h ${hosts.join(",")} -u "$1" --consistency QUORUM; }
 admin=$(cat ${passwordPath(admin)})
 app=$(cat ${passwordPath(user)})
+string() { local q="'"; printf %s "$q\${1//$q/$q$q}$q"; } # of CQL
 now() { as ${admin} "$admin" <<<'SELECT JSON keyspace_name, replication FROM system_schema.keyspaces' >/tmp/now; }
 made=
 for try in $(seq 30); do
   if now 2>/tmp/why; then made=yes; break; fi
-  as cassandra cassandra <<<"CREATE ROLE IF NOT EXISTS ${admin} WITH PASSWORD = '$admin' AND SUPERUSER = true AND LOGIN = true" >/tmp/why 2>&1 || sleep 2
+  as cassandra cassandra <<<"CREATE ROLE IF NOT EXISTS ${admin} WITH PASSWORD = $(string "$admin") AND SUPERUSER = true AND LOGIN = true" >/tmp/why 2>&1 || sleep 2
 done
 if [ -z "$made" ]; then cat /tmp/why >&2; echo "neither ${admin} nor the default superuser can sign in" >&2; exit 1; fi
-crowded=$(jq -r --arg dc ${dataCentre} 'select((.replication[$dc] // "0" | tonumber) > ${String(hosts.length)}) | "\\(.keyspace_name) (\\(.replication[$dc]))"' /tmp/now | paste -sd , -)
+crowded=$(jq -r --arg dc ${dc} 'select((.replication[$dc] // "0" | tonumber) > ${String(hosts.length)}) | "\\(.keyspace_name) (\\(.replication[$dc]))"' /tmp/now | paste -sd , -)
 if [ -n "$crowded" ]; then
   echo "nodes = ${String(hosts.length)}: too few for the copies of $crowded; keep as many nodes as copies, or lower these first (ALTER KEYSPACE)" >&2
   exit 1
@@ -66,8 +69,8 @@ random=$(head -c 24 /dev/urandom | base64 | tr -dc A-Za-z0-9)
   ${raised([...systemKeyspaces, ...keyspaces])}
   cat <<CQL
 ALTER ROLE cassandra WITH PASSWORD = '$random' AND SUPERUSER = false AND LOGIN = false;
-CREATE ROLE IF NOT EXISTS ${user} WITH PASSWORD = '$app' AND LOGIN = true;
-ALTER ROLE ${user} WITH PASSWORD = '$app';
+CREATE ROLE IF NOT EXISTS ${user} WITH PASSWORD = $(string "$app") AND LOGIN = true;
+ALTER ROLE ${user} WITH PASSWORD = $(string "$app");
 ${own.join("\n")}
 CQL
   ${raised([auth])}

@@ -2,6 +2,7 @@ import type { ComponentResourceOptions } from "@pulumi/pulumi";
 
 import type { Member, Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
+import { yaml } from "../core/syntax.ts";
 import {
   admin,
   type Cluster,
@@ -15,7 +16,7 @@ import {
   setupScript,
   user,
 } from "./cassandra-setup.ts";
-import { digest, quickNames, toolbox, wishes } from "./recipe.ts";
+import { digest, named, quickNames, toolbox, wishes } from "./recipe.ts";
 
 const data = "/var/lib/cassandra";
 const conf = "/run/cassandra";
@@ -36,6 +37,7 @@ export const cassandra: Recipe<"cql"> = (p, name, ask) => {
   const password = p.secret(`${name}-password`);
   const adminPassword = p.secret(`${name}-admin-password`);
   const adminFile = { path: passwordPath(admin), content: adminPassword, secret: true };
+  named(`${name}.keyspaces`, ask.keyspaces, /^[a-z][a-z0-9_]{0,47}$/, "lower-case letters, digits and _, at most 48");
   const dataCentre = p.region === "" ? "local" : p.region;
   const memoryMiB = ask.memoryMiB ?? 4096;
   const members = { count: ask.nodes, retired: ask.retired ?? [], order: "one-by-one" } as const;
@@ -51,7 +53,7 @@ export const cassandra: Recipe<"cql"> = (p, name, ask) => {
     env: environment(member, memoryMiB),
     files: [
       adminFile,
-      { path: `${conf}/cassandra.yaml`, content: yaml(name, member) },
+      { path: `${conf}/cassandra.yaml`, content: configuration(name, member) },
       { path: `${conf}/rackdc.properties`, content: `dc=${dataCentre}\nrack=zone-${String(member.zone + 1)}\n` },
     ],
     prepare: prepare(member),
@@ -137,33 +139,32 @@ function environment({ host }: Member, memoryMiB: number): Record<string, string
  * Addresses are the member's own name, which the server resolves when it starts: they may change. A member is no seed of
  * its own, as a seed takes no data over when it joins; only the first of all is, for there is nobody else.
  */
-function yaml(name: string, { host, number }: Member): string {
+function configuration(name: string, { host, number }: Member): string {
   const seeds = Array.from({ length: founders }, (_, index) => `${name}-${String(index + 1)}`).filter(
     (seed) => number === 1 || seed !== host,
   );
-  return `cluster_name: ${name}
-num_tokens: 16
-allocate_tokens_for_local_replication_factor: 3
-partitioner: org.apache.cassandra.dht.Murmur3Partitioner
-endpoint_snitch: GossipingPropertyFileSnitch
-authenticator: PasswordAuthenticator
-authorizer: CassandraAuthorizer
-role_manager: CassandraRoleManager
-seed_provider:
-  - class_name: org.apache.cassandra.locator.SimpleSeedProvider
-    parameters:
-      - seeds: "${seeds.join(",")}"
-listen_address: ${host}
-rpc_address: ${host}
-data_file_directories:
-  - ${data}/data
-commitlog_directory: ${data}/commitlog
-saved_caches_directory: ${data}/saved_caches
-hints_directory: ${data}/hints
-commitlog_sync: periodic
-commitlog_sync_period: 10000ms
-commitlog_disk_access_mode: legacy
-`;
+  return yaml({
+    cluster_name: name,
+    num_tokens: 16,
+    allocate_tokens_for_local_replication_factor: 3,
+    partitioner: "org.apache.cassandra.dht.Murmur3Partitioner",
+    endpoint_snitch: "GossipingPropertyFileSnitch",
+    authenticator: "PasswordAuthenticator",
+    authorizer: "CassandraAuthorizer",
+    role_manager: "CassandraRoleManager",
+    seed_provider: [
+      { class_name: "org.apache.cassandra.locator.SimpleSeedProvider", parameters: [{ seeds: seeds.join(",") }] },
+    ],
+    listen_address: host,
+    rpc_address: host,
+    data_file_directories: [`${data}/data`],
+    commitlog_directory: `${data}/commitlog`,
+    saved_caches_directory: `${data}/saved_caches`,
+    hints_directory: `${data}/hints`,
+    commitlog_sync: "periodic",
+    commitlog_sync_period: "10000ms",
+    commitlog_disk_access_mode: "legacy",
+  });
 }
 
 /** An emptied member would join as a new one under an old name, or, as a seed, take over ranges without their rows. */

@@ -1,7 +1,8 @@
-import { type ComponentResourceOptions, interpolate } from "@pulumi/pulumi";
+import type { ComponentResourceOptions } from "@pulumi/pulumi";
 
 import type { Certificate, File, List, Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
+import { curlOption } from "../core/syntax.ts";
 import { toolbox, wishes } from "./recipe.ts";
 
 const home = "/usr/share/elasticsearch";
@@ -23,7 +24,11 @@ export const elasticsearch: Recipe<"elasticsearch"> = (p, name, ask) => {
   const certificate = ask.nodes > 1 ? p.certificate(`${name}-transport`, hosts) : undefined;
   const files: File[] = [
     { path: password, content: secret, secret: true },
-    { path: curl, content: interpolate`user = "${user}:${secret}"\nsilent\nmax-time = 8\n`, secret: true },
+    {
+      path: curl,
+      content: secret.apply((value) => `${curlOption("user", `${user}:${value}`)}silent\nmax-time = 8\n`),
+      secret: true,
+    },
   ];
   // One by one: a change restarts one node at a time.
   const made = p.slots(name, { count: ask.nodes, order: "one-by-one" }, ({ host, number }) => ({

@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 
-import { type ComponentResourceOptions, interpolate, type Output } from "@pulumi/pulumi";
+import { type ComponentResourceOptions, type Output } from "@pulumi/pulumi";
 
 import type { Ask, File, Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
-import { toolbox, wishes } from "./recipe.ts";
+import { curlOption, influxIdentifier, influxString, shellWord } from "../core/syntax.ts";
+import { named, toolbox, wishes } from "./recipe.ts";
 
 const folder = "/run/influx";
 const data = "/var/lib/influxdb";
@@ -18,6 +19,9 @@ export const influx: Recipe<"influx"> = (p, name, ask) => {
   const host = `${name}-1`;
   const password = p.secret(`${name}-password`);
   const admin = p.secret(`${name}-admin-password`);
+  const keep = Object.values(ask.databases).map((database) => database.keep);
+  named(`${name}.databases`, Object.keys(ask.databases), /^\w[\w.-]*$/, "letters, digits, dots and hyphens");
+  named(`${name}.databases.keep`, keep, /^[1-9]\d*[dw]$/, "days or weeks, as 90d or 12w");
   const login = curlLogin("app.curl", user, password);
   const dumped = Object.entries(ask.databases).flatMap(([database, { dump = true }]) => (dump ? [database] : []));
   const [first] = p.slots(name, { count: 1, order: "one-by-one" }, () => ({
@@ -51,8 +55,8 @@ export const influx: Recipe<"influx"> = (p, name, ask) => {
     files: [
       curlLogin("admin.curl", "admin", admin),
       // In files: a command line can be read by every process of the machine.
-      secretFile("admin.iql", interpolate`CREATE USER "admin" WITH PASSWORD '${admin}' WITH ALL PRIVILEGES`),
-      secretFile("app.iql", interpolate`CREATE USER "${user}" WITH PASSWORD '${password}'`),
+      secretFile("admin.iql", newUser("admin", admin, " WITH ALL PRIVILEGES")),
+      secretFile("app.iql", newUser(user, password)),
     ],
     command: ["bash", "-euo", "pipefail", "-c", `at=http://${host}:8086\n${statements}`],
     seconds: 300,
@@ -81,11 +85,13 @@ const conf = `reporting-disabled = true
  */
 function setup(databases: Ask<"influx">["databases"]): string {
   const policies = Object.entries(databases).flatMap(([database, { keep }]) => {
-    const policy = `RETENTION POLICY "keep" ON "${database}" DURATION ${keep} REPLICATION 1 SHARD DURATION 1d DEFAULT`;
+    const on = influxIdentifier(database);
+    const say = (how: string, statement: string) => `${how} --data-urlencode ${shellWord(`q=${statement}`)}`;
+    const policy = `RETENTION POLICY "keep" ON ${on} DURATION ${keep} REPLICATION 1 SHARD DURATION 1d DEFAULT`;
     return [
-      `ask --data-urlencode 'q=CREATE DATABASE "${database}"'`,
-      `tell --data-urlencode 'q=CREATE ${policy}' | grep -q error && ask --data-urlencode 'q=ALTER ${policy}'`,
-      `ask --data-urlencode 'q=GRANT ALL ON "${database}" TO "${user}"'`,
+      say("ask", `CREATE DATABASE ${on}`),
+      `${say("tell", `CREATE ${policy}`)} | grep -q error && ${say("ask", `ALTER ${policy}`)}`,
+      say("ask", `GRANT ALL ON ${on} TO "${user}"`),
     ];
   });
   return `tell() { curl --silent --show-error --max-time 60 --request POST --config ${folder}/admin.curl "$@" "$at/query"; }
@@ -137,7 +143,14 @@ function secretFile(file: string, content: Output<string>): File {
 }
 
 function curlLogin(file: string, name: string, password: Output<string>): File {
-  return secretFile(file, interpolate`user = "${name}:${password}"\n`);
+  return secretFile(
+    file,
+    password.apply((value) => curlOption("user", `${name}:${value}`)),
+  );
+}
+
+function newUser(name: string, password: Output<string>, more = ""): Output<string> {
+  return password.apply((value) => `CREATE USER "${name}" WITH PASSWORD ${influxString(value)}${more}`);
 }
 
 /** InfluxDB 1.x, its databases with their retention, and a user for them. */

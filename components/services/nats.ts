@@ -2,9 +2,11 @@ import { all, type ComponentResourceOptions } from "@pulumi/pulumi";
 
 import type { Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
+import { natsString } from "../core/syntax.ts";
 import { toolbox, wishes } from "./recipe.ts";
 
 const conf = "/run/nats/nats.conf";
+const login = "/run/nats/login";
 const user = "app";
 
 /**
@@ -32,7 +34,7 @@ export const nats: Recipe<"nats"> = (p, name, ask) => {
             server(host, ask.maxPayloadBytes),
             // Half: the server itself, its connections and the write buffers of the file store need the rest.
             `jetstream { store_dir: "/data", max_memory_store: ${String(Math.floor(memoryMiB / 2))}MB, max_file_store: ${String(ask.jetstreamGib)}GB }`,
-            `authorization { user: ${user}, password: "${client}", timeout: 3 }`,
+            `authorization { user: ${user}, password: ${natsString(client)}, timeout: 3 }`,
             ...(ask.nodes > 1 ? [cluster(`${p.name}-${name}`, hosts, route)] : []),
             "",
           ].join("\n"),
@@ -60,7 +62,7 @@ export const nats: Recipe<"nats"> = (p, name, ask) => {
   const setup = p.job(`${name}-setup`, {
     ...toolbox,
     tier: "data",
-    files: [{ path: "/run/nats/password", content: password, secret: true }],
+    files: [{ path: login, content: password.apply(connect), secret: true }],
     command: ["bash", "-euc", ask.nodes > 1 ? [...hosts.map(answers), copies(hosts)].join("\n") : answers(`${name}-1`)],
     seconds: 300,
     after: made,
@@ -92,8 +94,8 @@ function cluster(name: string, hosts: readonly string[], password: string): stri
   name: ${name}
   listen: 0.0.0.0:6222
   no_advertise: true
-  authorization { user: route, password: "${password}", timeout: 3 }
-  routes: [ ${hosts.map((host) => `"nats-route://route:${password}@${host}:6222"`).join(", ")} ]
+  authorization { user: route, password: ${natsString(password)}, timeout: 3 }
+  routes: [ ${hosts.map((host) => `"nats-route://route:${encodeURIComponent(password)}@${host}:6222"`).join(", ")} ]
 }`;
 }
 
@@ -121,11 +123,17 @@ for attempt in $(seq 60); do
 done`;
 }
 
+/** What a client says first, in JSON: in a file, as the shell could not write it for every password. */
+function connect(password: string): string {
+  const client = { verbose: false, pedantic: false, lang: "bash", version: "1" };
+  return JSON.stringify({ user, pass: password, ...client });
+}
+
 /** Asks JetStream through one server, in NATS' own protocol, until it answers without an error. */
 function answers(host: string): string {
   return `try() {
   exec 3<>"/dev/tcp/${host}/4222" || return 1
-  printf 'CONNECT {"user":"${user}","pass":"%s","verbose":false,"pedantic":false,"lang":"bash","version":"1"}\\r\\nSUB setup.answer 1\\r\\nPUB $JS.API.INFO setup.answer 0\\r\\n\\r\\n' "$(cat /run/nats/password)" >&3
+  printf 'CONNECT %s\\r\\nSUB setup.answer 1\\r\\nPUB $JS.API.INFO setup.answer 0\\r\\n\\r\\n' "$(cat ${login})" >&3
   while IFS= read -r -t 5 line <&3; do
     case "$line" in
       *'"error"'* | -ERR*) echo "${host}: $line" >&2; return 1 ;;

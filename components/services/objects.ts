@@ -1,9 +1,10 @@
-import { type ComponentResourceOptions, interpolate, type Output, output } from "@pulumi/pulumi";
+import { type ComponentResourceOptions, type Output, output } from "@pulumi/pulumi";
 
 import { rcloneSections } from "../core/backup.ts";
 import type { Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
-import { toolbox, wishes } from "./recipe.ts";
+import { rcloneSection } from "../core/syntax.ts";
+import { named, toolbox, wishes } from "./recipe.ts";
 
 const root = "/run/minio/root-password";
 const region = "us-east-1";
@@ -17,6 +18,8 @@ export const objects: Recipe<"objects"> = (p, name, ask) => {
   const secret = p.secret(`${name}-password`);
   const secretFile = { path: root, content: secret, secret: true };
   const host = `${name}-1`;
+  const allowed = "a bucket's name: lower-case letters, digits, dots and hyphens, 3 to 63";
+  named(`${name}.buckets`, Object.keys(ask.buckets), /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, allowed);
   const origins = [...new Set(Object.values(ask.buckets).flatMap(({ cors }) => (cors === undefined ? [] : [cors])))];
   const url = p.publicUrl(name);
   const publicHost = `${name}.${p.hostname}`;
@@ -111,14 +114,13 @@ fi`;
 
 /** A section of rclone's configuration. */
 function rclone(name: string, key: string, secret: Output<string>, host: string): Output<string> {
-  return interpolate`[${name}]
-type = s3
-provider = Minio
-access_key_id = ${key}
-secret_access_key = ${secret}
-endpoint = http://${host}:9000
-region = ${region}
-`;
+  return secret.apply((value) =>
+    rcloneSection(name, {
+      ...{ type: "s3", provider: "Minio", endpoint: `http://${host}:9000`, region },
+      access_key_id: key,
+      secret_access_key: value,
+    }),
+  );
 }
 
 /** An S3 object store with its buckets. */

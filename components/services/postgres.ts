@@ -1,8 +1,9 @@
 import type { ComponentResourceOptions } from "@pulumi/pulumi";
 
-import type { Ask, List, Recipe } from "../core/contracts.ts";
+import type { Ask, Dict, List, Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
-import { toolbox, wishes } from "./recipe.ts";
+import { shellWord, sqlIdentifier, sqlString } from "../core/syntax.ts";
+import { named, toolbox, wishes } from "./recipe.ts";
 
 const data = "/var/lib/postgresql/data";
 const password = "/run/postgres/password";
@@ -17,6 +18,9 @@ export const postgres: Recipe<"postgres"> = (p, name, ask) => {
   const secretFile = { path: password, content: secret, secret: true };
   const host = `${name}-1`;
   const { name: user, superuser } = ask.owner ?? { name: "app", superuser: false };
+  const plain = "letters, digits, _ and inner hyphens, at most 63";
+  const { databases: names, extensions = [], outputPlugins = [] } = ask;
+  named(`${name}.databases`, [...names, user, ...extensions, ...outputPlugins], /^[A-Za-z_][\w-]{0,62}$/, plain);
   const settings = { listen_addresses: "*", password_encryption: "scram-sha-256", ...ask.settings };
   const { memoryMiB = 1024 } = ask;
   const [first] = p.slots(name, { count: 1, order: "one-by-one" }, () => ({
@@ -91,19 +95,24 @@ function databases(
   user: string,
   superuser: boolean,
 ): string {
-  const sql = (database: string, statement: string): string =>
-    `psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --set=pw="$PGPASSWORD" --host=${host} --username=postgres --dbname=${database} <<'SQL'\n${statement}\nSQL`;
+  // psql quotes what it is given: :'name' is a string, :"name" an identifier.
+  const sql = (database: string, values: Dict<string>, statement: string): string => {
+    const set = Object.entries(values).map(([key, value]) => `--set=${key}=${shellWord(value)} `);
+    return `psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --set=pw="$PGPASSWORD" ${set.join("")}--host=${host} --username=postgres --dbname=${shellWord(database)} <<'SQL'\n${statement}\nSQL`;
+  };
   return [
     sql(
       "postgres",
-      `SELECT 'CREATE ROLE ${user} LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '${user}') \\gexec\nALTER ROLE ${user} ${superuser ? "SUPERUSER " : ""}PASSWORD :'pw';`,
+      { role: user },
+      `SELECT format('CREATE ROLE %I LOGIN', :'role') WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'role') \\gexec\nALTER ROLE :"role" ${superuser ? "SUPERUSER " : ""}PASSWORD :'pw';`,
     ),
     ...names.flatMap((name) => [
       sql(
         "postgres",
-        `SELECT 'CREATE DATABASE ${name} OWNER ${user}' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '${name}') \\gexec`,
+        { role: user, db: name },
+        `SELECT format('CREATE DATABASE %I OWNER %I', :'db', :'role') WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'db') \\gexec`,
       ),
-      ...extensions.map((extension) => sql(name, `CREATE EXTENSION IF NOT EXISTS ${extension};`)),
+      ...extensions.map((extension) => sql(name, { extension }, `CREATE EXTENSION IF NOT EXISTS :"extension";`)),
     ]),
   ].join("\n");
 }
@@ -120,7 +129,7 @@ rclone moveto "$TO/partial/${database}.dump" "$TO/$STAMP/${database}.dump"`;
 /** A backup never overwrites rows: a database with tables of the role's own is refused. */
 function restore(host: string, database: string, user: string): string {
   const connect = `--host=${host} --username=${user} --dbname=${database}`;
-  return `tables=$(psql --no-psqlrc -At ${connect} --command="SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relowner = '${user}'::regrole")
+  return `tables=$(psql --no-psqlrc -At ${connect} --command=${shellWord(`SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relowner = ${sqlString(sqlIdentifier(user))}::regrole`)})
 if [ "$tables" != 0 ]; then echo "database ${database} has $tables tables: restore goes into an empty database only" >&2; exit 1; fi
 rclone cat "$TO/$AT/${database}.dump" | pg_restore --no-owner --exit-on-error --single-transaction ${connect}`;
 }

@@ -4,6 +4,7 @@ import { all, type ComponentResourceOptions } from "@pulumi/pulumi";
 
 import type { Ask, List, Peer, Platform, Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
+import { regexText } from "../core/syntax.ts";
 import { numbered } from "../core/platform.ts";
 import { folder, grow, leave, left, nodeName } from "./rabbitmq-members.ts";
 import { quickNames, wishes } from "./recipe.ts";
@@ -216,7 +217,7 @@ export function definitionsOf(
           {
             vhost,
             name: "federate",
-            pattern: `^(${exchanges.join("|")})$`,
+            pattern: `^(${exchanges.map(regexText).join("|")})$`,
             "apply-to": "exchanges",
             definition: { "federation-upstream-set": "all" },
             priority: 0,

@@ -3,7 +3,8 @@ import { createHash } from "node:crypto";
 
 import { all, type Output } from "@pulumi/pulumi";
 
-import type { Slot, Wishes } from "../core/contracts.ts";
+import type { List, Slot, Wishes } from "../core/contracts.ts";
+import { refuse } from "../core/errors.ts";
 
 /** What an ask adds to the slots that carry a store: the application's own image, names and nodes. */
 export function wishes(
@@ -15,6 +16,14 @@ export function wishes(
     ...(names === undefined ? {} : { names }),
     ...(nodeLabels === undefined ? {} : { nodes: nodeLabels }),
   };
+}
+
+/**
+ * Names that a caller chose and that scripts, addresses and the dumps' files are made of: others are refused.
+ * @throws ConfigError
+ */
+export function named(key: string, names: List<string>, grammar: RegExp, remedy: string): void {
+  refuse(names.filter((name) => !grammar.test(name)).map((value) => ({ key, value, remedy })));
 }
 
 /** A one-time job with the clients of every store at hand, which the stores' own images do not all have. */

@@ -1,7 +1,8 @@
-import { type ComponentResourceOptions, interpolate } from "@pulumi/pulumi";
+import type { ComponentResourceOptions } from "@pulumi/pulumi";
 
 import type { Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
+import { redisString } from "../core/syntax.ts";
 import { wishes } from "./recipe.ts";
 
 /** One Redis server. `keep`: an append-only file on its disk, so that queued jobs outlive a restart. */
@@ -30,7 +31,11 @@ export const redis: Recipe<"redis"> = (p, name, ask) => {
     user: "999:999",
     files: [
       password
-        ? { path: conf, content: interpolate`${plain}requirepass ${password}\n`, secret: true }
+        ? {
+            path: conf,
+            content: password.apply((value) => `${plain}requirepass ${redisString(value)}\n`),
+            secret: true,
+          }
         : { path: conf, content: plain },
     ],
     command: ["redis-server", conf],

@@ -2,11 +2,13 @@ import type { ComponentResourceOptions } from "@pulumi/pulumi";
 
 import type { Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
-import { toolbox, wishes } from "./recipe.ts";
+import { shellWord } from "../core/syntax.ts";
+import { named, toolbox, wishes } from "./recipe.ts";
 
 /** One Solr in cloud mode with its own ZooKeeper inside: collections, as Arkindex speaks of them, need that mode. */
 export const solr: Recipe<"solr"> = (p, name, ask) => {
   const host = `${name}-1`;
+  named(`${name}.collections`, ask.collections, /^[\w.][\w.-]*$/, "letters, digits, dots, _ and inner hyphens");
   const made = p.slots(name, { count: 1, order: "one-by-one" }, () => ({
     ...wishes(ask, "solr"),
     tier: "data",
@@ -33,8 +35,8 @@ export const solr: Recipe<"solr"> = (p, name, ask) => {
       ask.collections
         .map(
           (collection) =>
-            `curl -fsS '${api}?action=LIST' | jq -e '.collections | index("${collection}")' >/dev/null || ` +
-            `curl -fsS '${api}?action=CREATE&name=${collection}&numShards=1&replicationFactor=1&collection.configName=_default'`,
+            `curl -fsS '${api}?action=LIST' | jq -e --arg it ${shellWord(collection)} '.collections | index($it)' >/dev/null || ` +
+            `curl -fsS --get --data-urlencode name=${shellWord(collection)} '${api}?action=CREATE&numShards=1&replicationFactor=1&collection.configName=_default'`,
         )
         .join("\n"),
     ],

@@ -5,7 +5,7 @@ export const paths = {
   disk: "/var/lib/arangodb3",
   jwt: "/run/arangodb/jwt",
   rootPassword: "/run/arangodb/root-password",
-  netrc: "/run/arangodb/netrc",
+  login: "/run/arangodb/login.curl",
 } as const;
 export const port = 8529;
 /** Any coordinator. */
@@ -14,9 +14,9 @@ export const at = (host: string): string => `tcp://${host}:${String(port)}`;
 
 /** The file that a topology leaves on a new disk. */
 export const marker = ".disk";
-const { disk, rootPassword, netrc } = paths;
+const { disk, rootPassword, login } = paths;
 const api = `http://${coordinatorsName}:${String(port)}`;
-const curl = `curl -fsS -m 90 --netrc-file ${netrc}`;
+const curl = `curl -fsS -m 90 -K ${login}`;
 
 /** A member that comes back without its data can replicate emptiness. */
 export function neverEmpty(name: string, remedy: string): string {
@@ -100,7 +100,7 @@ export function left(host: string): string {
   ids=$(${curl} ${api}/_admin/cluster/health | ${known(host)} | cut -d ' ' -f 1)
   [ -n "$ids" ] || exit 0
   for id in $ids; do
-    curl -sS -m 90 --netrc-file ${netrc} -o /dev/null -X POST -d "\\"$id\\"" ${api}/_admin/cluster/removeServer
+    curl -sS -m 90 -K ${login} -o /dev/null -X POST -d "\\"$id\\"" ${api}/_admin/cluster/removeServer
   done
   sleep 2
 done
@@ -110,7 +110,7 @@ exit 1`;
 
 /** Maintenance while versions change: nobody takes over from a member that restarts. It ends by itself after an hour. */
 export function maintenance(mode: "on" | "off"): string {
-  const begun = `code=$(curl -s -m 20 -o /dev/null -w '%{http_code}' --netrc-file ${netrc} ${api}/_api/version || true)
+  const begun = `code=$(curl -s -m 20 -o /dev/null -w '%{http_code}' -K ${login} ${api}/_api/version || true)
 [ "$code" != 000 ] || exit 0 # no cluster yet, or none that could take over
 `;
   return `${mode === "on" ? begun : ""}${curl} -X PUT -d '"${mode}"' ${api}/_admin/cluster/maintenance`;

@@ -2,6 +2,7 @@ import type { ComponentResourceOptions } from "@pulumi/pulumi";
 import { z } from "zod";
 
 import type { Container, Health, Job, List, Member, Platform, Port, Slot, System } from "../core/contracts.ts";
+import { curlOption } from "../core/syntax.ts";
 import type { Topology } from "../core/topology.ts";
 import {
   at,
@@ -80,7 +81,7 @@ export type ArangoDbConfig = z.output<typeof arangodbConfig>;
 /** Agents are not: their names are for life. */
 export const retirable = { dbserver: "dbservers", coordinator: "coordinators" } as const;
 
-const { disk, jwt, rootPassword, netrc } = paths;
+const { disk, jwt, rootPassword, login } = paths;
 const ports: Readonly<Record<"api", Port>> = { api: { number: port, protocol: "http" } };
 const minute = 60;
 const hour = 60 * minute;
@@ -107,8 +108,8 @@ function filesOf(p: Platform) {
     jwt: { path: jwt, content: p.secret("jwt"), secret: true }, // 32 characters; more than 64 are refused
     root: { path: rootPassword, content: password, secret: true },
     login: {
-      path: netrc,
-      content: password.apply((value) => `default login root password ${value}\n`),
+      path: login,
+      content: password.apply((value) => curlOption("user", `root:${value}`)),
       secret: true,
     },
   } as const;

@@ -1,8 +1,8 @@
 import { all, type ComponentResourceOptions, type Output } from "@pulumi/pulumi";
-import { stringify } from "yaml";
 import { z } from "zod";
 
 import type { Dict, File, Given, Health, Platform, System } from "../core/contracts.ts";
+import { javaProperties, yaml } from "../core/syntax.ts";
 import type { Topology } from "../core/topology.ts";
 import { SystemComponent } from "./system.ts";
 
@@ -149,7 +149,7 @@ function ponosAgent(p: Platform, name: string, agent: ArkindexConfig["agents"][s
   const data = "/usr/share/ponos/data";
   const content = p
     .configured(`ponosSeed-${name}`)
-    .apply((seed) => stringify({ url: p.url, farm_id: agent.farm, seed, data_dir: data, docker: {} }));
+    .apply((seed) => yaml({ url: p.url, farm_id: agent.farm, seed, data_dir: data, docker: {} }));
   const health: Health = { ready: { command: ["sh", "-c", "test -d /proc/1"] }, startSeconds: 60, stopSeconds: 60 };
   p.run(`agent-${name}`, {
     image: "arkindex/ponos-agent",
@@ -181,7 +181,7 @@ function configYml(
   const django = p.secret("secret-key");
   return all([db.host, db.password, redis.host, objects.key, objects.secret, solr.host, django]).apply(
     ([host, password, redisHost, key, secret, solrHost, secretKey]) =>
-      stringify({
+      yaml({
         secret_key: secretKey,
         public_hostname: p.url,
         database: { host, port: db.port, name: "arkindex", user: db.user, password },
@@ -239,9 +239,7 @@ function cantaloupeProperties(objects: Given<"objects">): Output<string> {
       "S3Cache.secret_key": secret,
       "S3Cache.bucket.name": objects.bucket("iiif-cache"),
     };
-    return Object.entries(keys)
-      .map(([name, value]) => `${name} = ${value}\n`)
-      .join("");
+    return javaProperties(keys);
   });
 }
 

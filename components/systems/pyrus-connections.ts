@@ -2,6 +2,7 @@
 import { all, type Output, secret } from "@pulumi/pulumi";
 
 import type { Dict, File, Given } from "../core/contracts.ts";
+import { dotNetConnection } from "../core/syntax.ts";
 
 /** The variables of the vendor's chart, and the authorities that they refer to. */
 export function connectionStrings(
@@ -15,7 +16,7 @@ export function connectionStrings(
       all([host, password]).apply(([at, value]) =>
         JSON.stringify({
           ConnectionName: name,
-          ConnectionString: dotNet({
+          ConnectionString: dotNetConnection({
             Server: at,
             Port: String(port),
             Username: user,
@@ -41,11 +42,4 @@ export function connectionStrings(
       ...(logs.ca === undefined ? [] : [{ path: authority.logs, content: logs.ca }]),
     ],
   };
-}
-
-/** `key=value;`, a value in quotes where it would end early. */
-function dotNet(values: Dict<string>): string {
-  return Object.entries(values)
-    .map(([key, value]) => `${key}=${/[;'"=\s]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value};`)
-    .join("");
 }

@@ -2,6 +2,7 @@
 import { interpolate } from "@pulumi/pulumi";
 
 import type { Container, Given, Job, Platform, Ready } from "../core/contracts.ts";
+import { shellWord } from "../core/syntax.ts";
 import { digest } from "../services/recipe.ts";
 import type { PyrusConfig } from "./pyrus-config.ts";
 
@@ -73,7 +74,7 @@ export function setUp(p: Platform, c: PyrusConfig, stores: Stores, shared: Parti
 /** A database that has a version is left alone: that of an earlier release, or one that a backup filled. */
 function create({ adminEmail }: PyrusConfig): string {
   return `if [ -z "$(version || true)" ]; then
-  ${tool} --create --skip --email '${adminEmail}' --adminpassword "$ADMIN_PASSWORD"
+  ${tool} --create --skip --email ${shellWord(adminEmail)} --adminpassword "$ADMIN_PASSWORD"
 fi`;
 }
 
@@ -94,13 +95,13 @@ function parameters(p: Platform, c: PyrusConfig, { elastic, objects }: Stores) {
     S3_KEY: objects.key,
     S3_SECRET: objects.secret,
   };
-  const own = Object.fromEntries(Object.entries(c.parameters).map(([id, value]) => [id, quoted(value)]));
+  const own = Object.fromEntries(Object.entries(c.parameters).map(([id, value]) => [id, shellWord(value)]));
   const lines = {
     [parameter.elastic]: '"$ELASTIC_URL"',
-    [parameter.elasticUser]: quoted(elastic.user),
+    [parameter.elasticUser]: shellWord(elastic.user),
     [parameter.elasticPassword]: '"$ELASTIC_PASSWORD"',
     [parameter.licence]: '"$LICENCE"',
-    [parameter.domain]: quoted(p.hostname),
+    [parameter.domain]: shellWord(p.hostname),
     ...own,
   };
   return { lines, secrets };
@@ -108,11 +109,7 @@ function parameters(p: Platform, c: PyrusConfig, { elastic, objects }: Stores) {
 
 function s3({ storageType }: PyrusConfig, { objects }: Stores): string {
   const type = storageType ?? (objects.api === "azure-blob" ? "Azure" : "MinIo");
-  return `${tool} --configure-s3 --accessKey "$S3_KEY" --secretKey "$S3_SECRET" --bucket ${quoted(objects.bucket("files"))} --storageType ${type} --endpointUrl ${quoted(objects.url)}`;
-}
-
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
+  return `${tool} --configure-s3 --accessKey "$S3_KEY" --secretKey "$S3_SECRET" --bucket ${shellWord(objects.bucket("files"))} --storageType ${type} --endpointUrl ${shellWord(objects.url)}`;
 }
 
 function since(version: string, major: number, minor: number): boolean {

@@ -83,7 +83,7 @@ export const shinyproxy: System<ShinyProxyConfig> = (p, c) => {
     after: [influx, redis, signIn, runner],
   });
   p.run("telegraf", clusterTelegraf(influx, reader, nodes));
-  p.run("telegraf-node", nodeTelegraf(p, influx));
+  p.run("telegraf-node", nodeTelegraf(influx));
   p.slots("grafana", { count: 1, order: "one-by-one" }, () => grafana(p, c, influx));
 };
 

@@ -85,26 +85,24 @@ function probe(ready: Probe, port: (key: string) => number, { client }: Image): 
       return ["python3", "-c", `import socket; socket.create_connection(("127.0.0.1", ${String(port(key))}), 4)`];
     return ["bash", "-c", `</dev/tcp/${at.replace(":", "/")}`];
   }
-  if (client === "bash") return ["bash", "-c", bashProbe(port(key), path, below)];
-  if (client === "python") return ["python3", "-c", pythonProbe(`http://${at}${path}`, below)];
-  if (client === "wget") return ["wget", "-q", "-T", "4", "-O", "/dev/null", `http://${at}${path}`];
-  return [
-    "sh",
-    "-c",
-    `code=$(curl -s -m 4 -o /dev/null -w '%{http_code}' 'http://${at}${path}') && [ "$code" -lt ${String(below)} ]`,
-  ];
+  const url = `http://${at}${path}`;
+  if (client === "bash") return ["bash", "-c", bashProbe(port(key), below), "probe", path];
+  if (client === "python") return ["python3", "-c", pythonProbe(below), url];
+  if (client === "wget") return ["wget", "-q", "-T", "4", "-O", "/dev/null", url];
+  const code = `code=$(curl -s -m 4 -o /dev/null -w '%{http_code}' "$1") && [ "$code" -lt ${String(below)} ]`;
+  return ["sh", "-c", code, "probe", url];
 }
 
 /** Where there is no HTTP client but bash, which opens connections itself. */
-function bashProbe(port: number, path: string, below: number): string {
-  return `exec 3<>/dev/tcp/127.0.0.1/${String(port)} && printf 'GET ${path} HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n' >&3 && read -r -t 4 -u 3 _ status _ && [ "$status" -lt ${String(below)} ]`;
+function bashProbe(port: number, below: number): string {
+  return `exec 3<>/dev/tcp/127.0.0.1/${String(port)} && printf 'GET %s HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n' "$1" >&3 && read -r -t 4 -u 3 _ status _ && [ "$status" -lt ${String(below)} ]`;
 }
 
 /** An answer of 401 or 404 is an answer: urllib raises on it, so its status is read from the error. */
-function pythonProbe(url: string, below: number): string {
+function pythonProbe(below: number): string {
   return [
-    "import urllib.request, urllib.error",
-    `try: status = urllib.request.urlopen(${JSON.stringify(url)}, timeout=4).status`,
+    "import sys, urllib.request, urllib.error",
+    `try: status = urllib.request.urlopen(sys.argv[1], timeout=4).status`,
     "except urllib.error.HTTPError as error: status = error.code",
     `raise SystemExit(status >= ${String(below)})`,
   ].join("\n");

@@ -28,6 +28,14 @@ export function parseConfig<T>(text: string, path: string, schema: z.ZodType<T>)
   throw new Refusal(`${path}: ${result.error.issues.flatMap(describe).join("; ")}`);
 }
 
+/** `change` for every string in a file's value. */
+export function eachText(value: unknown, change: (text: string) => string): unknown {
+  if (typeof value === "string") return change(value);
+  if (Array.isArray(value)) return value.map((one: unknown) => eachText(one, change));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, eachText(one, change)]));
+}
+
 function describe(issue: z.core.$ZodIssue): string[] {
   const at = issue.path.map(String).join(".");
   if (issue.code === "unrecognized_keys")

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 
 import { Refusal } from "../errors.ts";
-import { parseConfig, readConfig } from "./file.ts";
+import { eachText, parseConfig, readConfig } from "./file.ts";
 
 const text = z.string().min(1);
 const datasource = z.strictObject({
@@ -17,7 +17,11 @@ const datasource = z.strictObject({
   secureJsonData: z.strictObject({ password: text }),
 });
 export type Datasource = z.output<typeof datasource>;
-const datasources = z.strictObject({ apiVersion: z.literal(1), datasources: z.array(datasource) });
+/** Grafana puts variables of its environment into provisioning files; `$$` is a dollar. There is no variable for us. */
+const datasources = z.preprocess(
+  (file) => eachText(file, (text) => text.replaceAll(/\$(\$|\w+|\{[^}]*\})/g, (_, name) => (name === "$" ? "$" : ""))),
+  z.strictObject({ apiVersion: z.literal(1), datasources: z.array(datasource) }),
+);
 const providers = z.strictObject({
   apiVersion: z.literal(1),
   providers: z.array(

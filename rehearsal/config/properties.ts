@@ -5,7 +5,7 @@
 export function parseProperties(text: string): Map<string, string> {
   const entries = new Map<string, string>();
   for (const line of logicalLines(text)) {
-    const split = /^((?:\\.|[^\\=:\s])*)(?:\s*[=:]\s*|\s+|$)(.*)$/s.exec(line);
+    const split = /^((?:\\.|[^\\=: \t\f])*)(?:[ \t\f]*[=:][ \t\f]*|[ \t\f]+|$)(.*)$/s.exec(line);
     if (split !== null) entries.set(unescape(split[1] ?? ""), unescape(split[2] ?? ""));
   }
   return entries;
@@ -15,7 +15,7 @@ function logicalLines(text: string): string[] {
   const lines: string[] = [];
   let open: string | undefined;
   for (const raw of text.split(/\r\n|\r|\n/)) {
-    const line = raw.trimStart();
+    const line = raw.replace(/^[ \t\f]+/, "");
     if (open === undefined && (line === "" || line.startsWith("#") || line.startsWith("!"))) continue;
     const whole = (open ?? "") + line;
     // An odd number of backslashes at the end continues the line; an even number is escaped backslashes.

@@ -1,5 +1,7 @@
 import { z } from "zod";
 
+import { eachText } from "./file.ts";
+
 const text = z.string().min(1);
 
 /** One app, of `proxy.specs`. */
@@ -25,7 +27,7 @@ export type Spec = z.output<typeof spec>;
  * application.yml as far as our deployment writes it, with containerproxy's names. A key that is not here is refused: the
  * real one would ignore a slip of the pen silently.
  */
-export const applicationSchema = z.strictObject({
+const schema = z.strictObject({
   proxy: z.strictObject({
     title: text.optional(),
     "container-backend": z.enum(["docker", "docker-swarm"]),
@@ -61,4 +63,10 @@ export const applicationSchema = z.strictObject({
   }),
   server: z.strictObject({ "forward-headers-strategy": z.literal("native"), "secure-cookies": z.boolean() }),
 });
-export type Application = z.output<typeof applicationSchema>;
+export type Application = z.output<typeof schema>;
+
+/** Spring resolves placeholders first: ours have no other value than the default that they come with. */
+export const applicationSchema = z.preprocess(
+  (file) => eachText(file, (text) => text.replaceAll(/\$\{[^{}:]*:([^{}]*)\}/g, "$1")),
+  schema,
+);

@@ -1,9 +1,13 @@
 /** Arkindex on a real swarm of three daemons, with real servers: up, used, rolled, broken, taken away. */
+import { createHash } from "node:crypto";
+
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import type Docker from "dockerode";
 
+import { serviceJobs } from "../../ops/job-service.ts";
 import { Cluster } from "../../tools/swarm/cluster.ts";
 import { eventually } from "../support/arkindex.ts";
+import { hostile } from "../support/hostile.ts";
 import { generatedSecrets, leaks } from "../support/secrets.ts";
 import {
   Client,
@@ -114,6 +118,31 @@ test("psql from the data network, on another node than the database's", async ()
   const { status, output } = await onNetwork(engine, toolbox, `${name}-data`, script);
   expect(output).toMatch(/^3\.\d/);
   expect(status).toBe(0);
+}, 120_000);
+
+/** The engine takes variables and mounts for templates; a value must come out as it was written. */
+test("a job's variables and the path of its mount are what was asked for, whatever they hold", async () => {
+  const { toolbox = "" } = await pushed(cluster);
+  const env = Object.fromEntries(hostile.map((value, index) => [`V${String(index)}`, value]));
+  const told =
+    'for name in ${!V*}; do printf "%s %s\\n" "$name" "$(printf %s "${!name}" | sha256sum)"; done; ls -d /data*';
+  const run = await serviceJobs(cluster.manager()).make({
+    ...{ host: "", name: "hostile", image: toolbox, networks: [], seconds: 60, once: "1" },
+    command: ["bash", "-euc", told],
+    entrypoint: [],
+    env,
+    mounts: [{ source: "hostile", path: "/data{{.Node.ID}}" }],
+  });
+  try {
+    const ending = await eventually(() => run.ending(), 60);
+    expect(ending.why).toBeUndefined();
+    const lines = (await run.lines(1000, [])).join("\n");
+    for (const [name, value] of Object.entries(env))
+      expect(lines).toContain(`${name} ${createHash("sha256").update(value).digest("hex")}`);
+    expect(lines).toContain("/data{{.Node.ID}}");
+  } finally {
+    await run.remove();
+  }
 }, 120_000);
 
 test("no secret in plain, in the state or in what the swarm's API shows", async () => {

@@ -15,14 +15,17 @@ const secretSignature = "4dabf18193072939515e22adb298388d";
  * Runs a program against Pulumi's mocks and returns all that it registered. One await would miss children behind
  * chained outputs: it waits until the number of resources has stopped changing.
  */
-export async function record(program: () => void | Promise<void>): Promise<Registered[]> {
+export async function record(
+  program: () => void | Promise<void>,
+  password = (name: string): string => `password-of-${name}`,
+): Promise<Registered[]> {
   const seen: Registered[] = [];
   await pulumi.runtime.setMocks(
     {
       newResource: ({ type, name, inputs, custom = true, provider = "" }: pulumi.runtime.MockResourceArgs) => {
         const plain = unwrap(inputs) as Record<string, unknown>;
         seen.push({ type, name, custom, provider, inputs: plain });
-        return { id: `${name}-id`, state: { ...plain, ...made(type, name) } };
+        return { id: `${name}-id`, state: { ...plain, ...made(type, name, password) } };
       },
       call: () => ({}),
     },
@@ -39,8 +42,8 @@ export async function record(program: () => void | Promise<void>): Promise<Regis
 }
 
 /** What a provider would compute. */
-function made(type: string, name: string): Record<string, unknown> {
-  if (type.endsWith(":RandomPassword")) return { result: `password-of-${name}` };
+function made(type: string, name: string, password: (of: string) => string): Record<string, unknown> {
+  if (type.endsWith(":RandomPassword")) return { result: password(name) };
   if (type === "docker:index/remoteImage:RemoteImage") return { imageId: `sha256:${name}` };
   if (type === "ops:index:Certificate") return { caCert: "CA", cert: "CERT", key: "KEY", caKey: "CAKEY" };
   return {};

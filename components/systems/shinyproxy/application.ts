@@ -1,7 +1,7 @@
 import { output, type Output } from "@pulumi/pulumi";
-import { stringify } from "yaml";
 
 import type { Given, Platform } from "../../core/contracts.ts";
+import { eachString, springText, yaml } from "../../core/syntax.ts";
 import type { App, ShinyProxyConfig } from "./config.ts";
 import { databases, influxUrl } from "./influx.ts";
 
@@ -23,37 +23,42 @@ export function applicationYml(
     clientSecret: signIn.clientSecret,
     urls: signIn.urls,
   }).apply((given) =>
-    stringify({
-      proxy: {
-        title: c.title,
-        "container-backend": runner.engine === "swarm" ? "docker-swarm" : "docker",
-        docker: { url: runner.url, "internal-networking": true, "default-container-network": runner.network },
-        "stop-proxies-on-shutdown": false,
-        "store-mode": "Redis",
-        "heartbeat-timeout": Math.round(c.idleMinutes * 60_000),
-        authentication: "openid",
-        "admin-groups": c.adminGroups,
-        openid: {
-          "auth-url": given.urls.auth,
-          "token-url": given.urls.token,
-          "jwks-url": given.urls.keys,
-          "logout-url": given.urls.logout,
-          "client-id": given.clientId,
-          "client-secret": given.clientSecret,
-          "roles-claim": signIn.groupsClaim,
-          "username-attribute": c.userClaim,
-          "with-pkce": true,
+    yaml(
+      eachString(
+        {
+          proxy: {
+            title: c.title,
+            "container-backend": runner.engine === "swarm" ? "docker-swarm" : "docker",
+            docker: { url: runner.url, "internal-networking": true, "default-container-network": runner.network },
+            "stop-proxies-on-shutdown": false,
+            "store-mode": "Redis",
+            "heartbeat-timeout": Math.round(c.idleMinutes * 60_000),
+            authentication: "openid",
+            "admin-groups": c.adminGroups,
+            openid: {
+              "auth-url": given.urls.auth,
+              "token-url": given.urls.token,
+              "jwks-url": given.urls.keys,
+              "logout-url": given.urls.logout,
+              "client-id": given.clientId,
+              "client-secret": given.clientSecret,
+              "roles-claim": signIn.groupsClaim,
+              "username-attribute": c.userClaim,
+              "with-pkce": true,
+            },
+            // Its collector knows no other way to sign in, and takes only an address with exactly this path.
+            "usage-stats-url": `${given.influx}/write?db=${databases.usage}&u=${encodeURIComponent(influx.user)}&p=${encodeURIComponent(given.influxPassword)}`,
+            specs: Object.entries(c.apps).map(([id, app]) => spec(p, id, app, runner)),
+          },
+          spring: {
+            session: { "store-type": "redis" },
+            data: { redis: { host: given.redisHost, port: redis.port, password: given.redisPassword } },
+          },
+          server: { "forward-headers-strategy": "native", "secure-cookies": p.url.startsWith("https:") },
         },
-        // Its collector knows no other way to sign in, and takes only an address with exactly this path.
-        "usage-stats-url": `${given.influx}/write?db=${databases.usage}&u=${influx.user}&p=${given.influxPassword}`,
-        specs: Object.entries(c.apps).map(([id, app]) => spec(p, id, app, runner)),
-      },
-      spring: {
-        session: { "store-type": "redis" },
-        data: { redis: { host: given.redisHost, port: redis.port, password: given.redisPassword } },
-      },
-      server: { "forward-headers-strategy": "native", "secure-cookies": p.url.startsWith("https:") },
-    }),
+        springText,
+      ),
+    ),
   );
 }
 

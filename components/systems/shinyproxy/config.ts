@@ -8,7 +8,9 @@ const app = z
     /** A reference, or a key of images.json (`shiny-demo`). No other image can be started. */
     image: reference,
     command: z.array(z.string()).optional(),
-    env: z.record(z.string(), z.string()).default({}),
+    env: z
+      .record(z.string().regex(/^[A-Za-z_][\w.-]*$/, "a variable's name: letters, digits, _"), z.string())
+      .default({}),
     port: z.int().min(1).max(65535).default(3838),
     /** What each user's container gets at most. */
     memoryMiB: z.int().min(64).default(1024),
@@ -20,7 +22,7 @@ const app = z
     /** Named volumes by the path where the app finds them; on a swarm each node has its own. */
     volumes: z
       .record(
-        z.string().startsWith("/", "an absolute path"),
+        z.string().regex(/^\/[^:]*$/, "an absolute path without :"),
         z.string().regex(/^[a-zA-Z0-9][\w.-]*$/, "a volume's name"),
       )
       .default({}),

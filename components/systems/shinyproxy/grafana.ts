@@ -1,7 +1,7 @@
 import { all, type Output } from "@pulumi/pulumi";
-import { stringify } from "yaml";
 
 import type { Given, Platform, Slot } from "../../core/contracts.ts";
+import { eachString, grafanaText, yaml } from "../../core/syntax.ts";
 import type { ShinyProxyConfig } from "./config.ts";
 import { dashboard } from "./dashboard.ts";
 import { databases, influxUrl } from "./influx.ts";
@@ -22,7 +22,7 @@ export function grafana(p: Platform, c: ShinyProxyConfig, influx: Given<"influx"
     files: [
       { path: `${folder}/admin-password`, content: p.secret("grafana-password"), secret: true },
       { path: `${folder}/provisioning/datasources/influx.yml`, content: datasources(influx), secret: true },
-      { path: `${folder}/provisioning/dashboards/files.yml`, content: stringify(provider) },
+      { path: `${folder}/provisioning/dashboards/files.yml`, content: yaml(provider) },
       { path: `${dashboards}/shinyproxy.json`, content: JSON.stringify(dashboard(c, p.engine), undefined, 1) },
     ],
     env: {
@@ -59,18 +59,23 @@ const provider = {
 
 function datasources(influx: Given<"influx">): Output<string> {
   return all([influxUrl(influx), influx.password]).apply(([url, password]) =>
-    stringify({
-      apiVersion: 1,
-      datasources: Object.values(databases).map((database) => ({
-        name: database,
-        uid: database,
-        type: "influxdb",
-        access: "proxy",
-        url,
-        user: influx.user,
-        jsonData: { dbName: database },
-        secureJsonData: { password },
-      })),
-    }),
+    yaml(
+      eachString(
+        {
+          apiVersion: 1,
+          datasources: Object.values(databases).map((database) => ({
+            name: database,
+            uid: database,
+            type: "influxdb",
+            access: "proxy",
+            url,
+            user: influx.user,
+            jsonData: { dbName: database },
+            secureJsonData: { password },
+          })),
+        },
+        grafanaText,
+      ),
+    ),
   );
 }

@@ -1,6 +1,7 @@
 import { all, type Output } from "@pulumi/pulumi";
 
-import type { File, Given, Platform, Workload } from "../../core/contracts.ts";
+import type { File, Given, Workload } from "../../core/contracts.ts";
+import { telegrafString } from "../../core/syntax.ts";
 import { databases, influxUrl } from "./influx.ts";
 
 const path = "/run/telegraf/telegraf.conf";
@@ -26,14 +27,14 @@ export function clusterTelegraf(
   const inputs = `[agent]
   omit_hostname = true
 [[inputs.docker]]
-  endpoint = "${reader.url.replace("http:", "tcp:")}"
+  endpoint = ${telegrafString(reader.url.replace("http:", "tcp:"))}
   timeout = "15s"
   interval = "15s"
   gather_services = ${String(reader.engine === "swarm")}
   perdevice_include = []
   total_include = ["cpu", "network"]
 [[inputs.http]]
-  urls = ["${reader.url}/events/recent?seconds=60"]
+  urls = [${telegrafString(`${reader.url}/events/recent?seconds=60`)}]
   name_override = "docker_event"
   data_format = "json"
   tag_keys = ["type", "action", "scope"]
@@ -55,7 +56,7 @@ export function clusterTelegraf(
  * Load, memory and disks of each node, workers included: the one thing beside users' apps that runs there. It reads the
  * machine's files as nobody, without a capability and without the engine's socket.
  */
-export function nodeTelegraf(p: Platform, influx: Given<"influx">): Workload {
+export function nodeTelegraf(influx: Given<"influx">): Workload {
   const inputs = `[agent]
   hostname = "\${NODE_NAME}"
 [[inputs.cpu]]
@@ -78,9 +79,8 @@ export function nodeTelegraf(p: Platform, influx: Given<"influx">): Workload {
       HOST_PROC: `${host}/proc`,
       HOST_SYS: `${host}/sys`,
       HOST_MOUNT_PREFIX: host,
-      // A swarm fills this in for each task; elsewhere the machine's own file says it.
-      NODE_NAME: p.engine === "swarm" ? "{{.Node.Hostname}}" : "",
     },
+    nodeName: "NODE_NAME", // where there is none, the machine's own file says it
     prepare: `NODE_NAME="\${NODE_NAME:-$(cat ${host}/etc/hostname)}"; export NODE_NAME`,
     replicas: "each-node",
     after: [influx],
@@ -90,11 +90,11 @@ export function nodeTelegraf(p: Platform, influx: Given<"influx">): Workload {
 function conf(influx: Given<"influx">, inputs: string): File {
   const content: Output<string> = all([influxUrl(influx), influx.password]).apply(
     ([url, password]) => `${inputs}[[outputs.influxdb]]
-  urls = ["${url}"]
-  database = "${databases.metrics}"
+  urls = [${telegrafString(url)}]
+  database = ${telegrafString(databases.metrics)}
   skip_database_creation = true
-  username = "${influx.user}"
-  password = "${password}"
+  username = ${telegrafString(influx.user)}
+  password = ${telegrafString(password)}
 [[outputs.health]]
   service_address = "http://:8080"
 `,

@@ -19,6 +19,7 @@ import type { Container, Dict, EdgeWish, Job, List, Ready, Slot, Workload } from
 import { refuse } from "../../core/errors.ts";
 import { nodeLabels, problemsOf, registries } from "../../core/formats.ts";
 import { type Image, imageOf } from "../../core/images.ts";
+import { swarmText } from "../../core/syntax.ts";
 import type { Capabilities, PlannedRoute, Services, Site, Topology } from "../../core/topology.ts";
 import { containerServices } from "../../services/index.ts";
 import { type EdgeTls, edgeProxy } from "../../services/edge.ts";
@@ -347,8 +348,10 @@ export class Swarm extends ComponentResource implements Topology {
 function mounts({ mounts: asked = [], needs = [], shmMiB }: Container, socket: string | undefined): Part["mounts"] {
   return [
     ...asked.map((mount) => ({
-      ...("folder" in mount ? { type: "bind", source: mount.folder } : { type: "volume", source: mount.volume }),
-      target: mount.path,
+      ...("folder" in mount
+        ? { type: "bind", source: swarmText(mount.folder) }
+        : { type: "volume", source: swarmText(mount.volume) }),
+      target: swarmText(mount.path),
       ...(mount.readOnly === true ? { readOnly: true } : {}),
     })),
     // A bind of what is not there is refused: no node makes an empty folder of it.

@@ -3,6 +3,7 @@ import type * as docker from "@pulumi/docker";
 
 import { Seat, seatConstraint } from "../../../ops/resources.ts";
 import type { Dict, List, Slot } from "../../core/contracts.ts";
+import { eachString, swarmText } from "../../core/syntax.ts";
 import type { Site } from "../../core/topology.ts";
 import { labels } from "../containers.ts";
 import type { Survey } from "../survey.ts";
@@ -19,6 +20,8 @@ export interface Disk {
   readonly driverName?: string;
   readonly driverOptions?: Dict<string>;
 }
+
+type Driver = Pick<Disk, "driverName" | "driverOptions">;
 
 /** The slots' disks: local volumes on the nodes that seats name, or a driver's that every node reaches. */
 export class Seats {
@@ -99,12 +102,12 @@ export class Seats {
     return `${this.#site.name}.${seat}`;
   }
 
-  #mount(slot: string, source: Input<string>, target: string, driver: object) {
-    return {
-      type: "volume",
-      source,
-      target,
-      volumeOptions: { labels: labels(this.#site, slot, this.#owner), ...driver },
+  #mount(slot: string, source: Input<string>, path: string, { driverName, driverOptions }: Driver) {
+    const driver = {
+      ...(driverName === undefined ? {} : { driverName }),
+      ...(driverOptions === undefined ? {} : { driverOptions: eachString(driverOptions, swarmText) }),
     };
+    const volumeOptions = { labels: labels(this.#site, slot, this.#owner), ...driver };
+    return { type: "volume", source, target: swarmText(path), volumeOptions };
   }
 }

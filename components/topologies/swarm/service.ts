@@ -3,8 +3,9 @@ import { createHash } from "node:crypto";
 import { type Input, type Output, output } from "@pulumi/pulumi";
 import type * as docker from "@pulumi/docker";
 
-import type { Container, Health, List } from "../../core/contracts.ts";
+import type { Container, Dict, Health, List } from "../../core/contracts.ts";
 import type { Image } from "../../core/images.ts";
+import { swarmText } from "../../core/syntax.ts";
 import type { Site } from "../../core/topology.ts";
 import { entry, environment, healthTest, healthTimes, labels, userOf } from "../containers.ts";
 import type { UpdateArgs } from "./args.ts";
@@ -85,7 +86,7 @@ function containerSpecOf(site: Site, part: Part) {
     ...(command ? { args: command } : {}),
     ...(user === undefined ? {} : { user }),
     ...(hostname === undefined ? {} : { hostname }),
-    env: environment(container, image).apply((pairs) => Object.fromEntries(pairs.map(split))),
+    env: environment(container, image).apply((pairs) => templates(pairs, container)),
     ...(files.secrets.length > 0 ? { secrets: files.secrets } : {}),
     ...(files.configs.length > 0 ? { configs: files.configs } : {}),
     ...(mounts.length > 0 ? { mounts: [...mounts] } : {}),
@@ -162,6 +163,12 @@ export function duration(seconds: number): string {
   const [h, m, s] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
   const text = `${h > 0 ? `${String(h)}h` : ""}${m > 0 ? `${String(m)}m` : ""}${s > 0 ? `${String(s)}s` : ""}`;
   return text === "" ? "0s" : text;
+}
+
+/** As the swarm writes them back into each task: every value as it is, and the node's name where it is asked for. */
+function templates(pairs: List<string>, { nodeName }: Container): Dict<string> {
+  const own = Object.fromEntries(pairs.map(split).map(([key, value]) => [key, swarmText(value)]));
+  return nodeName === undefined ? own : { ...own, [nodeName]: "{{.Node.Hostname}}" };
 }
 
 function split(pair: string): [string, string] {
