@@ -29,6 +29,15 @@ const place = z.union(
   ],
   { error: "one of {path: /folder}, {volume: name}, {s3: {endpoint, bucket, region}}" },
 );
+const publicPort = port.refine((number) => number !== 8082, {
+  error: "8082 is the edge's own health port; choose another",
+});
+/** A balancer's address, or its network's. Whoever is in there may say who a visitor is. */
+const trustedProxy = z
+  .union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()], { error: "an IP address or a network, as 10.0.0.0/8" })
+  .refine((network) => Number(network.split("/")[1] ?? 32) >= (network.includes(":") ? 7 : 8), {
+    error: "would believe half of the world: name the addresses of your balancers alone",
+  });
 const ports = z
   .strictObject({ http: port.default(80), https: port.default(443) })
   .refine(({ http, https }) => http !== https, { error: "http and https need a port each" })
@@ -152,8 +161,17 @@ const common = z.strictObject({
         cert: z.string().startsWith("-----BEGIN CERTIFICATE-----", "a PEM certificate chain"),
       }),
       z.strictObject({ mode: z.literal("acme"), email: z.email(), caServer: z.url().optional() }),
+      z.strictObject({
+        mode: z.literal("outside"),
+        trustedProxies: z.array(trustedProxy).min(1, "at least one: the addresses of what ends TLS"),
+      }),
     ])
     .default({ mode: "local" }),
+  /**
+   * The https port that browsers see, where a NAT or a balancer maps it to the edge's. Default: the topology's https port;
+   * with tls.mode outside 443. A change replaces the edge and whatever is told a public URL.
+   */
+  publicPort: publicPort.optional(),
   docker: z
     .strictObject({
       host: engineHost.default("unix:///var/run/docker.sock"),

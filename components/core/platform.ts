@@ -68,8 +68,8 @@ export abstract class BasePlatform implements Platform {
     return this.#address(`${name}.${this.#site.hostname}`);
   }
   #address(host: string): string {
-    const { https } = this.#site.ports;
-    return https === 443 ? `https://${host}` : `https://${host}:${String(https)}`;
+    const { publicPort } = this.#site;
+    return publicPort === 443 ? `https://${host}` : `https://${host}:${String(publicPort)}`;
   }
 
   abstract secret(name: string): Output<string>;

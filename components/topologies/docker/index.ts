@@ -2,6 +2,7 @@ import {
   ComponentResource,
   type ComponentResourceOptions,
   type Input,
+  output,
   type Output,
   type Resource,
 } from "@pulumi/pulumi";
@@ -14,7 +15,7 @@ import { type Image, imageOf } from "../../core/images.ts";
 import { replicaNames } from "../../core/plan.ts";
 import type { Capabilities, PlannedRoute, Services, Site, Topology } from "../../core/topology.ts";
 import { containerServices } from "../../services/index.ts";
-import { type EdgeTls, edgeProxy } from "../../services/edge.ts";
+import { type EdgeTls, edgeProxy, publishedPorts } from "../../services/edge.ts";
 import { acmeFolder } from "../../services/traefik.ts";
 import { labels } from "../containers.ts";
 import { jobArgs, jobIgnores, markerIgnores, markerJob } from "../job.ts";
@@ -26,7 +27,8 @@ import { Engine } from "./engine.ts";
 export type DockerTls =
   | { readonly mode: "local" }
   | { readonly mode: "own"; readonly cert: Input<string>; readonly key: Input<string>; readonly ca?: Input<string> }
-  | { readonly mode: "acme"; readonly email: string; readonly caServer?: string | undefined };
+  | { readonly mode: "acme"; readonly email: string; readonly caServer?: string | undefined }
+  | { readonly mode: "outside"; readonly trustedProxies: List<string> };
 
 export interface DockerHostArgs {
   readonly site: Site;
@@ -71,7 +73,7 @@ export class DockerHost extends ComponentResource implements Topology {
       ]),
     );
     this.options = { providers: { ops, random: passwords } };
-    if (args.tls.mode === "local") {
+    if (args.tls.mode === "local" || args.tls.mode === "outside") {
       const { hostname } = args.site;
       this.#certificate = new Certificate(
         "edge",
@@ -84,7 +86,8 @@ export class DockerHost extends ComponentResource implements Topology {
   }
 
   get ca(): Output<string> | undefined {
-    return this.#certificate?.caCert;
+    const { tls } = this.#args;
+    return tls.mode === "own" && tls.ca !== undefined ? output(tls.ca) : this.#certificate?.caCert;
   }
 
   edge(routes: List<PlannedRoute>, wish: EdgeWish, parent: Resource, logicalName: string): Ready {
@@ -103,9 +106,9 @@ export class DockerHost extends ComponentResource implements Topology {
     this.#edge = this.#start("edge", workload, logicalName, parent, this.#engine, {
       ...args,
       ...(disk ? { volumes: [{ volumeName: disk.name, containerPath: acmeFolder }] } : {}),
-      ports: Object.values(workload.ports ?? {}).map(({ number }) => ({
-        internal: number,
-        external: number,
+      ports: publishedPorts(this.site).map(({ inside, published }) => ({
+        internal: inside,
+        external: published,
         ip: address,
       })),
     });
@@ -164,7 +167,8 @@ export class DockerHost extends ComponentResource implements Topology {
       return { acme: { email: tls.email, ...(tls.caServer === undefined ? {} : { caServer: tls.caServer }) } };
     if (tls.mode === "own") return { cert: tls.cert, key: tls.key };
     if (this.#certificate === undefined) throw new Error("a local certificate is made with the host");
-    return { cert: this.#certificate.cert, key: this.#certificate.key };
+    const { cert, key } = this.#certificate;
+    return tls.mode === "outside" ? { cert, key, trustedProxies: tls.trustedProxies } : { cert, key };
   }
 
   #on({ machine }: Container): Engine {

@@ -7,7 +7,8 @@ import type { Site } from "../../core/topology.ts";
 export type SwarmTls =
   | { readonly mode: "local" }
   | { readonly mode: "own"; readonly cert: Input<string>; readonly key: Input<string>; readonly ca?: Input<string> }
-  | { readonly mode: "acme"; readonly email: string; readonly caServer?: string | undefined };
+  | { readonly mode: "acme"; readonly email: string; readonly caServer?: string | undefined }
+  | { readonly mode: "outside"; readonly trustedProxies: List<string> };
 
 /** A node of the swarm, by its hostname. What is not named here is left as it is. */
 export interface NodeArgs {
