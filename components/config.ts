@@ -49,25 +49,37 @@ const reference = z
   .string()
   .regex(/^[\w.-]+(:\d+)?(\/[\w.*-]+)*(:[\w.-]+)?(@sha256:[0-9a-f]{64})?$/, "an image reference");
 
+const pem = z.string().startsWith("-----BEGIN CERTIFICATE-----", "a PEM certificate");
 const existing = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.enum(["postgres", "redis", "solr", "elasticsearch", "nats", "amqp", "cql", "influx"]),
     host: z.string().min(1),
     port: port.optional(),
     user: z.string().min(1).optional(),
-    ca: z.string().startsWith("-----BEGIN CERTIFICATE-----", "a PEM certificate").optional(),
+    ca: pem.optional(),
   }),
   z.strictObject({
     kind: z.literal("objects"),
     api: z.enum(["s3", "azure-blob"]).default("s3"),
-    url: z.url(),
+    url: z
+      .url({ protocol: /^https?$/, error: "an http or https address" })
+      .refine((url) => !/[?#@]/.test(url), { error: "the server's address alone, without sign-in or query" }),
+    ca: pem.optional(),
     region: z.string().default("us-east-1"),
     prefix: z.string().default(""),
   }),
   z.strictObject({
     kind: z.literal("oidc"),
     issuer: z.url(),
-    urls: z.strictObject({ auth: z.url(), token: z.url(), keys: z.url(), logout: z.url() }).optional(),
+    urls: z
+      .union(
+        [
+          z.strictObject({ auth: z.url(), token: z.url(), keys: z.url(), logout: z.url() }),
+          z.strictObject({ logout: z.url() }),
+        ],
+        { error: "addresses for auth, token, keys and logout, or for logout alone" },
+      )
+      .optional(),
     /** Amazon Cognito alone: the user pool's hosted domain. */
     domain: z.url().optional(),
     groupsClaim: z.string().min(1).optional(),
@@ -213,7 +225,11 @@ const common = z.strictObject({
     .record(
       z.string(),
       existing.refine(
-        (row) => row.kind !== "oidc" || !row.issuer.includes("//cognito-idp.") || Boolean(row.domain ?? row.urls),
+        (row) =>
+          row.kind !== "oidc" ||
+          !row.issuer.includes("//cognito-idp.") ||
+          row.domain !== undefined ||
+          (row.urls !== undefined && "auth" in row.urls),
         { error: "Cognito's addresses are below its hosted domain: add it", path: ["domain"] },
       ),
     )

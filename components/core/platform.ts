@@ -91,7 +91,7 @@ export abstract class BasePlatform implements Platform {
     const supplied =
       there?.kind === kind
         ? // What a row of `existing` gives is what its kind gives.
-          this.adopt(kind, name, existingGiven(name, there, this.configured.bind(this)))
+          this.adopt(kind, name, existingGiven(name, there, this.configured.bind(this), `${this.url}/`))
         : this.supply(kind, name, ask);
     const [dump] = this.dumps.slice(before);
     const restored =

@@ -29,7 +29,12 @@ function end(chain: string): string {
  * handshake. On one host the edge is unhealthy from then on; a swarm would start it over and over for something that no
  * start mends, and with it lose every client that goes on, so there only \`alive\` counts.
  */
-export function certificateHealth({ engine, hostname }: Site, ends: string, handshake: string, alive: string): List<string> {
+export function certificateHealth(
+  { engine, hostname }: Site,
+  ends: string,
+  handshake: string,
+  alive: string,
+): List<string> {
   const script = `ends=$(cat ${ends})
 [ -n "$ends" ] || ends=9999999999
 left=$((ends - $(date +%s)))

@@ -8,7 +8,11 @@ import { resolver, type Upstream, work } from "./nginx-resolver.ts";
 
 const folder = "/run/nginx";
 const conf = `${folder}/nginx.conf`;
-const [cert, key, ends] = ["cert.pem", "key.pem", "ends"].map((name) => `${folder}/tls/${name}`) as [string, string, string];
+const [cert, key, ends] = ["cert.pem", "key.pem", "ends"].map((name) => `${folder}/tls/${name}`) as [
+  string,
+  string,
+  string,
+];
 
 /**
  * nginx as the edge: TLS with a given certificate, http to https, websockets, sticky sessions, bodies of any size passed

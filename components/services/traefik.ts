@@ -8,7 +8,11 @@ import { certificateHealth, endOf } from "./edge-health.ts";
 import { eachOf, watched, watchScript } from "./traefik-watch.ts";
 
 const folder = "/run/traefik";
-const [cert, key, ends] = ["cert.pem", "key.pem", "ends"].map((name) => `${folder}/tls/${name}`) as [string, string, string];
+const [cert, key, ends] = ["cert.pem", "key.pem", "ends"].map((name) => `${folder}/tls/${name}`) as [
+  string,
+  string,
+  string,
+];
 /** Where ACME accounts and certificates are kept; the topology puts a disk there. */
 export const acmeFolder = "/data";
 /** Entry points for the health check alone: is Traefik there, and does it serve what it was given? */

@@ -2,9 +2,10 @@ import { all, type Output } from "@pulumi/pulumi";
 import { stringify } from "yaml";
 
 import type { Given, Platform, Slot } from "../../core/contracts.ts";
+import { urlOf } from "../../core/endpoint.ts";
 import type { ShinyProxyConfig } from "./config.ts";
 import { dashboard } from "./dashboard.ts";
-import { databases, influxUrl } from "./influx.ts";
+import { databases } from "./influx.ts";
 
 const folder = "/run/grafana";
 const dashboards = `${folder}/dashboards`;
@@ -58,7 +59,7 @@ const provider = {
 };
 
 function datasources(influx: Given<"influx">): Output<string> {
-  return all([influxUrl(influx), influx.password]).apply(([url, password]) =>
+  return all([urlOf(influx), influx.password, influx.ca ?? ""]).apply(([url, password, ca]) =>
     stringify({
       apiVersion: 1,
       datasources: Object.values(databases).map((database) => ({
@@ -68,8 +69,8 @@ function datasources(influx: Given<"influx">): Output<string> {
         access: "proxy",
         url,
         user: influx.user,
-        jsonData: { dbName: database },
-        secureJsonData: { password },
+        jsonData: { dbName: database, ...(ca === "" ? {} : { tlsAuthWithCACert: true }) },
+        secureJsonData: { password, ...(ca === "" ? {} : { tlsCACert: ca }) },
       })),
     }),
   );

@@ -1,9 +1,11 @@
 import { all, type Output } from "@pulumi/pulumi";
 
 import type { File, Given, Platform, Workload } from "../../core/contracts.ts";
-import { databases, influxUrl } from "./influx.ts";
+import { urlOf } from "../../core/endpoint.ts";
+import { databases } from "./influx.ts";
 
 const path = "/run/telegraf/telegraf.conf";
+const caPath = "/run/telegraf/influx-ca.pem";
 const host = "/hostfs";
 
 const common = {
@@ -44,7 +46,7 @@ export function clusterTelegraf(
   return {
     ...common,
     joins: reader.joins,
-    files: [conf(influx, inputs)],
+    files: conf(influx, inputs),
     replicas: 1,
     ...(nodes === undefined ? {} : { nodes }),
     after: [influx, reader],
@@ -72,7 +74,7 @@ export function nodeTelegraf(p: Platform, influx: Given<"influx">): Workload {
     ...common,
     needs: ["shared-folders"],
     mounts: [{ folder: "/", path: host, readOnly: true }],
-    files: [conf(influx, inputs)],
+    files: conf(influx, inputs),
     env: {
       HOST_ETC: `${host}/etc`,
       HOST_PROC: `${host}/proc`,
@@ -87,17 +89,17 @@ export function nodeTelegraf(p: Platform, influx: Given<"influx">): Workload {
   };
 }
 
-function conf(influx: Given<"influx">, inputs: string): File {
-  const content: Output<string> = all([influxUrl(influx), influx.password]).apply(
+function conf(influx: Given<"influx">, inputs: string): File[] {
+  const content: Output<string> = all([urlOf(influx), influx.password]).apply(
     ([url, password]) => `${inputs}[[outputs.influxdb]]
   urls = ["${url}"]
   database = "${databases.metrics}"
   skip_database_creation = true
   username = "${influx.user}"
-  password = "${password}"
+  password = "${password}"${influx.ca ? `\n  tls_ca = "${caPath}"` : ""}
 [[outputs.health]]
   service_address = "http://:8080"
 `,
   );
-  return { path, content, secret: true };
+  return [{ path, content, secret: true }, ...(influx.ca === undefined ? [] : [{ path: caPath, content: influx.ca }])];
 }
