@@ -58,27 +58,29 @@ const existing = z.discriminatedUnion("kind", [
     user: z.string().min(1).optional(),
     ca: pem.optional(),
   }),
-  z.strictObject({
-    kind: z.literal("objects"),
-    api: z.enum(["s3", "azure-blob"]).default("s3"),
-    url: z
-      .url({ protocol: /^https?$/, error: "an http or https address" })
-      .refine((url) => !/[?#@]/.test(url), { error: "the server's address alone, without sign-in or query" }),
-    ca: pem.optional(),
-    region: z.string().default("us-east-1"),
-    prefix: z.string().default(""),
-  }),
+  z
+    .strictObject({
+      kind: z.literal("objects"),
+      api: z.enum(["s3", "azure-blob"]).default("s3"),
+      url: z
+        .url({ protocol: /^https?$/, error: "an http or https address" })
+        .refine((url) => !/[?#@]/.test(url), { error: "the server's address alone, without sign-in or query" }),
+      ca: pem.optional(),
+      region: z.string().default("us-east-1"),
+      prefix: z.string().default(""),
+    })
+    .refine(({ api, url }) => api !== "s3" || !URL.canParse(url) || new URL(url).pathname === "/", {
+      error: "S3's clients know buckets below an address, and no path before them",
+      path: ["url"],
+    }),
   z.strictObject({
     kind: z.literal("oidc"),
     issuer: z.url(),
     urls: z
-      .union(
-        [
-          z.strictObject({ auth: z.url(), token: z.url(), keys: z.url(), logout: z.url() }),
-          z.strictObject({ logout: z.url() }),
-        ],
-        { error: "addresses for auth, token, keys and logout, or for logout alone" },
-      )
+      .strictObject({ auth: z.url().optional(), token: z.url().optional(), keys: z.url().optional(), logout: z.url() })
+      .refine((urls) => [1, 4].includes(Object.keys(urls).length), {
+        error: "addresses for auth, token, keys and logout, or for logout alone",
+      })
       .optional(),
     /** Amazon Cognito alone: the user pool's hosted domain. */
     domain: z.url().optional(),
@@ -225,11 +227,7 @@ const common = z.strictObject({
     .record(
       z.string(),
       existing.refine(
-        (row) =>
-          row.kind !== "oidc" ||
-          !row.issuer.includes("//cognito-idp.") ||
-          row.domain !== undefined ||
-          (row.urls !== undefined && "auth" in row.urls),
+        (row) => row.kind !== "oidc" || !row.issuer.includes("//cognito-idp.") || Boolean(row.domain ?? row.urls?.auth),
         { error: "Cognito's addresses are below its hosted domain: add it", path: ["domain"] },
       ),
     )

@@ -4,8 +4,6 @@ import type { Given, Kind, Kinds } from "./contracts.ts";
 import type { Problem } from "./errors.ts";
 import { defaultPort } from "./kinds.ts";
 
-type OpenIdUrls = { readonly [U in "auth" | "token" | "keys" | "logout"]: string };
-
 /**
  * Something that exists already, as the stack's config names it under `existing.<need>`; nothing is made for that need.
  * Passwords are secrets of the same stack: `secrets.<need>Password`, and for an object store `<need>Key` and
@@ -38,7 +36,14 @@ export type Existing =
        * All four, or `logout` alone. Unset: as Keycloak and others have them below the issuer. The application leads a
        * browser to exactly `logout`; ShinyProxy resolves `#{oidcUser.idToken.tokenValue}` in it.
        */
-      readonly urls?: OpenIdUrls | Pick<OpenIdUrls, "logout"> | undefined;
+      readonly urls?:
+        | {
+            readonly auth?: string | undefined;
+            readonly token?: string | undefined;
+            readonly keys?: string | undefined;
+            readonly logout: string;
+          }
+        | undefined;
       /** Cognito's hosted domain, as `https://login.example.com`: its addresses are there, not below the issuer. */
       readonly domain?: string | undefined;
       /** Default: `groups`; with a Cognito domain `cognito:groups`. */
@@ -70,12 +75,11 @@ export function existingGiven(
     }
     case "oidc": {
       const { domain } = existing;
+      const usual = domain === undefined ? belowIssuer(existing, home) : ofCognito({ ...existing, domain }, home);
+      const { auth = usual.auth, token = usual.token, keys = usual.keys, logout = usual.logout } = existing.urls ?? {};
       return {
         issuer: existing.issuer,
-        urls: {
-          ...(domain === undefined ? belowIssuer(existing, home) : ofCognito({ ...existing, domain }, home)),
-          ...existing.urls,
-        },
+        urls: { auth, token, keys, logout },
         groupsClaim: existing.groupsClaim ?? (domain === undefined ? "groups" : "cognito:groups"),
         clientId: existing.clientId,
         clientSecret: configured(`${name}ClientSecret`),
