@@ -23,7 +23,7 @@ import { dockerCapabilities } from "./capabilities.ts";
 import { containerArgs, mounts } from "./container.ts";
 import { Engine } from "./engine.ts";
 
-/** Who signs the edge's certificate: a local authority of this stack's own, the caller's files, or ACME. */
+/** Who signs the edge's certificate: a local authority of this stack's own, the caller's files, ACME, or who ends TLS in front. */
 export type DockerTls =
   | { readonly mode: "local" }
   | { readonly mode: "own"; readonly cert: Input<string>; readonly key: Input<string>; readonly ca?: Input<string> }

@@ -3,7 +3,7 @@ import type { Input } from "@pulumi/pulumi";
 import type { Dict, List } from "../../core/contracts.ts";
 import type { Site } from "../../core/topology.ts";
 
-/** Who signs the edge's certificate: a local authority of this stack's own, the caller's files, or ACME. */
+/** Who signs the edge's certificate: a local authority of this stack's own, the caller's files, ACME, or who ends TLS in front. */
 export type SwarmTls =
   | { readonly mode: "local" }
   | { readonly mode: "own"; readonly cert: Input<string>; readonly key: Input<string>; readonly ca?: Input<string> }
