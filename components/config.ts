@@ -232,6 +232,11 @@ const common = z.strictObject({
       ),
     )
     .default({}),
+  /**
+   * The operator's words for disks, by the slot, as `{ db-1: 2026-03-01 }`: another text makes a new, empty disk and deletes
+   * the old one; `gone` lets the disk of a slot go that is not there any more. Without it no disk is replaced or deleted.
+   */
+  disks: z.record(z.string(), z.string().min(1)).default({}),
   /** Secrets that the operator sets: `pulumi config set --path --secret secrets.<name>`. */
   secrets: z.record(z.string(), z.string().min(1)).default({}),
 });

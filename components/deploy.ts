@@ -1,11 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
 
 import { said } from "../ops/docker.ts";
-import { Stamp, OpsProvider } from "../ops/resources.ts";
 import { parseConfig, type Settings } from "./config.ts";
 import { check } from "./core/check.ts";
 import { type Problem, refuse } from "./core/errors.ts";
 import type { Image } from "./core/images.ts";
+import { stateOfStack } from "./core/known.ts";
 import { withRetired } from "./core/overlay.ts";
 import { containers, imageKeys, routesOf } from "./core/plan.ts";
 import { siteOf } from "./core/site.ts";
@@ -15,6 +15,7 @@ import { nginxProblems } from "./services/nginx.ts";
 import { systems, type SystemSettings } from "./systems/index.ts";
 import type { SystemComponent } from "./systems/system.ts";
 import { topologies } from "./topologies/index.ts";
+import { otherStack } from "./topologies/stamp.ts";
 
 /** What a stack exports. */
 export interface Outputs {
@@ -83,16 +84,11 @@ export async function deploy(): Promise<Outputs> {
     throw new Error("a plan without problems is whole");
   const topology = topologies[settings.topology];
   if (topology === undefined) throw new Error("a plan without problems has its topology");
+  refuse(otherStack((await stateOfStack()) ?? [], { ...settings, name: site.name }));
   refuse(await topology.preflight(settings, site, images));
 
-  const ops = new OpsProvider("ops");
-  const stamp = new Stamp(
-    "stamp",
-    { system: settings.system, topology: settings.topology, name: site.name },
-    { provider: ops },
-  );
-  const on = await topology.make(settings, site, { dependsOn: stamp, providers: { ops } });
-  const made = systems[settings.system].make(settings.system, system, on, { dependsOn: stamp });
+  const on = await topology.make(settings, site, {});
+  const made = systems[settings.system].make(settings.system, system, on, {});
   return {
     url: made.url,
     rehearsing: images

@@ -34,6 +34,7 @@ export const job = z.object({
   cpu: z.number().positive().optional(),
   seconds: z.number().positive(),
   once: z.string(),
+  disks: z.record(z.string(), z.string()).optional(),
   labels: z.record(z.string(), z.string()).optional(),
   redact: z.array(z.string()).optional(),
   mounts: z.array(mount).optional(),
@@ -47,7 +48,7 @@ export type Asked = z.infer<typeof job>;
 /** Marks a container or service as a job's and says which. */
 export const label = "platform-topologies.job";
 
-const run = job.omit({ host: true, labels: true, redact: true, seconds: true });
+const run = job.omit({ host: true, labels: true, redact: true, seconds: true, disks: true });
 
 /** What a run depends on. Who can read the label can read the container's environment and files as well. */
 export function fingerprint(asked: Asked): string {

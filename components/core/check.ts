@@ -32,6 +32,13 @@ export function check(plan: Plan, site: Site, can: Capabilities): Problem[] {
     ...[...plan.workloads, ...plan.slots].flatMap(([name, workload]) => checkProbe(name, workload, site)),
     ...sameRoutes(plan),
     ...checkExisting(plan.needs, site.existing),
+    ...Object.entries(site.disks)
+      .filter(([slot, word]) => word !== "gone" && !plan.slots.has(slot))
+      .map(([slot, word]) => ({
+        key: `disks.${slot}`,
+        value: word,
+        remedy: `no such disk; there are ${[...plan.slots.keys()].join(", ")}`,
+      })),
   ]);
 }
 

@@ -165,10 +165,13 @@ export interface Slot extends Container {
     readonly backup: Backup;
     /**
      * A file that the topology leaves on a disk that it has just made, and never again: a member of a cluster refuses
-     * in `prepare` to start on a disk with neither this nor data, for an emptied volume would replicate emptiness.
+     * in `prepare` to start on a disk with neither this nor data, for an emptied volume would replicate emptiness. Unset:
+     * there is one all the same, and the platform's own first line of `prepare` refuses without it (needs `command`).
      */
     readonly marker?: string;
   };
+  /** The only slot of its role: another disk means another store, for which all that was done once is done again. */
+  readonly alone?: boolean;
   /** Slots that name the same seat share a machine. */
   readonly seat?: string;
   /** Labels that its node must carry, as for a workload. */

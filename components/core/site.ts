@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { getStack, type Input, output, secret } from "@pulumi/pulumi";
+import { type Input, output, secret } from "@pulumi/pulumi";
 
 import type { Dict, Engine } from "./contracts.ts";
 import type { Existing } from "./existing.ts";
@@ -36,6 +36,13 @@ export interface SiteArgs {
   readonly existing?: Dict<Existing>;
   readonly backup?: { readonly everyHours: number; readonly keepDays: number; readonly to: BackupPlace } | undefined;
   readonly restore?: Restore | undefined;
+  /**
+   * The operator's words for disks, by the slot, as `{ "db-1": "2026-03-01" }`. Another text makes a new, empty disk and
+   * deletes the old one; `gone` lets the disk of a slot go that is not there any more. Default: no disk is ever replaced.
+   */
+  readonly disks?: Dict<string>;
+  /** The platform that the stack is. */
+  readonly system?: string;
 }
 
 export function siteOf(args: SiteArgs): Site {
@@ -50,7 +57,6 @@ export function siteOf(args: SiteArgs): Site {
   };
   return {
     name: args.name,
-    stack: getStack(),
     hostname: args.hostname,
     ports,
     publicPort: args.publicPort ?? ports.https ?? 443,
@@ -61,6 +67,8 @@ export function siteOf(args: SiteArgs): Site {
     image: (key) => resolveImage(key, choices),
     secrets: Object.fromEntries(Object.entries(args.secrets ?? {}).map(([key, value]) => [key, secret(output(value))])),
     existing: args.existing ?? {},
+    disks: args.disks ?? {},
+    ...(args.system === undefined ? {} : { system: args.system }),
     ...(backup ? { backup } : {}),
     ...(restore ? { restore } : {}),
   };

@@ -66,7 +66,6 @@ export interface Restore {
 export interface Site {
   /** Prefix of everything that has a global name here: `arkindex-dev`. */
   readonly name: string;
-  readonly stack: string;
   readonly hostname: string;
   /** The edge's ports on the host, or on the swarm's nodes. Without `https` none but http: TLS ends in front of the edge. */
   readonly ports: { readonly http: number; readonly https?: number };
@@ -86,6 +85,10 @@ export interface Site {
   readonly backup?: { readonly everyHours: number; readonly keepDays: number; readonly to: BackupPlace };
   /** Fill the stores, while they are still empty, from a backup. */
   readonly restore?: Restore;
+  /** The operator's words for disks, by the slot: another text makes a new, empty disk; `gone` lets one go. */
+  readonly disks: Dict<string>;
+  /** The platform that the stack is; unset where a program uses services alone. */
+  readonly system?: string;
 }
 
 /** A route together with what answers it: a workload, or the slots of a pool. */

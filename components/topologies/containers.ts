@@ -1,15 +1,19 @@
 /** What containers have in common on one Docker host and on a swarm: how a contract's terms become Docker's. */
-import { all, type Output } from "@pulumi/pulumi";
+import { all, type Input, type Output } from "@pulumi/pulumi";
 
 import type { Container, Health, Probe } from "../core/contracts.ts";
 import type { Image } from "../core/images.ts";
 import type { Site } from "../core/topology.ts";
+import { ownerLabel } from "./survey.ts";
 
-/** Labels on everything that is made on an engine: how a stack's own things are found again after a crash. */
-export function labels(site: Site, workload: string): { label: string; value: string }[] {
+/**
+ * Labels on everything that is made on an engine: how a stack's own things are found again, and told from another
+ * state's. Pulumi's name of the stack is not among them: it may change, and a label of a volume may not.
+ */
+export function labels(site: Site, workload: string, owner: Input<string>): { label: string; value: Input<string> }[] {
   return [
-    { label: "platform-topologies.stack", value: site.stack },
     { label: "platform-topologies.name", value: site.name },
+    { label: ownerLabel, value: owner },
     { label: "platform-topologies.workload", value: workload },
   ];
 }

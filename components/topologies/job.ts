@@ -12,6 +12,8 @@ export interface JobPlace {
   image(image: Image): Input<string>;
   network(name: string): { readonly id: Input<string> };
   networksOf(container: Container, isSlot: boolean): string[];
+  /** Written on everything: whose it is. */
+  readonly owner: Input<string>;
 }
 
 /** A job as `ops` runs it, but for when it runs. `redact`: what its log must not show. */
@@ -46,7 +48,7 @@ export function jobArgs(
     memoryMiB: job.memoryMiB,
     cpu: job.cpu,
     seconds: job.seconds,
-    labels: Object.fromEntries(labels(site, name).map(({ label, value }) => [label, value])),
+    labels: Object.fromEntries(labels(site, name, place.owner).map(({ label, value }) => [label, value])),
     redact: [...redact],
   };
 }

@@ -39,7 +39,7 @@ export function containerArgs(
       ...healthTimes,
       startPeriod: goDuration(container.health.startSeconds),
     },
-    labels: labels(site, name),
+    labels: labels(site, name, engine.owner),
     volumes: mounts(container),
     // The process alone restarts; what an operator stops stays stopped.
     restart: "unless-stopped",

@@ -2,6 +2,7 @@ import {
   ComponentResource,
   type ComponentResourceOptions,
   type Input,
+  mergeOptions,
   output,
   type Output,
   type Resource,
@@ -9,7 +10,8 @@ import {
 import * as docker from "@pulumi/docker";
 import * as random from "@pulumi/random";
 
-import { Certificate, Farewell, Gate, Job as OpsJob, OpsProvider } from "../../../ops/resources.ts";
+import { Certificate, Farewell, Gate, Job as OpsJob, OpsProvider, Volume } from "../../../ops/resources.ts";
+import type { VolumeArgs } from "../../../ops/resources.ts";
 import type { Container, Dict, EdgeWish, Health, Job, List, Ready, Slot, Workload } from "../../core/contracts.ts";
 import { type Image, imageOf } from "../../core/images.ts";
 import { replicaNames } from "../../core/plan.ts";
@@ -18,10 +20,11 @@ import { containerServices } from "../../services/index.ts";
 import { type EdgeTls, edgeProxy, publishedPorts } from "../../services/edge.ts";
 import { acmeFolder } from "../../services/traefik.ts";
 import { labels } from "../containers.ts";
-import { jobArgs, jobIgnores, markerIgnores, markerJob } from "../job.ts";
+import { jobArgs, jobIgnores } from "../job.ts";
+import { stampFor } from "../stamp.ts";
 import { dockerCapabilities } from "./capabilities.ts";
 import { containerArgs, mounts } from "./container.ts";
-import { Engine } from "./engine.ts";
+import { Engine, surveyOf } from "./engine.ts";
 
 /** Who signs the edge's certificate: a local authority of this stack's own, the caller's files, ACME, or who ends TLS in front. */
 export type DockerTls =
@@ -53,33 +56,43 @@ export class DockerHost extends ComponentResource implements Topology {
   readonly #args: DockerHostArgs;
   readonly #engine: Engine;
   readonly #machines: Dict<Engine>;
+  readonly #random: random.Provider;
   readonly #certificate: Certificate | undefined;
+  /** The disks behind what is ready, by the slot: what was done once for them is done again for others. */
+  readonly #disks = new Map<Resource, Dict<Output<string>>>();
   #edge: Ready = { ready: [] };
 
   constructor(name: string, args: DockerHostArgs, opts: ComponentResourceOptions = {}) {
-    // No inputs: they would be stored in the state.
-    super("platform-topologies:index:DockerHost", name, {}, opts);
-    this.site = args.site;
-    this.passwords = Object.values(args.site.secrets);
+    const { site, host, registries = [] } = args;
+    const survey = surveyOf(site, "", host, registries);
+    // No inputs: they would be stored in the state. Nothing is made before the survey is.
+    super("platform-topologies:index:DockerHost", name, {}, mergeOptions(opts, { dependsOn: survey.settled }));
+    this.site = site;
+    this.passwords = Object.values(site.secrets);
     this.#args = args;
-    const under = { parent: this, ...(opts.dependsOn ? { dependsOn: opts.dependsOn } : {}) };
-    const ops = this.getProvider("ops:index:Stamp") ?? new OpsProvider("ops", under); // a process each
-    const passwords = new random.Provider("random", {}, under);
-    this.#engine = new Engine(args.site, "", args.host, args.registries ?? [], ["edge", "app", "data"], under, ops);
+    const first = mergeOptions(opts.dependsOn ? { dependsOn: opts.dependsOn } : {}, {
+      parent: this,
+      dependsOn: survey.settled,
+    });
+    const ops = this.getProvider("ops:index:Stamp") ?? new OpsProvider("ops", first); // a process each
+    const stamp = stampFor(this, "docker", survey, { ...first, provider: ops });
+    const under = mergeOptions(first, { dependsOn: stamp });
+    this.#random = new random.Provider("random", {}, under);
+    const common = { site, registries, ops, owner: stamp.id };
+    this.#engine = new Engine({
+      ...{ ...common, key: "", host, tiers: ["edge", "app", "data"], options: under, survey },
+    });
     this.#machines = Object.fromEntries(
-      Object.entries(args.machines ?? {}).map(([key, host]) => [
-        key,
-        new Engine(args.site, key, host, args.registries ?? [], ["app"], under, ops),
-      ]),
+      Object.entries(args.machines ?? {}).map(([key, machine]) => {
+        const there = surveyOf(site, key, machine, registries);
+        const options = mergeOptions(under, { dependsOn: there.settled });
+        return [key, new Engine({ ...common, key, host: machine, tiers: ["app"], options, survey: there })];
+      }),
     );
-    this.options = { providers: { ops, random: passwords } };
+    this.options = { providers: { ops, random: this.#random }, dependsOn: stamp };
     if (args.tls.mode === "local" || args.tls.mode === "outside") {
-      const { hostname } = args.site;
-      this.#certificate = new Certificate(
-        "edge",
-        { hostnames: [hostname, `*.${hostname}`] },
-        { ...under, provider: ops },
-      );
+      const hostnames = [site.hostname, `*.${site.hostname}`];
+      this.#certificate = new Certificate("edge", { hostnames }, { ...under, provider: ops });
       this.passwords.push(this.#certificate.key);
     }
     this.registerOutputs({});
@@ -102,7 +115,8 @@ export class DockerHost extends ComponentResource implements Topology {
       networks: ["edge"],
       aliases: ["edge", ...(workload.names ?? [])],
     });
-    const disk = tls.mode === "acme" ? this.#volume("edge", logicalName, parent) : undefined;
+    // Certificates are asked for again.
+    const disk = tls.mode === "acme" ? this.#volume("edge", logicalName, parent, { spare: true }) : undefined;
     this.#edge = this.#start("edge", workload, logicalName, parent, this.#engine, {
       ...args,
       ...(disk ? { volumes: [{ volumeName: disk.name, containerPath: acmeFolder }] } : {}),
@@ -130,34 +144,39 @@ export class DockerHost extends ComponentResource implements Topology {
   }
 
   slot(name: string, slot: Slot, parent: Resource, logicalName: string): Ready {
-    const volume = this.#volume(name, logicalName, parent);
-    const before = [
-      ...this.#mark(name, slot, volume, parent, logicalName),
-      // Goes after the container, which depends on it.
-      ...this.#farewell(`${name}-left`, slot.left, parent, `${logicalName}-left`, this.#after(slot)),
-    ];
+    const { disk, leave, left, alone = false } = slot;
+    const volume = this.#volume(name, logicalName, parent, {
+      spare: leave !== undefined || left !== undefined,
+      ...(disk.marker === undefined
+        ? {}
+        : {
+            marker: { image: this.#engine.image(imageOf(this.site, slot.image)), path: disk.path, file: disk.marker },
+          }),
+    });
+    // Goes after the container, which depends on it.
+    const before = this.#farewell(`${name}-left`, left, parent, `${logicalName}-left`, this.#after(slot));
     const args = this.#container(name, slot, imageOf(this.site, slot.image), {
       networks: this.#engine.networksOf(slot, true),
       aliases: [name, ...(slot.names ?? [])],
     });
-    const volumes = [...mounts(slot), { volumeName: volume.name, containerPath: slot.disk.path }];
+    const volumes = [...mounts(slot), { volumeName: volume.name, containerPath: disk.path }];
     const started = this.#start(name, slot, logicalName, parent, this.#engine, { ...args, volumes }, before);
+    if (alone) for (const gate of started.ready) this.#disks.set(gate, { [name]: volume.disk });
     // Who comes after a member depends on its farewell too: of two that go, the later one has gone before this one begins.
-    const leave = this.#farewell(`${name}-leave`, slot.leave, parent, `${logicalName}-leave`, started.ready);
-    return { ready: [...started.ready, ...leave] };
+    const farewell = this.#farewell(`${name}-leave`, leave, parent, `${logicalName}-leave`, started.ready);
+    return { ready: [...started.ready, ...farewell] };
   }
 
   job(name: string, job: Job, parent: Resource, logicalName: string): Ready {
     const engine = this.#on(job);
+    const after = this.#after(job);
+    const disks = Object.assign({}, ...after.map((each) => this.#disks.get(each))) as Dict<Output<string>>;
     const made = new OpsJob(
       logicalName,
-      { host: engine.host, once: job.once, ...jobArgs(this.site, engine, name, job, this.passwords) },
-      {
-        parent,
-        dependsOn: this.#after(job),
-        ...jobIgnores(job),
-      },
+      { host: engine.host, once: job.once, disks, ...jobArgs(this.site, engine, name, job, this.passwords) },
+      { parent, dependsOn: after, ...jobIgnores(job) },
     );
+    this.#disks.set(made, disks);
     return { ready: [made] };
   }
 
@@ -194,20 +213,6 @@ export class DockerHost extends ComponentResource implements Topology {
     return { ...args, volumes: [...mounts(container), socket] };
   }
 
-  /** Leaves the marker on a new volume. Not again: one that loses its data later has lost the marker too. */
-  #mark(name: string, slot: Slot, volume: docker.Volume, parent: Resource, logicalName: string): Resource[] {
-    const { disk } = slot;
-    if (disk.marker === undefined) return [];
-    const args = jobArgs(this.site, this.#engine, `${name}-disk`, markerJob(slot, disk.marker), this.passwords);
-    return [
-      new OpsJob(
-        `${logicalName}-disk`,
-        { ...args, host: this.#engine.host, mounts: [{ source: volume.name, path: disk.path }], once: "1" },
-        { parent, ...markerIgnores },
-      ),
-    ];
-  }
-
   /** A job for when a member goes for good; when the whole stack goes, its network goes with it, and nothing runs. */
   #farewell(
     name: string,
@@ -228,11 +233,23 @@ export class DockerHost extends ComponentResource implements Topology {
     ];
   }
 
-  #volume(name: string, logicalName: string, parent: Resource): docker.Volume {
-    return new docker.Volume(
-      logicalName,
-      { name: `${this.site.name}-${name}`, labels: labels(this.site, name) },
-      this.#engine.under(parent, { protect: this.site.protect }),
+  /** A volume, and before it, in the state, the id by which it is known: what an interrupted run has made is its own. */
+  #volume(name: string, logical: string, parent: Resource, more: Pick<VolumeArgs, "spare" | "marker">): Volume {
+    const { survey, host, owner } = this.#engine;
+    const full = `${this.site.name}-${name}`;
+    const protect = this.site.protect && !Object.hasOwn(this.site.disks, name);
+    const word = survey.word(name);
+    survey.wants({ kind: "volume", name: full, logical });
+    const disk = new random.RandomId(
+      `${logical}-disk`,
+      { byteLength: 4, keepers: { word } },
+      { parent, protect, provider: this.#random },
+    );
+    const marks = labels(this.site, name, owner).map(({ label, value }) => [label, value] as const);
+    return new Volume(
+      logical,
+      { host, name: full, disk: disk.hex, word, labels: Object.fromEntries(marks), ...more },
+      { parent, protect, deleteBeforeReplace: true },
     );
   }
 
@@ -246,6 +263,8 @@ export class DockerHost extends ComponentResource implements Topology {
     args: docker.ContainerArgs,
     earlier: List<Resource> = [],
   ): Ready {
+    const full = `${this.site.name}-${name}`;
+    const wish = { kind: "container", name: full, logical: logicalName } as const;
     const made = new docker.Container(
       logicalName,
       args,
@@ -254,18 +273,20 @@ export class DockerHost extends ComponentResource implements Topology {
         // The provider changes its state and leaves the container as it is (kreuzwerker#988).
         replaceOnChanges: ["healthcheck"],
         deleteBeforeReplace: true,
+        replacementTrigger: engine.survey.wants(wish),
       }),
     );
+    engine.survey.complain(wish, made.id);
     const gate = new Gate(
       logicalName,
       {
         host: engine.host,
         container: made.id,
-        name: `${this.site.name}-${name}`,
+        name: full,
         seconds: health.startSeconds + 30,
         redact: [...this.passwords],
       },
-      { parent },
+      { parent, replacementTrigger: engine.survey.gate(wish) },
     );
     return { ready: [gate] };
   }

@@ -45,16 +45,10 @@ async function ports({ site, host, address }: PreflightArgs): Promise<Problem[]>
     const taken = holder === undefined ? host.startsWith("unix:") && (await answers(address, port)) : true;
     if (!taken) continue;
     const who = holder === undefined ? "another program listens there" : `the container ${name} has it`;
-    // The edge of this very stack, when somebody has changed the name in its config.
-    const old =
-      holder?.Labels["platform-topologies.stack"] === site.stack
-        ? holder.Labels["platform-topologies.name"]
-        : undefined;
-    const renamed = old === undefined ? "" : `; or, if it is this stack's own, put its name back: "${old}"`;
     problems.push({
       key: `docker.ports.${key}`,
       value: port,
-      remedy: `${who}; stop it or choose another port${renamed}`,
+      remedy: `${who}; stop it or choose another port`,
     });
   }
   return problems;

@@ -3,6 +3,7 @@ import {
   type ComponentResourceOptions,
   type CustomResourceOptions,
   type Input,
+  interpolate,
   mergeOptions,
   output,
   type Output,
@@ -21,11 +22,14 @@ import { type EdgeTls, edgeProxy } from "../../services/edge.ts";
 import { acmeFolder } from "../../services/traefik.ts";
 import { networksOf } from "../containers.ts";
 import { jobArgs, jobIgnores, type JobPlace, markerIgnores, markerJob } from "../job.ts";
+import { stampFor } from "../stamp.ts";
+import type { Survey } from "../survey.ts";
 import type { SwarmArgs } from "./args.ts";
 import { swarmCapabilities } from "./capabilities.ts";
 import { backendsOf, edgeNodes, edgeShape } from "./edge.ts";
 import { files } from "./files.ts";
 import { pinned } from "./images.ts";
+import { surveyOf } from "./look.ts";
 import { firstManager } from "./managers.ts";
 import { Networks } from "./networks.ts";
 import { constraintsOf, onNode } from "./placement.ts";
@@ -35,7 +39,7 @@ import { type Part, serviceSpec } from "./service.ts";
 export type { SwarmArgs } from "./args.ts";
 
 /** What `#start` still has to know of a container. */
-type Placed = Omit<Part, "name" | "container" | "image" | "ref" | "files" | "networks" | "update">;
+type Placed = Omit<Part, "name" | "container" | "image" | "ref" | "files" | "networks" | "update" | "owner">;
 
 /** A Docker Swarm: overlay networks edge, app and data, services behind gates, slots pinned to their disks. */
 export class Swarm extends ComponentResource implements Topology {
@@ -48,6 +52,8 @@ export class Swarm extends ComponentResource implements Topology {
   /** All managers, for resources of `ops`, which take the first that answers. */
   readonly #host: string;
   readonly #docker: CustomResourceOptions;
+  readonly #survey: Survey;
+  readonly #owner: Output<string>;
   readonly #networks: Networks;
   readonly #seats: Seats;
   readonly #described: NodeLabels[];
@@ -56,14 +62,22 @@ export class Swarm extends ComponentResource implements Topology {
   #edge: Ready = { ready: [] };
 
   constructor(name: string, args: SwarmArgs, opts: ComponentResourceOptions = {}) {
-    // No inputs: they would be stored in the state.
-    super("platform-topologies:index:Swarm", name, {}, opts);
+    const survey = surveyOf(args);
+    // No inputs: they would be stored in the state. Nothing is made before the survey is.
+    super("platform-topologies:index:Swarm", name, {}, mergeOptions(opts, { dependsOn: survey.settled }));
     this.site = args.site;
+    this.#survey = survey;
     this.passwords = Object.values(args.site.secrets);
     this.#args = args;
     this.#host = args.managers.join(",");
-    const under = { parent: this, ...(opts.dependsOn ? { dependsOn: opts.dependsOn } : {}) };
-    const ops = this.getProvider("ops:index:Stamp") ?? new OpsProvider("ops", under); // a process each
+    const first = mergeOptions(opts.dependsOn ? { dependsOn: opts.dependsOn } : {}, {
+      parent: this,
+      dependsOn: survey.settled,
+    });
+    const ops = this.getProvider("ops:index:Stamp") ?? new OpsProvider("ops", first); // a process each
+    const stamp = stampFor(this, "swarm", survey, { ...first, provider: ops });
+    this.#owner = stamp.id;
+    const under = mergeOptions(first, { dependsOn: stamp });
     const provider = new docker.Provider(
       "docker",
       // Credentials come from `docker login` on the machine that deploys: in the provider's own they would be plain state.
@@ -73,7 +87,7 @@ export class Swarm extends ComponentResource implements Topology {
       },
       under,
     );
-    this.options = { providers: { ops, random: new random.Provider("random", {}, under) } };
+    this.options = { providers: { ops, random: new random.Provider("random", {}, under) }, dependsOn: stamp };
     this.#docker = mergeOptions(under, { provider });
     this.#described = Object.entries(args.nodes ?? {})
       .filter(([, { labels, availability }]) => labels !== undefined || availability !== undefined)
@@ -85,11 +99,11 @@ export class Swarm extends ComponentResource implements Topology {
             { ...under, provider: ops },
           ),
       );
-    this.#networks = new Networks(args.site, args.encrypted ?? true, this.#docker, this.#host, {
-      ...under,
-      provider: ops,
-    });
-    this.#seats = new Seats(this.#host, args, { ...under, provider: ops, dependsOn: this.#described });
+    const ofOps = { ...under, provider: ops };
+    const mine = { survey, owner: this.#owner };
+    this.#networks = new Networks(args.site, args.encrypted ?? true, this.#docker, this.#host, ofOps, mine);
+    const described = mergeOptions(ofOps, { dependsOn: this.#described });
+    this.#seats = new Seats(this.#host, args, described, survey, this.#owner);
     if (args.tls.mode === "local" || args.tls.mode === "outside") {
       const { hostname } = args.site;
       const hostnames = [hostname, `*.${hostname}`];
@@ -197,14 +211,17 @@ export class Swarm extends ComponentResource implements Topology {
       container,
       image,
       ref: this.#place.image(image),
-      files: files(this.site, name, container, logicalName, options),
+      owner: this.#owner,
+      files: files(this.site, name, container, logicalName, this.#owner, options),
       networks: networksOf(container, isSlot).map((network) => this.#networks.network(network)),
       update: this.#args.update ?? { parallelism: 1, delaySeconds: 0, monitorSeconds: 5 },
     });
+    const wish = { kind: "service", name: `${this.site.name}-${name}`, logical: logicalName } as const;
     const made = new docker.Service(
       logicalName,
       args,
       mergeOptions(options, {
+        replacementTrigger: this.#survey.wants(wish),
         dependsOn: [...this.#after(container), ...this.#described, ...before],
         // The manager fills it in from the registry.
         ignoreChanges: ["taskSpec.placement.platforms"],
@@ -222,7 +239,7 @@ export class Swarm extends ComponentResource implements Topology {
         redact: [...this.passwords],
       },
       // Another number of replicas is another wait, though the tasks that there are stay.
-      { parent, replacementTrigger: placed.replicas },
+      { parent, replacementTrigger: interpolate`${placed.replicas} ${this.#survey.gate(wish)}` },
     );
     return { ready: [gate] };
   }
@@ -269,7 +286,11 @@ export class Swarm extends ComponentResource implements Topology {
     ];
   }
 
-  readonly #place: JobPlace = {
+  get #place(): JobPlace {
+    return { owner: this.#owner, ...this.#images };
+  }
+
+  readonly #images: Omit<JobPlace, "owner"> = {
     image: ({ ref }: Image): Input<string> => {
       const known = this.#refs.get(ref);
       if (known !== undefined) return known;

@@ -1,9 +1,10 @@
-import { type CustomResourceOptions, mergeOptions, type Output } from "@pulumi/pulumi";
+import { type CustomResourceOptions, type Input, interpolate, mergeOptions, type Output } from "@pulumi/pulumi";
 import * as docker from "@pulumi/docker";
 
 import { Guests } from "../../../ops/resources.ts";
 import type { Site } from "../../core/topology.ts";
 import { labels } from "../containers.ts";
+import type { Survey } from "../survey.ts";
 
 /** The stack's overlay networks: edge, app, data, and those that workloads join by name. */
 export class Networks {
@@ -11,6 +12,8 @@ export class Networks {
   readonly #encrypted: boolean;
   readonly #options: CustomResourceOptions;
   readonly #host: string;
+  readonly #survey: Survey;
+  readonly #owner: Input<string>;
   readonly #ops: CustomResourceOptions;
   readonly #made = new Map<string, { readonly id: Output<string> }>();
   /** What goes only with the whole stack. */
@@ -23,7 +26,10 @@ export class Networks {
     options: CustomResourceOptions,
     host: string,
     ops: CustomResourceOptions,
+    { survey, owner }: { readonly survey: Survey; readonly owner: Input<string> },
   ) {
+    this.#survey = survey;
+    this.#owner = owner;
     this.#host = host;
     this.#ops = ops;
     this.#site = site;
@@ -46,6 +52,7 @@ export class Networks {
   }
 
   #make(name: string): docker.Network {
+    const round = this.#survey.wants({ kind: "network", name: `${this.#site.name}-${name}`, logical: name });
     return new docker.Network(
       name,
       {
@@ -55,12 +62,12 @@ export class Networks {
         internal: name === "data",
         attachable: true, // for an operator's client container
         ...(this.#encrypted ? { options: { encrypted: "true" } } : {}),
-        labels: labels(this.#site, name),
+        labels: labels(this.#site, name, this.#owner),
       },
       mergeOptions(this.#options, {
         // The engine adds the networks' numbers to the options, which would be a difference at every preview.
         ignoreChanges: ["options"],
-        replacementTrigger: this.#encrypted,
+        replacementTrigger: interpolate`${this.#encrypted} ${round}`,
       }),
     );
   }
