@@ -46,7 +46,7 @@ export interface SiteArgs {
 }
 
 export function siteOf(args: SiteArgs): Site {
-  const { backup, restore, mirror, ports = { http: 80, https: 443 } as Site["ports"] } = args;
+  const { backup, restore, mirror, ports = { http: 80, https: 443 } } = args;
   const built = localImages();
   const choices = {
     overrides: args.images ?? {},

@@ -135,7 +135,7 @@ curl -sk ${headers} ${url}/`;
     ["/a.b~c!$&'()*+,;=:@-_/x", "files"],
     ["/aXb~c!$&'()*+,;=:@-_/x", "web"],
     ["/metricsfoo", "web"],
-  ])("%s is answered by %s", async (path, id, told = undefined) => {
+  ])("%s is answered by %s", async (path, id, told?: string) => {
     const got = await get(path);
     expect([got.status, got.id, ...(told === undefined ? [] : [got.path])]).toEqual([
       200,

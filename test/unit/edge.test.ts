@@ -207,7 +207,7 @@ describe("health", () => {
     const { files = [], health: asked } = edge(traefik, [route("/")], { cert, key: "KEY" }, site({ engine }));
     const ends = files.find(({ path }) => path.endsWith("/ends"));
     const folder = mkdtempSync(join(tmpdir(), "edge-"));
-    writeFileSync(join(folder, "ends"), String(ends?.content));
+    writeFileSync(join(folder, "ends"), typeof ends?.content === "string" ? ends.content : "");
     const command = "command" in asked.ready ? asked.ready.command : [];
     const script = (command.at(-1) ?? "")
       .replaceAll("/run/traefik/tls/ends", join(folder, "ends"))

@@ -42,8 +42,8 @@ test.each(names.filter((name) => name !== "arangodb"))(
   async (name) => {
     const paper = plan(name, {}, containerServices, site({ existing: elsewhere(name) }));
     const all = await texts(paper);
-    expect(all.filter(({ text }) => /http:\/\/there-/.test(text))).toEqual([]);
-    const https = all.filter(({ text }) => /https:\/\/there-/.test(text));
+    expect(all.filter(({ text }) => text.includes("http://there-"))).toEqual([]);
+    const https = all.filter(({ text }) => text.includes("https://there-"));
     expect(https.length).toBeGreaterThan(0);
   },
 );
