@@ -3,7 +3,7 @@ import type { Container, List, Route } from "./contracts.ts";
 import type { Problem } from "./errors.ts";
 
 const hostnames = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
-const paths = /^(?:\/[\w.~!$&'()*+,;=:@-]+)*\/?$/;
+const paths = /^(?:\/[\w.~-]+)*\/?$/;
 
 /** A path covers itself and what is below it, as `/avatar` and `/avatar/7`, never `/avatars`; a slash at its end says nothing. */
 export function baseOf(path: string): string {
@@ -37,7 +37,7 @@ export function routeProblems(name: string, { routes = [], ports = {} }: Contain
     for (const each of [path, ...hidden, ...(strip === undefined ? [] : [strip])]) {
       if (!each.startsWith("/")) say(each, "a path begins with /");
       else if (!paths.test(each) || /\/\.\.?(\/|$)/.test(each))
-        say(each, "a path has letters, digits and -._~!$&'()*+,;=:@ between single slashes, and nothing encoded");
+        say(each, "a path has letters, digits and -._~ between single slashes, and nothing that may come encoded");
     }
     if (strip !== undefined && !covers(strip, path)) say(strip, `strip: not the beginning of ${path}`);
     if (sticky && !/^[\w-]{1,64}$/.test(sticky.cookie))

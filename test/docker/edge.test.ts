@@ -20,7 +20,7 @@ const routes = [
   route("/", "web", { sticky: { cookie: "node-of-test", seconds: 1200 }, hidden: ["/metrics"], websocket: true }),
   route("/avatar", "files", { hidden: ["/avatar/metrics"] }),
   route("/iiif/", "files", { strip: "/iiif" }),
-  route("/a.b~c!$&'()*+,;=:@-_", "files"),
+  route("/a.b~c-_", "files"),
 ];
 
 interface Seen {
@@ -132,8 +132,8 @@ curl -sk ${headers} ${url}/`;
     ["/iiif", "files", "/"],
     ["/iiif/2/a%2Fb?x=%2F", "files"],
     ["/iiiff", "web"],
-    ["/a.b~c!$&'()*+,;=:@-_/x", "files"],
-    ["/aXb~c!$&'()*+,;=:@-_/x", "web"],
+    ["/a.b~c-_/x", "files"],
+    ["/aXb~c-_/x", "web"],
     ["/metricsfoo", "web"],
   ])("%s is answered by %s", async (path, id, told?: string) => {
     const got = await get(path);

@@ -60,11 +60,11 @@ describe("paths", () => {
   });
 
   test("both proxies: the longest first, a path and what is below it, hidden ones for the whole host", () => {
-    const routes = [route("/", { hidden: ["/metrics"] }), route("/a.b/"), route("/metrics/open"), route("/a.b/c+d")];
+    const routes = [route("/", { hidden: ["/metrics"] }), route("/a.b/"), route("/metrics/open"), route("/a.b/c~d")];
     expect(locations(routes)).toEqual([
       '~ "^/metrics/open(?:/|$)"',
       String.raw`~* "^/metrics(?:[/;%]|$)"`,
-      String.raw`~ "^/a\.b/c\+d(?:/|$)"`,
+      String.raw`~ "^/a\.b/c\~d(?:/|$)"`,
       String.raw`~ "^/a\.b(?:/|$)"`,
       "/",
     ]);
@@ -73,7 +73,7 @@ describe("paths", () => {
       ["Host(`shop.example.com`) && !PathRegexp(`(?i)^/metrics(?:[/;%]|$)`)", 1],
       ["Host(`shop.example.com`) && (Path(`/a.b`) || PathPrefix(`/a.b/`))", 5],
       ["Host(`shop.example.com`) && (Path(`/metrics/open`) || PathPrefix(`/metrics/open/`))", 14],
-      ["Host(`shop.example.com`) && (Path(`/a.b/c+d`) || PathPrefix(`/a.b/c+d/`))", 9],
+      ["Host(`shop.example.com`) && (Path(`/a.b/c~d`) || PathPrefix(`/a.b/c~d/`))", 9],
     ]);
   });
 
@@ -97,6 +97,9 @@ describe("paths", () => {
     "/ü",
     "/a%2fb",
     "/a?b",
+    "/a'b",
+    "/a;b",
+    "/a$b",
     "/a#b",
     "/a//b",
     "/../b",
@@ -110,7 +113,7 @@ describe("paths", () => {
     expect(said({ sticky: { cookie: "a;b", seconds: 1 } })[0]).toContain("a cookie's name has");
     expect(said({ host: "a`b.example.com" })[0]).toContain("not a DNS name");
     expect(said({ path: "/apix", strip: "/api" })[0]).toContain("strip: not the beginning of /apix");
-    expect(said({ path: "/a.b~c!$&'()*+,;=:@-_/", strip: "/a.b~c!$&'()*+,;=:@-_" })).toEqual([]);
+    expect(said({ path: "/a.b~c-_/", strip: "/a.b~c-_" })).toEqual([]);
   });
 });
 
