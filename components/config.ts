@@ -47,6 +47,15 @@ const place = z.union(
   ],
   { error: "one of {path: /folder}, {volume: name}, {s3: {endpoint, bucket, region}}" },
 );
+const publicPort = port.refine((number) => number !== 8082, {
+  error: "8082 is the edge's own health port; choose another",
+});
+/** A balancer's address, or its network's. Whoever is in there may say who a visitor is. */
+const trustedProxy = z
+  .union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()], { error: "an IP address or a network, as 10.0.0.0/8" })
+  .refine((network) => Number(network.split("/")[1] ?? 32) >= (network.includes(":") ? 7 : 8), {
+    error: "would believe half of the world: name the addresses of your balancers alone",
+  });
 const ports = z
   .strictObject({ http: port.default(80), https: port.default(443) })
   .refine(({ http, https }) => http !== https, { error: "http and https need a port each" })
@@ -83,20 +92,33 @@ const existing = z.discriminatedUnion("kind", [
     user: line.optional(),
     ca: pem.optional(),
   }),
-  z.strictObject({
-    kind: z.literal("objects"),
-    api: z.enum(["s3", "azure-blob"]).default("s3"),
-    url: webUrl,
-    region: region.default("us-east-1"),
-    prefix: z
-      .string()
-      .regex(/^[\w.-]*$/, "the beginning of a bucket's name")
-      .default(""),
-  }),
+  z
+    .strictObject({
+      kind: z.literal("objects"),
+      api: z.enum(["s3", "azure-blob"]).default("s3"),
+      url: webUrl.refine((url) => !/[?#@]/.test(url), {
+        error: "the server's address alone, without sign-in or query",
+      }),
+      ca: pem.optional(),
+      region: region.default("us-east-1"),
+      prefix: z
+        .string()
+        .regex(/^[\w.-]*$/, "the beginning of a bucket's name")
+        .default(""),
+    })
+    .refine(({ api, url }) => api !== "s3" || !URL.canParse(url) || new URL(url).pathname === "/", {
+      error: "S3's clients know buckets below an address, and no path before them",
+      path: ["url"],
+    }),
   z.strictObject({
     kind: z.literal("oidc"),
     issuer: webUrl,
-    urls: z.strictObject({ auth: webUrl, token: webUrl, keys: webUrl, logout: webUrl }).optional(),
+    urls: z
+      .strictObject({ auth: webUrl.optional(), token: webUrl.optional(), keys: webUrl.optional(), logout: webUrl })
+      .refine((urls) => [1, 4].includes(Object.keys(urls).length), {
+        error: "addresses for auth, token, keys and logout, or for logout alone",
+      })
+      .optional(),
     /** Amazon Cognito alone: the user pool's hosted domain. */
     domain: webUrl.optional(),
     groupsClaim: line.optional(),
@@ -185,8 +207,17 @@ const common = z.strictObject({
         cert: z.string().startsWith("-----BEGIN CERTIFICATE-----", "a PEM certificate chain"),
       }),
       z.strictObject({ mode: z.literal("acme"), email: z.email(), caServer: webUrl.optional() }),
+      z.strictObject({
+        mode: z.literal("outside"),
+        trustedProxies: z.array(trustedProxy).min(1, "at least one: the addresses of what ends TLS"),
+      }),
     ])
     .default({ mode: "local" }),
+  /**
+   * The https port that browsers see, where a NAT or a balancer maps it to the edge's. Default: the topology's https port;
+   * with tls.mode outside 443. A change replaces the edge and whatever is told a public URL.
+   */
+  publicPort: publicPort.optional(),
   docker: z
     .strictObject({
       host: engineHost.default("unix:///var/run/docker.sock"),
@@ -235,7 +266,7 @@ const common = z.strictObject({
     .record(
       z.string(),
       existing.refine(
-        (row) => row.kind !== "oidc" || !row.issuer.includes("//cognito-idp.") || Boolean(row.domain ?? row.urls),
+        (row) => row.kind !== "oidc" || !row.issuer.includes("//cognito-idp.") || Boolean(row.domain ?? row.urls?.auth),
         { error: "Cognito's addresses are below its hosted domain: add it", path: ["domain"] },
       ),
     )

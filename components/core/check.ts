@@ -3,11 +3,11 @@ import { type Problem, sentence } from "./errors.ts";
 import { checkExisting } from "./existing.ts";
 import { nodeLabels, own, problemsOf } from "./formats.ts";
 import { containers, imageKeys, type Plan, replicaNames } from "./plan.ts";
+import { baseOf, routeProblems } from "./routes.ts";
 import type { Capabilities, Runner, Site } from "./topology.ts";
 
 /** The largest file that every topology's secret store carries. */
 export const largestFile = 64 * 1024;
-const hostnames = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
 /** Everything about a plan that this topology, or any, cannot run. Nothing has been made when it is called. */
 export function check(plan: Plan, site: Site, can: Capabilities): Problem[] {
@@ -87,13 +87,7 @@ function checkContainer(name: string, container: Container | Slot | Job, site: S
   }
   if (container.prepare !== undefined && container.command === undefined)
     say("prepare", "needs `command`: what to start after it");
-  for (const { host, port, path } of container.routes ?? []) {
-    if (!hostnames.test(host)) say("routes", "not a DNS name: letters, digits, dots and inner hyphens", host);
-    if (!path.startsWith("/")) say("routes", "a path begins with /", path);
-    if (own(container.ports, port) === undefined)
-      say("routes", `no such port; it has ${Object.keys(container.ports ?? {}).join(", ")}`, port);
-  }
-  return problems;
+  return [...problems, ...routeProblems(name, container)];
 }
 
 /** The first runner that has what the container needs and lets its requests through. */
@@ -171,8 +165,9 @@ function sameRoutes(plan: Plan): Problem[] {
   const owners = new Map<string, string>();
   return [...plan.workloads, ...plan.slots].flatMap(([name, { routes = [] }]) =>
     routes.flatMap(({ host, path, pool }) => {
-      const owner = owners.get(host + path);
-      owners.set(host + path, pool ?? name);
+      const place = host + baseOf(path);
+      const owner = owners.get(place);
+      owners.set(place, pool ?? name);
       return owner === undefined || owner === pool
         ? []
         : [{ key: `${name}.routes`, value: host + path, remedy: `${owner} answers there already` }];

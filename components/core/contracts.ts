@@ -202,10 +202,11 @@ export interface Job extends Container {
   readonly nodes?: Dict<string>;
 }
 
-/** `ca` is there when the server speaks TLS with a certificate that only this CA vouches for. */
+/** `tls`: it speaks nothing else. `ca` is there, too, when only this CA vouches for its certificate. */
 export interface Endpoint {
   readonly host: Input<string>;
   readonly port: number;
+  readonly tls?: boolean;
   readonly ca?: Output<string>;
 }
 export interface Login {
@@ -325,7 +326,7 @@ export interface Kinds {
       readonly api: "s3" | "azure-blob";
       /** One URL for browsers and containers (those set `callsEdge`). */
       readonly url: string;
-      /** For containers alone: no TLS, no edge. */
+      /** For containers alone: past the edge, and without TLS where it is a store of the stack. */
       readonly internal: Store;
       readonly region: string;
       readonly key: Output<string>;

@@ -1,4 +1,4 @@
-import { interpolate, type Output, secret } from "@pulumi/pulumi";
+import { type Output, output, secret } from "@pulumi/pulumi";
 
 import { checkAuthorities } from "./certificates.ts";
 import type { Given, Kind, Kinds } from "./contracts.ts";
@@ -24,6 +24,8 @@ export type Existing =
       readonly kind: "objects";
       readonly api: "s3" | "azure-blob";
       readonly url: string;
+      /** A private authority's certificate, PEM. Unset: the address says whether it is TLS, and a public one signed. */
+      readonly ca?: string | undefined;
       readonly region: string;
       /** Before each bucket's name. */
       readonly prefix: string;
@@ -31,9 +33,18 @@ export type Existing =
   | {
       readonly kind: "oidc";
       readonly issuer: string;
-      /** Unset: as Keycloak and most others have them below the issuer. */
+      /**
+       * All four, or `logout` alone. Unset: as Keycloak and others have them below the issuer. The application leads a
+       * browser to exactly `logout`; ShinyProxy resolves `#{oidcUser.idToken.tokenValue}` in it.
+       */
       readonly urls?:
-        { readonly auth: string; readonly token: string; readonly keys: string; readonly logout: string } | undefined;
+        | {
+            readonly auth?: string | undefined;
+            readonly token?: string | undefined;
+            readonly keys?: string | undefined;
+            readonly logout: string;
+          }
+        | undefined;
       /** Cognito's hosted domain, as `https://login.example.com`: its addresses are there, not below the issuer. */
       readonly domain?: string | undefined;
       /** Default: `groups`; with a Cognito domain `cognito:groups`. */
@@ -41,19 +52,21 @@ export type Existing =
       readonly clientId: string;
     };
 
-/** What `existing` gives in the place of a recipe. `configured`: a secret that the operator sets. */
+/** What `existing` gives in the place of a recipe. `configured`: a secret that the operator sets; `home`: the stack's page. */
 export function existingGiven(
   name: string,
   existing: Existing,
   configured: (name: string) => Output<string>,
+  home: string,
 ): Given<Kind> {
   switch (existing.kind) {
     case "objects": {
       const { hostname, port, protocol } = new URL(existing.url);
+      const tls = protocol === "https:";
       return {
         api: existing.api,
         url: existing.url,
-        internal: { host: hostname, port: Number(port) || (protocol === "https:" ? 443 : 80), members: [] },
+        internal: { host: hostname, port: Number(port) || (tls ? 443 : 80), members: [], tls, ...trust(existing.ca) },
         region: existing.region,
         key: configured(`${name}Key`),
         secret: configured(`${name}Secret`),
@@ -63,10 +76,11 @@ export function existingGiven(
     }
     case "oidc": {
       const { domain } = existing;
+      const usual = domain === undefined ? belowIssuer(existing, home) : ofCognito({ ...existing, domain }, home);
+      const { auth = usual.auth, token = usual.token, keys = usual.keys, logout = usual.logout } = existing.urls ?? {};
       return {
         issuer: existing.issuer,
-        urls:
-          existing.urls ?? (domain === undefined ? belowIssuer(existing.issuer) : ofCognito(existing.issuer, domain)),
+        urls: { auth, token, keys, logout },
         groupsClaim: existing.groupsClaim ?? (domain === undefined ? "groups" : "cognito:groups"),
         clientId: existing.clientId,
         clientSecret: configured(`${name}ClientSecret`),
@@ -76,10 +90,14 @@ export function existingGiven(
     default: {
       const { host, port = defaultPort[existing.kind], user, ca } = existing;
       const login = user === undefined ? {} : { user, password: configured(`${name}Password`) };
-      const trust = ca === undefined ? {} : { ca: interpolate`${ca}` };
-      return { host, port, members: [], ready: [], user: "", password: secret(""), ...login, ...trust };
+      const tls = ca !== undefined;
+      return { host, port, members: [], ready: [], user: "", password: secret(""), ...login, tls, ...trust(ca) };
     }
   }
+}
+
+function trust(ca: string | undefined) {
+  return ca === undefined ? {} : { ca: output(ca) };
 }
 
 /** What is wrong with `existing`: a name that nothing needs, or another kind than the system needs there. */
@@ -101,17 +119,31 @@ export function checkExisting(
   });
 }
 
-function belowIssuer(issuer: string) {
-  const base = `${issuer.replace(/\/$/, "")}/protocol/openid-connect`;
-  return { auth: `${base}/auth`, token: `${base}/token`, keys: `${base}/certs`, logout: `${base}/logout` };
+interface Client {
+  readonly issuer: string;
+  readonly clientId: string;
 }
 
-function ofCognito(issuer: string, domain: string) {
+/** As OpenID's RP-initiated logout has it; Keycloak asks whether to sign out, as it is given no ID token. */
+function belowIssuer({ issuer, clientId }: Client, home: string) {
+  const base = `${issuer.replace(/\/$/, "")}/protocol/openid-connect`;
+  const after = new URLSearchParams({ client_id: clientId, post_logout_redirect_uri: home });
+  return {
+    auth: `${base}/auth`,
+    token: `${base}/token`,
+    keys: `${base}/certs`,
+    logout: `${base}/logout?${String(after)}`,
+  };
+}
+
+/** Cognito has a form of its own, and takes only an address that the pool's client allows. */
+function ofCognito({ issuer, clientId, domain }: Client & { readonly domain: string }, home: string) {
   const base = domain.replace(/\/$/, "");
+  const after = new URLSearchParams({ client_id: clientId, logout_uri: home });
   return {
     auth: `${base}/oauth2/authorize`,
     token: `${base}/oauth2/token`,
     keys: `${issuer.replace(/\/$/, "")}/.well-known/jwks.json`,
-    logout: `${base}/logout`,
+    logout: `${base}/logout?${String(after)}`,
   };
 }

@@ -69,8 +69,8 @@ export abstract class BasePlatform implements Platform {
     return this.#address(`${name}.${this.#site.hostname}`);
   }
   #address(host: string): string {
-    const { https } = this.#site.ports;
-    return https === 443 ? `https://${host}` : `https://${host}:${String(https)}`;
+    const { publicPort } = this.#site;
+    return publicPort === 443 ? `https://${host}` : `https://${host}:${String(publicPort)}`;
   }
 
   abstract secret(name: string): Output<string>;
@@ -92,7 +92,7 @@ export abstract class BasePlatform implements Platform {
     const supplied =
       there?.kind === kind
         ? // What a row of `existing` gives is what its kind gives.
-          this.adopt(kind, name, existingGiven(name, there, this.configured.bind(this)))
+          this.adopt(kind, name, existingGiven(name, there, this.configured.bind(this), `${this.url}/`))
         : this.supply(kind, name, ask);
     const [dump] = this.dumps.slice(before);
     const restored =

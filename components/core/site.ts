@@ -16,8 +16,10 @@ export interface SiteArgs {
   readonly name: string;
   /** The public DNS name. */
   readonly hostname: string;
-  /** The edge's ports. Default: 80 and 443. */
-  readonly ports?: { readonly http: number; readonly https: number };
+  /** The edge's ports on the host. Default: 80 and 443. Without `https`: TLS ends in front of the edge. */
+  readonly ports?: Site["ports"];
+  /** The https port that browsers see, where something maps it to the edge's. Default: `ports.https`, or 443. */
+  readonly publicPort?: number | undefined;
   /** What systems that start containers themselves talk to. Default: `docker`; on a swarm say `swarm`. */
   readonly engine?: Engine;
   /** Data and passwords refuse destroy and replacement. Default: true. */
@@ -67,6 +69,7 @@ export function siteOf(args: SiteArgs): Site {
     name: args.name,
     hostname: args.hostname,
     ports,
+    publicPort: args.publicPort ?? ports.https ?? 443,
     region: "",
     peers: [],
     engine: args.engine ?? "docker",

@@ -67,8 +67,10 @@ export interface Site {
   /** Prefix of everything that has a global name here: `arkindex-dev`. */
   readonly name: string;
   readonly hostname: string;
-  /** The edge's ports as the outside sees them. */
-  readonly ports: { readonly http: number; readonly https: number };
+  /** The edge's ports on the host, or on the swarm's nodes. Without `https` none but http: TLS ends in front of the edge. */
+  readonly ports: { readonly http: number; readonly https?: number };
+  /** The https port of every public URL: browsers see it, and the edge listens on it for the stack's own containers. */
+  readonly publicPort: number;
   readonly region: string;
   readonly peers: List<Peer>;
   /** What systems that start containers themselves talk to. Default: `docker`. */

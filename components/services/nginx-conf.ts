@@ -1,7 +1,8 @@
 /** nginx.conf: what is fixed when a stack is deployed. Where the backends are comes from the resolver's file. */
 import type { List } from "../core/contracts.ts";
+import { baseOf, hiddenOf, literally } from "../core/routes.ts";
 import type { PlannedRoute } from "../core/topology.ts";
-import type { EdgeArgs } from "./edge.ts";
+import { type EdgeArgs, edgePorts, outside } from "./edge.ts";
 import { newerFile, nobody, upstreamsFile, work } from "./nginx-resolver.ts";
 
 /** Largest body of a route that asks for none in particular: as Pyrus' own ingress has it. Kept on disk on its way. */
@@ -18,15 +19,17 @@ export function stickyVariables(route: PlannedRoute) {
   return { brought: `$brought_${of}`, leads: `$leads_${of}`, answered: `$answered_${of}`, cookie: `$cookie_for_${of}` };
 }
 
+/** No two texts have the same. */
 function identifier(text: string): string {
-  return text.replaceAll(/[^a-z0-9]/gi, "_");
+  return text.replaceAll(/[^a-z0-9]/gi, (sign) => `_${sign.charCodeAt(0).toString(16)}`);
 }
 
-export function config({ site, routes }: EdgeArgs, folder: string): string {
+export function config({ site, routes, tls }: EdgeArgs, folder: string): string {
   const hosts = [...new Set(routes.map(({ host }) => host))];
   const sticky = new Map(routes.flatMap((route) => (route.sticky ? [[upstreamOf(route), route] as const] : [])));
-  const { http, https } = site.ports;
-  const names = hosts.join(" ");
+  const { http, https } = edgePorts(site);
+  const trusted = outside(tls);
+  const ports = { http: http.number, https: https.number, trusted: trusted !== undefined };
   return `pid ${work}/nginx.pid;
 worker_processes 2;
 # A worker of an older configuration goes on until its last request has ended, but not for ever.
@@ -58,9 +61,9 @@ http {
   # on it cannot be sent again.
   proxy_next_upstream error timeout invalid_header http_502 http_503;
   proxy_next_upstream_tries 4;
-${headers(https)
+${headers(ports)
   .map((line) => `  ${line}\n`)
-  .join("")}  map $http_upgrade $connection_header { "" close; default upgrade; }
+  .join("")}${trusted ? believed(trusted) : ""}  map $http_upgrade $connection_header { "" close; default upgrade; }
   proxy_hide_header Strict-Transport-Security;
   proxy_hide_header X-Content-Type-Options;
 
@@ -83,23 +86,18 @@ ${[...sticky.values()].map(stickyMaps).join("")}
     location / { add_header Retry-After 5 always; return 503; }
   }
   server {
-    listen ${String(http)} default_server;
+    listen ${String(ports.http)} default_server;
     return 404;
   }
-  server {
-    listen ${String(http)};
-    server_name ${names};
-    return 308 https://$host${https === 443 ? "" : `:${String(https)}`}$request_uri;
-  }
-  server {
-    listen ${String(https)} ssl http2 default_server;
+${trusted ? "" : toHttps(hosts, ports)}  server {
+    listen ${String(ports.https)} ssl http2 default_server;
     return 404;
   }
 ${hosts
   .map((host) =>
     server(
       host,
-      https,
+      ports,
       routes.filter((route) => route.host === host),
     ),
   )
@@ -107,16 +105,49 @@ ${hosts
 `;
 }
 
+/** Where it listens. `trusted`: somebody may end TLS in front of it. */
+interface Ports {
+  readonly http: number;
+  readonly https: number;
+  readonly trusted: boolean;
+}
+
 /** The whole list, as a location that sets one header of its own inherits none. */
-function headers(https: number): string[] {
+function headers({ https, trusted }: Ports): string[] {
   return [
     "proxy_set_header Host $http_host;",
     "proxy_set_header X-Real-IP $remote_addr;",
     "proxy_set_header X-Forwarded-For $remote_addr; # not what a stranger claims",
-    "proxy_set_header X-Forwarded-Host $http_host;",
+    `proxy_set_header X-Forwarded-Host ${trusted ? "$public_host" : "$http_host"};`,
     `proxy_set_header X-Forwarded-Port ${String(https)};`,
     "proxy_set_header X-Forwarded-Proto https;",
+    ...["Forwarded", "X-Forwarded-Prefix", "X-Forwarded-Server"].map((name) => `proxy_set_header ${name} "";`),
   ];
+}
+
+/**
+ * Plain http is for those who end TLS for us: they say who the visitor is. Whoever else comes is refused: led to https, a
+ * balancer that the list has not would be led there for ever. All that they pass on has come by TLS, whatever the last of
+ * them makes of the scheme.
+ */
+function believed(trusted: List<string>): string {
+  return `  real_ip_header X-Forwarded-For;
+  real_ip_recursive on;
+${trusted.map((network) => `  set_real_ip_from ${network};\n`).join("")}  geo $realip_remote_addr $trusted {
+    default 0;
+${trusted.map((network) => `    ${network} 1;\n`).join("")}  }
+  map "$scheme $trusted" $stranger { default 0; "http 0" 1; }
+  map "$trusted $http_x_forwarded_host" $public_host { default $http_host; "~^1 .+" $http_x_forwarded_host; }
+`;
+}
+
+function toHttps(hosts: List<string>, { http, https }: Ports): string {
+  return `  server {
+    listen ${String(http)};
+    server_name ${hosts.join(" ")};
+    return 308 https://$host${https === 443 ? "" : `:${String(https)}`}$request_uri;
+  }
+`;
 }
 
 /** A visitor without the cookie, or whose replica is gone, is given that of the replica that has answered. */
@@ -133,24 +164,33 @@ function stickyMaps(route: PlannedRoute): string {
 `;
 }
 
-function server(host: string, https: number, routes: List<PlannedRoute>): string {
-  const paths = new Set(routes.map(({ path }) => path));
-  const hidden = [...new Set(routes.flatMap((route) => route.hidden ?? []))].filter((path) => !paths.has(path));
+function server(host: string, ports: Ports, routes: List<PlannedRoute>): string {
+  const hidden = hiddenOf(routes);
+  // nginx takes the first that fits: the longest path has to come first.
+  const locations = [
+    ...hidden.map((path): [string, string] => [path, `    location ${matching(path, true)} { return 404; }\n`]),
+    ...routes.map((route): [string, string] => [baseOf(route.path), location(route, ports)]),
+  ].sort(([a], [b]) => b.length - a.length);
+  const { http, https, trusted } = ports;
   return `  server {
     listen ${String(https)} ssl http2;
-    server_name ${host};
-${hidden.map((path) => `    location ${path} { return 404; }\n`).join("")}${routes.map((route) => location(route, https)).join("")}${paths.has("/") ? "" : "    location / { return 404; }\n"}  }
+${trusted ? `    listen ${String(http)};\n    if ($stranger) { return 403; }\n` : ""}    server_name ${host};
+${locations.map(([, text]) => text).join("")}${routes.some(({ path }) => path === "/") ? "" : "    location / { return 404; }\n"}  }
 `;
 }
 
-/** nginx takes the longest path that fits, in whatever order they stand. */
-function location(route: PlannedRoute, https: number): string {
+/** A path and what is below it. Of a hidden one applications may not mind the case, or what follows a `;`. */
+function matching(path: string, hidden = false): string {
+  return hidden ? `~* "^${literally(path)}(?:[/;%]|$)"` : path === "" ? "/" : `~ "^${literally(path)}(?:/|$)"`;
+}
+
+function location(route: PlannedRoute, ports: Ports): string {
   const { path, seconds = 60, bodyMiB, websocket, sticky, strip } = route;
   const lines = [
-    ...(strip === undefined ? [] : [`rewrite ^${strip}(/.*)$ $1 break;`]),
+    ...(strip === undefined ? [] : [`rewrite "^${literally(baseOf(strip))}/?(.*)$" /$1 break;`]),
     ...(websocket
       ? [
-          ...headers(https),
+          ...headers(ports),
           "proxy_set_header Upgrade $http_upgrade;",
           "proxy_set_header Connection $connection_header;",
         ]
@@ -165,5 +205,5 @@ function location(route: PlannedRoute, https: number): string {
     "add_header X-Content-Type-Options nosniff always;",
     `proxy_pass http://${sticky ? stickyVariables(route).leads : upstreamOf(route)};`,
   ];
-  return `    location ${path} {\n${lines.map((line) => `      ${line}\n`).join("")}    }\n`;
+  return `    location ${matching(baseOf(path))} {\n${lines.map((line) => `      ${line}\n`).join("")}    }\n`;
 }

@@ -1,13 +1,18 @@
 import type { Workload } from "../core/contracts.ts";
 import { ConfigError, type Problem } from "../core/errors.ts";
-import type { PlannedRoute } from "../core/topology.ts";
-import type { EdgeArgs } from "./edge.ts";
+import type { PlannedRoute, Site } from "../core/topology.ts";
+import { type EdgeArgs, edgePorts } from "./edge.ts";
+import { certificateHealth, endOf } from "./edge-health.ts";
 import { config, stickyVariables, upstreamOf } from "./nginx-conf.ts";
 import { resolver, type Upstream, work } from "./nginx-resolver.ts";
 
 const folder = "/run/nginx";
 const conf = `${folder}/nginx.conf`;
-const key = `${folder}/tls/key.pem`;
+const [cert, key, ends] = ["cert.pem", "key.pem", "ends"].map((name) => `${folder}/tls/${name}`) as [
+  string,
+  string,
+  string,
+];
 
 /**
  * nginx as the edge: TLS with a given certificate, http to https, websockets, sticky sessions, bodies of any size passed
@@ -32,24 +37,15 @@ export function nginx(args: EdgeArgs): Workload {
     user: "101:101", // the official image's nginx; containers may open ports below 1024 without a capability
     files: [
       { path: conf, content: config(args, folder) },
-      { path: `${folder}/tls/cert.pem`, content: tls.cert },
+      { path: cert, content: tls.cert },
       { path: key, content: tls.key, secret: true },
+      endOf(tls.cert, ends),
     ],
     prepare: resolver([...upstreams.values()], conf, key),
     command: ["nginx", "-c", conf, "-g", "daemon off;"],
-    ports: {
-      http: { number: site.ports.http, protocol: "http" },
-      https: { number: site.ports.https, protocol: "http" },
-    },
+    ports: edgePorts(site),
     health: {
-      // The loop too: without it a replaced container would not be found again.
-      ready: {
-        command: [
-          "sh",
-          "-c",
-          `curl -fsS -m 4 -o /dev/null http://127.0.0.1:8082/health && [ -n "$(find ${work}/alive -mmin -1)" ]`,
-        ],
-      },
+      ready: { command: certificateHealth(site, ends, `${alive} && ${handshake(site)}`, alive) },
       startSeconds: 60,
       stopSeconds: 30, // the official image's stop signal lets requests finish
     },
@@ -59,8 +55,17 @@ export function nginx(args: EdgeArgs): Workload {
   };
 }
 
+/** nginx, and the loop too: without it a replaced container would not be found again. */
+const alive = `curl -fsS -m 4 -o /dev/null http://127.0.0.1:8082/health && [ -n "$(find ${work}/alive -mmin -1)" ]`;
+
+/** Verified against the file: what is served is what was given. No application is asked: the page is of no host. */
+function handshake({ hostname, publicPort }: Site): string {
+  const at = `${hostname}:${String(publicPort)}`;
+  return `curl -sS -m 4 -o /dev/null --noproxy '*' --cacert ${cert} --resolve ${at}:127.0.0.1 -H 'Host: nobody.invalid' https://${at}/`;
+}
+
 /** What nginx cannot do, for the check before anything is made. */
-export function nginxProblems(tls: "local" | "own" | "acme", routes: readonly PlannedRoute[]): Problem[] {
+export function nginxProblems(tls: "local" | "own" | "acme" | "outside", routes: readonly PlannedRoute[]): Problem[] {
   return [
     ...(tls === "acme"
       ? [

@@ -41,9 +41,15 @@ export const oidc: Recipe<"oidc"> = (p, name, ask) => {
   });
   // Called by the application itself, inside: no edge, and no authority that it would have to trust.
   const inside = `http://${made.host}:8080`;
+  const after = new URLSearchParams({ client_id: clientId, post_logout_redirect_uri: `${p.url}/` });
   return {
     issuer,
-    urls: { auth: `${issuer}/auth`, token: `${inside}/token`, keys: `${inside}/jwks`, logout: `${issuer}/session/end` },
+    urls: {
+      auth: `${issuer}/auth`,
+      token: `${inside}/token`,
+      keys: `${inside}/jwks`,
+      logout: `${issuer}/session/end?${String(after)}`,
+    },
     groupsClaim: "groups",
     clientId: output(clientId),
     clientSecret,

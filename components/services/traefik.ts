@@ -1,13 +1,23 @@
 import { stringify } from "yaml";
 
-import type { File, Workload } from "../core/contracts.ts";
+import type { File, List, Probe, Workload } from "../core/contracts.ts";
+import { baseOf, covers, hiddenOf, literally } from "../core/routes.ts";
 import type { PlannedRoute, Site } from "../core/topology.ts";
-import type { Backends, EdgeArgs, EdgeTls } from "./edge.ts";
+import { type Backends, type EdgeArgs, edgePorts, type EdgeTls, outside } from "./edge.ts";
+import { certificateHealth, endOf } from "./edge-health.ts";
 import { eachOf, watched, watchScript } from "./traefik-watch.ts";
 
 const folder = "/run/traefik";
+const [cert, key, ends] = ["cert.pem", "key.pem", "ends"].map((name) => `${folder}/tls/${name}`) as [
+  string,
+  string,
+  string,
+];
 /** Where ACME accounts and certificates are kept; the topology puts a disk there. */
 export const acmeFolder = "/data";
+/** Entry points for the health check alone: is Traefik there, and does it serve what it was given? */
+const ping = "--entryPoints.ping.address=127.0.0.1:8082";
+const self = "--entryPoints.self.address=127.0.0.2:8082";
 
 /**
  * The edge proxy. Its routes come from a file, as everything is known at deployment: it needs no access to the
@@ -21,10 +31,7 @@ export function traefik(args: EdgeArgs): Workload {
     { path: `${given}/routes.yml`, content: stringify(dynamic(args), { lineWidth: 0 }) },
     ...("acme" in tls
       ? []
-      : [
-          { path: `${folder}/tls/cert.pem`, content: tls.cert },
-          { path: `${folder}/tls/key.pem`, content: tls.key, secret: true },
-        ]),
+      : [{ path: cert, content: tls.cert }, { path: key, content: tls.key, secret: true }, endOf(tls.cert, ends)]),
   ];
   return {
     image: "traefik",
@@ -35,40 +42,47 @@ export function traefik(args: EdgeArgs): Workload {
     files,
     ...(watching ? { prepare: watchScript(`${given}/routes.yml`) } : {}),
     command: ["traefik", ...flags(site, tls, watching ? watched : given)],
-    ports: {
-      http: { number: site.ports.http, protocol: "http" },
-      https: { number: site.ports.https, protocol: "http" },
-    },
-    health: {
-      ready: {
-        command: [
-          "traefik",
-          "healthcheck",
-          "--ping",
-          "--ping.entryPoint=ping",
-          "--entryPoints.ping.address=127.0.0.1:8082",
-        ],
-      },
-      startSeconds: 60,
-      stopSeconds: 15,
-    },
+    ports: edgePorts(site),
+    health: { ready: ready(site, tls), startSeconds: 60, stopSeconds: 15 },
     replicas: 1,
     // The one URL for browsers and containers: routed names lead here from the edge network too.
     names: [...new Set(routes.map(({ host }) => host))],
   };
 }
 
-function flags({ ports }: Site, tls: EdgeTls, routes: string): string[] {
+/**
+ * Traefik serves a certificate of its own making where the key does not fit, and says so in its log alone. The official
+ * image has no client that could verify; Traefik itself has: the entry point `self` leads through a handshake with its
+ * own https port. With ACME there is nothing to verify before the authority has called.
+ */
+function ready(site: Site, tls: EdgeTls): Probe {
+  const alive = ["traefik", "healthcheck", "--ping", "--ping.entryPoint=ping", ping];
+  if ("acme" in tls) return { command: alive };
+  const handshake = ["traefik", "healthcheck", "--ping", "--ping.entryPoint=self", self];
+  return { command: certificateHealth(site, ends, handshake.join(" "), alive.join(" ")) };
+}
+
+function flags(site: Site, tls: EdgeTls, routes: string): string[] {
   const acme = "acme" in tls ? tls.acme : undefined;
+  const { http, https } = edgePorts(site);
+  const trusted = outside(tls);
   return [
-    `--entryPoints.web.address=:${String(ports.http)}`,
-    "--entryPoints.web.http.redirections.entryPoint.to=websecure",
-    `--entryPoints.web.http.redirections.entryPoint.scheme=https`,
-    `--entryPoints.websecure.address=:${String(ports.https)}`,
+    `--entryPoints.web.address=:${String(http.number)}`,
+    ...(trusted
+      ? [
+          `--entryPoints.web.forwardedHeaders.trustedIPs=${trusted.join(",")}`,
+          "--entryPoints.web.transport.respondingTimeouts.readTimeout=0s",
+        ]
+      : [
+          "--entryPoints.web.http.redirections.entryPoint.to=websecure",
+          "--entryPoints.web.http.redirections.entryPoint.scheme=https",
+        ]),
+    `--entryPoints.websecure.address=:${String(https.number)}`,
     // Uploads take longer than the default minute; a route's own limit is what counts.
     "--entryPoints.websecure.transport.respondingTimeouts.readTimeout=0s",
-    "--entryPoints.ping.address=127.0.0.1:8082",
+    ping,
     "--ping.entryPoint=ping",
+    ...(acme ? [] : [self]),
     `--providers.file.directory=${routes}`,
     `--providers.file.watch=${String(routes === watched)}`,
     // A replica leaves the swarm's DNS two seconds before it is told to stop: the news has to be here by then.
@@ -88,25 +102,43 @@ function flags({ ports }: Site, tls: EdgeTls, routes: string): string[] {
 }
 
 /** Traefik's dynamic configuration. */
-function dynamic({ routes, tls, backends }: EdgeArgs): object {
+function dynamic({ site, routes, tls, backends }: EdgeArgs): object {
+  const trusted = outside(tls);
   const middlewares: Record<string, object> = {
-    headers: { headers: { stsSeconds: 31536000, contentTypeNosniff: true, browserXssFilter: false } },
+    headers: {
+      headers: {
+        // What no proxy here writes is a stranger's claim.
+        customRequestHeaders: { Forwarded: "", "X-Forwarded-Port": String(site.publicPort) },
+        stsSeconds: 31536000,
+        forceSTSHeader: trusted !== undefined,
+        contentTypeNosniff: true,
+        browserXssFilter: false,
+      },
+    },
     // Only where no connection came about: a request that has been sent is never sent twice.
     retry: { retry: { attempts: 4, initialInterval: "100ms" } },
+    ...(trusted ? fromOutside(trusted) : {}),
   };
   const routers: Record<string, object> = {};
   const services: Record<string, object> = {};
   const transports: Record<string, object> = {};
-  for (const route of routes) {
-    const name = `${route.to}-${route.host}${route.path}`.replaceAll(/[^a-z0-9]+/gi, "-").replace(/-$/, "");
-    routers[name] = {
-      rule: rule(route),
+  for (const [index, route] of routes.entries()) {
+    const name = `${route.to}-${String(index)}`;
+    const router = {
+      rule: rule(route, routes),
+      priority: baseOf(route.path).length + 1, // the longest path wins, whatever else its rule says
       entryPoints: ["websecure"],
       middlewares: ["headers", "retry", ...(route.strip === undefined ? [] : [`${name}-strip`])],
       service: name,
-      tls: "acme" in tls ? { certResolver: "acme" } : {},
     };
-    if (route.strip !== undefined) middlewares[`${name}-strip`] = { stripPrefix: { prefixes: [route.strip] } };
+    routers[name] = { ...router, tls: "acme" in tls ? { certResolver: "acme" } : {} };
+    if (trusted)
+      routers[`${name}-web`] = {
+        ...router,
+        entryPoints: ["web"],
+        middlewares: ["trusted", "outside", ...router.middlewares],
+      };
+    if (route.strip !== undefined) middlewares[`${name}-strip`] = { stripPrefix: { prefixes: [baseOf(route.strip)] } };
     const { hosts, watch } = backends(route);
     const each = isWatched(route, { watch });
     transports[name] = {
@@ -132,16 +164,15 @@ function dynamic({ routes, tls, backends }: EdgeArgs): object {
       },
     };
   }
+  if (!("acme" in tls)) ownHandshake(site, routers, services, transports);
   return {
     http: { routers, services, middlewares, serversTransports: transports },
     tls: {
       ...("acme" in tls
         ? {}
         : {
-            certificates: [{ certFile: `${folder}/tls/cert.pem`, keyFile: `${folder}/tls/key.pem` }],
-            stores: {
-              default: { defaultCertificate: { certFile: `${folder}/tls/cert.pem`, keyFile: `${folder}/tls/key.pem` } },
-            },
+            certificates: [{ certFile: cert, keyFile: key }],
+            stores: { default: { defaultCertificate: { certFile: cert, keyFile: key } } },
           }),
       options: { default: { minVersion: "VersionTLS12", sniStrict: "acme" in tls } },
     },
@@ -165,11 +196,58 @@ function address(host: string, { target: { protocol, number } }: PlannedRoute): 
   return `${protocol === "h2c" ? "h2c" : "http"}://${host}:${String(number)}`;
 }
 
-/** Without a rule of its own a hidden path is nobody's: 404. */
-function rule({ host, path, hidden = [] }: PlannedRoute): string {
+/** Without a rule of its own a hidden path is nobody's: 404. Applications may not mind its case, or what follows a `;`. */
+function rule({ host, path }: PlannedRoute, routes: List<PlannedRoute>): string {
+  const base = baseOf(path);
+  const hidden = hiddenOf(routes.filter((route) => route.host === host)).filter((each) => covers(path, each));
   return [
     `Host(\`${host}\`)`,
-    ...(path === "/" ? [] : [`PathPrefix(\`${path}\`)`]),
-    ...hidden.map((each) => `!PathPrefix(\`${each}\`)`),
+    ...(base === "" ? [] : [`(Path(\`${base}\`) || PathPrefix(\`${base}/\`))`]),
+    ...hidden.map((each) => `!PathRegexp(\`(?i)^${literally(each)}(?:[/;%]|$)\`)`),
   ].join(" && ");
+}
+
+/**
+ * Plain http is for those who end TLS for us. Whoever else comes is refused: led to https, a balancer that the list has
+ * not would be led there for ever. All that they pass on has come by TLS, whatever the last of them makes of the scheme.
+ */
+function fromOutside(trusted: List<string>): Record<string, object> {
+  return {
+    trusted: { ipAllowList: { sourceRange: [...trusted] } },
+    outside: {
+      headers: {
+        customRequestHeaders: { "X-Forwarded-Proto": "https", "X-Real-Ip": "" }, // the last one is often a visitor's own
+      },
+    },
+  };
+}
+
+/** From the entry point `self` to the https port and its ping: a new connection each time, verified against the file. */
+function ownHandshake(
+  { hostname, publicPort }: Site,
+  routers: Record<string, object>,
+  services: Record<string, object>,
+  transports: Record<string, object>,
+): void {
+  const page = "Path(`/ping`)";
+  routers.self = { rule: page, entryPoints: ["self"], service: "self" };
+  routers["self-answers"] = {
+    rule: `Host(\`127.0.0.1\`) && ${page}`,
+    entryPoints: ["websecure"],
+    service: "ping@internal",
+    tls: {},
+  };
+  services.self = {
+    loadBalancer: {
+      servers: [{ url: `https://127.0.0.1:${String(publicPort)}` }],
+      serversTransport: "self",
+      passHostHeader: false,
+    },
+  };
+  transports.self = {
+    serverName: hostname,
+    rootCAs: [cert],
+    maxIdleConnsPerHost: -1,
+    forwardingTimeouts: { dialTimeout: "2s", responseHeaderTimeout: "2s" },
+  };
 }

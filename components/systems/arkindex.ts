@@ -1,10 +1,12 @@
 import { all, type ComponentResourceOptions, type Output } from "@pulumi/pulumi";
 import { z } from "zod";
 
-import type { Dict, File, Given, Health, Platform, System } from "../core/contracts.ts";
+import type { Dict, Given, Health, Platform, System } from "../core/contracts.ts";
+import { urlOf } from "../core/endpoint.ts";
 import { javaProperties, yaml } from "../core/syntax.ts";
 import type { Topology } from "../core/topology.ts";
 import { SystemComponent } from "./system.ts";
+import { trusting, vouches } from "./trust.ts";
 
 const uuid = z.uuid({ error: "a UUID, as the farm's page in Arkindex shows it" });
 
@@ -73,14 +75,15 @@ export const arkindex: System<ArkindexConfig> = (p, c) => {
   const solr = p.need("solr", "solr", { collections: ["arkindex"], gib: c.solrGib, memoryMiB: c.solrMemoryMiB });
   const stores = [db, redis, objects, solr];
 
+  const trust = trusting(caPath, vouches(objects, p.ca), solr.ca);
   const app = {
     image: "arkindex/backend",
     tier: "app",
     cpu: 1,
     memoryMiB: 1024,
     callsEdge: true, // the object store's public name
-    files: [{ path: configPath, secret: true, content: configYml(p, c, db, redis, objects, solr) }, ...trust(p)],
-    env: { CONFIG_PATH: configPath, ...trustEnv(p) },
+    files: [{ path: configPath, secret: true, content: configYml(p, c, db, redis, objects, solr) }, ...trust.files],
+    env: { CONFIG_PATH: configPath, ...trust.env },
     rehearsal: {
       REHEARSAL_ROLE: "arkindex-backend",
       ARKINDEX_VERSION: c.version,
@@ -151,6 +154,7 @@ function ponosAgent(p: Platform, name: string, agent: ArkindexConfig["agents"][s
     .configured(`ponosSeed-${name}`)
     .apply((seed) => yaml({ url: p.url, farm_id: agent.farm, seed, data_dir: data, docker: {} }));
   const health: Health = { ready: { command: ["sh", "-c", "test -d /proc/1"] }, startSeconds: 60, stopSeconds: 60 };
+  const trust = trusting(caPath, p.ca);
   p.run(`agent-${name}`, {
     image: "arkindex/ponos-agent",
     tier: "app",
@@ -160,8 +164,8 @@ function ponosAgent(p: Platform, name: string, agent: ArkindexConfig["agents"][s
     callsEdge: true,
     needs: ["container-api", "shared-folders"],
     mounts: [{ volume: `${p.name}-ponos-${name}`, path: data }],
-    files: [{ path, secret: true, content }, ...trust(p)],
-    env: { PONOS_CONFIG: path, ...trustEnv(p) },
+    files: [{ path, secret: true, content }, ...trust.files],
+    env: { PONOS_CONFIG: path, ...trust.env },
     rehearsal: { REHEARSAL_ROLE: "ponos-agent" },
     health,
     replicas: 1,
@@ -179,15 +183,15 @@ function configYml(
   solr: Given<"solr">,
 ): Output<string> {
   const django = p.secret("secret-key");
-  return all([db.host, db.password, redis.host, objects.key, objects.secret, solr.host, django]).apply(
-    ([host, password, redisHost, key, secret, solrHost, secretKey]) =>
+  return all([db.host, db.password, redis.host, objects.key, objects.secret, urlOf(solr), django]).apply(
+    ([host, password, redisHost, key, secret, solrUrl, secretKey]) =>
       yaml({
         secret_key: secretKey,
         public_hostname: p.url,
         database: { host, port: db.port, name: "arkindex", user: db.user, password },
         redis: { host: redisHost },
         s3: { access_key_id: key, secret_access_key: secret, endpoint: objects.url, region: objects.region },
-        solr: { api_url: `http://${solrHost}:${String(solr.port)}/solr/` },
+        solr: { api_url: `${solrUrl}/solr/` },
         cache: { type: "redis" },
         features: { signup: false, search: true, ingest: true, ...c.features },
         static: c.static,
@@ -219,8 +223,7 @@ end
 
 /** Cantaloupe's configuration. It asks the store inside, past the edge. */
 function cantaloupeProperties(objects: Given<"objects">): Output<string> {
-  return all([objects.internal.host, objects.key, objects.secret]).apply(([host, key, secret]) => {
-    const endpoint = `http://${host}:${String(objects.internal.port)}`;
+  return all([urlOf(objects.internal), objects.key, objects.secret]).apply(([endpoint, key, secret]) => {
     const keys: Dict<string> = {
       "endpoint.health.enabled": "true",
       "source.static": "S3Source",
@@ -241,14 +244,6 @@ function cantaloupeProperties(objects: Given<"objects">): Output<string> {
     };
     return javaProperties(keys);
   });
-}
-
-/** Where a local authority signed the edge's certificate, callers of the edge are given it. */
-function trust({ ca }: Platform): File[] {
-  return ca === undefined ? [] : [{ path: caPath, content: ca }];
-}
-function trustEnv({ ca }: Platform): Dict<string> {
-  return ca === undefined ? {} : { AWS_CA_BUNDLE: caPath, REQUESTS_CA_BUNDLE: caPath, NODE_EXTRA_CA_CERTS: caPath };
 }
 
 /**

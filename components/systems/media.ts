@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { Dict, File, Given, Platform, System } from "../core/contracts.ts";
 import type { Topology } from "../core/topology.ts";
 import { SystemComponent } from "./system.ts";
+import { trusting, vouches } from "./trust.ts";
 
 const size = z.int().min(1).max(1000);
 const service = z.strictObject({
@@ -123,19 +124,20 @@ export const media: System<MediaConfig> = (p, c) => {
     gib: c.objectsGib,
   });
   const stores = { cassandra, rabbit, search, redis, objects };
+  const trust = trusting(caPath, vouches(objects, p.ca));
   const application = (name: string, indexes: boolean) => ({
     tier: "app" as const,
     callsEdge: true, // the object store's public name
     files: [
       { path: `${folder}/stores.json`, content: storesJson(p, indexes ? name : undefined, stores), secret: true },
       ...authorities(stores),
-      ...(p.ca === undefined ? [] : [{ path: caPath, content: p.ca }]),
+      ...trust.files,
     ],
     env: {
       STORES_FILE: `${folder}/stores.json`,
       REGION: regionOf(p),
       SERVICE: name,
-      ...(p.ca === undefined ? {} : { AWS_CA_BUNDLE: caPath, REQUESTS_CA_BUNDLE: caPath, NODE_EXTRA_CA_CERTS: caPath }),
+      ...trust.env,
     },
   });
 
@@ -207,14 +209,14 @@ function storesJson(
   }).apply((stores) => JSON.stringify(stores, undefined, 2));
 }
 
-function reach({ host, members, port, ca, ...login }: Given<"redis">) {
+function reach({ host, members, port, tls = false, ...login }: Given<"redis">) {
   // Clients of a cluster get several members to begin with; a managed store has one address.
   const hosts = members.length > 0 ? [...members] : [host];
   const { user, password } = login;
   return {
     hosts,
     port,
-    tls: ca !== undefined,
+    tls,
     ...(user === undefined ? {} : { user }),
     ...(password === undefined ? {} : { password }),
   };

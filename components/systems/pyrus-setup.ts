@@ -2,6 +2,7 @@
 import { interpolate } from "@pulumi/pulumi";
 
 import type { Container, Given, Job, Platform, Ready } from "../core/contracts.ts";
+import { urlOf } from "../core/endpoint.ts";
 import { shellWord } from "../core/syntax.ts";
 import { digest } from "../services/recipe.ts";
 import type { PyrusConfig } from "./pyrus-config.ts";
@@ -91,7 +92,7 @@ function parameters(p: Platform, c: PyrusConfig, { elastic, objects }: Stores) {
   const secrets = {
     LICENCE: p.configured("pyrusLicence"),
     ELASTIC_PASSWORD: elastic.password,
-    ELASTIC_URL: interpolate`${elastic.ca ? "https" : "http"}://${elastic.host}:${String(elastic.port)}`,
+    ELASTIC_URL: urlOf(elastic),
     S3_KEY: objects.key,
     S3_SECRET: objects.secret,
   };

@@ -19,7 +19,7 @@ type Planned = List<readonly [string, Container]>;
 /** A topology as a stack's config chooses it. Its SDK is loaded only when it is made. */
 export interface TopologyEntry {
   readonly capabilities: Capabilities;
-  /** The edge's ports as the outside sees them. */
+  /** The edge's ports on the machines. */
   ports(settings: Settings): Site["ports"];
   /** What only the settings and the plan's containers together can tell. */
   check(settings: Settings, planned: Planned): Problem[];
@@ -32,7 +32,7 @@ export interface TopologyEntry {
 
 const docker: TopologyEntry = {
   capabilities: dockerCapabilities,
-  ports: (settings) => settings.docker.ports,
+  ports: (settings) => published(settings.docker.ports, settings),
   check: (settings, planned) => [
     ...acmePort("docker.ports.https", settings.docker.ports, settings),
     ...machines("docker.machines", settings.docker.machines, planned),
@@ -60,7 +60,7 @@ const docker: TopologyEntry = {
 
 const swarm: TopologyEntry = {
   capabilities: swarmCapabilities,
-  ports: (settings) => settings.swarm.ports,
+  ports: (settings) => published(settings.swarm.ports, settings),
   check: (settings, planned) => [
     ...acmePort("swarm.ports.https", settings.swarm.ports, settings),
     ...machines("swarm.nodes", settings.swarm.nodes, planned),
@@ -104,9 +104,15 @@ async function loggedOutOf(key: string, registries: List<string>): Promise<Probl
   });
 }
 
-function acmePort(key: string, { https }: Site["ports"], { tls }: Settings): Problem[] {
-  return tls.mode === "acme" && https !== 443
-    ? [{ key, value: https, remedy: "ACME's challenge arrives on 443; use it, or tls.mode own" }]
+/** What ends TLS in front of the edge calls its http port. */
+function published({ http, https }: Required<Site["ports"]>, { tls }: Settings): Site["ports"] {
+  return tls.mode === "outside" ? { http } : { http, https };
+}
+
+function acmePort(key: string, { https }: Required<Site["ports"]>, { tls, publicPort }: Settings): Problem[] {
+  const [at, port] = publicPort === undefined ? [key, https] : ["publicPort", publicPort];
+  return tls.mode === "acme" && port !== 443
+    ? [{ key: at, value: port, remedy: "ACME's challenge arrives on 443; use it, or tls.mode own" }]
     : [];
 }
 
@@ -118,9 +124,12 @@ function machines(key: string, known: object, planned: Planned): Problem[] {
   );
 }
 
-/** Ingress is a virtual address of the kernel's balancer, which a swarm with dnsrr has not. */
-function ingress({ swarm: { publish, endpointMode } }: Settings): Problem[] {
-  return publish === "ingress" && endpointMode === "dnsrr"
-    ? [{ key: "swarm.publish", value: publish, remedy: "needs endpointMode vip: use host, or vip" }]
-    : [];
+/** Ingress is a virtual address of the kernel's balancer, which a swarm with dnsrr has not, and every caller has that one. */
+function ingress({ tls, swarm: { publish, endpointMode } }: Settings): Problem[] {
+  if (publish !== "ingress") return [];
+  const say = (remedy: string): Problem => ({ key: "swarm.publish", value: publish, remedy });
+  return [
+    ...(endpointMode === "dnsrr" ? [say("needs endpointMode vip: use host, or vip")] : []),
+    ...(tls.mode === "outside" ? [say("hides who calls, so no proxy can be told from a stranger: use host")] : []),
+  ];
 }

@@ -69,7 +69,7 @@ function providerOf({ issuer, client, users, mailDomain }: Config): Provider {
         client_id: client.id,
         client_secret: client.secret,
         redirect_uris: [client.callback],
-        post_logout_redirect_uris: [new URL(client.callback).origin],
+        post_logout_redirect_uris: [`${new URL(client.callback).origin}/`],
         grant_types: ["authorization_code"],
         response_types: ["code"],
         token_endpoint_auth_method: "client_secret_basic",

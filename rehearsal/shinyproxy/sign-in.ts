@@ -51,10 +51,9 @@ export class SignIn {
     return { user: user.data, groups: groups.data ?? [] };
   }
 
+  /** ShinyProxy adds nothing to the address that it is given. */
   logout(origin: string): string {
-    const url = this.#config["logout-url"];
-    if (url === undefined) return origin;
-    return `${url}?${new URLSearchParams({ client_id: this.#config["client-id"], post_logout_redirect_uri: origin }).toString()}`;
+    return this.#config["logout-url"] ?? origin;
   }
 
   /** ShinyProxy is not told the issuer either: it is what the answer names, and what the token must name. */

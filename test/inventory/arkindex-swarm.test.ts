@@ -75,7 +75,7 @@ test("inventory", () => {
     "docker:Network": 3, // edge, app, data
     "docker:Secret": 8, // one a secret file of a service; a job's are its own
     "docker:Service": 9, // edge, 4 stores, backend, worker, cantaloupe, backup
-    "docker:ServiceConfig": 9,
+    "docker:ServiceConfig": 10,
     "ops:Certificate": 1,
     "ops:Job": 5,
     "ops:NodeLabels": 1, // w1; w2 has nothing to set

@@ -1,36 +1,54 @@
-/** nginx as the edge makes it, in a container of its own, with backends that a test starts and stops. */
+/** The edge as a topology makes it, in a container of its own, with backends that a test starts and stops. */
 import type Docker from "dockerode";
 import { type Pack, pack } from "tar-stream";
 
-import type { Workload } from "../../components/core/contracts.ts";
+import type { EdgeWish, Workload } from "../../components/core/contracts.ts";
 import { siteOf } from "../../components/core/site.ts";
 import type { PlannedRoute } from "../../components/core/topology.ts";
-import { nginx } from "../../components/services/nginx.ts";
+import { proxies, publishedPorts } from "../../components/services/edge.ts";
 import { entry } from "../../components/topologies/containers.ts";
 import { certificate } from "../../ops/certificate.ts";
-import { engine, localImage } from "./arkindex.ts";
+import { engine, inContainer, localImage } from "./arkindex.ts";
 import { runLabels } from "./run.ts";
 import { repo } from "./stack.ts";
 
 const label = "platform-topologies.nginx-edge";
+
+export interface EdgeOptions {
+  readonly proxy?: EdgeWish["proxy"];
+  /** TLS ends in front of it, on the machine itself: what comes from there has the network's own address. */
+  readonly outside?: boolean;
+  /** The port of the public URLs; default: `https`. */
+  readonly publicPort?: number;
+}
 
 export class NginxEdge {
   readonly name: string;
   readonly https: number;
   readonly ca: string;
   readonly container: Docker.Container;
+  /** Its health check's command. */
+  readonly probe: readonly string[];
 
-  private constructor(name: string, https: number, ca: string, container: Docker.Container) {
+  private constructor(name: string, https: number, ca: string, container: Docker.Container, probe: readonly string[]) {
     this.name = name;
     this.https = https;
     this.ca = ca;
     this.container = container;
+    this.probe = probe;
   }
 
-  /** Publishes `https` and the port below it on loopback. The network is called `name`. */
-  static async create(name: string, https: number, routes: readonly PlannedRoute[]): Promise<NginxEdge> {
+  /** Publishes `https` and the port below it on loopback; only the latter for `outside`. The network is called `name`. */
+  static async create(
+    name: string,
+    https: number,
+    routes: readonly PlannedRoute[],
+    { proxy = "nginx", outside = false, publicPort = https }: EdgeOptions = {},
+  ): Promise<NginxEdge> {
     await NginxEdge.sweep(name);
-    await engine.createNetwork({ Name: name, Labels: { ...runLabels, [label]: name } });
+    const network = await engine.createNetwork({ Name: name, Labels: { ...runLabels, [label]: name } });
+    const { IPAM } = (await network.inspect()) as { IPAM: { Config: { Gateway: string }[] } };
+    const gateway = IPAM.Config[0]?.Gateway ?? "";
     const hostnames = [...new Set(routes.map(({ host }) => host))];
     const asked = { hostnames };
     const made = await certificate.create({ raw: asked, plain: asked, secrets: [], partial: false });
@@ -40,21 +58,27 @@ export class NginxEdge {
       cert: string;
       key: { value: string };
     };
-    const site = siteOf({ name, hostname: hostnames[0] ?? "", ports: { http: https - 1, https }, localImages: true });
-    const workload = nginx({
+    const site = siteOf({
+      name,
+      hostname: hostnames[0] ?? "",
+      publicPort,
+      localImages: true,
+      ports: { http: https - 1, ...(outside ? {} : { https }) },
+    });
+    const workload = proxies[proxy]({
       site,
       routes,
-      tls: { cert, key: key.value },
+      tls: { cert, key: key.value, ...(outside ? { trustedProxies: [gateway] } : {}) },
       backends: ({ hosts }) => ({ hosts, watch: true }),
     });
     const { entrypoints = [], command = [] } = entry(workload);
-    const ports = [https - 1, https].map((port): [string, Docker.PortBinding[]] => [
-      `${String(port)}/tcp`,
-      [{ HostIp: "127.0.0.1", HostPort: String(port) }],
+    const ports = publishedPorts(site).map(({ inside, published }): [string, Docker.PortBinding[]] => [
+      `${String(inside)}/tcp`,
+      [{ HostIp: "127.0.0.1", HostPort: String(published) }],
     ]);
     const container = await engine.createContainer({
       name: `${name}-edge`,
-      Image: localImage("nginx"),
+      Image: localImage(proxy),
       User: workload.user ?? "",
       Entrypoint: entrypoints,
       Cmd: command,
@@ -70,9 +94,22 @@ export class NginxEdge {
       },
       NetworkingConfig: { EndpointsConfig: { [name]: { Aliases: ["edge", ...hostnames] } } },
     });
-    await container.putArchive(archive(workload), { path: "/" });
+    await container.putArchive(archived(workload.files ?? []), { path: "/" });
     await container.start();
-    return new NginxEdge(name, https, caCert, container);
+    const { ready } = workload.health;
+    return new NginxEdge(name, https, caCert, container, "command" in ready ? ready.command : []);
+  }
+
+  /** The health check's word. */
+  async health(): Promise<{ status: number; said: string }> {
+    const [, , script = ""] = this.probe;
+    const { status, body } = await inContainer({ container: this.container.id }, script);
+    return { status, said: body.trim() };
+  }
+
+  /** Puts another file in the place of one that it was given. */
+  async put(path: string, content: string): Promise<void> {
+    await this.container.putArchive(archived([{ path, content }]), { path: "/" });
   }
 
   /** A backend that listens on port 80 under the names. */
@@ -104,7 +141,7 @@ export class NginxEdge {
   }
 }
 
-function archive({ files = [] }: Workload): Pack {
+function archived(files: NonNullable<Workload["files"]>): Pack {
   const tar = pack();
   for (const { path, content, mode = 0o444 } of files) {
     if (typeof content !== "string") throw new Error(`${path} is not plain`);

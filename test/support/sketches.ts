@@ -42,6 +42,7 @@ export function site(over: Partial<Site> = {}): Site {
     disks: {},
     hostname: "media.example.com",
     ports: { http: 80, https: 443 },
+    publicPort: 443,
     region: "eu",
     peers: [peer],
     protect: true,

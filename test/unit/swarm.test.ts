@@ -158,7 +158,7 @@ test.each(["getent", "nslookup"] as const)(
       });
       const servers = async () => {
         const text = await readFile(join(folder, "traefik/routes.yml"), "utf8").catch(() => "");
-        return [...text.matchAll(/url: (\S+)/g)].map(([, url]) => url);
+        return [...text.matchAll(/url: (http:\S+)/g)].map(([, url]) => url);
       };
       const both = ["http://10.0.0.1:8000", "http://10.0.0.2:8000"];
       expect(await until(servers, both)).toEqual(both);

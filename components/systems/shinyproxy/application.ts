@@ -1,9 +1,10 @@
 import { output, type Output } from "@pulumi/pulumi";
 
 import type { Given, Platform } from "../../core/contracts.ts";
+import { urlOf } from "../../core/endpoint.ts";
 import { eachString, springText, yaml } from "../../core/syntax.ts";
 import type { App, ShinyProxyConfig } from "./config.ts";
-import { databases, influxUrl } from "./influx.ts";
+import { databases } from "./influx.ts";
 
 /** ShinyProxy's own configuration: keys as containerproxy 1.2 and ShinyProxy 3.2 read them. */
 export function applicationYml(
@@ -15,7 +16,7 @@ export function applicationYml(
   runner: Given<"containers">,
 ): Output<string> {
   return output({
-    influx: influxUrl(influx),
+    influx: urlOf(influx),
     influxPassword: influx.password,
     redisHost: redis.host,
     redisPassword: redis.password ?? "",

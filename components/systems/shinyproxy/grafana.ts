@@ -1,10 +1,11 @@
 import { all, type Output } from "@pulumi/pulumi";
 
 import type { Given, Platform, Slot } from "../../core/contracts.ts";
+import { urlOf } from "../../core/endpoint.ts";
 import { eachString, grafanaText, yaml } from "../../core/syntax.ts";
 import type { ShinyProxyConfig } from "./config.ts";
 import { dashboard } from "./dashboard.ts";
-import { databases, influxUrl } from "./influx.ts";
+import { databases } from "./influx.ts";
 
 const folder = "/run/grafana";
 const dashboards = `${folder}/dashboards`;
@@ -58,7 +59,7 @@ const provider = {
 };
 
 function datasources(influx: Given<"influx">): Output<string> {
-  return all([influxUrl(influx), influx.password]).apply(([url, password]) =>
+  return all([urlOf(influx), influx.password, influx.ca ?? ""]).apply(([url, password, ca]) =>
     yaml(
       eachString(
         {
@@ -70,8 +71,8 @@ function datasources(influx: Given<"influx">): Output<string> {
             access: "proxy",
             url,
             user: influx.user,
-            jsonData: { dbName: database },
-            secureJsonData: { password },
+            jsonData: { dbName: database, ...(ca === "" ? {} : { tlsAuthWithCACert: true }) },
+            secureJsonData: { password, ...(ca === "" ? {} : { tlsCACert: ca }) },
           })),
         },
         grafanaText,

@@ -1,10 +1,12 @@
 import { all, type Output } from "@pulumi/pulumi";
 
-import type { File, Given, Workload } from "../../core/contracts.ts";
+import type { File, Given, Platform, Workload } from "../../core/contracts.ts";
+import { urlOf } from "../../core/endpoint.ts";
 import { telegrafString } from "../../core/syntax.ts";
-import { databases, influxUrl } from "./influx.ts";
+import { databases } from "./influx.ts";
 
 const path = "/run/telegraf/telegraf.conf";
+const caPath = "/run/telegraf/influx-ca.pem";
 const host = "/hostfs";
 
 const common = {
@@ -45,7 +47,7 @@ export function clusterTelegraf(
   return {
     ...common,
     joins: reader.joins,
-    files: [conf(influx, inputs)],
+    files: conf(influx, inputs),
     replicas: 1,
     ...(nodes === undefined ? {} : { nodes }),
     after: [influx, reader],
@@ -73,7 +75,7 @@ export function nodeTelegraf(influx: Given<"influx">): Workload {
     ...common,
     needs: ["shared-folders"],
     mounts: [{ folder: "/", path: host, readOnly: true }],
-    files: [conf(influx, inputs)],
+    files: conf(influx, inputs),
     env: {
       HOST_ETC: `${host}/etc`,
       HOST_PROC: `${host}/proc`,
@@ -87,17 +89,17 @@ export function nodeTelegraf(influx: Given<"influx">): Workload {
   };
 }
 
-function conf(influx: Given<"influx">, inputs: string): File {
-  const content: Output<string> = all([influxUrl(influx), influx.password]).apply(
+function conf(influx: Given<"influx">, inputs: string): File[] {
+  const content: Output<string> = all([urlOf(influx), influx.password]).apply(
     ([url, password]) => `${inputs}[[outputs.influxdb]]
   urls = [${telegrafString(url)}]
   database = ${telegrafString(databases.metrics)}
   skip_database_creation = true
   username = ${telegrafString(influx.user)}
-  password = ${telegrafString(password)}
+  password = ${telegrafString(password)}${influx.ca ? `\n  tls_ca = "${caPath}"` : ""}
 [[outputs.health]]
   service_address = "http://:8080"
 `,
   );
-  return { path, content, secret: true };
+  return [{ path, content, secret: true }, ...(influx.ca === undefined ? [] : [{ path: caPath, content: influx.ca }])];
 }

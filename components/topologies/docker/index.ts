@@ -3,6 +3,7 @@ import {
   type ComponentResourceOptions,
   type Input,
   mergeOptions,
+  output,
   type Output,
   type ProviderResource,
   type Resource,
@@ -31,7 +32,7 @@ import { type Image, imageOf } from "../../core/images.ts";
 import { replicaNames } from "../../core/plan.ts";
 import type { Capabilities, PlannedRoute, Services, Site, Topology } from "../../core/topology.ts";
 import { containerServices } from "../../services/index.ts";
-import { type EdgeTls, edgeProxy } from "../../services/edge.ts";
+import { type EdgeTls, edgeProxy, publishedPorts } from "../../services/edge.ts";
 import { acmeFolder } from "../../services/traefik.ts";
 import { labels, randomType } from "../containers.ts";
 import { jobArgs, jobIgnores } from "../job.ts";
@@ -43,11 +44,12 @@ import { containerArgs, mounts } from "./container.ts";
 import { Engine, surveyOf } from "./engine.ts";
 import { hostOf, type Machine, socketOf, socketProblems } from "./machines.ts";
 
-/** Who signs the edge's certificate: a local authority of this stack's own, the caller's files, or ACME. */
+/** Who signs the edge's certificate: a local authority of this stack's own, the caller's files, ACME, or who ends TLS in front. */
 export type DockerTls =
   | { readonly mode: "local" }
   | { readonly mode: "own"; readonly cert: Input<string>; readonly key: Input<string>; readonly ca?: Input<string> }
-  | { readonly mode: "acme"; readonly email: string; readonly caServer?: string | undefined };
+  | { readonly mode: "acme"; readonly email: string; readonly caServer?: string | undefined }
+  | { readonly mode: "outside"; readonly trustedProxies: List<string> };
 
 export interface DockerHostArgs extends NetworkChoices {
   readonly site: Site;
@@ -115,7 +117,7 @@ export class DockerHost extends ComponentResource implements Topology {
       ]),
     );
     this.options = { providers: { ops, random: this.#random }, dependsOn: stamp };
-    if (args.tls.mode === "local") {
+    if (args.tls.mode === "local" || args.tls.mode === "outside") {
       const hostnames = [site.hostname, `*.${site.hostname}`];
       this.#certificate = new Certificate("edge", { hostnames }, { ...under, provider: ops });
       this.passwords.push(this.#certificate.key);
@@ -124,7 +126,8 @@ export class DockerHost extends ComponentResource implements Topology {
   }
 
   get ca(): Output<string> | undefined {
-    return this.#certificate?.caCert;
+    const { tls } = this.#args;
+    return tls.mode === "own" && tls.ca !== undefined ? output(tls.ca) : this.#certificate?.caCert;
   }
 
   edge(routes: List<PlannedRoute>, wish: EdgeWish, parent: Resource, logicalName: string): Ready {
@@ -144,9 +147,9 @@ export class DockerHost extends ComponentResource implements Topology {
     this.#edge = this.#start("edge", workload, logicalName, parent, this.#engine, {
       ...args,
       ...(disk ? { volumes: [{ volumeName: disk.name, containerPath: acmeFolder }] } : {}),
-      ports: Object.values(workload.ports ?? {}).map(({ number }) => ({
-        internal: number,
-        external: number,
+      ports: publishedPorts(this.site).map(({ inside, published }) => ({
+        internal: inside,
+        external: published,
         ip: address,
       })),
     });
@@ -210,7 +213,8 @@ export class DockerHost extends ComponentResource implements Topology {
       return { acme: { email: tls.email, ...(tls.caServer === undefined ? {} : { caServer: tls.caServer }) } };
     if (tls.mode === "own") return checkedPair(tls, [this.site.hostname, ...routes.map(({ host }) => host)]);
     if (this.#certificate === undefined) throw new Error("a local certificate is made with the host");
-    return { cert: this.#certificate.cert, key: this.#certificate.key };
+    const { cert, key } = this.#certificate;
+    return tls.mode === "outside" ? { cert, key, trustedProxies: tls.trustedProxies } : { cert, key };
   }
 
   #on({ machine }: Container): Engine {

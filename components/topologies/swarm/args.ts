@@ -4,11 +4,12 @@ import type { Dict, List } from "../../core/contracts.ts";
 import type { Site } from "../../core/topology.ts";
 import type { NetworkChoices } from "../subnets.ts";
 
-/** Who signs the edge's certificate: a local authority of this stack's own, the caller's files, or ACME. */
+/** Who signs the edge's certificate: a local authority of this stack's own, the caller's files, ACME, or who ends TLS in front. */
 export type SwarmTls =
   | { readonly mode: "local" }
   | { readonly mode: "own"; readonly cert: Input<string>; readonly key: Input<string>; readonly ca?: Input<string> }
-  | { readonly mode: "acme"; readonly email: string; readonly caServer?: string | undefined };
+  | { readonly mode: "acme"; readonly email: string; readonly caServer?: string | undefined }
+  | { readonly mode: "outside"; readonly trustedProxies: List<string> };
 
 /** A node of the swarm, by its hostname. What is not named here is left as it is. */
 export interface NodeArgs {

@@ -1,6 +1,6 @@
-import type { Container, Dict, Health } from "../../core/contracts.ts";
+import type { Dict } from "../../core/contracts.ts";
 import type { PlannedRoute, Site } from "../../core/topology.ts";
-import type { Backends } from "../../services/edge.ts";
+import { type Backends, publishedPorts } from "../../services/edge.ts";
 import type { SwarmArgs } from "./args.ts";
 import type { Part } from "./service.ts";
 
@@ -23,10 +23,12 @@ export function backendsOf(site: Site): (route: PlannedRoute) => Backends {
  * One proxy on each edge node, on that node's own ports; with `ingress` two somewhere, on the ports of all nodes. With
  * ACME it is one: its certificates are on one disk, and a challenge has to reach the proxy that asked for it.
  */
-export function edgeShape(
-  { publish = "host", tls, endpointMode = "vip" }: SwarmArgs,
-  { ports = {} }: Container & { readonly health: Health },
-): Pick<Part, "replicas" | "ports" | "stopFirst" | "endpointMode"> {
+export function edgeShape({
+  site,
+  publish = "host",
+  tls,
+  endpointMode = "vip",
+}: SwarmArgs): Pick<Part, "replicas" | "ports" | "stopFirst" | "endpointMode"> {
   const acme = tls.mode === "acme";
   return {
     replicas: acme ? 1 : publish === "host" ? "each-node" : 2,
@@ -34,10 +36,10 @@ export function edgeShape(
     stopFirst: acme || publish === "host",
     // Ingress needs a virtual address, and has its own.
     endpointMode: publish === "host" ? endpointMode : "vip",
-    ports: Object.values(ports).map(({ number }) => ({
+    ports: publishedPorts(site).map(({ inside, published }) => ({
       protocol: "tcp",
-      targetPort: number,
-      publishedPort: number,
+      targetPort: inside,
+      publishedPort: published,
       publishMode: publish,
     })),
   };

@@ -115,7 +115,7 @@ export class Swarm extends ComponentResource implements Topology {
     this.#networks = new Networks(args, this.#docker, ofOps, survey, this.#owner);
     const described = mergeOptions(ofOps, { dependsOn: this.#described });
     this.#seats = new Seats(this.#host, args, described, survey, this.#owner);
-    if (args.tls.mode === "local") {
+    if (args.tls.mode === "local" || args.tls.mode === "outside") {
       const { hostname } = args.site;
       const hostnames = [hostname, `*.${hostname}`];
       this.#certificate = new Certificate("edge", { hostnames }, { ...under, provider: ops });
@@ -125,7 +125,8 @@ export class Swarm extends ComponentResource implements Topology {
   }
 
   get ca(): Output<string> | undefined {
-    return this.#certificate?.caCert;
+    const { tls } = this.#args;
+    return tls.mode === "own" && tls.ca !== undefined ? output(tls.ca) : this.#certificate?.caCert;
   }
 
   /** Where things are: the edge nodes' addresses as the config has them, and the node of each slot's disk. */
@@ -148,7 +149,7 @@ export class Swarm extends ComponentResource implements Topology {
           })
         : undefined;
     this.#edge = this.#start("edge", workload, parent, logicalName, {
-      ...edgeShape(this.#args, workload),
+      ...edgeShape(this.#args),
       aliases: ["edge", ...(workload.names ?? [])],
       constraints: disk?.constraints ?? constraintsOf(nodes),
       mounts: disk ? [disk.mount] : [],
@@ -340,7 +341,8 @@ export class Swarm extends ComponentResource implements Topology {
       return { acme: { email: tls.email, ...(tls.caServer === undefined ? {} : { caServer: tls.caServer }) } };
     if (tls.mode === "own") return checkedPair(tls, [this.site.hostname, ...routes.map(({ host }) => host)]);
     if (this.#certificate === undefined) throw new Error("a local certificate is made with the swarm");
-    return { cert: this.#certificate.cert, key: this.#certificate.key };
+    const { cert, key } = this.#certificate;
+    return tls.mode === "outside" ? { cert, key, trustedProxies: tls.trustedProxies } : { cert, key };
   }
 }
 

@@ -1,0 +1,54 @@
+/** The edge's health: its certificate and key serve, and it says in time when they end. */
+import { X509Certificate } from "node:crypto";
+
+import { type Input, output } from "@pulumi/pulumi";
+
+import type { File, List } from "../core/contracts.ts";
+import type { Site } from "../core/topology.ts";
+
+/** From then on the health check's output, and once a day the edge's log, say so. \`up\` renews a local one from 30 days. */
+const warnDays = 21;
+const certificates = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+
+/** A file with the second in which the first certificate of a chain ends. */
+export function endOf(cert: Input<string>, path: string): File {
+  return { path, content: typeof cert === "string" ? end(cert) : output(cert).apply(end) };
+}
+
+function end(chain: string): string {
+  try {
+    const ends = (chain.match(certificates) ?? []).map((pem) => Date.parse(new X509Certificate(pem).validTo));
+    return String(Math.floor(Math.min(...ends) / 1000));
+  } catch {
+    return ""; // no certificate: the handshake fails, and says why
+  }
+}
+
+/**
+ * Shell: \`handshake\` verifies what is served under the stack's own name. A certificate that has ended fails every
+ * handshake. On one host the edge is unhealthy from then on; a swarm would start it over and over for something that no
+ * start mends, and with it lose every client that goes on, so there only \`alive\` counts.
+ */
+export function certificateHealth(
+  { engine, hostname }: Site,
+  ends: string,
+  handshake: string,
+  alive: string,
+): List<string> {
+  const script = `ends=$(cat ${ends})
+[ -n "$ends" ] || ends=9999999999
+left=$((ends - $(date +%s)))
+if [ $left -lt ${String(warnDays * 86400)} ]; then
+  says="the certificate of ${hostname} ends in $((left / 86400)) days"
+  [ $left -gt 0 ] || says="the certificate of ${hostname} has ended"
+  says="$says: run pulumi up; one of your own is replaced in the config first"
+  echo "$says"
+  if [ -z "$(find /tmp/edge-warned -mmin -1440 2>/dev/null)" ]; then
+    touch /tmp/edge-warned
+    echo "$says" >/proc/1/fd/2
+  fi
+fi 2>/dev/null
+[ $left -gt 0 ] || { ${engine === "swarm" ? `${alive}; exit` : "exit 1"}; }
+${handshake}`;
+  return ["sh", "-c", script];
+}

@@ -1,0 +1,137 @@
+/** What exists already: each client speaks to it as it is spoken to, and signing out leads where the provider wants it. */
+import { describe, expect, test } from "@jest/globals";
+import { output, type Output, secret } from "@pulumi/pulumi";
+import { parse } from "yaml";
+
+import type { Kind } from "../../components/core/contracts.ts";
+import { urlOf } from "../../components/core/endpoint.ts";
+import { sentence } from "../../components/core/errors.ts";
+import type { Existing } from "../../components/core/existing.ts";
+import { containers, type Plan } from "../../components/core/plan.ts";
+import { planStack } from "../../components/deploy.ts";
+import { containerServices } from "../../components/services/index.ts";
+import { type Name, names, plan, site } from "../support/sketches.ts";
+
+const ca = "-----BEGIN CERTIFICATE-----\nof the company";
+/** Every store of a system, on another machine and with TLS. */
+function elsewhere(name: Name): Record<string, Existing> {
+  return Object.fromEntries(
+    plan(name).needs.flatMap(({ kind, name: need }): [string, Existing][] => {
+      const host = `there-${need}.example.com`;
+      if (kind === "containers" || kind === "oidc") return [];
+      if (kind === "objects")
+        return [[need, { kind, api: "s3", url: `https://${host}`, ca, region: "eu", prefix: "" }]];
+      return [[need, { kind: kind satisfies Exclude<Kind, "objects" | "oidc" | "containers">, host, user: "app", ca }]];
+    }),
+  );
+}
+
+async function texts(paper: Plan): Promise<{ name: string; text: string }[]> {
+  return Promise.all(
+    containers(paper).flatMap(([name, { files = [], env = {}, secretEnv = {}, command = [] }]) =>
+      [...files.map(({ content }) => content), ...Object.values(env), ...Object.values(secretEnv), ...command].map(
+        async (value) => ({ name, text: await read(output(value)) }),
+      ),
+    ),
+  );
+}
+const read = (value: Output<string>) => new Promise<string>((resolve) => value.apply(resolve));
+
+test.each(names.filter((name) => name !== "arangodb"))(
+  "%s: nobody speaks plain http to a server with TLS",
+  async (name) => {
+    const paper = plan(name, {}, containerServices, site({ existing: elsewhere(name) }));
+    const all = await texts(paper);
+    expect(all.filter(({ text }) => text.includes("http://there-"))).toEqual([]);
+    const https = all.filter(({ text }) => text.includes("https://there-"));
+    expect(https.length).toBeGreaterThan(0);
+  },
+);
+
+test("an object store's scheme and port are those of its address", async () => {
+  const endpoint = async (url: string) => {
+    const existing = { objects: { kind: "objects", api: "s3", url, region: "eu", prefix: "" } } as const;
+    const all = await texts(plan("arkindex", {}, containerServices, site({ existing })));
+    const { text = "" } = all.find((each) => each.text.includes("S3Source.endpoint")) ?? {};
+    return [...text.matchAll(/^S3(?:Source|Cache)\.endpoint = (.*)$/gm)].map(([, at]) => at);
+  };
+  for (const url of ["https://s3.example.com", "http://s3.example.com", "https://s3.example.com:9443"])
+    expect(await endpoint(url)).toEqual([url, url]);
+  expect(await endpoint("https://s3.example.com/")).toEqual(["https://s3.example.com", "https://s3.example.com"]);
+  expect(await read(urlOf({ host: "fd00::1", port: 9200, tls: true }))).toBe("https://[fd00::1]:9200");
+});
+
+test("the authorities of an application: the edge's for the stack's own object store, the company's for its", async () => {
+  const bundle = async (existing: Record<string, Existing>) => {
+    const { workloads } = plan("arkindex", {}, containerServices, site({ existing }));
+    const { files = [], env = {} } = workloads.get("backend") ?? {};
+    const file = files.find(({ path }) => path.endsWith("/ca.pem"));
+    return [file === undefined ? undefined : await read(output(file.content)), "AWS_CA_BUNDLE" in env];
+  };
+  const objects = { kind: "objects", api: "s3", url: "https://s3.example.com", region: "eu", prefix: "" } as const;
+  expect(await bundle({})).toEqual(["", true]); // the edge's: empty on paper
+  // A public authority signed it: a bundle with the edge's alone would refuse it.
+  expect(await bundle({ objects })).toEqual([undefined, false]);
+  expect(await bundle({ objects: { ...objects, ca } })).toEqual([ca, true]);
+});
+
+describe("signing out", () => {
+  const issuer = "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_abc";
+  const logout = async (row: object, over = {}) => {
+    const existing = { "sign-in": { kind: "oidc", issuer, clientId: "a b&c", ...row } } as Record<string, Existing>;
+    const secrets = { "sign-inClientSecret": secret("s") };
+    const all = await texts(plan("shinyproxy", {}, containerServices, site({ existing, secrets, ...over })));
+    const { text = "" } = all.find((each) => each.text.includes("logout-url")) ?? {};
+    return (parse(text) as { proxy: { openid: { "logout-url": string } } }).proxy.openid["logout-url"];
+  };
+
+  test("Cognito's own form, with the stack's address", async () => {
+    expect(await logout({ domain: "https://login.example.com" })).toBe(
+      "https://login.example.com/logout?client_id=a+b%26c&logout_uri=https%3A%2F%2Fmedia.example.com%2F",
+    );
+    expect(await logout({ domain: "https://login.example.com/" }, { publicPort: 8443 })).toContain(
+      "logout?client_id=a+b%26c&logout_uri=https%3A%2F%2Fmedia.example.com%3A8443%2F",
+    );
+  });
+
+  test("Keycloak's, and whatever the operator writes, as it is written", async () => {
+    expect(await logout({ issuer: "https://keycloak.example.com/realms/main" })).toBe(
+      "https://keycloak.example.com/realms/main/protocol/openid-connect/logout?client_id=a+b%26c&post_logout_redirect_uri=https%3A%2F%2Fmedia.example.com%2F",
+    );
+    const own =
+      "https://keycloak.example.com/logout?id_token_hint=#{oidcUser.idToken.tokenValue}&post_logout_redirect_uri=x";
+    expect(await logout({ issuer: "https://keycloak.example.com/realms/main", urls: { logout: own } })).toBe(own);
+  });
+
+  const config = (existing: object) =>
+    planStack(
+      {
+        ...{ system: "shinyproxy", topology: "docker", hostname: "shiny.example.com", rehearsal: true, existing },
+        ...{ shinyproxy: { apps: { demo: { title: "Demo", image: "example/demo:1" } } } },
+        ...{ secrets: { "sign-inClientSecret": "s" } },
+        images: Object.fromEntries(
+          ["toolbox", "rehearsal", "docker-proxy"].map((key) => [key, `r.example.com/${key}:1`]),
+        ),
+      },
+      "dev",
+    ).problems.map(sentence);
+  test("addresses are all four, or that for signing out alone", () => {
+    const row = { kind: "oidc", issuer: "https://id.example.com", clientId: "shiny" };
+    const url = "https://id.example.com/x?a=#{oidcUser.idToken.tokenValue}";
+    expect(config({ "sign-in": { ...row, urls: { logout: url } } })).toEqual([]);
+    expect(config({ "sign-in": { ...row, urls: { auth: url, token: url, keys: url, logout: url } } })).toEqual([]);
+    expect(config({ "sign-in": { ...row, urls: { auth: url, logout: url } } }).join()).toContain(
+      "addresses for auth, token, keys and logout, or for logout alone",
+    );
+    const cognito = { ...row, issuer, urls: { logout: url } };
+    expect(config({ "sign-in": cognito }).join()).toContain("existing.sign-in.domain: Cognito's addresses");
+  });
+
+  test("an object store's address is no more than that", () => {
+    const said = (url: string) =>
+      config({ objects: { kind: "objects", url } }).filter((each) => each.startsWith("existing.objects.url"));
+    expect(said("ftp://s3.example.com").join()).toContain("an http or https address");
+    expect(said("https://gateway.example.com/s3").join()).toContain("no path before them");
+    expect(said("https://key:secret@s3.example.com").join()).toContain("without sign-in or query");
+  });
+});
