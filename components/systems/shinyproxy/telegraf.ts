@@ -1,6 +1,6 @@
 import { all, type Output } from "@pulumi/pulumi";
 
-import type { File, Given, Platform, Workload } from "../../core/contracts.ts";
+import type { File, Given, Workload } from "../../core/contracts.ts";
 import { urlOf } from "../../core/endpoint.ts";
 import { telegrafString } from "../../core/syntax.ts";
 import { databases } from "./influx.ts";
