@@ -163,6 +163,11 @@ hints_directory: ${data}/hints
 commitlog_sync: periodic
 commitlog_sync_period: 10000ms
 commitlog_disk_access_mode: legacy
+# A node that cannot write ends, and is started again until it can. The default, stop, leaves it without CQL for ever.
+disk_failure_policy: die
+commit_failure_policy: die
+# What a dropped or truncated table leaves behind stays on the disk otherwise.
+auto_snapshot_ttl: 30d
 `;
 }
 
