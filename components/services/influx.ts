@@ -89,7 +89,9 @@ const room = `{ head -c 1048576 /dev/zero >${data}/.room && rm ${data}/.room || 
 
 /**
  * On a full disk InfluxDB starts with an empty history. A power cut may leave a list of series without its beginning, at
- * which it waits for ever: that database's lists are made anew from the points.
+ * which it waits for ever: that database's lists are made anew from the points. And a log that is cut short it shortens
+ * after it has looked for its end: what it writes then lies behind a hole, and is lost at the next start. With an empty
+ * log behind it, it begins a new one.
  */
 const prepare = `${openFiles}
 if ! ${room}; then echo "the disk is full: InfluxDB would show nothing of what it has" >&2; exit 1; fi
@@ -98,6 +100,12 @@ for list in ${data}/data/*/_series/*/[0-9]*; do
   database="\${list%/_series/*}"
   echo "$list has no beginning, as after a power cut: the series of $database are read from its points again" >&2
   rm -rf "$database/_series" "$database"/*/*/index "$database"/*/*/fields.idx
+done
+for log in ${data}/wal/*/*/*/; do
+  last="$(ls "$log" 2>/dev/null | tail -n 1)"
+  [ -n "$last" ] && [ -s "$log$last" ] || continue
+  last="\${last#_}"
+  : >"$log$(printf _%05d.wal "$(expr "\${last%.wal}" + 1)")"
 done`;
 
 /**

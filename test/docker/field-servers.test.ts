@@ -20,7 +20,8 @@ beforeAll(async () => {
   await Promise.all([cache.start(), series.start()]);
   await Promise.all([healthy(cache), healthy(series)]);
   await series.run(`${ask} --data-urlencode q="CREATE USER admin WITH PASSWORD '${password}' WITH ALL PRIVILEGES"`);
-  await series.run(`${ask} ${login} --data-urlencode 'q=CREATE DATABASE metrics'`);
+  for (const name of ["metrics", "apps"])
+    await series.run(`${ask} ${login} --data-urlencode 'q=CREATE DATABASE ${name}'`);
 }, 180_000);
 
 afterAll(() => Promise.all(["field-redis", "field-influx"].map((name) => SlotServer.remove(name))), 60_000);
@@ -37,8 +38,8 @@ function said(words: string): Promise<string> {
 }
 
 /** Points a second apart, of one series or with a tag value each. */
-async function write(points: number, line: string): Promise<string> {
-  const script = `awk -v now="$(date +%s)" 'BEGIN { for (i = 0; i < ${String(points)}; i++) print ${line} " " now - i "000000000" }' | curl -sS -w '%{http_code}' ${login} 'http://127.0.0.1:8086/write?db=metrics' --data-binary @-`;
+async function write(points: number, line: string, database = "metrics"): Promise<string> {
+  const script = `awk -v now="$(date +%s)" 'BEGIN { for (i = 0; i < ${String(points)}; i++) print ${line} " " now - i "000000000" }' | curl -sS -w '%{http_code}' ${login} 'http://127.0.0.1:8086/write?db=${database}' --data-binary @-`;
   return (await series.run(script)).body.trim();
 }
 
@@ -82,7 +83,7 @@ test("InfluxDB: after a full disk it is started again, and writes", async () => 
   expect(await more("after")).toBe("204");
 }, 120_000);
 
-test("InfluxDB: started on a full disk, it says so instead of showing an empty history", async () => {
+test("InfluxDB: what was written since is there after a power cut; on a full disk it says so, and starts with no empty history", async () => {
   await series.kill();
   await series.fill();
   await series.start();
@@ -105,6 +106,6 @@ test("InfluxDB: a list of series that a power cut left empty is made again from 
 }, 120_000);
 
 test("InfluxDB: a tag may have more than 100,000 values, as each app that was ever started has one", async () => {
-  for (let at = 0; at < 11; at++)
-    expect(await write(10_000, `"app,name=" i + ${String(at * 10_000)} " v=1"`)).toBe("204");
+  for (const from of [0, 60_000])
+    expect(await write(60_000, `"app,name=" i + ${String(from)} " v=1"`, "apps")).toBe("204");
 }, 120_000);

@@ -90,7 +90,7 @@ export class SlotServer {
         ExtraHosts: [`${name}:127.0.0.1`],
         Mounts: [disk],
         RestartPolicy: { Name: "unless-stopped" },
-        Ulimits: [{ Name: "nofile", Soft: 1024, Hard: 524288 }], // as newer engines have it
+        Ulimits: [{ Name: "nofile", Soft: 1024, Hard: 4096 }], // a soft limit as newer engines have it
       },
     });
     await container.putArchive(await archive(slot), { path: "/" });
