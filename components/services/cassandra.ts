@@ -163,7 +163,8 @@ hints_directory: ${data}/hints
 commitlog_sync: periodic
 commitlog_sync_period: 10000ms
 commitlog_disk_access_mode: legacy
-# A node that cannot write ends, and is started again until it can. The default, stop, leaves it without CQL for ever.
+# A node that cannot write ends, and is started again until it can. Left alone it answers, healthy, and keeps what it is
+# told in memory.
 disk_failure_policy: die
 commit_failure_policy: die
 # What a dropped or truncated table leaves behind stays on the disk otherwise.

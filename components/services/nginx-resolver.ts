@@ -91,7 +91,12 @@ changed() {
 # Each change leaves workers that go on until their last request has ended, an hour where a websocket may last that long:
 # of many the oldest end now, before the container's memory does.
 fewer() {
-  set -- $(cat "/proc/$1/task/$1/children")
+  workers=
+  # This loop is a child of nginx as well.
+  for child in $(cat "/proc/$1/task/$1/children"); do
+    read -r program <"/proc/$child/comm" && [ "$program" = nginx ] && workers="$workers $child"
+  done
+  set -- $workers
   while [ $# -gt ${String(mostWorkers)} ]; do kill -TERM "$1"; shift; done
 }
 upstreams >${upstreamsFile}
