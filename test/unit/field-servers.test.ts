@@ -10,7 +10,7 @@ describe("open files", () => {
   const soft = async (before: string) => (await execa("sh", ["-ec", `${before}\n${openFiles}\nulimit -Sn`])).stdout;
 
   test("as many as the engine allows, and no billion of them", async () => {
-    expect(await soft("ulimit -Hn 4096; ulimit -Sn 1024")).toBe("4096");
+    expect(await soft("ulimit -Sn 1024; ulimit -Hn 4096")).toBe("4096");
     expect(
       await soft('ulimit() { case $1 in -Hn) echo 1073741816 ;; -Sn) echo "${2-$set}"; set=${2-$set} ;; esac; }'),
     ).toMatch(/^65536\b/);
