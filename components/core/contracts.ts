@@ -395,6 +395,8 @@ export interface Kinds {
       /** `keep`: how long, in days or weeks (`90d`, `12w`). `dump: false`: too much and too fleeting to back up. */
       readonly databases: Dict<{ readonly keep: string; readonly dump?: boolean }>;
       readonly gib: number;
+      /** Default: 1024. */
+      readonly memoryMiB?: number;
     };
     give: Store & Login;
   };

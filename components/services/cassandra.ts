@@ -164,6 +164,12 @@ function configuration(name: string, { host, number }: Member): string {
     commitlog_sync: "periodic",
     commitlog_sync_period: "10000ms",
     commitlog_disk_access_mode: "legacy",
+    // A node that cannot write ends, and is started again until it can. Left alone it answers, healthy, and keeps what it is
+    // told in memory.
+    disk_failure_policy: "die",
+    commit_failure_policy: "die",
+    // What a dropped or truncated table leaves behind stays on the disk otherwise.
+    auto_snapshot_ttl: "30d",
   });
 }
 

@@ -5,7 +5,7 @@ import { type ComponentResourceOptions, type Output } from "@pulumi/pulumi";
 import type { Ask, File, Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
 import { curlOption, influxIdentifier, influxString, shellWord } from "../core/syntax.ts";
-import { named, toolbox, wishes } from "./recipe.ts";
+import { named, openFiles, toolbox, wishes } from "./recipe.ts";
 
 const folder = "/run/influx";
 const data = "/var/lib/influxdb";
@@ -22,18 +22,20 @@ export const influx: Recipe<"influx"> = (p, name, ask) => {
   const keep = Object.values(ask.databases).map((database) => database.keep);
   named(`${name}.databases`, Object.keys(ask.databases), /^\w[\w.-]*$/, "letters, digits, dots and hyphens");
   named(`${name}.databases.keep`, keep, /^[1-9]\d*[dw]$/, "days or weeks, as 90d or 12w");
+  const memoryMiB = ask.memoryMiB ?? 1024;
   const login = curlLogin("app.curl", user, password);
   const dumped = Object.entries(ask.databases).flatMap(([database, { dump = true }]) => (dump ? [database] : []));
   const [first] = p.slots(name, { count: 1, order: "one-by-one" }, () => ({
     ...wishes(ask, "influxdb"),
     tier: "data",
     cpu: 1,
-    memoryMiB: 1024,
+    memoryMiB,
     user: "999:999",
-    files: [{ path: `${folder}/influxdb.conf`, content: conf }],
+    files: [{ path: `${folder}/influxdb.conf`, content: conf(memoryMiB) }],
+    prepare,
     command: ["influxd", "-config", `${folder}/influxdb.conf`],
     ports: { api: { number: 8086, protocol: "http" } },
-    health: { ready: { http: "api", path: "/ping" }, startSeconds: 120, stopSeconds: 30 },
+    health: { ready: { command: ["sh", "-c", probe] }, startSeconds: 120, stopSeconds: 30 },
     disk: {
       path: data,
       gib: ask.gib,
@@ -66,18 +68,59 @@ export const influx: Recipe<"influx"> = (p, name, ask) => {
   return { host, port: 8086, members: [host], user, password, ready: made.ready };
 };
 
-/** What differs from the built-in defaults. Bodies: a restore writes more than 25 MB at a time. */
-const conf = `reporting-disabled = true
+/**
+ * What differs from the built-in defaults. Bodies: a restore writes more than 25 MB at a time. An index in memory would
+ * hold every series that was ever kept, and refuse the 100,001st value of a tag; the cache's own limit is the container's.
+ */
+function conf(memoryMiB: number): string {
+  return `reporting-disabled = true
 [meta]
   dir = "${data}/meta"
 [data]
   dir = "${data}/data"
   wal-dir = "${data}/wal"
+  index-version = "tsi1"
+  cache-max-memory-size = ${String(Math.floor(memoryMiB / 4) * 1024 * 1024)}
 [http]
   auth-enabled = true
   log-enabled = false
   max-body-size = 0
 `;
+}
+
+/** Shell: whether the disk takes another MiB. */
+const room = `{ head -c 1048576 /dev/zero >${data}/.room && rm ${data}/.room || { rm -f ${data}/.room; false; }; }`;
+
+/**
+ * On a full disk InfluxDB starts with an empty history. A power cut may leave a list of series without its beginning, at
+ * which it waits for ever: that database's lists are made anew from the points. And a log that is cut short it shortens
+ * after it has looked for its end: what it writes then lies behind a hole, and is lost at the next start. With an empty
+ * log behind it, it begins a new one.
+ */
+const prepare = `${openFiles}
+if ! ${room}; then echo "the disk is full: InfluxDB would show nothing of what it has" >&2; exit 1; fi
+for list in ${data}/data/*/_series/*/[0-9]*; do
+  [ -e "$list" ] && [ "$(head -c 4 "$list" | tr -d '\\0')" != SSEG ] || continue
+  database="\${list%/_series/*}"
+  echo "$list has no beginning, as after a power cut: the series of $database are read from its points again" >&2
+  rm -rf "$database/_series" "$database"/*/*/index "$database"/*/*/fields.idx
+done
+for log in ${data}/wal/*/*/*/; do
+  last="$(ls "$log" 2>/dev/null | tail -n 1)"
+  [ -n "$last" ] && [ -s "$log$last" ] || continue
+  last="\${last#_}"
+  : >"$log$(printf _%05d.wal "$(expr "\${last%.wal}" + 1)")"
+done`;
+
+/**
+ * Where writing has failed once, as on a full disk, InfluxDB fails there until it is started again, however much room
+ * there is by then; meanwhile it answers /ping, and queries from its memory. So it ends as soon as there is room.
+ */
+const probe = `now="$(curl -fsS -m 4 http://127.0.0.1:8086/debug/vars)" || exit 1
+echo "$now" | grep '"tsm1_wal:' | grep -q '"writeErr":[1-9]' || exit 0
+echo "InfluxDB cannot write"
+if ${room}; then kill 1; fi
+exit 1`;
 
 /**
  * The server answers 200 to a statement that fails, and says so in the body. Without any user it lets exactly one
@@ -87,7 +130,7 @@ function setup(databases: Ask<"influx">["databases"]): string {
   const policies = Object.entries(databases).flatMap(([database, { keep }]) => {
     const on = influxIdentifier(database);
     const say = (how: string, statement: string) => `${how} --data-urlencode ${shellWord(`q=${statement}`)}`;
-    const policy = `RETENTION POLICY "keep" ON ${on} DURATION ${keep} REPLICATION 1 SHARD DURATION 1d DEFAULT`;
+    const policy = `RETENTION POLICY "keep" ON ${on} DURATION ${keep} REPLICATION 1 SHARD DURATION ${shardOf(keep)} DEFAULT`;
     return [
       say("ask", `CREATE DATABASE ${on}`),
       `${say("tell", `CREATE ${policy}`)} | grep -q error && ${say("ask", `ALTER ${policy}`)}`,
@@ -107,6 +150,12 @@ case $users in
 esac
 ask --data-urlencode q@${folder}/app.iql
 ${policies.join("\n")}`;
+}
+
+/** A year of days would be 365 folders of indexes, with ten open files and a MiB of memory each. */
+function shardOf(keep: string): string {
+  const days = Number.parseInt(keep, 10) * (keep.endsWith("w") ? 7 : 1);
+  return days > 180 ? "7d" : "1d";
 }
 
 /** JSON loses which numbers are whole, so the fields' types come along; times are text, as jq rounds nanoseconds. */

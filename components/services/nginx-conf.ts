@@ -35,6 +35,7 @@ worker_processes 2;
 # A worker of an older configuration goes on until its last request has ended, but not for ever.
 worker_shutdown_timeout ${String(Math.max(60, ...routes.map(({ seconds = 60 }) => seconds)))}s;
 error_log stderr warn;
+worker_rlimit_nofile 16384; # a visitor takes one and his backend another; containers begin with 1024
 events { worker_connections 4096; }
 http {
   access_log off;

@@ -9,6 +9,9 @@ export const newerFile = `${work}/newer.conf`;
 /** Where a route leads that has no backend at the moment: a server of ours that answers 503. */
 export const nobody = `unix:${work}/nobody.sock`;
 
+/** Old and new; two are new. With certificates and a hundred routes one takes about 3 MiB. */
+const mostWorkers = 34;
+
 export interface Upstream {
   readonly name: string;
   readonly port: number;
@@ -85,6 +88,17 @@ changed() {
   [ "$(cat ${work}/next)" != "$(cat ${upstreamsFile})" ] || return 1
   mv ${work}/next ${upstreamsFile}
 }
+# Each change leaves workers that go on until their last request has ended, an hour where a websocket may last that long:
+# of many the oldest end now, before the container's memory does.
+fewer() {
+  workers=
+  # This loop is a child of nginx as well.
+  for child in $(cat "/proc/$1/task/$1/children"); do
+    read -r program <"/proc/$child/comm" && [ "$program" = nginx ] && workers="$workers $child"
+  done
+  set -- $workers
+  while [ $# -gt ${String(mostWorkers)} ]; do kill -TERM "$1"; shift; done
+}
 upstreams >${upstreamsFile}
 # Since 1.27.4: a kept connection of a client is not closed at a change while its next request may be on its way.
 echo "keepalive_min_timeout 10s;" >${newerFile}
@@ -95,7 +109,9 @@ nginx -t -q -c ${configFile} 2>/dev/null || : >${newerFile}
   while sleep 1; do
     changed && tell=yes
     # Before nginx has written its number there is nobody to tell: again in a second.
-    [ -n "$tell" ] && kill -HUP "$(cat ${work}/nginx.pid 2>/dev/null)" 2>/dev/null && tell=
+    master="$(cat ${work}/nginx.pid 2>/dev/null)"
+    [ -n "$tell" ] && kill -HUP "$master" 2>/dev/null && tell=
+    fewer "$master" 2>/dev/null
     : >${work}/alive
   done
 ) &`;

@@ -7,7 +7,7 @@ import { Service, type ServiceArgs } from "../core/service.ts";
 import { regexText } from "../core/syntax.ts";
 import { numbered } from "../core/platform.ts";
 import { folder, grow, leave, left, nodeName } from "./rabbitmq-members.ts";
-import { quickNames, wishes } from "./recipe.ts";
+import { openFiles, quickNames, wishes } from "./recipe.ts";
 
 const data = "/var/lib/rabbitmq";
 const user = "app";
@@ -144,7 +144,7 @@ function conf(p: Platform, name: string, host: string, memoryMiB: number): strin
  * no other name resolves for half a minute, the first node starts from what it has.
  */
 function prepare(host: string, others: List<string>): string {
-  const lines = ["set -eu", `install -m 0600 ${folder}/cookie ${data}/.erlang.cookie`];
+  const lines = ["set -eu", openFiles, `install -m 0600 ${folder}/cookie ${data}/.erlang.cookie`];
   if (!host.endsWith("-1")) return lines.join("\n");
   const database = `${data}/mnesia/${nodeName(host)}`;
   return [

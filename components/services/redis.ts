@@ -5,11 +5,14 @@ import { Service, type ServiceArgs } from "../core/service.ts";
 import { redisString } from "../core/syntax.ts";
 import { wishes } from "./recipe.ts";
 
+const folder = "/run/redis";
+const conf = `${folder}/redis.conf`;
+const passwordFile = `${folder}/password`;
+
 /** One Redis server. `keep`: an append-only file on its disk, so that queued jobs outlive a restart. */
 export const redis: Recipe<"redis"> = (p, name, ask) => {
   const password = ask.clientAuth ? p.secret(`${name}-password`) : undefined;
   const host = `${name}-1`;
-  const conf = "/run/redis/redis.conf";
   const settings = {
     dir: "/data",
     appendonly: ask.keep ? "yes" : "no",
@@ -29,23 +32,20 @@ export const redis: Recipe<"redis"> = (p, name, ask) => {
     // Room beside the data: a rewrite of the append-only file forks.
     memoryMiB: ask.memoryMiB * 2,
     user: "999:999",
-    files: [
-      password
-        ? {
+    files: password
+      ? [
+          {
             path: conf,
             content: password.apply((value) => `${plain}requirepass ${redisString(value)}\n`),
             secret: true,
-          }
-        : { path: conf, content: plain },
-    ],
+          },
+          { path: passwordFile, content: password, secret: true },
+        ]
+      : [{ path: conf, content: plain }],
+    ...(ask.keep ? { prepare: withoutNuls } : {}),
     command: ["redis-server", conf],
     ports: { redis: { number: 6379, protocol: "tcp" } },
-    // NOAUTH is an answer too: the probe needs no password, only a server that has loaded its data.
-    health: {
-      ready: { command: ["sh", "-c", "redis-cli ping | grep -qE 'PONG|NOAUTH'"] },
-      startSeconds: 60,
-      stopSeconds: 30,
-    },
+    health: { ready: { command: ["sh", "-c", probe(password !== undefined)] }, startSeconds: 300, stopSeconds: 30 },
     disk: {
       path: "/data",
       gib: 1,
@@ -55,6 +55,28 @@ export const redis: Recipe<"redis"> = (p, name, ask) => {
   const login = password ? { user: "default", password } : {};
   return { host, port: 6379, members: [host], ...login, ready: made.flatMap(({ ready }) => ready) };
 };
+
+/**
+ * Signed in, as Redis asks for the password first: to a stranger it says NOAUTH, also while it loads its data (LOADING)
+ * and while it refuses every write because the disk is full (MISCONF).
+ */
+function probe(signsIn: boolean): string {
+  const login = signsIn ? `REDISCLI_AUTH="$(cat ${passwordFile})"; export REDISCLI_AUTH\n` : "";
+  return `${login}said="$(redis-cli ping)"; [ "$said" = PONG ] || { echo "Redis: $said"; exit 1; }`;
+}
+
+/**
+ * A power cut may leave NULs behind what was written last, and Redis then refuses to start. No command ends in one; one
+ * that is cut short Redis drops by itself.
+ */
+const withoutNuls = `for file in /data/appendonlydir/*.incr.aof; do
+  [ -e "$file" ] || continue
+  while nuls="$(tail -c 65536 "$file" | od -An -v -tx1 -w1 | awk '$1 == "00" { n++; next } { n = 0 } END { print n + 0 }')"
+    [ "$nuls" -gt 0 ]; do
+    echo "$file: $nuls NUL bytes at its end are cut off: a power cut left them" >&2
+    truncate -s "-$nuls" "$file" || break
+  done
+done`;
 
 /** Redis: jobs and cache. */
 export class Redis extends Service<"redis"> {

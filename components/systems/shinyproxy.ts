@@ -24,6 +24,7 @@ export const shinyproxy: System<ShinyProxyConfig> = (p, c) => {
   const influx = p.need("influx", "influx", {
     databases: { [databases.usage]: { keep: c.keepUsage }, [databases.metrics]: { keep: c.keepMetrics, dump: false } },
     gib: c.influxGib,
+    memoryMiB: c.influxMemoryMiB,
     nodeLabels: nodes,
   });
   // Sessions and running apps: without it a restarted ShinyProxy forgets those on other nodes.

@@ -1,4 +1,5 @@
 /** nginx as the edge, with real requests: sessions, websockets, big bodies, hidden paths, backends that come and go. */
+import { once } from "node:events";
 import { request as httpRequest } from "node:http";
 import { request } from "node:https";
 
@@ -142,13 +143,17 @@ test("a stripped beginning is gone for the backend, with the query kept", async 
   expect(await get("/api/v4/files/download?id=7")).toMatchObject({ status: 200, path: "/v4/files/download?id=7" });
 });
 
-test("a websocket through the edge", async () => {
-  const socket = new WebSocket(`wss://${host}:${String(https)}/bind`, {
+function websocket(): WebSocket {
+  return new WebSocket(`wss://${host}:${String(https)}/bind`, {
     ca: edge.ca,
     lookup: (_, __, done) => {
       done(null, [{ address: "127.0.0.1", family: 4 }]);
     },
   });
+}
+
+test("a websocket through the edge", async () => {
+  const socket = websocket();
   const answer = await new Promise<string>((resolve, reject) => {
     socket.on("error", reject);
     socket.on("open", () => {
@@ -238,6 +243,25 @@ test("no request is lost while replicas come, stop and go", async () => {
   await load;
   expect({ failures, enough: asked > 50 }).toEqual({ failures: [], enough: true });
 }, 90_000);
+
+test("after many changes the oldest workers end, not the container's memory; each may open more files than at its start", async () => {
+  const children = "cat /proc/$(cat /tmp/nginx/nginx.pid)/task/*/children | wc -w";
+  const sockets: WebSocket[] = [];
+  for (let at = 0; at < 38; at++) {
+    const socket = websocket();
+    sockets.push(socket);
+    await once(socket, "open");
+    await inContainer({ container: edge.container.id }, "kill -HUP $(cat /tmp/nginx/nginx.pid); sleep 0.15");
+  }
+  const seen = await inContainer({ container: edge.container.id }, `sleep 3; ${children}`);
+  expect(Number(seen.body)).toBeLessThanOrEqual(35); // with the loop
+  expect(sockets[0]?.readyState).not.toBe(WebSocket.OPEN);
+  expect(sockets.at(-1)?.readyState).toBe(WebSocket.OPEN);
+  expect((await get("/plain/")).status).toBe(200);
+  const files = "grep 'open files' /proc/$(cut -d' ' -f2 /proc/$(cat /tmp/nginx/nginx.pid)/task/*/children)/limits";
+  expect((await inContainer({ container: edge.container.id }, files)).body).toMatch(/open files +16384 /);
+  for (const socket of sockets) socket.terminate();
+}, 120_000);
 
 test("an own probe: healthy while the loop lives", async () => {
   expect(await edge.health()).toEqual({ status: 0, said: "" });

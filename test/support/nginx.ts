@@ -89,6 +89,7 @@ export class NginxEdge {
         CapDrop: ["ALL"],
         SecurityOpt: ["no-new-privileges:true"],
         Memory: workload.memoryMiB * 1024 * 1024,
+        Ulimits: [{ Name: "nofile", Soft: 1024, Hard: 16384 }], // a soft limit as newer engines have it
         NetworkMode: name,
         PortBindings: Object.fromEntries(ports),
       },

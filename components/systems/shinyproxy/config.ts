@@ -59,6 +59,7 @@ export const shinyproxyConfig = z.strictObject({
   keepUsage: period.default("365d"),
   keepMetrics: period.default("30d"),
   influxGib: z.int().min(1).default(20),
+  influxMemoryMiB: z.int().min(512).default(1024),
 });
 export type ShinyProxyConfig = z.output<typeof shinyproxyConfig>;
 

@@ -2,12 +2,21 @@ import { all, type Output } from "@pulumi/pulumi";
 
 import type { File, Given, Workload } from "../../core/contracts.ts";
 import { urlOf } from "../../core/endpoint.ts";
-import { telegrafString } from "../../core/syntax.ts";
+import { curlOption, telegrafString } from "../../core/syntax.ts";
 import { databases } from "./influx.ts";
 
 const path = "/run/telegraf/telegraf.conf";
 const caPath = "/run/telegraf/influx-ca.pem";
 const host = "/hostfs";
+const login = "/run/telegraf/influx.curl";
+
+/**
+ * Telegraf calls itself healthy whatever becomes of its points: those that InfluxDB refuses for a wrong password it drops,
+ * and where the database is missing it waits. While InfluxDB is away it is healthy: a restart would lose what it keeps.
+ */
+const probe = `curl -fsS -m 4 -o /dev/null http://127.0.0.1:8080/ || exit 1
+answer="$(curl -sS -m 4 -X POST --data-binary '' --config ${login} -w '%{http_code}' 2>/dev/null)"
+case $answer in *401 | *403 | *404) echo "InfluxDB takes nothing from Telegraf: $answer"; exit 1 ;; esac`;
 
 const common = {
   image: "telegraf",
@@ -17,7 +26,7 @@ const common = {
   user: "65534:65534",
   command: ["telegraf", "--config", path],
   ports: { health: { number: 8080, protocol: "http" } },
-  health: { ready: { http: "health", path: "/" }, startSeconds: 60, stopSeconds: 15 },
+  health: { ready: { command: ["sh", "-c", probe] }, startSeconds: 60, stopSeconds: 15 },
 } as const;
 
 /** Services, tasks and events, once: a swarm's are the same seen from any manager, and two would count them twice. */
@@ -47,7 +56,7 @@ export function clusterTelegraf(
   return {
     ...common,
     joins: reader.joins,
-    files: conf(influx, inputs),
+    files: [...conf(influx, inputs), loginOf(influx)],
     replicas: 1,
     ...(nodes === undefined ? {} : { nodes }),
     after: [influx, reader],
@@ -75,7 +84,7 @@ export function nodeTelegraf(influx: Given<"influx">): Workload {
     ...common,
     needs: ["shared-folders"],
     mounts: [{ folder: "/", path: host, readOnly: true }],
-    files: conf(influx, inputs),
+    files: [...conf(influx, inputs), loginOf(influx)],
     env: {
       HOST_ETC: `${host}/etc`,
       HOST_PROC: `${host}/proc`,
@@ -102,4 +111,15 @@ function conf(influx: Given<"influx">, inputs: string): File[] {
 `,
   );
   return [{ path, content, secret: true }, ...(influx.ca === undefined ? [] : [{ path: caPath, content: influx.ca }])];
+}
+
+/** For the health check: a write of nothing. */
+function loginOf(influx: Given<"influx">): File {
+  const content = all([urlOf(influx), influx.password]).apply(
+    ([url, password]) =>
+      curlOption("url", `${url}/write?db=${databases.metrics}`) +
+      curlOption("user", `${influx.user}:${password}`) +
+      (influx.ca === undefined ? "" : curlOption("cacert", caPath)),
+  );
+  return { path: login, content, secret: true };
 }

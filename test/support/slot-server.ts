@@ -1,0 +1,160 @@
+/** A store's server as its recipe makes it, in a container of its own, on a disk that a test can fill, cut and give back. */
+import type Docker from "dockerode";
+import { output, type Output, secret } from "@pulumi/pulumi";
+import { type Pack, pack } from "tar-stream";
+
+import type { Ask, Kind, List, Members, Platform, Recipe, Slot } from "../../components/core/contracts.ts";
+import { type Image, imageLock } from "../../components/core/images.ts";
+import { numbered } from "../../components/core/platform.ts";
+import { entry, environment, healthTest } from "../../components/topologies/containers.ts";
+import { engine, inContainer, localImage, type Reply } from "./arkindex.ts";
+import { runLabels } from "./run.ts";
+
+const label = "platform-topologies.slot-server";
+export const password = "password-of-the-test";
+
+/** What a recipe asks slots to be; its jobs are not run. */
+export function slotsOf<K extends Kind>(recipe: Recipe<K>, name: string, ask: Ask<K>): List<Slot> {
+  const made: Slot[] = [];
+  const platform: Partial<Platform> = {
+    name: "field",
+    region: "",
+    peers: [],
+    engine: "docker",
+    secret: () => secret(password),
+    job: () => ({ ready: [] }),
+    slots: (role: string, members: Members, each) =>
+      numbered(role, members).map((member) => {
+        made.push(each(member));
+        return { host: member.host, ready: [], port: () => ({ host: member.host, port: 0 }) };
+      }),
+  };
+  recipe(platform as Platform, name, ask);
+  return made;
+}
+
+export class SlotServer {
+  readonly slot: Slot;
+  readonly container: Docker.Container;
+  /** Root, on the same disk, also while the server is stopped. */
+  readonly #beside: Docker.Container;
+  readonly #health: List<string>;
+
+  private constructor(slot: Slot, container: Docker.Container, beside: Docker.Container, health: List<string>) {
+    this.slot = slot;
+    this.container = container;
+    this.#beside = beside;
+    this.#health = health;
+  }
+
+  /** Not started yet. `name`: what it is called, and its volume. Whoever starts it again finds the same disk. */
+  static async create(name: string, slot: Slot, mib: number): Promise<SlotServer> {
+    await SlotServer.remove(name);
+    const labels = { ...runLabels, [label]: name };
+    const [uid = "0", gid = "0"] = (slot.user ?? "").split(":");
+    await engine.createVolume({
+      Name: name,
+      Driver: "local",
+      DriverOpts: { type: "tmpfs", device: "tmpfs", o: `size=${String(mib)}m,uid=${uid},gid=${gid},mode=0755` },
+      Labels: labels,
+    });
+    const ref = localImage(slot.image);
+    const client = imageLock[slot.image]?.client ?? "none";
+    const image: Image = { key: slot.image, ref, rehearsing: false, client, secrets: "files" };
+    const { entrypoints = [], command = [] } = entry(slot);
+    const disk = { Type: "volume", Source: name, Target: slot.disk.path } as const;
+    const beside = await engine.createContainer({
+      Image: ref,
+      User: "0:0",
+      Entrypoint: ["sleep", "infinity"],
+      Cmd: [],
+      Labels: labels,
+      HostConfig: { NetworkMode: "none", Mounts: [disk], Init: true },
+    });
+    await beside.start();
+    const container = await engine.createContainer({
+      name,
+      Hostname: name,
+      Image: ref,
+      User: slot.user ?? "",
+      Env: await valueOf(environment(slot, image)),
+      Entrypoint: entrypoints,
+      Cmd: command,
+      Labels: labels,
+      HostConfig: {
+        Init: true,
+        CapDrop: ["ALL"],
+        SecurityOpt: ["no-new-privileges:true"],
+        Memory: slot.memoryMiB * 1024 * 1024,
+        NetworkMode: "none",
+        ExtraHosts: [`${name}:127.0.0.1`],
+        Mounts: [disk],
+        RestartPolicy: { Name: "unless-stopped" },
+        Ulimits: [{ Name: "nofile", Soft: 1024, Hard: 4096 }], // a soft limit as newer engines have it
+      },
+    });
+    await container.putArchive(await archive(slot), { path: "/" });
+    const [, ...health] = healthTest(slot, image);
+    return new SlotServer(slot, container, beside, health);
+  }
+
+  async start(): Promise<void> {
+    await this.container.start();
+  }
+
+  /** As a power cut does. */
+  async kill(): Promise<void> {
+    await this.container.kill();
+  }
+
+  run(script: string): Promise<Reply> {
+    return inContainer({ container: this.container.id }, script);
+  }
+
+  onDisk(script: string): Promise<Reply> {
+    return inContainer({ container: this.#beside.id }, `cd ${this.slot.disk.path}\n${script}`);
+  }
+
+  /** Nothing more fits on the disk, until `room`. */
+  async fill(): Promise<void> {
+    await this.onDisk("cat /dev/zero >.fill; cat /dev/zero >>.fill; true");
+  }
+
+  async room(): Promise<void> {
+    await this.onDisk("rm .fill");
+  }
+
+  /** Its health check, asked now. */
+  async probe(): Promise<Reply> {
+    return this.run(this.#health.map((word) => `'${word.replaceAll("'", String.raw`'\''`)}'`).join(" "));
+  }
+
+  /** How often its process was started again. */
+  async restarts(): Promise<number> {
+    return (await this.container.inspect()).RestartCount;
+  }
+
+  async log(): Promise<string> {
+    return (await this.container.logs({ stdout: true, stderr: true })).toString();
+  }
+
+  static async remove(name: string): Promise<void> {
+    const filters = { label: [`${label}=${name}`] };
+    const left = await engine.listContainers({ all: true, filters });
+    await Promise.all(left.map(({ Id }) => engine.getContainer(Id).remove({ force: true, v: true })));
+    const { Volumes } = await engine.listVolumes({ filters });
+    for (const { Name } of Volumes) await engine.getVolume(Name).remove();
+  }
+}
+
+async function archive({ files = [] }: Slot): Promise<Pack> {
+  const tar = pack();
+  for (const { path, content, mode = 0o444 } of files)
+    tar.entry({ name: path.slice(1), mode }, await valueOf(output(content)));
+  tar.finalize();
+  return tar;
+}
+
+function valueOf<T>(leaf: Output<T>): Promise<T> {
+  return new Promise((resolve) => leaf.apply(resolve));
+}
