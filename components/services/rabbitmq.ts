@@ -6,7 +6,7 @@ import type { Ask, List, Peer, Platform, Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
 import { numbered } from "../core/platform.ts";
 import { folder, grow, leave, left, nodeName } from "./rabbitmq-members.ts";
-import { quickNames, wishes } from "./recipe.ts";
+import { onlySaid, quickNames, wishes } from "./recipe.ts";
 
 const data = "/var/lib/rabbitmq";
 const user = "app";
@@ -75,7 +75,7 @@ export const rabbitmq: Recipe<"amqp"> = (p, name, ask) => {
       prepare: prepare(host, others),
       command: ["rabbitmq-server"],
       ports: { amqp: { number: amqp, protocol: "tcp" }, management: { number: management, protocol: "http" } },
-      health: { ready: { command: ["bash", "-c", probe] }, startSeconds: 300, stopSeconds: 60 },
+      health: { ready: { command: ["bash", "-c", probe(p)] }, startSeconds: 300, stopSeconds: 60 },
       disk: {
         path: data,
         gib: 8,
@@ -123,6 +123,8 @@ function conf(p: Platform, name: string, host: string, memoryMiB: number): strin
     // After a power cut whatever changes the cluster (a declared queue, a binding) waits until the lost node is given up:
     // a minute unless said otherwise.
     net_ticktime: "10",
+    // Half an hour unless said otherwise: whoever works on a message for longer loses it to the next, for ever.
+    consumer_timeout: String(24 * 3600 * 1000),
     // Of the container's memory, not of the host's.
     "vm_memory_high_watermark.absolute": `${String(Math.floor(memoryMiB * 0.6))}MiB`,
     "disk_free_limit.absolute": "512MiB",
@@ -138,12 +140,18 @@ function conf(p: Platform, name: string, host: string, memoryMiB: number): strin
 }
 
 /**
+ * What the host gives its containers is 1024 on some, of which clients get 800, and a thousand million on others, each of
+ * which Erlang keeps a place for: its start never ends.
+ */
+const openFiles = 'ulimit -n 65536 2>/dev/null || ulimit -n "$(ulimit -H -n)"';
+
+/**
  * The cookie must be the server's own file, readable by nobody else. A node that has data waits at its start for those
  * that were up when it stopped; where the whole cluster was taken away and comes back one by one, there are none: when
  * no other name resolves for half a minute, the first node starts from what it has.
  */
 function prepare(host: string, others: List<string>): string {
-  const lines = ["set -eu", `install -m 0600 ${folder}/cookie ${data}/.erlang.cookie`];
+  const lines = ["set -eu", openFiles, `install -m 0600 ${folder}/cookie ${data}/.erlang.cookie`];
   if (!host.endsWith("-1")) return lines.join("\n");
   const database = `${data}/mnesia/${nodeName(host)}`;
   return [
@@ -161,16 +169,20 @@ function prepare(host: string, others: List<string>): string {
 
 /**
  * `check_running`, `check_local_alarms` and `check_port_listener` of rabbitmq-diagnostics, asked over HTTP: each of its
- * commands starts an Erlang machine, which costs a second of a core.
+ * commands starts an Erlang machine, which costs a second of a core. With an alarm publishers are stopped until consumers
+ * have made room: those need a server that runs.
  */
-const probe = `login=$(printf '${user}:%s' "$(cat ${folder}/password)" | base64 -w0)
-for check in local-alarms port-listener/${String(amqp)}; do
+function probe(p: Platform): string {
+  const checks = [...(onlySaid(p) ? ["local-alarms"] : []), `port-listener/${String(amqp)}`];
+  return `login=$(printf '${user}:%s' "$(cat ${folder}/password)" | base64 -w0)
+for check in ${checks.join(" ")}; do
   exec 3<>/dev/tcp/127.0.0.1/${String(management)} || exit 1
   printf 'GET /api/health/checks/%s HTTP/1.0\\r\\nAuthorization: Basic %s\\r\\n\\r\\n' "$check" "$login" >&3
   read -r status <&3
   case $status in *" 200 "*) ;; *) echo "$check: $status"; exit 1 ;; esac
   exec 3<&-
 done`;
+}
 
 const federationUser = "federation";
 

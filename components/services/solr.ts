@@ -2,7 +2,7 @@ import type { ComponentResourceOptions } from "@pulumi/pulumi";
 
 import type { Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
-import { toolbox, wishes } from "./recipe.ts";
+import { replaySeconds, toolbox, wishes } from "./recipe.ts";
 
 /** One Solr in cloud mode with its own ZooKeeper inside: collections, as Arkindex speaks of them, need that mode. */
 export const solr: Recipe<"solr"> = (p, name, ask) => {
@@ -16,7 +16,12 @@ export const solr: Recipe<"solr"> = (p, name, ask) => {
     env: { SOLR_HEAP: `${String(ask.memoryMiB)}m`, SOLR_HOST: host, SOLR_JETTY_HOST: "0.0.0.0" },
     command: ["solr", "start", "-f", "-c", "-p", "8983"],
     ports: { http: { number: 8983, protocol: "http" } },
-    health: { ready: { http: "http", path: "/solr/admin/info/health" }, startSeconds: 120, stopSeconds: 60 },
+    // Without its cores, as after a power cut that broke an index, Solr itself is well and no search is answered.
+    health: {
+      ready: { http: "http", path: "/solr/admin/info/health?requireHealthyCores=true" },
+      startSeconds: replaySeconds,
+      stopSeconds: 60,
+    },
     disk: {
       path: "/var/solr",
       gib: ask.gib,

@@ -33,7 +33,7 @@ export function traefik(args: EdgeArgs): Workload {
     memoryMiB: 256,
     user: "acme" in tls ? "0:0" : "65532:65532", // a new volume is root's; no capability either way
     files,
-    ...(watching ? { prepare: watchScript(`${given}/routes.yml`) } : {}),
+    ...prepared([..."acme" in tls ? [usable] : [], ...(watching ? [watchScript(`${given}/routes.yml`)] : [])]),
     command: ["traefik", ...flags(site, tls, watching ? watched : given)],
     ports: {
       http: { number: site.ports.http, protocol: "http" },
@@ -57,6 +57,20 @@ export function traefik(args: EdgeArgs): Workload {
     names: [...new Set(routes.map(({ host }) => host))],
   };
 }
+
+function prepared(scripts: string[]): Pick<Workload, "prepare"> {
+  return scripts.length > 0 ? { prepare: scripts.join("\n") } : {};
+}
+
+/**
+ * A file that others may read, as after a copy of the volume, or that a power cut left half written, makes Traefik serve
+ * without certificates, healthy: it says one line in its log. The half one is kept beside; certificates are asked for anew.
+ */
+const usable = `store=${acmeFolder}/acme.json
+if [ -s "$store" ]; then
+  chmod 600 "$store"
+  [ "$(tail -n 1 "$store")" = "}" ] || { echo "$store is not whole: it is $store.broken now, certificates are asked for anew" >&2; mv "$store" "$store.broken"; }
+fi`;
 
 function flags({ ports }: Site, tls: EdgeTls, routes: string): string[] {
   const acme = "acme" in tls ? tls.acme : undefined;
