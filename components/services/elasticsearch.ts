@@ -136,7 +136,7 @@ fi${formation === "first" ? `\n${form}` : ""}`;
  */
 function healthy(p: Platform, host: string, hosts: List<string>): string {
   const base = "http://127.0.0.1:9200";
-  const ask = `curl -K ${curl} -f -o /dev/null "${base}/_cluster/health?master_timeout=3s&timeout=3s&wait_for_status=yellow&wait_for_no_initializing_shards=true"`;
+  const ask = `curl -K ${curl} -f -o /dev/null "${base}/_cluster/health?master_timeout=2s&timeout=3s&wait_for_status=yellow&wait_for_no_initializing_shards=true"`;
   const answers = `curl -K ${curl} -o /dev/null ${base}/`;
   const alone = hosts
     .filter((other) => other !== host)
@@ -150,7 +150,7 @@ fi
 ${
   onlySaid(p)
     ? `blocks=$(curl -K ${curl} -f '${base}/_cluster/state/blocks?filter_path=blocks.indices&master_timeout=3s') || exit 1
-case $blocks in *read-only*) echo "indices take no writes, as the disk is almost full: $blocks"; exit 1 ;; esac`
+case $blocks in *allow?delete*) echo "indices take no writes, as the disk is almost full: $blocks"; exit 1 ;; esac`
     : answers
 }`;
 }

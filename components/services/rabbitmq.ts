@@ -143,7 +143,9 @@ function conf(p: Platform, name: string, host: string, memoryMiB: number): strin
  * What the host gives its containers is 1024 on some, of which clients get 800, and a thousand million on others, each of
  * which Erlang keeps a place for: its start never ends.
  */
-const openFiles = 'ulimit -n 65536 2>/dev/null || ulimit -n "$(ulimit -H -n)"';
+const openFiles = `files=$(ulimit -H -n)
+if [ "$files" = unlimited ] || [ "$files" -gt 65536 ]; then files=65536; fi
+ulimit -n "$files"`;
 
 /**
  * The cookie must be the server's own file, readable by nobody else. A node that has data waits at its start for those

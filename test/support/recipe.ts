@@ -6,7 +6,7 @@ import { pack } from "tar-stream";
 
 import type { Ask, Certificate, Given, Job, Kind, Recipe, Slot } from "../../components/core/contracts.ts";
 import { BasePlatform } from "../../components/core/platform.ts";
-import { entry, healthTest } from "../../components/topologies/containers.ts";
+import { entry, healthTest, withRoom } from "../../components/topologies/containers.ts";
 import { engine, localImage } from "./arkindex.ts";
 import { runLabels } from "./run.ts";
 import { site } from "./sketches.ts";
@@ -47,16 +47,25 @@ class Written extends BasePlatform {
 export interface Asked<K extends Kind> {
   readonly recipe: Recipe<K>;
   readonly ask: Ask<K>;
+  /** Its slots are called so, with a number. Default: `store`. */
+  readonly name?: string;
   /** Where it is not Docker. */
   readonly engine?: "swarm";
 }
 
 /** The slots of a recipe, by name: `store-1` and on. */
-export function slotsOf<K extends Kind>({ recipe, ask, engine: on }: Asked<K>): Map<string, Slot> {
+export function slotsOf<K extends Kind>({ recipe, ask, name = "store", engine: on }: Asked<K>): Map<string, Slot> {
   const platform = new Written(site({ name: "field", ...(on === undefined ? {} : { engine: on }) }));
-  const given: Given<K> = recipe(platform, "store", ask);
+  const given: Given<K> = recipe(platform, name, ask);
   void given;
   return platform.made;
+}
+
+/** One of them. */
+export function slotOf<K extends Kind>(asked: Asked<K>, number = 1): Slot {
+  const found = slotsOf(asked).get(`${asked.name ?? "store"}-${String(number)}`);
+  if (found === undefined) throw new Error("no such slot");
+  return found;
 }
 
 /** Other than the topologies make it. */
@@ -122,7 +131,7 @@ export class Server {
     tar.finalize();
     await container.putArchive(tar, { path: "/" });
     await container.start();
-    const [, ...test] = healthTest(slot, { client: "curl", rehearsing: false } as never);
+    const [, ...test] = withRoom(healthTest(slot, { key: slot.image, ref: "", rehearsing: false, client: "curl", secrets: "files" }), path);
     return new Server(container, test);
   }
 
