@@ -74,7 +74,6 @@ export interface Differently {
   readonly diskMiB?: number;
   /** What a host gives its containers. */
   readonly openFiles?: { readonly soft: number; readonly hard: number };
-  readonly network?: string;
   /** After the recipe's own words. */
   readonly words?: readonly string[];
 }
@@ -91,6 +90,7 @@ export class Server {
 
   static async start(name: string, slot: Slot, over: Differently = {}): Promise<Server> {
     await sweepContainer(name);
+    await (made ??= engine.createNetwork({ Name: network, Internal: true, Labels: runLabels }).catch(() => undefined));
     const command = slot.command === undefined ? undefined : [...slot.command, ...(over.words ?? [])];
     const { entrypoints = [], command: words = [] } = entry({ ...slot, ...(command ? { command } : {}) });
     const { path } = slot.disk;
@@ -118,7 +118,7 @@ export class Server {
         CapDrop: ["ALL"],
         SecurityOpt: ["no-new-privileges:true"],
         Memory: slot.memoryMiB * 1024 * 1024,
-        NetworkMode: over.network ?? "none",
+        NetworkMode: network,
         Mounts: [disk],
         ...(over.openFiles
           ? { Ulimits: [{ Name: "nofile", Soft: over.openFiles.soft, Hard: over.openFiles.hard }] }
@@ -155,7 +155,7 @@ export class Server {
   }
 
   async log(): Promise<string> {
-    return (await this.container.logs({ stdout: true, stderr: true })).toString();
+    return (await execa("docker", ["logs", this.container.id], { all: true })).all;
   }
 }
 
@@ -166,6 +166,10 @@ function resolved<T>(value: T | Output<T> | Promise<T>): Promise<T> {
     });
   });
 }
+
+/** Theirs alone: a server calls itself by its name. */
+const network = "field-stores";
+let made: Promise<unknown> | undefined;
 
 async function sweepContainer(name: string): Promise<void> {
   await engine
@@ -183,4 +187,8 @@ export async function sweepServers(names: readonly string[]): Promise<void> {
       .remove()
       .catch(() => undefined);
   }
+  await engine
+    .getNetwork(network)
+    .remove()
+    .catch(() => undefined);
 }
