@@ -6,7 +6,7 @@ import type { Ask, List, Peer, Platform, Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
 import { numbered } from "../core/platform.ts";
 import { folder, grow, leave, left, nodeName } from "./rabbitmq-members.ts";
-import { onlySaid, quickNames, wishes } from "./recipe.ts";
+import { onlySaid, openFiles, quickNames, wishes } from "./recipe.ts";
 
 const data = "/var/lib/rabbitmq";
 const user = "app";
@@ -138,14 +138,6 @@ function conf(p: Platform, name: string, host: string, memoryMiB: number): strin
     .map(([key, value]) => `${key} = ${value}\n`)
     .join("");
 }
-
-/**
- * What the host gives its containers is 1024 on some, of which clients get 800, and a thousand million on others, each of
- * which Erlang keeps a place for: its start never ends.
- */
-const openFiles = `files=$(ulimit -H -n)
-if [ "$files" = unlimited ] || [ "$files" -gt 65536 ]; then files=65536; fi
-ulimit -n "$files"`;
 
 /**
  * The cookie must be the server's own file, readable by nobody else. A node that has data waits at its start for those

@@ -27,6 +27,19 @@ export const toolbox = { image: "toolbox", cpu: 1, memoryMiB: 128, user: "65534:
 export const quickNames = { RES_OPTIONS: "timeout:1 attempts:1" } as const;
 
 /**
+ * For \`prepare\`: as many open files as the engine allows, 65536 at most. Containers begin with 1024 on newer engines, of
+ * which a client takes one or two; with none to speak of on older ones, where Erlang makes tables for a billion.
+ */
+export const openFiles = `most="$(ulimit -Hn)"
+if [ "$most" = unlimited ] || [ "$most" -gt 65536 ]; then most=65536; fi
+ulimit -Sn "$most"`;
+
+/** For a job's `once`: a changed secret runs it again; what it was cannot be told from this. */
+export function digest(...secrets: Output<string>[]): Output<string> {
+  return all(secrets).apply((values) => createHash("sha256").update(values.join("\n")).digest("hex").slice(0, 16));
+}
+
+/**
  * A server that starts after a crash first replays its log, reads its queues, or syncs its files: as long as it takes. A
  * swarm kills what is not healthy by then, and the next start begins at the beginning.
  */
@@ -38,9 +51,4 @@ export const replaySeconds = 3600;
  */
 export function onlySaid({ engine }: Platform): boolean {
   return engine === "docker";
-}
-
-/** For a job's `once`: a changed secret runs it again; what it was cannot be told from this. */
-export function digest(...secrets: Output<string>[]): Output<string> {
-  return all(secrets).apply((values) => createHash("sha256").update(values.join("\n")).digest("hex").slice(0, 16));
 }

@@ -1,10 +1,10 @@
 /** A recipe's own containers on the engine, without a stack around them: what a server does in a bad hour. */
-import { type Output, output, type Resource } from "@pulumi/pulumi";
+import { type Input, type Output, output, type Resource } from "@pulumi/pulumi";
 import type Docker from "dockerode";
 import { execa } from "execa";
 import { pack } from "tar-stream";
 
-import type { Ask, Certificate, Given, Job, Kind, Recipe, Slot } from "../../components/core/contracts.ts";
+import type { Ask, Certificate, Kind, Recipe, Slot } from "../../components/core/contracts.ts";
 import { BasePlatform } from "../../components/core/platform.ts";
 import { entry, healthTest, withRoom } from "../../components/topologies/containers.ts";
 import { engine, localImage } from "./arkindex.ts";
@@ -15,7 +15,6 @@ import { site } from "./sketches.ts";
 class Written extends BasePlatform {
   readonly ca = undefined;
   readonly made = new Map<string, Slot>();
-  readonly jobs = new Map<string, Job>();
   readonly secret = (): Output<string> => output("secret");
   readonly configured = (): Output<string> => output("secret");
   readonly certificate = (): Certificate => ({ ca: output(""), cert: output(""), key: output("") });
@@ -25,8 +24,7 @@ class Written extends BasePlatform {
   protected offer(): void {
     // to nobody
   }
-  job(name: string, job: Job): { ready: [] } {
-    this.jobs.set(name, job);
+  job(): { ready: [] } {
     return { ready: [] };
   }
   protected makeSlot(name: string, slot: Slot): Resource[] {
@@ -56,8 +54,7 @@ export interface Asked<K extends Kind> {
 /** The slots of a recipe, by name: `store-1` and on. */
 export function slotsOf<K extends Kind>({ recipe, ask, name = "store", engine: on }: Asked<K>): Map<string, Slot> {
   const platform = new Written(site({ name: "field", ...(on === undefined ? {} : { engine: on }) }));
-  const given: Given<K> = recipe(platform, name, ask);
-  void given;
+  recipe(platform, name, ask);
   return platform.made;
 }
 
@@ -74,8 +71,6 @@ export interface Differently {
   readonly diskMiB?: number;
   /** What a host gives its containers. */
   readonly openFiles?: { readonly soft: number; readonly hard: number };
-  /** After the recipe's own words. */
-  readonly words?: readonly string[];
 }
 
 /** A slot's container. Its disk is a volume of its name, which outlives it until `sweep`. */
@@ -91,8 +86,7 @@ export class Server {
   static async start(name: string, slot: Slot, over: Differently = {}): Promise<Server> {
     await sweepContainer(name);
     await (made ??= engine.createNetwork({ Name: network, Internal: true, Labels: runLabels }).catch(() => undefined));
-    const command = slot.command === undefined ? undefined : [...slot.command, ...(over.words ?? [])];
-    const { entrypoints = [], command: words = [] } = entry({ ...slot, ...(command ? { command } : {}) });
+    const { entrypoints = [], command = [] } = entry(slot);
     const { path } = slot.disk;
     const disk: Docker.MountSettings =
       over.diskMiB === undefined
@@ -110,8 +104,10 @@ export class Server {
       Hostname: name,
       User: slot.user ?? "",
       Entrypoint: entrypoints,
-      Cmd: words,
-      Env: Object.entries(slot.env ?? {}).map(([key, value]) => `${key}=${String(value)}`),
+      Cmd: command,
+      Env: await Promise.all(
+        Object.entries(slot.env ?? {}).map(async ([key, value]) => `${key}=${await resolved(value)}`),
+      ),
       Labels: runLabels,
       HostConfig: {
         Init: true,
@@ -136,15 +132,14 @@ export class Server {
   }
 
   /** What a command says, and how it ends. */
-  async run(words: readonly string[], user?: string): Promise<{ code: number; said: string }> {
-    const who = user === undefined ? [] : ["--user", user];
-    const ended = await execa("docker", ["exec", ...who, this.container.id, ...words], { reject: false, all: true });
+  async run(words: readonly string[]): Promise<{ code: number; said: string }> {
+    const ended = await execa("docker", ["exec", this.container.id, ...words], { reject: false, all: true });
     return { code: ended.exitCode ?? -1, said: ended.all };
   }
 
   /** A shell line; throws what it said where it fails. */
-  async sh(line: string, user?: string): Promise<string> {
-    const { code, said } = await this.run(["sh", "-c", line], user);
+  async sh(line: string): Promise<string> {
+    const { code, said } = await this.run(["sh", "-c", line]);
     if (code !== 0) throw new Error(`${line}: ${String(code)}: ${said}`);
     return said;
   }
@@ -159,11 +154,9 @@ export class Server {
   }
 }
 
-function resolved<T>(value: T | Output<T> | Promise<T>): Promise<T> {
+function resolved(value: Input<string>): Promise<string> {
   return new Promise((resolve) => {
-    output(value).apply((plain) => {
-      resolve(plain as T);
-    });
+    output(value).apply(resolve);
   });
 }
 

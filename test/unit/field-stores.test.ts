@@ -43,7 +43,7 @@ describe("what stops writes is unhealthy on one host, and no reason for a swarm 
     expect(probe(slotsOf({ ...asked.rabbitmq, engine: "swarm" }))).not.toContain("local-alarms");
   });
   test("Elasticsearch's blocks, and a master that it has lost", () => {
-    expect(probe(slotsOf(asked.elasticsearch))).toContain("read-only");
+    expect(probe(slotsOf(asked.elasticsearch))).toContain("take no writes");
     const [, after = ""] = probe(slotsOf({ ...asked.elasticsearch, engine: "swarm" })).split("touch /tmp/ready\\nfi");
     expect(after).toContain("curl");
     expect(after).not.toMatch(/_cluster| -f /);
