@@ -12,9 +12,15 @@ x509.cryptoProvider.set(webcrypto);
 
 const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 const day = 24 * 3600 * 1000;
+interface Days {
+  readonly leaf: number;
+  readonly authority: number;
+}
 /** Browsers refuse server certificates that live longer. */
-const leafDays = 397;
-const caDays = 3650;
+const ofServers: Days = { leaf: 397, authority: 3650 };
+/** A store's members have to find each other again even where no `up` has run for years. */
+const ofMembers: Days = { leaf: 3650, authority: 7300 };
+const days = ({ members = false }: Asked): Days => (members ? ofMembers : ofServers);
 
 interface Pair {
   readonly cert: x509.X509Certificate;
@@ -24,11 +30,13 @@ interface Pair {
 export interface Asked {
   readonly hostnames: readonly string[];
   readonly organization?: string | undefined;
+  /** For members of a store among themselves, where each is the other's client too. */
+  readonly members?: boolean | undefined;
 }
 
 /** With an authority of its own. */
 export async function make(asked: Asked, now: Date): Promise<Bag> {
-  return issue(await makeAuthority(asked.organization, now), asked, now);
+  return issue(await makeAuthority(asked, now), asked, now);
 }
 
 /** The same authority signs anew, unless it would end before what it signs. */
@@ -38,18 +46,19 @@ export async function renew(
   now: Date,
 ): Promise<Bag> {
   const cert = new x509.X509Certificate(caCert);
-  if (cert.notAfter.getTime() < now.getTime() + leafDays * day) return make(asked, now);
+  if (cert.notAfter.getTime() < now.getTime() + days(asked).leaf * day) return make(asked, now);
   const pkcs8 = x509.PemConverter.decodeFirst(caKey);
   const privateKey = await webcrypto.subtle.importKey("pkcs8", pkcs8, algorithm, true, ["sign"]);
   const publicKey = await webcrypto.subtle.importKey("spki", cert.publicKey.rawData, algorithm, true, ["verify"]);
   return issue({ cert, keys: { privateKey, publicKey } }, asked, now);
 }
 
-async function makeAuthority(organization = "platform-topologies", now: Date): Promise<Pair> {
+async function makeAuthority(asked: Asked, now: Date): Promise<Pair> {
+  const { organization = "platform-topologies" } = asked;
   const keys = await generate();
   const cert = await x509.X509CertificateGenerator.createSelfSigned({
     name: [{ O: [organization] }, { CN: [`${organization} local authority`] }],
-    ...validity(now, caDays),
+    ...validity(now, days(asked).authority),
     signingAlgorithm: algorithm,
     keys,
     extensions: [
@@ -61,20 +70,24 @@ async function makeAuthority(organization = "platform-topologies", now: Date): P
   return { cert, keys };
 }
 
-async function issue(authority: Pair, { hostnames }: Asked, now: Date): Promise<Bag> {
+async function issue(authority: Pair, asked: Asked, now: Date): Promise<Bag> {
+  const { hostnames, members = false } = asked;
   const keys = await generate();
   const cert = await x509.X509CertificateGenerator.create({
     // Clients read the alternative names only, and a common name ends at 64 characters.
     subject: [{ CN: [(hostnames[0] ?? "").slice(0, 64)] }],
     issuer: authority.cert.subject,
-    ...validity(now, leafDays),
+    ...validity(now, days(asked).leaf),
     signingAlgorithm: algorithm,
     publicKey: keys.publicKey,
     signingKey: authority.keys.privateKey,
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+      new x509.ExtendedKeyUsageExtension([
+        x509.ExtendedKeyUsage.serverAuth,
+        ...(members ? [x509.ExtendedKeyUsage.clientAuth] : []),
+      ]),
       new x509.SubjectAlternativeNameExtension(
         hostnames.map((name) => ({ type: isIP(name) === 0 ? "dns" : "ip", value: name })),
       ),
@@ -91,8 +104,8 @@ async function issue(authority: Pair, { hostnames }: Asked, now: Date): Promise<
 }
 
 /** From an hour ago: clocks differ. */
-function validity(now: Date, days: number): { notBefore: Date; notAfter: Date } {
-  return { notBefore: new Date(now.getTime() - day / 24), notAfter: new Date(now.getTime() + days * day - day / 24) };
+function validity(now: Date, length: number): { notBefore: Date; notAfter: Date } {
+  return { notBefore: new Date(now.getTime() - day / 24), notAfter: new Date(now.getTime() + length * day - day / 24) };
 }
 
 function generate(): Promise<webcrypto.CryptoKeyPair> {

@@ -7,7 +7,11 @@ import type { Handler } from "./handler.ts";
 import { changed } from "./wire.ts";
 import type { Bag, Values } from "./wire.ts";
 
-const inputs = z.object({ hostnames: z.array(z.string()).min(1), organization: z.string().optional() });
+const inputs = z.object({
+  hostnames: z.array(z.string()).min(1),
+  organization: z.string().optional(),
+  members: z.boolean().optional(),
+});
 const outputs = z.object({ caCert: z.string(), caKey: z.string(), cert: z.string() });
 
 const day = 24 * 3600 * 1000;
@@ -20,7 +24,7 @@ const signer = () => import("./authority.ts");
 export const certificate: Handler = {
   inputs,
   diff: (olds, news) => ({
-    changes: changed(olds, news, ["hostnames", "organization"]).length > 0 || due(olds, new Date()),
+    changes: changed(olds, news, ["hostnames", "organization", "members"]).length > 0 || due(olds, new Date()),
     // Who has trusted the authority has to do so again: a replacement says that loudly.
     replaces: changed(olds, news, ["organization"]),
   }),

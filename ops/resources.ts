@@ -242,11 +242,13 @@ export interface CertificateArgs {
   readonly hostnames: Input<readonly Input<string>[]>;
   /** The authority's name. Default `platform-topologies`. A change replaces the authority. */
   readonly organization?: Input<string>;
+  /** Unset: a server's. True: of a store's members, each a client of the others too; ten years, the authority twenty. */
+  readonly members?: Input<boolean>;
 }
 
 /**
  * A local certificate authority (10 years) and a server certificate from it (397 days), ECDSA P-256. An `up` within 30
- * days of its end renews the server certificate.
+ * days of its end renews the certificate.
  */
 export class Certificate extends pulumi.CustomResource {
   /** To be trusted by clients, PEM. */

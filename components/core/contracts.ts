@@ -459,7 +459,7 @@ export interface Platform {
   configured(name: string): Output<string>;
   /** The reference of an image as this stack runs it: for a job's `once` that follows its version. */
   reference(image: string): string;
-  /** A certificate of an authority of its own, PEM, renewed by `up`: for members of a store among themselves. */
+  /** A certificate of an authority of its own, PEM, for ten years: for members of a store among themselves, both ways. */
   certificate(name: string, hostnames: List<string>): Certificate;
   edge(wish: EdgeWish): void;
   need<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K>;

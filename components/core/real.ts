@@ -66,7 +66,7 @@ export class RealPlatform extends BasePlatform {
   certificate(name: string, hostnames: List<string>): Certificate {
     const { caCert, cert, key } = new MadeCertificate(
       this.logicalName(name),
-      { hostnames: [...hostnames] },
+      { hostnames: [...hostnames], members: true },
       { parent: this.#parent },
     );
     this.#on.passwords.push(key);

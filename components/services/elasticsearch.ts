@@ -1,9 +1,9 @@
 import type { ComponentResourceOptions } from "@pulumi/pulumi";
 
-import type { Certificate, File, List, Recipe } from "../core/contracts.ts";
+import type { Certificate, File, List, Platform, Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
 import { curlOption } from "../core/syntax.ts";
-import { toolbox, wishes } from "./recipe.ts";
+import { onlySaid, replaySeconds, toolbox, wishes } from "./recipe.ts";
 
 const home = "/usr/share/elasticsearch";
 const data = `${home}/data`;
@@ -46,7 +46,7 @@ export const elasticsearch: Recipe<"elasticsearch"> = (p, name, ask) => {
       http: { number: 9200, protocol: "http" },
       ...(certificate ? { transport: { number: 9300, protocol: "tcp" } } : {}),
     },
-    health: { ready: { command: ["sh", "-c", healthy] }, startSeconds: 600, stopSeconds: 60 },
+    health: { ready: { command: ["sh", "-c", healthy(p, host, hosts)] }, startSeconds: replaySeconds, stopSeconds: 60 },
     disk: {
       path: data,
       gib: ask.gib,
@@ -134,12 +134,31 @@ fi${formation === "first" ? `\n${form}` : ""}`;
 }
 
 /**
- * The first success waits until nothing is being copied to this node any more, so that the next one may stop; later ones
- * ask only whether it has a master, as a node that lost its peers must not be restarted for it.
+ * The first success waits until nothing is being copied to this node any more, so that the next one may stop. Not where the
+ * others have no address, as when all start again one by one, or all at once on a swarm, whose DNS has the healthy only:
+ * somebody has to be found first. Later ones ask for a master and for indices that take writes; on a swarm for any
+ * answer, as a node must not be restarted for peers that it lost.
  */
-const healthy = `url="http://127.0.0.1:9200/_cluster/health?master_timeout=3s&timeout=3s"
-[ -e /tmp/ready ] || url="$url&wait_for_status=yellow&wait_for_no_initializing_shards=true"
-curl -K ${curl} -f -o /dev/null "$url" && touch /tmp/ready`;
+function healthy(p: Platform, host: string, hosts: List<string>): string {
+  const base = "http://127.0.0.1:9200";
+  const ask = `curl -K ${curl} -f -o /dev/null "${base}/_cluster/health?master_timeout=2s&timeout=3s&wait_for_status=yellow&wait_for_no_initializing_shards=true"`;
+  const answers = `curl -K ${curl} -o /dev/null ${base}/`;
+  const alone = hosts
+    .filter((other) => other !== host)
+    .map((other) => `! RES_OPTIONS='timeout:1 attempts:1' getent hosts ${other} >/dev/null`);
+  const first =
+    alone.length === 0 ? ask : `${ask} || { ${[answers, ...alone].join(" && ")} && touch /tmp/ready && exit; }`;
+  return `if [ ! -e /tmp/ready ]; then
+  ${first} || exit 1
+  touch /tmp/ready
+fi
+${
+  onlySaid(p)
+    ? `blocks=$(curl -K ${curl} -f '${base}/_cluster/state/blocks?filter_path=blocks.indices&master_timeout=3s') || exit 1
+case $blocks in *allow?delete*) echo "indices take no writes, as the disk is almost full: $blocks"; exit 1 ;; esac`
+    : answers
+}`;
+}
 
 /** Until the login works and all nodes have found each other. */
 function wait(host: string, nodes: number): string {

@@ -3,7 +3,7 @@ import { all, type ComponentResourceOptions } from "@pulumi/pulumi";
 import type { Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
 import { natsString } from "../core/syntax.ts";
-import { toolbox, wishes } from "./recipe.ts";
+import { onlySaid, replaySeconds, toolbox, wishes } from "./recipe.ts";
 
 const conf = "/run/nats/nats.conf";
 const login = "/run/nats/login";
@@ -48,8 +48,14 @@ export const nats: Recipe<"nats"> = (p, name, ask) => {
     },
     // Without `js-enabled-only` the first of three would wait for a quorum that cannot be there yet.
     health: {
-      ready: { command: ask.nodes > 1 ? ["sh", "-c", whole(ask.nodes)] : alive },
-      startSeconds: 60,
+      ready: {
+        command: [
+          "sh",
+          "-c",
+          [...alive, ...(ask.nodes > 1 ? [whole(ask.nodes)] : []), ...(onlySaid(p) ? [served] : [])].join("\n"),
+        ],
+      },
+      startSeconds: replaySeconds,
       stopSeconds: 30,
     },
     disk: {
@@ -70,17 +76,24 @@ export const nats: Recipe<"nats"> = (p, name, ask) => {
   return { host: ask.names?.[0] ?? `${name}-1`, port: 4222, members: hosts, user, password, ready: setup.ready };
 };
 
-const alive = ["wget", "-q", "-O", "/dev/null", "http://127.0.0.1:8222/healthz?js-enabled-only=true"];
+const alive = [
+  "set -e",
+  "wget -q -O /dev/null 'http://127.0.0.1:8222/healthz?js-enabled-only=true'",
+  "facts=$(wget -q -O - http://127.0.0.1:8222/jsz | tr -d ' \\n')",
+];
 
 /**
  * Servers that found each other too late (2.10) elect a leader that never takes in the third: all say that they are
  * well, and a stream of three copies has `no suitable peers`. To start again heals it.
  */
 function whole(nodes: number): string {
-  const missing = `"leader":"[^"]+".*"cluster_size":[1-${String(nodes - 1)}],`;
-  return `${alive.map((word) => `'${word}'`).join(" ")} || exit 1
-! wget -q -O - http://127.0.0.1:8222/jsz | tr -d ' \\n' | grep -qE '${missing}'`;
+  return `! echo "$facts" | grep -qE '"leader":"[^"]+".*"cluster_size":[1-${String(nodes - 1)}],' || exit 1`;
 }
+
+/** A stream that does not fit `max_file_store` any more, or cannot be read, is left out at the start with one line of the log. */
+const served = `kept=$(ls -d /data/jetstream/*/streams/*/meta.inf 2>/dev/null | wc -l)
+streams=$(echo "$facts" | grep -oE '"streams":[0-9]+' | head -n 1 | cut -d : -f 2)
+if [ "$kept" -gt "\${streams:-0}" ]; then echo "$kept streams are on the disk, $streams are served: the log says why (a store that was made smaller?)"; exit 1; fi`;
 
 function server(host: string, maxPayloadBytes: number | undefined): string {
   return `server_name: ${host}

@@ -3,7 +3,7 @@ import type { ComponentResourceOptions } from "@pulumi/pulumi";
 import type { Ask, Dict, List, Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
 import { shellWord, sqlIdentifier, sqlString } from "../core/syntax.ts";
-import { named, toolbox, wishes } from "./recipe.ts";
+import { named, replaySeconds, toolbox, wishes } from "./recipe.ts";
 
 const data = "/var/lib/postgresql/data";
 const password = "/run/postgres/password";
@@ -21,7 +21,12 @@ export const postgres: Recipe<"postgres"> = (p, name, ask) => {
   const plain = "letters, digits, _ and inner hyphens, at most 63";
   const { databases: names, extensions = [], outputPlugins = [] } = ask;
   named(`${name}.databases`, [...names, user, ...extensions, ...outputPlugins], /^[A-Za-z_][\w-]{0,62}$/, plain);
-  const settings = { listen_addresses: "*", password_encryption: "scram-sha-256", ...ask.settings };
+  const settings = {
+    ...{ listen_addresses: "*", password_encryption: "scram-sha-256" },
+    // Of an application that has stopped reading, the log grows until the disk is full: at half of it, its slot is lost.
+    ...(ask.outputPlugins ? { max_slot_wal_keep_size: `${String(Math.ceil(ask.gib * 512))}MB` } : {}),
+    ...ask.settings,
+  };
   const { memoryMiB = 1024 } = ask;
   const [first] = p.slots(name, { count: 1, order: "one-by-one" }, () => ({
     ...wishes(ask, "postgis"),
@@ -42,7 +47,12 @@ if [ ! -d ${data}/pgdata ]; then
   rm -rf ${data}/pgdata.new
   initdb --pgdata=${data}/pgdata.new --username=postgres --pwfile=${password} --encoding=UTF8 --locale=C.UTF-8 --auth=scram-sha-256
   mv ${data}/pgdata.new ${data}/pgdata
-fi${trusted(ask.outputPlugins)}`,
+fi
+disk="$(cat ${data}/pgdata/PG_VERSION)"
+case "$(postgres --version)" in
+  *" $disk."* | *" $disk"[a-z]*) ;;
+  *) echo "${host}: this disk is of PostgreSQL $disk, the image has $(postgres --version): set the image back; for another version, a new stack with restore" >&2; exit 1 ;;
+esac${trusted(ask.outputPlugins)}`,
     command: [
       "postgres",
       "-D",
@@ -54,7 +64,7 @@ fi${trusted(ask.outputPlugins)}`,
     ports: { sql: { number: 5432, protocol: "tcp" } },
     health: {
       ready: { command: ["pg_isready", "--host=127.0.0.1", "--quiet", "--timeout=8"] },
-      startSeconds: 120,
+      startSeconds: replaySeconds,
       stopSeconds: 60,
     },
     disk: {

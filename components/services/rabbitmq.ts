@@ -7,7 +7,7 @@ import { Service, type ServiceArgs } from "../core/service.ts";
 import { regexText } from "../core/syntax.ts";
 import { numbered } from "../core/platform.ts";
 import { folder, grow, leave, left, nodeName } from "./rabbitmq-members.ts";
-import { openFiles, quickNames, wishes } from "./recipe.ts";
+import { onlySaid, openFiles, quickNames, wishes } from "./recipe.ts";
 
 const data = "/var/lib/rabbitmq";
 const user = "app";
@@ -76,7 +76,7 @@ export const rabbitmq: Recipe<"amqp"> = (p, name, ask) => {
       prepare: prepare(host, others),
       command: ["rabbitmq-server"],
       ports: { amqp: { number: amqp, protocol: "tcp" }, management: { number: management, protocol: "http" } },
-      health: { ready: { command: ["bash", "-c", probe] }, startSeconds: 300, stopSeconds: 60 },
+      health: { ready: { command: ["bash", "-c", probe(p)] }, startSeconds: 300, stopSeconds: 60 },
       disk: {
         path: data,
         gib: 8,
@@ -124,6 +124,8 @@ function conf(p: Platform, name: string, host: string, memoryMiB: number): strin
     // After a power cut whatever changes the cluster (a declared queue, a binding) waits until the lost node is given up:
     // a minute unless said otherwise.
     net_ticktime: "10",
+    // Half an hour unless said otherwise: whoever works on a message for longer loses it to the next, for ever.
+    consumer_timeout: String(24 * 3600 * 1000),
     // Of the container's memory, not of the host's.
     "vm_memory_high_watermark.absolute": `${String(Math.floor(memoryMiB * 0.6))}MiB`,
     "disk_free_limit.absolute": "512MiB",
@@ -162,16 +164,20 @@ function prepare(host: string, others: List<string>): string {
 
 /**
  * `check_running`, `check_local_alarms` and `check_port_listener` of rabbitmq-diagnostics, asked over HTTP: each of its
- * commands starts an Erlang machine, which costs a second of a core.
+ * commands starts an Erlang machine, which costs a second of a core. With an alarm publishers are stopped until consumers
+ * have made room: those need a server that runs.
  */
-const probe = `login=$(printf '${user}:%s' "$(cat ${folder}/password)" | base64 -w0)
-for check in local-alarms port-listener/${String(amqp)}; do
+function probe(p: Platform): string {
+  const checks = [...(onlySaid(p) ? ["local-alarms"] : []), `port-listener/${String(amqp)}`];
+  return `login=$(printf '${user}:%s' "$(cat ${folder}/password)" | base64 -w0)
+for check in ${checks.join(" ")}; do
   exec 3<>/dev/tcp/127.0.0.1/${String(management)} || exit 1
   printf 'GET /api/health/checks/%s HTTP/1.0\\r\\nAuthorization: Basic %s\\r\\n\\r\\n' "$check" "$login" >&3
   read -r status <&3
   case $status in *" 200 "*) ;; *) echo "$check: $status"; exit 1 ;; esac
   exec 3<&-
 done`;
+}
 
 const federationUser = "federation";
 

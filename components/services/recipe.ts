@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 
 import { all, type Output } from "@pulumi/pulumi";
 
-import type { List, Slot, Wishes } from "../core/contracts.ts";
+import type { List, Platform, Slot, Wishes } from "../core/contracts.ts";
 import { refuse } from "../core/errors.ts";
 
 /** What an ask adds to the slots that carry a store: the application's own image, names and nodes. */
@@ -46,4 +46,18 @@ ulimit -Sn "$most"`;
 /** For a job's `once`: a changed secret runs it again; what it was cannot be told from this. */
 export function digest(...secrets: Output<string>[]): Output<string> {
   return all(secrets).apply((values) => createHash("sha256").update(values.join("\n")).digest("hex").slice(0, 16));
+}
+
+/**
+ * A server that starts after a crash first replays its log, reads its queues, or syncs its files: as long as it takes. A
+ * swarm kills what is not healthy by then, and the next start begins at the beginning.
+ */
+export const replaySeconds = 3600;
+
+/**
+ * Whether "unhealthy" is only said. A swarm kills what is unhealthy: of a store that takes no writes, as its disk is full,
+ * it would take away the reads as well, again and again.
+ */
+export function onlySaid({ engine }: Platform): boolean {
+  return engine === "docker";
 }

@@ -40,7 +40,7 @@ export function traefik(args: EdgeArgs): Workload {
     memoryMiB: 256,
     user: "acme" in tls ? "0:0" : "65532:65532", // a new volume is root's; no capability either way
     files,
-    ...(watching ? { prepare: watchScript(`${given}/routes.yml`) } : {}),
+    ...prepared([...("acme" in tls ? [usable] : []), ...(watching ? [watchScript(`${given}/routes.yml`)] : [])]),
     command: ["traefik", ...flags(site, tls, watching ? watched : given)],
     ports: edgePorts(site),
     health: { ready: ready(site, tls), startSeconds: 60, stopSeconds: 15 },
@@ -61,6 +61,20 @@ function ready(site: Site, tls: EdgeTls): Probe {
   const handshake = ["traefik", "healthcheck", "--ping", "--ping.entryPoint=self", self];
   return { command: certificateHealth(site, ends, handshake.join(" "), alive.join(" ")) };
 }
+
+function prepared(scripts: string[]): Pick<Workload, "prepare"> {
+  return scripts.length > 0 ? { prepare: scripts.join("\n") } : {};
+}
+
+/**
+ * A file that others may read, as after a copy of the volume, or that a power cut left half written, makes Traefik serve
+ * without certificates, healthy: it says one line in its log. The half one is kept beside; certificates are asked for anew.
+ */
+const usable = `store=${acmeFolder}/acme.json
+if [ -s "$store" ]; then
+  chmod 600 "$store"
+  [ "$(tail -n 1 "$store")" = "}" ] || { echo "$store is not whole: it is $store.broken now, certificates are asked for anew" >&2; mv "$store" "$store.broken"; }
+fi`;
 
 function flags(site: Site, tls: EdgeTls, routes: string): string[] {
   const acme = "acme" in tls ? tls.acme : undefined;

@@ -1,7 +1,7 @@
 /** What containers have in common on one Docker host and on a swarm: how a contract's terms become Docker's. */
 import { all, type Input, type Output } from "@pulumi/pulumi";
 
-import type { Container, Health, Probe } from "../core/contracts.ts";
+import type { Container, Health, List, Probe } from "../core/contracts.ts";
 import { own } from "../core/formats.ts";
 import type { Image } from "../core/images.ts";
 import type { Site } from "../core/topology.ts";
@@ -72,6 +72,17 @@ export function healthTest({ health, ports = {} }: Container & { readonly health
     ? ["rehearse", "health"]
     : probe(health.ready, (key) => own(ports, key)?.number ?? 0, image);
   return ["CMD", ...command];
+}
+
+/** KiB. Below it a store answers its health page, and takes no write. */
+const room = 65_536;
+
+/** A store's health check that fails, too, when its disk is full. For one host: a swarm would kill it, and end the reads too. */
+export function withRoom([, ...command]: List<string>, path: string): string[] {
+  const script = `"$@" || exit 1
+set -- $(df -kP ${path} | tail -n 1)
+[ "\${4:-${String(room)}}" -ge ${String(room)} ] || { echo "its disk is full: $4 KiB are left on ${path}"; exit 1; }`;
+  return ["CMD", "sh", "-c", script, "health", ...command];
 }
 
 /** A probe as a command inside the container, by the client that the image has. */

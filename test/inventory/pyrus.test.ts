@@ -78,6 +78,8 @@ test("highly available: the vendor's counts, the scheduler once, three NATS, thr
   const prepare = (name: string) => JSON.stringify(named("Container", name, many).entrypoints);
   expect(prepare("elasticsearch-1")).toContain("-Ecluster.initial_master_nodes=elasticsearch-1");
   expect(prepare("elasticsearch-2")).not.toContain("initial_master_nodes");
+  // Each of the three is the others' client, too.
+  expect(named("Certificate", "elasticsearch-transport", many)).toMatchObject({ members: true });
 });
 
 test("connection strings are the vendor's", () => {

@@ -104,6 +104,19 @@ describe("certificate", () => {
     expect(parse(late, "cert").verify(parse(late, "caCert").publicKey)).toBe(true);
   });
 
+  // Elasticsearch's members ask each other for a certificate: one without clientAuth is refused by each of them.
+  test("of a store's members is their certificate as clients too, and outlives years without an up", async () => {
+    const asked = { hostnames: ["search-1", "search-2"], members: true };
+    const state = values({ ...asked, ...(await certificate.create(values(asked))) });
+    expect(parse(state.plain, "cert").keyUsage).toEqual(["1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2"]);
+    expect([due(state, after(3619)), due(state, after(3621))]).toEqual([false, true]);
+    // A rolling change of its names keeps the authority: members of two authorities refuse each other.
+    const more = values({ ...asked, hostnames: [...asked.hostnames, "search-3"] });
+    expect((await renew(state, more, after(3640))).caCert).toBe(state.plain.caCert);
+    const edge = await certificate.create(values(inputs));
+    expect(parse(edge, "cert").keyUsage).toEqual(["1.3.6.1.5.5.7.3.1"]);
+  });
+
   test("another organization is another authority", async () => {
     const made = await certificate.create(values(inputs));
     const difference = certificate.diff(values({ ...inputs, ...made }), values({ ...inputs, organization: "Archive" }));

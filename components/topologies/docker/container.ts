@@ -1,9 +1,9 @@
 import type * as docker from "@pulumi/docker";
 
-import type { Container, File, Health } from "../../core/contracts.ts";
+import type { Container, File, Health, Slot } from "../../core/contracts.ts";
 import type { Image } from "../../core/images.ts";
 import type { Site } from "../../core/topology.ts";
-import { defaultMode, entry, environment, healthTest, healthTimes, labels, userOf } from "../containers.ts";
+import { defaultMode, entry, environment, healthTest, healthTimes, labels, userOf, withRoom } from "../containers.ts";
 import type { Engine } from "./engine.ts";
 
 /** The networks that it joins, and how it is called there. */
@@ -17,11 +17,12 @@ export function containerArgs(
   site: Site,
   engine: Engine,
   name: string,
-  container: Container & { readonly health: Health },
+  container: Container & { readonly health: Health; readonly disk?: Slot["disk"] },
   image: Image,
   joins: Joins,
 ): docker.ContainerArgs {
   const user = userOf(container, image);
+  const tests = healthTest(container, image);
   return {
     name: `${site.name}-${name}`,
     hostname: name,
@@ -35,7 +36,7 @@ export function containerArgs(
       aliases: [...joins.aliases],
     })),
     healthcheck: {
-      tests: healthTest(container, image),
+      tests: container.disk === undefined ? tests : withRoom(tests, container.disk.path),
       ...healthTimes,
       startPeriod: goDuration(container.health.startSeconds),
     },
