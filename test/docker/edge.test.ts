@@ -95,8 +95,10 @@ describe.each([
   test("a stranger is refused by http, and not believed by https, which the stack's own containers call", async () => {
     const where = { image: localImage("toolbox"), network: edge.name };
     const headers = `-H 'X-Forwarded-For: 203.0.113.9' -H 'X-Forwarded-Proto: http' -H 'X-Forwarded-Host: evil.example'`;
-    const script = `curl -s -o /dev/null -w '%{http_code} ' ${headers} http://${host}/
-curl -sk ${headers} ${url}/`;
+    // curl takes every *.localhost for its own machine.
+    const curl = "curl -s --connect-to ::edge:";
+    const script = `${curl} -o /dev/null -w '%{http_code} ' ${headers} http://${host}/
+${curl} -k ${headers} ${url}/`;
     const { body } = await inContainer(where, script);
     expect(body).toMatch(/^403 \{"id":"web"/);
     expect(body).not.toMatch(/203\.0\.113\.9|evil\.example/);
@@ -153,9 +155,11 @@ curl -sk ${headers} ${url}/`;
   test("healthy, until its certificate has ended; said before", async () => {
     const ends = (days: number) =>
       edge.put(`/run/${proxy}/tls/ends`, String(Math.floor(Date.now() / 1000) + days * 86400));
-    expect(await eventually(async () => ((await edge.health()).status === 0 ? edge.health() : undefined))).toEqual({
+    expect(
+      await eventually(async () => ((await edge.health()).status === 0 ? edge.health() : undefined)),
+    ).toMatchObject({
       status: 0,
-      said: "",
+      said: expect.not.stringContaining("certificate") as unknown,
     });
     await ends(20.5);
     expect(await edge.health()).toEqual({ status: 0, said: expect.stringContaining("ends in 20 days") as unknown });
