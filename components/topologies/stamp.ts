@@ -15,8 +15,12 @@ export function stampFor(
 ): Stamp {
   const { name, system } = site;
   const memory = output(survey.memory);
-  const { engine, rounds } = { engine: memory.engine, rounds: memory.rounds };
-  return new Stamp("stamp", { ...(system === undefined ? {} : { system }), topology, name, engine, rounds }, options);
+  const { engine, rounds, words } = memory;
+  return new Stamp(
+    "stamp",
+    { ...(system === undefined ? {} : { system }), topology, name, engine, rounds, words },
+    options,
+  );
 }
 
 /** A stack that was something else: its own stamp, which another topology's never meets, cannot say so. */
@@ -39,6 +43,8 @@ export function otherStack(
         ];
     if (outputs.name === wanted.name) return [];
     const remedy = `this stack is named ${String(outputs.name)}, as all of its things are: set name: ${String(outputs.name)}`;
-    return [{ key: "name", value: wanted.name, remedy: `${remedy}; to name it anew, make a new stack with \`restore\`` }];
+    return [
+      { key: "name", value: wanted.name, remedy: `${remedy}; to name it anew, make a new stack with \`restore\`` },
+    ];
   });
 }

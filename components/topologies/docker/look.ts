@@ -31,12 +31,16 @@ export async function lookAt(host: string): Promise<There> {
           name: Names[0]?.slice(1) ?? "",
           labels: Labels,
           down: stopped(State, Status),
-          broken: Status.includes("(unhealthy)") ? "its health check fails" : undefined,
+          broken: Status.includes("(unhealthy)") ? { why: "its health check fails" } : undefined,
         })),
         ...networks.map(({ Name, Labels }): Thing => ({ kind: "network", name: Name, labels: Labels ?? {} })),
         ...images.map(({ Id }): Thing => ({ kind: "image", name: Id, labels: {} })),
         // The engine says null for no labels, and for no volumes.
-        ...(volumes.Volumes ?? []).map(({ Name, Labels }): Thing => ({ kind: "volume", name: Name, labels: Labels ?? {} })),
+        ...(volumes.Volumes ?? []).map(({ Name, Labels }): Thing => ({
+          kind: "volume",
+          name: Name,
+          labels: Labels ?? {},
+        })),
       ],
     };
   } catch (error) {
