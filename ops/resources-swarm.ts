@@ -51,7 +51,7 @@ export interface ServiceEndArgs {
   readonly round: Input<string>;
   /** How long its tasks may take to stop. */
   readonly seconds: Input<number>;
-  /** Ids of what the service uses, which goes after it. */
+  /** Values of what the service uses, which goes after it. A change means nothing. */
   readonly uses: Input<readonly Input<string>[]>;
 }
 

@@ -29,6 +29,8 @@ export interface Broken {
   readonly remedy?: string | undefined;
   /** Of what it is: where this run makes it something else, nothing is said of it. */
   readonly spec?: string | undefined;
+  /** This run mends it, or can do nothing about it. Default: it may depend on what this run brings back. */
+  readonly fate?: "mended" | "stays" | undefined;
 }
 
 /** What an engine answers to the three or four lists of it. */
@@ -145,13 +147,13 @@ export class Survey {
   complain(wish: Wish, stays: Output<unknown>, spec?: Output<string>): void {
     output(this.#findings).apply(({ broken, healed }) => {
       const found = broken[keyOf(wish)];
-      if (found === undefined) return;
+      if (found === undefined || found.fate === "mended") return;
       all([stays, spec]).apply(([, asked]) => {
         if (asked !== undefined && found.spec !== asked) return;
         const read = "look at its log; what is changed elsewhere to mend it is deployed by `pulumi up --skip-preview`";
         const sentence = `${called(wish)} does not work: ${found.why}: ${found.remedy ?? read}`;
-        // What it depends on may be just what is brought back.
-        const fails = runtime.isDryRun() && healed.length === 0 && wish.spare !== true;
+        const stuck = healed.length === 0 || found.fate === "stays";
+        const fails = runtime.isDryRun() && stuck && wish.spare !== true;
         void (fails ? log.error(sentence) : log.warn(sentence));
       });
     });
@@ -266,7 +268,8 @@ export function judge(
     if (isDisk(before) && !before.spare && !wanted.has(key) && words[slotOf(before)] !== "gone")
       problems.push(dropped(before, slotOf(before)));
   const disks = [...known.values()].filter(isDisk);
-  const last = { ...stamp.words, ...Object.fromEntries(disks.map((before) => [slotOf(before), before.word])) };
+  const said = { ...stamp.words, ...Object.fromEntries(disks.map((before) => [slotOf(before), before.word])) };
+  const last = Object.fromEntries(Object.entries(said).filter(([, word]) => word !== ""));
   return {
     ...{ problems, healed, leftovers, pruned, broken },
     memory: { owner: stamp.owner, engine, rounds, words: { ...last, ...words } },

@@ -128,14 +128,14 @@ export class TestStack {
     return this.run(["destroy", "--yes", "--skip-preview", ...args]);
   }
 
-  /** Any Pulumi command on this stack; never throws for its exit code. */
-  run(args: readonly string[]): Promise<Outcome> {
-    return this.start(args).done;
+  /** Any Pulumi command on this stack; never throws for its exit code. `on`: its name, when it has been renamed. */
+  run(args: readonly string[], on = stackName): Promise<Outcome> {
+    return this.start(args, on).done;
   }
 
   /** The same, still running: for a test that ends it half-way. */
-  start(args: readonly string[]): Running {
-    const onStack = args[0] === "stack" && args[1] === "init" ? [] : ["--stack", stackName];
+  start(args: readonly string[], on = stackName): Running {
+    const onStack = args[0] === "stack" && args[1] === "init" ? [] : ["--stack", on];
     const child = execa(this.tools.pulumi, [...args, ...onStack, "--non-interactive", "--color", "never"], {
       cwd: this.folder,
       env: this.tools.env,

@@ -188,8 +188,9 @@ export class Swarm extends ComponentResource implements Topology {
       endpointMode: "dnsrr", // its name is its own address, which members of a cluster tell each other
       stopFirst: true,
     };
-    const started = this.#start(name, slot, parent, logicalName, placed, { isSlot: true, before, spare });
-    if (slot.alone === true) for (const gate of started.ready) this.#disks.set(gate, { [name]: disk.id });
+    const { alone = false } = slot;
+    const started = this.#start(name, slot, parent, logicalName, placed, { isSlot: true, before, spare: !alone });
+    if (alone) for (const gate of started.ready) this.#disks.set(gate, { [name]: disk.id });
     // Who comes after a member depends on its farewell too: of two that go, the later one has gone before this one begins.
     const leave = this.#farewell(`${name}-leave`, slot.leave, parent, `${logicalName}-leave`, started.ready);
     return { ready: [...started.ready, ...leave] };
@@ -243,7 +244,7 @@ export class Swarm extends ComponentResource implements Topology {
       logicalName,
       {
         ...{ host: this.#host, service: wish.name, round, seconds: container.health.stopSeconds + 15 },
-        uses: [...used.ids, ...networks.map(({ id }) => id)],
+        uses: [...used.ids, ...networks.map(({ id }) => id), ...placed.constraints], // a seat, too
       },
       { parent, dependsOn },
     );

@@ -25,8 +25,8 @@ export function brokenOf(name: string, view: ServiceView, around: Around): Broke
   if (unplaced !== undefined) {
     const { constraints, nodes, planned } = around;
     const fit = (list: List<Node>): boolean => list.some((node) => eligible(node, constraints));
-    if (!fit(nodes) && fit(planned)) return undefined; // this run sees to it
-    return { ...(fit(nodes) ? full(unplaced) : (nodesWhy(around) ?? full(unplaced))), spec };
+    const fate = !fit(nodes) && fit(planned) ? "mended" : "stays";
+    return { fate, ...(fit(nodes) ? full(unplaced) : nodesWhy(around)), spec };
   }
   if (running(view, spec) >= view.wanted || view.update?.state === "updating") return undefined;
   const last = lastFailed(view, spec);
@@ -38,7 +38,7 @@ function full(unplaced: string): Broken {
 }
 
 /** Of the node that it is bound to. */
-function nodesWhy({ constraints, nodes, seats }: Around): Broken | undefined {
+function nodesWhy({ constraints, nodes, seats }: Around): Broken {
   const seat = seatOf(constraints, seats);
   const bound = nodes.find((node) => eligible(wellOf(node), constraints));
   if (bound !== undefined) return nodeWhy(bound, seat, nodes);
@@ -47,7 +47,7 @@ function nodesWhy({ constraints, nodes, seats }: Around): Broken | undefined {
     return { why: `no node of the swarm has ${asked}`, remedy: "give one these labels, or ask for others" };
   }
   const { name, node, nodeId } = seat;
-  if (nodes.some(({ ID }) => ID === nodeId)) return undefined; // its label is put back
+  if (nodes.some(({ ID }) => ID === nodeId)) return { why: `the node ${node} has lost its label`, fate: "mended" };
   const why = `its node ${node} has left the swarm`;
   const labels = {
     [seatLabel + name]: seat.value,
