@@ -4,6 +4,7 @@ import type { Problem } from "./core/errors.ts";
 import { imageLock, imageRow, privateRow } from "./core/images.ts";
 import { topologyNames } from "./core/topology.ts";
 import { systems, type SystemSettings } from "./systems/index.ts";
+import { unfit } from "./topologies/subnets.ts";
 
 const port = z.int().min(1).max(65535);
 const dnsName = z
@@ -36,6 +37,24 @@ const ports = z
     error: "8082 is the edge's own health port; choose another",
   })
   .default({ http: 80, https: 443 });
+/** What each means is in components/topologies/subnets.ts. */
+const networks = {
+  subnets: z
+    .record(
+      z.string(),
+      z.string().superRefine((value, context) => {
+        const message = unfit(value);
+        if (message !== undefined) context.addIssue({ code: "custom", message });
+      }),
+    )
+    .default({}),
+  mtu: z.int().min(576, "576 bytes or more").max(65535).optional(),
+};
+/** Where the engine's socket is on its own machine, for containers that are given it. Default: as `host` has it. */
+const socket = z
+  .string()
+  .regex(/^\/[^\0:]*[^\0:/]$/, "an absolute path on the engine's machine, as /run/user/1000/docker.sock")
+  .optional();
 const reference = z
   .string()
   .regex(/^[\w.-]+(:\d+)?(\/[\w.*-]+)*(:[\w.-]+)?(@sha256:[0-9a-f]{64})?$/, "an image reference");
@@ -106,6 +125,8 @@ const swarmConfig = z
       })
       .prefault({}),
     registries: z.array(z.string()).default([]),
+    ...networks,
+    socket,
   })
   .prefault({});
 
@@ -158,7 +179,12 @@ const common = z.strictObject({
     .strictObject({
       host: engineHost.default("unix:///var/run/docker.sock"),
       machines: z
-        .record(z.string().regex(/^[a-z][a-z0-9-]*$/, "lower-case letters, digits, hyphens"), engineHost)
+        .record(
+          z.string().regex(/^[a-z][a-z0-9-]*$/, "lower-case letters, digits, hyphens"),
+          z.union([engineHost, z.strictObject({ host: engineHost, socket })], {
+            error: "an engine as unix:///path, tcp://host:port or ssh://user@host, or {host, socket}",
+          }),
+        )
         .default({}),
       address: z
         .union([z.ipv4(), z.ipv6()], { error: "an IP address of the host; 0.0.0.0 is all of them" })
@@ -166,6 +192,8 @@ const common = z.strictObject({
       ports,
       /** Registries whose credentials come from `docker login` on the machine that deploys. */
       registries: z.array(z.string()).default([]),
+      ...networks,
+      socket,
     })
     .prefault({}),
   swarm: swarmConfig,

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { said } from "../ops/docker.ts";
 import { parseConfig, type Settings } from "./config.ts";
 import { check } from "./core/check.ts";
+import type { Container, List } from "./core/contracts.ts";
 import { type Problem, refuse } from "./core/errors.ts";
 import type { Image } from "./core/images.ts";
 import { stateOfStack } from "./core/known.ts";
@@ -37,12 +38,13 @@ export interface StackPlan {
   readonly site?: Site;
   /** Images that it runs. Complete when there are no problems. */
   readonly images: readonly Image[];
+  readonly containers: List<readonly [string, Container]>;
 }
 
 /** Reads and checks a whole config without any engine or provider. Everything that is wrong comes at once. */
 export function planStack(raw: Readonly<Record<string, unknown>>, stack: string): StackPlan {
   const { problems, settings, system } = parseConfig(raw);
-  if (settings === undefined || system === undefined) return { problems, images: [] };
+  if (settings === undefined || system === undefined) return { problems, images: [], containers: [] };
   const entry = systems[settings.system];
   const topology = topologies[settings.topology] ?? topologies.docker;
   const { name = `${settings.system}-${stack}` } = settings;
@@ -68,6 +70,7 @@ export function planStack(raw: Readonly<Record<string, unknown>>, stack: string)
     images: imageKeys(plan)
       .map((key) => site.image(key))
       .filter((image): image is Image => !("remedy" in image)),
+    containers: containers(plan),
   };
 }
 
@@ -78,14 +81,14 @@ export function planStack(raw: Readonly<Record<string, unknown>>, stack: string)
 export async function deploy(): Promise<Outputs> {
   // The SDK maps the stack of each resource through source maps, for half a second; Node runs our files as they are.
   Reflect.deleteProperty(Error, "prepareStackTrace");
-  const { problems, settings, system, site, images } = await plannedWithOverlay();
+  const { problems, settings, system, site, images, containers: planned } = await plannedWithOverlay();
   refuse([...problems, ...plainSecrets(settings)]);
   if (settings === undefined || system === undefined || site === undefined)
     throw new Error("a plan without problems is whole");
   const topology = topologies[settings.topology];
   if (topology === undefined) throw new Error("a plan without problems has its topology");
   refuse(otherStack((await stateOfStack()) ?? [], { ...settings, name: site.name }));
-  refuse(await topology.preflight(settings, site, images));
+  refuse(await topology.preflight(settings, site, images, planned));
 
   const on = await topology.make(settings, site, {});
   const made = systems[settings.system].make(settings.system, system, on, {});

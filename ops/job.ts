@@ -40,7 +40,7 @@ export const job: Handler = {
   },
 };
 
-const differences = compare(inputs.omit({ disks: true }), ["once", "image", "command", "entrypoint"]);
+const differences = compare(inputs, ["once", "image", "command", "entrypoint"], ["disks", "ref", "registries"]);
 const disks = z.record(z.string(), z.unknown()).catch({});
 
 /** What was done once for a disk is not done for another in its place. A further disk, or one less, is no reason. */

@@ -8,7 +8,7 @@ import { credentials } from "./registry.ts";
 export async function pull(engine: Docker, ref: string, registries: readonly string[]): Promise<void> {
   try {
     const auth = await credentials(ref, registries);
-    const stream = (await engine.pull(ref, auth === undefined ? {} : { authconfig: auth })) as NodeJS.ReadableStream;
+    const stream = await engine.pull(ref, auth === undefined ? {} : { authconfig: auth });
     await new Promise<void>((resolve, reject) => {
       engine.modem.followProgress(stream, (error: Error | null) => {
         if (error) reject(error);

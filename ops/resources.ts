@@ -118,8 +118,12 @@ export interface JobArgs {
   readonly host: Input<string>;
   /** The container's name, and what messages call it. An interrupted run is found again by it. */
   readonly name: Input<string>;
-  /** Has to be on the engine already; on a swarm its node pulls it. A change reruns the job. */
+  /** On an engine its id there; on a swarm its reference, which its node pulls. A change reruns the job. */
   readonly image: Input<string>;
+  /** On an engine: the reference behind the id, to pull it again when somebody has pruned it. A change is not noted. */
+  readonly ref?: Input<string>;
+  /** On an engine: those to which `docker login` on this machine has credentials. A change is not noted. Default: none. */
+  readonly registries?: readonly string[];
   /** A change reruns the job. */
   readonly command: Input<readonly Input<string>[]>;
   /** Default: the image's. A change reruns the job. */
@@ -134,6 +138,8 @@ export interface JobArgs {
   readonly user?: Input<string>;
   /** Default: no limit. */
   readonly memoryMiB?: Input<number>;
+  /** Shared memory (/dev/shm) at most; what is used counts as memory. Default: Docker's 64. */
+  readonly shmMiB?: Input<number>;
   /** In cores. Default: no limit. */
   readonly cpu?: Input<number>;
   /** How long it may run, counted anew by an `up` that takes an interrupted run over. */

@@ -122,7 +122,9 @@ async function remove(engine: Docker, name: string): Promise<void> {
       return;
     } catch (error) {
       if (answered(error, 404)) return;
-      if (!answered(error, 409) || tries >= 30) throw new Error(`the volume ${name} stays: ${said(error)}`);
+      if (!answered(error, 409) || tries >= 30) {
+        throw new Error(`the volume ${name} stays: ${said(error)}`, { cause: error });
+      }
       await sleep(1000);
     }
   }

@@ -69,6 +69,9 @@ function checkContainer(name: string, container: Container | Slot | Job, site: S
   if (can.runners.length > 0 && runnerFor(container, can) === undefined) {
     say("needs", `no way to run this on ${can.name} (${needsOf(container).join(", ")}); choose docker or swarm`);
   }
+  const { shmMiB, memoryMiB } = container;
+  if (shmMiB !== undefined && !(Number.isInteger(shmMiB) && shmMiB >= 1 && shmMiB <= memoryMiB))
+    say("shmMiB", `a whole number from 1 to its memory, ${String(memoryMiB)}: it is a part of that`, shmMiB);
   const paths = (container.files ?? []).map(({ path }) => path);
   for (const path of paths)
     if (!path.startsWith("/") || paths.indexOf(path) !== paths.lastIndexOf(path))

@@ -97,6 +97,11 @@ export interface Container {
   /** Cores. */
   readonly cpu: number;
   readonly memoryMiB: number;
+  /**
+   * Shared memory (/dev/shm) at most, in MiB; what is used of it counts as the container's memory. Default: Docker's 64.
+   * A change replaces the container.
+   */
+  readonly shmMiB?: number;
   /** `uid[:gid]`, numbers. Unset: what the image says (private images only). */
   readonly user?: string;
   /** Replaces the image's entrypoint and command. Unset: the image's own. */
@@ -273,6 +278,8 @@ export interface Apps {
   /** The most that one may have. */
   readonly memoryMiB: number;
   readonly cpu: number;
+  /** Shared memory (/dev/shm) by the image's reference, in MiB. Default: Docker's 64. */
+  readonly shmMiB: Dict<number>;
   /** Names of volumes that one may mount. */
   readonly volumes: List<string>;
 }

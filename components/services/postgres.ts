@@ -18,11 +18,14 @@ export const postgres: Recipe<"postgres"> = (p, name, ask) => {
   const host = `${name}-1`;
   const { name: user, superuser } = ask.owner ?? { name: "app", superuser: false };
   const settings = { listen_addresses: "*", password_encryption: "scram-sha-256", ...ask.settings };
+  const { memoryMiB = 1024 } = ask;
   const [first] = p.slots(name, { count: 1, order: "one-by-one" }, () => ({
     ...wishes(ask, "postgis"),
     tier: "data",
     cpu: 2,
-    memoryMiB: ask.memoryMiB ?? 1024,
+    memoryMiB,
+    // What the workers of one query share is there: 64 MiB are less than six ordinary joins. Half, as a machine has it.
+    shmMiB: Math.min(memoryMiB, Math.max(64, Math.floor(memoryMiB / 2))),
     user: "999:999",
     files: [
       secretFile,

@@ -6,6 +6,9 @@ import type { Image } from "../core/images.ts";
 import type { Site } from "../core/topology.ts";
 import { ownerLabel } from "./survey.ts";
 
+/** By it a topology asks for a caller's provider of passwords, in whose place it would make its own. */
+export const randomType = "random:index/randomPassword:RandomPassword";
+
 /**
  * Labels on everything that is made on an engine: how a stack's own things are found again, and told from another
  * state's. Pulumi's name of the stack is not among them: it may change, and a label of a volume may not.

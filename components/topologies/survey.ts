@@ -1,4 +1,6 @@
 /** Looks, before the first resource, at what the engine has and what the state knows, and tells what does not fit. */
+import process from "node:process";
+
 import { all, log, output, type Output, type Resource, runtime } from "@pulumi/pulumi";
 import { z } from "zod";
 
@@ -109,14 +111,19 @@ export class Survey {
   readonly #args: SurveyArgs;
   readonly #wishes: Wish[] = [];
   readonly #findings: Promise<Findings>;
-  /** Rejects with everything that is wrong. */
-  readonly settled: Promise<Resource[]>;
 
   constructor(args: SurveyArgs) {
     this.#args = args;
-    this.#findings = this.#make();
-    this.settled = this.#findings.then(() => []);
-    this.settled.catch(() => undefined); // whoever waits for it says so
+    const found = this.#make();
+    // The one rejection that nobody handles ends the program, and prints everything that is wrong. Whoever waits, waits on:
+    // each would print the same again, wrapped in words of the SDK.
+    void found.then(() => undefined);
+    this.#findings = found.catch(() => new Promise(() => undefined));
+  }
+
+  /** For `dependsOn`: nothing is made before the look is over, or at all, where it finds something wrong. */
+  get settled(): Promise<Resource[]> {
+    return this.#findings.then(() => []);
   }
 
   /** For a resource's `replacementTrigger`: changes when the thing has to be made again. */
@@ -154,7 +161,11 @@ export class Survey {
         const sentence = `${called(wish)} does not work: ${found.why}: ${found.remedy ?? read}`;
         const stuck = healed.length === 0 || found.fate === "stays";
         const fails = runtime.isDryRun() && stuck && wish.spare !== true;
-        void (fails ? log.error(sentence) : log.warn(sentence));
+        if (!fails) void log.warn(sentence);
+        else {
+          void log.error(sentence);
+          process.exitCode = reported; // an error that is logged does not fail a program by itself
+        }
       });
     });
   }
@@ -185,6 +196,9 @@ export class Survey {
     return { ...found, memory: { ...found.memory, rounds } };
   }
 }
+
+/** The exit code by which the SDK's host knows that the user has been told. */
+const reported = 32;
 
 const nothing: Findings = {
   problems: [],
@@ -241,9 +255,11 @@ export function judge(
       if (thing?.refused !== undefined) problems.push({ key: `disks.${slotOf(wish)}`, remedy: thing.refused });
       else if (before !== undefined && thing?.down !== undefined) again(wish, thing.down, "put back");
     } else if (wish.kind === "image") {
-      if (before?.image === undefined || there.has(called({ kind: "image", name: before.image.id }))) continue;
+      // Another reference is another image anyway.
+      const image = before?.image;
+      if (image?.ref !== wish.name || there.has(called({ kind: "image", name: image.id }))) continue;
       healed.push(`image ${wish.name} is gone from the engine: it is pulled again`);
-      pruned.push({ ...before.image, wish });
+      pruned.push({ ...image, wish });
     } else if (before === undefined) {
       if (thing === undefined) continue;
       const ours = stamp.owner !== undefined && thing.labels[ownerLabel] === stamp.owner;
@@ -393,6 +409,7 @@ function dropped({ kind, name }: Before, slot: string): Problem {
 
 function foreignThings(name: string, things: List<Thing>): Problem[] {
   if (things.length === 0) return [];
+  things = [...things].sort((a, b) => Number(b.kind === "volume") - Number(a.kind === "volume"));
   const shown = things.slice(0, 3).map(called).join(", ");
   const more = things.length > 3 ? ` and ${String(things.length - 3)} more` : "";
   const ours = things.some(({ labels }) => labels["platform-topologies.name"] !== undefined);

@@ -9,7 +9,7 @@ import { execa } from "execa";
 
 import { heal } from "../../tools/heal.ts";
 import { toolchain, type Toolchain } from "../../tools/setup/toolchain.ts";
-import { stackName } from "./run.ts";
+import { run, stackName } from "./run.ts";
 
 /** The checkout's root, without a trailing slash: programs import components by this absolute path. */
 export const repo = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
@@ -77,7 +77,7 @@ export class TestStack {
   static async create(args: TestStackArgs): Promise<TestStack> {
     const tools = await toolchain(() => undefined);
     const project = args.project ?? "test-stack";
-    const folder = await mkdtemp(join(tmpdir(), "stack-"));
+    const folder = await mkdtemp(join(tmpdir(), `stack-${run}-`));
     const ops = join(repo, "ops");
     const yaml = {
       name: project,

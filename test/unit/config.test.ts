@@ -23,13 +23,40 @@ test("a good config has no problems", () => {
   expect(problems({})).toEqual([]);
 });
 
+test("ranges, MTU and sockets, on both topologies and on further machines", () => {
+  const agents = { a: { farm: agent.farm, machine: "gpu" }, b: agent };
+  const seeds = { "ponosSeed-a": "s", "ponosSeed-b": "s" };
+  const docker = {
+    host: "tcp://d:2375",
+    socket: "/run/user/1000/docker.sock",
+    machines: { gpu: { host: "ssh://gpu", socket: "/run/d.sock" } },
+    subnets: { edge: "10.60.1.0/24", app: "10.60.2.0/26", data: "10.60.3.0/24", "app-gpu": "10.60.4.0/28" },
+    mtu: 1400,
+  };
+  expect(problems({ docker, arkindex: { agents }, secrets: seeds })).toEqual([]);
+  const swarm = { managers: ["tcp://m:2375"], socket: "/run/d.sock", subnets: { app: "10.60.2.0/24" }, mtu: 1400 };
+  expect(problems({ topology: "swarm", swarm, arkindex: { agents: { b: agent } }, secrets: seeds })).toEqual([]);
+  const apps = { demo: { title: "Demo", image: "example/demo:1" } };
+  const shiny = { system: "shinyproxy", arkindex: undefined, shinyproxy: { apps } };
+  const joined = { apps: "10.61.1.0/24", "runner-api": "10.61.2.0/28", "reader-api": "10.61.3.0/28" };
+  const missing = problems({ ...shiny, docker: { subnets: joined } }).filter((each) => each.startsWith("docker."));
+  expect(missing).toEqual([]);
+});
+
+test("users' apps share no more memory than they have", () => {
+  const apps = { demo: { title: "Demo", image: "example/demo:1", memoryMiB: 256, shmMiB: 300 } };
+  const found = problems({ system: "shinyproxy", arkindex: undefined, shinyproxy: { apps } });
+  expect(found).toContain("shinyproxy.apps.demo.shmMiB = 300: at most the app's memoryMiB: it is a part of that");
+});
+
+const agent = { farm: "3f0b9d9c-0c3c-4d0a-9d1c-0a5f5d6f7a8b" };
 /** What is wrong, and the one sentence that says so. */
 const wrong: [string, Record<string, unknown>, string, number?][] = [
   ["unknown key", { hostnam: "x" }, 'hostnam: unknown key (did you mean "hostname"?)'],
   [
     "unknown nested key",
     { docker: { hosts: "unix:///x" } },
-    'docker.hosts: unknown key (did you mean "host"?); known are host, machines, address, ports, registries',
+    'docker.hosts: unknown key (did you mean "host"?); known are host, machines, address, ports, registries, subnets, mtu, socket',
   ],
   [
     "unknown key of the system",
@@ -54,6 +81,103 @@ const wrong: [string, Record<string, unknown>, string, number?][] = [
     'docker.ports = {"http":8443,"https":8443}: http and https need a port each',
   ],
   ["the edge's own port", { docker: { ports: { http: 8082, https: 443 } } }, "8082 is the edge's own health port"],
+  [
+    "a range that is none",
+    { docker: { subnets: { edge: "10.60.1.0" } } },
+    'docker.subnets.edge = "10.60.1.0": an IPv4 range in CIDR form',
+  ],
+  [
+    "an IPv6 range",
+    { docker: { subnets: { edge: "fd00::/64" } } },
+    'docker.subnets.edge = "fd00::/64": an IPv4 range in CIDR form',
+  ],
+  [
+    "host bits",
+    { docker: { subnets: { edge: "10.60.1.7/24" } } },
+    'docker.subnets.edge = "10.60.1.7/24": its last 8 bits have to be zero: 10.60.1.0/24',
+  ],
+  [
+    "too large a range",
+    { docker: { subnets: { edge: "10.0.0.0/7" } } },
+    'docker.subnets.edge = "10.0.0.0/7": from /8 to /28',
+  ],
+  [
+    "too small a range",
+    { docker: { subnets: { edge: "10.0.0.0/29" } } },
+    'docker.subnets.edge = "10.0.0.0/29": from /8 to /28',
+  ],
+  [
+    "no byte",
+    { docker: { subnets: { edge: "10.0.256.0/24" } } },
+    'docker.subnets.edge = "10.0.256.0/24": an IPv4 range',
+  ],
+  ["the loopback's", { docker: { subnets: { edge: "127.3.0.0/16" } } }, "a range that machines can have"],
+  [
+    "a range of no network",
+    { docker: { subnets: { web: "10.60.1.0/24" } } },
+    'docker.subnets.web = "10.60.1.0/24": no such network; there are edge, app, data',
+  ],
+  [
+    "a range that everything inherits",
+    { docker: { subnets: { constructor: "10.60.1.0/24" } } },
+    'docker.subnets.constructor = "10.60.1.0/24": no such network',
+  ],
+  [
+    "ranges that overlap",
+    { docker: { subnets: { edge: "10.60.0.0/16", app: "10.60.7.0/24" } } },
+    'docker.subnets.app = "10.60.7.0/24": overlaps with that of edge: each needs its own',
+  ],
+  [
+    "a range with too few addresses",
+    { docker: { subnets: { app: "10.60.0.0/28" } }, arkindex: { backends: 9 } },
+    'docker.subnets.app = "10.60.0.0/28": too small: its containers need 24 addresses, so /27 or larger',
+  ],
+  ["no packet", { docker: { mtu: 100 } }, "docker.mtu = 100: 576 bytes or more"],
+  [
+    "a range on a swarm",
+    { topology: "swarm", swarm: { subnets: { edge: "10.60.1.1/24" } } },
+    'swarm.subnets.edge = "10.60.1.1/24": its last 8 bits',
+  ],
+  [
+    "no network of a swarm",
+    { topology: "swarm", swarm: { subnets: { "app-w1": "10.60.1.0/24" } } },
+    "no such network; there are edge, app, data",
+  ],
+  [
+    "a relative socket",
+    { docker: { socket: "docker.sock" } },
+    'docker.socket = "docker.sock": an absolute path on the engine\'s machine',
+  ],
+  [
+    "a socket with a mode",
+    { docker: { socket: "/run/d.sock:ro" } },
+    'docker.socket = "/run/d.sock:ro": an absolute path',
+  ],
+  ["a machine of nothing", { docker: { machines: { gpu: { socket: "/run/d.sock" } } } }, "docker.machines.gpu = "],
+  [
+    "a socket that nobody knows",
+    { docker: { host: "tcp://d:2375" }, arkindex: { agents: { a: agent } }, secrets: { "ponosSeed-a": "s" } },
+    "docker.socket: agent-a is given the engine's socket, and tcp://d:2375 does not say where that machine has it: name its path there, as docker.socket: /var/run/docker.sock",
+  ],
+  [
+    "a machine's socket that nobody knows",
+    {
+      docker: { machines: { gpu: "ssh://d" } },
+      arkindex: { agents: { a: { ...agent, machine: "gpu" } } },
+      secrets: { "ponosSeed-a": "s" },
+    },
+    'docker.machines.gpu = "ssh://d": agent-a is given the engine\'s socket',
+  ],
+  [
+    "a socket of a swarm that nobody knows",
+    {
+      topology: "swarm",
+      swarm: { managers: ["tcp://m:2375"] },
+      arkindex: { agents: { a: agent } },
+      secrets: { "ponosSeed-a": "s" },
+    },
+    "swarm.socket: given to agent-a, and swarm.managers does not say where the nodes have it",
+  ],
   ["no such port", { docker: { ports: { http: 80, https: 70000 } } }, "docker.ports.https = 70000: Too big"],
   [
     "a bad engine address",

@@ -1,25 +1,36 @@
 import { z } from "zod";
 
-const app = z.strictObject({
-  title: z.string().min(1),
-  /** A reference, or a key of images.json (`shiny-demo`). No other image can be started. */
-  image: z
-    .string()
-    .regex(/^[\w.-]+(:\d+)?(\/[\w.-]+)*(:[\w.-]+)?(@sha256:[0-9a-f]{64})?$/, "an image reference, as example/app:1"),
-  command: z.array(z.string()).optional(),
-  env: z.record(z.string(), z.string()).default({}),
-  port: z.int().min(1).max(65535).default(3838),
-  /** What each user's container gets at most. */
-  memoryMiB: z.int().min(64).default(1024),
-  cpu: z.number().min(0.1).default(1),
-  /** Who may start it; unset: everyone who has signed in. */
-  groups: z.array(z.string()).optional(),
-  /** Named volumes by the path where the app finds them; on a swarm each node has its own. */
-  volumes: z
-    .record(z.string().startsWith("/", "an absolute path"), z.string().regex(/^[\w.-]+$/, "a volume's name"))
-    .default({}),
-});
+const app = z
+  .strictObject({
+    title: z.string().min(1),
+    /** A reference, or a key of images.json (`shiny-demo`). No other image can be started. */
+    image: z
+      .string()
+      .regex(/^[\w.-]+(:\d+)?(\/[\w.-]+)*(:[\w.-]+)?(@sha256:[0-9a-f]{64})?$/, "an image reference, as example/app:1"),
+    command: z.array(z.string()).optional(),
+    env: z.record(z.string(), z.string()).default({}),
+    port: z.int().min(1).max(65535).default(3838),
+    /** What each user's container gets at most. */
+    memoryMiB: z.int().min(64).default(1024),
+    cpu: z.number().min(0.1).default(1),
+    /** Shared memory (/dev/shm) at most, in MiB, as a part of the memory: browsers need it. Default: half of the memory. */
+    shmMiB: z.int().min(1).optional(),
+    /** Who may start it; unset: everyone who has signed in. */
+    groups: z.array(z.string()).optional(),
+    /** Named volumes by the path where the app finds them; on a swarm each node has its own. */
+    volumes: z
+      .record(z.string().startsWith("/", "an absolute path"), z.string().regex(/^[\w.-]+$/, "a volume's name"))
+      .default({}),
+  })
+  .refine(({ shmMiB = 1, memoryMiB }) => shmMiB <= memoryMiB, {
+    error: "at most the app's memoryMiB: it is a part of that",
+    path: ["shmMiB"],
+  });
 export type App = z.output<typeof app>;
+
+export function sharedMemory({ shmMiB, memoryMiB }: App): number {
+  return shmMiB ?? Math.floor(memoryMiB / 2);
+}
 const period = z.string().regex(/^[1-9]\d*[dw]$/, "days or weeks, as 90d or 12w");
 
 export const shinyproxyConfig = z.strictObject({

@@ -14,14 +14,16 @@ import type { Container, Dict, List, Tier } from "../../core/contracts.ts";
 import type { Image } from "../../core/images.ts";
 import type { Site } from "../../core/topology.ts";
 import { labels, networksOf } from "../containers.ts";
+import { chosen, type NetworkChoices } from "../subnets.ts";
 import { Survey } from "../survey.ts";
 import { lookAt, pullAgain, removeFrom, types } from "./look.ts";
+import { networkName } from "./machines.ts";
 
 /**
  * No route out, so what is stolen from a store has nowhere to go. `internal` alone leaves the host's own address on the
  * bridge, and with it every port that the host, or another stack, listens on.
  */
-const closed = { internal: true, options: { "com.docker.network.bridge.inhibit_ipv4": "true" } };
+const closed = { "com.docker.network.bridge.inhibit_ipv4": "true" };
 
 export interface EngineArgs {
   readonly site: Site;
@@ -37,6 +39,9 @@ export interface EngineArgs {
   readonly survey: Survey;
   /** Written on everything that is made: whose it is. */
   readonly owner: Output<string>;
+  readonly choices: NetworkChoices;
+  /** Its socket's path on its own machine; undefined: nobody has said it. */
+  readonly socket: string | undefined;
 }
 
 /** Looks at an engine before anything is made on it. */
@@ -57,6 +62,10 @@ export class Engine {
   readonly host: string;
   readonly owner: Output<string>;
   readonly survey: Survey;
+  readonly registries: List<string>;
+  /** Its socket's path on its own machine; undefined: nobody has said it. */
+  readonly socket: string | undefined;
+  readonly #choices: NetworkChoices;
   readonly #key: string;
   readonly #options: ComponentResourceOptions;
   readonly #site: Site;
@@ -65,11 +74,14 @@ export class Engine {
   readonly #ops: ComponentResourceOptions;
   readonly #images = new Map<string, docker.RemoteImage>();
 
-  constructor({ site, key, host, registries, tiers, options, ops, survey, owner }: EngineArgs) {
+  constructor({ site, key, host, registries, tiers, options, ops, survey, owner, choices, socket }: EngineArgs) {
+    this.#choices = choices;
+    this.socket = socket;
     this.#ops = mergeOptions(options, { provider: ops });
     this.host = host;
     this.owner = owner;
     this.survey = survey;
+    this.registries = registries;
     this.#site = site;
     this.#key = key;
     const provider = new docker.Provider(
@@ -79,15 +91,21 @@ export class Engine {
       options,
     );
     this.#options = mergeOptions(options, { provider });
-    this.#networks = Object.fromEntries(tiers.map((tier) => [tier, this.#make(tier, tier === "data" ? closed : {})]));
+    this.#networks = Object.fromEntries(
+      tiers.map((tier) => [tier, tier === "data" ? this.#make(tier, { internal: true }, closed) : this.#make(tier)]),
+    );
   }
 
-  #make(name: string, more: Partial<docker.NetworkArgs> = {}): docker.Network {
-    const logical = `${name}${suffix(this.#key)}`;
+  #make(name: string, more: Partial<docker.NetworkArgs> = {}, options: Dict<string> = {}): docker.Network {
+    const logical = networkName(name, this.#key);
     const full = `${this.#site.name}-${name}`;
     return new docker.Network(
       logical,
-      { name: full, driver: "bridge", ...more, labels: labels(this.#site, name, this.owner) },
+      {
+        ...{ name: full, driver: "bridge", ...more },
+        ...chosen(this.#choices, logical, options),
+        labels: labels(this.#site, name, this.owner),
+      },
       mergeOptions(this.#options, { replacementTrigger: this.survey.wants({ kind: "network", name: full, logical }) }),
     );
   }

@@ -4,6 +4,7 @@ import {
   type Input,
   mergeOptions,
   type Output,
+  type ProviderResource,
   type Resource,
 } from "@pulumi/pulumi";
 import * as docker from "@pulumi/docker";
@@ -11,19 +12,34 @@ import * as random from "@pulumi/random";
 
 import { Certificate, Farewell, Gate, Job as OpsJob, OpsProvider, Volume } from "../../../ops/resources.ts";
 import type { VolumeArgs } from "../../../ops/resources.ts";
-import type { Container, Dict, EdgeWish, Health, Job, List, Ready, Slot, Workload } from "../../core/contracts.ts";
+import type {
+  Container,
+  Dict,
+  EdgeWish,
+  Health,
+  Job,
+  List,
+  Ready,
+  Slot,
+  Tier,
+  Workload,
+} from "../../core/contracts.ts";
+import { refuse } from "../../core/errors.ts";
 import { type Image, imageOf } from "../../core/images.ts";
 import { replicaNames } from "../../core/plan.ts";
 import type { Capabilities, PlannedRoute, Services, Site, Topology } from "../../core/topology.ts";
 import { containerServices } from "../../services/index.ts";
 import { type EdgeTls, edgeProxy } from "../../services/edge.ts";
 import { acmeFolder } from "../../services/traefik.ts";
-import { labels } from "../containers.ts";
+import { labels, randomType } from "../containers.ts";
 import { jobArgs, jobIgnores } from "../job.ts";
 import { stampFor } from "../stamp.ts";
+import type { Survey } from "../survey.ts";
+import type { NetworkChoices } from "../subnets.ts";
 import { dockerCapabilities } from "./capabilities.ts";
 import { containerArgs, mounts } from "./container.ts";
 import { Engine, surveyOf } from "./engine.ts";
+import { hostOf, type Machine, socketOf, socketProblems } from "./machines.ts";
 
 /** Who signs the edge's certificate: a local authority of this stack's own, the caller's files, or ACME. */
 export type DockerTls =
@@ -31,12 +47,17 @@ export type DockerTls =
   | { readonly mode: "own"; readonly cert: Input<string>; readonly key: Input<string>; readonly ca?: Input<string> }
   | { readonly mode: "acme"; readonly email: string; readonly caServer?: string | undefined };
 
-export interface DockerHostArgs {
+export interface DockerHostArgs extends NetworkChoices {
   readonly site: Site;
   /** The engine's address: `unix://…`, `tcp://…` or `ssh://user@host`. */
   readonly host: string;
   /** Further engines, for workloads that name a machine. */
-  readonly machines?: Dict<string>;
+  readonly machines?: Dict<Machine>;
+  /**
+   * The engine's socket on its own machine, for containers that are given it. Default: the path of `host`, when that is
+   * `unix://…`. A change replaces those containers.
+   */
+  readonly socket?: string | undefined;
   /** The host's address to publish the edge on. `0.0.0.0`: all of them. */
   readonly address: string;
   readonly tls: DockerTls;
@@ -54,7 +75,7 @@ export class DockerHost extends ComponentResource implements Topology {
   readonly #args: DockerHostArgs;
   readonly #engine: Engine;
   readonly #machines: Dict<Engine>;
-  readonly #random: random.Provider;
+  readonly #random: ProviderResource;
   readonly #certificate: Certificate | undefined;
   /** The disks behind what is ready, by the slot: what was done once for them is done again for others. */
   readonly #disks = new Map<Resource, Dict<Output<string>>>();
@@ -75,17 +96,19 @@ export class DockerHost extends ComponentResource implements Topology {
     const ops = this.getProvider("ops:index:Stamp") ?? new OpsProvider("ops", first); // a process each
     const stamp = stampFor(this, "docker", survey, { ...first, provider: ops });
     const under = mergeOptions(first, { dependsOn: stamp });
-    this.#random = new random.Provider("random", {}, under);
-    const common = { site, registries, ops, owner: stamp.id };
-    this.#engine = new Engine({
-      ...{ ...common, key: "", host, tiers: ["edge", "app", "data"], options: under, survey },
-    });
+    this.#random = this.getProvider(randomType) ?? new random.Provider("random", {}, under);
+    const engine = (key: string, machine: Machine, tiers: List<Tier>, look: Survey) =>
+      new Engine({
+        ...{ site, key, registries, tiers, ops, survey: look, owner: stamp.id, choices: args },
+        ...{ host: hostOf(machine), socket: socketOf(machine) },
+        options: mergeOptions(under, { dependsOn: look.settled }),
+      });
+    this.#engine = engine("", args, ["edge", "app", "data"], survey);
     this.#machines = Object.fromEntries(
-      Object.entries(args.machines ?? {}).map(([key, machine]) => {
-        const there = surveyOf(site, key, machine, registries);
-        const options = mergeOptions(under, { dependsOn: there.settled });
-        return [key, new Engine({ ...common, key, host: machine, tiers: ["app"], options, survey: there })];
-      }),
+      Object.entries(args.machines ?? {}).map(([key, machine]) => [
+        key,
+        engine(key, machine, ["app"], surveyOf(site, key, hostOf(machine), registries)),
+      ]),
     );
     this.options = { providers: { ops, random: this.#random }, dependsOn: stamp };
     if (args.tls.mode === "local") {
@@ -146,7 +169,9 @@ export class DockerHost extends ComponentResource implements Topology {
       spare: leave !== undefined || left !== undefined,
       ...(disk.marker === undefined
         ? {}
-        : { marker: { image: this.#engine.image(imageOf(this.site, slot.image)), path: disk.path, file: disk.marker } }),
+        : {
+            marker: { image: this.#engine.image(imageOf(this.site, slot.image)), path: disk.path, file: disk.marker },
+          }),
     });
     // Goes after the container, which depends on it.
     const before = this.#farewell(`${name}-left`, left, parent, `${logicalName}-left`, this.#after(slot));
@@ -202,9 +227,11 @@ export class DockerHost extends ComponentResource implements Topology {
     joins: { networks: List<string>; aliases: List<string> },
   ) {
     const args = containerArgs(this.site, this.#on(container), name, container, image, joins);
-    if (!container.needs?.includes("container-api")) return args;
-    const socket = { hostPath: "/var/run/docker.sock", containerPath: "/var/run/docker.sock" };
-    return { ...args, volumes: [...mounts(container), socket] };
+    refuse(socketProblems(this.#args, this.#args.machines ?? {}, [[name, container]]));
+    const { socket } = this.#on(container);
+    if (!container.needs?.includes("container-api") || socket === undefined) return args;
+    // Of this kind one that is not there is refused: a volume's source would be made, as an empty folder.
+    return { ...args, mounts: [{ type: "bind", source: socket, target: "/var/run/docker.sock" }] };
   }
 
   /** A job for when a member goes for good; when the whole stack goes, its network goes with it, and nothing runs. */

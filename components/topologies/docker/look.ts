@@ -1,4 +1,6 @@
 /** What one Docker engine has, as a survey wants it. */
+import { z } from "zod";
+
 import { connect, explain, hasImage, ifThere } from "../../../ops/docker.ts";
 import { pull } from "../../../ops/pull.ts";
 import type { Dict, List } from "../../core/contracts.ts";
@@ -35,12 +37,9 @@ export async function lookAt(host: string): Promise<There> {
         })),
         ...networks.map(({ Name, Labels }): Thing => ({ kind: "network", name: Name, labels: Labels ?? {} })),
         ...images.map(({ Id }): Thing => ({ kind: "image", name: Id, labels: {} })),
-        // The engine says null for no labels, and for no volumes.
-        ...(volumes.Volumes ?? []).map(({ Name, Labels }): Thing => ({
-          kind: "volume",
-          name: Name,
-          labels: Labels ?? {},
-        })),
+        ...listed
+          .parse(volumes)
+          .Volumes.map(({ Name, Labels }): Thing => ({ kind: "volume", name: Name, labels: Labels })),
       ],
     };
   } catch (error) {
@@ -48,12 +47,28 @@ export async function lookAt(host: string): Promise<There> {
   }
 }
 
+/** The engine says null for no labels, and some for no volumes. */
+const listed = z.object({
+  Volumes: z
+    .array(
+      z.object({
+        Name: z.string(),
+        Labels: z
+          .record(z.string(), z.string())
+          .nullish()
+          .transform((found) => found ?? {}),
+      }),
+    )
+    .nullish()
+    .transform((found) => found ?? []),
+});
+
 /** `restarting` is the engine's to go on with, and the health's to tell. */
 function stopped(state: string, status: string): string | undefined {
   switch (state) {
     case "exited":
     case "dead":
-      return `does not run (${status})`;
+      return `does not run (${status.replace(/ [^()]* ago$/, "")})`;
     case "created":
       return "was never started";
     case "paused":

@@ -23,12 +23,13 @@ import {
 } from "../../../ops/resources.ts";
 import type { JobSwarm } from "../../../ops/resources.ts";
 import type { Container, Dict, EdgeWish, Job, List, Ready, Slot, Workload } from "../../core/contracts.ts";
+import { refuse } from "../../core/errors.ts";
 import { type Image, imageOf } from "../../core/images.ts";
 import type { Capabilities, PlannedRoute, Services, Site, Topology } from "../../core/topology.ts";
 import { containerServices } from "../../services/index.ts";
 import { type EdgeTls, edgeProxy } from "../../services/edge.ts";
 import { acmeFolder } from "../../services/traefik.ts";
-import { networksOf } from "../containers.ts";
+import { networksOf, randomType } from "../containers.ts";
 import { jobArgs, jobIgnores, type JobPlace, markerIgnores, markerJob } from "../job.ts";
 import { stampFor } from "../stamp.ts";
 import type { Survey } from "../survey.ts";
@@ -43,6 +44,7 @@ import { Networks } from "./networks.ts";
 import { constraintsOf, onNode } from "./placement.ts";
 import { type Disk, Seats } from "./seats.ts";
 import { type Part, serviceSpec } from "./service.ts";
+import { noSocket, socketOf } from "./sockets.ts";
 
 export type { SwarmArgs } from "./args.ts";
 
@@ -97,7 +99,8 @@ export class Swarm extends ComponentResource implements Topology {
       },
       under,
     );
-    this.options = { providers: { ops, random: new random.Provider("random", {}, under) }, dependsOn: stamp };
+    const passwords = this.getProvider(randomType) ?? new random.Provider("random", {}, under);
+    this.options = { providers: { ops, random: passwords }, dependsOn: stamp };
     this.#docker = mergeOptions(under, { provider });
     this.#described = Object.entries(args.nodes ?? {})
       .filter(([, { labels, availability }]) => labels !== undefined || availability !== undefined)
@@ -113,8 +116,7 @@ export class Swarm extends ComponentResource implements Topology {
           ),
       );
     const ofOps = { ...under, provider: ops };
-    const mine = { survey, owner: this.#owner };
-    this.#networks = new Networks(args.site, args.encrypted ?? true, this.#docker, this.#host, ofOps, mine);
+    this.#networks = new Networks(args, this.#docker, ofOps, survey, this.#owner);
     const described = mergeOptions(ofOps, { dependsOn: this.#described });
     this.#seats = new Seats(this.#host, args, described, survey, this.#owner);
     if (args.tls.mode === "local") {
@@ -165,7 +167,7 @@ export class Swarm extends ComponentResource implements Topology {
       replicas: typeof replicas === "object" ? replicas.max : replicas,
       aliases: [name, ...(workload.names ?? [])],
       constraints: this.#constraints(workload),
-      mounts: mounts(workload),
+      mounts: this.#mounts(name, workload),
       endpointMode: this.#args.endpointMode ?? "vip",
       stopFirst: workload.update === "stop-first",
     });
@@ -184,7 +186,7 @@ export class Swarm extends ComponentResource implements Topology {
       hostname: name,
       aliases: [name, ...(slot.names ?? [])],
       constraints: [...disk.constraints, ...onNode(slot.machine)],
-      mounts: [...mounts(slot), disk.mount],
+      mounts: [...this.#mounts(name, slot), disk.mount],
       endpointMode: "dnsrr", // its name is its own address, which members of a cluster tell each other
       stopFirst: true,
     };
@@ -354,6 +356,11 @@ export class Swarm extends ComponentResource implements Topology {
     ];
   }
 
+  #mounts(name: string, container: Container): Part["mounts"] {
+    refuse(noSocket(this.#args, [[name, container]]));
+    return mounts(container, socketOf(this.#args));
+  }
+
   #edgeTls(): EdgeTls {
     const { tls } = this.#args;
     if (tls.mode === "acme")
@@ -365,14 +372,22 @@ export class Swarm extends ComponentResource implements Topology {
 }
 
 /** Volumes and folders of the node that the task comes to, and its engine's socket where that is asked for. */
-function mounts({ mounts: asked = [], needs = [] }: Container): Part["mounts"] {
-  const socket = "/var/run/docker.sock";
+function mounts({ mounts: asked = [], needs = [], shmMiB }: Container, socket: string | undefined): Part["mounts"] {
   return [
     ...asked.map((mount) => ({
       ...("folder" in mount ? { type: "bind", source: mount.folder } : { type: "volume", source: mount.volume }),
       target: mount.path,
       ...(mount.readOnly === true ? { readOnly: true } : {}),
     })),
-    ...(needs.includes("container-api") ? [{ type: "bind", source: socket, target: socket }] : []),
+    // A bind of what is not there is refused: no node makes an empty folder of it.
+    ...(needs.includes("container-api") && socket !== undefined
+      ? [{ type: "bind", source: socket, target: "/var/run/docker.sock" }]
+      : []),
+    ...(shmMiB === undefined ? [] : [sharedMemory(shmMiB)]),
   ];
+}
+
+/** Without a mode, which the provider reads back without its sticky bit: the kernel's own, 1777, is what is wanted. */
+function sharedMemory(mebibytes: number): Part["mounts"][number] {
+  return { type: "tmpfs", target: "/dev/shm", tmpfsOptions: { sizeBytes: mebibytes * 1024 * 1024 } };
 }

@@ -21,7 +21,7 @@ export interface Disk {
   /** Of the volume. */
   readonly labels: Dict<Input<string>>;
   readonly driverName?: string;
-  readonly driverOptions?: Dict<string>;
+  readonly driverOptions?: Dict<Input<string>>;
 }
 
 /** The slots' disks: local volumes on the nodes that seats name, or a driver's that every node reaches. */
@@ -60,14 +60,18 @@ export class Seats {
     const { volumes } = this.#args;
     const own = `${this.#site.name}-${slot}`;
     if (volumes !== undefined) {
-      const options = Object.entries(volumes.options).map(([key, value]) => [key, value.replaceAll("{volume}", own)]);
-      const driver = { driverName: volumes.driver, driverOptions: Object.fromEntries(options) as Dict<string> };
+      const suffix = this.#suffix(slot);
+      const volume = interpolate`${own}${suffix}`;
+      const options = Object.entries(volumes.options).map(
+        ([key, value]) => [key, volume.apply((name) => value.replaceAll("{volume}", name))] as const,
+      );
+      const driver = { driverName: volumes.driver, driverOptions: Object.fromEntries(options) };
       // Every node reaches it, and no manager can see it: whose it is, the marker on it tells.
-      const id = interpolate`${this.#owner}${this.#suffix(slot)}`;
+      const id = interpolate`${this.#owner}${suffix}`;
       const labels = this.#labels(slot, id);
       return {
-        volume: own,
-        mount: mount(own, disk.path, labels, driver),
+        volume,
+        mount: mount(volume, disk.path, labels, driver),
         constraints: constraintsOf(nodes),
         id,
         labels,
