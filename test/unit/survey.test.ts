@@ -71,7 +71,7 @@ const but = (kind: Thing["kind"], thing?: Thing): There => ({
 
 test("what is as the state has it is left alone", () => {
   expect(look()).toMatchObject({ said: [], healed: [], leftovers: [], pruned: [], broken: {} });
-  expect(look().memory).toEqual({ owner, engine: "E1", rounds: {}, words: { "db-1": "" } });
+  expect(look().memory).toEqual({ owner, engine: "E1", rounds: {}, words: {} });
 });
 
 test("an empty state on an empty engine is the beginning", () => {
