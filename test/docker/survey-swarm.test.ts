@@ -122,7 +122,10 @@ async function availability(node: string, Availability: string): Promise<void> {
   await manager.getNode(found.ID).update({ version: found.Version.Index, ...found.Spec, Availability });
 }
 async function scale(service: string, Replicas: number): Promise<void> {
-  const found = (await manager.getService(`${name}-${service}`).inspect()) as { Version: { Index: number }; Spec: object };
+  const found = (await manager.getService(`${name}-${service}`).inspect()) as {
+    Version: { Index: number };
+    Spec: object;
+  };
   const body = { ...found.Spec, Mode: { Replicated: { Replicas } } };
   await manager.getService(`${name}-${service}`).update({ _query: { version: found.Version.Index }, _body: body });
 }
@@ -188,7 +191,11 @@ test("a node that has left and joined again is told, with the labels to move and
   const { ID: old } = (await manager.getNode("w1").inspect()) as NodeInfo;
   const seat = await seatLabels();
   await w1.swarmLeave({ force: true });
-  await eventually(30, () => states(old), (state) => state === "down");
+  await eventually(
+    30,
+    () => states(old),
+    (state) => state === "down",
+  );
   await join(manager, w1, "worker", cluster.address("w1"));
   const now = (await nodes()).find(({ ID }) => ID !== old && ID !== "")?.ID ?? "";
   await eventually(20, pending, (all) => all.every((state) => state.startsWith("no suitable node")));

@@ -213,7 +213,8 @@ test("a slot is one task under its own name, stopped before it is replaced, pinn
     round: "0",
   });
   for (const name of stores) {
-    const labels = service(name).taskSpec.containerSpec.mounts?.find(({ type }) => type === "volume")?.volumeOptions?.labels;
+    const labels = service(name).taskSpec.containerSpec.mounts?.find(({ type }) => type === "volume")?.volumeOptions
+      ?.labels;
     const disk = { label: "platform-topologies.disk", value: `${name}-seat-id` };
     expect(labels).toContainEqual(disk);
     const marker = all.find((each) => each.type === "ops:index:Job" && each.name === `arkindex-${name}-disk`);

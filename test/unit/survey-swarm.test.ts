@@ -20,7 +20,11 @@ const mine = {
   "platform-topologies.owner.shop.db-1": owner,
 };
 
-function node(name: string, labels: Record<string, string> = {}, more: { id?: string; down?: boolean; is?: string } = {}): Node {
+function node(
+  name: string,
+  labels: Record<string, string> = {},
+  more: { id?: string; down?: boolean; is?: string } = {},
+): Node {
   return {
     ID: more.id ?? `id-${name}`,
     Version: { Index: 1 },
@@ -64,7 +68,14 @@ interface Case {
   readonly engine?: string;
 }
 
-function found({ nodes = [node("w1", mine), node("w2")], before = state, wanted = wishes, words = {}, engine = "S1", ...more }: Case) {
+function found({
+  nodes = [node("w1", mine), node("w2")],
+  before = state,
+  wanted = wishes,
+  words = {},
+  engine = "S1",
+  ...more
+}: Case) {
   const things = [...("service" in more ? [more.service] : [web()]), ...seatThings("shop", before, nodes)];
   const args = { name: "shop", words, host: { key: "swarm.managers", value: "tcp://m1" }, types };
   return judge(args, wanted, before, { engine, things: things.filter((thing) => thing !== undefined) });
@@ -99,7 +110,10 @@ describe("services", () => {
     const broken = { why: "its node w1 is drained" };
     expect(found({ service: web({ broken }) }).memory.rounds).toEqual({ "gate web": 1 });
     const wanted = wishes.map((wish) => ({ ...wish, spare: true }));
-    expect(found({ service: web({ broken }), wanted })).toMatchObject({ broken: { "service web": broken }, memory: { rounds: {} } });
+    expect(found({ service: web({ broken }), wanted })).toMatchObject({
+      broken: { "service web": broken },
+      memory: { rounds: {} },
+    });
   });
 });
 
@@ -131,7 +145,9 @@ describe("seats", () => {
     ["an old state, of another disk", state, mine, { [seatLabel]: "fff" }],
   ])("a seat of another state is not adopted: %s", (_, before, labels, more) => {
     const said = refusals({ before, nodes: [node("w1", { ...labels, ...more }), node("w2")], service: undefined });
-    expect(said[0]).toMatch(/^disks\.db-1: the node w1 has the label platform-topologies\.seat\.shop\.db-1=\w+ of another state/);
+    expect(said[0]).toMatch(
+      /^disks\.db-1: the node w1 has the label platform-topologies\.seat\.shop\.db-1=\w+ of another state/,
+    );
     expect(said[0]).toContain(`\`docker node update --label-rm ${seatLabel} w1\``);
   });
 
@@ -177,17 +193,29 @@ describe("why a service does not work", () => {
     ...{ id: "t1", slot: "1", title: "shop-db-1.1 on node w1", state: "running", desired: "running" },
     ...{ error: "", spec: "new" },
   };
-  const pends = { ...runs, state: "pending", error: "no suitable node (scheduling constraints not satisfied on 2 nodes)" };
+  const pends = {
+    ...runs,
+    state: "pending",
+    error: "no suitable node (scheduling constraints not satisfied on 2 nodes)",
+  };
   const failed = { ...runs, id: "t0", state: "failed", desired: "shutdown", error: "task: non-zero exit (1)" };
   const view: ServiceView = {
     ...{ spec: "new", update: undefined, rollsBack: true, wanted: 1, global: false, checksHealth: true },
     tasks: [pends],
   };
   const bound = [`node.labels.${seatLabel}==abc123`];
-  const why = (nodes: Node[], tasks: TaskView[] = [pends], more: { constraints?: string[]; planned?: Node[]; update?: string } = {}) => {
+  const why = (
+    nodes: Node[],
+    tasks: TaskView[] = [pends],
+    more: { constraints?: string[]; planned?: Node[]; update?: string } = {},
+  ) => {
     const update = more.update === undefined ? undefined : { state: more.update, message: "" };
     const { constraints = bound, planned = nodes } = more;
-    const said = brokenOf("shop-db-1", { ...view, tasks, update }, { constraints, nodes, planned, seats: [seat.outputs] });
+    const said = brokenOf(
+      "shop-db-1",
+      { ...view, tasks, update },
+      { constraints, nodes, planned, seats: [seat.outputs] },
+    );
     return said && { ...said, text: `${said.why}: ${said.remedy ?? ""}` };
   };
 
@@ -207,8 +235,16 @@ describe("why a service does not work", () => {
   });
 
   test.each<[string, Node[], string]>([
-    ["drained", [node("w1", mine, { is: "drain" }), node("w2")], "its node w1 is drained: `docker node update --availability active w1`"],
-    ["paused", [node("w1", mine, { is: "pause" })], "its node w1 is paused: `docker node update --availability active w1`"],
+    [
+      "drained",
+      [node("w1", mine, { is: "drain" }), node("w2")],
+      "its node w1 is drained: `docker node update --availability active w1`",
+    ],
+    [
+      "paused",
+      [node("w1", mine, { is: "pause" })],
+      "its node w1 is paused: `docker node update --availability active w1`",
+    ],
     [
       "down",
       [node("w1", mine, { down: true }), node("w2")],
@@ -246,7 +282,9 @@ describe("why a service does not work", () => {
       "no node of the swarm has node.labels.zone==a: give one these labels, or ask for others",
     );
     const crowded = { ...pends, error: "no suitable node (insufficient resources on 1 node)" };
-    expect(why([node("w1", mine)], [crowded])?.text).toContain("insufficient resources on 1 node)): add a node, make room");
+    expect(why([node("w1", mine)], [crowded])?.text).toContain(
+      "insufficient resources on 1 node)): add a node, make room",
+    );
   });
 });
 
@@ -258,5 +296,7 @@ test("a node's labels and availability are those of the state", () => {
     ["w1", "has lost disk=fast, and is in drain instead of active"],
   ]);
   // It has joined again: the ready one counts.
-  expect(of(node("w1", { disk: "fast" }, { down: true, id: "old" }), node("w1"))).toEqual([["w1", "has lost disk=fast"]]);
+  expect(of(node("w1", { disk: "fast" }, { down: true, id: "old" }), node("w1"))).toEqual([
+    ["w1", "has lost disk=fast"],
+  ]);
 });
