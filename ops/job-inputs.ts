@@ -17,6 +17,7 @@ const mount = z.object({
   path: z.string().startsWith("/"),
   driver: z.string().optional(),
   driverOptions: z.record(z.string(), z.string()).optional(),
+  labels: z.record(z.string(), z.string()).optional(),
 });
 
 export const job = z.object({
@@ -84,18 +85,18 @@ export interface Runner {
 
 /** As the engine's API has them. */
 export function mountsOf({ mounts = [] }: Asked): Docker.MountSettings[] {
-  return mounts.map(({ source, path, driver, driverOptions }) => {
+  return mounts.map(({ source, path, driver, driverOptions, labels }) => {
     if (source.startsWith("/")) return { Type: "bind", Source: source, Target: path };
     const options = {
       NoCopy: false,
-      Labels: {},
+      Labels: labels ?? {},
       DriverConfig: { Name: driver ?? "local", Options: driverOptions ?? {} },
     };
     return {
       Type: "volume",
       Source: source,
       Target: path,
-      ...(driver === undefined && driverOptions === undefined ? {} : { VolumeOptions: options }),
+      ...((driver ?? driverOptions ?? labels) ? { VolumeOptions: options } : {}),
     };
   });
 }

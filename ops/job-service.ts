@@ -1,16 +1,14 @@
 /** A job's run as a swarm service in mode replicated-job: one task, never restarted. */
-import { setTimeout as sleep } from "node:timers/promises";
-
 import type Docker from "dockerode";
 import { z } from "zod";
 
-import { answered, ifThere, said } from "./docker.ts";
+import { ifThere, said } from "./docker.ts";
 import { fingerprint, label, mountsOf } from "./job-inputs.ts";
 import type { Asked, Run, Runner } from "./job-inputs.ts";
 import { fileReferences, removeFiles } from "./job-files.ts";
 import { taskLines } from "./logs.ts";
 import { credentials } from "./registry.ts";
-import { listNodes, listTasks } from "./swarm.ts";
+import { listNodes, listTasks, removeService } from "./swarm.ts";
 import type { Task } from "./swarm.ts";
 import { swarmText } from "./template.ts";
 
@@ -170,24 +168,6 @@ async function leftover(docker: Docker, name: string): Promise<{ id: string; fin
 
 /** And waits for its container's end: the next run must not begin beside it. */
 async function remove(docker: Docker, id: string, name: string): Promise<void> {
-  const tasks = await listTasks(docker, id);
-  await docker
-    .getService(id)
-    .remove()
-    .catch((error: unknown) => {
-      if (!answered(error, 404)) throw error;
-    });
+  await removeService(docker, id, endLimit);
   await removeFiles(docker, name);
-  const limit = Date.now() + endLimit;
-  for (const { ID, Status } of tasks) {
-    if (ended.includes(Status.State) || Status.State === "complete") continue;
-    while (Date.now() < limit && (await runs(docker, ID))) await sleep(300);
-  }
-}
-
-async function runs(docker: Docker, task: string): Promise<boolean> {
-  const found = await ifThere<unknown>(docker.getTask(task).inspect());
-  if (found === undefined) return false;
-  const { State } = z.object({ Status: z.object({ State: z.string() }) }).parse(found).Status;
-  return !ended.includes(State) && State !== "complete";
 }

@@ -17,6 +17,7 @@ import { useLatestHost } from "./latest-host.ts";
 import { cancel, watchParent } from "./lifetime.ts";
 import { nodeLabels } from "./node-labels.ts";
 import { seat } from "./seat.ts";
+import { serviceEnd } from "./service-end.ts";
 import { serviceGate } from "./service-gate.ts";
 import { stamp } from "./stamp.ts";
 import { volume } from "./volume.ts";
@@ -31,6 +32,7 @@ const handlers = new Map<string, Handler>([
   ["ops:index:Job", job],
   ["ops:index:NodeLabels", nodeLabels],
   ["ops:index:Seat", seat],
+  ["ops:index:ServiceEnd", serviceEnd],
   ["ops:index:ServiceGate", serviceGate],
   ["ops:index:Stamp", stamp],
   ["ops:index:Volume", volume],

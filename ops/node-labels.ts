@@ -11,6 +11,7 @@ const inputs = z.object({
   node: z.string(),
   labels: z.record(z.string(), z.string()),
   availability: z.enum(["active", "pause", "drain"]).optional(),
+  round: z.string().optional(),
 });
 type Asked = z.infer<typeof inputs>;
 

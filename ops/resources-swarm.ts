@@ -14,6 +14,8 @@ export interface ServiceGateArgs {
   readonly spec: Input<string>;
   /** What messages call it. */
   readonly name: Input<string>;
+  /** How many tasks it is to have: a service that was scaled by hand gets them. Unset for a global one. A change replaces the gate. */
+  readonly replicas?: Input<number>;
   /** How long it may take, an image's pull included. */
   readonly seconds: Input<number>;
   /** Values of four characters or more that errors show as `[secret]`; stored encrypted. */
@@ -38,9 +40,34 @@ export class ServiceGate extends pulumi.CustomResource {
   }
 }
 
+/** Tells a service that was made again from the one before. */
+export const roundLabel = "platform-topologies.round";
+
+export interface ServiceEndArgs {
+  readonly host: Input<string>;
+  /** The service's name. A change is another end. */
+  readonly service: Input<string>;
+  /** The service carries it as the label `platform-topologies.round`. A change replaces the end, which then ends nothing. */
+  readonly round: Input<string>;
+  /** How long its tasks may take to stop. */
+  readonly seconds: Input<number>;
+  /** Values of what the service uses, which goes after it. A change means nothing. */
+  readonly uses: Input<readonly Input<string>[]>;
+}
+
+/**
+ * Removes a service when it is itself deleted, and waits for the end of its tasks. For the service's `deletedWith`: the
+ * Docker provider's own delete fails for a service that somebody has removed already.
+ */
+export class ServiceEnd extends pulumi.CustomResource {
+  constructor(name: string, args: ServiceEndArgs, opts?: pulumi.CustomResourceOptions) {
+    super("ops:index:ServiceEnd", name, { ...args }, opts);
+  }
+}
+
 export interface SeatArgs {
   readonly host: Input<string>;
-  /** Unique on the swarm: letters, digits, `-`, `_` and `.`. A change is another seat. */
+  /** Unique on the swarm: letters, digits, `-`, `_` and `.`. A change is refused. */
   readonly name: Input<string>;
   /** What its node must be. A change does not move a seat. */
   readonly constraints: {
@@ -51,17 +78,23 @@ export interface SeatArgs {
   readonly spread: Input<string>;
   /** A change chooses anew, another node where there is one, with an empty disk. The data on the old node stays there. */
   readonly generation?: Input<string>;
+  /** Whose it is, for the label `platform-topologies.owner.<name>`. */
+  readonly owner?: Input<string>;
+  /** It goes without anybody's leave: a note for the next run. Default false. */
+  readonly spare?: Input<boolean>;
+  /** A change writes its labels again. */
+  readonly round?: Input<string>;
 }
 
 /**
  * The node that keeps a slot's disk, chosen once and kept: the node label `platform-topologies.seat.<name>` with the
- * seat's `id` as its value, so that `node.labels.platform-topologies.seat.<name>==<id>` pins a service. A label that is
- * there already, as after a lost state, is adopted. Among the ready, active nodes that satisfy `constraints` it takes
+ * seat's `id` as its value, so that `node.labels.platform-topologies.seat.<name>==<id>` pins a service. A label of this
+ * `owner` that is there already, as after an interrupted run, is adopted; another's is refused. Among the ready, active nodes that satisfy `constraints` it takes
  * the one with the fewest seats of its group, then of all, then the first by name. Throws when there is none.
  *
  * An operator may move the label, and `platform-topologies.spread.<name>` with it, to where the data is now;
  * `refresh` then shows the new node. A label that is gone is put back on
- * the same node by the next `up` after a refresh. Deleting a seat removes its labels; the volumes on its node stay.
+ * the same node by the next `up` after a refresh, or with another `round`. Deleting a seat removes its labels; the volumes on its node stay.
  */
 export class Seat extends pulumi.CustomResource {
   /** The node's hostname. */
@@ -85,6 +118,8 @@ export interface NodeLabelsArgs {
   readonly labels: Input<Readonly<Record<string, Input<string>>>>;
   /** Default: left as it is. One that was set goes back to `active` when it is set no more. */
   readonly availability?: Input<"active" | "pause" | "drain">;
+  /** A change sets all of it again. */
+  readonly round?: Input<string>;
 }
 
 /**

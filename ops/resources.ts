@@ -25,6 +25,8 @@ export interface StampArgs {
   readonly engine?: Input<string | undefined>;
   /** How often each thing had to be made again. A change is noted. */
   readonly rounds?: Input<Readonly<Record<string, number>>>;
+  /** The operator's last words for disks. A change is noted. */
+  readonly words?: Input<Readonly<Record<string, string>>>;
 }
 
 /**
@@ -161,6 +163,8 @@ export interface JobMount {
   /** Of the volume, should it have to be made. Default `local`. */
   readonly driver?: Input<string>;
   readonly driverOptions?: Input<Readonly<Record<string, Input<string>>>>;
+  /** Of the volume, should it have to be made. */
+  readonly labels?: Input<Readonly<Record<string, Input<string>>>>;
 }
 
 export interface JobSwarm {

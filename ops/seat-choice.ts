@@ -8,6 +8,18 @@ export const seatLabel = "platform-topologies.seat.";
 /** Its value is the group. A group in the key would leave open where it ends and the seat's name begins. */
 export const spreadLabel = "platform-topologies.spread.";
 export const generationLabel = "platform-topologies.generation.";
+/** Whose it is, as the owner's label on everything else. */
+export const seatOwnerLabel = "platform-topologies.owner.";
+
+/** What to do about a seat that another state has made. */
+export function foreignSeat(name: string, { Description, Spec }: Node): string {
+  const label = seatLabel + name;
+  return (
+    `the node ${Description.Hostname} has the label ${label}=${Spec.Labels[label] ?? ""} of another state: name the ` +
+    "stack otherwise; or, if the disk behind it may be forgotten, run `docker node update " +
+    `--label-rm ${label} ${Description.Hostname}\``
+  );
+}
 
 export const constraints = z.object({
   labels: z.record(z.string(), z.string()).optional(),

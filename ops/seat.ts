@@ -5,7 +5,16 @@ import { z } from "zod";
 
 import { compare } from "./handler.ts";
 import type { Handler } from "./handler.ts";
-import { choose, constraints, describeConstraints, generationLabel, seatLabel, spreadLabel } from "./seat-choice.ts";
+import {
+  choose,
+  constraints,
+  describeConstraints,
+  foreignSeat,
+  generationLabel,
+  seatLabel,
+  seatOwnerLabel,
+  spreadLabel,
+} from "./seat-choice.ts";
 import { describeNodes, editNode, listNodes, onSwarm, relabel } from "./swarm.ts";
 import type { Node } from "./swarm.ts";
 import { changed } from "./wire.ts";
@@ -18,6 +27,9 @@ const inputs = z.object({
   constraints,
   spread: z.string(),
   generation: z.string().optional(),
+  owner: z.string().optional(),
+  spare: z.boolean().optional(),
+  round: z.string().optional(),
 });
 type Asked = z.infer<typeof inputs>;
 
@@ -25,11 +37,16 @@ type Asked = z.infer<typeof inputs>;
 const place = z.object({ node: z.string(), nodeId: z.string(), value: z.string() });
 type Place = z.infer<typeof place>;
 
-const differences = compare(inputs, ["name", "generation"]);
+const differences = compare(inputs, ["generation"]);
 
 /** A label on a node says where a slot's disk lives; chosen once. */
 export const seat: Handler = {
   inputs,
+  refuse: ({ plain: olds }, { plain: news }) =>
+    olds.name === news.name
+      ? undefined
+      : `the seat ${String(olds.name)} keeps a disk, and cannot become ${String(news.name)}: put the name back; to move, ` +
+        "make a new stack with `restore`",
   diff: (olds, news) => {
     const found = differences(olds, news);
     return { ...found, changes: found.changes || olds.plain.node === "" };
@@ -38,8 +55,12 @@ export const seat: Handler = {
     const asked = inputs.parse(given.plain);
     return onSwarm(asked.host, async (docker) => {
       const nodes = await listNodes(docker);
-      const [held, ...more] = holders(nodes, asked.name).filter(
-        // Another generation's is not adopted: that is what a new generation is for.
+      const taken = holders(nodes, asked.name);
+      for (const node of taken)
+        if ((node.Spec.Labels[seatOwnerLabel + asked.name] ?? "") !== (asked.owner ?? ""))
+          throw new Error(`the seat ${asked.name}: ${foreignSeat(asked.name, node)}`);
+      const [held, ...more] = taken.filter(
+        // As an interrupted run has left it. Another generation's is not adopted: that is what a new generation is for.
         ({ Spec }) => (Spec.Labels[generationLabel + asked.name] ?? "") === (asked.generation ?? ""),
       );
       if (more.length > 0)
@@ -74,11 +95,15 @@ export const seat: Handler = {
   update: (olds, news) => {
     const asked = inputs.parse(news.plain);
     const known = place.parse(olds.plain);
-    if (known.node !== "" && changed(olds, news, ["spread"]).length === 0) return Promise.resolve(known);
+    if (known.node !== "" && changed(olds, news, ["spread", "owner", "round"]).length === 0)
+      return Promise.resolve(known);
     return onSwarm(asked.host, async (docker) => {
-      await write(docker, asked, known);
       const nodes = await listNodes(docker);
-      return { ...known, node: nodes.find(({ ID }) => ID === known.nodeId)?.Description.Hostname ?? "" };
+      // An operator may have moved it.
+      const held = holders(nodes, asked.name).find(({ Spec }) => Spec.Labels[seatLabel + asked.name] === known.value);
+      const nodeId = held?.ID ?? known.nodeId;
+      await write(docker, asked, { ...known, nodeId });
+      return { ...known, nodeId, node: nodes.find(({ ID }) => ID === nodeId)?.Description.Hostname ?? "" };
     });
   },
   delete: async (state) => {
@@ -102,18 +127,19 @@ function holders(nodes: readonly Node[], name: string): Node[] {
 }
 
 function ours(name: string): string[] {
-  return [seatLabel, spreadLabel, generationLabel].map((prefix) => prefix + name);
+  return [seatLabel, spreadLabel, generationLabel, seatOwnerLabel].map((prefix) => prefix + name);
 }
 
 async function write(
   docker: Docker,
-  { name, spread, generation }: Asked,
+  { name, spread, generation, owner }: Asked,
   { node, nodeId, value }: Place,
 ): Promise<void> {
   const labels = {
     [seatLabel + name]: value,
     [spreadLabel + name]: spread,
-    ...(generation === undefined ? {} : { [generationLabel + name]: generation }),
+    ...(generation === undefined || generation === "" ? {} : { [generationLabel + name]: generation }),
+    ...(owner === undefined ? {} : { [seatOwnerLabel + name]: owner }),
   };
   const there = await editNode(docker, nodeId, (spec) => ({
     ...spec,
@@ -122,8 +148,8 @@ async function write(
   if (!there) {
     throw new Error(
       `the node ${node === "" ? nodeId : node} of the seat ${name} is not in the swarm any more: bring it back, or give ` +
-        `its label ${seatLabel}${name}=${value} to the node that has the data now, or have another generation of the seat ` +
-        "with an empty disk",
+        `its label ${seatLabel}${name}=${value} to the node that has the data now, or say another word for its disk: a new, ` +
+        "empty one",
     );
   }
 }

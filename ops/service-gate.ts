@@ -1,7 +1,7 @@
 import type Docker from "dockerode";
 import { z } from "zod";
 
-import { answered, explain, reach } from "./docker.ts";
+import { answered, explain, ifThere, reach, said } from "./docker.ts";
 import { compare } from "./handler.ts";
 import type { Handler } from "./handler.ts";
 import { pause } from "./lifetime.ts";
@@ -17,6 +17,7 @@ const inputs = z.object({
   service: z.string(),
   spec: z.string(),
   name: z.string(),
+  replicas: z.number().optional(),
   seconds: z.number().positive(),
   redact: z.array(z.string()).optional(),
 });
@@ -28,7 +29,8 @@ const specVariable = "PLATFORM_TOPOLOGIES_SPEC=";
 const interval = 500;
 
 const strings = z.record(z.string(), z.string()).nullish();
-const serviceShape = z.object({
+/** As the API has it. */
+export const serviceShape = z.object({
   Spec: z.object({
     Name: z.string(),
     TaskTemplate: z.object({
@@ -46,14 +48,27 @@ const serviceShape = z.object({
 });
 type Service = z.infer<typeof serviceShape>;
 
+/** The whole spec, as an update wants it. */
+const scaled = z.object({
+  Version: z.object({ Index: z.number() }),
+  Spec: z.looseObject({
+    TaskTemplate: z.looseObject({
+      ContainerSpec: z.looseObject({ Labels: strings, Env: z.array(z.string()).nullish() }),
+    }),
+    Mode: z.object({ Replicated: z.object({ Replicas: z.number().default(0) }).optional() }),
+  }),
+});
+
 /** Done when a swarm service has become what was asked for; throws why it will not, with its last words. */
 export const serviceGate: Handler = {
   inputs,
-  diff: compare(inputs, ["service", "spec"]),
+  diff: compare(inputs, ["service", "spec", "replicas"]),
   create: async (given) => {
     const asked = inputs.parse(given.plain);
     try {
-      await wait(await reach(asked.host), asked, [...given.secrets, ...(asked.redact ?? [])]);
+      const docker = await reach(asked.host);
+      await scale(docker, asked);
+      await wait(docker, asked, [...given.secrets, ...(asked.redact ?? [])]);
     } catch (error) {
       throw explain(error, asked.host);
     }
@@ -61,6 +76,27 @@ export const serviceGate: Handler = {
   },
   update: () => Promise.resolve({}),
 };
+
+/** One that somebody has scaled by hand gets its replicas back; the Docker provider does not look. */
+async function scale(docker: Docker, { service: id, spec: asked, replicas }: Asked): Promise<void> {
+  const service = docker.getService(id);
+  for (let tries = 1; replicas !== undefined; tries++) {
+    const found = await ifThere<unknown>(service.inspect());
+    if (found === undefined) return; // for the wait to say
+    const { Version, Spec } = scaled.parse(found);
+    const is = Spec.Mode.Replicated?.Replicas;
+    if (is === undefined || is === replicas || specOf(Spec.TaskTemplate.ContainerSpec) !== asked) return;
+    try {
+      // Without credentials the manager keeps those that it has.
+      const spec = { ...Spec, Mode: { Replicated: { Replicas: replicas } } };
+      await service.update({ _query: { version: Version.Index }, _body: spec });
+      return;
+    } catch (error) {
+      if (tries >= 20 || !said(error).includes("update out of sequence")) throw error;
+      await pause(50 * tries * Math.random(), "was cancelled");
+    }
+  }
+}
 
 async function wait(docker: Docker, asked: Asked, secrets: readonly string[]): Promise<void> {
   const limit = Date.now() + asked.seconds * 1000;

@@ -106,7 +106,7 @@ export function cannotPull({ state, error }: TaskView): boolean {
   return state === "rejected" && /no such image|manifest unknown|pull access denied/i.test(error);
 }
 
-function running({ tasks }: ServiceView, asked: string): number {
+export function running({ tasks }: ServiceView, asked: string): number {
   const found = tasks.filter((task) => task.state === "running" && task.desired === "running" && task.spec === asked);
   return new Set(found.map(({ slot }) => slot)).size;
 }

@@ -11,6 +11,7 @@ const identity = z.object({ system: z.string().optional(), topology: z.string(),
 const inputs = identity.extend({
   engine: z.string().optional(),
   rounds: z.record(z.string(), z.number()).optional(),
+  words: z.record(z.string(), z.string()).optional(),
 });
 const outputs = z.object({ owner: z.string() });
 

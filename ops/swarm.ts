@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type Docker from "dockerode";
 import { z } from "zod";
 
-import { answered, explain, reach, said } from "./docker.ts";
+import { answered, explain, ifThere, reach, said } from "./docker.ts";
 
 const strings = z
   .record(z.string(), z.string())
@@ -31,6 +31,7 @@ export type Node = z.infer<typeof nodeShape>;
 
 const taskShape = z.object({
   ID: z.string(),
+  ServiceID: z.string().default(""),
   CreatedAt: z.string(),
   NodeID: z.string().default(""),
   Slot: z.number().default(0),
@@ -54,13 +55,35 @@ export async function listNodes(docker: Docker): Promise<Node[]> {
     .sort((a, b) => compareText(a.Description.Hostname, b.Description.Hostname));
 }
 
-/** Of one service, newest first. */
-export async function listTasks(docker: Docker, service: string): Promise<Task[]> {
-  const tasks: unknown = await docker.listTasks({ filters: { service: [service] } });
+/** Of these services, newest first. */
+export async function listTasks(docker: Docker, ...services: readonly string[]): Promise<Task[]> {
+  const tasks: unknown = await docker.listTasks({ filters: { service: [...services] } });
   return z
     .array(taskShape)
     .parse(tasks)
     .sort((a, b) => compareText(b.CreatedAt, a.CreatedAt));
+}
+
+const endedStates = ["complete", "failed", "rejected", "shutdown", "orphaned", "remove"];
+
+/** Removes a service, and waits `limit` milliseconds at most for its tasks' end: what comes next may want their disk. */
+export async function removeService(docker: Docker, id: string, limit: number): Promise<void> {
+  const tasks = await listTasks(docker, id).catch((error: unknown) => {
+    if (answered(error, 404)) return [];
+    throw error;
+  });
+  await ifThere(docker.getService(id).remove());
+  const ready = new Set((await listNodes(docker)).flatMap(({ ID, Status }) => (Status.State === "ready" ? [ID] : [])));
+  const end = Date.now() + limit;
+  for (const { ID, NodeID, Status } of tasks) {
+    if (endedStates.includes(Status.State) || !ready.has(NodeID)) continue; // a dead node does not answer
+    while (Date.now() < end && (await runs(docker, ID))) await sleep(300);
+  }
+}
+
+async function runs(docker: Docker, task: string): Promise<boolean> {
+  const found = await ifThere<unknown>(docker.getTask(task).inspect());
+  return found !== undefined && !endedStates.includes(taskShape.pick({ Status: true }).parse(found).Status.State);
 }
 
 export function compareText(a: string, b: string): number {

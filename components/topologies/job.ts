@@ -66,20 +66,27 @@ export function jobIgnores({ installs }: Job): { ignoreChanges?: string[] } {
 export const markerIgnores = { ignoreChanges: ["command", "entrypoint", "env", "image", "user"] };
 
 /**
- * Leaves a slot's marker on its new disk. In the slot's own image, as its own user: the engine makes a new volume the
- * image's, with the folder's owner, when it is first used.
+ * Leaves a slot's marker on its new disk, with the disk's id; one with another id is on another state's. In the slot's
+ * own image, as its own user: the engine makes a new volume the image's, with the folder's owner, when it is first used.
  */
-export function markerJob({ image, user, disk }: Slot, marker: string): Omit<Job, "once"> {
+export function markerJob({ image, user, disk }: Slot, marker: string, id: Input<string>): Omit<Job, "once"> {
   return {
     image,
     tier: "data",
     cpu: 1,
     memoryMiB: 64,
     ...(user === undefined ? {} : { user }),
-    command: ["touch", `${disk.path}/${marker}`],
+    env: { DISK: id },
+    command: ["/bin/sh", "-euc", markerScript, "mark", `${disk.path}/${marker}`],
     seconds: 60,
   };
 }
+
+const markerScript = `if [ -e "$1" ] && [ "$(cat "$1")" != "$DISK" ]; then
+  echo "there are data of another state on this disk: name the stack otherwise, or remove them" >&2
+  exit 1
+fi
+printf %s "$DISK" >"$1"`;
 
 function split(pair: string): [string, string] {
   const at = pair.indexOf("=");

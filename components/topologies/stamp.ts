@@ -15,8 +15,12 @@ export function stampFor(
 ): Stamp {
   const { name, system } = site;
   const memory = output(survey.memory);
-  const { engine, rounds } = { engine: memory.engine, rounds: memory.rounds };
-  return new Stamp("stamp", { ...(system === undefined ? {} : { system }), topology, name, engine, rounds }, options);
+  const { engine, rounds, words } = memory;
+  return new Stamp(
+    "stamp",
+    { ...(system === undefined ? {} : { system }), topology, name, engine, rounds, words },
+    options,
+  );
 }
 
 /** A stack that was something else: its own stamp, which another topology's never meets, cannot say so. */

@@ -1,14 +1,14 @@
 /** Looks, before the first resource, at what the engine has and what the state knows, and tells what does not fit. */
 import process from "node:process";
 
-import { log, output, type Output, type Resource, runtime } from "@pulumi/pulumi";
+import { all, log, output, type Output, type Resource, runtime } from "@pulumi/pulumi";
 import { z } from "zod";
 
 import type { Dict, List } from "../core/contracts.ts";
 import { type Problem, refuse } from "../core/errors.ts";
 import { type Known, stateOfStack } from "../core/known.ts";
 
-export type Kind = "container" | "service" | "network" | "volume" | "image";
+export type Kind = "container" | "service" | "network" | "volume" | "image" | "seat" | "node";
 
 /** One thing on the engine. An image's name is its id. */
 export interface Thing {
@@ -17,8 +17,22 @@ export interface Thing {
   readonly labels: Dict<string>;
   /** Why it does not do its work, as `was stopped`; undefined while it does. */
   readonly down?: string | undefined;
-  /** Why nothing that is done here can bring it back, with the remedy. */
-  readonly broken?: string | undefined;
+  /** Why it does not work though it is there. */
+  readonly broken?: Broken | undefined;
+  /** Why this run must not go on, with the remedy. */
+  readonly refused?: string | undefined;
+  /** How many of it are wanted. */
+  readonly scale?: number | undefined;
+}
+
+export interface Broken {
+  readonly why: string;
+  /** Default: to read its log. */
+  readonly remedy?: string | undefined;
+  /** Of what it is: where this run makes it something else, nothing is said of it. */
+  readonly spec?: string | undefined;
+  /** This run mends it, or can do nothing about it. Default: it may depend on what this run brings back. */
+  readonly fate?: "mended" | "stays" | undefined;
 }
 
 /** What an engine answers to the three or four lists of it. */
@@ -37,7 +51,7 @@ export interface SurveyArgs {
   readonly host: { readonly key: string; readonly value: string };
   /** Tokens of the resources that make each kind. */
   readonly types: Dict<Kind>;
-  readonly look: () => Promise<There>;
+  readonly look: (state: List<Known>) => Promise<There>;
   /** Removes what an interrupted run of this very stack has left. */
   readonly remove: (thing: Thing) => Promise<void>;
   /**
@@ -64,6 +78,8 @@ export interface Wish {
   readonly kind: Kind;
   readonly name: string;
   readonly logical: string;
+  /** A member for which others stand in, and which another may replace: a run goes on while it does not work. */
+  readonly spare?: boolean;
 }
 
 /** What a run has to know of the last ones. */
@@ -83,7 +99,7 @@ export interface Findings {
   readonly leftovers: List<Thing>;
   readonly pruned: List<Pruned & { readonly wish: Wish }>;
   /** Why things do not work that are not made again here, by their kind and logical name. */
-  readonly broken: Dict<string>;
+  readonly broken: Dict<Broken>;
   readonly memory: Memory;
 }
 
@@ -132,20 +148,20 @@ export class Survey {
   }
 
   /**
-   * In a preview, an error for what does not work where nothing in this run would change it. `stays`: known, in a
-   * preview, only when the thing stays as it is. In an `up` the gate says it.
+   * In a preview, an error for what does not work where nothing in this run would change it; in an `up` its gate fails.
+   * `stays`: known, in a preview, only when the thing stays as it is. `spec`: what it is to be.
    */
-  complain(wish: Wish, stays: Output<unknown>): void {
-    if (!runtime.isDryRun()) return;
+  complain(wish: Wish, stays: Output<unknown>, spec?: Output<string>): void {
     output(this.#findings).apply(({ broken, healed }) => {
-      const why = broken[keyOf(wish)];
-      if (why === undefined) return;
-      stays.apply(() => {
-        const remedy =
-          "look at its log; what is changed elsewhere to mend it is deployed by `pulumi up --skip-preview`";
-        const sentence = `${called(wish)} does not work: ${why}: ${remedy}`;
-        // What it depends on may be just what is brought back.
-        if (healed.length > 0) void log.warn(sentence);
+      const found = broken[keyOf(wish)];
+      if (found === undefined || found.fate === "mended") return;
+      all([stays, spec]).apply(([, asked]) => {
+        if (asked !== undefined && found.spec !== asked) return;
+        const read = "look at its log; what is changed elsewhere to mend it is deployed by `pulumi up --skip-preview`";
+        const sentence = `${called(wish)} does not work: ${found.why}: ${found.remedy ?? read}`;
+        const stuck = healed.length === 0 || found.fate === "stays";
+        const fails = runtime.isDryRun() && stuck && wish.spare !== true;
+        if (!fails) void log.warn(sentence);
         else {
           void log.error(sentence);
           process.exitCode = reported; // an error that is logged does not fail a program by itself
@@ -158,11 +174,11 @@ export class Survey {
     const state = await stateOfStack();
     if (state === undefined) return nothing;
     const { look, remove } = this.#args;
-    const found = judge(this.#args, this.#wishes, state, await look());
+    const found = judge(this.#args, this.#wishes, state, await look(state));
     refuse(found.problems);
     for (const sentence of found.healed) void log.warn(sentence);
     if (runtime.isDryRun()) return found;
-    for (const thing of found.leftovers) await remove(thing);
+    for (const thing of [...found.leftovers].reverse()) await remove(thing); // a network goes after who is in it
     return this.#pullAgain(found);
   }
 
@@ -207,19 +223,22 @@ export function judge(
   const stamp = stampOf(state, name, types);
   const known = knownThings(state, types, name);
   const there = new Map(things.map((thing) => [called(thing), thing]));
-  const slotOf = (volume: { readonly name: string }): string => volume.name.slice(name.length + 1);
+  const slotOf = (disk: { readonly name: string }): string => disk.name.slice(name.length + 1);
   const moved = stamp.engine !== undefined && stamp.engine !== engine && !allDisks(known, there);
   const problems: Problem[] = moved ? [otherEngine(host, stamp.engine, engine)] : [];
   const healed: string[] = [];
   const leftovers: Thing[] = [];
   const foreign: Thing[] = [];
   const pruned: (Pruned & { wish: Wish })[] = [];
-  const broken: Record<string, string> = {};
+  const broken: Record<string, Broken> = {};
   const rounds: Record<string, number> = { ...stamp.rounds };
 
-  const again = (wish: Wish, why: string): void => {
-    rounds[keyOf(wish)] = (rounds[keyOf(wish)] ?? 0) + 1;
-    healed.push(`${called(wish)} ${why}: it is made again`);
+  const next = (key: string): void => {
+    rounds[key] = (rounds[key] ?? 0) + 1;
+  };
+  const again = (wish: Wish, why: string, what = "made again"): void => {
+    next(keyOf(wish));
+    healed.push(`${called(wish)} ${why}: it is ${what}`);
   };
   for (const wish of wishes) {
     const thing = there.get(called(wish));
@@ -231,6 +250,10 @@ export function judge(
       } else if (before === undefined ? !isKnownDisk(state, thing) : thing.labels[diskLabel] !== before.disk) {
         foreign.push(thing);
       }
+    } else if (wish.kind === "seat" || wish.kind === "node") {
+      if (wish.kind === "seat" && before !== undefined && isNew(words[slotOf(wish)], before)) continue;
+      if (thing?.refused !== undefined) problems.push({ key: `disks.${slotOf(wish)}`, remedy: thing.refused });
+      else if (before !== undefined && thing?.down !== undefined) again(wish, thing.down, "put back");
     } else if (wish.kind === "image") {
       // Another reference is another image anyway.
       const image = before?.image;
@@ -247,25 +270,29 @@ export function judge(
       foreign.push(thing);
     } else if (thing.down !== undefined) {
       again(wish, thing.down);
+    } else if (before.scale !== undefined && thing.scale !== undefined && thing.scale !== before.scale) {
+      next(`gate ${wish.logical}`); // which sees to it
+      healed.push(`${called(wish)} was scaled to ${String(thing.scale)}: it is scaled back to ${String(before.scale)}`);
     } else if (thing.broken !== undefined) {
       broken[keyOf(wish)] = thing.broken;
-      rounds[`gate ${wish.logical}`] = (rounds[`gate ${wish.logical}`] ?? 0) + 1;
+      if (wish.spare !== true) next(`gate ${wish.logical}`);
     }
   }
   problems.push(...foreignThings(name, foreign));
   const wanted = new Set(wishes.map(keyOf));
   for (const [key, before] of known)
-    if (before.kind === "volume" && !before.spare && !wanted.has(key) && words[slotOf(before)] !== "gone")
-      problems.push(dropped(before.name, slotOf(before)));
-  const volumes = [...known.values()].filter(({ kind }) => kind === "volume");
-  const last = Object.fromEntries(volumes.map((before) => [slotOf(before), before.word]));
+    if (isDisk(before) && !before.spare && !wanted.has(key) && words[slotOf(before)] !== "gone")
+      problems.push(dropped(before, slotOf(before)));
+  const disks = [...known.values()].filter(isDisk);
+  const said = { ...stamp.words, ...Object.fromEntries(disks.map((before) => [slotOf(before), before.word])) };
+  const last = Object.fromEntries(Object.entries(said).filter(([, word]) => word !== ""));
   return {
     ...{ problems, healed, leftovers, pruned, broken },
     memory: { owner: stamp.owner, engine, rounds, words: { ...last, ...words } },
   };
 }
 
-/** A thing of the state. `disk`, `word` and `spare` are a volume's, `image` is an image's. */
+/** A thing of the state. `disk`, `word` and `spare` are a volume's or a seat's, `image` is an image's. */
 interface Before {
   readonly kind: Kind;
   readonly name: string;
@@ -274,21 +301,30 @@ interface Before {
   /** It goes without anybody's leave, as its data are elsewhere, too. */
   readonly spare: boolean;
   readonly image: Pruned | undefined;
+  readonly scale: number | undefined;
 }
+
+const isDisk = ({ kind }: Before): boolean => kind === "volume" || kind === "seat";
+const mode = z.object({ replicated: z.object({ replicas: z.number() }) });
 
 function knownThings(state: List<Known>, types: Dict<Kind>, prefix: string): Map<string, Before> {
   const found = new Map<string, Before>();
   for (const { urn, type, outputs } of state) {
     const kind = Object.hasOwn(types, type) ? types[type] : undefined;
-    const { name, disk, word, spare } = outputs;
+    const { spare } = outputs;
+    const name = kind === "node" ? outputs.node : outputs.name;
+    const disk = kind === "seat" ? outputs.value : outputs.disk;
+    const word = kind === "seat" ? outputs.generation : outputs.word;
     if (kind === undefined || typeof name !== "string") continue;
-    if (kind !== "image" && !name.startsWith(`${prefix}-`)) continue;
+    // Another component of the program may have made others.
+    if (kind !== "image" && kind !== "node" && !name.startsWith(prefix + (kind === "seat" ? "." : "-"))) continue;
     const logical = urn.split("::").at(-1) ?? "";
     found.set(keyOf({ kind, logical }), {
       ...{ kind, name, disk },
       word: typeof word === "string" ? word : "",
       spare: spare === true,
       image: imageOf(name, outputs),
+      scale: mode.safeParse(outputs.mode).data?.replicated.replicas,
     });
   }
   return found;
@@ -305,11 +341,20 @@ const memory = z.object({
   owner: z.string().optional(),
   engine: z.string().optional(),
   rounds: z.record(z.string(), z.number()).default({}),
+  words: z.record(z.string(), z.string()).default({}),
 });
 
 /** What the last run's stamp remembers. */
 function stampOf(state: List<Known>, name: string, types: Dict<Kind>): Partial<z.infer<typeof memory>> {
-  const topology = Object.values(types).includes("service") ? "swarm" : "docker";
+  return stampIn(state, name, Object.values(types).includes("service") ? "swarm" : "docker");
+}
+
+/** Whose the things of this name on a swarm are. */
+export function ownerOf(state: List<Known>, name: string): string | undefined {
+  return stampIn(state, name, "swarm").owner;
+}
+
+function stampIn(state: List<Known>, name: string, topology: string): Partial<z.infer<typeof memory>> {
   const stamps = state.flatMap(({ type, outputs }) =>
     type.endsWith(":index:Stamp") ? (memory.safeParse(outputs).data ?? []) : [],
   );
@@ -329,8 +374,8 @@ function isKnownDisk(state: List<Known>, { labels }: Thing): boolean {
 
 /** The same disks under another id, as of an engine that was installed anew over its data. */
 function allDisks(known: Map<string, Before>, there: Map<string, Thing>): boolean {
-  const volumes = [...known.values()].filter(({ kind }) => kind === "volume");
-  return volumes.length > 0 && volumes.every((each) => there.get(called(each))?.labels[diskLabel] === each.disk);
+  const disks = [...known.values()].filter(isDisk);
+  return disks.length > 0 && disks.every((each) => there.get(called(each))?.labels[diskLabel] === each.disk);
 }
 
 function otherEngine(host: SurveyArgs["host"], before: string | undefined, now: string): Problem {
@@ -352,11 +397,12 @@ function lostVolume(volume: string, slot: string): Problem {
 }
 
 /** Data that the config has no use for any more go only by the operator's word. */
-function dropped(volume: string, slot: string): Problem {
+function dropped({ kind, name }: Before, slot: string): Problem {
+  const [what, fate] = kind === "seat" ? ["seat", "forgotten (they stay on its node)"] : ["volume", "deleted"];
   return {
     key: `disks.${slot}`,
     remedy:
-      `nothing in this config uses the volume ${volume} any more, and its data would be deleted: put back what used ` +
+      `nothing in this config uses the ${what} ${name} any more, and its data would be ${fate}: put back what used ` +
       `it; or, if they may go, say disks: { ${slot}: gone }`,
   };
 }

@@ -49,7 +49,11 @@ interface Spec {
     readonly containerSpec: {
       readonly image: string;
       readonly env: Record<string, string>;
-      readonly mounts?: { readonly source: string; readonly type: string }[];
+      readonly mounts?: {
+        readonly source: string;
+        readonly type: string;
+        readonly volumeOptions?: { readonly labels: object[] };
+      }[];
       readonly stopGracePeriod: string;
       readonly hostname?: string;
       readonly secrets?: { readonly fileName: string }[];
@@ -77,10 +81,12 @@ test("inventory", () => {
     "docker:Service": 9, // edge, 4 stores, backend, worker, cantaloupe, backup
     "docker:ServiceConfig": 10,
     "ops:Certificate": 1,
-    "ops:Job": 5,
+    "ops:Job": 9, // set-up, migration, system workers, and a marker for each store's disk
     "ops:NodeLabels": 1, // w1; w2 has nothing to set
     "ops:Seat": 4, // one a store
-    "ops:ServiceGate": 9, // one a service
+    "ops:ServiceEnd": 9, // one a service, and its gate
+    "ops:ServiceGate": 9,
+    "ops:Stamp": 1,
     "platform-topologies:Arkindex": 1,
     "platform-topologies:ObjectStore": 1,
     "platform-topologies:Postgres": 1,
@@ -201,7 +207,25 @@ test("a slot is one task under its own name, stopped before it is replaced, pinn
     name: "ark.db-1",
     constraints: { labels: {} },
     spread: "ark/db",
+    owner: "stamp-id",
+    spare: false,
+    generation: "",
+    round: "0",
   });
+  for (const name of stores) {
+    const labels = service(name).taskSpec.containerSpec.mounts?.find(({ type }) => type === "volume")?.volumeOptions
+      ?.labels;
+    const disk = { label: "platform-topologies.disk", value: `${name}-seat-id` };
+    expect(labels).toContainEqual(disk);
+    const marker = all.find((each) => each.type === "ops:index:Job" && each.name === `arkindex-${name}-disk`);
+    expect(marker?.inputs).toMatchObject({ once: disk.value, mounts: [{ labels: { [disk.label]: disk.value } }] });
+  }
+});
+
+test("what was done once for a store knows its disk", () => {
+  const job = (name: string) => all.find((each) => each.type === "ops:index:Job" && each.name === `arkindex-${name}`);
+  expect(job("db-setup")?.inputs.disks).toEqual({ "db-1": "db-1-seat-id" });
+  expect(job("migrate")?.inputs.disks).toMatchObject({ "db-1": "db-1-seat-id" });
 });
 
 test("a workload scales and starts its new task first", () => {
@@ -219,8 +243,10 @@ test("another number of replicas changes one service and waits for it, and nothi
     const before = all.find((each) => each.type === type && each.name === name);
     return JSON.stringify(before?.inputs) !== JSON.stringify(inputs);
   });
-  // The gate's inputs stay: its options tell it to wait again.
-  expect(differ.map(({ type, name }) => `${type} ${name}`)).toEqual(["docker:index/service:Service arkindex-backend"]);
+  expect(differ.map(({ type, name }) => `${type} ${name}`)).toEqual([
+    "docker:index/service:Service arkindex-backend",
+    "ops:index:ServiceGate arkindex-backend",
+  ]);
 });
 
 test("no password in a command, a label, an environment or a config", () => {

@@ -164,6 +164,7 @@ describe("placement", () => {
     const spec = { ContainerSpec: { Labels: { "platform-topologies.spec": "new" } } };
     const task = (id: string, NodeID: string) => ({
       ID: id,
+      ServiceID: "s",
       CreatedAt: "",
       NodeID,
       Slot: 0,

@@ -71,7 +71,7 @@ const but = (kind: Thing["kind"], thing?: Thing): There => ({
 
 test("what is as the state has it is left alone", () => {
   expect(look()).toMatchObject({ said: [], healed: [], leftovers: [], pruned: [], broken: {} });
-  expect(look().memory).toEqual({ owner, engine: "E1", rounds: {}, words: { "db-1": "" } });
+  expect(look().memory).toEqual({ owner, engine: "E1", rounds: {}, words: {} });
 });
 
 test("an empty state on an empty engine is the beginning", () => {
@@ -106,11 +106,11 @@ test("an image that was pruned is pulled again", () => {
 });
 
 test("what does not work is told, and its gate waits anew", () => {
-  const there = but("container", ours("container", "shop-db-1", { broken: "its health check fails" }));
+  const there = but("container", ours("container", "shop-db-1", { broken: { why: "its health check fails" } }));
   expect(look({ there })).toMatchObject({
     said: [],
     healed: [],
-    broken: { "container db-1": "its health check fails" },
+    broken: { "container db-1": { why: "its health check fails" } },
     memory: { rounds: { "gate db-1": 1 } },
   });
 });

@@ -33,7 +33,7 @@ export async function lookAt(host: string): Promise<There> {
           name: Names[0]?.slice(1) ?? "",
           labels: Labels,
           down: stopped(State, Status),
-          broken: Status.includes("(unhealthy)") ? "its health check fails" : undefined,
+          broken: Status.includes("(unhealthy)") ? { why: "its health check fails" } : undefined,
         })),
         ...networks.map(({ Name, Labels }): Thing => ({ kind: "network", name: Name, labels: Labels ?? {} })),
         ...images.map(({ Id }): Thing => ({ kind: "image", name: Id, labels: {} })),

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 
-import { type CustomResourceOptions, type Input, mergeOptions, output, secret } from "@pulumi/pulumi";
+import { type CustomResourceOptions, type Input, mergeOptions, type Output, output, secret } from "@pulumi/pulumi";
 import * as docker from "@pulumi/docker";
 
 import type { Container, File } from "../../core/contracts.ts";
@@ -9,6 +9,8 @@ import { defaultMode, labels } from "../containers.ts";
 
 /** A service's files, as its spec refers to them. */
 export interface Files {
+  /** Of all of them. */
+  readonly ids: Output<string>[];
   readonly secrets: docker.types.input.ServiceTaskSpecContainerSpecSecret[];
   readonly configs: docker.types.input.ServiceTaskSpecContainerSpecConfig[];
 }
@@ -27,7 +29,7 @@ export function files(
   owner: Input<string>,
   options: CustomResourceOptions,
 ): Files {
-  const made: Files = { secrets: [], configs: [] };
+  const made: Files = { ids: [], secrets: [], configs: [] };
   for (const file of container.files ?? []) {
     const { path, content, mode: fileMode = defaultMode } = file;
     // 64 characters are the engine's limit, and 8 are the provider's ending.
@@ -36,6 +38,7 @@ export function files(
     if (file.secret === true) {
       const args = { data: secret(base64(content)), labels: labels(site, name, owner) };
       const { id, name: secretName } = new docker.Secret(logical, args, opts);
+      made.ids.push(id);
       made.secrets.push({ secretId: id, secretName, fileName: path, fileMode });
     } else {
       const { id, name: configName } = new docker.ServiceConfig(
@@ -43,6 +46,7 @@ export function files(
         { data: base64(content), labels: labels(site, name, owner) },
         opts,
       );
+      made.ids.push(id);
       made.configs.push({ configId: id, configName, fileName: path, fileMode });
     }
   }

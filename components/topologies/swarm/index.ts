@@ -3,7 +3,6 @@ import {
   type ComponentResourceOptions,
   type CustomResourceOptions,
   type Input,
-  interpolate,
   mergeOptions,
   output,
   type Output,
@@ -12,7 +11,16 @@ import {
 import * as docker from "@pulumi/docker";
 import * as random from "@pulumi/random";
 
-import { Certificate, Farewell, Job as OpsJob, NodeLabels, OpsProvider, ServiceGate } from "../../../ops/resources.ts";
+import {
+  Certificate,
+  Farewell,
+  Job as OpsJob,
+  NodeLabels,
+  OpsProvider,
+  roundLabel,
+  ServiceEnd,
+  ServiceGate,
+} from "../../../ops/resources.ts";
 import type { JobSwarm } from "../../../ops/resources.ts";
 import { checkedPair } from "../../core/certificates.ts";
 import type { Container, Dict, EdgeWish, Job, List, Ready, Slot, Workload } from "../../core/contracts.ts";
@@ -64,6 +72,8 @@ export class Swarm extends ComponentResource implements Topology {
   readonly #described: NodeLabels[];
   readonly #certificate: Certificate | undefined;
   readonly #refs = new Map<string, Output<string>>();
+  /** The disks behind what is ready, by the slot: what was done once for them is done again for others. */
+  readonly #disks = new Map<Resource, Dict<Output<string>>>();
   #edge: Ready = { ready: [] };
 
   /** @throws ConfigError for labels that no constraint takes, and a registry's name that no login has. */
@@ -107,7 +117,10 @@ export class Swarm extends ComponentResource implements Topology {
         ([node, { labels = {}, availability }]) =>
           new NodeLabels(
             node,
-            { host: this.#host, node, labels, ...(availability === undefined ? {} : { availability }) },
+            {
+              ...{ host: this.#host, node, labels, ...(availability === undefined ? {} : { availability }) },
+              round: survey.wants({ kind: "node", name: node, logical: node }),
+            },
             { ...under, provider: ops },
           ),
       );
@@ -146,6 +159,7 @@ export class Swarm extends ComponentResource implements Topology {
         ? this.#seats.disk("edge", {
             nodes,
             disk: { path: acmeFolder, gib: 1, backup: { rebuilt: "asked for again" } },
+            spare: true,
           })
         : undefined;
     this.#edge = this.#start("edge", workload, parent, logicalName, {
@@ -170,7 +184,8 @@ export class Swarm extends ComponentResource implements Topology {
   }
 
   slot(name: string, slot: Slot, parent: Resource, logicalName: string): Ready {
-    const disk = this.#seats.disk(name, slot);
+    const spare = slot.leave !== undefined || slot.left !== undefined;
+    const disk = this.#seats.disk(name, { ...slot, spare });
     const before = [
       ...this.#mark(name, slot, disk, parent, logicalName),
       // Goes after the service, which depends on it.
@@ -185,7 +200,9 @@ export class Swarm extends ComponentResource implements Topology {
       endpointMode: "dnsrr", // its name is its own address, which members of a cluster tell each other
       stopFirst: true,
     };
-    const started = this.#start(name, slot, parent, logicalName, placed, { isSlot: true, before });
+    const { alone = false } = slot;
+    const started = this.#start(name, slot, parent, logicalName, placed, { isSlot: true, before, spare: !alone });
+    if (alone) for (const gate of started.ready) this.#disks.set(gate, { [name]: disk.id });
     // Who comes after a member depends on its farewell too: of two that go, the later one has gone before this one begins.
     const leave = this.#farewell(`${name}-leave`, slot.leave, parent, `${logicalName}-leave`, started.ready);
     return { ready: [...started.ready, ...leave] };
@@ -193,15 +210,18 @@ export class Swarm extends ComponentResource implements Topology {
 
   job(name: string, job: Job, parent: Resource, logicalName: string): Ready {
     const args = jobArgs(this.site, this.#place, name, job, this.passwords);
+    const after = this.#after(job);
+    const disks = Object.assign({}, ...after.map((each) => this.#disks.get(each))) as Dict<Output<string>>;
     const made = new OpsJob(
       logicalName,
-      { ...args, host: this.#host, once: job.once, swarm: this.#onSwarm(this.#constraints(job)) },
+      { ...args, host: this.#host, once: job.once, disks, swarm: this.#onSwarm(this.#constraints(job)) },
       {
         parent,
-        dependsOn: [...this.#after(job), ...this.#described],
+        dependsOn: [...after, ...this.#described],
         ...jobIgnores(job),
       },
     );
+    this.#disks.set(made, disks);
     return { ready: [made] };
   }
 
@@ -212,10 +232,12 @@ export class Swarm extends ComponentResource implements Topology {
     parent: Resource,
     logicalName: string,
     placed: Placed,
-    { isSlot = false, before = [] }: { isSlot?: boolean; before?: List<Resource> } = {},
+    { isSlot = false, before = [], spare = false }: { isSlot?: boolean; before?: List<Resource>; spare?: boolean } = {},
   ): Ready {
     const image = imageOf(this.site, container.image);
     const options = mergeOptions(this.#docker, { parent });
+    const used = files(this.site, name, container, logicalName, this.#owner, options);
+    const networks = networksOf(container, isSlot).map((network) => this.#networks.network(network));
     const { args, hash } = serviceSpec(this.site, {
       ...placed,
       name,
@@ -223,34 +245,47 @@ export class Swarm extends ComponentResource implements Topology {
       image,
       ref: this.#place.image(image),
       owner: this.#owner,
-      files: files(this.site, name, container, logicalName, this.#owner, options),
-      networks: networksOf(container, isSlot).map((network) => this.#networks.network(network)),
+      files: used,
+      networks,
       update: this.#args.update ?? { parallelism: 1, delaySeconds: 0, monitorSeconds: 5 },
     });
-    const wish = { kind: "service", name: `${this.site.name}-${name}`, logical: logicalName } as const;
+    const wish = { kind: "service", name: `${this.site.name}-${name}`, logical: logicalName, spare } as const;
+    const round = this.#survey.wants(wish);
+    const dependsOn = [...this.#after(container), ...this.#described, ...before];
+    const end = new ServiceEnd(
+      logicalName,
+      {
+        ...{ host: this.#host, service: wish.name, round, seconds: container.health.stopSeconds + 15 },
+        uses: [...used.ids, ...networks.map(({ id }) => id), ...placed.constraints], // a seat, too
+      },
+      { parent, dependsOn },
+    );
     const made = new docker.Service(
       logicalName,
-      args,
+      { ...args, labels: output(args.labels).apply((all = []) => [...all, { label: roundLabel, value: round }]) },
       mergeOptions(options, {
-        replacementTrigger: this.#survey.wants(wish),
-        dependsOn: [...this.#after(container), ...this.#described, ...before],
+        replacementTrigger: round,
+        deletedWith: end,
+        dependsOn: [...dependsOn, end],
         // The manager fills it in from the registry.
         ignoreChanges: ["taskSpec.placement.platforms"],
         replaceOnChanges: ["mode.global"],
       }),
     );
+    this.#survey.complain(wish, made.id, hash);
+    const { replicas } = placed;
     const gate = new ServiceGate(
       logicalName,
       {
         host: this.#host,
         service: made.id,
         spec: hash,
-        name: `${this.site.name}-${name}`,
+        name: wish.name,
+        ...(replicas === "each-node" ? {} : { replicas }),
         seconds: container.health.startSeconds + 300, // a node may have to pull the image first
         redact: [...this.passwords],
       },
-      // Another number of replicas is another wait, though the tasks that there are stay.
-      { parent, replacementTrigger: interpolate`${placed.replicas} ${this.#survey.gate(wish)}` },
+      { parent, replacementTrigger: this.#survey.gate(wish) },
     );
     return { ready: [gate] };
   }
@@ -259,11 +294,12 @@ export class Swarm extends ComponentResource implements Topology {
   #mark(name: string, slot: Slot, disk: Disk, parent: Resource, logicalName: string): Resource[] {
     const { marker, path } = slot.disk;
     if (marker === undefined) return [];
-    const args = jobArgs(this.site, this.#place, `${name}-disk`, markerJob(slot, marker), this.passwords);
-    const { driverName, driverOptions } = disk;
+    const args = jobArgs(this.site, this.#place, `${name}-disk`, markerJob(slot, marker, disk.id), this.passwords);
+    const { driverName, driverOptions, labels } = disk;
     const mount = {
       source: disk.volume,
       path,
+      labels,
       ...(driverName === undefined ? {} : { driver: driverName }),
       ...(driverOptions === undefined ? {} : { driverOptions }),
     };
@@ -271,7 +307,7 @@ export class Swarm extends ComponentResource implements Topology {
     return [
       new OpsJob(
         `${logicalName}-disk`,
-        { ...args, host: this.#host, mounts: [mount], once: disk.once, swarm },
+        { ...args, host: this.#host, mounts: [mount], once: disk.id, swarm },
         { parent, dependsOn: this.#described, ...markerIgnores },
       ),
     ];

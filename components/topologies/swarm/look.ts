@@ -1,41 +1,63 @@
 /** What a swarm has, as a survey wants it. */
+import { z } from "zod";
+
 import { explain, ifThere, reach } from "../../../ops/docker.ts";
-import type { Dict } from "../../core/contracts.ts";
+import { serviceShape, viewOf } from "../../../ops/service-gate.ts";
+import { listNodes, listTasks, type Node, removeService, type Task } from "../../../ops/swarm.ts";
+import type { Dict, List } from "../../core/contracts.ts";
+import type { Known } from "../../core/known.ts";
 import { type Kind, Survey, type There, type Thing } from "../survey.ts";
-import type { SwarmArgs } from "./args.ts";
+import type { NodeArgs, SwarmArgs } from "./args.ts";
+import { seatThings } from "./seat-look.ts";
+import { brokenOf } from "./service-look.ts";
 
 /** The resources that make each kind. */
-const types: Dict<Kind> = {
+export const types: Dict<Kind> = {
   "docker:index/service:Service": "service",
   "docker:index/network:Network": "network",
+  "ops:index:NodeLabels": "node",
+  "ops:index:Seat": "seat",
 };
 
+/** How long the tasks of what an interrupted run has left may take to stop. */
+const endLimit = 30_000;
+
 /** Looks at a swarm before anything is made on it. */
-export function surveyOf({ site, managers }: SwarmArgs): Survey {
+export function surveyOf({ site, managers, nodes = {} }: SwarmArgs): Survey {
   const host = managers.join(",");
   return new Survey({
     name: site.name,
     words: site.disks,
     host: { key: "swarm.managers", value: host },
     types,
-    look: () => lookAt(host),
+    look: (state) => lookAt(host, site.name, nodes, state),
     remove: (thing) => removeFrom(host, thing),
   });
 }
 
-async function lookAt(host: string): Promise<There> {
+async function lookAt(host: string, name: string, planned: Dict<NodeArgs>, state: List<Known>): Promise<There> {
   try {
     const engine = await reach(host);
-    const [swarm, services, networks] = await Promise.all([
+    const [swarm, listed, networks, nodes] = await Promise.all([
       engine.swarmInspect() as Promise<{ ID: string }>,
       engine.listServices(),
       engine.listNetworks(),
+      listNodes(engine),
     ]);
+    const services = z.array(listedShape).parse(listed);
+    const known = services.filter(({ Spec }) => ofType(state, "service").some((each) => each.name === Spec.Name));
+    const tasks = known.length === 0 ? [] : await listTasks(engine, ...known.map(({ ID }) => ID));
     return {
       engine: swarm.ID,
       things: [
-        ...services.map(({ Spec }): Thing => ({ kind: "service", name: Spec?.Name ?? "", labels: Spec?.Labels ?? {} })),
+        ...services.map((service) =>
+          known.includes(service)
+            ? serviceThing(service, tasks, nodes, { nodes: asPlanned(nodes, planned), state })
+            : { kind: "service" as const, name: service.Spec.Name, labels: service.Spec.Labels ?? {} },
+        ),
         ...networks.map(({ Name, Labels }): Thing => ({ kind: "network", name: Name, labels: Labels ?? {} })),
+        ...seatThings(name, state, nodes),
+        ...nodeThings(state, nodes),
       ],
     };
   } catch (error) {
@@ -43,9 +65,69 @@ async function lookAt(host: string): Promise<There> {
   }
 }
 
+const listedShape = z.looseObject({
+  ID: z.string(),
+  Spec: z.looseObject({ Name: z.string(), Labels: z.record(z.string(), z.string()).nullish() }),
+});
+
+/** A service of this state, with what keeps it from its work. */
+export function serviceThing(
+  service: z.infer<typeof listedShape>,
+  all: List<Task>,
+  nodes: List<Node>,
+  planned: { readonly nodes: List<Node>; readonly state: List<Known> },
+): Thing {
+  const parsed = serviceShape.parse(service);
+  const tasks = all.filter(({ ServiceID }) => ServiceID === service.ID);
+  const view = viewOf(parsed, tasks, nodes);
+  return {
+    kind: "service",
+    name: service.Spec.Name,
+    labels: service.Spec.Labels ?? {},
+    ...(view.global ? {} : { scale: view.wanted }),
+    broken: brokenOf(service.Spec.Name, view, {
+      constraints: parsed.Spec.TaskTemplate.Placement?.Constraints ?? [],
+      nodes,
+      planned: planned.nodes,
+      seats: ofType(planned.state, "seat"),
+    }),
+  };
+}
+
+/** The nodes as this run's config leaves them. */
+function asPlanned(nodes: List<Node>, planned: Dict<NodeArgs>): Node[] {
+  return nodes.map((node) => {
+    const { labels = {}, availability = node.Spec.Availability } = planned[node.Description.Hostname] ?? {};
+    return { ...node, Spec: { ...node.Spec, Availability: availability, Labels: { ...node.Spec.Labels, ...labels } } };
+  });
+}
+
+/** Nodes that somebody has changed since the state's last run. */
+export function nodeThings(state: List<Known>, nodes: List<Node>): Thing[] {
+  return ofType(state, "node").flatMap(({ node: name, labels, availability }): Thing[] => {
+    if (typeof name !== "string") return [];
+    const found = nodes.filter(({ Description }) => Description.Hostname === name);
+    const node = found.find(({ Status }) => Status.State === "ready") ?? found[0];
+    if (node === undefined) return [];
+    const wanted = z.record(z.string(), z.string()).catch({}).parse(labels);
+    const lost = Object.entries(wanted).filter(([key, value]) => node.Spec.Labels[key] !== value);
+    const is = node.Spec.Availability;
+    const why = [
+      ...(lost.length > 0 ? [`has lost ${lost.map(([key, value]) => `${key}=${value}`).join(", ")}`] : []),
+      ...(typeof availability === "string" && availability !== is ? [`is in ${is} instead of ${availability}`] : []),
+    ];
+    return [{ kind: "node", name, labels: {}, ...(why.length > 0 ? { down: why.join(", and ") } : {}) }];
+  });
+}
+
+/** The outputs of all the state's resources that make this kind. */
+function ofType(state: List<Known>, kind: Kind): Known["outputs"][] {
+  return state.flatMap(({ type, outputs }) => (types[type] === kind ? [outputs] : []));
+}
+
 /** Of a run that was interrupted. */
 async function removeFrom(host: string, { kind, name }: Thing): Promise<void> {
   const engine = await reach(host);
-  if (kind === "service") await ifThere(engine.getService(name).remove());
+  if (kind === "service") await removeService(engine, name, endLimit);
   if (kind === "network") await ifThere(engine.getNetwork(name).remove());
 }

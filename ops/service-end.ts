@@ -1,0 +1,38 @@
+import { z } from "zod";
+
+import { explain, ifThere, reach } from "./docker.ts";
+import { compare } from "./handler.ts";
+import type { Handler } from "./handler.ts";
+import { removeService } from "./swarm.ts";
+
+const inputs = z.object({
+  host: z.string(),
+  service: z.string(),
+  round: z.string(),
+  seconds: z.number(),
+  uses: z.array(z.string()),
+});
+
+/** As in resources-swarm.ts, which loads the SDK. */
+const roundLabel = "platform-topologies.round";
+const shape = z.object({ ID: z.string(), Spec: z.object({ Labels: z.record(z.string(), z.string()).nullish() }) });
+
+/** Removes a service at its own delete. A service of another round is not its. */
+export const serviceEnd: Handler = {
+  inputs,
+  diff: compare(inputs.pick({ service: true, round: true, seconds: true }), ["service", "round"]),
+  create: () => Promise.resolve({}),
+  update: () => Promise.resolve({}),
+  delete: async ({ plain }) => {
+    const { host, service, round, seconds } = inputs.parse(plain);
+    try {
+      const docker = await reach(host);
+      const found = await ifThere<unknown>(docker.getService(service).inspect());
+      if (found === undefined) return;
+      const { ID, Spec } = shape.parse(found);
+      if (Spec.Labels?.[roundLabel] === round) await removeService(docker, ID, seconds * 1000);
+    } catch (error) {
+      throw explain(error, host);
+    }
+  },
+};

@@ -1,0 +1,302 @@
+/** What a survey makes of a swarm: services, seats and nodes, judged on paper. */
+import { describe, expect, test } from "@jest/globals";
+
+import { sentence } from "../../components/core/errors.ts";
+import type { Known } from "../../components/core/known.ts";
+import { judge, type Thing, type Wish } from "../../components/topologies/survey.ts";
+import { nodeThings, types } from "../../components/topologies/swarm/look.ts";
+import { seatThings } from "../../components/topologies/swarm/seat-look.ts";
+import { brokenOf } from "../../components/topologies/swarm/service-look.ts";
+import type { ServiceView, TaskView } from "../../ops/service-verdict.ts";
+import { seat as seatHandler } from "../../ops/seat.ts";
+import type { Node } from "../../ops/swarm.ts";
+import { values } from "../../ops/wire.ts";
+
+const owner = "0a0b0c0d";
+const seatLabel = "platform-topologies.seat.shop.db-1";
+const mine = {
+  [seatLabel]: "abc123",
+  "platform-topologies.spread.shop.db-1": "shop/db",
+  "platform-topologies.owner.shop.db-1": owner,
+};
+
+function node(
+  name: string,
+  labels: Record<string, string> = {},
+  more: { id?: string; down?: boolean; is?: string } = {},
+): Node {
+  return {
+    ID: more.id ?? `id-${name}`,
+    Version: { Index: 1 },
+    Spec: { Labels: labels, Role: "worker", Availability: more.is ?? "active" },
+    Description: { Hostname: name, Platform: { OS: "linux", Architecture: "x86_64" }, Engine: { Labels: {} } },
+    Status: { State: more.down === true ? "down" : "ready" },
+  };
+}
+
+const known = (type: string, name: string, outputs: Known["outputs"]): Known => ({
+  urn: `urn:pulumi:dev::p::platform-topologies:index:Swarm$${type}::${name}`,
+  type,
+  outputs,
+});
+const stamp = known("ops:index:Stamp", "stamp", { name: "shop", topology: "swarm", owner, engine: "S1", rounds: {} });
+const place = { node: "w1", nodeId: "id-w1", value: "abc123", spread: "shop/db", owner };
+const seat = known("ops:index:Seat", "db-1-seat", { name: "shop.db-1", ...place });
+const service = known("docker:index/service:Service", "web", {
+  name: "shop-web",
+  mode: { replicated: { replicas: 2 } },
+});
+const state = [stamp, seat, service];
+const wishes: Wish[] = [
+  { kind: "service", name: "shop-web", logical: "web" },
+  { kind: "seat", name: "shop.db-1", logical: "db-1-seat" },
+];
+const web = (more: Partial<Thing> = {}): Thing => ({
+  kind: "service",
+  name: "shop-web",
+  labels: { "platform-topologies.name": "shop", "platform-topologies.owner": owner },
+  scale: 2,
+  ...more,
+});
+
+interface Case {
+  readonly nodes?: Node[];
+  readonly service?: Thing | undefined;
+  readonly before?: Known[];
+  readonly wanted?: Wish[];
+  readonly words?: Record<string, string>;
+  readonly engine?: string;
+}
+
+function found({
+  nodes = [node("w1", mine), node("w2")],
+  before = state,
+  wanted = wishes,
+  words = {},
+  engine = "S1",
+  ...more
+}: Case) {
+  const things = [...("service" in more ? [more.service] : [web()]), ...seatThings("shop", before, nodes)];
+  const args = { name: "shop", words, host: { key: "swarm.managers", value: "tcp://m1" }, types };
+  return judge(args, wanted, before, { engine, things: things.filter((thing) => thing !== undefined) });
+}
+
+describe("services", () => {
+  test("whole: nothing to say, nothing to do", () => {
+    const { problems, healed, leftovers, broken, memory } = found({});
+    expect({ problems, healed, leftovers, broken }).toEqual({ problems: [], healed: [], leftovers: [], broken: {} });
+    expect(memory).toMatchObject({ owner, engine: "S1", rounds: {} });
+  });
+
+  test("removed: it is made again; scaled by hand: its gate puts the number back", () => {
+    const gone = found({ service: undefined });
+    expect(gone.healed).toEqual(["service shop-web is gone from the engine: it is made again"]);
+    expect(gone.memory.rounds).toEqual({ "service web": 1 });
+    const scaled = found({ service: web({ scale: 0 }) });
+    expect(scaled.healed).toEqual(["service shop-web was scaled to 0: it is scaled back to 2"]);
+    expect(scaled.memory.rounds).toEqual({ "gate web": 1 });
+  });
+
+  test("another state's is refused, what an interrupted run has left is this state's own", () => {
+    const before = [stamp, seat];
+    expect(found({ before }).leftovers.map(({ name }) => name)).toEqual(["shop-web"]);
+    const { problems } = found({ before: [], nodes: [] });
+    expect(problems.map(sentence)).toEqual([
+      'name = "shop": service shop-web exists and belongs to another state: name the stack otherwise, or remove it',
+    ]);
+  });
+
+  test("what does not work has its gate wait anew, but for a member that others stand in for", () => {
+    const broken = { why: "its node w1 is drained" };
+    expect(found({ service: web({ broken }) }).memory.rounds).toEqual({ "gate web": 1 });
+    const wanted = wishes.map((wish) => ({ ...wish, spare: true }));
+    expect(found({ service: web({ broken }), wanted })).toMatchObject({
+      broken: { "service web": broken },
+      memory: { rounds: {} },
+    });
+  });
+});
+
+describe("seats", () => {
+  const refusals = (about: Case) => found(about).problems.map(sentence);
+
+  test("a lost label is put back on its node; one that was moved is where it is", () => {
+    expect(found({ nodes: [node("w1"), node("w2")] })).toMatchObject({
+      problems: [],
+      healed: ["seat shop.db-1 has lost its label on the node w1: it is put back"],
+      memory: { rounds: { "seat db-1-seat": 1 } },
+    });
+    expect(found({ nodes: [node("w1"), node("w2", mine)] })).toMatchObject({ problems: [], healed: [] });
+  });
+
+  test("two nodes with one label", () => {
+    expect(refusals({ nodes: [node("w1", mine), node("w2", mine)] })).toEqual([
+      `disks.db-1: the nodes w1 and w2 have the label ${seatLabel}=abc123: leave it on the one with the volume ` +
+        `shop-db-1-abc123, and take it from the others: \`docker node update --label-rm ${seatLabel} <node>\``,
+    ]);
+    // The one that is down is the same machine before it joined again.
+    expect(refusals({ nodes: [node("w1", mine, { down: true }), node("w1", mine, { id: "new" })] })).toEqual([]);
+  });
+
+  test.each([
+    ["a state that never knew it", [stamp, service], mine, { "platform-topologies.owner.shop.db-1": "f0f0" }],
+    ["a label without an owner", [stamp, service], { [seatLabel]: "abc123" }, {}],
+    ["an empty state", [], mine, {}],
+    ["an old state, of another disk", state, mine, { [seatLabel]: "fff" }],
+  ])("a seat of another state is not adopted: %s", (_, before, labels, more) => {
+    const said = refusals({ before, nodes: [node("w1", { ...labels, ...more }), node("w2")], service: undefined });
+    expect(said[0]).toMatch(
+      /^disks\.db-1: the node w1 has the label platform-topologies\.seat\.shop\.db-1=\w+ of another state/,
+    );
+    expect(said[0]).toContain(`\`docker node update --label-rm ${seatLabel} w1\``);
+  });
+
+  test("what an interrupted run of this state has left is adopted", () => {
+    expect(found({ before: [stamp, service] })).toMatchObject({ problems: [], leftovers: [], healed: [] });
+  });
+
+  test("a word makes a new disk, and is remembered without it", () => {
+    const words = { "db-1": "today" };
+    expect(found({ nodes: [node("w2")], words })).toMatchObject({ problems: [], memory: { words } });
+    const before = [stamp, service, known("ops:index:Seat", "db-1-seat", { ...seat.outputs, generation: "today" })];
+    expect(found({ before })).toMatchObject({ memory: { words } });
+  });
+
+  test("one that the config has no use for goes by a word, or when its data are elsewhere", () => {
+    const wanted = wishes.slice(0, 1);
+    expect(refusals({ wanted })).toEqual([
+      "disks.db-1: nothing in this config uses the seat shop.db-1 any more, and its data would be forgotten (they stay on " +
+        "its node): put back what used it; or, if they may go, say disks: { db-1: gone }",
+    ]);
+    expect(refusals({ wanted, words: { "db-1": "gone" } })).toEqual([]);
+    const spare = known("ops:index:Seat", "db-1-seat", { ...seat.outputs, spare: true });
+    expect(refusals({ wanted, before: [stamp, service, spare] })).toEqual([]);
+  });
+
+  test("another name is refused", () => {
+    const [olds, news] = [values({ name: "shop.db-1" }), values({ name: "other.db-1" })];
+    expect(seatHandler.refuse?.(olds, news)).toContain("the seat shop.db-1 keeps a disk, and cannot become other.db-1");
+    expect(seatHandler.refuse?.(olds, olds)).toBeUndefined();
+  });
+
+  test("another swarm is refused; the same seats under another id are the same swarm, made anew over its data", () => {
+    expect(refusals({ engine: "S2", nodes: [node("w9")], service: undefined })).toEqual([
+      'swarm.managers = "tcp://m1": another engine answers there (S2) than the one that has this stack\'s things (S1): ' +
+        "put the old address back; to move, make a new stack with `restore` there",
+    ]);
+    expect(refusals({ engine: "S2" })).toEqual([]);
+  });
+});
+
+describe("why a service does not work", () => {
+  const runs: TaskView = {
+    ...{ id: "t1", slot: "1", title: "shop-db-1.1 on node w1", state: "running", desired: "running" },
+    ...{ error: "", spec: "new" },
+  };
+  const pends = {
+    ...runs,
+    state: "pending",
+    error: "no suitable node (scheduling constraints not satisfied on 2 nodes)",
+  };
+  const failed = { ...runs, id: "t0", state: "failed", desired: "shutdown", error: "task: non-zero exit (1)" };
+  const view: ServiceView = {
+    ...{ spec: "new", update: undefined, rollsBack: true, wanted: 1, global: false, checksHealth: true },
+    tasks: [pends],
+  };
+  const bound = [`node.labels.${seatLabel}==abc123`];
+  const why = (
+    nodes: Node[],
+    tasks: TaskView[] = [pends],
+    more: { constraints?: string[]; planned?: Node[]; update?: string } = {},
+  ) => {
+    const update = more.update === undefined ? undefined : { state: more.update, message: "" };
+    const { constraints = bound, planned = nodes } = more;
+    const said = brokenOf(
+      "shop-db-1",
+      { ...view, tasks, update },
+      { constraints, nodes, planned, seats: [seat.outputs] },
+    );
+    return said && { ...said, text: `${said.why}: ${said.remedy ?? ""}` };
+  };
+
+  test("what starts, is updated or runs is well", () => {
+    const starts = { ...runs, state: "starting" };
+    expect(why([node("w1", mine)], [runs])).toBeUndefined();
+    expect(why([node("w1", mine)], [runs, failed])).toBeUndefined(); // it was mended
+    expect(why([node("w1", mine)], [starts])).toBeUndefined();
+    expect(why([node("w1", mine)], [starts, failed], { update: "updating" })).toBeUndefined();
+  });
+
+  test("what fails is told with its task", () => {
+    expect(why([node("w1", mine)], [{ ...runs, state: "starting" }, failed])).toMatchObject({
+      why: "shop-db-1.1 on node w1 fails: task: non-zero exit (1)",
+      spec: "new",
+    });
+  });
+
+  test.each<[string, Node[], string]>([
+    [
+      "drained",
+      [node("w1", mine, { is: "drain" }), node("w2")],
+      "its node w1 is drained: `docker node update --availability active w1`",
+    ],
+    [
+      "paused",
+      [node("w1", mine, { is: "pause" })],
+      "its node w1 is paused: `docker node update --availability active w1`",
+    ],
+    [
+      "down",
+      [node("w1", mine, { down: true }), node("w2")],
+      "its node w1 is down: bring it back; or, for a new, empty disk elsewhere, which `restore` can fill, say disks: { db-1: <today> }",
+    ],
+    [
+      "down, and joined again",
+      [node("w1", mine, { down: true }), node("w1", {}, { id: "new" })],
+      "its node w1 is down, and has joined the swarm again as new: look there for the volume shop-db-1-abc123; if it is " +
+        `there, \`docker node update --label-add ${seatLabel}=abc123 --label-add platform-topologies.spread.shop.db-1=shop/db ` +
+        `--label-add platform-topologies.owner.shop.db-1=${owner} new\`, else say disks: { db-1: <today> } for a new, empty ` +
+        "one, then `docker node rm id-w1`",
+    ],
+    [
+      "removed, and joined again",
+      [node("w1", {}, { id: "new" })],
+      "its node w1 has left the swarm: look there for the volume shop-db-1-abc123; if it is there, `docker node update " +
+        `--label-add ${seatLabel}=abc123`,
+    ],
+    ["removed", [node("w2")], "its node w1 has left the swarm: bring it back; or, for a new, empty disk elsewhere"],
+  ])("the node of its seat is %s", (_, nodes, text) => {
+    const said = why(nodes);
+    expect(said?.text).toContain(text);
+    expect(said?.fate).toBe("stays");
+  });
+
+  test("what this run mends is no error", () => {
+    expect(why([node("w1")])).toMatchObject({ fate: "mended" }); // the label goes back
+    const drained = [node("w1", mine, { is: "drain" })];
+    expect(why(drained, [pends], { planned: [node("w1", mine)] })).toMatchObject({ fate: "mended" });
+  });
+
+  test("no node with its labels, or none with room", () => {
+    expect(why([node("w1")], [pends], { constraints: ["node.labels.zone==a"] })?.text).toBe(
+      "no node of the swarm has node.labels.zone==a: give one these labels, or ask for others",
+    );
+    const crowded = { ...pends, error: "no suitable node (insufficient resources on 1 node)" };
+    expect(why([node("w1", mine)], [crowded])?.text).toContain(
+      "insufficient resources on 1 node)): add a node, make room",
+    );
+  });
+});
+
+test("a node's labels and availability are those of the state", () => {
+  const labels = known("ops:index:NodeLabels", "w1", { node: "w1", labels: { disk: "fast" }, availability: "active" });
+  const of = (...nodes: Node[]) => nodeThings([labels], nodes).map(({ name, down }) => [name, down]);
+  expect(of(node("w1", { disk: "fast", theirs: "1" }))).toEqual([["w1", undefined]]);
+  expect(of(node("w1", {}, { is: "drain" }))).toEqual([
+    ["w1", "has lost disk=fast, and is in drain instead of active"],
+  ]);
+  // It has joined again: the ready one counts.
+  expect(of(node("w1", { disk: "fast" }, { down: true, id: "old" }), node("w1"))).toEqual([
+    ["w1", "has lost disk=fast"],
+  ]);
+});
