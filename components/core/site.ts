@@ -6,7 +6,7 @@ import { getStack, type Input, output, secret } from "@pulumi/pulumi";
 import type { Dict, Engine } from "./contracts.ts";
 import type { Existing } from "./existing.ts";
 import { resolveImage } from "./images.ts";
-import type { BackupPlace, Restore, Site } from "./topology.ts";
+import type { BackupWish, Restore, Site } from "./topology.ts";
 
 /** What a caller says of its stack; the rest has a default. */
 export interface SiteArgs {
@@ -32,7 +32,7 @@ export interface SiteArgs {
   readonly secrets?: Dict<Input<string>>;
   /** What exists already and is only pointed at, by the need's name: a company's S3, an OpenID provider. */
   readonly existing?: Dict<Existing>;
-  readonly backup?: { readonly everyHours: number; readonly keepDays: number; readonly to: BackupPlace } | undefined;
+  readonly backup?: BackupWish | undefined;
   readonly restore?: Restore | undefined;
 }
 

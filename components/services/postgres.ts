@@ -1,7 +1,9 @@
 import type { ComponentResourceOptions } from "@pulumi/pulumi";
 
+import { drillHost } from "../core/backup.ts";
 import type { Ask, List, Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
+import { drillCommand, postgresDump } from "./postgres-backup.ts";
 import { toolbox, wishes } from "./recipe.ts";
 
 const data = "/var/lib/postgresql/data";
@@ -18,16 +20,32 @@ export const postgres: Recipe<"postgres"> = (p, name, ask) => {
   const host = `${name}-1`;
   const { name: user, superuser } = ask.owner ?? { name: "app", superuser: false };
   const settings = { listen_addresses: "*", password_encryption: "scram-sha-256", ...ask.settings };
-  const [first] = p.slots(name, { count: 1, order: "one-by-one" }, () => ({
-    ...wishes(ask, "postgis"),
+  const drill = drillHost(host);
+  const options = [
+    ...["-c", "hba_file=/etc/postgres/pg_hba.conf"],
+    ...Object.entries(settings).flatMap(([key, value]) => ["-c", `${key}=${value}`]),
+  ];
+  const { names: _, ...own } = wishes(ask, "postgis");
+  const server = {
+    ...own,
     tier: "data",
     cpu: 2,
-    memoryMiB: ask.memoryMiB ?? 1024,
     user: "999:999",
     files: [
       secretFile,
       { path: "/etc/postgres/pg_hba.conf", content: "local all all peer\nhost all all all scram-sha-256\n" },
     ],
+    ports: { sql: { number: 5432, protocol: "tcp" } },
+    health: {
+      ready: { command: ["pg_isready", "--host=127.0.0.1", "--quiet", "--timeout=8"] },
+      startSeconds: 120,
+      stopSeconds: 60,
+    },
+  } as const;
+  const [first] = p.slots(name, { count: 1, order: "one-by-one" }, () => ({
+    ...server,
+    ...wishes(ask, "postgis"),
+    memoryMiB: ask.memoryMiB ?? 1024,
     // A half-made cluster is in a folder of its own name, so that a kill in mid-init leaves nothing that looks whole.
     prepare: `
 set -eu
@@ -36,27 +54,13 @@ if [ ! -d ${data}/pgdata ]; then
   initdb --pgdata=${data}/pgdata.new --username=postgres --pwfile=${password} --encoding=UTF8 --locale=C.UTF-8 --auth=scram-sha-256
   mv ${data}/pgdata.new ${data}/pgdata
 fi${trusted(ask.outputPlugins)}`,
-    command: [
-      "postgres",
-      "-D",
-      `${data}/pgdata`,
-      "-c",
-      "hba_file=/etc/postgres/pg_hba.conf",
-      ...Object.entries(settings).flatMap(([key, value]) => ["-c", `${key}=${value}`]),
-    ],
-    ports: { sql: { number: 5432, protocol: "tcp" } },
-    health: {
-      ready: { command: ["pg_isready", "--host=127.0.0.1", "--quiet", "--timeout=8"] },
-      startSeconds: 120,
-      stopSeconds: 60,
-    },
+    command: ["postgres", "-D", `${data}/pgdata`, ...options],
     disk: {
       path: data,
       gib: ask.gib,
       backup: {
-        files: [secretFile],
-        dump: [login, ...ask.databases.map((db) => dump(host, db, user))].join("\n"),
-        restore: [login, ...ask.databases.map((db) => restore(host, db, user))].join("\n"),
+        ...postgresDump({ host, drill, passwordFile: secretFile, setup: (at) => databases(at, ask, user, superuser) }),
+        drillServer: { ...server, memoryMiB: 512, command: drillCommand(password, options), replicas: 1 },
       },
     },
   }));
@@ -103,23 +107,6 @@ function databases(
       ...extensions.map((extension) => sql(name, `CREATE EXTENSION IF NOT EXISTS ${extension};`)),
     ]),
   ].join("\n");
-}
-
-/**
- * Streamed, so no scratch disk is needed; under its own name only when it is whole. `--extension=plpgsql` leaves PostGIS
- * and its tables out: the set-up makes them, and only a superuser could put them back.
- */
-function dump(host: string, database: string, user: string): string {
-  return `pg_dump --format=custom --extension=plpgsql --host=${host} --username=${user} ${database} | rclone rcat "$TO/partial/${database}.dump"
-rclone moveto "$TO/partial/${database}.dump" "$TO/$STAMP/${database}.dump"`;
-}
-
-/** A backup never overwrites rows: a database with tables of the role's own is refused. */
-function restore(host: string, database: string, user: string): string {
-  const connect = `--host=${host} --username=${user} --dbname=${database}`;
-  return `tables=$(psql --no-psqlrc -At ${connect} --command="SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relowner = '${user}'::regrole")
-if [ "$tables" != 0 ]; then echo "database ${database} has $tables tables: restore goes into an empty database only" >&2; exit 1; fi
-rclone cat "$TO/$AT/${database}.dump" | pg_restore --no-owner --exit-on-error --single-transaction ${connect}`;
 }
 
 /** PostgreSQL with PostGIS, its databases and their owner. */
