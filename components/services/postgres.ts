@@ -25,9 +25,8 @@ export const postgres: Recipe<"postgres"> = (p, name, ask) => {
     ...["-c", "hba_file=/etc/postgres/pg_hba.conf"],
     ...Object.entries(settings).flatMap(([key, value]) => ["-c", `${key}=${value}`]),
   ];
-  const { names: _, ...own } = wishes(ask, "postgis");
   const server = {
-    ...own,
+    ...wishes(ask, "postgis"),
     tier: "data",
     cpu: 2,
     user: "999:999",
@@ -44,7 +43,6 @@ export const postgres: Recipe<"postgres"> = (p, name, ask) => {
   } as const;
   const [first] = p.slots(name, { count: 1, order: "one-by-one" }, () => ({
     ...server,
-    ...wishes(ask, "postgis"),
     memoryMiB: ask.memoryMiB ?? 1024,
     // A half-made cluster is in a folder of its own name, so that a kill in mid-init leaves nothing that looks whole.
     prepare: `
@@ -60,7 +58,7 @@ fi${trusted(ask.outputPlugins)}`,
       gib: ask.gib,
       backup: {
         ...postgresDump({ host, drill, passwordFile: secretFile, setup: (at) => databases(at, ask, user, superuser) }),
-        drillServer: { ...server, memoryMiB: 512, command: drillCommand(password, options), replicas: 1 },
+        drillServer: { ...server, names: [], memoryMiB: 512, command: drillCommand(password, options), replicas: 1 },
       },
     },
   }));

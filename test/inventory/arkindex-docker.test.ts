@@ -14,7 +14,7 @@ const site = () =>
     images: { toolbox: "toolbox:1", rehearsal: "rehearsal:1" },
     rehearsal: true,
     secrets: { "ponosSeed-gpu": "the-seed" },
-    backup: { everyHours: 24, keepDays: 14, to: { path: "/srv/backup" } },
+    backup: { everyHours: 24, keepDays: 14, drillEveryHours: 168, to: { path: "/srv/backup" } },
   });
 const farm = "3f0b9d9c-0c3c-4d0a-9d1c-0a5f5d6f7a8b";
 

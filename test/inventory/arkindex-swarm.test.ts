@@ -15,7 +15,7 @@ const site = (protect = true) =>
     images: { toolbox: "toolbox:1", rehearsal: "rehearsal:1" },
     rehearsal: true,
     protect,
-    backup: { everyHours: 24, keepDays: 14, to: { path: "/srv/backup" } },
+    backup: { everyHours: 24, keepDays: 14, drillEveryHours: 168, to: { path: "/srv/backup" } },
   });
 
 function deploy(swarm: Partial<SwarmArgs> = {}, config: Partial<ConstructorParameters<typeof Arkindex>[1]> = {}) {
