@@ -49,12 +49,12 @@ const networks = (inputs: Registered["inputs"]) =>
 
 test("inventory", () => {
   expect(inventory(all)).toEqual({
-    "docker:Container": 9, // edge, 4 stores, backend, worker, cantaloupe, backup
+    "docker:Container": 10, // edge, 4 stores, backend, worker, cantaloupe, backup, the drill's server
     "docker:Network": 3, // edge, app, data
     "docker:RemoteImage": 7, // one an image: backend, worker and cantaloupe rehearse on one
     "docker:Volume": 4, // one a store
     "ops:Certificate": 1,
-    "ops:Gate": 9, // one a container
+    "ops:Gate": 10, // one a container
     "ops:Job": 5, // db, objects and solr set up; migrate; system workers
     "platform-topologies:Arkindex": 1,
     "platform-topologies:DockerHost": 1,
@@ -92,6 +92,7 @@ test("who is on which network", () => {
     "arkindex-worker-1": "edge app data",
     "arkindex-cantaloupe-1": "edge app data",
     "arkindex-backup-1": "app data",
+    "arkindex-db-1-drill-1": "data",
   });
   const data = all.find(({ name, type }) => name === "data" && type.startsWith("docker:"));
   expect(data?.inputs.internal).toBe(true);

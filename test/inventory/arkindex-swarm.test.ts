@@ -73,14 +73,14 @@ const stores = ["db-1", "redis-1", "objects-1", "solr-1"];
 test("inventory", () => {
   expect(inventory(all)).toEqual({
     "docker:Network": 3, // edge, app, data
-    "docker:Secret": 8, // one a secret file of a service; a job's are its own
-    "docker:Service": 9, // edge, 4 stores, backend, worker, cantaloupe, backup
-    "docker:ServiceConfig": 9,
+    "docker:Secret": 9, // one a secret file of a service; a job's are its own
+    "docker:Service": 10, // edge, 4 stores, backend, worker, cantaloupe, backup, the drill's server
+    "docker:ServiceConfig": 10,
     "ops:Certificate": 1,
     "ops:Job": 5,
     "ops:NodeLabels": 1, // w1; w2 has nothing to set
     "ops:Seat": 4, // one a store
-    "ops:ServiceGate": 9, // one a service
+    "ops:ServiceGate": 10, // one a service
     "platform-topologies:Arkindex": 1,
     "platform-topologies:ObjectStore": 1,
     "platform-topologies:Postgres": 1,
@@ -120,6 +120,7 @@ test("who is on which network, under which names", () => {
     worker: "edge app data",
     cantaloupe: "edge app data",
     backup: "app data",
+    "db-1-drill": "data",
   });
   expect(service("edge").taskSpec.networksAdvanceds[0]?.aliases).toEqual([
     "ark.example.com",

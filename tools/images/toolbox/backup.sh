@@ -171,8 +171,9 @@ try() {
   if ((result == 0)); then
     : > "$state/$name"
   else
-    tail -n 4 "$state/said" | sed -E 's,^[0-9]{4}/[0-9/]+ [0-9:]+ ,,; s/, (request|host) id: .*//' \
-      | tr -s '\n\t ' ' ' | cut -c -600 > "$state/$name"
+    # rclone says everything three times, with the number of the request.
+    sed -E '/ ERROR : |^\tstatus code:|^split: with/d; s,^[0-9]{4}/[0-9/]+ [0-9:]+ ,,' "$state/said" | tac | awk '!said[$0]++' | tac \
+      | tail -n 4 | tr -s '\n\t ' ' ' | cut -c -600 > "$state/$name"
     [[ -s $state/$name ]] || echo "without a word (exit code $result)" > "$state/$name"
   fi
   return "$result"
