@@ -109,8 +109,10 @@ interface Place {
 /** How the toolbox reaches a place: a mounted folder, or a bucket with the keys that the operator set. */
 function reach(place: BackupPlace, configured: (name: string) => Output<string>): Place {
   const path = "/backup";
-  if ("path" in place) return { root: path, where: `the folder ${place.path}`, files: [], mounts: [{ folder: place.path, path }] };
-  if ("volume" in place) return { root: path, where: `the volume ${place.volume}`, files: [], mounts: [{ volume: place.volume, path }] };
+  if ("path" in place)
+    return { root: path, where: `the folder ${place.path}`, files: [], mounts: [{ folder: place.path, path }] };
+  if ("volume" in place)
+    return { root: path, where: `the volume ${place.volume}`, files: [], mounts: [{ volume: place.volume, path }] };
   const { endpoint, bucket, region } = place.s3;
   const content = interpolate`[place]
 type = s3

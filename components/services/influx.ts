@@ -34,7 +34,7 @@ export const influx: Recipe<"influx"> = (p, name, ask) => {
     cpu: 1,
     user: "999:999",
     ports: { api: { number: 8086, protocol: "http" } },
-    health: { ready: { http: "api", path: "/ping" }, startSeconds: 120, stopSeconds: 30 },
+    health: { ready: { http: "api", path: "/ping" }, startSeconds: 1800, stopSeconds: 30 },
     command: ["influxd", "-config", `${folder}/influxdb.conf`],
   } as const;
   const drill = drillHost(host);

@@ -35,14 +35,18 @@ const own = (kinds: List<string>): string => `FROM pg_class c JOIN pg_namespace 
   WHERE c.relkind IN (${kinds.map((kind) => `'${kind}'`).join(", ")}) AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')`;
 
-/** Each table with its rows, its owner and who may do what; large objects; extensions. */
+/** Each table with its rows, its owner and who may do what; large objects; extensions; the database's own. */
 const content = `SELECT 'table', format('%I.%I', n.nspname, c.relname),
   (xpath('/row/c/text()', query_to_xml(format('SELECT count(*) AS c FROM ONLY %I.%I', n.nspname, c.relname), false, true, '')))[1]::text,
   c.relowner::regrole,
   (SELECT string_agg(a::text, ' ' ORDER BY a::text) FROM unnest(coalesce(c.relacl, acldefault('r', c.relowner))) a)
   ${own(["r"])} ORDER BY 2;
 SELECT 'large objects', count(*) FROM pg_largeobject_metadata;
-SELECT 'extension', extname FROM pg_extension ORDER BY 2;`;
+SELECT 'extension', extname FROM pg_extension ORDER BY 2;
+SELECT 'database', datdba::regrole, (SELECT string_agg(a::text, ' ' ORDER BY a::text) FROM unnest(coalesce(datacl, acldefault('d', datdba))) a)
+  FROM pg_database WHERE datname = current_database() AND datname <> 'postgres';
+SELECT 'setting', setrole::regrole, unnest(setconfig) FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase
+  WHERE datname = current_database() AND datname <> 'postgres' ORDER BY 2, 3;`;
 
 /** Databases go by PGDATABASE: as an argument, a name may be read as a connection string. */
 const common = `sql() { PGDATABASE=$1 psql --no-psqlrc --quiet -At -F ' ' --set=ON_ERROR_STOP=1; }
@@ -106,7 +110,7 @@ backup get roles.sql | sed 's/^CREATE ROLE .*;$/DO $do$ BEGIN & EXCEPTION WHEN d
   | PGDATABASE=postgres psql --no-psqlrc --quiet > /dev/null
 while IFS= read -r name <&3; do
   if [ "$name" != postgres ]; then
-    head_of "$name" --list | grep -E '^[0-9]+; [0-9]+ [0-9]+ (ACL|COMMENT|SECURITY LABEL) - DATABASE ' > /tmp/of-database || :
+    head_of "$name" --create --list | grep -E '^[0-9]+; [0-9]+ [0-9]+ (ACL|COMMENT|SECURITY LABEL) - DATABASE ' > /tmp/of-database || :
     head_of "$name" --create --no-tablespaces --use-list=/tmp/of-database --file=/tmp/database.sql
     PGDATABASE=postgres psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --set=name="$name" <<< 'DROP DATABASE IF EXISTS :"name";'
     PGDATABASE=postgres psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --file=/tmp/database.sql > /dev/null

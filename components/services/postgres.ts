@@ -37,7 +37,7 @@ export const postgres: Recipe<"postgres"> = (p, name, ask) => {
     ports: { sql: { number: 5432, protocol: "tcp" } },
     health: {
       ready: { command: ["pg_isready", "--host=127.0.0.1", "--quiet", "--timeout=8"] },
-      startSeconds: 120,
+      startSeconds: 600, // what a power cut has left is replayed first
       stopSeconds: 60,
     },
   } as const;

@@ -25,9 +25,25 @@ async function docker(args: readonly string[], input = ""): Promise<string> {
 }
 
 /** A container of the test's network, called as its host is. */
-async function serve(host: string, image: string, options: readonly string[], command: readonly string[]): Promise<void> {
+async function serve(
+  host: string,
+  image: string,
+  options: readonly string[],
+  command: readonly string[],
+): Promise<void> {
   const [entrypoint = "", ...rest] = command;
-  const own = ["run", "--detach", "--label", runLabel, "--network", net, "--name", `${net}-${host}`, "--hostname", host];
+  const own = [
+    "run",
+    "--detach",
+    "--label",
+    runLabel,
+    "--network",
+    net,
+    "--name",
+    `${net}-${host}`,
+    "--hostname",
+    host,
+  ];
   const named = ["--network-alias", host, "--memory", "1g", ...options, "--entrypoint", entrypoint, image];
   await docker([...own, ...named, ...rest]);
 }
@@ -76,6 +92,7 @@ const scripts = (store: string, dump: Dump): Promise<string> =>
   place(`/run/scripts-${store}/${store}`, scriptOf(dump, verbs));
 const variables = (store: string, more = ""): string =>
   `export SCRIPTS=/run/scripts-${store} STATE=/tmp/${store} PLACE=/backup/${store} WHERE='the volume' EVERY_HOURS=24 KEEP_DAYS=14 DRILL_HOURS=168 ${more};`;
+const pieces = "PART_BYTES=6291456";
 const backup = (store: string, command: string, more = ""): Promise<string> =>
   inside("backup", `${variables(store, more)} backup ${command}`);
 
@@ -91,11 +108,23 @@ beforeAll(async () => {
   await docker(["network", "create", "--label", runLabel, net]);
   const minio = ["--env", "MINIO_ROOT_USER=app", "--env", `MINIO_ROOT_PASSWORD=${secret}`];
   const hba = "local all all peer\nhost all all all scram-sha-256\n";
-  const postgres = ["sh", "-c", `echo ${secret} > /tmp/secret; printf '${hba.replaceAll("\n", "\\n")}' > /tmp/hba; exec "$@"`, "sh"];
+  const postgres = [
+    "sh",
+    "-c",
+    `echo ${secret} > /tmp/secret; printf '${hba.replaceAll("\n", "\\n")}' > /tmp/hba; exec "$@"`,
+    "sh",
+  ];
   const cluster = drillCommand("/tmp/secret", ["-c", "listen_addresses=*", "-c", "hba_file=/tmp/hba"]);
   await Promise.all([
-    serve("backup", localImage("toolbox"), ["--user", "0:0", "--memory", "256m", "--memory-swap", "256m", "--cap-drop", "ALL", "--tmpfs", "/full:size=24m"], ["sleep", "3600"]),
-    ...["db-1", "db-1-drill"].map((host) => serve(host, localImage("postgis"), ["--user", "999:999"], [...postgres, ...cluster])),
+    serve(
+      "backup",
+      localImage("toolbox"),
+      ["--user", "0:0", "--memory", "256m", "--memory-swap", "256m", "--cap-drop", "ALL", "--tmpfs", "/full:size=24m"],
+      ["sleep", "3600"],
+    ),
+    ...["db-1", "db-1-drill"].map((host) =>
+      serve(host, localImage("postgis"), ["--user", "999:999"], [...postgres, ...cluster]),
+    ),
     ...["objects-1", "objects-2"].map((host) =>
       serve(host, localImage("minio"), minio, ["minio", "server", "/data", "--address", ":9000", "--quiet"]),
     ),
@@ -147,41 +176,72 @@ SELECT roleid::regrole, member::regrole FROM pg_auth_members WHERE member = 'met
     await psql("db-1", "arkindex", own);
   }, minutes);
 
-  test("a run is restored into the throw-away server, which is empty before and after", async () => {
-    expect(await backup("db-1", "once")).toMatch(/backup \S+ is complete/);
-    await psql("db-1-drill", "postgres", "CREATE DATABASE left_by_a_killed_drill");
-    expect(await backup("db-1", "drill")).toMatch(/can be restored/);
-    expect(await psql("db-1-drill", "postgres", "SELECT datname FROM pg_database WHERE NOT datistemplate")).toBe("postgres");
-    expect(await backup("db-1", "status")).toMatch(/^run \S+: complete and checked[^]*^drill \S+: ok/m);
-  }, 4 * minutes);
+  test(
+    "a run is restored into the throw-away server, which is empty before and after",
+    async () => {
+      expect(await backup("db-1", "once")).toMatch(/backup \S+ is complete/);
+      await psql("db-1-drill", "postgres", "CREATE DATABASE left_by_a_killed_drill");
+      expect(await backup("db-1", "drill")).toMatch(/can be restored/);
+      expect(await psql("db-1-drill", "postgres", "SELECT datname FROM pg_database WHERE NOT datistemplate")).toBe(
+        "postgres",
+      );
+      expect(await backup("db-1", "status")).toMatch(/^run \S+: complete and checked[^]*^drill \S+: ok/m);
+    },
+    4 * minutes,
+  );
 
-  test("roles, grants, extensions, settings and owners come back in another server; a full one is refused", async () => {
-    await inside("backup", `export PGPASSWORD=${secret}; ${setup("db-1-drill")}`);
-    const asNew = (command: string): string => `${variables("db-1", "SCRIPTS=/run/scripts-new")} backup ${command}`;
-    await inside("backup", asNew("restore db-1 latest"));
-    expect(await psql("db-1-drill", "arkindex", found)).toBe(await psql("db-1", "arkindex", found));
-    expect(await psql("db-1-drill", "postgres", "SELECT count(*) FROM pg_authid WHERE rolname = 'metabase' AND rolpassword IS NOT NULL")).toBe("0");
-    expect(await refused("backup", asNew("restore db-1 latest"))).toContain("tables: restore goes into an empty database only");
-  }, 2 * minutes);
+  test(
+    "roles, grants, extensions, settings and owners come back in another server; a full one is refused",
+    async () => {
+      await inside("backup", `export PGPASSWORD=${secret}; ${setup("db-1-drill")}`);
+      const asNew = (command: string): string => `${variables("db-1", "SCRIPTS=/run/scripts-new")} backup ${command}`;
+      await inside("backup", asNew("restore db-1 latest"));
+      expect(await psql("db-1-drill", "arkindex", found)).toBe(await psql("db-1", "arkindex", found));
+      expect(
+        await psql(
+          "db-1-drill",
+          "postgres",
+          "SELECT count(*) FROM pg_authid WHERE rolname = 'metabase' AND rolpassword IS NOT NULL",
+        ),
+      ).toBe("0");
+      expect(await refused("backup", asNew("restore db-1 latest"))).toContain(
+        "tables: restore goes into an empty database only",
+      );
+    },
+    2 * minutes,
+  );
 
-  test("what the place has lost or changed is found by the check, by the drill and by health", async () => {
-    const file = `/backup/db-1/db-1/$(${variables("db-1")} backup runs | tail -n 1)/arkindex.dump.00000`;
-    await inside("backup", `cp ${file} /tmp/whole; printf x | dd of=${file} bs=1 seek=5000 conv=notrunc`);
-    expect(await refused("backup", `${variables("db-1")} backup drill`)).toMatch(/drill: db-1 cannot be restored/);
-    await inside("backup", ": > /tmp/db-1/place");
-    expect(await refused("backup", `${variables("db-1")} backup healthy`)).toMatch(/a backup cannot be restored: .*arkindex.dump/);
-    await inside("backup", `cp /tmp/whole ${file}`);
-    await backup("db-1", "drill");
-    await backup("db-1", "healthy");
-  }, 4 * minutes);
+  test(
+    "what the place has lost or changed is found by the check, by the drill and by health",
+    async () => {
+      const file = `/backup/db-1/db-1/$(${variables("db-1")} backup runs | tail -n 1)/arkindex.dump.00000`;
+      await inside("backup", `cp ${file} /tmp/whole; printf x | dd of=${file} bs=1 seek=5000 conv=notrunc`);
+      expect(await refused("backup", `${variables("db-1")} backup drill`)).toMatch(/drill: db-1 cannot be restored/);
+      await inside("backup", ": > /tmp/db-1/place");
+      expect(await refused("backup", `${variables("db-1")} backup healthy`)).toMatch(/a backup cannot be restored: .+/);
+      await inside("backup", `cp /tmp/whole ${file}`);
+      await backup("db-1", "drill");
+      await backup("db-1", "healthy");
+    },
+    4 * minutes,
+  );
 
-  test("a dump that dies leaves no run, and its words", async () => {
-    const before = await backup("db-1", "runs");
-    const said = await refused("backup", `${variables("db-1")} export PGOPTIONS='-c statement_timeout=1'; backup once`);
-    expect(said).toContain("backup of db-1 failed");
-    expect(await backup("db-1", "runs")).toBe(before);
-    expect((await inside("backup", "ls -d /backup/db-1/db-1/2*")).split("\n")).toHaveLength(before.split("\n").length);
-  }, 2 * minutes);
+  test(
+    "a dump that dies leaves no run, and its words",
+    async () => {
+      const before = await backup("db-1", "runs");
+      const said = await refused(
+        "backup",
+        `${variables("db-1")} export PGOPTIONS='-c statement_timeout=1'; backup once`,
+      );
+      expect(said).toContain("backup of db-1 failed");
+      expect(await backup("db-1", "runs")).toBe(before);
+      expect((await inside("backup", "ls -d /backup/db-1/db-1/2*")).split("\n")).toHaveLength(
+        before.split("\n").length,
+      );
+    },
+    2 * minutes,
+  );
 });
 
 describe("objects", () => {
@@ -211,46 +271,75 @@ print(json.dumps(found))`;
     saved = await python("objects-1", all);
   }, minutes);
 
-  test("every key, type, metadata and tag comes back in another store, from before what has changed since", async () => {
-    await backup("objects-1", "once", "PART_BYTES=6291456"); // an object of several parts
-    const first = await backup("objects-1", "runs");
-    await python("objects-1", 's3.put_object(Bucket="export", Key="field", Body=b"other")\ns3.delete_object(Bucket="export", Key="a")');
-    await backup("objects-1", "once", "PART_BYTES=6291456");
-    await backup("objects-1", "drill", "PART_BYTES=6291456");
-    await place("/run/backup/rclone/objects.conf", s3("objects", "http://objects-2:9000"));
-    await backup("objects-1", `restore objects-1 ${first}`, "PART_BYTES=6291456");
-    expect(JSON.parse(await python("objects-2", all))).toEqual(JSON.parse(saved));
-    expect(await refused("backup", `${variables("objects-1")} backup restore objects-1 latest`)).toContain("restore goes into empty buckets only");
-    await place("/run/backup/rclone/objects.conf", s3("objects", "http://objects-1:9000"));
-    // What no run needs goes.
-    const content = (): Promise<string> => inside("backup", "ls /backup/objects-1/objects-1/content/*/* | wc -l");
-    const before = Number(await content());
-    await inside("backup", `${variables("objects-1")} touch /backup/objects-1/objects-1/content/half; rm /backup/objects-1/runs/${first}; backup once`);
-    expect(Number(await content())).toBeLessThan(before);
-  }, 4 * minutes);
+  test(
+    "every key, type, metadata and tag comes back in another store, from before what has changed since",
+    async () => {
+      await backup("objects-1", "once", pieces); // an object of several parts
+      const first = await backup("objects-1", "runs");
+      await python(
+        "objects-1",
+        's3.put_object(Bucket="export", Key="field", Body=b"other")\ns3.delete_object(Bucket="export", Key="a")',
+      );
+      await backup("objects-1", "once", pieces);
+      await backup("objects-1", "drill", pieces);
+      await place("/run/backup/rclone/objects.conf", s3("objects", "http://objects-2:9000"));
+      await backup("objects-1", `restore objects-1 ${first}`, pieces);
+      expect(JSON.parse(await python("objects-2", all))).toEqual(JSON.parse(saved));
+      expect(await refused("backup", `${variables("objects-1")} backup restore objects-1 latest`)).toContain(
+        "restore goes into empty buckets only",
+      );
+      await place("/run/backup/rclone/objects.conf", s3("objects", "http://objects-1:9000"));
+      // What no run needs goes.
+      const content = (): Promise<string> => inside("backup", "ls /backup/objects-1/objects-1/content/*/* | wc -l");
+      const before = Number(await content());
+      await inside(
+        "backup",
+        `${variables("objects-1", pieces)} touch /backup/objects-1/objects-1/content/half; rm /backup/objects-1/runs/${first}; backup once`,
+      );
+      expect(Number(await content())).toBeLessThan(before);
+    },
+    4 * minutes,
+  );
 
-  test("a full place: the run fails with the words, leaves nothing behind, and the older one can be restored", async () => {
-    const full = "PLACE=/full/objects-1 STATE=/tmp/full";
-    await backup("objects-1", "once", full);
-    const used = (): Promise<string> => inside("backup", "du -s /full | cut -f 1");
-    const before = Number(await used());
-    await python("objects-1", 's3.put_object(Bucket="own", Key="more", Body=os.urandom(18 << 20))');
-    expect(await refused("backup", `${variables("objects-1", full)} backup once`)).toContain("No space left on device");
-    expect(Number(await used()) - before).toBeLessThan(100);
-    await inside("backup", ": > /tmp/full/place");
-    expect(await refused("backup", `${variables("objects-1", full)} backup healthy`)).toMatch(/the last backup failed: .*No space left on device/);
-    await backup("objects-1", "drill", full);
-    await python("objects-1", 's3.delete_object(Bucket="own", Key="more")');
-  }, 2 * minutes);
+  test(
+    "a full place: the run fails with the words, leaves nothing behind, and the older one can be restored",
+    async () => {
+      const full = "PLACE=/full/objects-1 STATE=/tmp/full";
+      await backup("objects-1", "once", full);
+      const used = (): Promise<string> => inside("backup", "du -s /full | cut -f 1");
+      const before = Number(await used());
+      await python("objects-1", 's3.put_object(Bucket="own", Key="more", Body=os.urandom(18 << 20))');
+      expect(await refused("backup", `${variables("objects-1", full)} backup once`)).toContain(
+        "No space left on device",
+      );
+      expect(Number(await used()) - before).toBeLessThan(100);
+      await inside("backup", ": > /tmp/full/place");
+      expect(await refused("backup", `${variables("objects-1", full)} backup healthy`)).toMatch(
+        /the last backup failed: .*No space left on device/,
+      );
+      await backup("objects-1", "drill", full);
+      await python("objects-1", 's3.delete_object(Bucket="own", Key="more")');
+    },
+    2 * minutes,
+  );
 });
 
 describe("InfluxDB", () => {
   const policies = { usage: { keep: "90d" }, fleeting: { keep: "1d", dump: false } };
   const ask = { databases: policies, gib: 1 };
-  const { slots } = planOf((p) => void p.need("influx", "influx", ask), {}, siteOf({ name: "x", hostname: "x.test" }), containerServices);
+  const { slots } = planOf(
+    (p) => void p.need("influx", "influx", ask),
+    {},
+    siteOf({ name: "x", hostname: "x.test" }),
+    containerServices,
+  );
   const { backup: dump } = slots.get("influx-1")?.disk ?? { backup: { rebuilt: "" } };
   const query = (host: string, q: string, database = "usage"): Promise<string> =>
-    inside("backup", `curl -sS --get -u admin:${secret} --data-urlencode 'db=${database}' --data-urlencode "q=$(cat)" http://${host}:8086/query`, q);
+    inside(
+      "backup",
+      `curl -sS --get -u admin:${secret} --data-urlencode 'db=${database}' --data-urlencode "q=$(cat)" http://${host}:8086/query`,
+      q,
+    );
   const written = String.raw`odd\ na\,me,ta\ g=va\=lue,b=ü i=9007199254740993i,f=1,s="say \"a\\b\"",t=true 1700000000000000001
 cpu,host=a f=0.1,g=1e300 ${String(Date.now())}000001`;
 
@@ -260,7 +349,12 @@ cpu,host=a f=0.1,g=1e300 ${String(Date.now())}000001`;
     const conf = (folder: string): string =>
       `reporting-disabled = true\n[meta]\n  dir = "/tmp/${folder}/meta"\n[data]\n  dir = "/tmp/${folder}/data"\n  wal-dir = "/tmp/${folder}/wal"\n[http]\n  auth-enabled = true\n`;
     for (const host of ["influx-1", "influx-1-drill"])
-      await serve(host, localImage("influxdb"), ["--user", "999:999"], ["sh", "-c", `printf '%s' '${conf("d")}' > /tmp/conf; exec influxd -config /tmp/conf`]);
+      await serve(
+        host,
+        localImage("influxdb"),
+        ["--user", "999:999"],
+        ["sh", "-c", `printf '%s' '${conf("d")}' > /tmp/conf; exec influxd -config /tmp/conf`],
+      );
     for (const [file, content] of [
       ["admin-password", secret],
       ["admin.curl", `user = "admin:${secret}"`],
@@ -271,39 +365,60 @@ cpu,host=a f=0.1,g=1e300 ${String(Date.now())}000001`;
     await eventually(() => inside("backup", "curl -fsS http://influx-1:8086/ping"), 60);
     await inside("backup", "curl -sS -X POST --data-urlencode q@/run/influx/admin.iql http://influx-1:8086/query");
     for (const database of ["usage", "fleeting", "operators own"])
-      await inside("backup", `curl -sS -u admin:${secret} --data-urlencode "q=CREATE DATABASE \\"${database}\\"" http://influx-1:8086/query`);
-    await inside("backup", `curl -sS -u admin:${secret} --data-urlencode 'q=CREATE RETENTION POLICY "for ever" ON "usage" DURATION INF REPLICATION 1' http://influx-1:8086/query`);
+      await inside(
+        "backup",
+        `curl -sS -u admin:${secret} --data-urlencode "q=CREATE DATABASE \\"${database}\\"" http://influx-1:8086/query`,
+      );
+    await inside(
+      "backup",
+      `curl -sS -u admin:${secret} --data-urlencode 'q=CREATE RETENTION POLICY "for ever" ON "usage" DURATION INF REPLICATION 1' http://influx-1:8086/query`,
+    );
     for (const target of ["db=usage&rp=for%20ever", "db=operators%20own", "db=fleeting"])
-      await inside("backup", `curl -fsS -u admin:${secret} --data-binary @- 'http://influx-1:8086/write?${target}&precision=ns'`, written);
+      await inside(
+        "backup",
+        `curl -fsS -u admin:${secret} --data-binary @- 'http://influx-1:8086/write?${target}&precision=ns'`,
+        written,
+      );
   }, 2 * minutes);
 
-  test("every database and retention policy, odd names, whole and large numbers come back in the throw-away server", async () => {
-    await backup("influx-1", "once");
-    await backup("influx-1", "drill");
-    const listed = await inside("backup", `${variables("influx-1")} export AT=$(backup runs) TO=$PLACE/influx-1; backup get databases; backup get usage.points | gunzip`);
-    expect(listed).toMatch(/^usage$/m);
-    expect(listed).toMatch(/^operators own$/m);
-    expect(listed).not.toMatch(/^fleeting$/m);
-    expect(listed).toContain("i=9007199254740993i");
-    expect(await query("influx-1-drill", "SHOW DATABASES")).not.toContain("usage");
-  }, 2 * minutes);
+  test(
+    "every database and retention policy, odd names, whole and large numbers come back in the throw-away server",
+    async () => {
+      await backup("influx-1", "once");
+      await backup("influx-1", "drill");
+      const listed = await inside(
+        "backup",
+        `${variables("influx-1")} export AT=$(backup runs) TO=$PLACE/influx-1; backup get databases; backup get usage.points | gunzip`,
+      );
+      expect(listed).toMatch(/^usage$/m);
+      expect(listed).toMatch(/^operators own$/m);
+      expect(listed).not.toMatch(/^fleeting$/m);
+      expect(listed).toContain("i=9007199254740993i");
+      expect(await query("influx-1-drill", "SHOW DATABASES")).not.toContain("usage");
+    },
+    2 * minutes,
+  );
 
-  test("the restore gives the same answers; a full database is refused", async () => {
-    const again = (dump as Dump).restore.replaceAll("//influx-1:", "//influx-1-drill:");
-    const asNew = `${variables("influx-1")} export AT=$(backup runs) TO=$PLACE/influx-1; bash -euo pipefail /tmp/again`;
-    await place("/tmp/again", again);
-    await inside("backup", asNew);
-    for (const [q, database] of [
-      ['SELECT * FROM "for ever"./.*/ GROUP BY *', "usage"],
-      ["SELECT * FROM /.*/ GROUP BY *", "operators own"],
-      ['SHOW RETENTION POLICIES ON "usage"', "usage"],
-    ] as const) {
-      const was = await query("influx-1", q, database);
-      expect(was).toContain("values");
-      expect(await query("influx-1-drill", q, database)).toBe(was);
-    }
-    expect(await refused("backup", asNew)).toContain("has points: restore goes into an empty database only");
-  }, 2 * minutes);
+  test(
+    "the restore gives the same answers; a full database is refused",
+    async () => {
+      const again = (dump as Dump).restore.replaceAll("//influx-1:", "//influx-1-drill:");
+      const asNew = `${variables("influx-1")} export AT=$(backup runs) TO=$PLACE/influx-1; bash -euo pipefail /tmp/again`;
+      await place("/tmp/again", again);
+      await inside("backup", asNew);
+      for (const [q, database] of [
+        ['SELECT * FROM "for ever"./.*/ GROUP BY *', "usage"],
+        ["SELECT * FROM /.*/ GROUP BY *", "operators own"],
+        ['SHOW RETENTION POLICIES ON "usage"', "usage"],
+      ] as const) {
+        const was = await query("influx-1", q, database);
+        expect(was).toContain("values");
+        expect(await query("influx-1-drill", q, database)).toBe(was);
+      }
+      expect(await refused("backup", asNew)).toContain("has points: restore goes into an empty database only");
+    },
+    2 * minutes,
+  );
 });
 
 describe("a place", () => {
@@ -317,64 +432,93 @@ describe("a place", () => {
     ["a bucket that is not there", "http://objects-2:9000", "app", /NoSuchBucket/],
     ["a host that is not there", "http://nowhere.invalid:9000", "app", /lookup nowhere.invalid/],
     ["a port where nobody listens", "http://objects-2:1", "app", /connection refused/],
-  ])("%s: health says so within seconds, in a sentence, and nothing else is tried", async (_, endpoint, key, words) => {
-    await place(conf, s3("place", endpoint, key));
-    const script = `${variables("small", at)} rm -rf $STATE; timeout 60 backup schedule > /dev/null 2>&1 & sleep 6; kill $!; backup healthy`;
-    const said = await refused("backup", script);
-    expect(said).toMatch(/^.*the bucket backups cannot be written: .*$/m);
-    expect(said).toMatch(words);
-    expect(said).not.toMatch(/line \d+/);
-  }, minutes);
+  ])(
+    "%s: health says so within seconds, in a sentence, and nothing else is tried",
+    async (_, endpoint, key, words) => {
+      await place(conf, s3("place", endpoint, key));
+      const script = `${variables("small", at)} rm -rf $STATE; timeout 60 backup schedule > /dev/null 2>&1 & sleep 6; kill $!; backup healthy`;
+      const said = await refused("backup", script);
+      expect(said).toMatch(/^.*the bucket backups cannot be written: .*$/m);
+      expect(said).toMatch(words);
+      expect(said).not.toMatch(/line \d+/);
+    },
+    minutes,
+  );
 
-  test("health passes while the first run goes on; a new container waits for the next one's time", async () => {
-    await python("objects-2", 's3.create_bucket(Bucket="backups")');
-    await place(conf, s3("place", "http://objects-2:9000"));
-    await scripts("slow", { dump: "sleep 4; echo x | backup put x", restore: "backup get x", drill: "backup get x" });
-    const begin = `${variables("slow", at)} rm -rf $STATE; timeout 60 backup schedule > /tmp/said 2>&1 & `;
-    const healthy = "until backup healthy; do sleep 0.3; done 2>/dev/null";
-    expect(await inside("backup", `${begin} ${healthy}; sleep 15; kill $!`)).toMatch(/about to begin|a backup is running since/);
-    const runs = await inside("backup", `${variables("slow", at)} backup runs`);
-    expect(runs).toMatch(/^2\S+$/);
-    await inside("backup", `${begin} ${healthy}; sleep 8; kill $!`);
-    expect(await inside("backup", `${variables("slow", at)} backup runs`)).toBe(runs);
-  }, 2 * minutes);
+  test(
+    "health passes while the first run goes on; a new container waits for the next one's time",
+    async () => {
+      await python("objects-2", 's3.create_bucket(Bucket="backups")');
+      await place(conf, s3("place", "http://objects-2:9000"));
+      await scripts("slow", { dump: "sleep 4; echo x | backup put x", restore: "backup get x", drill: "backup get x" });
+      const begin = `${variables("slow", at)} rm -rf $STATE; timeout 60 backup schedule > /tmp/said 2>&1 & `;
+      const healthy = "until backup healthy; do sleep 0.3; done 2>/dev/null";
+      expect(await inside("backup", `${begin} ${healthy}; sleep 15; kill $!`)).toMatch(
+        /about to begin|a backup is running since/,
+      );
+      const runs = await inside("backup", `${variables("slow", at)} backup runs`);
+      expect(runs).toMatch(/^2\S+$/);
+      await inside("backup", `${begin} ${healthy}; sleep 8; kill $!`);
+      expect(await inside("backup", `${variables("slow", at)} backup runs`)).toBe(runs);
+    },
+    2 * minutes,
+  );
 
-  test("a run that fails is tried again after a minute, then two: the next container knows it", async () => {
-    await scripts("bad", { dump: "echo 'no such server' >&2; exit 1", restore: "", drill: "" });
-    const bad = variables("bad", "PLACE=place:backups/bad STATE=/tmp/bad");
-    for (const minutes of [1, 2, 4]) {
-      await refused("backup", `${bad} backup once`);
-      const wait = await inside("backup", `echo $(($(cat /tmp/bad/next-run) - $(date +%s)))`);
-      expect(Math.abs(Number(wait) - 60 * minutes)).toBeLessThan(15);
-    }
-    await inside("backup", `${bad} rm -r /tmp/bad; backup recall`);
-    expect(Number(await inside("backup", "echo $(($(cat /tmp/bad/next-run) - $(date +%s)))"))).toBeGreaterThan(120);
-  }, 2 * minutes);
+  test(
+    "a run that fails is tried again after a minute, then two: the next container knows it",
+    async () => {
+      await scripts("bad", { dump: "echo 'no such server' >&2; exit 1", restore: "", drill: "" });
+      const bad = variables("bad", "PLACE=place:backups/bad STATE=/tmp/bad");
+      for (const minutes of [1, 2, 4]) {
+        await refused("backup", `${bad} backup once`);
+        const wait = await inside("backup", `echo $(($(cat /tmp/bad/next-run) - $(date +%s)))`);
+        expect(Math.abs(Number(wait) - 60 * minutes)).toBeLessThan(15);
+      }
+      await inside("backup", `${bad} rm -r /tmp/bad; backup recall`);
+      expect(Number(await inside("backup", "echo $(($(cat /tmp/bad/next-run) - $(date +%s)))"))).toBeGreaterThan(120);
+    },
+    2 * minutes,
+  );
 
-  test("a stream of any size: no object has more pieces than a store may take", async () => {
-    const limit = 3;
-    const [proxy, port] = await limited(limit);
-    try {
-      await place(conf, s3("place", `http://${await gateway()}:${String(port)}`));
-      const stream = "head -c 60M /dev/urandom | tee >(sha256sum > /tmp/sum)";
-      const names = "export TO=place:backups/stream STAMP=x AT=x PART_BYTES=33554432 RCLONE_CONFIG=/tmp/rclone.conf;";
-      // As it was: 5 MiB a piece, without an end.
-      expect(await refused("backup", `backup runs; ${names} set -o pipefail; ${stream} | rclone rcat --retries 1 --low-level-retries 1 $TO/plain`)).toContain("InvalidArgument");
-      await inside("backup", `${names} set -euo pipefail; ${stream} | backup put big; backup get big | sha256sum | diff - /tmp/sum`);
-    } finally {
-      proxy.close();
-    }
-  }, 2 * minutes);
+  test(
+    "a stream of any size: no object has more pieces than a store may take",
+    async () => {
+      const limit = 3;
+      const [proxy, port] = await limited(limit);
+      try {
+        await place(conf, s3("place", `http://${await gateway()}:${String(port)}`));
+        const stream = "head -c 60M /dev/urandom | tee >(sha256sum > /tmp/sum)";
+        const names = "export TO=place:backups/stream STAMP=x AT=x PART_BYTES=33554432 RCLONE_CONFIG=/tmp/rclone.conf;";
+        // As it was: 5 MiB a piece, without an end.
+        expect(
+          await refused(
+            "backup",
+            `backup runs; ${names} set -o pipefail; ${stream} | rclone rcat --retries 1 --low-level-retries 1 $TO/plain`,
+          ),
+        ).toContain("InvalidArgument");
+        await inside(
+          "backup",
+          `${names} set -euo pipefail; ${stream} | backup put big; backup get big | sha256sum | diff - /tmp/sum`,
+        );
+      } finally {
+        proxy.close();
+      }
+    },
+    2 * minutes,
+  );
 });
 
 /** In front of the store: one that takes so many pieces of an object. */
 async function limited(pieces: number): Promise<[Server, number]> {
-  const address = (await engine.getContainer(`${net}-objects-2`).inspect()).NetworkSettings.Networks[net]?.IPAddress ?? "";
+  const address =
+    (await engine.getContainer(`${net}-objects-2`).inspect()).NetworkSettings.Networks[net]?.IPAddress ?? "";
   const proxy = createServer((asked, answer) => {
     if (Number(new URL(asked.url ?? "", "http://x").searchParams.get("partNumber")) > pieces) {
       asked.resume().on("end", () => {
         answer.writeHead(400, { "content-type": "application/xml" });
-        answer.end(`<Error><Code>InvalidArgument</Code><Message>Part number must be an integer between 1 and ${String(pieces)}, inclusive</Message></Error>`);
+        answer.end(
+          `<Error><Code>InvalidArgument</Code><Message>Part number must be an integer between 1 and ${String(pieces)}, inclusive</Message></Error>`,
+        );
       });
       return;
     }
