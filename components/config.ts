@@ -1,9 +1,22 @@
 import { z } from "zod";
 
-import type { Problem } from "./core/errors.ts";
-import { imageLock, imageRow, privateRow } from "./core/images.ts";
+import { listed, type Problem } from "./core/errors.ts";
+import {
+  address,
+  at,
+  mirror,
+  nearest,
+  nodeLabels,
+  own,
+  reference,
+  registries,
+  stackName,
+  webUrl,
+} from "./core/formats.ts";
+import { imageRow, noSuchImage, privateRow } from "./core/images.ts";
 import { topologyNames } from "./core/topology.ts";
 import { systems, type SystemSettings } from "./systems/index.ts";
+import { unfit } from "./topologies/subnets.ts";
 
 const port = z.int().min(1).max(65535);
 const dnsName = z
@@ -16,15 +29,20 @@ const dnsName = z
 const engineHost = z
   .string()
   .regex(
-    /^(unix:\/\/\/.+|tcp:\/\/[^/]+:\d+|ssh:\/\/([^@/]+@)?[^@/]+)$/,
+    /^(unix:\/\/\/[^\s,]+|tcp:\/\/[^/\s,]+:\d+|ssh:\/\/([^@/\s,:]+@)?[^@/\s,]+)$/,
     "unix:///path, tcp://host:port or ssh://user@host",
   );
+const region = z.string().regex(/^[\w.-]*$/, "a region's name, as eu-central-1");
 const place = z.union(
   [
-    z.strictObject({ path: z.string().regex(/^\/./, "an absolute path") }),
-    z.strictObject({ volume: z.string().min(1) }),
+    z.strictObject({ path: z.string().regex(/^\/[^\p{Cc}]+$/u, "an absolute path") }),
+    z.strictObject({ volume: z.string().regex(/^[a-zA-Z0-9][\w.-]*$/, "a volume's name") }),
     z.strictObject({
-      s3: z.strictObject({ endpoint: z.url(), bucket: z.string().min(1), region: z.string().default("us-east-1") }),
+      s3: z.strictObject({
+        endpoint: webUrl,
+        bucket: z.string().regex(/^[\w.-]+(\/[\w.-]+)*$/, "a bucket's name"),
+        region: region.default("us-east-1"),
+      }),
     }),
   ],
   { error: "one of {path: /folder}, {volume: name}, {s3: {endpoint, bucket, region}}" },
@@ -36,40 +54,58 @@ const ports = z
     error: "8082 is the edge's own health port; choose another",
   })
   .default({ http: 80, https: 443 });
-const reference = z
+/** What each means is in components/topologies/subnets.ts. */
+const networks = {
+  subnets: z
+    .record(
+      z.string(),
+      z.string().superRefine((value, context) => {
+        const message = unfit(value);
+        if (message !== undefined) context.addIssue({ code: "custom", message });
+      }),
+    )
+    .default({}),
+  mtu: z.int().min(576, "576 bytes or more").max(65535).optional(),
+};
+/** Where the engine's socket is on its own machine, for containers that are given it. Default: as `host` has it. */
+const socket = z
   .string()
-  .regex(/^[\w.-]+(:\d+)?(\/[\w.*-]+)*(:[\w.-]+)?(@sha256:[0-9a-f]{64})?$/, "an image reference");
+  .regex(/^\/[^\0:]*[^\0:/]$/, "an absolute path on the engine's machine, as /run/user/1000/docker.sock")
+  .optional();
+const line = z.string().regex(/^[^\p{Cc}]+$/u, "one line of text");
+const pem = z.string().startsWith("-----BEGIN CERTIFICATE-----", "a PEM certificate");
 
 const existing = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.enum(["postgres", "redis", "solr", "elasticsearch", "nats", "amqp", "cql", "influx"]),
-    host: z.string().min(1),
+    host: address,
     port: port.optional(),
-    user: z.string().min(1).optional(),
-    ca: z.string().startsWith("-----BEGIN CERTIFICATE-----", "a PEM certificate").optional(),
+    user: line.optional(),
+    ca: pem.optional(),
   }),
   z.strictObject({
     kind: z.literal("objects"),
     api: z.enum(["s3", "azure-blob"]).default("s3"),
-    url: z.url(),
-    region: z.string().default("us-east-1"),
-    prefix: z.string().default(""),
+    url: webUrl,
+    region: region.default("us-east-1"),
+    prefix: z
+      .string()
+      .regex(/^[\w.-]*$/, "the beginning of a bucket's name")
+      .default(""),
   }),
   z.strictObject({
     kind: z.literal("oidc"),
-    issuer: z.url(),
-    urls: z.strictObject({ auth: z.url(), token: z.url(), keys: z.url(), logout: z.url() }).optional(),
+    issuer: webUrl,
+    urls: z.strictObject({ auth: webUrl, token: webUrl, keys: webUrl, logout: webUrl }).optional(),
     /** Amazon Cognito alone: the user pool's hosted domain. */
-    domain: z.url().optional(),
-    groupsClaim: z.string().min(1).optional(),
-    clientId: z.string().min(1),
+    domain: webUrl.optional(),
+    groupsClaim: line.optional(),
+    clientId: line,
   }),
 ]);
 
-const nodeLabels = z.record(z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9._/-]*$/, "a node label's key"), z.string().min(1));
-const placement = nodeLabels.refine(({ role }) => role === undefined || role === "manager" || role === "worker", {
-  error: "role is manager or worker",
-});
+/** What a node may carry: more than a constraint takes. */
+const carried = z.record(z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9._/-]*$/, "a node label's key"), line);
 /** What each means is in components/topologies/swarm/args.ts. */
 const swarmConfig = z
   .strictObject({
@@ -78,26 +114,26 @@ const swarmConfig = z
       .record(
         z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9._-]*$/, "a node's hostname, as `docker node ls` has it"),
         z.strictObject({
-          labels: nodeLabels
-            .refine((labels) => !("role" in labels), { error: "role is the swarm's own: docker node promote" })
+          labels: carried
+            .refine((labels) => !Object.hasOwn(labels, "role"), {
+              error: "role is the swarm's own: docker node promote",
+            })
             .refine((labels) => !Object.keys(labels).some((key) => key.startsWith("platform-topologies.")), {
               error: "platform-topologies.* is written by the program",
             })
             .optional(),
           availability: z.enum(["active", "pause", "drain"]).optional(),
-          address: z.string().min(1).optional(),
+          address: address.optional(),
         }),
       )
       .default({}),
-    place: placement.default({}),
-    edge: z.strictObject({ nodes: placement.default({ role: "manager" }) }).prefault({}),
+    place: nodeLabels.default({}),
+    edge: z.strictObject({ nodes: nodeLabels.default({ role: "manager" }) }).prefault({}),
     ports,
     publish: z.enum(["host", "ingress"]).default("host"),
     endpointMode: z.enum(["vip", "dnsrr"]).default("vip"),
     encrypted: z.boolean().default(true),
-    volumes: z
-      .strictObject({ driver: z.string().min(1), options: z.record(z.string(), z.string()).default({}) })
-      .optional(),
+    volumes: z.strictObject({ driver: line, options: z.record(z.string(), z.string()).default({}) }).optional(),
     update: z
       .strictObject({
         parallelism: z.int().min(1).default(1),
@@ -105,7 +141,9 @@ const swarmConfig = z
         monitorSeconds: z.int().min(1).default(5),
       })
       .prefault({}),
-    registries: z.array(z.string()).default([]),
+    registries: registries.default([]),
+    ...networks,
+    socket,
   })
   .prefault({});
 
@@ -116,34 +154,29 @@ const common = z.strictObject({
   }),
   topology: z.enum(topologyNames, { error: `one of ${topologyNames.join(", ")}` }),
   /** Prefix of everything with a global name. Default: `<system>-<stack>`. */
-  name: z
-    .string()
-    .regex(/^[a-z][a-z0-9-]{0,30}$/, "lower-case letters, digits and hyphens, at most 31")
-    .optional(),
+  name: stackName.optional(),
   hostname: dnsName,
   /** Deploy with the rehearsal image in the place of private images that `images` does not name. */
   rehearsal: z.boolean().default(false),
   /** Data and passwords refuse destroy and replacement. */
   protect: z.boolean().default(true),
   images: z
-    .record(z.string(), reference)
+    .record(z.string(), z.string())
     .superRefine((images, context) => {
-      for (const key of Object.keys(images)) {
-        if (imageRow(key) === undefined && privateRow(key) === undefined)
-          context.addIssue({
-            code: "custom",
-            path: [key],
-            message: `no such image; known are ${Object.keys(imageLock).join(", ")}`,
-          });
+      for (const [key, ref] of Object.entries(images)) {
+        const say = (message: string): void => {
+          context.addIssue({ code: "custom", path: [key], message });
+        };
+        if (imageRow(key) === undefined && privateRow(key) === undefined) say(noSuchImage);
+        // For a whole folder of images, `*` is the name of each.
+        const one = reference.safeParse(key.endsWith("/*") ? ref.replace("*", "x") : ref);
+        if (!one.success) say(one.error.issues[0]?.message ?? "");
       }
     })
     .default({}),
   /** Use the images that set-up built on this machine. Only for a laptop: they are in no registry. */
   localImages: z.boolean().default(false),
-  mirror: z
-    .string()
-    .regex(/^[\w.-]+(:\d+)?(\/[\w.-]+)*$/, "a registry, as mirror.example.com/hub, without https://")
-    .optional(),
+  mirror: mirror.optional(),
   tls: z
     .discriminatedUnion("mode", [
       z.strictObject({ mode: z.literal("local") }),
@@ -151,21 +184,28 @@ const common = z.strictObject({
         mode: z.literal("own"),
         cert: z.string().startsWith("-----BEGIN CERTIFICATE-----", "a PEM certificate chain"),
       }),
-      z.strictObject({ mode: z.literal("acme"), email: z.email(), caServer: z.url().optional() }),
+      z.strictObject({ mode: z.literal("acme"), email: z.email(), caServer: webUrl.optional() }),
     ])
     .default({ mode: "local" }),
   docker: z
     .strictObject({
       host: engineHost.default("unix:///var/run/docker.sock"),
       machines: z
-        .record(z.string().regex(/^[a-z][a-z0-9-]*$/, "lower-case letters, digits, hyphens"), engineHost)
+        .record(
+          z.string().regex(/^[a-z][a-z0-9-]*$/, "lower-case letters, digits, hyphens"),
+          z.union([engineHost, z.strictObject({ host: engineHost, socket })], {
+            error: "an engine as unix:///path, tcp://host:port or ssh://user@host, or {host, socket}",
+          }),
+        )
         .default({}),
       address: z
         .union([z.ipv4(), z.ipv6()], { error: "an IP address of the host; 0.0.0.0 is all of them" })
         .default("0.0.0.0"),
       ports,
       /** Registries whose credentials come from `docker login` on the machine that deploys. */
-      registries: z.array(z.string()).default([]),
+      registries: registries.default([]),
+      ...networks,
+      socket,
     })
     .prefault({}),
   swarm: swarmConfig,
@@ -189,7 +229,7 @@ const common = z.strictObject({
   restore: z
     .strictObject({
       from: place,
-      stack: z.string().min(1),
+      stack: z.string().regex(/^[a-zA-Z0-9][\w.-]*$/, "the name that the stack had, as arkindex-dev"),
       at: z
         .string()
         .regex(/^(latest|\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ)$/, "latest, or a run's time as 2026-01-31T04-00-00Z")
@@ -206,6 +246,11 @@ const common = z.strictObject({
       ),
     )
     .default({}),
+  /**
+   * The operator's words for disks, by the slot, as `{ db-1: 2026-03-01 }`: another text makes a new, empty disk and deletes
+   * the old one; `gone` lets the disk of a slot go that is not there any more. Without it no disk is replaced or deleted.
+   */
+  disks: z.record(z.string(), z.string().min(1)).default({}),
   /** Secrets that the operator sets: `pulumi config set --path --secret secrets.<name>`. */
   secrets: z.record(z.string(), z.string().min(1)).default({}),
 });
@@ -223,17 +268,19 @@ export interface StackConfig {
 /** The whole config, validated in one pass. */
 export function parseConfig(raw: Readonly<Record<string, unknown>>): StackConfig {
   const name = raw.system;
-  const entry = typeof name === "string" && name in systems ? systems[name as keyof typeof systems] : undefined;
+  const entry =
+    typeof name === "string" && Object.hasOwn(systems, name) ? systems[name as keyof typeof systems] : undefined;
   const others = Object.keys(systems).filter((key) => key !== name);
   const own = entry?.config.safeParse(raw[String(name)] ?? {});
   const shared = Object.fromEntries(Object.entries(raw).filter(([key]) => key !== name && !others.includes(key)));
   const rest = common.safeParse(shared);
   return {
     problems: [
+      ...inherited(raw),
       ...(rest.success ? [] : problems(rest.error, common, raw, [])),
       ...(own?.success === false && entry ? problems(own.error, entry.config, raw, [String(name)]) : []),
       ...others
-        .filter((key) => entry !== undefined && key in raw)
+        .filter((key) => entry !== undefined && Object.hasOwn(raw, key))
         .map((key) => ({ key, remedy: `the stack's system is ${String(name)}: remove this key` })),
     ],
     settings: rest.success ? rest.data : readable(shared, rest.error),
@@ -266,57 +313,71 @@ function without(value: unknown, [key, ...rest]: readonly PropertyKey[]): unknow
   );
 }
 
+/** `__proto__` would be dropped without a word by whatever copies an object. */
+function inherited(value: unknown, path: readonly string[] = []): Problem[] {
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([key, inner]: [string, unknown]) =>
+    key === "__proto__" ? [{ key: [...path, key].join("."), remedy: "no name" }] : inherited(inner, [...path, key]),
+  );
+}
+
 /** Zod's issues as ours: the key's whole path, the value there (never a secret one), and what would be right. */
 function problems(error: z.ZodError, schema: z.ZodType, raw: unknown, prefix: readonly string[]): Problem[] {
   return error.issues.flatMap((issue): Problem[] => {
     const path = [...prefix, ...issue.path.map(String)];
+    const there = at(raw, path);
     if (issue.code === "unrecognized_keys") {
-      const known = knownKeys(schema, issue.path);
+      const known = knownKeys(schema, issue.path, at(raw, prefix));
       return issue.keys.map((key) => ({
         key: [...path, key].join("."),
-        remedy: `unknown key${nearest(key, known)}; known are ${known.join(", ")}`,
+        remedy: `unknown key${nearest(key, known)}; known are ${listed(known)}`,
       }));
     }
-    const value = path[0] === "secrets" ? undefined : at(raw, path);
-    const remedy =
-      value === undefined && issue.code === "invalid_type" ? `missing: ${expectation(issue.message)}` : issue.message;
-    return [{ key: path.join("."), remedy, ...(value === undefined ? {} : { value }) }];
+    const shown = there === undefined || path[0] === "secrets" ? {} : { value: there };
+    return [{ key: path.join("."), remedy: remedyOf(issue, path, there), ...shown }];
   });
 }
 
-function expectation(message: string): string {
-  return message.replace(/^Invalid input: /, "").replace(/, received undefined$/, "");
+function remedyOf(issue: z.core.$ZodIssue, path: readonly string[], there: unknown): string {
+  const { message } = issue;
+  if (issue.code === "invalid_key") return issue.issues.map((inner) => inner.message).join("; ");
+  if (issue.code === "invalid_union" && "options" in issue)
+    return `${there === undefined ? "missing: " : ""}one of ${(issue.options ?? []).map(String).join(", ")}`;
+  if (issue.code !== "invalid_type") return message;
+  if (there === undefined)
+    return `missing: ${message.replace(/^Invalid input: /, "").replace(/, received undefined$/, "")}`;
+  if (issue.expected !== "string" || !["number", "boolean"].includes(typeof there)) return message;
+  // YAML and the CLI read 12345 and true as what they look like.
+  const flag = path[0] === "secrets" ? "--secret" : "--type string";
+  return `${message}: put it in quotes, or pulumi config set --path ${flag} <key> <value>`;
 }
 
-function at(value: unknown, path: readonly string[]): unknown {
-  return path.reduce<unknown>(
-    (inner, key) => (typeof inner === "object" && inner !== null ? Reflect.get(inner, key) : undefined),
-    value,
-  );
-}
-
-/** The keys that a strict object at `path` of a schema takes. */
-function knownKeys(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
+/** The keys that a strict object at `path` of a schema takes; of several forms, that of the one that is there. */
+function knownKeys(schema: z.ZodType, path: readonly PropertyKey[], raw: unknown): string[] {
   let here: unknown = schema;
-  for (const key of [...path, undefined]) {
-    here = unwrap(here);
+  for (const [index, key] of [...path, undefined].entries()) {
+    here = chosen(unwrap(here), at(raw, path.slice(0, index)));
     if (key === undefined) break;
-    here =
-      here instanceof z.ZodObject ? here.shape[String(key)] : here instanceof z.ZodRecord ? here.valueType : undefined;
+    here = inside(here, String(key));
   }
   return here instanceof z.ZodObject ? Object.keys(here.shape) : [];
+}
+
+function inside(schema: unknown, key: string): z.ZodType | undefined {
+  if (schema instanceof z.ZodObject) return own(schema.shape, key) as z.ZodType | undefined;
+  if (schema instanceof z.ZodRecord) return schema.valueType as z.ZodType;
+  return schema instanceof z.ZodArray ? (schema.element as z.ZodType) : undefined;
+}
+
+/** The form of a union whose fixed key has the value's. */
+function chosen(schema: unknown, value: unknown): unknown {
+  if (!(schema instanceof z.ZodDiscriminatedUnion)) return schema;
+  const { discriminator } = schema.def;
+  return schema.options.find((option) => inside(option, discriminator)?.safeParse(at(value, [discriminator])).success);
 }
 
 function unwrap(schema: unknown): unknown {
   return schema instanceof z.ZodDefault || schema instanceof z.ZodOptional || schema instanceof z.ZodPrefault
     ? unwrap(schema.unwrap())
     : schema;
-}
-
-/** ` (did you mean "x"?)` for a key that is one slip away. */
-function nearest(key: string, known: readonly string[]): string {
-  const close = known.find(
-    (other) => other.toLowerCase() === key.toLowerCase() || other.startsWith(key) || key.startsWith(other),
-  );
-  return close === undefined ? "" : ` (did you mean "${close}"?)`;
 }

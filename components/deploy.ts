@@ -1,20 +1,25 @@
 import * as pulumi from "@pulumi/pulumi";
 
 import { said } from "../ops/docker.ts";
-import { Stamp, OpsProvider } from "../ops/resources.ts";
 import { parseConfig, type Settings } from "./config.ts";
+import { checkAuthorities, checkServer, type Verdict, warn } from "./core/certificates.ts";
 import { check } from "./core/check.ts";
-import { type Problem, refuse } from "./core/errors.ts";
+import type { Container, List } from "./core/contracts.ts";
+import { listed, type Problem, refuse } from "./core/errors.ts";
+import { at, nearest, own, stackName } from "./core/formats.ts";
 import type { Image } from "./core/images.ts";
+import { stateOfStack } from "./core/known.ts";
 import { withRetired } from "./core/overlay.ts";
-import { containers, imageKeys, routesOf } from "./core/plan.ts";
+import { containers, imageKeys, type Plan, routesOf } from "./core/plan.ts";
 import { siteOf } from "./core/site.ts";
 import type { Site } from "./core/topology.ts";
+import { encryptedKeys, plainSecrets } from "./plain-secrets.ts";
 import { containerServices } from "./services/index.ts";
 import { nginxProblems } from "./services/nginx.ts";
 import { systems, type SystemSettings } from "./systems/index.ts";
 import type { SystemComponent } from "./systems/system.ts";
 import { topologies } from "./topologies/index.ts";
+import { otherStack } from "./topologies/stamp.ts";
 
 /** What a stack exports. */
 export interface Outputs {
@@ -31,42 +36,53 @@ export interface Outputs {
 /** A stack as its config describes it, checked on paper. */
 export interface StackPlan {
   readonly problems: readonly Problem[];
+  /** What is right today, and has to be seen to. */
+  readonly warnings: readonly string[];
   readonly settings?: Settings;
   readonly system?: SystemSettings;
   readonly site?: Site;
   /** Images that it runs. Complete when there are no problems. */
   readonly images: readonly Image[];
+  readonly containers: List<readonly [string, Container]>;
 }
 
 /** Reads and checks a whole config without any engine or provider. Everything that is wrong comes at once. */
 export function planStack(raw: Readonly<Record<string, unknown>>, stack: string): StackPlan {
   const { problems, settings, system } = parseConfig(raw);
-  if (settings === undefined || system === undefined) return { problems, images: [] };
+  if (settings === undefined || system === undefined) return { problems, warnings: [], images: [], containers: [] };
   const entry = systems[settings.system];
-  const topology = topologies[settings.topology] ?? topologies.docker;
+  const topology = own(topologies, settings.topology) ?? topologies.docker;
   const { name = `${settings.system}-${stack}` } = settings;
+  const named = stackName.safeParse(name).success;
   const site = siteOf({
     ...settings,
-    name,
+    name: named ? name : "unnamed",
     ports: topology.ports(settings),
     engine: settings.topology === "swarm" ? "swarm" : "docker",
   });
   const plan = entry.plan(system, site, containerServices);
+  const certificates = certificatesOf(settings, system, plan);
   return {
     problems: [
       ...problems,
+      ...(named ? [] : [nameless(name)]),
       ...seenOn(settings, entry.on),
       ...ownKey(settings),
+      ...certificates.problems,
+      // What could not be read may be what asks for them.
+      ...(problems.length > 0 ? [] : unasked(settings, plan)),
       ...topology.check(settings, containers(plan)),
       ...(plan.edge.proxy === "nginx" ? nginxProblems(settings.tls.mode, routesOf(plan)) : []),
       ...check(plan, site, topology.capabilities),
     ],
+    warnings: certificates.warnings,
     settings,
     system,
     site,
     images: imageKeys(plan)
       .map((key) => site.image(key))
       .filter((image): image is Image => !("remedy" in image)),
+    containers: containers(plan),
   };
 }
 
@@ -77,22 +93,20 @@ export function planStack(raw: Readonly<Record<string, unknown>>, stack: string)
 export async function deploy(): Promise<Outputs> {
   // The SDK maps the stack of each resource through source maps, for half a second; Node runs our files as they are.
   Reflect.deleteProperty(Error, "prepareStackTrace");
-  const { problems, settings, system, site, images } = await plannedWithOverlay();
-  refuse([...problems, ...plainSecrets(settings)]);
+  const { problems, warnings, settings, system, site, images, containers: planned } = await plannedWithOverlay();
+  const project = pulumi.getProject();
+  const secrets = plainSecrets(rawConfig(project));
+  refuse(withoutEncrypted([...problems, ...secrets.problems], encryptedKeys(project)));
+  warn([...warnings, ...secrets.warnings]);
   if (settings === undefined || system === undefined || site === undefined)
     throw new Error("a plan without problems is whole");
   const topology = topologies[settings.topology];
   if (topology === undefined) throw new Error("a plan without problems has its topology");
-  refuse(await topology.preflight(settings, site, images));
+  refuse(otherStack((await stateOfStack()) ?? [], { ...settings, name: site.name }));
+  refuse(await topology.preflight(settings, site, images, planned));
 
-  const ops = new OpsProvider("ops");
-  const stamp = new Stamp(
-    "stamp",
-    { system: settings.system, topology: settings.topology, name: site.name },
-    { provider: ops },
-  );
-  const on = await topology.make(settings, site, { dependsOn: stamp, providers: { ops } });
-  const made = systems[settings.system].make(settings.system, system, on, { dependsOn: stamp });
+  const on = await topology.make(settings, site, {});
+  const made = systems[settings.system].make(settings.system, system, on, {});
   return {
     url: made.url,
     rehearsing: images
@@ -117,8 +131,8 @@ async function plannedWithOverlay(): Promise<StackPlan> {
   if (retirable === undefined || store === undefined) return planned;
   try {
     const { overlay } = await store.latest();
-    const own = withRetired(raw[settings.system], overlay.retired, retirable);
-    return planStack({ ...raw, [settings.system]: own }, pulumi.getStack());
+    const asked = withRetired(raw[settings.system], overlay.retired, retirable);
+    return planStack({ ...raw, [settings.system]: asked }, pulumi.getStack());
   } catch (error) {
     return { ...planned, problems: [{ key: "topology", value: settings.topology, remedy: said(error) }] };
   }
@@ -148,18 +162,41 @@ function parsed(value: string): unknown {
   }
 }
 
-/** Without --secret a value lies in the stack's file, and in every state from then on. */
-function plainSecrets(settings: Settings | undefined): Problem[] {
-  if (Object.keys(settings?.secrets ?? {}).length === 0) return [];
-  // The engine tells the program which keys are encrypted by this variable (the SDK's runtime/config.ts).
-  const encrypted = JSON.parse(process.env.PULUMI_CONFIG_SECRET_KEYS ?? "[]") as string[];
-  if (encrypted.includes(`${pulumi.getProject()}:secrets`)) return [];
-  return [
-    {
-      key: "secrets",
-      remedy: "in plain text: remove it, and set each with pulumi config set --path --secret secrets.<name>",
-    },
-  ];
+/** What is encrypted in the stack's file is in no message, wherever it stands. */
+function withoutEncrypted(problems: readonly Problem[], encrypted: readonly string[]): Problem[] {
+  return problems.map(({ key, value, remedy }) =>
+    value === undefined || encrypted.includes(key.split(".")[0] ?? "") ? { key, remedy } : { key, value, remedy },
+  );
+}
+
+/** The stack's own name, where the config has none: Pulumi takes more than networks, services and DNS do. */
+function nameless(value: string): Problem {
+  const remedy =
+    "comes from the stack's name, and is no DNS name: set `name` (lower-case letters, digits, hyphens; at most 31)";
+  return { key: "name", value, remedy };
+}
+
+/** Of authorities the warnings alone: what is wrong with one is said where it is read. */
+function certificatesOf({ tls, secrets, hostname, existing }: Settings, system: SystemSettings, plan: Plan): Verdict {
+  const names = [...new Set([hostname, ...routesOf(plan).map(({ host }) => host)])];
+  const server =
+    tls.mode === "own" ? checkServer("tls.cert", tls.cert, secrets.tlsKey, names) : { problems: [], warnings: [] };
+  const authorities = [
+    ...Object.entries(existing).map(([name, row]) => [`existing.${name}.ca`, at(row, ["ca"])] as const),
+    ["pyrus.caCertificate", at(system, ["caCertificate"])] as const,
+  ].flatMap(([key, ca]) => (typeof ca === "string" ? checkAuthorities(key, ca).warnings : []));
+  return { problems: server.problems, warnings: [...server.warnings, ...authorities] };
+}
+
+/** A mistyped name would be missed by what asks for the right one, or by nothing at all. */
+function unasked({ secrets, tls }: Settings, plan: Plan): Problem[] {
+  const asked = [...plan.secrets, ...(tls.mode === "own" ? ["tlsKey"] : [])].sort();
+  return Object.keys(secrets)
+    .filter((name) => !asked.includes(name))
+    .map((name) => ({
+      key: `secrets.${name}`,
+      remedy: `nothing asks for it${nearest(name, asked)}; ${asked.length === 0 ? "this config asks for none" : `asked for are ${listed(asked)}`}; remove it: pulumi config rm --path <key>`,
+    }));
 }
 
 function seenOn({ system, topology }: Settings, on: readonly string[]): Problem[] {

@@ -27,6 +27,12 @@ export function nanoCpus(value: unknown, { cpu }: AppsPolicy): number {
   return typeof value === "number" && value > 0 ? Math.min(value, most) : most;
 }
 
+/** /dev/shm in bytes: what the image's apps have, and never more than the container's memory. */
+export function sharedMemory({ shmMiB }: AppsPolicy, image: string, memory: number): number | undefined {
+  const mebibytes = Object.hasOwn(shmMiB, image) ? shmMiB[image] : undefined;
+  return mebibytes === undefined ? undefined : Math.min(mebibytes * 1024 * 1024, memory);
+}
+
 /** `network` is the only one, by name or in any of Docker's places for it. */
 export function networks(asked: readonly (string | undefined)[], { network }: AppsPolicy): void {
   const other = asked.find((name) => name !== undefined && name !== "" && name !== "default" && name !== network);

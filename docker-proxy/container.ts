@@ -48,9 +48,11 @@ export function container(asked: Json, policy: AppsPolicy): Json {
   );
   app.networks([text(host.NetworkMode), ...endpoints], policy);
   const limit = app.memory(host.Memory, policy);
+  const image = app.image(asked.Image, policy);
+  const shared = app.sharedMemory(policy, image, limit);
   return {
     ...pick(asked, ["Cmd", "Entrypoint", "Env", "Hostname", "User", "WorkingDir", "StopSignal", "StopTimeout"]),
-    Image: app.image(asked.Image, policy),
+    Image: image,
     Labels: app.labels(asked.Labels, policy),
     HostConfig: {
       Memory: limit,
@@ -60,6 +62,7 @@ export function container(asked: Json, policy: AppsPolicy): Json {
         : {}),
       NanoCpus: app.nanoCpus(cpus(host), policy),
       PidsLimit: 1024,
+      ...(shared === undefined ? {} : { ShmSize: shared }),
       NetworkMode: policy.network,
       Mounts: app.mounts([...list(host.Binds, "Binds").map(bind), ...list(host.Mounts, "Mounts")], policy),
       SecurityOpt: ["no-new-privileges:true"],

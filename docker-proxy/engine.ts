@@ -23,8 +23,8 @@ export class Engine {
         { socketPath: this.#socket, method, path, headers: { host: "docker", ...headers } },
         resolve,
       );
-      request.on("error", () => {
-        reject(new Refusal("the Docker engine does not answer", 502));
+      request.on("error", (error: NodeJS.ErrnoException) => {
+        reject(new Refusal(`the Docker engine does not answer: ${reason(error)}`, 502));
       });
       request.end(body);
     });
@@ -46,6 +46,18 @@ export class Engine {
     const { status, body } = await this.json(path);
     return status === 200 && isObject(body) ? body : undefined;
   }
+}
+
+/** What the system says of the socket, and what that means for the machine's owner. */
+function reason({ code = "", message }: NodeJS.ErrnoException): string {
+  const meanings: Readonly<Record<string, string>> = {
+    ENOENT: "no socket is mounted: docker.socket (swarm.socket) of the stack's config names it",
+    ENOTSOCK: "what is mounted is no socket: docker.socket (swarm.socket) of the stack's config names it",
+    ECONNREFUSED:
+      "nobody listens on what is mounted: is it the engine's socket, and the engine up? (docker.socket, swarm.socket)",
+    EACCES: "this container may not use the socket: its owner is another user",
+  };
+  return [code, meanings[code] ?? message].filter((part) => part !== "").join(", ");
 }
 
 export async function whole(stream: http.IncomingMessage, most = 64 * 1024 * 1024): Promise<string> {

@@ -16,7 +16,8 @@ async function health(): Promise<void> {
   const answer = await fetch(`http://127.0.0.1:${String(port)}/_ping`, { signal: AbortSignal.timeout(4000) }).catch(
     () => undefined,
   );
-  if (answer?.ok !== true) fail(answer === undefined ? "does not answer" : "the engine does not answer");
+  if (answer === undefined) fail("does not answer");
+  if (!answer.ok) fail(((await answer.json()) as { message: string }).message);
 }
 
 async function serve(file: string): Promise<void> {

@@ -57,6 +57,8 @@ export function service(asked: Json, policy: AppsPolicy): Json {
   );
   const limits = object(object(task.Resources, "Resources").Limits, "Limits");
   const reserved = object(object(task.Resources, "Resources").Reservations, "Reservations");
+  const memory = app.memory(limits.MemoryBytes, policy);
+  const image = app.image(spec.Image, policy);
   only(limits, "Limits", ["NanoCPUs", "MemoryBytes", "Pids"]);
   only(reserved, "Reservations", ["NanoCPUs", "MemoryBytes"]);
   return {
@@ -65,15 +67,15 @@ export function service(asked: Json, policy: AppsPolicy): Json {
     TaskTemplate: {
       ContainerSpec: {
         ...pick(spec, ["Command", "Args", "Env", "Hostname", "User", "Dir", "StopGracePeriod", "StopSignal"]),
-        Image: app.image(spec.Image, policy),
+        Image: image,
         Labels: app.labels(spec.Labels, policy),
-        Mounts: app.mounts(spec.Mounts, policy),
+        Mounts: withSharedMemory(app.mounts(spec.Mounts, policy), app.sharedMemory(policy, image, memory)),
         Init: true,
       },
       Resources: {
         Limits: {
           NanoCPUs: app.nanoCpus(limits.NanoCPUs, policy),
-          MemoryBytes: app.memory(limits.MemoryBytes, policy),
+          MemoryBytes: memory,
           Pids: 1024,
         },
         Reservations: {
@@ -91,6 +93,13 @@ export function service(asked: Json, policy: AppsPolicy): Json {
     EndpointSpec: { Mode: "dnsrr" },
   };
 }
+
+/** A service has no other way to ask for more of it than Docker's 64 MiB. What is mounted there already stays. */
+function withSharedMemory(mounts: Json[], bytes: number | undefined): Json[] {
+  if (bytes === undefined || mounts.some(({ Target }) => Target === shm)) return mounts;
+  return [...mounts, { Type: "tmpfs", Target: shm, TmpfsOptions: { SizeBytes: bytes } }];
+}
+const shm = "/dev/shm";
 
 export function pick(from: Json, keys: readonly string[]): Json {
   return Object.fromEntries(

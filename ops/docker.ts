@@ -6,6 +6,7 @@ import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import Docker from "dockerode";
+import { z } from "zod";
 
 import { sshAgent } from "./ssh.ts";
 
@@ -25,7 +26,7 @@ export function addresses(host: string): string[] {
     .filter((address) => address !== "");
 }
 
-/** A client for the first of the addresses that answers; with one address it is just that. */
+/** A client for the first of the addresses that answers as a manager of a swarm; with one address it is just that. */
 export async function reach(host: string): Promise<Docker> {
   const all = addresses(host);
   const [only = host, ...others] = all;
@@ -33,7 +34,7 @@ export async function reach(host: string): Promise<Docker> {
   const first = (milliseconds: number): Promise<Docker> =>
     Promise.any(
       all.map(async (address) => {
-        await ping(address, milliseconds);
+        await pingManager(address, milliseconds);
         return connect(address);
       }),
     );
@@ -42,19 +43,54 @@ export async function reach(host: string): Promise<Docker> {
     return await first(3000).catch(() => first(10_000));
   } catch (error) {
     const reasons = error instanceof AggregateError ? error.errors.map(text) : [text(error)];
-    throw new Error(`none of the managers answers: ${reasons.join("; ")}`, { cause: error });
+    throw new Error(`none of these answers as a manager: ${reasons.join("; ")}`, { cause: error });
   }
 }
 
 /** Throws one sentence, naming the host and the remedy, unless the engine there answers within `milliseconds`. */
-export async function ping(host: string, milliseconds: number): Promise<void> {
+export function ping(host: string, milliseconds: number): Promise<void> {
+  return within(host, milliseconds, async (docker) => {
+    await docker.ping();
+  });
+}
+
+/** The same for a manager of a swarm: for whoever names several engines and may use any that is one. */
+export async function pingManager(host: string, milliseconds: number): Promise<void> {
+  await ping(host, milliseconds);
+  const looks: unknown = await within(host, 3000, (docker) => docker.info()).catch(() => undefined);
+  const why = looks === undefined ? undefined : notManager(looks);
+  if (why !== undefined) throw new Error(`Docker at ${host} is ${why}`);
+}
+
+/**
+ * What an engine is that says of itself that it manages no swarm. One that pings and says nothing more is a manager
+ * that waits for a new leader: the others answer at once.
+ */
+function notManager(info: unknown): string | undefined {
+  const { LocalNodeState, ControlAvailable } = swarmState.parse(info).Swarm;
+  if (ControlAvailable) return undefined;
+  if (LocalNodeState === "active") return "a worker of the swarm: name a manager";
+  if (LocalNodeState === "locked") return "a locked manager: run `docker swarm unlock` there";
+  if (LocalNodeState === "inactive") return "in no swarm: run `docker swarm init` there, or name a manager";
+  return `not ready as a node of its swarm (${LocalNodeState})`;
+}
+const swarmState = z.object({
+  Swarm: z
+    .object({ LocalNodeState: z.string().default("inactive"), ControlAvailable: z.boolean().default(false) })
+    .prefault({}),
+});
+
+async function within<T>(host: string, milliseconds: number, ask: (docker: Docker) => Promise<T>): Promise<T> {
   const to = options(host);
   const late = new AbortController();
   try {
     // modem's own time-out does not reach into ssh, and destroys the request where ours only stops waiting.
-    const answer = new Docker({ ...to, timeout: milliseconds }).ping();
-    const limit = sleep(milliseconds, "late", { signal: late.signal }).catch(() => "over");
-    if ((await Promise.race([answer, limit])) === "late") throw new Error("late");
+    const answer = ask(new Docker({ ...to, timeout: milliseconds }));
+    const limit = sleep(milliseconds, undefined, { signal: late.signal }).then(() => {
+      throw new Error("late");
+    });
+    limit.catch(() => undefined); // nobody waits for it any more once the answer is there
+    return await Promise.race([answer, limit]);
   } catch (error) {
     const message = error instanceof Error ? error.message : "";
     throw explain(message === "late" || message === "socket hang up" ? { code: "ETIMEDOUT" } : error, host);

@@ -5,7 +5,7 @@ import type { Handler } from "./handler.ts";
 import { job as jobInputs } from "./job-inputs.ts";
 import { runJob } from "./job.ts";
 
-const inputs = z.object({ host: z.string(), job: jobInputs.omit({ host: true, once: true }) });
+const inputs = z.object({ host: z.string(), job: jobInputs.omit({ host: true, once: true, disks: true }) });
 
 /** A job that runs when this is deleted. */
 export const farewell: Handler = {

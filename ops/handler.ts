@@ -26,11 +26,15 @@ export interface Handler {
 }
 
 /**
- * A change of one of `replacing` makes a new one; of another input, an update; of `host`, nothing: it says where the work
- * is done, and the engine stores the new one without a word.
+ * A change of one of `replacing` makes a new one; of another input, an update; of `host`, where the work is done, and of
+ * those in `silent`, nothing: the engine stores the new one without a word.
  */
-export function compare(inputs: z.ZodObject, replacing: readonly string[]): Handler["diff"] {
-  const shape = Object.keys(inputs.shape).filter((key) => key !== "host");
+export function compare(
+  inputs: z.ZodObject,
+  replacing: readonly string[],
+  silent: readonly string[] = [],
+): Handler["diff"] {
+  const shape = Object.keys(inputs.shape).filter((key) => key !== "host" && !silent.includes(key));
   return (olds, news) => {
     const keys = changed(olds, news, shape);
     return { changes: keys.length > 0, replaces: keys.filter((key) => replacing.includes(key)) };

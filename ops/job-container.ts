@@ -8,6 +8,7 @@ import { answered, ifThere, said } from "./docker.ts";
 import { fingerprint, label, mountsOf } from "./job-inputs.ts";
 import type { Asked, Run, Runner } from "./job-inputs.ts";
 import { lastLines } from "./logs.ts";
+import { credentials } from "./registry.ts";
 
 export function containerJobs(docker: Docker): Runner {
   return {
@@ -78,36 +79,66 @@ async function make(docker: Docker, asked: Asked): Promise<Docker.Container> {
   return container;
 }
 
+/** An image that somebody has pruned is pulled once more. */
 async function create(docker: Docker, asked: Asked): Promise<Docker.Container> {
-  const env = Object.entries({ ...asked.env, ...asked.secretEnv }).map(([key, value]) => `${key}=${value}`);
   try {
-    return await docker.createContainer({
-      name: asked.name,
-      Image: asked.image,
-      Cmd: asked.command,
-      Entrypoint: asked.entrypoint,
-      Env: env,
-      User: asked.user,
-      Labels: { ...asked.labels, [label]: fingerprint(asked) },
-      HostConfig: {
-        CapDrop: ["ALL"],
-        SecurityOpt: ["no-new-privileges"],
-        LogConfig: { Type: "json-file", Config: { "max-size": "10m" } },
-        Memory: asked.memoryMiB === undefined ? undefined : asked.memoryMiB * 1024 * 1024,
-        NanoCpus: asked.cpu === undefined ? undefined : Math.round(asked.cpu * 1e9),
-        Mounts: mountsOf(asked),
-        // Further networks are joined before the start: only one can be given here by Engines before 25.
-        NetworkMode: asked.networks[0] ?? "none",
-      },
-    });
+    return await createOnce(docker, asked);
   } catch (error) {
-    if (answered(error, 404) && said(error).includes("image")) {
-      throw new Error(`${asked.name}: the image ${asked.image} is not on ${asked.host}: build or pull it there first`, {
-        cause: error,
-      });
-    }
-    throw new Error(`${asked.name} could not be created: ${said(error)}`, { cause: error });
+    if (!(answered(error, 404) && said(error).includes("image")))
+      throw new Error(`${asked.name} could not be created: ${said(error)}`, { cause: error });
   }
+  await pull(docker, asked);
+  try {
+    return await createOnce(docker, asked);
+  } catch (error) {
+    const moved = answered(error, 404) && asked.ref !== undefined;
+    const why = moved ? `${asked.ref ?? ""} is another image now: run \`pulumi up --refresh\`` : said(error);
+    throw new Error(`${asked.name} could not be created: ${why}`, { cause: error });
+  }
+}
+
+/** @throws one sentence with the reference and what to do. */
+async function pull(docker: Docker, { name, host, image, ref, registries = [] }: Asked): Promise<void> {
+  const gone = `${name}: the image ${ref ?? image} is not on ${host}`;
+  if (ref === undefined) throw new Error(`${gone}: build or pull it there first`);
+  if (ref.startsWith("platform-topologies/"))
+    throw new Error(`${gone}, and no registry has it: \`npm start\` builds it`);
+  try {
+    const auth = await credentials(ref, registries);
+    const progress = await docker.pull(ref, auth === undefined ? {} : { authconfig: auth });
+    let lines = "";
+    for await (const chunk of progress) lines += String(chunk);
+    // What goes wrong after the answer has begun is a line of it.
+    const [, failed] = /"error":\s*("(?:[^"\\]|\\.)*")/.exec(lines) ?? [];
+    if (failed !== undefined) throw new Error(JSON.parse(failed) as string);
+  } catch (error) {
+    const remedy = "push it, or run `docker login` for its registry and name that in docker.registries";
+    throw new Error(`${gone} and cannot be pulled (${said(error)}): ${remedy}`, { cause: error });
+  }
+}
+
+function createOnce(docker: Docker, asked: Asked): Promise<Docker.Container> {
+  const env = Object.entries({ ...asked.env, ...asked.secretEnv }).map(([key, value]) => `${key}=${value}`);
+  return docker.createContainer({
+    name: asked.name,
+    Image: asked.image,
+    Cmd: asked.command,
+    Entrypoint: asked.entrypoint,
+    Env: env,
+    User: asked.user,
+    Labels: { ...asked.labels, [label]: fingerprint(asked) },
+    HostConfig: {
+      CapDrop: ["ALL"],
+      SecurityOpt: ["no-new-privileges"],
+      LogConfig: { Type: "json-file", Config: { "max-size": "10m" } },
+      Memory: asked.memoryMiB === undefined ? undefined : asked.memoryMiB * 1024 * 1024,
+      ShmSize: asked.shmMiB === undefined ? undefined : asked.shmMiB * 1024 * 1024,
+      NanoCpus: asked.cpu === undefined ? undefined : Math.round(asked.cpu * 1e9),
+      Mounts: mountsOf(asked),
+      // Further networks are joined before the start: only one can be given here by Engines before 25.
+      NetworkMode: asked.networks[0] ?? "none",
+    },
+  });
 }
 
 /** By tar into the stopped container: a bind mount would need the file on the host, and env shows in inspect. */

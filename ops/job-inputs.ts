@@ -23,6 +23,8 @@ export const job = z.object({
   host: z.string(),
   name: z.string(),
   image: z.string(),
+  ref: z.string().optional(),
+  registries: z.array(z.string()).optional(),
   command: z.array(z.string()),
   entrypoint: z.array(z.string()).optional(),
   env: z.record(z.string(), z.string()).optional(),
@@ -31,9 +33,11 @@ export const job = z.object({
   networks: z.array(z.string()),
   user: z.string().optional(),
   memoryMiB: z.number().positive().optional(),
+  shmMiB: z.number().positive().optional(),
   cpu: z.number().positive().optional(),
   seconds: z.number().positive(),
   once: z.string(),
+  disks: z.record(z.string(), z.string()).optional(),
   labels: z.record(z.string(), z.string()).optional(),
   redact: z.array(z.string()).optional(),
   mounts: z.array(mount).optional(),
@@ -47,7 +51,9 @@ export type Asked = z.infer<typeof job>;
 /** Marks a container or service as a job's and says which. */
 export const label = "platform-topologies.job";
 
-const run = job.omit({ host: true, labels: true, redact: true, seconds: true });
+const run = job.omit({
+  ...{ host: true, labels: true, redact: true, ref: true, registries: true, seconds: true, disks: true },
+});
 
 /** What a run depends on. Who can read the label can read the container's environment and files as well. */
 export function fingerprint(asked: Asked): string {
@@ -77,7 +83,7 @@ export interface Runner {
 }
 
 /** As the engine's API has them. */
-export function mountsOf({ mounts = [] }: Asked): Docker.MountConfig {
+export function mountsOf({ mounts = [] }: Asked): Docker.MountSettings[] {
   return mounts.map(({ source, path, driver, driverOptions }) => {
     if (source.startsWith("/")) return { Type: "bind", Source: source, Target: path };
     const options = {

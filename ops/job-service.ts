@@ -121,7 +121,7 @@ async function specOf(docker: Docker, asked: Asked): Promise<Docker.CreateServic
         Labels: { ...asked.labels },
         CapabilityDrop: ["ALL"],
         Privileges: privileges,
-        Mounts: mountsOf(asked),
+        Mounts: [...mountsOf(asked), ...sharedMemory(asked)],
         Secrets,
         Configs,
       },
@@ -137,6 +137,14 @@ async function specOf(docker: Docker, asked: Asked): Promise<Docker.CreateServic
       LogDriver: { Name: "json-file", Options: { "max-size": "10m" } },
     },
   };
+}
+
+/** A service has no other way to ask for more of it than Docker's 64 MiB. */
+function sharedMemory({ shmMiB }: Asked): Docker.MountSettings[] {
+  if (shmMiB === undefined) return [];
+  return [
+    { Type: "tmpfs", Source: "", Target: "/dev/shm", TmpfsOptions: { SizeBytes: shmMiB * 1024 * 1024, Mode: 0o1777 } },
+  ];
 }
 
 async function leftover(docker: Docker, name: string): Promise<{ id: string; fingerprint: string } | undefined> {

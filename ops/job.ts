@@ -1,3 +1,5 @@
+import { z } from "zod";
+
 import { explain, reach } from "./docker.ts";
 import { compare } from "./handler.ts";
 import type { Handler } from "./handler.ts";
@@ -7,6 +9,7 @@ import type { Asked, Runner } from "./job-inputs.ts";
 import { serviceJobs } from "./job-service.ts";
 import { pause } from "./lifetime.ts";
 import { block } from "./logs.ts";
+import type { Values } from "./wire.ts";
 
 /**
  * Runs a container to its end, on an engine or somewhere on a swarm. A run that an ended provider left behind is found by
@@ -17,7 +20,11 @@ export const job: Handler = {
     path: ["networks"],
     message: "a job on a swarm needs a network: a service cannot have none",
   }),
-  diff: compare(inputs, ["once", "image", "command", "entrypoint"]),
+  diff: (olds, news) => {
+    const { changes, replaces = [] } = differences(olds, news);
+    const anew = otherDisk(olds, news);
+    return { changes: changes || anew, replaces: anew ? [...replaces, "disks"] : replaces };
+  },
   create: async (given) => {
     await runJob(inputs.parse(given.plain), given.secrets);
     return {};
@@ -32,6 +39,15 @@ export const job: Handler = {
     }
   },
 };
+
+const differences = compare(inputs, ["once", "image", "command", "entrypoint"], ["disks", "ref", "registries"]);
+const disks = z.record(z.string(), z.unknown()).catch({});
+
+/** What was done once for a disk is not done for another in its place. A further disk, or one less, is no reason. */
+function otherDisk(olds: Values, news: Values): boolean {
+  const [before, now] = [disks.parse(olds.plain.disks), disks.parse(news.plain.disks)];
+  return Object.keys(now).some((slot) => Object.hasOwn(before, slot) && before[slot] !== now[slot]);
+}
 
 /** Throws unless it ends well. Nothing of it is left either way, unless it is interrupted. */
 export async function runJob(asked: Asked, hidden: readonly string[]): Promise<void> {

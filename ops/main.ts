@@ -19,6 +19,7 @@ import { nodeLabels } from "./node-labels.ts";
 import { seat } from "./seat.ts";
 import { serviceGate } from "./service-gate.ts";
 import { stamp } from "./stamp.ts";
+import { volume } from "./volume.ts";
 import { values } from "./wire.ts";
 import type { Bag } from "./wire.ts";
 
@@ -32,6 +33,7 @@ const handlers = new Map<string, Handler>([
   ["ops:index:Seat", seat],
   ["ops:index:ServiceGate", serviceGate],
   ["ops:index:Stamp", stamp],
+  ["ops:index:Volume", volume],
 ]);
 
 watchParent();

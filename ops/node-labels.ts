@@ -26,7 +26,7 @@ export const nodeLabels: Handler = {
       const node = pick(await listNodes(docker), name);
       if (!node) return undefined;
       const { Labels, Availability } = node.Spec;
-      const found = Object.fromEntries(Object.entries(Labels).filter(([key]) => key in labels));
+      const found = Object.fromEntries(Object.entries(Labels).filter(([key]) => Object.hasOwn(labels, key)));
       return { labels: found, ...(availability === undefined ? {} : { availability: Availability }) };
     });
   },

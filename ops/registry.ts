@@ -4,7 +4,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 
-import { execa } from "execa";
+import { execa, ExecaError } from "execa";
 import { z } from "zod";
 
 const dockerConfig = z.object({
@@ -24,18 +24,60 @@ export interface Credentials {
  * @throws when there is no Docker config, or its credential helper fails.
  */
 export async function credentials(ref: string, registries: readonly string[]): Promise<Credentials | undefined> {
-  const address = registries.find((registry) => ref.startsWith(`${registry}/`));
-  if (address === undefined) return undefined;
-  const folder = process.env.DOCKER_CONFIG ?? join(homedir(), ".docker");
-  const config = dockerConfig.parse(JSON.parse(readFileSync(join(folder, "config.json"), "utf8")));
-  const helper = config.credHelpers[address] ?? config.credsStore;
+  const address = registries.find((registry) => bare(registry) === registryOf(ref));
+  return address === undefined ? undefined : login(address);
+}
+
+/** What `docker login` on this machine has for each registry: undefined, or the command to run, and why. */
+export async function loggedOut(registry: string): Promise<string | undefined> {
+  const remedy = `docker login ${registry}`;
+  try {
+    return (await login(registry)) === undefined ? `nobody has logged in there on this machine: ${remedy}` : undefined;
+  } catch (error) {
+    const helper = error instanceof ExecaError ? error.command.split(" ")[0] : undefined;
+    const code = typeof error === "object" && error !== null && "code" in error ? error.code : undefined;
+    if (helper !== undefined)
+      return `nobody has logged in there on this machine, as far as ${helper} knows${code === "ENOENT" ? " (it is not installed)" : ""}: ${remedy}`;
+    return code === "ENOENT"
+      ? `nobody has logged in there on this machine: ${remedy}`
+      : `${configFile()} cannot be read (is it JSON?): ${remedy}`;
+  }
+}
+
+async function login(address: string): Promise<Credentials | undefined> {
+  const config = dockerConfig.parse(JSON.parse(readFileSync(configFile(), "utf8")));
+  const named = (dict: Readonly<Record<string, unknown>>): string | undefined =>
+    Object.keys(dict).find((key) => bare(key) === bare(address));
+  const helped = named(config.credHelpers);
+  const helper = helped === undefined ? config.credsStore : config.credHelpers[helped];
+  const key = named(config.auths) ?? helped ?? (bare(address) === hub ? hubKey : address);
   if (helper !== undefined) {
-    const { stdout } = await execa(`docker-credential-${helper}`, ["get"], { input: address });
+    const { stdout } = await execa(`docker-credential-${helper}`, ["get"], { input: key });
     const { Username, Secret } = z.object({ Username: z.string(), Secret: z.string() }).parse(JSON.parse(stdout));
     return { username: Username, password: Secret, serveraddress: address };
   }
-  const [username = "", ...rest] = Buffer.from(config.auths[address]?.auth ?? "", "base64")
+  const [username = "", ...rest] = Buffer.from(config.auths[key]?.auth ?? "", "base64")
     .toString()
     .split(":");
   return username === "" ? undefined : { username, password: rest.join(":"), serveraddress: address };
+}
+
+function configFile(): string {
+  return join(process.env.DOCKER_CONFIG ?? join(homedir(), ".docker"), "config.json");
+}
+
+const hub = "docker.io";
+/** Under which `docker login` keeps it. */
+const hubKey = "https://index.docker.io/v1/";
+
+/** A registry's name without what a login may keep around it. */
+function bare(address: string): string {
+  const name = address.replace(/^https?:\/\//, "").replace(/\/.*$/, "");
+  return ["index.docker.io", "registry-1.docker.io"].includes(name) ? hub : name;
+}
+
+/** As the engine reads a reference: a first part with a dot or a port, or localhost, is a registry. */
+function registryOf(ref: string): string {
+  const [first = "", ...rest] = ref.split("/");
+  return rest.length > 0 && (/[.:]/.test(first) || first === "localhost") ? bare(first) : hub;
 }

@@ -16,19 +16,60 @@ export class OpsProvider extends pulumi.ProviderResource {
 }
 
 export interface StampArgs {
-  readonly system: Input<string>;
+  /** The platform; unset where a program uses services alone. */
+  readonly system?: Input<string> | undefined;
   readonly topology: Input<string>;
   /** The stack's own name, which its resources' names derive from. */
   readonly name: Input<string>;
+  /** The id of the engine, or the swarm, that has the stack's things. A change is noted. */
+  readonly engine?: Input<string | undefined>;
+  /** How often each thing had to be made again. A change is noted. */
+  readonly rounds?: Input<Readonly<Record<string, number>>>;
 }
 
 /**
- * Says once what a stack is. Any change of it is refused, in a preview too, with the way to move instead; only a
- * resource that depends on the stamp is sure to be left alone by that run.
+ * Says once what a stack is on one topology. Any change of system, topology or name is refused, in a preview too, with
+ * the way to move instead; only a resource that depends on the stamp is sure to be left alone by that run. Its id is the
+ * owner that is written on everything that the stack makes: another state, also of the same name, has another.
  */
 export class Stamp extends pulumi.CustomResource {
   constructor(name: string, args: StampArgs, opts?: pulumi.CustomResourceOptions) {
-    super("ops:index:Stamp", name, { ...args }, opts);
+    super("ops:index:Stamp", name, { ...args, owner: undefined }, opts);
+  }
+}
+
+export interface VolumeArgs {
+  readonly host: Input<string>;
+  /** Unique on the engine. A change is refused. */
+  readonly name: Input<string>;
+  /** Which disk it is: an id that the state has had before the volume is made. A change is a new, empty volume. */
+  readonly disk: Input<string>;
+  /** The operator's word for this disk, for the next run. */
+  readonly word: Input<string>;
+  /** Its data are elsewhere, too: it may go when the program does not name it any more. Default false. */
+  readonly spare?: Input<boolean>;
+  /** Of a new volume; later changes are ignored, as the engine cannot make them. */
+  readonly labels: Input<Readonly<Record<string, Input<string>>>>;
+  /** Default `local`. Later changes are ignored. */
+  readonly driver?: Input<string>;
+  readonly driverOptions?: Input<Readonly<Record<string, Input<string>>>>;
+  /**
+   * Leaves a file on the new volume, once: a server that does not find it has lost its data. `image`: id of the server's
+   * own image, `path`: where it has the disk. The volume is filled as the image has that folder.
+   */
+  readonly marker?: { readonly image: Input<string>; readonly path: string; readonly file: string };
+}
+
+/**
+ * A volume of one engine. Throws, and takes nothing, where a volume of that name is not this disk. One that is gone from
+ * the engine stays in the state; a delete removes this disk alone.
+ */
+export class Volume extends pulumi.CustomResource {
+  declare readonly name: pulumi.Output<string>;
+  declare readonly disk: pulumi.Output<string>;
+
+  constructor(name: string, args: VolumeArgs, opts?: pulumi.CustomResourceOptions) {
+    super("ops:index:Volume", name, { ...args }, opts);
   }
 }
 
@@ -75,8 +116,12 @@ export interface JobArgs {
   readonly host: Input<string>;
   /** The container's name, and what messages call it. An interrupted run is found again by it. */
   readonly name: Input<string>;
-  /** Has to be on the engine already; on a swarm its node pulls it. A change reruns the job. */
+  /** On an engine its id there; on a swarm its reference, which its node pulls. A change reruns the job. */
   readonly image: Input<string>;
+  /** On an engine: the reference behind the id, to pull it again when somebody has pruned it. A change is not noted. */
+  readonly ref?: Input<string>;
+  /** On an engine: those to which `docker login` on this machine has credentials. A change is not noted. Default: none. */
+  readonly registries?: readonly string[];
   /** A change reruns the job. */
   readonly command: Input<readonly Input<string>[]>;
   /** Default: the image's. A change reruns the job. */
@@ -91,12 +136,16 @@ export interface JobArgs {
   readonly user?: Input<string>;
   /** Default: no limit. */
   readonly memoryMiB?: Input<number>;
+  /** Shared memory (/dev/shm) at most; what is used counts as memory. Default: Docker's 64. */
+  readonly shmMiB?: Input<number>;
   /** In cores. Default: no limit. */
   readonly cpu?: Input<number>;
   /** How long it may run, counted anew by an `up` that takes an interrupted run over. */
   readonly seconds: Input<number>;
   /** A change reruns the job: the version that it migrates to. */
   readonly once: Input<string>;
+  /** The disks that it works on, by the slot. Another disk of a slot reruns the job; one more or less does not. */
+  readonly disks?: Input<Readonly<Record<string, Input<string>>>>;
   readonly labels?: Input<Readonly<Record<string, Input<string>>>>;
   /** Further values of four characters or more that errors show as `[secret]`; stored encrypted. */
   readonly redact?: Input<readonly Input<string>[]>;
@@ -123,7 +172,7 @@ export interface JobSwarm {
 
 /**
  * Runs a container to its end, without capabilities, and removes it. Throws the exit code and the last 30 log lines if
- * that is not 0, and at the end of `seconds`. A change of `once`, `image`, `command` or `entrypoint` reruns it; any
+ * that is not 0, and at the end of `seconds`. A change of `once`, `image`, `command` or `entrypoint`, or another disk, reruns it; any
  * other change is only noted for the next run. After a cancelled or killed `up` the container goes on, and the next
  * `up` waits for that one if it is still what is asked for.
  *

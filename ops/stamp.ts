@@ -1,3 +1,5 @@
+import { randomBytes } from "node:crypto";
+
 import { z } from "zod";
 
 import { compare } from "./handler.ts";
@@ -5,23 +7,30 @@ import type { Handler } from "./handler.ts";
 import { changed } from "./wire.ts";
 import type { Bag } from "./wire.ts";
 
-const inputs = z.object({ system: z.string(), topology: z.string(), name: z.string() });
+const identity = z.object({ system: z.string().optional(), topology: z.string(), name: z.string() });
+const inputs = identity.extend({
+  engine: z.string().optional(),
+  rounds: z.record(z.string(), z.number()).optional(),
+});
+const outputs = z.object({ owner: z.string() });
 
-/** Says once what a stack is, and refuses every change of it, in a preview too. */
+/** Says once what a stack is, and refuses every change of it, in a preview too; remembers what the next run must know. */
 export const stamp: Handler = {
   inputs,
   refuse: (olds, news) => {
-    if (changed(olds, news, Object.keys(inputs.shape)).length === 0) return undefined;
-    return (
-      `this stack is ${describe(olds.plain)}, and ${describe(news.plain)} was asked for: a system or topology is never ` +
-      "changed in place; make a new stack with restoreFrom, move over, then destroy this one"
-    );
+    const keys = changed(olds, news, Object.keys(identity.shape));
+    if (keys.length === 0) return undefined;
+    const asked = `this stack is ${describe(olds.plain)}, and ${describe(news.plain)} was asked for`;
+    return keys.includes("system") || keys.includes("topology")
+      ? `${asked}: a system or topology is never changed in place; make a new stack with \`restore\`, move over, then destroy this one`
+      : `${asked}: a name is for life; set \`name: ${String(olds.plain.name)}\`, or make a new stack with \`restore\``;
   },
   diff: compare(inputs, []),
-  create: () => Promise.resolve({}),
-  update: () => Promise.resolve({}),
+  create: () => Promise.resolve({ owner: randomBytes(4).toString("hex") }),
+  update: (olds) => Promise.resolve(outputs.parse(olds.plain)),
+  id: (made) => outputs.parse(made).owner,
 };
 
 function describe({ system, topology, name }: Bag): string {
-  return `${String(system)} on ${String(topology)} named ${String(name)}`;
+  return `${typeof system === "string" ? system : "a stack"} on ${String(topology)} named ${String(name)}`;
 }

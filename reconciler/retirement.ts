@@ -1,3 +1,4 @@
+import { own } from "../components/core/formats.ts";
 import type { Overlay, OverlayStore } from "../components/core/overlay.ts";
 import type { Seen, Verdict } from "./judgement.ts";
 
@@ -43,7 +44,7 @@ const remembered = 20;
 export async function begin(store: OverlayStore, member: Seen, why: string, now: number): Promise<boolean> {
   const { number, overlay } = await store.latest();
   if (overlay.history.some(({ outcome }) => outcome === "begun")) return false;
-  const numbers = [...new Set([...(overlay.retired[member.role] ?? []), member.number])];
+  const numbers = [...new Set([...(own(overlay.retired, member.role) ?? []), member.number])];
   const entry = { at: new Date(now).toISOString(), member: member.name, why, outcome: "begun" as const };
   return store.add({
     number: number + 1,

@@ -1,7 +1,6 @@
 /**
  * Repairs what a killed `pulumi up` leaves on this machine: a lock whose process is dead, plugins without an engine,
- * containers and networks that no state knows, operations that were under way, containers that somebody stopped. Never
- * volumes: they hold data.
+ * operations that were under way. What it has left on the engine is the next `up`'s own to see to (survey.ts).
  */
 import { readFile, readdir } from "node:fs/promises";
 import { hostname } from "node:os";
@@ -9,7 +8,6 @@ import { join } from "node:path";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import Docker from "dockerode";
 import { execa } from "execa";
 
 import { local, repo } from "./setup/paths.ts";
@@ -17,16 +15,13 @@ import { codeOf, Problem } from "./setup/problem.ts";
 
 import type { Toolchain } from "./setup/toolchain.ts";
 
-/** Every container and network of a stack carries it. */
-const stackLabel = "platform-topologies.stack";
-
 const project = "platform-topologies";
 
 interface Resource {
   urn: string;
   type: string;
   id?: string;
-  inputs?: Record<string, unknown>;
+  outputs?: Record<string, unknown>;
   protect?: boolean;
 }
 
@@ -49,9 +44,7 @@ export async function heal(tools: Toolchain, stack: string, place = here): Promi
   return [
     ...(await clearLock(tools, stack, place)),
     ...(await endOrphans(tools)),
-    ...(await removeUnknown(stack, place)),
     ...(await clearPending(tools, stack, place)),
-    ...(await startStopped(stack, place)),
   ];
 }
 
@@ -136,53 +129,4 @@ async function clearPending(tools: Toolchain, stack: string, place: Place): Prom
   return pending.map(
     ({ type, resource }) => `${type} ${resource.urn.split("::").at(-1) ?? ""} was interrupted; cleared`,
   );
-}
-
-/**
- * A create that was interrupted may have made its container or network all the same, and its name would be taken. Those
- * are told by their name, which the state has, and by the stack's label: the label alone would also fit what another
- * checkout has made on this engine. Jobs are left alone: `ops` takes them up again.
- */
-async function removeUnknown(stack: string, place: Place): Promise<string[]> {
-  const { resources = [], pending_operations: pending = [] } = await snapshot(stack, place);
-  const known = new Set(resources.map(({ id }) => id));
-  const names = (type: string): string[] =>
-    pending
-      .filter((operation) => operation.type === "creating" && operation.resource.type === type)
-      .flatMap(({ resource }) => (typeof resource.inputs?.name === "string" ? [resource.inputs.name] : []));
-  const engine = new Docker();
-  const removed: string[] = [];
-  for (const name of names("docker:index/container:Container")) {
-    const found = await engine.getContainer(name).inspect().catch(missing);
-    if (!found || known.has(found.Id) || found.Config.Labels[stackLabel] !== stack) continue;
-    await engine.getContainer(found.Id).remove({ force: true });
-    removed.push(`container ${name}, whose making was interrupted, is removed`);
-  }
-  for (const name of names("docker:index/network:Network")) {
-    const found = await engine.getNetwork(name).inspect().catch(missing);
-    if (!found || known.has(found.Id) || found.Labels?.[stackLabel] !== stack) continue;
-    await engine.getNetwork(found.Id).remove();
-    removed.push(`network ${name}, whose making was interrupted, is removed`);
-  }
-  return removed;
-}
-
-/** A container that somebody stopped by hand stays stopped, and the state does not tell. */
-async function startStopped(stack: string, place: Place): Promise<string[]> {
-  const engine = new Docker();
-  const started: string[] = [];
-  for (const { type, id } of (await snapshot(stack, place)).resources ?? []) {
-    if (type !== "docker:index/container:Container" || id === undefined) continue;
-    const found = await engine.getContainer(id).inspect().catch(missing);
-    if (found?.State.Status !== "exited") continue;
-    await engine.getContainer(id).start();
-    started.push(`container ${found.Name.slice(1)}, which was stopped, is started`);
-  }
-  return started;
-}
-
-function missing(error: unknown): undefined {
-  if (typeof error === "object" && error !== null && "statusCode" in error && error.statusCode === 404)
-    return undefined;
-  throw error;
 }

@@ -17,7 +17,7 @@ const commands: Readonly<Record<string, () => Promise<{ run(args: readonly strin
 };
 
 const [name = "", ...args] = process.argv.slice(2);
-const load = commands[name];
+const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
 listen();
 try {
   if (!load) throw new Error(`there is no command "${name}": use ${Object.keys(commands).join(", ")}`);

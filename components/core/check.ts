@@ -1,6 +1,7 @@
 import type { Container, Health, Job, Need, Probe, Slot, Workload } from "./contracts.ts";
 import { type Problem, sentence } from "./errors.ts";
 import { checkExisting } from "./existing.ts";
+import { nodeLabels, own, problemsOf } from "./formats.ts";
 import { containers, imageKeys, type Plan, replicaNames } from "./plan.ts";
 import type { Capabilities, Runner, Site } from "./topology.ts";
 
@@ -20,7 +21,7 @@ export function check(plan: Plan, site: Site, can: Capabilities): Problem[] {
       return reason === undefined ? [] : [{ key: name, remedy: reason }];
     }),
     ...[...plan.secrets]
-      .filter((name) => !(name in site.secrets))
+      .filter((name) => !Object.hasOwn(site.secrets, name))
       .map((name) => ({ key: `secrets.${name}`, remedy: `set it: pulumi config set --path --secret secrets.${name}` })),
     ...imageKeys(plan).flatMap((key) => {
       const image = site.image(key);
@@ -32,6 +33,13 @@ export function check(plan: Plan, site: Site, can: Capabilities): Problem[] {
     ...[...plan.workloads, ...plan.slots].flatMap(([name, workload]) => checkProbe(name, workload, site)),
     ...sameRoutes(plan),
     ...checkExisting(plan.needs, site.existing),
+    ...Object.entries(site.disks)
+      .filter(([slot, word]) => word !== "gone" && !plan.slots.has(slot))
+      .map(([slot, word]) => ({
+        key: `disks.${slot}`,
+        value: word,
+        remedy: `no such disk; there are ${[...plan.slots.keys()].join(", ")}`,
+      })),
   ]);
 }
 
@@ -56,12 +64,17 @@ function checkContainer(name: string, container: Container | Slot | Job, site: S
   if (!("remedy" in image) && container.secretEnv && image.secrets === "files") {
     say("secretEnv", `${container.image} can read files: give it secret files, which no inspection shows`);
   }
-  const full = `${site.name}-${name}`;
-  if (full.length > can.nameLength)
-    say("name", `at most ${String(can.nameLength)} characters on ${can.name}: shorten the stack's name`, full);
+  for (const full of [name, ...(container.joins ?? [])].map((each) => `${site.name}-${each}`)) {
+    if (full.length > can.nameLength)
+      say("name", `at most ${String(can.nameLength)} characters on ${can.name}: shorten the stack's name`, full);
+  }
+  if ("nodes" in container) problems.push(...problemsOf(nodeLabels, `${name}.nodes`, container.nodes));
   if (can.runners.length > 0 && runnerFor(container, can) === undefined) {
     say("needs", `no way to run this on ${can.name} (${needsOf(container).join(", ")}); choose docker or swarm`);
   }
+  const { shmMiB, memoryMiB } = container;
+  if (shmMiB !== undefined && !(Number.isInteger(shmMiB) && shmMiB >= 1 && shmMiB <= memoryMiB))
+    say("shmMiB", `a whole number from 1 to its memory, ${String(memoryMiB)}: it is a part of that`, shmMiB);
   const paths = (container.files ?? []).map(({ path }) => path);
   for (const path of paths)
     if (!path.startsWith("/") || paths.indexOf(path) !== paths.lastIndexOf(path))
@@ -75,7 +88,7 @@ function checkContainer(name: string, container: Container | Slot | Job, site: S
   for (const { host, port, path } of container.routes ?? []) {
     if (!hostnames.test(host)) say("routes", "not a DNS name: letters, digits, dots and inner hyphens", host);
     if (!path.startsWith("/")) say("routes", "a path begins with /", path);
-    if (container.ports?.[port] === undefined)
+    if (own(container.ports, port) === undefined)
       say("routes", `no such port; it has ${Object.keys(container.ports ?? {}).join(", ")}`, port);
   }
   return problems;
@@ -133,7 +146,7 @@ function checkProbe(name: string, { health, ports, image }: Workload | Slot, sit
   const { ready } = health;
   if ("command" in ready) return [];
   const port = portOf(ready);
-  if (ports?.[port] === undefined)
+  if (own(ports, port) === undefined)
     return [{ key, value: port, remedy: `no such port; it has ${Object.keys(ports ?? {}).join(", ")}` }];
   const found = site.image(image);
   if ("remedy" in found || found.client !== "none" || found.rehearsing) return [];

@@ -97,6 +97,11 @@ export interface Container {
   /** Cores. */
   readonly cpu: number;
   readonly memoryMiB: number;
+  /**
+   * Shared memory (/dev/shm) at most, in MiB; what is used of it counts as the container's memory. Default: Docker's 64.
+   * A change replaces the container.
+   */
+  readonly shmMiB?: number;
   /** `uid[:gid]`, numbers. Unset: what the image says (private images only). */
   readonly user?: string;
   /** Replaces the image's entrypoint and command. Unset: the image's own. */
@@ -173,10 +178,13 @@ export interface Slot extends Container {
     readonly backup: Backup;
     /**
      * A file that the topology leaves on a disk that it has just made, and never again: a member of a cluster refuses
-     * in `prepare` to start on a disk with neither this nor data, for an emptied volume would replicate emptiness.
+     * in `prepare` to start on a disk with neither this nor data, for an emptied volume would replicate emptiness. Unset:
+     * there is one all the same, and the platform's own first line of `prepare` refuses without it (needs `command`).
      */
     readonly marker?: string;
   };
+  /** The only slot of its role: another disk means another store, for which all that was done once is done again. */
+  readonly alone?: boolean;
   /** Slots that name the same seat share a machine. */
   readonly seat?: string;
   /** Labels that its node must carry, as for a workload. */
@@ -278,6 +286,8 @@ export interface Apps {
   /** The most that one may have. */
   readonly memoryMiB: number;
   readonly cpu: number;
+  /** Shared memory (/dev/shm) by the image's reference, in MiB. Default: Docker's 64. */
+  readonly shmMiB: Dict<number>;
   /** Names of volumes that one may mount. */
   readonly volumes: List<string>;
 }

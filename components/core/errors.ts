@@ -9,10 +9,35 @@ export interface Problem {
   readonly remedy: string;
 }
 
+/** Of a key and of a value: a certificate that was pasted into a wrong place is no use in a terminal. */
+const longest = 100;
+
 /** `key = value: remedy`, on one line. */
 export function sentence({ key, value, remedy }: Problem): string {
-  const shown = value === undefined ? "" : ` = ${JSON.stringify(value)}`;
-  return `${key}${shown}: ${remedy}`;
+  const json = value === undefined ? undefined : shown(value);
+  return `${shortened(printable(key))}${json === undefined ? "" : ` = ${json}`}: ${remedy}`;
+}
+
+/** As JSON; nothing where it has a private key, and without the password of an address. */
+function shown(value: unknown): string | undefined {
+  const json = (JSON.stringify(value) as string | undefined) ?? "";
+  if (json === "" || json.includes("PRIVATE KEY")) return undefined;
+  return shortened(json.replaceAll(/(\w:\/\/)[^/@\s"]*@/g, "$1…@"));
+}
+
+/** The beginning of a text, and that there was more. */
+export function shortened(text: string, length = longest): string {
+  return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
+}
+
+/** A few of many names. */
+export function listed(names: readonly string[], length = 150): string {
+  const text = names.join(", ");
+  return text.length <= length ? text : `${text.slice(0, text.lastIndexOf(", ", length))}, …`;
+}
+
+function printable(key: string): string {
+  return JSON.stringify(key).slice(1, -1);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { interpolate, type Output, secret } from "@pulumi/pulumi";
 
+import { checkAuthorities } from "./certificates.ts";
 import type { Given, Kind, Kinds } from "./contracts.ts";
 import type { Problem } from "./errors.ts";
 import { defaultPort } from "./kinds.ts";
@@ -86,14 +87,16 @@ export function checkExisting(
   needs: readonly { readonly kind: keyof Kinds; readonly name: string }[],
   existing: Readonly<Record<string, Existing>>,
 ): Problem[] {
-  return Object.entries(existing).flatMap(([name, { kind }]) => {
+  return Object.entries(existing).flatMap(([name, row]) => {
+    const { kind } = row;
     const need = needs.find((each) => each.name === name);
     if (need === undefined) {
       const known = needs.map((each) => `${each.name} (${each.kind})`).join(", ");
       return [{ key: `existing.${name}`, remedy: `nothing here needs it; the system needs ${known}` }];
     }
+    const ca = "ca" in row && row.ca !== undefined ? checkAuthorities(`existing.${name}.ca`, row.ca).problems : [];
     return need.kind === kind
-      ? []
+      ? ca
       : [{ key: `existing.${name}.kind`, value: kind, remedy: `the system needs ${need.kind} there` }];
   });
 }

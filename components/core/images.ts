@@ -2,7 +2,8 @@ import { z } from "zod";
 
 import lock from "./images.json" with { type: "json" };
 import type { Dict } from "./contracts.ts";
-import type { Problem } from "./errors.ts";
+import { listed, type Problem } from "./errors.ts";
+import { own } from "./formats.ts";
 
 /** A row of `images.json`. Public images have `ref` and `version`; `built`: ours, made by set-up; else private. */
 const row = z.strictObject({
@@ -27,9 +28,12 @@ export type ImageRow = z.infer<typeof row>;
 /** Every image that a system may name: versions live here and nowhere else. */
 export const imageLock: Dict<ImageRow> = z.record(z.string(), row).parse(lock);
 
+/** The sentence for another key. */
+export const noSuchImage = `no such image; known are ${listed(Object.keys(imageLock))} (components/core/images.json)`;
+
 /** The row of `key`; a row `media/*` is that of every `media/<name>` without one of its own. */
 export function imageRow(key: string): ImageRow | undefined {
-  return imageLock[key] ?? imageLock[key.replace(/[^/]+$/, "*")];
+  return own(imageLock, key) ?? own(imageLock, key.replace(/[^/]+$/, "*"));
 }
 
 /**
@@ -71,20 +75,20 @@ export interface ImageChoices {
 export function resolveImage(key: string, choices: ImageChoices): Image | Problem {
   const entry = imageRow(key) ?? privateRow(key);
   if (entry === undefined) {
-    return { key: `images.${key}`, remedy: `no such image; known are ${Object.keys(imageLock).join(", ")}` };
+    return { key: `images.${key}`, remedy: noSuchImage };
   }
   const image = { key, rehearsing: false, client: entry.client ?? "none", secrets: entry.secrets ?? "files" } as const;
   const { mirror } = choices;
-  const chosen = named(key, choices.overrides) ?? (mirror === undefined ? choices.local[key] : undefined);
+  const chosen = named(key, choices.overrides) ?? (mirror === undefined ? own(choices.local, key) : undefined);
   if (chosen !== undefined) return { ...image, ref: chosen };
   if (entry.ref !== undefined) {
     // What was built here in its place has another digest.
-    const digest = entry.digest === undefined || key in choices.local ? "" : `@${entry.digest}`;
+    const digest = entry.digest === undefined || Object.hasOwn(choices.local, key) ? "" : `@${entry.digest}`;
     const name = mirror === undefined ? `${entry.ref}:${entry.version ?? ""}` : inMirror(key, entry, mirror);
     return { ...image, ref: name + digest };
   }
   if (entry.built && mirror !== undefined)
-    return { ...image, ref: inMirror(key, entry, mirror, tagOf(choices.built?.[key])) };
+    return { ...image, ref: inMirror(key, entry, mirror, tagOf(own(choices.built, key))) };
   if (entry.built)
     return {
       key: `images.${key}`,
@@ -112,7 +116,7 @@ export function resolveImage(key: string, choices: ImageChoices): Image | Proble
 /** What the config says for `key` itself, or for `<its folder>/*`, where a `*` in the reference is the image's name. */
 function named(key: string, overrides: Dict<string>): string | undefined {
   const name = key.slice(key.lastIndexOf("/") + 1);
-  return overrides[key] ?? overrides[key.replace(/[^/]+$/, "*")]?.replace("*", name);
+  return own(overrides, key) ?? own(overrides, key.replace(/[^/]+$/, "*"))?.replace("*", name);
 }
 
 /**

@@ -1,6 +1,7 @@
 import { z } from "zod";
 
 import type { Dict, List } from "./contracts.ts";
+import { own } from "./formats.ts";
 
 /**
  * What the reconciler has retired, beside the operator's own config: every `up` of the stack adds it to `retired` of the
@@ -42,11 +43,11 @@ export interface OverlayStore {
 export function withRetired(raw: unknown, retired: Overlay["retired"], keys: Dict<string>): Dict<unknown> {
   const config: Record<string, unknown> = { ...record(raw) };
   for (const [role, numbers] of Object.entries(retired)) {
-    const key = keys[role];
+    const key = own(keys, role);
     if (key === undefined || numbers.length === 0) continue;
-    const own = record(config[key]);
-    const before: List<unknown> = Array.isArray(own.retired) ? own.retired : [];
-    config[key] = { ...own, retired: [...new Set([...before, ...numbers])] };
+    const asked = record(config[key]);
+    const before: List<unknown> = Array.isArray(asked.retired) ? asked.retired : [];
+    config[key] = { ...asked, retired: [...new Set([...before, ...numbers])] };
   }
   return config;
 }

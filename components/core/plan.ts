@@ -18,6 +18,7 @@ import type {
   Workload,
 } from "./contracts.ts";
 import { refuse } from "./errors.ts";
+import { own } from "./formats.ts";
 import { imageRow } from "./images.ts";
 import { onPaper } from "./kinds.ts";
 import { BasePlatform } from "./platform.ts";
@@ -107,13 +108,13 @@ function pooled(routes: List<PlannedRoute>): List<PlannedRoute> {
 
 /** A port that is not there is the check's to name. */
 function target({ ports }: Container, key: string): Pick<PlannedRoute, "target"> {
-  return { target: ports?.[key] ?? { number: 0, protocol: "http" } };
+  return { target: own(ports, key) ?? { number: 0, protocol: "http" } };
 }
 
 /** What a proxy may ask, too: it takes any answer below 400 as well. */
 function healthPage({ health: { ready }, ports = {} }: Workload | Slot): Pick<PlannedRoute, "check"> {
   if (!("http" in ready) || (ready.below ?? 400) !== 400) return {};
-  const port = ports[ready.http];
+  const port = own(ports, ready.http);
   return port === undefined ? {} : { check: { path: ready.path, port: port.number } };
 }
 
@@ -160,7 +161,7 @@ class Paper extends BasePlatform {
 
   configured(name: string): Output<string> {
     this.plan.secrets.add(name);
-    return this.#site.secrets[name] ?? secret("");
+    return own(this.#site.secrets, name) ?? secret("");
   }
 
   override image(name: string): string {

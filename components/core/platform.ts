@@ -25,6 +25,7 @@ import type {
 } from "./contracts.ts";
 import { restoreJob } from "./backup.ts";
 import { existingGiven } from "./existing.ts";
+import { own } from "./formats.ts";
 import { imageRow } from "./images.ts";
 import type { NamedDump, Site } from "./topology.ts";
 
@@ -87,7 +88,7 @@ export abstract class BasePlatform implements Platform {
   need<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K> {
     const before = this.dumps.length;
     const { restore, existing } = this.#site;
-    const there = existing[name];
+    const there = own(existing, name);
     const supplied =
       there?.kind === kind
         ? // What a row of `existing` gives is what its kind gives.
@@ -129,7 +130,7 @@ export abstract class BasePlatform implements Platform {
   slots(role: string, members: Members, each: (member: Member) => Slot): List<Running> {
     const made: Running[] = [];
     for (const member of numbered(role, members)) {
-      const slot = each(member);
+      const slot = { ...guarded(member.name, each(member)), alone: members.count === 1 };
       const last = made.at(-1);
       const after = members.order === "one-by-one" && last ? [...(slot.after ?? []), last] : slot.after;
       const complete = after === undefined ? slot : { ...slot, after };
@@ -140,6 +141,19 @@ export abstract class BasePlatform implements Platform {
     }
     return made;
   }
+}
+
+/**
+ * A server whose disk is not the one that was made for it refuses to start: an empty store that looks well would be
+ * backed up, and be taken for the real one. What has a marker of its own sees to that itself.
+ */
+function guarded(name: string, slot: Slot): Slot {
+  const { command, prepare, disk } = slot;
+  if (disk.marker !== undefined || command === undefined) return slot;
+  const marker = ".disk";
+  const remedy = `bring its disk back, or have a new one filled by restore: disks: { ${name}: <today> }`;
+  const look = `[ -e ${disk.path}/${marker} ] || { echo "${name} has lost its data: ${remedy}" >&2; exit 1; }`;
+  return { ...slot, disk: { ...disk, marker }, prepare: prepare === undefined ? look : `${look}\n${prepare}` };
 }
 
 /** The first `count` numbers that are not retired: a lost member's place is taken by a new name, never by its own. */
@@ -159,7 +173,7 @@ function running(name: string, container: Container, ready: List<Resource>): Run
     host: name,
     ready,
     port(key): Endpoint {
-      const port = container.ports?.[key];
+      const port = own(container.ports, key);
       if (port === undefined) throw new Error(`${name} has no port "${key}"`);
       return { host: name, port: port.number };
     },

@@ -3,6 +3,7 @@ import * as random from "@pulumi/random";
 
 import { Certificate as MadeCertificate } from "../../ops/resources.ts";
 import type { Ask, Certificate, Given, Job, Kind, List, Login, Ready, Slot, Store, Workload } from "./contracts.ts";
+import { own } from "./formats.ts";
 import { BasePlatform } from "./platform.ts";
 import type { NamedDump, Topology } from "./topology.ts";
 
@@ -73,7 +74,7 @@ export class RealPlatform extends BasePlatform {
   }
 
   configured(name: string): Output<string> {
-    return this.#on.site.secrets[name] ?? secret("");
+    return own(this.#on.site.secrets, name) ?? secret("");
   }
 
   /** The plan has said it, before the first thing was made. */

@@ -1,4 +1,4 @@
-import { ComponentResource, type ComponentResourceOptions } from "@pulumi/pulumi";
+import { ComponentResource, type ComponentResourceOptions, mergeOptions } from "@pulumi/pulumi";
 
 import type { Ask, Given, Kind, Recipe } from "./contracts.ts";
 import { checkAlone } from "./plan.ts";
@@ -24,7 +24,7 @@ export abstract class Service<K extends Kind> extends ComponentResource {
     const system = RealPlatform.of(opts?.parent); // inside a system, all of it has been checked
     if (system === undefined) checkAlone(recipe, name, args, on);
     // No inputs: they would be stored in the state.
-    super(`platform-topologies:index:${type}`, name, {}, { ...on.options, ...opts });
+    super(`platform-topologies:index:${type}`, name, {}, mergeOptions(on.options, opts));
     const platform = system?.within(this) ?? new RealPlatform(on, this);
     this.given = recipe(platform, platform.shortName(name), args);
     this.registerOutputs({});

@@ -1,10 +1,12 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { getStack, type Input, output, secret } from "@pulumi/pulumi";
+import { type Input, output, secret } from "@pulumi/pulumi";
 
 import type { Dict, Engine } from "./contracts.ts";
+import { refuse } from "./errors.ts";
 import type { Existing } from "./existing.ts";
+import { mirror as mirrorForm, problemsOf, reference, stackName } from "./formats.ts";
 import { resolveImage } from "./images.ts";
 import type { BackupWish, Restore, Site } from "./topology.ts";
 
@@ -34,9 +36,24 @@ export interface SiteArgs {
   readonly existing?: Dict<Existing>;
   readonly backup?: BackupWish | undefined;
   readonly restore?: Restore | undefined;
+  /**
+   * The operator's words for disks, by the slot, as `{ "db-1": "2026-03-01" }`. Another text makes a new, empty disk and
+   * deletes the old one; `gone` lets the disk of a slot go that is not there any more. Default: no disk is ever replaced.
+   */
+  readonly disks?: Dict<string>;
+  /** The platform that the stack is. */
+  readonly system?: string;
 }
 
+/** @throws ConfigError for a name or a reference that no engine takes. */
 export function siteOf(args: SiteArgs): Site {
+  refuse([
+    ...problemsOf(stackName, "name", args.name),
+    ...(args.mirror === undefined ? [] : problemsOf(mirrorForm, "mirror", args.mirror)),
+    ...Object.entries(args.images ?? {}).flatMap(([key, ref]) =>
+      problemsOf(reference, `images.${key}`, key.endsWith("/*") ? ref.replace("*", "x") : ref),
+    ),
+  ]);
   const { backup, restore, mirror, ports = { http: 80, https: 443 } } = args;
   const built = localImages();
   const choices = {
@@ -48,7 +65,6 @@ export function siteOf(args: SiteArgs): Site {
   };
   return {
     name: args.name,
-    stack: getStack(),
     hostname: args.hostname,
     ports,
     region: "",
@@ -58,6 +74,8 @@ export function siteOf(args: SiteArgs): Site {
     image: (key) => resolveImage(key, choices),
     secrets: Object.fromEntries(Object.entries(args.secrets ?? {}).map(([key, value]) => [key, secret(output(value))])),
     existing: args.existing ?? {},
+    disks: args.disks ?? {},
+    ...(args.system === undefined ? {} : { system: args.system }),
     ...(backup ? { backup } : {}),
     ...(restore ? { restore } : {}),
   };

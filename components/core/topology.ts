@@ -75,7 +75,6 @@ export interface Restore {
 export interface Site {
   /** Prefix of everything that has a global name here: `arkindex-dev`. */
   readonly name: string;
-  readonly stack: string;
   readonly hostname: string;
   /** The edge's ports as the outside sees them. */
   readonly ports: { readonly http: number; readonly https: number };
@@ -93,6 +92,10 @@ export interface Site {
   readonly backup?: BackupWish;
   /** Fill the stores, while they are still empty, from a backup. */
   readonly restore?: Restore;
+  /** The operator's words for disks, by the slot: another text makes a new, empty disk; `gone` lets one go. */
+  readonly disks: Dict<string>;
+  /** The platform that the stack is; unset where a program uses services alone. */
+  readonly system?: string;
 }
 
 /** A route together with what answers it: a workload, or the slots of a pool. */

@@ -42,8 +42,8 @@ export const containers: Recipe<"containers"> = (p, name, ask) => {
 /** As docker-proxy/policy.ts reads it. */
 function policy(ask: Ask<"containers">, engine: string, stack: string, network: string): object {
   if (ask.may === "read") return { may: ask.may };
-  const { may, appsOn, images, memoryMiB, cpu, volumes } = ask;
-  return { may, engine, stack, network, images, constraints: [appsOn], memoryMiB, cpu, volumes };
+  const { may, appsOn, images, memoryMiB, cpu, shmMiB, volumes } = ask;
+  return { may, engine, stack, network, images, constraints: [appsOn], memoryMiB, cpu, shmMiB, volumes };
 }
 
 /** Docker's API, filtered. */

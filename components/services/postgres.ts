@@ -20,6 +20,7 @@ export const postgres: Recipe<"postgres"> = (p, name, ask) => {
   const host = `${name}-1`;
   const { name: user, superuser } = ask.owner ?? { name: "app", superuser: false };
   const settings = { listen_addresses: "*", password_encryption: "scram-sha-256", ...ask.settings };
+  const { memoryMiB = 1024 } = ask;
   const drill = drillHost(host);
   const options = [
     ...["-c", "hba_file=/etc/postgres/pg_hba.conf"],
@@ -43,7 +44,7 @@ export const postgres: Recipe<"postgres"> = (p, name, ask) => {
   } as const;
   const [first] = p.slots(name, { count: 1, order: "one-by-one" }, () => ({
     ...server,
-    memoryMiB: ask.memoryMiB ?? 1024,
+    ...memory(memoryMiB),
     // A half-made cluster is in a folder of its own name, so that a kill in mid-init leaves nothing that looks whole.
     prepare: `
 set -eu
@@ -58,7 +59,7 @@ fi${trusted(ask.outputPlugins)}`,
       gib: ask.gib,
       backup: {
         ...postgresDump({ host, drill, passwordFile: secretFile, setup: (at) => databases(at, ask, user, superuser) }),
-        drillServer: { ...server, names: [], memoryMiB: 512, command: drillCommand(password, options), replicas: 1 },
+        drillServer: { ...server, ...memory(512), names: [], command: drillCommand(password, options), replicas: 1 },
       },
     },
   }));
@@ -73,6 +74,11 @@ fi${trusted(ask.outputPlugins)}`,
   });
   return { host: ask.names?.[0] ?? host, port: 5432, members: [host], user, password: secret, ready: setup.ready };
 };
+
+/** What the workers of one query share is in /dev/shm: 64 MiB are less than six ordinary joins. Half, as a machine has it. */
+function memory(memoryMiB: number) {
+  return { memoryMiB, shmMiB: Math.min(memoryMiB, Math.max(64, Math.floor(memoryMiB / 2))) };
+}
 
 /** Minor releases of 2026 load only output plugins that a new setting names, which older ones refuse to start with. */
 function trusted(plugins: List<string> = []): string {

@@ -68,7 +68,8 @@ export const mediaConfig = z
     if (rabbitNodes > nodes)
       say("rabbitNodes", `at most nodes, which is ${String(nodes)}: each is beside one of Cassandra's`);
     if (Object.keys(services).length === 0) say("services", "name one at least");
-    for (const name of reserved) if (name in services) say("services", `"${name}" is the name of a store or a job`);
+    for (const name of reserved)
+      if (Object.hasOwn(services, name)) say("services", `"${name}" is the name of a store or a job`);
   });
 export type MediaConfig = z.output<typeof mediaConfig>;
 /** Names of a stack's other parts: `<name>-1` is a container of both. */

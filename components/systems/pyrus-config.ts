@@ -1,7 +1,9 @@
 /** What an operator of Pyrus may set, and the applications that there are. */
 import { z } from "zod";
 
+import { checkAuthorities } from "../core/certificates.ts";
 import type { Dict } from "../core/contracts.ts";
+import { nodeLabels } from "../core/formats.ts";
 
 /** By the names of Pyrus' documentation. `chart`: as images and addresses call it; `env`: as the vendor's chart sets it. */
 export const apps = {
@@ -58,7 +60,7 @@ export const pyrusConfig = z.strictObject({
   ha: z.boolean().default(false),
   replicas: z.partialRecord(z.enum(scaled), z.int().min(1).max(50)).default({}),
   /** Labels of the nodes that an application or a store is kept to: nodes dedicated to one function. */
-  nodes: z.partialRecord(z.enum([...names, ...stores]), z.record(z.string(), z.string())).default({}),
+  nodes: z.partialRecord(z.enum([...names, ...stores]), nodeLabels).default({}),
   natsNodes: clusterSize.optional(),
   elasticNodes: clusterSize.optional(),
   /** Further parameters of the vendor's setup, by their numbers, as for mail or a directory of users. Nothing secret. */
@@ -66,7 +68,12 @@ export const pyrusConfig = z.strictObject({
   /** How the applications speak to the object store. Default: MinIo for S3, Azure for Azure's. */
   storageType: z.enum(["Aws", "MinIo", "Azure", "Mts", "VkCloud"]).optional(),
   /** An authority of the company's own that the applications trust, PEM. */
-  caCertificate: z.string().startsWith("-----BEGIN CERTIFICATE-----", "a PEM certificate").optional(),
+  caCertificate: z
+    .string()
+    .superRefine((value, context) => {
+      for (const { remedy } of checkAuthorities("caCertificate", value).problems) context.addIssue(remedy);
+    })
+    .optional(),
   /** Takes the applications away and leaves stores and setup: for an upgrade as the vendor does it. */
   maintenance: z.boolean().default(false),
   /** Makes the search index again, once for each new text: after a restore, say its date. */

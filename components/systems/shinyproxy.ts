@@ -4,7 +4,7 @@ import type { z } from "zod";
 import type { System } from "../core/contracts.ts";
 import type { Topology } from "../core/topology.ts";
 import { applicationYml } from "./shinyproxy/application.ts";
-import { groupsOf, shinyproxyConfig, type ShinyProxyConfig } from "./shinyproxy/config.ts";
+import { groupsOf, sharedMemory, shinyproxyConfig, type ShinyProxyConfig } from "./shinyproxy/config.ts";
 import { grafana } from "./shinyproxy/grafana.ts";
 import { databases } from "./shinyproxy/influx.ts";
 import { clusterTelegraf, nodeTelegraf } from "./shinyproxy/telegraf.ts";
@@ -46,6 +46,10 @@ export const shinyproxy: System<ShinyProxyConfig> = (p, c) => {
     images: [...new Set(apps.map(({ image }) => p.image(image)))],
     memoryMiB: Math.max(...apps.map(({ memoryMiB }) => memoryMiB)),
     cpu: Math.max(...apps.map(({ cpu }) => cpu)),
+    shmMiB: Object.fromEntries(
+      // Of two apps with one image, the larger.
+      [...apps].sort((a, b) => sharedMemory(a) - sharedMemory(b)).map((app) => [p.image(app.image), sharedMemory(app)]),
+    ),
     volumes: [...new Set(apps.flatMap(({ volumes }) => Object.values(volumes)))],
   });
   const reader = p.need("containers", "reader", { may: "read" });

@@ -1,4 +1,10 @@
-import { ComponentResource, type ComponentResourceOptions, type Input, type Output } from "@pulumi/pulumi";
+import {
+  ComponentResource,
+  type ComponentResourceOptions,
+  type Input,
+  mergeOptions,
+  type Output,
+} from "@pulumi/pulumi";
 
 import { backup } from "../core/backup.ts";
 import { check } from "../core/check.ts";
@@ -22,7 +28,7 @@ export abstract class SystemComponent<C> extends ComponentResource {
     const plan = planOf(system, config, on.site, on.services);
     refuse(check(plan, on.site, on.capabilities));
     // No inputs: they would be stored in the state.
-    super(`platform-topologies:index:${type}`, name, {}, { ...on.options, ...opts });
+    super(`platform-topologies:index:${type}`, name, {}, mergeOptions(on.options, opts));
     const platform = new RealPlatform(on, this, `${name}-`);
     const routes = routesOf(plan);
     // First: stores with a public name are called through it.

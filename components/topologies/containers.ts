@@ -1,15 +1,23 @@
 /** What containers have in common on one Docker host and on a swarm: how a contract's terms become Docker's. */
-import { all, type Output } from "@pulumi/pulumi";
+import { all, type Input, type Output } from "@pulumi/pulumi";
 
 import type { Container, Health, Probe } from "../core/contracts.ts";
+import { own } from "../core/formats.ts";
 import type { Image } from "../core/images.ts";
 import type { Site } from "../core/topology.ts";
+import { ownerLabel } from "./survey.ts";
 
-/** Labels on everything that is made on an engine: how a stack's own things are found again after a crash. */
-export function labels(site: Site, workload: string): { label: string; value: string }[] {
+/** By it a topology asks for a caller's provider of passwords, in whose place it would make its own. */
+export const randomType = "random:index/randomPassword:RandomPassword";
+
+/**
+ * Labels on everything that is made on an engine: how a stack's own things are found again, and told from another
+ * state's. Pulumi's name of the stack is not among them: it may change, and a label of a volume may not.
+ */
+export function labels(site: Site, workload: string, owner: Input<string>): { label: string; value: Input<string> }[] {
   return [
-    { label: "platform-topologies.stack", value: site.stack },
     { label: "platform-topologies.name", value: site.name },
+    { label: ownerLabel, value: owner },
     { label: "platform-topologies.workload", value: workload },
   ];
 }
@@ -62,7 +70,7 @@ export function healthTest({ health, ports = {} }: Container & { readonly health
   // The rehearsal image answers for every dependency at once, with or without a port.
   const command = image.rehearsing
     ? ["rehearse", "health"]
-    : probe(health.ready, (key) => ports[key]?.number ?? 0, image);
+    : probe(health.ready, (key) => own(ports, key)?.number ?? 0, image);
   return ["CMD", ...command];
 }
 

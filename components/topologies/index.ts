@@ -6,9 +6,15 @@ import type { Problem } from "../core/errors.ts";
 import type { Image } from "../core/images.ts";
 import type { OverlayStore } from "../core/overlay.ts";
 import type { Capabilities, Site, Topology, TopologyName } from "../core/topology.ts";
+import { networksOf } from "./containers.ts";
 import { dockerCapabilities } from "./docker/capabilities.ts";
+import { networksBy, networksOn, socketProblems } from "./docker/machines.ts";
+import { subnetProblems } from "./subnets.ts";
 import { swarmCapabilities } from "./swarm/capabilities.ts";
 import { SwarmOverlay } from "./swarm/overlay.ts";
+import { noSocket } from "./swarm/sockets.ts";
+
+type Planned = List<readonly [string, Container]>;
 
 /** A topology as a stack's config chooses it. Its SDK is loaded only when it is made. */
 export interface TopologyEntry {
@@ -16,9 +22,9 @@ export interface TopologyEntry {
   /** The edge's ports as the outside sees them. */
   ports(settings: Settings): Site["ports"];
   /** What only the settings and the plan's containers together can tell. */
-  check(settings: Settings, planned: List<readonly [string, Container]>): Problem[];
+  check(settings: Settings, planned: Planned): Problem[];
   /** What can be asked of the engines before the first resource. */
-  preflight(settings: Settings, site: Site, images: List<Image>): Promise<Problem[]>;
+  preflight(settings: Settings, site: Site, images: List<Image>, planned: Planned): Promise<Problem[]>;
   make(settings: Settings, site: Site, opts: ComponentResourceOptions): Promise<Topology>;
   /** Where the reconciler's retirements are kept for a stack of this name. Without it nothing is retired by itself here. */
   overlay?(settings: Settings, name: string): OverlayStore;
@@ -30,11 +36,21 @@ const docker: TopologyEntry = {
   check: (settings, planned) => [
     ...acmePort("docker.ports.https", settings.docker.ports, settings),
     ...machines("docker.machines", settings.docker.machines, planned),
+    ...subnetProblems(
+      "docker.subnets",
+      settings.docker.subnets,
+      ["", ...Object.keys(settings.docker.machines)].flatMap((machine) => Object.keys(networksOn(machine, planned))),
+      planned,
+      networksBy,
+    ),
+    ...socketProblems(settings.docker, settings.docker.machines, planned),
   ],
-  preflight: async (settings, site, images) => {
+  preflight: async (settings, site, images, planned) => {
     const { preflight } = await import("./docker/preflight.ts");
+    const outside = await loggedOutOf("docker.registries", settings.docker.registries);
+    if (outside.length > 0) return outside;
     const local = images.filter(({ ref }) => ref.startsWith("platform-topologies/"));
-    return preflight({ site, ...settings.docker, local });
+    return preflight({ site, ...settings.docker, local, planned });
   },
   make: async (settings, site, opts) => {
     const { DockerHost } = await import("./docker/index.ts");
@@ -49,10 +65,16 @@ const swarm: TopologyEntry = {
     ...acmePort("swarm.ports.https", settings.swarm.ports, settings),
     ...machines("swarm.nodes", settings.swarm.nodes, planned),
     ...ingress(settings),
+    ...subnetProblems("swarm.subnets", settings.swarm.subnets, ["edge", "app", "data"], planned, (container) =>
+      networksOf(container, "disk" in container),
+    ),
+    ...noSocket(settings.swarm, planned),
   ],
-  preflight: async (settings, _site, images) => {
+  preflight: async (settings, site, images, planned) => {
     const { preflight } = await import("./swarm/preflight.ts");
-    return preflight({ ...settings.swarm, images });
+    const outside = await loggedOutOf("swarm.registries", settings.swarm.registries);
+    if (outside.length > 0) return outside;
+    return preflight({ ...settings.swarm, site, images, planned });
   },
   make: async (settings, site, opts) => {
     const { Swarm } = await import("./swarm/index.ts");
@@ -72,15 +94,25 @@ export function tlsOf({ tls, secrets }: Settings) {
   return tls.mode === "own" ? { ...tls, key: secret(secrets.tlsKey ?? "") } : tls;
 }
 
+/** Their credentials come from `docker login` on the machine that deploys; the provider would only say that there are none. */
+async function loggedOutOf(key: string, registries: List<string>): Promise<Problem[]> {
+  const { loggedOut } = await import("../../ops/registry.ts");
+  const remedies = await Promise.all(registries.map((value) => loggedOut(value)));
+  return registries.flatMap((value, index) => {
+    const remedy = remedies[index];
+    return remedy === undefined ? [] : [{ key, value, remedy }];
+  });
+}
+
 function acmePort(key: string, { https }: Site["ports"], { tls }: Settings): Problem[] {
   return tls.mode === "acme" && https !== 443
     ? [{ key, value: https, remedy: "ACME's challenge arrives on 443; use it, or tls.mode own" }]
     : [];
 }
 
-function machines(key: string, known: object, planned: List<readonly [string, Container]>): Problem[] {
+function machines(key: string, known: object, planned: Planned): Problem[] {
   return planned.flatMap(([name, { machine }]) =>
-    machine === undefined || machine in known
+    machine === undefined || Object.hasOwn(known, machine)
       ? []
       : [{ key: `${name}.machine`, value: machine, remedy: `no such machine: add it to ${key}` }],
   );

@@ -10,8 +10,12 @@ import { defaultMode, entry, environment, labels, userOf } from "./containers.ts
 export interface JobPlace {
   /** The image as an engine there knows it. */
   image(image: Image): Input<string>;
+  /** Where images are known by their ids: those to which there are credentials, to pull one again. */
+  readonly registries?: readonly string[];
   network(name: string): { readonly id: Input<string> };
   networksOf(container: Container, isSlot: boolean): string[];
+  /** Written on everything: whose it is. */
+  readonly owner: Input<string>;
 }
 
 /** A job as `ops` runs it, but for when it runs. `redact`: what its log must not show. */
@@ -28,6 +32,7 @@ export function jobArgs(
   return {
     name: `${site.name}-${name}`,
     image: place.image(image),
+    ...(place.registries === undefined ? {} : { ref: image.ref, registries: [...place.registries] }),
     ...(entrypoints ? { entrypoint: entrypoints } : {}),
     command: command ?? [],
     env: environment(job, image).apply((pairs) => Object.fromEntries(pairs.map((pair) => split(pair)))),
@@ -44,9 +49,10 @@ export function jobArgs(
     })),
     ...(user === undefined ? {} : { user }),
     memoryMiB: job.memoryMiB,
+    ...(job.shmMiB === undefined ? {} : { shmMiB: job.shmMiB }),
     cpu: job.cpu,
     seconds: job.seconds,
-    labels: Object.fromEntries(labels(site, name).map(({ label, value }) => [label, value])),
+    labels: Object.fromEntries(labels(site, name, place.owner).map(({ label, value }) => [label, value])),
     redact: [...redact],
   };
 }

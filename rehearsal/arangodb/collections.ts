@@ -53,7 +53,7 @@ export class Collections {
 
   /** A new database with the collections that the server itself keeps. */
   create(state: State, health: View["health"], name: string): void {
-    if (name in state.databases) throw new Refused(409, 1207, "duplicate name");
+    if (Object.hasOwn(state.databases, name)) throw new Refused(409, 1207, "duplicate name");
     const made: Record<string, Collection> = {};
     state.databases[name] = made;
     const own = { replicationFactor: this.#defaults.systemReplicationFactor, writeConcern: 1, numberOfShards: 1 };
@@ -74,7 +74,7 @@ export class Collections {
     }
     if (method === "DELETE") {
       await this.#agency.update((next) => {
-        if (!(name in next.databases)) throw new Refused(404, 1228, "database not found");
+        if (!Object.hasOwn(next.databases, name)) throw new Refused(404, 1228, "database not found");
         next.databases = without(next.databases, name);
       });
       return { status: 200, body: { error: false, code: 200, result: true } };
@@ -93,7 +93,7 @@ export class Collections {
       const wanted = body as { name: string; replicationFactor?: number; writeConcern?: number };
       await this.#agency.update((next) => {
         const collections = inDatabase(next, database);
-        if (wanted.name in collections) throw new Refused(409, 1207, "duplicate name");
+        if (Object.hasOwn(collections, wanted.name)) throw new Refused(409, 1207, "duplicate name");
         collections[wanted.name] = this.#collection(next, health, { ...this.#defaults, ...wanted }, false);
       });
       return { status: 200, body: { ...this.#properties(database, wanted.name), error: false, code: 200 } };
@@ -198,7 +198,8 @@ export class Collections {
   }
 
   #find(database: string, name: string): Collection {
-    const found = inDatabase(this.#view().state, database)[name];
+    const all = inDatabase(this.#view().state, database);
+    const found = Object.hasOwn(all, name) ? all[name] : undefined;
     if (found === undefined) throw new Refused(404, 1203, `collection or view not found: ${name}`);
     return found;
   }
@@ -211,7 +212,7 @@ export class Collections {
 }
 
 function inDatabase(state: State, database: string): Record<string, Collection> {
-  const found = state.databases[database];
+  const found = Object.hasOwn(state.databases, database) ? state.databases[database] : undefined;
   if (found === undefined) throw new Refused(404, 1228, "database not found");
   return found;
 }

@@ -83,7 +83,7 @@ function providerOf({ issuer, client, users, mailDomain }: Config): Provider {
     features: { devInteractions: { enabled: false } },
     interactions: { url: (_, { uid }) => `/interaction/${uid}` },
     findAccount: (_, id) =>
-      users[id] === undefined
+      !Object.hasOwn(users, id)
         ? undefined
         : { accountId: id, claims: () => ({ sub: id, email: `${id}@${mailDomain}`, groups: users[id] ?? [] }) },
     // The one client is the stack's own: nobody is asked for consent.
@@ -112,7 +112,7 @@ async function interaction(
   if (request.method === "POST") {
     const form = new URLSearchParams((await bodyOf(request, 4096)) ?? "");
     const user = form.get("user") ?? "";
-    if (users[user] !== undefined && same(form.get("password") ?? "", password))
+    if (Object.hasOwn(users, user) && same(form.get("password") ?? "", password))
       return provider.interactionFinished(
         request,
         response,

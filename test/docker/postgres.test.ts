@@ -9,13 +9,16 @@ import { repo, succeeded, TestStack } from "../support/stack.ts";
 const name = "pg-alone";
 let stack: TestStack;
 
-/** README's example as it stands, but for where the components are, its name, and this machine's images. */
+const subnets = { edge: "10.231.1.0/24", app: "10.231.2.0/24", data: "10.231.3.0/24" };
+
+/** README's example as it stands, but for where the components are, its name, this machine's images, and its networks. */
 function example(): string {
   const [, code = ""] =
     /## Import a component[\s\S]*?```ts\n([\s\S]*?)```/.exec(readFileSync(`${repo}/README.md`, "utf8")) ?? [];
   expect(code).toContain("new Postgres");
   return code
     .replaceAll('"./components/', `"${repo}/components/`)
+    .replace('tls: { mode: "local" },', `tls: { mode: "local" }, subnets: ${JSON.stringify(subnets)}, mtu: 1400,`)
     .replace('name: "shop",', `name: "${name}", localImages: true, protect: false,`);
 }
 
@@ -41,6 +44,31 @@ test("its outputs are enough to use it", async () => {
   expect({ status, body: body.trim().split("\n").at(-1) }).toEqual({ status: 0, body: "7" });
 }, 30_000);
 
+test("its networks have the ranges and the MTU that were chosen", async () => {
+  const ranges = await Promise.all(
+    Object.keys(subnets).map(async (network) => {
+      const { IPAM, Options } = (await engine.getNetwork(`${name}-${network}`).inspect()) as {
+        IPAM: { Config: { Subnet: string }[] };
+        Options: Record<string, string>;
+      };
+      return [network, IPAM.Config[0]?.Subnet, Options["com.docker.network.driver.mtu"]];
+    }),
+  );
+  expect(ranges).toEqual(Object.entries(subnets).map(([network, range]) => [network, range, "1400"]));
+});
+
+test("six joins at once find room for what their workers share", async () => {
+  const { password } = (await stack.outputs()) as { password: string };
+  // Docker's own 64 MiB hold two of them.
+  const script = `export PGPASSWORD='${password}' PGHOST=db-1 PGUSER=app PGDATABASE=shop
+psql -qc 'create table a as select generate_series(1, 1500000) as t' -c 'create table b as table a' -c 'analyze a' -c 'analyze b'
+for i in 1 2 3 4 5 6; do psql -Atqc 'select count(*) from a join b using (t)' & done; wait
+psql -Atqc "set work_mem = '64MB'" -c 'select count(*) from a join b using (t)'
+psql -qc 'drop table a, b'`;
+  const { body } = await inContainer({ image: localImage("toolbox"), network: `${name}-data` }, script);
+  expect(body.trim().split("\n")).toEqual(Array.from({ length: 7 }, () => "1500000"));
+}, 90_000);
+
 test("a process killed in the middle of its work comes back with its rows", async () => {
   const ids = await containerIds(name);
   const container = engine.getContainer(ids["db-1"] ?? "");
@@ -58,7 +86,12 @@ test("a transform of the caller's reaches the container inside", async () => {
 pulumi.runtime.registerResourceTransform(({ type, props, opts }) =>
   type === "docker:index/container:Container" ? { props: { ...props, memory: 700, memorySwap: 700 }, opts } : undefined);
 `;
-  await stack.rewrite(transform + example());
+  // A provider of the caller's joins the topology's own: without those of `random` and `ops` nothing could be made.
+  const more = `import * as docker from "@pulumi/docker";
+const mine = new docker.Provider("mine", { host: "unix:///var/run/docker.sock" });
+`;
+  const options = "gib: 10 }, { providers: { docker: mine } });";
+  await stack.rewrite(transform + example().replace("const on", `${more}const on`).replace("gib: 10 });", options));
   succeeded(await stack.up());
   const ids = await containerIds(name);
   const { HostConfig } = await engine.getContainer(ids["db-1"] ?? "").inspect();

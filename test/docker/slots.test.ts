@@ -1,8 +1,9 @@
 /** What a topology does for the members of a cluster beyond running them: the disk's marker, and their farewells. */
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 
+import { ifThere } from "../../ops/docker.ts";
 import { containerIds, engine, inContainer, localImage, sweep } from "../support/arkindex.ts";
-import { stackName } from "../support/run.ts";
+import { runLabels } from "../support/run.ts";
 import { repo, succeeded, TestStack } from "../support/stack.ts";
 
 const name = "slots";
@@ -47,15 +48,17 @@ async function book(): Promise<string[]> {
 
 beforeAll(async () => {
   await sweep(name);
+  await ifThere(engine.getVolume(`${name}-book`).remove());
   await engine.createVolume({
     Name: `${name}-book`,
-    Labels: { "platform-topologies.stack": stackName, "platform-topologies.name": name },
+    Labels: runLabels,
   });
   stack = await TestStack.create({ program: program(2), config: { "pulumi:disable-default-providers": ["*"] } });
 }, 60_000);
 
 afterAll(async () => {
   await stack.dispose();
+  await engine.getVolume(`${name}-book`).remove();
   await sweep(name);
 }, 60_000);
 

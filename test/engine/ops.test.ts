@@ -60,7 +60,7 @@ test("a stamp refuses another topology in preview and up, each time, before what
     expect(run.code).not.toBe(0);
     expect(run.output).toContain(
       "this stack is arkindex on docker named dev, and arkindex on swarm named dev was asked for: a system or topology is " +
-        "never changed in place; make a new stack with restoreFrom",
+        "never changed in place; make a new stack with `restore`",
     );
     expect(run.output).not.toMatch(/\n\s+at .*\.[jt]s:\d+/); // a stack trace
     expect(await resources()).toEqual(before);

@@ -49,7 +49,8 @@ describe.each([
   test("inventory", () => {
     const counts = inventory(all);
     expect(counts).toMatchObject({
-      "ops:Job": 9 + 3, // a marker for each disk; upgrade-begin, root-login, upgrade-end
+      // upgrade-begin, root-login, upgrade-end; on a swarm a marker for each disk
+      "ops:Job": runs.startsWith("docker:index/container") ? 3 : 9 + 3,
       "ops:Farewell": 3 * 2 + 3, // DB servers leave and have left, coordinators have left
       "random:RandomPassword": 2, // JWT secret, root
       "platform-topologies:ArangoDb": 1,

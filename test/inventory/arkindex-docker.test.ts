@@ -1,10 +1,12 @@
 /** Arkindex on one Docker host, as the program registers it: counts by type, and the values that matter. */
 import { beforeAll, describe, expect, test } from "@jest/globals";
+import { secret } from "@pulumi/pulumi";
 
 import { imageLock } from "../../components/core/images.ts";
 import { siteOf } from "../../components/core/site.ts";
 import { Arkindex } from "../../components/systems/arkindex.ts";
 import { DockerHost, type DockerTls } from "../../components/topologies/docker/index.ts";
+import { certificate } from "../support/certificates.ts";
 import { inventory, record, type Registered } from "../support/mocks.ts";
 
 const site = () =>
@@ -20,7 +22,7 @@ const farm = "3f0b9d9c-0c3c-4d0a-9d1c-0a5f5d6f7a8b";
 
 function deploy(
   config: Partial<ConstructorParameters<typeof Arkindex>[1]> = {},
-  machines: Record<string, string> = {},
+  more: Partial<ConstructorParameters<typeof DockerHost>[1]> = {},
 ) {
   return record(() => {
     const on = new DockerHost("docker", {
@@ -28,7 +30,7 @@ function deploy(
       host: "unix:///run/d.sock",
       address: "0.0.0.0",
       tls: { mode: "local" },
-      machines,
+      ...more,
     });
     new Arkindex("arkindex", { ...config, on });
   });
@@ -52,10 +54,11 @@ test("inventory", () => {
     "docker:Container": 10, // edge, 4 stores, backend, worker, cantaloupe, backup, the drill's server
     "docker:Network": 3, // edge, app, data
     "docker:RemoteImage": 7, // one an image: backend, worker and cantaloupe rehearse on one
-    "docker:Volume": 4, // one a store
     "ops:Certificate": 1,
     "ops:Gate": 10, // one a container
     "ops:Job": 5, // db, objects and solr set up; migrate; system workers
+    "ops:Stamp": 1,
+    "ops:Volume": 4, // one a store
     "platform-topologies:Arkindex": 1,
     "platform-topologies:DockerHost": 1,
     "platform-topologies:ObjectStore": 1,
@@ -65,6 +68,7 @@ test("inventory", () => {
     "pulumi:docker": 1,
     "pulumi:ops": 1,
     "pulumi:random": 1,
+    "random:RandomId": 4, // which disk each volume is
     "random:RandomPassword": 3, // database, object store, Django
   });
 });
@@ -188,14 +192,57 @@ test("adding a replica adds its container and gate, and a server at the edge", a
 });
 
 test("an agent on another machine has that machine's engine, network and image, and is trusted with its socket", async () => {
-  const more = await deploy({ agents: { gpu: { farm, machine: "gpu1" } } }, { gpu1: "ssh://root@gpu1.example.com" });
+  const host = "ssh://root@gpu1.example.com";
+  const machines = { gpu1: { host, socket: "/run/gpu/docker.sock" } };
+  const more = await deploy({ agents: { gpu: { farm, machine: "gpu1" } } }, { machines });
   const agent = more.find(({ name, type }) => name === "arkindex-agent-gpu-1" && type.startsWith("docker:"));
   expect(agent?.provider).toContain("::docker-gpu1");
   expect(networks(agent?.inputs ?? {})).toEqual(["app-gpu1"]);
   expect(agent?.inputs.image).toBe("sha256:image-rehearsal-gpu1");
-  expect(JSON.stringify(agent?.inputs.volumes)).toContain("docker.sock");
+  expect(agent?.inputs.mounts).toEqual([
+    { type: "bind", source: "/run/gpu/docker.sock", target: "/var/run/docker.sock" },
+  ]);
+  expect(JSON.stringify(agent?.inputs.volumes)).not.toContain(".sock"); // a volume's source would be made
   const gate = more.find(({ name, type }) => name === "arkindex-agent-gpu-1" && type.startsWith("ops:"));
   expect(gate?.inputs.host).toBe("ssh://root@gpu1.example.com");
+});
+
+test("an agent beside the rest has the socket that the engine is reached by, or the one that is named", async () => {
+  const source = async (socket?: string) => {
+    const more = await deploy({ agents: { gpu: { farm } } }, socket === undefined ? {} : { socket });
+    return byName("arkindex-agent-gpu-1", more).mounts;
+  };
+  const target = "/var/run/docker.sock";
+  expect(await source()).toEqual([{ type: "bind", source: "/run/d.sock", target }]);
+  expect(await source("/run/e.sock")).toEqual([{ type: "bind", source: "/run/e.sock", target }]);
+});
+
+test("chosen ranges and MTU reach each network, and a change of one replaces that network", async () => {
+  const subnets = { edge: "10.60.1.0/24", data: "10.60.3.0/24", "app-gpu1": "10.60.4.0/24" };
+  const machines = { gpu1: { host: "ssh://gpu1.example.com", socket: "/var/run/docker.sock" } };
+  const config = { agents: { gpu: { farm, machine: "gpu1" } } };
+  const more = await deploy(config, { subnets, mtu: 1400, machines });
+  const made = more.filter(({ type }) => type === "docker:index/network:Network");
+  const mtu = { "com.docker.network.driver.mtu": "1400" };
+  const range = (subnet: string, gateway: string) => ({ ipamConfigs: [{ subnet, gateway }] });
+  expect(
+    Object.fromEntries(made.map(({ name, inputs: { ipamConfigs, options } }) => [name, { ipamConfigs, options }])),
+  ).toEqual({
+    edge: { ...range("10.60.1.0/24", "10.60.1.1"), options: mtu },
+    app: { options: mtu },
+    data: {
+      ...range("10.60.3.0/24", "10.60.3.1"),
+      options: { ...mtu, "com.docker.network.bridge.inhibit_ipv4": "true" },
+    },
+    "app-gpu1": { ...range("10.60.4.0/24", "10.60.4.1"), options: mtu },
+  });
+});
+
+test("PostgreSQL has half of its memory as shared memory, nobody else asks for more than Docker's own", () => {
+  const shared = containers().flatMap(({ name, inputs }) =>
+    inputs.shmSize === undefined ? [] : [[name, inputs.shmSize, inputs.memory]],
+  );
+  expect(shared).toEqual([["arkindex-db-1", 512, 1024]]);
 });
 
 describe("the edge's certificate", () => {
@@ -221,8 +268,10 @@ describe("the edge's certificate", () => {
   });
 
   test("own: the caller's files, no authority of ours", async () => {
-    const { resources, inputs, backend } = await edge({ mode: "own", cert: "OWN-CERT", key: "OWN-SECRET" });
-    expect(files(inputs)).toMatchObject({ "cert.pem": "OWN-CERT", "key.pem": "OWN-SECRET" });
+    const { hostname } = site();
+    const { pem: cert, key } = await certificate({ name: hostname, hostnames: [hostname, `*.${hostname}`] });
+    const { resources, inputs, backend } = await edge({ mode: "own", cert, key: secret(key) });
+    expect(files(inputs)).toMatchObject({ "cert.pem": cert, "key.pem": key });
     expect(inventory(resources)["ops:Certificate"]).toBeUndefined();
     expect(files(backend)["ca.pem"]).toBeUndefined();
   });
@@ -232,7 +281,7 @@ describe("the edge's certificate", () => {
     expect(JSON.stringify(inputs.command)).toContain("--certificatesResolvers.acme.acme.email=a@example.com");
     expect(inputs.volumes).toEqual([{ volumeName: "ark-edge", containerPath: "/data" }]);
     expect(files(inputs)["routes.yml"]).toContain("certResolver: acme");
-    expect(inventory(resources)["docker:Volume"]).toBe(5);
+    expect(inventory(resources)["ops:Volume"]).toBe(5);
   });
 });
 

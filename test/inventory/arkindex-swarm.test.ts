@@ -49,7 +49,7 @@ interface Spec {
     readonly containerSpec: {
       readonly image: string;
       readonly env: Record<string, string>;
-      readonly mounts?: { readonly source: string }[];
+      readonly mounts?: { readonly source: string; readonly type: string }[];
       readonly stopGracePeriod: string;
       readonly hostname?: string;
       readonly secrets?: { readonly fileName: string }[];
@@ -193,7 +193,8 @@ test("a slot is one task under its own name, stopped before it is replaced, pinn
     expect(taskSpec.placement.constraints).toEqual([
       `node.labels.platform-topologies.seat.ark.${name}==${name}-seat-id`,
     ]);
-    expect(taskSpec.containerSpec.mounts?.map(({ source }) => source)).toEqual([`ark-${name}-${name}-seat-id`]);
+    const volumes = taskSpec.containerSpec.mounts?.filter(({ type }) => type === "volume");
+    expect(volumes?.map(({ source }) => source)).toEqual([`ark-${name}-${name}-seat-id`]);
   }
   const seats = all.filter(({ type }) => type === "ops:index:Seat").map(({ inputs }) => inputs);
   expect(seats).toContainEqual({
@@ -239,6 +240,7 @@ describe("options", () => {
       placement: { constraints: [] },
       containerSpec: {
         mounts: [
+          { type: "tmpfs" },
           { source: "ark-db-1", volumeOptions: { driverName: "nfs", driverOptions: { device: ":/export/ark-db-1" } } },
         ],
       },
@@ -295,9 +297,28 @@ describe("options", () => {
       containerSpec: {
         mounts: [
           { type: "volume", source: "ark-ponos-gpu" },
-          { type: "bind", source: "/var/run/docker.sock" },
+          { type: "bind", source: "/d", target: "/var/run/docker.sock" },
         ],
       },
     });
   });
+});
+
+test("chosen ranges and MTU reach each overlay, with what the engine reads back left out of the difference", async () => {
+  const more = await deploy({ subnets: { app: "10.60.2.0/24" }, mtu: 1400 });
+  const networks = more.filter(({ type }) => type === "docker:index/network:Network");
+  const options = { encrypted: "true", "com.docker.network.driver.mtu": "1400" };
+  expect(Object.fromEntries(networks.map(({ name, inputs }) => [name, [inputs.ipamConfigs, inputs.options]]))).toEqual({
+    edge: [undefined, options],
+    app: [[{ subnet: "10.60.2.0/24", gateway: "10.60.2.1" }], options],
+    data: [undefined, options],
+  });
+});
+
+test("PostgreSQL's shared memory is a file system of that size, without a mode of its own", async () => {
+  const { taskSpec } = (await deploy()).find(({ name, type }) => name === "arkindex-db-1" && type.endsWith(":Service"))
+    ?.inputs as unknown as { taskSpec: { containerSpec: { mounts: Record<string, unknown>[] } } };
+  expect(taskSpec.containerSpec.mounts.filter(({ type }) => type === "tmpfs")).toEqual([
+    { type: "tmpfs", target: "/dev/shm", tmpfsOptions: { sizeBytes: 512 * 1024 * 1024 } },
+  ]);
 });

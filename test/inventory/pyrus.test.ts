@@ -46,7 +46,7 @@ test("one host: fifteen containers and the object store", () => {
   expect(inventory(all)).toMatchObject({
     "docker:Container": 16,
     "docker:Network": 3,
-    "docker:Volume": 5, // two PostgreSQL, Elasticsearch, NATS, objects
+    "ops:Volume": 5, // two PostgreSQL, Elasticsearch, NATS, objects
     "ops:Gate": 16,
     "ops:Job": 13, // five stores' own, eight of the vendor's setup
     "platform-topologies:Pyrus": 1,

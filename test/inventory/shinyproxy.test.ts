@@ -39,7 +39,7 @@ describe("on one Docker host", () => {
     expect(inventory(all)).toMatchObject({
       "docker:Container": 10, // edge, influx, redis, sign-in, runner, reader, shinyproxy, telegraf twice, grafana
       "docker:Network": 6, // edge, app, data, apps, runner-api, reader-api
-      "docker:Volume": 3, // influx, redis, grafana
+      "ops:Volume": 3, // influx, redis, grafana
       "ops:Gate": 10,
       "ops:Guests": 3,
       "ops:Job": 1, // InfluxDB's databases and retention
@@ -49,8 +49,8 @@ describe("on one Docker host", () => {
 
   test("only the two filters hold the socket, and only their clients can reach them", () => {
     const containers = of(all, "Container");
-    const holding = Object.entries(containers).filter(([, { volumes }]) =>
-      JSON.stringify(volumes ?? []).includes("docker.sock"),
+    const holding = Object.entries(containers).filter(([, { volumes, mounts }]) =>
+      JSON.stringify([volumes, mounts]).includes(".sock"),
     );
     expect(holding.map(([name]) => name)).toEqual(["shinyproxy-runner-1", "shinyproxy-reader-1"]);
     const joined = (name: string) =>
@@ -73,6 +73,7 @@ test("on a swarm: constraints of everything, and a policy for apps", async () =>
         restore: { from: { path: "/backup" }, stack: "shiny", at: "latest" },
       }),
       managers: ["tcp://192.0.2.1:2375"],
+      socket: "/run/user/1000/docker.sock",
       tls: { mode: "local" },
       pin: (ref) => Promise.resolve(ref),
     });
@@ -94,6 +95,11 @@ test("on a swarm: constraints of everything, and a policy for apps", async () =>
     "shinyproxy-influx-setup": onManagers,
     "shinyproxy-influx-restore": onManagers,
   });
+  // The engine's own socket, of a kind that makes no folder where there is none.
+  const runner = services["shinyproxy-runner"]?.taskSpec as { containerSpec: { mounts: object[] } } | undefined;
+  expect(runner?.containerSpec.mounts).toEqual([
+    { type: "bind", source: "/run/user/1000/docker.sock", target: "/var/run/docker.sock" },
+  ]);
   const policies = Object.values(of(all, "ServiceConfig")).map(({ data }) =>
     Buffer.from(String(data), "base64").toString(),
   );
@@ -103,5 +109,6 @@ test("on a swarm: constraints of everything, and a policy for apps", async () =>
     network: "shiny-apps",
     constraints: ["node.role==worker"],
     images: ["example/demo:1"],
+    shmMiB: { "example/demo:1": 512 }, // half of its memory
   });
 }, 30_000);

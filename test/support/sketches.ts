@@ -39,7 +39,7 @@ const builtImages = Object.fromEntries(
 export function site(over: Partial<Site> = {}): Site {
   return {
     name: "sample",
-    stack: "sample",
+    disks: {},
     hostname: "media.example.com",
     ports: { http: 80, https: 443 },
     region: "eu",

@@ -9,7 +9,7 @@ import { execa } from "execa";
 
 import { heal } from "../../tools/heal.ts";
 import { toolchain, type Toolchain } from "../../tools/setup/toolchain.ts";
-import { stackName } from "./run.ts";
+import { run, stackName } from "./run.ts";
 
 /** The checkout's root, without a trailing slash: programs import components by this absolute path. */
 export const repo = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
@@ -77,7 +77,7 @@ export class TestStack {
   static async create(args: TestStackArgs): Promise<TestStack> {
     const tools = await toolchain(() => undefined);
     const project = args.project ?? "test-stack";
-    const folder = await mkdtemp(join(tmpdir(), "stack-"));
+    const folder = await mkdtemp(join(tmpdir(), `stack-${run}-`));
     const ops = join(repo, "ops");
     const yaml = {
       name: project,
@@ -128,14 +128,14 @@ export class TestStack {
     return this.run(["destroy", "--yes", "--skip-preview", ...args]);
   }
 
-  /** Any Pulumi command on this stack; never throws for its exit code. */
-  run(args: readonly string[]): Promise<Outcome> {
-    return this.start(args).done;
+  /** Any Pulumi command on this stack; never throws for its exit code. `on`: its name, when it has been renamed. */
+  run(args: readonly string[], on = stackName): Promise<Outcome> {
+    return this.start(args, on).done;
   }
 
   /** The same, still running: for a test that ends it half-way. */
-  start(args: readonly string[]): Running {
-    const onStack = args[0] === "stack" && args[1] === "init" ? [] : ["--stack", stackName];
+  start(args: readonly string[], on = stackName): Running {
+    const onStack = args[0] === "stack" && args[1] === "init" ? [] : ["--stack", on];
     const child = execa(this.tools.pulumi, [...args, ...onStack, "--non-interactive", "--color", "never"], {
       cwd: this.folder,
       env: this.tools.env,

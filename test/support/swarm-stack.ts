@@ -50,6 +50,7 @@ export async function swarmConfig(test: SwarmTest): Promise<Record<string, unkno
       managers: cluster.nodes.filter((node) => node.startsWith("m")).map((node) => cluster.host(node)),
       nodes: Object.fromEntries(cluster.nodes.map((node) => [node, { address: cluster.address(node) }])),
       endpointMode: "dnsrr", // no IPVS in test machines' kernels
+      socket: "/var/run/docker.sock", // of each node, for whoever is given it
       encrypted: false, // nor, on some, what IPsec needs
       ...swarm,
     },

@@ -23,13 +23,40 @@ test("a good config has no problems", () => {
   expect(problems({})).toEqual([]);
 });
 
+test("ranges, MTU and sockets, on both topologies and on further machines", () => {
+  const agents = { a: { farm: agent.farm, machine: "gpu" }, b: agent };
+  const seeds = { "ponosSeed-a": "s", "ponosSeed-b": "s" };
+  const docker = {
+    host: "tcp://d:2375",
+    socket: "/run/user/1000/docker.sock",
+    machines: { gpu: { host: "ssh://gpu", socket: "/run/d.sock" } },
+    subnets: { edge: "10.60.1.0/24", app: "10.60.2.0/26", data: "10.60.3.0/24", "app-gpu": "10.60.4.0/28" },
+    mtu: 1400,
+  };
+  expect(problems({ docker, arkindex: { agents }, secrets: seeds })).toEqual([]);
+  const swarm = { managers: ["tcp://m:2375"], socket: "/run/d.sock", subnets: { app: "10.60.2.0/24" }, mtu: 1400 };
+  expect(problems({ topology: "swarm", swarm, arkindex: { agents: { b: agent } }, secrets: seeds })).toEqual([]);
+  const apps = { demo: { title: "Demo", image: "example/demo:1" } };
+  const shiny = { system: "shinyproxy", arkindex: undefined, shinyproxy: { apps } };
+  const joined = { apps: "10.61.1.0/24", "runner-api": "10.61.2.0/28", "reader-api": "10.61.3.0/28" };
+  const missing = problems({ ...shiny, docker: { subnets: joined } }).filter((each) => each.startsWith("docker."));
+  expect(missing).toEqual([]);
+});
+
+test("users' apps share no more memory than they have", () => {
+  const apps = { demo: { title: "Demo", image: "example/demo:1", memoryMiB: 256, shmMiB: 300 } };
+  const found = problems({ system: "shinyproxy", arkindex: undefined, shinyproxy: { apps } });
+  expect(found).toContain("shinyproxy.apps.demo.shmMiB = 300: at most the app's memoryMiB: it is a part of that");
+});
+
+const agent = { farm: "3f0b9d9c-0c3c-4d0a-9d1c-0a5f5d6f7a8b" };
 /** What is wrong, and the one sentence that says so. */
 const wrong: [string, Record<string, unknown>, string, number?][] = [
   ["unknown key", { hostnam: "x" }, 'hostnam: unknown key (did you mean "hostname"?)'],
   [
     "unknown nested key",
     { docker: { hosts: "unix:///x" } },
-    'docker.hosts: unknown key (did you mean "host"?); known are host, machines, address, ports, registries',
+    'docker.hosts: unknown key (did you mean "host"?); known are host, machines, address, ports, registries, subnets, mtu, socket',
   ],
   [
     "unknown key of the system",
@@ -54,6 +81,103 @@ const wrong: [string, Record<string, unknown>, string, number?][] = [
     'docker.ports = {"http":8443,"https":8443}: http and https need a port each',
   ],
   ["the edge's own port", { docker: { ports: { http: 8082, https: 443 } } }, "8082 is the edge's own health port"],
+  [
+    "a range that is none",
+    { docker: { subnets: { edge: "10.60.1.0" } } },
+    'docker.subnets.edge = "10.60.1.0": an IPv4 range in CIDR form',
+  ],
+  [
+    "an IPv6 range",
+    { docker: { subnets: { edge: "fd00::/64" } } },
+    'docker.subnets.edge = "fd00::/64": an IPv4 range in CIDR form',
+  ],
+  [
+    "host bits",
+    { docker: { subnets: { edge: "10.60.1.7/24" } } },
+    'docker.subnets.edge = "10.60.1.7/24": its last 8 bits have to be zero: 10.60.1.0/24',
+  ],
+  [
+    "too large a range",
+    { docker: { subnets: { edge: "10.0.0.0/7" } } },
+    'docker.subnets.edge = "10.0.0.0/7": from /8 to /28',
+  ],
+  [
+    "too small a range",
+    { docker: { subnets: { edge: "10.0.0.0/29" } } },
+    'docker.subnets.edge = "10.0.0.0/29": from /8 to /28',
+  ],
+  [
+    "no byte",
+    { docker: { subnets: { edge: "10.0.256.0/24" } } },
+    'docker.subnets.edge = "10.0.256.0/24": an IPv4 range',
+  ],
+  ["the loopback's", { docker: { subnets: { edge: "127.3.0.0/16" } } }, "a range that machines can have"],
+  [
+    "a range of no network",
+    { docker: { subnets: { web: "10.60.1.0/24" } } },
+    'docker.subnets.web = "10.60.1.0/24": no such network; there are edge, app, data',
+  ],
+  [
+    "a range that everything inherits",
+    { docker: { subnets: { constructor: "10.60.1.0/24" } } },
+    'docker.subnets.constructor = "10.60.1.0/24": no such network',
+  ],
+  [
+    "ranges that overlap",
+    { docker: { subnets: { edge: "10.60.0.0/16", app: "10.60.7.0/24" } } },
+    'docker.subnets.app = "10.60.7.0/24": overlaps with that of edge: each needs its own',
+  ],
+  [
+    "a range with too few addresses",
+    { docker: { subnets: { app: "10.60.0.0/28" } }, arkindex: { backends: 9 } },
+    'docker.subnets.app = "10.60.0.0/28": too small: its containers need 24 addresses, so /27 or larger',
+  ],
+  ["no packet", { docker: { mtu: 100 } }, "docker.mtu = 100: 576 bytes or more"],
+  [
+    "a range on a swarm",
+    { topology: "swarm", swarm: { subnets: { edge: "10.60.1.1/24" } } },
+    'swarm.subnets.edge = "10.60.1.1/24": its last 8 bits',
+  ],
+  [
+    "no network of a swarm",
+    { topology: "swarm", swarm: { subnets: { "app-w1": "10.60.1.0/24" } } },
+    "no such network; there are edge, app, data",
+  ],
+  [
+    "a relative socket",
+    { docker: { socket: "docker.sock" } },
+    'docker.socket = "docker.sock": an absolute path on the engine\'s machine',
+  ],
+  [
+    "a socket with a mode",
+    { docker: { socket: "/run/d.sock:ro" } },
+    'docker.socket = "/run/d.sock:ro": an absolute path',
+  ],
+  ["a machine of nothing", { docker: { machines: { gpu: { socket: "/run/d.sock" } } } }, "docker.machines.gpu = "],
+  [
+    "a socket that nobody knows",
+    { docker: { host: "tcp://d:2375" }, arkindex: { agents: { a: agent } }, secrets: { "ponosSeed-a": "s" } },
+    "docker.socket: agent-a is given the engine's socket, and tcp://d:2375 does not say where that machine has it: name its path there, as docker.socket: /var/run/docker.sock",
+  ],
+  [
+    "a machine's socket that nobody knows",
+    {
+      docker: { machines: { gpu: "ssh://d" } },
+      arkindex: { agents: { a: { ...agent, machine: "gpu" } } },
+      secrets: { "ponosSeed-a": "s" },
+    },
+    'docker.machines.gpu = "ssh://d": agent-a is given the engine\'s socket',
+  ],
+  [
+    "a socket of a swarm that nobody knows",
+    {
+      topology: "swarm",
+      swarm: { managers: ["tcp://m:2375"] },
+      arkindex: { agents: { a: agent } },
+      secrets: { "ponosSeed-a": "s" },
+    },
+    "swarm.socket: given to agent-a, and swarm.managers does not say where the nodes have it",
+  ],
   ["no such port", { docker: { ports: { http: 80, https: 70000 } } }, "docker.ports.https = 70000: Too big"],
   [
     "a bad engine address",
@@ -113,11 +237,6 @@ const wrong: [string, Record<string, unknown>, string, number?][] = [
     'images.redis = "https://redis": an image reference',
   ],
   ["a bad mirror", { mirror: "https://mirror.example.com" }, 'mirror = "https://mirror.example.com": a registry'],
-  [
-    "own certificate without its key",
-    { tls: { mode: "own", cert: "-----BEGIN CERTIFICATE-----\nx" } },
-    "secrets.tlsKey: the certificate's private key",
-  ],
   ["not a certificate", { tls: { mode: "own", cert: "cert.pem" } }, 'tls.cert = "cert.pem": a PEM certificate chain'],
   ["ACME without an address", { tls: { mode: "acme" } }, "tls.email: missing: expected string"],
   [
@@ -163,6 +282,158 @@ const wrong: [string, Record<string, unknown>, string, number?][] = [
     { arkindex: { agents: { gpu: { farm: "farm" } } } },
     'arkindex.agents.gpu.farm = "farm": a UUID',
   ],
+  // Names that every object has.
+  ["a system of every object's", { system: "constructor" }, 'system = "constructor": one of arangodb, arkindex'],
+  ["another", { system: "__proto__" }, 'system = "__proto__": one of arangodb, arkindex'],
+  [
+    "an image of every object's",
+    { images: { ...good.images, constructor: "r.example.com/a:1" } },
+    'images.constructor = "r.example.com/a:1": no such image',
+  ],
+  [
+    "a machine of every object's",
+    {
+      arkindex: { agents: { gpu: { farm: "3f0b9d9c-0c3c-4d0a-9d1c-0a5f5d6f7a8b", machine: "toString" } } },
+      secrets: { "ponosSeed-gpu": "s3cret" },
+    },
+    'agent-gpu.machine = "toString": no such machine',
+  ],
+  [
+    "a secret of every object's",
+    { arkindex: { agents: { gpu: { farm: "3f0b9d9c-0c3c-4d0a-9d1c-0a5f5d6f7a8b" } } }, secrets: { valueOf: "x" } },
+    "secrets.",
+    2,
+  ],
+  ["a prototype", JSON.parse('{"swarm": {"nodes": {"__proto__": {}}}}'), "swarm.nodes.__proto__: no name"],
+  // Secrets that nothing asks for.
+  [
+    "a mistyped secret",
+    {
+      backup: { to: { s3: { endpoint: "https://s3.example.com", bucket: "b" } } },
+      secrets: { backupKey: "k", backupSecret: "s", backupSecrett: "s" },
+    },
+    'secrets.backupSecrett: nothing asks for it (did you mean "backupSecret"?); asked for are backupKey, backupSecret',
+  ],
+  ["a secret that nothing asks for", { secrets: { tlsKey: "x" } }, "secrets.tlsKey: nothing asks for it"],
+  [
+    "the password of an existing store without a user",
+    { existing: { db: { kind: "postgres", host: "db.example.com" } }, secrets: { dbPassword: "x" } },
+    "secrets.dbPassword: nothing asks for it",
+  ],
+  // What YAML and the CLI read as a number.
+  [
+    "a secret that looks like a number",
+    { secrets: { tlsKey: 12345 } },
+    "secrets.tlsKey: Invalid input: expected string, received number: put it in quotes, or pulumi config set --path --secret",
+  ],
+  [
+    "text that looks like a number",
+    { arkindex: { version: 1.7 } },
+    "arkindex.version = 1.7: Invalid input: expected string, received number: put it in quotes",
+  ],
+  [
+    "a label that looks like a switch",
+    { swarm: { place: { ssd: true } } },
+    "swarm.place.ssd = true: Invalid input: expected string, received boolean: put it in quotes",
+  ],
+  // The keys of the form that is there.
+  [
+    "an unknown key of one form of TLS",
+    { tls: { mode: "acme", email: "a@example.com", dns: "x" } },
+    "tls.dns: unknown key; known are mode, email, caServer",
+  ],
+  [
+    "an unknown key of one form of `existing`",
+    {
+      existing: { objects: { kind: "objects", url: "https://s3.example.com", bucket: "x" } },
+      secrets: { objectsKey: "k", objectsSecret: "s" },
+    },
+    "existing.objects.bucket: unknown key; known are kind, api, url, region, prefix",
+  ],
+  [
+    "an unknown kind",
+    { existing: { db: { kind: "mysql", host: "h" } } },
+    'existing.db.kind = "mysql": one of postgres, redis',
+  ],
+  ["no mode of TLS", { tls: {} }, "tls.mode: missing: one of local, own, acme"],
+  // References, mirrors, registries.
+  ...["registry.example.com/Toolbox:1", "Toolbox:1", "../..", "a b", "r.example.com/a:1:2", "r.example.com//a"].map(
+    (ref): [string, Record<string, unknown>, string] => [
+      `the reference ${ref}`,
+      { images: { ...good.images, redis: ref } },
+      `images.redis = "${ref}": an image reference`,
+    ],
+  ),
+  ...[
+    "myhub",
+    "myhub/team",
+    "../..",
+    "https://m.example.com",
+    "m.example.com/Hub",
+    "m.example.com/hub/",
+    "user@m.example.com",
+  ].map((mirror): [string, Record<string, unknown>, string] => [
+    `the mirror ${mirror}`,
+    { mirror },
+    `mirror = "${mirror}": a registry, as mirror.example.com/hub`,
+  ]),
+  ...["https://r.example.com", "r.example.com/group", "https://r.example.com/group", "r", "r.example.com/"].flatMap(
+    (registry) =>
+      ["docker", "swarm"].map((topology): [string, Record<string, unknown>, string] => [
+        `the registry ${registry} on ${topology}`,
+        { topology, [topology]: { registries: [registry] } },
+        `${topology}.registries.0 = "${registry}": a registry's bare name`,
+      ]),
+  ),
+  // Labels by the grammar of a swarm's constraints.
+  ...["eu/a, b@c", "a=b", "a>b", " a", "a ", "", "a\nb", "ünï"].map(
+    (zone): [string, Record<string, unknown>, string] => [
+      `the label ${JSON.stringify(zone)}`,
+      { swarm: { place: { zone } } },
+      `swarm.place.zone = ${JSON.stringify(zone)}: a label's value that a constraint takes`,
+    ],
+  ),
+  [
+    "a label's name that no constraint takes",
+    { swarm: { edge: { nodes: { "com.example/zone": "a" } } } },
+    'swarm.edge.nodes.com.example/zone = "a": a label\'s name: letters, digits',
+  ],
+  [
+    "a role that a swarm has not, of a system's",
+    {
+      system: "pyrus",
+      pyrus: { adminEmail: "a@example.com", nodes: { files: { role: "boss" } } },
+      rehearsal: true,
+      arkindex: undefined,
+      secrets: { pyrusLicence: "x", pyrusAdminPassword: "x" },
+      images: { ...good.images, "postgres-cron": "r.example.com/p:1" },
+    },
+    'pyrus.nodes.files = {"role":"boss"}: role is manager or worker',
+  ],
+  ...["node.role==boss", "node.labels.a==b@c", "node.role = worker", "engine.labels.a==b", "node.labels.a/b==c"].map(
+    (appNodes): [string, Record<string, unknown>, string] => [
+      `the constraint ${appNodes}`,
+      {
+        system: "shinyproxy",
+        arkindex: undefined,
+        images: { ...good.images, "docker-proxy": "r.example.com/p:1", "shiny-demo": "r.example.com/d:1" },
+        shinyproxy: { apps: { a: { title: "A", image: "shiny-demo" } }, appNodes },
+      },
+      `shinyproxy.appNodes = "${appNodes}": a constraint, as node.role==worker`,
+    ],
+  ),
+  ...["$(id)", "a\nb", "https://10.0.0.1", "10.0.0.1:80", "a b", ""].map(
+    (address): [string, Record<string, unknown>, string] => [
+      `the address ${JSON.stringify(address)}`,
+      { swarm: { nodes: { w1: { address } } } },
+      `swarm.nodes.w1.address = ${JSON.stringify(address)}: an IP address or a DNS name`,
+    ],
+  ),
+  [
+    "a password in an address",
+    { existing: { objects: { kind: "objects", url: "https://me:hunter2@s3.example.com" } } },
+    'existing.objects.url = "https://…@s3.example.com": an address without a user or password',
+  ],
   [
     "a name too long",
     { name: "a-name-that-is-far-too-long-for-docker" },
@@ -198,4 +469,54 @@ test("everything that is wrong is said at once, what the plan finds too", () => 
 
 test("a secret's value is never in a message", () => {
   expect(problems({ secrets: { "ponosSeed-gpu": ["hunter2-very-secret"] } }).join()).not.toContain("hunter2");
+});
+
+describe("a stack's name becomes the name of everything", () => {
+  test.each(["pr.12", "PR-12", "feature_x", "1.7", "a-branch-with-a-name-that-is-long", "ünï", "-", "a b"])(
+    "%s",
+    (stack) => {
+      const found = problems({}, stack);
+      if (stack === "-") expect(found).toEqual([]);
+      else
+        expect(found).toEqual([
+          `name = "arkindex-${stack}": comes from the stack's name, and is no DNS name: set \`name\` (lower-case letters, digits, hyphens; at most 31)`,
+        ]);
+      expect(problems({ name: "mine" }, stack)).toEqual([]);
+    },
+  );
+});
+
+test("what is right is accepted: references, mirrors, registries, labels, addresses", () => {
+  const digest = `sha256:${"0".repeat(64)}`;
+  const refs = [
+    "redis",
+    "library/redis:7.0",
+    "localhost/redis",
+    "localhost:5000/a/b_c/d--e__f.g:v1.2-x_y",
+    `10.0.0.1:5000/redis@${digest}`,
+    `Registry.Example.com/redis:7@${digest}`,
+  ];
+  for (const redis of refs) expect(problems({ images: { ...good.images, redis } })).toEqual([]);
+  for (const mirror of ["mirror.example.com/hub", "localhost", "localhost:5000", "myhost:5000/a", "docker.io/myhub"])
+    expect(problems({ mirror })).toEqual([]);
+  for (const name of ["r.example.com", "localhost:5000", "myhost:5000", "docker.io"])
+    expect(problems({ docker: { registries: [name] }, swarm: { registries: [name] } })).toEqual([]);
+  expect(
+    problems({ swarm: { place: { "com.example.zone": "eu/a b:c(1)*", 1: "x" }, edge: { nodes: { role: "worker" } } } }),
+  ).toEqual([]);
+  const nodes = {
+    a: { address: "10.0.0.1" },
+    b: { address: "fd00::1" },
+    c: { address: "node-1" },
+    d: { address: "n.example.com" },
+  };
+  expect(problems({ swarm: { nodes } })).toEqual([]);
+});
+
+test("a sentence quotes the beginning of what is long, and nothing of a private key", () => {
+  const [line = ""] = problems({ hostname: "x".repeat(70_000) });
+  expect(line).toMatch(/^hostname = "x+…: Too big/);
+  expect(line.length).toBeLessThan(400);
+  const key = "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----";
+  expect(problems({ tls: { mode: "own", cert: key } })).toEqual(["tls.cert: a PEM certificate chain"]);
 });

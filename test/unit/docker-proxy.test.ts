@@ -1,11 +1,12 @@
 /** The Docker API proxy before a fake engine: every rule of both policies. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { afterEach, describe, expect, test } from "@jest/globals";
+import { execa } from "execa";
 
 import { container } from "../../docker-proxy/container.ts";
 import { Engine } from "../../docker-proxy/engine.ts";
@@ -22,6 +23,7 @@ const policy: AppsPolicy = {
   constraints: ["node.role==worker"],
   memoryMiB: 512,
   cpu: 1,
+  shmMiB: {},
   volumes: ["reports"],
 };
 const onDocker: AppsPolicy = { ...policy, engine: "docker" };
@@ -544,3 +546,67 @@ function raw(port: number, text: string): Promise<string> {
     socket.on("error", reject);
   });
 }
+
+describe("shared memory", () => {
+  const shares = { ...policy, shmMiB: { "example/demo:1": 256 } };
+  const mebibytes = 1024 * 1024;
+  const mountsOf = (asked: object[], by: AppsPolicy) =>
+    service(
+      {
+        Name: "a",
+        TaskTemplate: {
+          ContainerSpec: { Image: "example/demo:1", Mounts: asked },
+          Resources: { Limits: { MemoryBytes: 128 * mebibytes } },
+        },
+      },
+      by,
+    ) as { TaskTemplate: { ContainerSpec: { Mounts: object[] } } };
+
+  test("a container has what its image's apps have, whatever is asked, and no more than its memory", () => {
+    const sharedBy = (by: AppsPolicy, host: object) =>
+      (container({ Image: "example/demo:1", HostConfig: host }, by) as { HostConfig: { ShmSize?: number } }).HostConfig
+        .ShmSize;
+    const onEngine = { ...shares, engine: "docker" as const };
+    expect(sharedBy(onEngine, {})).toBe(256 * mebibytes);
+    expect(sharedBy(onEngine, { ShmSize: 9e12 })).toBe(256 * mebibytes);
+    expect(sharedBy(onEngine, { Memory: 128 * mebibytes })).toBe(128 * mebibytes);
+    expect(sharedBy(onDocker, { ShmSize: 9e12 })).toBeUndefined();
+  });
+
+  test("a service has a file system of that size, but where it brings one", () => {
+    const own = { Type: "tmpfs", Target: "/dev/shm" };
+    const given = { Type: "tmpfs", Target: "/dev/shm", TmpfsOptions: { SizeBytes: 128 * mebibytes } };
+    expect(mountsOf([], shares).TaskTemplate.ContainerSpec.Mounts).toEqual([given]);
+    expect(mountsOf([own], shares).TaskTemplate.ContainerSpec.Mounts).toEqual([own]);
+    expect(mountsOf([], policy).TaskTemplate.ContainerSpec.Mounts).toEqual([]);
+  });
+});
+
+test.each<[string, (socket: string) => void, string]>([
+  ["nothing there", () => undefined, "ENOENT, no socket is mounted: docker.socket (swarm.socket)"],
+  ["a folder", (socket) => mkdirSync(socket), "nobody listens on what is mounted"],
+  ["a file", (socket) => writeFileSync(socket, ""), "nobody listens on what is mounted"],
+])("a socket that is %s: the client is told what the system says", async (_, make, said) => {
+  const folder = mkdtempSync(join(tmpdir(), "docker-proxy-"));
+  const socket = join(folder, "docker.sock");
+  make(socket);
+  const server = proxy({ may: "read" }, new Engine(socket));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  ends.push(() => {
+    server.closeAllConnections();
+    server.close();
+    rmSync(folder, { recursive: true });
+  });
+  const { port } = server.address() as { port: number };
+  const answer = await fetch(`http://127.0.0.1:${String(port)}/_ping`);
+  expect(answer.status).toBe(502);
+  expect(((await answer.json()) as { message: string }).message).toContain(
+    `the Docker engine does not answer: ${said.startsWith("ENOENT") ? said : ""}`,
+  );
+  // The container's health check says it.
+  const checked = await execa(process.execPath, [join(import.meta.dirname, "../../docker-proxy/main.ts"), "health"], {
+    env: { PORT: String(port) },
+    reject: false,
+  });
+  expect([checked.exitCode, checked.stderr]).toEqual([1, expect.stringContaining(said)]);
+});

@@ -6,7 +6,10 @@ import process from "node:process";
 
 import { afterEach, expect, test } from "@jest/globals";
 
-import { credentials } from "../../ops/registry.ts";
+import { sentence } from "../../components/core/errors.ts";
+import { planStack } from "../../components/deploy.ts";
+import { topologies } from "../../components/topologies/index.ts";
+import { credentials, loggedOut } from "../../ops/registry.ts";
 
 const registry = "registry.example.com:5000";
 const before = process.env.DOCKER_CONFIG;
@@ -49,4 +52,50 @@ test("a credential helper is asked; nobody has logged in: none", async () => {
   await rm(folder, { recursive: true });
   await login({ auths: {} });
   expect(await credentials(`${registry}/app:1`, [registry])).toBeUndefined();
+});
+
+test("a login under the address that it was made with, and Docker Hub's own", async () => {
+  const auth = Buffer.from("puller:p").toString("base64");
+  await login({ auths: { [`https://${registry}/v2/`]: { auth }, "https://index.docker.io/v1/": { auth } } });
+  expect(await credentials(`${registry}/app:1`, [registry])).toMatchObject({ username: "puller" });
+  for (const ref of ["team/app:1", "docker.io/team/app:1", "redis"])
+    expect(await credentials(ref, ["docker.io"])).toMatchObject({ username: "puller" });
+  expect(await credentials("localhost/app", ["docker.io"])).toBeUndefined();
+});
+
+test("who has not logged in is told the command, whatever is missing", async () => {
+  const command = `docker login ${registry}`;
+  await login({ auths: { "other.example.com": { auth: "eDp5" } } });
+  expect(await loggedOut("other.example.com")).toBeUndefined();
+  expect(await loggedOut(registry)).toBe(`nobody has logged in there on this machine: ${command}`);
+  await rm(join(folder, "config.json"));
+  expect(await loggedOut(registry)).toBe(`nobody has logged in there on this machine: ${command}`);
+  await writeFile(join(folder, "config.json"), "{");
+  expect(await loggedOut(registry)).toMatch(/config\.json cannot be read .*: docker login/);
+  await writeFile(join(folder, "config.json"), JSON.stringify({ credsStore: "nobody-has-this" }));
+  expect(await loggedOut(registry)).toBe(
+    `nobody has logged in there on this machine, as far as docker-credential-nobody-has-this knows (it is not installed): ${command}`,
+  );
+  for (const name of ["constructor.example.com", "toString:5000"])
+    expect(await loggedOut(name)).toContain("docker login");
+});
+
+test.each(["docker", "swarm"] as const)("the preview says so before it asks an engine: %s", async (topology) => {
+  await login({ auths: {} });
+  const { settings, site } = planStack(
+    {
+      system: "arkindex",
+      topology,
+      hostname: "a.example.com",
+      rehearsal: true,
+      docker: { host: "unix:///nowhere", registries: [registry] },
+      swarm: { managers: ["unix:///nowhere"], registries: [registry] },
+    },
+    "dev",
+  );
+  if (settings === undefined || site === undefined) throw new Error("no plan");
+  const found = await topologies[topology]?.preflight(settings, site, [], []);
+  expect(found?.map(sentence)).toEqual([
+    `${topology}.registries = "${registry}": nobody has logged in there on this machine: docker login ${registry}`,
+  ]);
 });

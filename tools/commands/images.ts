@@ -5,6 +5,8 @@
  */
 import process from "node:process";
 
+import { sentence } from "../../components/core/errors.ts";
+import { mirror, problemsOf } from "../../components/core/formats.ts";
 import { built, images } from "../images/index.ts";
 import { copies, push } from "../images/push.ts";
 import { docker } from "../setup/docker.ts";
@@ -38,8 +40,8 @@ async function build(): Promise<number> {
 }
 
 async function pushTo(registry: string): Promise<number> {
-  if (!/^[\w.-]+(:\d+)?(\/[\w.-]+)*$/.test(registry))
-    throw new Problem(`registry = "${registry}": a registry, as mirror.example.com/hub, without https://`);
+  const [wrong] = problemsOf(mirror, "registry", registry);
+  if (wrong !== undefined) throw new Problem(sentence(wrong));
   const lines: string[] = [];
   await steps([
     engine,

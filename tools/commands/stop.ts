@@ -30,7 +30,7 @@ export async function run(args: readonly string[]): Promise<number> {
       return code;
     }
   }
-  const stamp = resources.find(({ type }) => type === "ops:index:Stamp")?.inputs?.name;
+  const stamp = resources.find(({ type }) => type === "ops:index:Stamp")?.outputs?.name;
   process.stdout.write(
     (await kept(typeof stamp === "string" ? stamp : undefined)).map((line) => `kept: ${line}\n`).join(""),
   );

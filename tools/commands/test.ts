@@ -3,7 +3,7 @@
  * With paths, only the tests below them. The last line counts everything.
  */
 import { randomBytes } from "node:crypto";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -110,8 +110,9 @@ interface Left {
 /** Containers first: networks and volumes go only when nothing uses them. */
 async function ofRun(run: string): Promise<Left[]> {
   const engine = new Docker();
-  // TestStack's stacks, and what a test makes by hand: test/support/run.ts.
-  const labels = [`platform-topologies.stack=test-${run}`, `platform-topologies.test=${run}`];
+  const owners = await ownersOf(run);
+  // What a test makes by hand, and TestStack's stacks.
+  const labels = [`platform-topologies.test=${run}`, ...owners.map((owner) => `platform-topologies.owner=${owner}`)];
   const left: Left[] = [];
   for (const label of labels) {
     const filters = { label: [label] };
@@ -129,6 +130,20 @@ async function ofRun(run: string): Promise<Left[]> {
       left.push({ what: `volume ${Name}`, remove: () => engine.getVolume(Name).remove() });
   }
   return left;
+}
+
+/** Whose things this run's throw-away stacks have made (test/support/stack.ts), of those that are still there. */
+async function ownersOf(run: string): Promise<string[]> {
+  const folders = (await readdir(tmpdir())).filter((name) => name.startsWith(`stack-${run}-`));
+  const owners: string[] = [];
+  for (const folder of folders.map((name) => join(tmpdir(), name))) {
+    const files = await readdir(join(folder, "state"), { recursive: true }).catch(() => []);
+    for (const file of files.filter((name) => name.endsWith(`/test-${run}.json`))) {
+      const text = await readFile(join(folder, "state", file), "utf8");
+      owners.push(...Array.from(text.matchAll(/"owner": ?"([0-9a-f]{8})"/g), ([, owner = ""]) => owner));
+    }
+  }
+  return [...new Set(owners)];
 }
 
 /** Removes what this run left, and nothing of another's. */

@@ -1,25 +1,39 @@
 import { z } from "zod";
 
-const app = z.strictObject({
-  title: z.string().min(1),
-  /** A reference, or a key of images.json (`shiny-demo`). No other image can be started. */
-  image: z
-    .string()
-    .regex(/^[\w.-]+(:\d+)?(\/[\w.-]+)*(:[\w.-]+)?(@sha256:[0-9a-f]{64})?$/, "an image reference, as example/app:1"),
-  command: z.array(z.string()).optional(),
-  env: z.record(z.string(), z.string()).default({}),
-  port: z.int().min(1).max(65535).default(3838),
-  /** What each user's container gets at most. */
-  memoryMiB: z.int().min(64).default(1024),
-  cpu: z.number().min(0.1).default(1),
-  /** Who may start it; unset: everyone who has signed in. */
-  groups: z.array(z.string()).optional(),
-  /** Named volumes by the path where the app finds them; on a swarm each node has its own. */
-  volumes: z
-    .record(z.string().startsWith("/", "an absolute path"), z.string().regex(/^[\w.-]+$/, "a volume's name"))
-    .default({}),
-});
+import { constraint, nodeLabels, reference } from "../../core/formats.ts";
+
+const app = z
+  .strictObject({
+    title: z.string().min(1),
+    /** A reference, or a key of images.json (`shiny-demo`). No other image can be started. */
+    image: reference,
+    command: z.array(z.string()).optional(),
+    env: z.record(z.string(), z.string()).default({}),
+    port: z.int().min(1).max(65535).default(3838),
+    /** What each user's container gets at most. */
+    memoryMiB: z.int().min(64).default(1024),
+    cpu: z.number().min(0.1).default(1),
+    /** Shared memory (/dev/shm) at most, in MiB, as a part of the memory: browsers need it. Default: half of the memory. */
+    shmMiB: z.int().min(1).optional(),
+    /** Who may start it; unset: everyone who has signed in. */
+    groups: z.array(z.string()).optional(),
+    /** Named volumes by the path where the app finds them; on a swarm each node has its own. */
+    volumes: z
+      .record(
+        z.string().startsWith("/", "an absolute path"),
+        z.string().regex(/^[a-zA-Z0-9][\w.-]*$/, "a volume's name"),
+      )
+      .default({}),
+  })
+  .refine(({ shmMiB = 1, memoryMiB }) => shmMiB <= memoryMiB, {
+    error: "at most the app's memoryMiB: it is a part of that",
+    path: ["shmMiB"],
+  });
 export type App = z.output<typeof app>;
+
+export function sharedMemory({ shmMiB, memoryMiB }: App): number {
+  return shmMiB ?? Math.floor(memoryMiB / 2);
+}
 const period = z.string().regex(/^[1-9]\d*[dw]$/, "days or weeks, as 90d or 12w");
 
 export const shinyproxyConfig = z.strictObject({
@@ -33,12 +47,9 @@ export const shinyproxyConfig = z.strictObject({
   /** How long an app runs on without its user's browser. */
   idleMinutes: z.number().min(0.5).default(5),
   /** Labels of the nodes for everything but users' apps: on a swarm its managers. */
-  controlNodes: z.record(z.string(), z.string()).default({ role: "manager" }),
+  controlNodes: nodeLabels.default({ role: "manager" }),
   /** A swarm's constraint for the nodes of users' apps, and of nothing else. */
-  appNodes: z
-    .string()
-    .regex(/^node\.(role|hostname|id|labels\.[\w.-]+)\s*(==|!=)\s*\S+$/, "a constraint, as node.role==worker")
-    .default("node.role==worker"),
+  appNodes: constraint.default("node.role==worker"),
   adminGroups: z.array(z.string()).default(["admins"]),
   /** The claim that names a user. */
   userClaim: z.string().default("email"),

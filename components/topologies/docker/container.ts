@@ -39,7 +39,7 @@ export function containerArgs(
       ...healthTimes,
       startPeriod: goDuration(container.health.startSeconds),
     },
-    labels: labels(site, name),
+    labels: labels(site, name, engine.owner),
     volumes: mounts(container),
     // The process alone restarts; what an operator stops stays stopped.
     restart: "unless-stopped",
@@ -49,6 +49,7 @@ export function containerArgs(
     init: true,
     memory: container.memoryMiB,
     memorySwap: container.memoryMiB, // none beyond memory
+    ...(container.shmMiB === undefined ? {} : { shmSize: container.shmMiB }),
     cpus: container.cpu.toFixed(Number.isInteger(container.cpu) ? 1 : 2).replace(/(\.\d)0$/, "$1"), // as it is read back
     capabilities: { drops: ["ALL"] },
     securityOpts: ["no-new-privileges:true"],

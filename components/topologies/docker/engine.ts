@@ -10,20 +10,63 @@ import {
 import * as docker from "@pulumi/docker";
 
 import { Guests } from "../../../ops/resources.ts";
-import type { Container, Dict, Tier } from "../../core/contracts.ts";
+import type { Container, Dict, List, Tier } from "../../core/contracts.ts";
+import { own } from "../../core/formats.ts";
 import type { Image } from "../../core/images.ts";
 import type { Site } from "../../core/topology.ts";
 import { labels, networksOf } from "../containers.ts";
+import { chosen, type NetworkChoices } from "../subnets.ts";
+import { Survey } from "../survey.ts";
+import { lookAt, pullAgain, removeFrom, types } from "./look.ts";
+import { networkName } from "./machines.ts";
 
 /**
  * No route out, so what is stolen from a store has nowhere to go. `internal` alone leaves the host's own address on the
  * bridge, and with it every port that the host, or another stack, listens on.
  */
-const closed = { internal: true, options: { "com.docker.network.bridge.inhibit_ipv4": "true" } };
+const closed = { "com.docker.network.bridge.inhibit_ipv4": "true" };
+
+export interface EngineArgs {
+  readonly site: Site;
+  /** Of a further machine; empty for the stack's own host. */
+  readonly key: string;
+  readonly host: string;
+  readonly registries: List<string>;
+  /** The networks that it needs; a further machine has `app` alone. */
+  readonly tiers: List<Tier>;
+  /** Of everything on it. */
+  readonly options: ComponentResourceOptions;
+  readonly ops: ProviderResource;
+  readonly survey: Survey;
+  /** Written on everything that is made: whose it is. */
+  readonly owner: Output<string>;
+  readonly choices: NetworkChoices;
+  /** Its socket's path on its own machine; undefined: nobody has said it. */
+  readonly socket: string | undefined;
+}
+
+/** Looks at an engine before anything is made on it. */
+export function surveyOf(site: Site, key: string, host: string, registries: List<string>): Survey {
+  return new Survey({
+    name: site.name,
+    words: site.disks,
+    host: { key: key === "" ? "docker.host" : `docker.machines.${key}`, value: host },
+    types,
+    look: () => lookAt(host),
+    remove: (thing) => removeFrom(host, thing),
+    pull: (image) => pullAgain(host, registries, image),
+  });
+}
 
 /** One Docker engine: its provider, the stack's networks on it, the images pulled there. */
 export class Engine {
   readonly host: string;
+  readonly owner: Output<string>;
+  readonly survey: Survey;
+  readonly registries: List<string>;
+  /** Its socket's path on its own machine; undefined: nobody has said it. */
+  readonly socket: string | undefined;
+  readonly #choices: NetworkChoices;
   readonly #key: string;
   readonly #options: ComponentResourceOptions;
   readonly #site: Site;
@@ -32,18 +75,14 @@ export class Engine {
   readonly #ops: ComponentResourceOptions;
   readonly #images = new Map<string, docker.RemoteImage>();
 
-  /** `tiers`: the networks that it needs; a further machine has `app` alone. */
-  constructor(
-    site: Site,
-    key: string,
-    host: string,
-    registries: readonly string[],
-    tiers: readonly Tier[],
-    options: ComponentResourceOptions,
-    ops: ProviderResource,
-  ) {
+  constructor({ site, key, host, registries, tiers, options, ops, survey, owner, choices, socket }: EngineArgs) {
+    this.#choices = choices;
+    this.socket = socket;
     this.#ops = mergeOptions(options, { provider: ops });
     this.host = host;
+    this.owner = owner;
+    this.survey = survey;
+    this.registries = registries;
     this.#site = site;
     this.#key = key;
     const provider = new docker.Provider(
@@ -54,19 +93,21 @@ export class Engine {
     );
     this.#options = mergeOptions(options, { provider });
     this.#networks = Object.fromEntries(
-      tiers.map((tier) => [
-        tier,
-        new docker.Network(
-          `${tier}${suffix(key)}`,
-          {
-            name: `${site.name}-${tier}`,
-            driver: "bridge",
-            ...(tier === "data" ? closed : {}),
-            labels: labels(site, tier),
-          },
-          this.#options,
-        ),
-      ]),
+      tiers.map((tier) => [tier, tier === "data" ? this.#make(tier, { internal: true }, closed) : this.#make(tier)]),
+    );
+  }
+
+  #make(name: string, more: Partial<docker.NetworkArgs> = {}, options: Dict<string> = {}): docker.Network {
+    const logical = networkName(name, this.#key);
+    const full = `${this.#site.name}-${name}`;
+    return new docker.Network(
+      logical,
+      {
+        ...{ name: full, driver: "bridge", ...more },
+        ...chosen(this.#choices, logical, options),
+        labels: labels(this.#site, name, this.owner),
+      },
+      mergeOptions(this.#options, { replacementTrigger: this.survey.wants({ kind: "network", name: full, logical }) }),
     );
   }
 
@@ -77,13 +118,9 @@ export class Engine {
 
   /** A tier's network, or one that a container joins by name, made when it is first named. */
   network(name: string): { readonly id: Output<string> } {
-    const known = this.#networks[name] ?? this.#joined.get(name);
+    const known = own(this.#networks, name) ?? this.#joined.get(name);
     if (known !== undefined) return known;
-    const made = new docker.Network(
-      `${name}${suffix(this.#key)}`,
-      { name: `${this.#site.name}-${name}`, driver: "bridge", labels: labels(this.#site, name) },
-      this.#options,
-    );
+    const made = this.#make(name);
     const guests = new Guests(
       `${name}${suffix(this.#key)}`,
       { host: this.host, network: made.id, label: `platform-topologies.app=${this.#site.name}` },
@@ -109,11 +146,15 @@ export class Engine {
     const name = rehearsing ? "rehearsal" : key;
     let image = this.#images.get(name);
     if (image === undefined) {
+      const logical = `image-${name.replaceAll("/", "-")}${suffix(this.#key)}`;
       image = new docker.RemoteImage(
-        `image-${name.replaceAll("/", "-")}${suffix(this.#key)}`,
+        logical,
         { name: ref, keepLocally: true },
-        // The provider's own order takes the containers of the old image away before it asks for the new one.
-        mergeOptions(this.#options, { deleteBeforeReplace: false }),
+        mergeOptions(this.#options, {
+          // The provider's own order takes the containers of the old image away before it asks for the new one.
+          deleteBeforeReplace: false,
+          replacementTrigger: this.survey.wants({ kind: "image", name: ref, logical }),
+        }),
       );
       this.#images.set(name, image);
     }

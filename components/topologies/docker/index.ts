@@ -2,25 +2,46 @@ import {
   ComponentResource,
   type ComponentResourceOptions,
   type Input,
+  mergeOptions,
   type Output,
+  type ProviderResource,
   type Resource,
 } from "@pulumi/pulumi";
 import * as docker from "@pulumi/docker";
 import * as random from "@pulumi/random";
 
-import { Certificate, Farewell, Gate, Job as OpsJob, OpsProvider } from "../../../ops/resources.ts";
-import type { Container, Dict, EdgeWish, Health, Job, List, Ready, Slot, Workload } from "../../core/contracts.ts";
+import { Certificate, Farewell, Gate, Job as OpsJob, OpsProvider, Volume } from "../../../ops/resources.ts";
+import type { VolumeArgs } from "../../../ops/resources.ts";
+import { checkedPair } from "../../core/certificates.ts";
+import type {
+  Container,
+  Dict,
+  EdgeWish,
+  Health,
+  Job,
+  List,
+  Ready,
+  Slot,
+  Tier,
+  Workload,
+} from "../../core/contracts.ts";
+import { refuse } from "../../core/errors.ts";
+import { own, problemsOf, registries as registryNames } from "../../core/formats.ts";
 import { type Image, imageOf } from "../../core/images.ts";
 import { replicaNames } from "../../core/plan.ts";
 import type { Capabilities, PlannedRoute, Services, Site, Topology } from "../../core/topology.ts";
 import { containerServices } from "../../services/index.ts";
 import { type EdgeTls, edgeProxy } from "../../services/edge.ts";
 import { acmeFolder } from "../../services/traefik.ts";
-import { labels } from "../containers.ts";
-import { jobArgs, jobIgnores, markerIgnores, markerJob } from "../job.ts";
+import { labels, randomType } from "../containers.ts";
+import { jobArgs, jobIgnores } from "../job.ts";
+import { stampFor } from "../stamp.ts";
+import type { Survey } from "../survey.ts";
+import type { NetworkChoices } from "../subnets.ts";
 import { dockerCapabilities } from "./capabilities.ts";
 import { containerArgs, mounts } from "./container.ts";
-import { Engine } from "./engine.ts";
+import { Engine, surveyOf } from "./engine.ts";
+import { hostOf, type Machine, socketOf, socketProblems } from "./machines.ts";
 
 /** Who signs the edge's certificate: a local authority of this stack's own, the caller's files, or ACME. */
 export type DockerTls =
@@ -28,12 +49,17 @@ export type DockerTls =
   | { readonly mode: "own"; readonly cert: Input<string>; readonly key: Input<string>; readonly ca?: Input<string> }
   | { readonly mode: "acme"; readonly email: string; readonly caServer?: string | undefined };
 
-export interface DockerHostArgs {
+export interface DockerHostArgs extends NetworkChoices {
   readonly site: Site;
   /** The engine's address: `unix://…`, `tcp://…` or `ssh://user@host`. */
   readonly host: string;
   /** Further engines, for workloads that name a machine. */
-  readonly machines?: Dict<string>;
+  readonly machines?: Dict<Machine>;
+  /**
+   * The engine's socket on its own machine, for containers that are given it. Default: the path of `host`, when that is
+   * `unix://…`. A change replaces those containers.
+   */
+  readonly socket?: string | undefined;
   /** The host's address to publish the edge on. `0.0.0.0`: all of them. */
   readonly address: string;
   readonly tls: DockerTls;
@@ -51,33 +77,47 @@ export class DockerHost extends ComponentResource implements Topology {
   readonly #args: DockerHostArgs;
   readonly #engine: Engine;
   readonly #machines: Dict<Engine>;
+  readonly #random: ProviderResource;
   readonly #certificate: Certificate | undefined;
+  /** The disks behind what is ready, by the slot: what was done once for them is done again for others. */
+  readonly #disks = new Map<Resource, Dict<Output<string>>>();
   #edge: Ready = { ready: [] };
 
+  /** @throws ConfigError for a registry's name that no login has. */
   constructor(name: string, args: DockerHostArgs, opts: ComponentResourceOptions = {}) {
-    // No inputs: they would be stored in the state.
-    super("platform-topologies:index:DockerHost", name, {}, opts);
-    this.site = args.site;
-    this.passwords = Object.values(args.site.secrets);
+    const { site, host, registries = [] } = args;
+    refuse(problemsOf(registryNames, "registries", registries));
+    const survey = surveyOf(site, "", host, registries);
+    // No inputs: they would be stored in the state. Nothing is made before the survey is.
+    super("platform-topologies:index:DockerHost", name, {}, mergeOptions(opts, { dependsOn: survey.settled }));
+    this.site = site;
+    this.passwords = Object.values(site.secrets);
     this.#args = args;
-    const under = { parent: this, ...(opts.dependsOn ? { dependsOn: opts.dependsOn } : {}) };
-    const ops = this.getProvider("ops:index:Stamp") ?? new OpsProvider("ops", under); // a process each
-    const passwords = new random.Provider("random", {}, under);
-    this.#engine = new Engine(args.site, "", args.host, args.registries ?? [], ["edge", "app", "data"], under, ops);
+    const first = mergeOptions(opts.dependsOn ? { dependsOn: opts.dependsOn } : {}, {
+      parent: this,
+      dependsOn: survey.settled,
+    });
+    const ops = this.getProvider("ops:index:Stamp") ?? new OpsProvider("ops", first); // a process each
+    const stamp = stampFor(this, "docker", survey, { ...first, provider: ops });
+    const under = mergeOptions(first, { dependsOn: stamp });
+    this.#random = this.getProvider(randomType) ?? new random.Provider("random", {}, under);
+    const engine = (key: string, machine: Machine, tiers: List<Tier>, look: Survey) =>
+      new Engine({
+        ...{ site, key, registries, tiers, ops, survey: look, owner: stamp.id, choices: args },
+        ...{ host: hostOf(machine), socket: socketOf(machine) },
+        options: mergeOptions(under, { dependsOn: look.settled }),
+      });
+    this.#engine = engine("", args, ["edge", "app", "data"], survey);
     this.#machines = Object.fromEntries(
-      Object.entries(args.machines ?? {}).map(([key, host]) => [
+      Object.entries(args.machines ?? {}).map(([key, machine]) => [
         key,
-        new Engine(args.site, key, host, args.registries ?? [], ["app"], under, ops),
+        engine(key, machine, ["app"], surveyOf(site, key, hostOf(machine), registries)),
       ]),
     );
-    this.options = { providers: { ops, random: passwords } };
+    this.options = { providers: { ops, random: this.#random }, dependsOn: stamp };
     if (args.tls.mode === "local") {
-      const { hostname } = args.site;
-      this.#certificate = new Certificate(
-        "edge",
-        { hostnames: [hostname, `*.${hostname}`] },
-        { ...under, provider: ops },
-      );
+      const hostnames = [site.hostname, `*.${site.hostname}`];
+      this.#certificate = new Certificate("edge", { hostnames }, { ...under, provider: ops });
       this.passwords.push(this.#certificate.key);
     }
     this.registerOutputs({});
@@ -92,14 +132,15 @@ export class DockerHost extends ComponentResource implements Topology {
     const workload = edgeProxy(wish, {
       site: this.site,
       routes,
-      tls: this.#edgeTls(),
+      tls: this.#edgeTls(routes),
       backends: ({ hosts }) => ({ hosts, watch: false }),
     });
     const args = this.#container("edge", workload, imageOf(this.site, workload.image), {
       networks: ["edge"],
       aliases: ["edge", ...(workload.names ?? [])],
     });
-    const disk = tls.mode === "acme" ? this.#volume("edge", logicalName, parent) : undefined;
+    // Certificates are asked for again.
+    const disk = tls.mode === "acme" ? this.#volume("edge", logicalName, parent, { spare: true }) : undefined;
     this.#edge = this.#start("edge", workload, logicalName, parent, this.#engine, {
       ...args,
       ...(disk ? { volumes: [{ volumeName: disk.name, containerPath: acmeFolder }] } : {}),
@@ -127,48 +168,53 @@ export class DockerHost extends ComponentResource implements Topology {
   }
 
   slot(name: string, slot: Slot, parent: Resource, logicalName: string): Ready {
-    const volume = this.#volume(name, logicalName, parent);
-    const before = [
-      ...this.#mark(name, slot, volume, parent, logicalName),
-      // Goes after the container, which depends on it.
-      ...this.#farewell(`${name}-left`, slot.left, parent, `${logicalName}-left`, this.#after(slot)),
-    ];
+    const { disk, leave, left, alone = false } = slot;
+    const volume = this.#volume(name, logicalName, parent, {
+      spare: leave !== undefined || left !== undefined,
+      ...(disk.marker === undefined
+        ? {}
+        : {
+            marker: { image: this.#engine.image(imageOf(this.site, slot.image)), path: disk.path, file: disk.marker },
+          }),
+    });
+    // Goes after the container, which depends on it.
+    const before = this.#farewell(`${name}-left`, left, parent, `${logicalName}-left`, this.#after(slot));
     const args = this.#container(name, slot, imageOf(this.site, slot.image), {
       networks: this.#engine.networksOf(slot, true),
       aliases: [name, ...(slot.names ?? [])],
     });
-    const volumes = [...mounts(slot), { volumeName: volume.name, containerPath: slot.disk.path }];
+    const volumes = [...mounts(slot), { volumeName: volume.name, containerPath: disk.path }];
     const started = this.#start(name, slot, logicalName, parent, this.#engine, { ...args, volumes }, before);
+    if (alone) for (const gate of started.ready) this.#disks.set(gate, { [name]: volume.disk });
     // Who comes after a member depends on its farewell too: of two that go, the later one has gone before this one begins.
-    const leave = this.#farewell(`${name}-leave`, slot.leave, parent, `${logicalName}-leave`, started.ready);
-    return { ready: [...started.ready, ...leave] };
+    const farewell = this.#farewell(`${name}-leave`, leave, parent, `${logicalName}-leave`, started.ready);
+    return { ready: [...started.ready, ...farewell] };
   }
 
   job(name: string, job: Job, parent: Resource, logicalName: string): Ready {
     const engine = this.#on(job);
+    const after = this.#after(job);
+    const disks = Object.assign({}, ...after.map((each) => this.#disks.get(each))) as Dict<Output<string>>;
     const made = new OpsJob(
       logicalName,
-      { host: engine.host, once: job.once, ...jobArgs(this.site, engine, name, job, this.passwords) },
-      {
-        parent,
-        dependsOn: this.#after(job),
-        ...jobIgnores(job),
-      },
+      { host: engine.host, once: job.once, disks, ...jobArgs(this.site, engine, name, job, this.passwords) },
+      { parent, dependsOn: after, ...jobIgnores(job) },
     );
+    this.#disks.set(made, disks);
     return { ready: [made] };
   }
 
-  #edgeTls(): EdgeTls {
+  #edgeTls(routes: List<PlannedRoute>): EdgeTls {
     const { tls } = this.#args;
     if (tls.mode === "acme")
       return { acme: { email: tls.email, ...(tls.caServer === undefined ? {} : { caServer: tls.caServer }) } };
-    if (tls.mode === "own") return { cert: tls.cert, key: tls.key };
+    if (tls.mode === "own") return checkedPair(tls, [this.site.hostname, ...routes.map(({ host }) => host)]);
     if (this.#certificate === undefined) throw new Error("a local certificate is made with the host");
     return { cert: this.#certificate.cert, key: this.#certificate.key };
   }
 
   #on({ machine }: Container): Engine {
-    return (machine === undefined ? undefined : this.#machines[machine]) ?? this.#engine;
+    return (machine === undefined ? undefined : own(this.#machines, machine)) ?? this.#engine;
   }
 
   #after({ after = [], callsEdge, routes = [] }: Container): Resource[] {
@@ -185,23 +231,11 @@ export class DockerHost extends ComponentResource implements Topology {
     joins: { networks: List<string>; aliases: List<string> },
   ) {
     const args = containerArgs(this.site, this.#on(container), name, container, image, joins);
-    if (!container.needs?.includes("container-api")) return args;
-    const socket = { hostPath: "/var/run/docker.sock", containerPath: "/var/run/docker.sock" };
-    return { ...args, volumes: [...mounts(container), socket] };
-  }
-
-  /** Leaves the marker on a new volume. Not again: one that loses its data later has lost the marker too. */
-  #mark(name: string, slot: Slot, volume: docker.Volume, parent: Resource, logicalName: string): Resource[] {
-    const { disk } = slot;
-    if (disk.marker === undefined) return [];
-    const args = jobArgs(this.site, this.#engine, `${name}-disk`, markerJob(slot, disk.marker), this.passwords);
-    return [
-      new OpsJob(
-        `${logicalName}-disk`,
-        { ...args, host: this.#engine.host, mounts: [{ source: volume.name, path: disk.path }], once: "1" },
-        { parent, ...markerIgnores },
-      ),
-    ];
+    refuse(socketProblems(this.#args, this.#args.machines ?? {}, [[name, container]]));
+    const { socket } = this.#on(container);
+    if (!container.needs?.includes("container-api") || socket === undefined) return args;
+    // Of this kind one that is not there is refused: a volume's source would be made, as an empty folder.
+    return { ...args, mounts: [{ type: "bind", source: socket, target: "/var/run/docker.sock" }] };
   }
 
   /** A job for when a member goes for good; when the whole stack goes, its network goes with it, and nothing runs. */
@@ -224,11 +258,23 @@ export class DockerHost extends ComponentResource implements Topology {
     ];
   }
 
-  #volume(name: string, logicalName: string, parent: Resource): docker.Volume {
-    return new docker.Volume(
-      logicalName,
-      { name: `${this.site.name}-${name}`, labels: labels(this.site, name) },
-      this.#engine.under(parent, { protect: this.site.protect }),
+  /** A volume, and before it, in the state, the id by which it is known: what an interrupted run has made is its own. */
+  #volume(name: string, logical: string, parent: Resource, more: Pick<VolumeArgs, "spare" | "marker">): Volume {
+    const { survey, host, owner } = this.#engine;
+    const full = `${this.site.name}-${name}`;
+    const protect = this.site.protect && !Object.hasOwn(this.site.disks, name);
+    const word = survey.word(name);
+    survey.wants({ kind: "volume", name: full, logical });
+    const disk = new random.RandomId(
+      `${logical}-disk`,
+      { byteLength: 4, keepers: { word } },
+      { parent, protect, provider: this.#random },
+    );
+    const marks = labels(this.site, name, owner).map(({ label, value }) => [label, value] as const);
+    return new Volume(
+      logical,
+      { host, name: full, disk: disk.hex, word, labels: Object.fromEntries(marks), ...more },
+      { parent, protect, deleteBeforeReplace: true },
     );
   }
 
@@ -242,6 +288,8 @@ export class DockerHost extends ComponentResource implements Topology {
     args: docker.ContainerArgs,
     earlier: List<Resource> = [],
   ): Ready {
+    const full = `${this.site.name}-${name}`;
+    const wish = { kind: "container", name: full, logical: logicalName } as const;
     const made = new docker.Container(
       logicalName,
       args,
@@ -250,18 +298,20 @@ export class DockerHost extends ComponentResource implements Topology {
         // The provider changes its state and leaves the container as it is (kreuzwerker#988).
         replaceOnChanges: ["healthcheck"],
         deleteBeforeReplace: true,
+        replacementTrigger: engine.survey.wants(wish),
       }),
     );
+    engine.survey.complain(wish, made.id);
     const gate = new Gate(
       logicalName,
       {
         host: engine.host,
         container: made.id,
-        name: `${this.site.name}-${name}`,
+        name: full,
         seconds: health.startSeconds + 30,
         redact: [...this.passwords],
       },
-      { parent },
+      { parent, replacementTrigger: engine.survey.gate(wish) },
     );
     return { ready: [gate] };
   }

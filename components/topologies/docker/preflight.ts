@@ -1,14 +1,18 @@
-import { connect as dial } from "node:net";
-
 import { connect, hasImage, ping } from "../../../ops/docker.ts";
+import type { Container, List } from "../../core/contracts.ts";
 import type { Problem } from "../../core/errors.ts";
 import type { Image } from "../../core/images.ts";
 import type { Site } from "../../core/topology.ts";
+import { addressProblems } from "../address-preflight.ts";
+import type { NetworkChoices } from "../subnets.ts";
+import { hostOf, type Machine, networksOn } from "./machines.ts";
+import { conflict, held, published } from "./ports.ts";
 
-export interface PreflightArgs {
+export interface PreflightArgs extends NetworkChoices {
   readonly site: Site;
   readonly host: string;
-  readonly machines: Readonly<Record<string, string>>;
+  readonly machines: Readonly<Record<string, Machine>>;
+  readonly planned: List<readonly [string, Container]>;
   readonly address: string;
   /** Images that no registry has: they must be on the engine already. */
   readonly local: readonly Image[];
@@ -18,11 +22,28 @@ export interface PreflightArgs {
 export async function preflight(args: PreflightArgs): Promise<Problem[]> {
   const engines = [
     ["docker.host", args.host] as const,
-    ...Object.entries(args.machines).map(([key, host]) => [`docker.machines.${key}`, host] as const),
+    ...Object.entries(args.machines).map(([key, machine]) => [`docker.machines.${key}`, hostOf(machine)] as const),
   ];
   const unreachable = (await Promise.all(engines.map(([key, host]) => reachable(key, host)))).flat();
   if (unreachable.length > 0) return unreachable;
-  return [...(await ports(args)), ...(await images(args))];
+  return [...(await ports(args)), ...(await addresses(args)), ...(await images(args))];
+}
+
+async function addresses({ site, host, machines, planned, subnets, mtu }: PreflightArgs): Promise<Problem[]> {
+  const found = Object.entries({ "": host, ...machines }).map(async ([machine, engine]) => {
+    const names = Object.entries(networksOn(machine, planned));
+    const networks = Object.fromEntries(names.map(([key, network]) => [key, `${site.name}-${network}`]));
+    const here = hostOf(engine).startsWith("unix:");
+    return addressProblems(connect(hostOf(engine)), {
+      key: "docker.subnets",
+      networks,
+      scope: "local",
+      here,
+      subnets,
+      mtu,
+    });
+  });
+  return (await Promise.all(found)).flat();
 }
 
 async function reachable(key: string, host: string): Promise<Problem[]> {
@@ -34,41 +55,28 @@ async function reachable(key: string, host: string): Promise<Problem[]> {
   }
 }
 
-/** A port that another container, or another program of this machine, holds. */
+/** A port that another container has at the same address, or another program of this machine. */
 async function ports({ site, host, address }: PreflightArgs): Promise<Problem[]> {
   const containers = await connect(host).listContainers();
+  const known = containers.flatMap(published);
+  const others = containers.filter(({ Names }) => !Names.includes(`/${site.name}-edge`));
   const problems: Problem[] = [];
   for (const [key, port] of Object.entries(site.ports)) {
-    const holder = containers.find(({ Ports }) => Ports.some(({ PublicPort }) => PublicPort === port));
-    const name = holder?.Names[0]?.slice(1) ?? "";
-    if (name === `${site.name}-edge`) continue;
-    const taken = holder === undefined ? host.startsWith("unix:") && (await answers(address, port)) : true;
-    if (!taken) continue;
-    const who = holder === undefined ? "another program listens there" : `the container ${name} has it`;
-    // The edge of this very stack, when somebody has changed the name in its config.
-    const old =
-      holder?.Labels["platform-topologies.stack"] === site.stack
-        ? holder.Labels["platform-topologies.name"]
-        : undefined;
-    const renamed = old === undefined ? "" : `; or, if it is this stack's own, put its name back: "${old}"`;
+    const wanted = { address, port };
+    const holder = others.find((container) => published(container).some((each) => conflict(each, wanted)));
+    // Of an engine on another machine only the containers can be seen.
+    if (holder === undefined && !(host.startsWith("unix:") && (await held(wanted, known)))) continue;
+    const who =
+      holder === undefined
+        ? `another program listens there on ${address}`
+        : `the container ${holder.Names[0]?.slice(1) ?? ""} has it`;
     problems.push({
       key: `docker.ports.${key}`,
       value: port,
-      remedy: `${who}; stop it or choose another port${renamed}`,
+      remedy: `${who}; stop it or choose another port`,
     });
   }
   return problems;
-}
-
-function answers(address: string, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = dial({ host: address === "0.0.0.0" ? "127.0.0.1" : address, port, timeout: 1000 });
-    const end = (taken: boolean) => (): void => {
-      socket.destroy();
-      resolve(taken);
-    };
-    socket.on("connect", end(true)).on("error", end(false)).on("timeout", end(false));
-  });
 }
 
 async function images({ host, local }: PreflightArgs): Promise<Problem[]> {

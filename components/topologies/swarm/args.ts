@@ -2,6 +2,7 @@ import type { Input } from "@pulumi/pulumi";
 
 import type { Dict, List } from "../../core/contracts.ts";
 import type { Site } from "../../core/topology.ts";
+import type { NetworkChoices } from "../subnets.ts";
 
 /** Who signs the edge's certificate: a local authority of this stack's own, the caller's files, or ACME. */
 export type SwarmTls =
@@ -27,10 +28,15 @@ export interface UpdateArgs {
   readonly monitorSeconds: number;
 }
 
-export interface SwarmArgs {
+export interface SwarmArgs extends NetworkChoices {
   readonly site: Site;
-  /** Managers, as `tcp://…`, `unix://…` or `ssh://…`: the first that answers is used. */
+  /** Managers, as `tcp://…`, `unix://…` or `ssh://…`: the first that answers as one is used. */
   readonly managers: List<string>;
+  /**
+   * The path of the engine's socket on each node, for containers that are given it. Default: that of a manager which is
+   * named as `unix://…`. A change rolls those services.
+   */
+  readonly socket?: string | undefined;
   readonly nodes?: Dict<NodeArgs>;
   /** Labels that a node needs for whatever names none of its own; `role` is `manager` or `worker`. Default: any node. */
   readonly place?: Dict<string>;

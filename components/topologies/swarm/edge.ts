@@ -5,7 +5,7 @@ import type { SwarmArgs } from "./args.ts";
 import type { Part } from "./service.ts";
 
 /** The nodes that clients call. */
-export function edgeNodes({ edge }: SwarmArgs): Dict<string> {
+export function edgeNodes({ edge }: Pick<SwarmArgs, "edge">): Dict<string> {
   return edge?.nodes ?? { role: "manager" };
 }
 

@@ -24,6 +24,7 @@ export function files(
   name: string,
   container: Container,
   logicalName: string,
+  owner: Input<string>,
   options: CustomResourceOptions,
 ): Files {
   const made: Files = { secrets: [], configs: [] };
@@ -33,13 +34,13 @@ export function files(
     const logical = shortened(`${logicalName}-${slug(file)}`, 56);
     const opts = mergeOptions(options, { deleteBeforeReplace: false });
     if (file.secret === true) {
-      const args = { data: secret(base64(content)), labels: labels(site, name) };
+      const args = { data: secret(base64(content)), labels: labels(site, name, owner) };
       const { id, name: secretName } = new docker.Secret(logical, args, opts);
       made.secrets.push({ secretId: id, secretName, fileName: path, fileMode });
     } else {
       const { id, name: configName } = new docker.ServiceConfig(
         logical,
-        { data: base64(content), labels: labels(site, name) },
+        { data: base64(content), labels: labels(site, name, owner) },
         opts,
       );
       made.configs.push({ configId: id, configName, fileName: path, fileMode });

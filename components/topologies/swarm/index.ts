@@ -3,6 +3,7 @@ import {
   type ComponentResourceOptions,
   type CustomResourceOptions,
   type Input,
+  interpolate,
   mergeOptions,
   output,
   type Output,
@@ -13,29 +14,36 @@ import * as random from "@pulumi/random";
 
 import { Certificate, Farewell, Job as OpsJob, NodeLabels, OpsProvider, ServiceGate } from "../../../ops/resources.ts";
 import type { JobSwarm } from "../../../ops/resources.ts";
+import { checkedPair } from "../../core/certificates.ts";
 import type { Container, Dict, EdgeWish, Job, List, Ready, Slot, Workload } from "../../core/contracts.ts";
+import { refuse } from "../../core/errors.ts";
+import { nodeLabels, problemsOf, registries } from "../../core/formats.ts";
 import { type Image, imageOf } from "../../core/images.ts";
 import type { Capabilities, PlannedRoute, Services, Site, Topology } from "../../core/topology.ts";
 import { containerServices } from "../../services/index.ts";
 import { type EdgeTls, edgeProxy } from "../../services/edge.ts";
 import { acmeFolder } from "../../services/traefik.ts";
-import { networksOf } from "../containers.ts";
+import { networksOf, randomType } from "../containers.ts";
 import { jobArgs, jobIgnores, type JobPlace, markerIgnores, markerJob } from "../job.ts";
+import { stampFor } from "../stamp.ts";
+import type { Survey } from "../survey.ts";
 import type { SwarmArgs } from "./args.ts";
 import { swarmCapabilities } from "./capabilities.ts";
 import { backendsOf, edgeNodes, edgeShape } from "./edge.ts";
 import { files } from "./files.ts";
 import { pinned } from "./images.ts";
+import { surveyOf } from "./look.ts";
 import { firstManager } from "./managers.ts";
 import { Networks } from "./networks.ts";
 import { constraintsOf, onNode } from "./placement.ts";
 import { type Disk, Seats } from "./seats.ts";
 import { type Part, serviceSpec } from "./service.ts";
+import { noSocket, socketOf } from "./sockets.ts";
 
 export type { SwarmArgs } from "./args.ts";
 
 /** What `#start` still has to know of a container. */
-type Placed = Omit<Part, "name" | "container" | "image" | "ref" | "files" | "networks" | "update">;
+type Placed = Omit<Part, "name" | "container" | "image" | "ref" | "files" | "networks" | "update" | "owner">;
 
 /** A Docker Swarm: overlay networks edge, app and data, services behind gates, slots pinned to their disks. */
 export class Swarm extends ComponentResource implements Topology {
@@ -48,6 +56,8 @@ export class Swarm extends ComponentResource implements Topology {
   /** All managers, for resources of `ops`, which take the first that answers. */
   readonly #host: string;
   readonly #docker: CustomResourceOptions;
+  readonly #survey: Survey;
+  readonly #owner: Output<string>;
   readonly #networks: Networks;
   readonly #seats: Seats;
   readonly #described: NodeLabels[];
@@ -55,15 +65,29 @@ export class Swarm extends ComponentResource implements Topology {
   readonly #refs = new Map<string, Output<string>>();
   #edge: Ready = { ready: [] };
 
+  /** @throws ConfigError for labels that no constraint takes, and a registry's name that no login has. */
   constructor(name: string, args: SwarmArgs, opts: ComponentResourceOptions = {}) {
-    // No inputs: they would be stored in the state.
-    super("platform-topologies:index:Swarm", name, {}, opts);
+    refuse([
+      ...problemsOf(registries, "registries", args.registries ?? []),
+      ...problemsOf(nodeLabels, "place", args.place ?? {}),
+      ...problemsOf(nodeLabels, "edge.nodes", edgeNodes(args)),
+    ]);
+    const survey = surveyOf(args);
+    // No inputs: they would be stored in the state. Nothing is made before the survey is.
+    super("platform-topologies:index:Swarm", name, {}, mergeOptions(opts, { dependsOn: survey.settled }));
     this.site = args.site;
+    this.#survey = survey;
     this.passwords = Object.values(args.site.secrets);
     this.#args = args;
     this.#host = args.managers.join(",");
-    const under = { parent: this, ...(opts.dependsOn ? { dependsOn: opts.dependsOn } : {}) };
-    const ops = this.getProvider("ops:index:Stamp") ?? new OpsProvider("ops", under); // a process each
+    const first = mergeOptions(opts.dependsOn ? { dependsOn: opts.dependsOn } : {}, {
+      parent: this,
+      dependsOn: survey.settled,
+    });
+    const ops = this.getProvider("ops:index:Stamp") ?? new OpsProvider("ops", first); // a process each
+    const stamp = stampFor(this, "swarm", survey, { ...first, provider: ops });
+    this.#owner = stamp.id;
+    const under = mergeOptions(first, { dependsOn: stamp });
     const provider = new docker.Provider(
       "docker",
       // Credentials come from `docker login` on the machine that deploys: in the provider's own they would be plain state.
@@ -73,7 +97,8 @@ export class Swarm extends ComponentResource implements Topology {
       },
       under,
     );
-    this.options = { providers: { ops, random: new random.Provider("random", {}, under) } };
+    const passwords = this.getProvider(randomType) ?? new random.Provider("random", {}, under);
+    this.options = { providers: { ops, random: passwords }, dependsOn: stamp };
     this.#docker = mergeOptions(under, { provider });
     this.#described = Object.entries(args.nodes ?? {})
       .filter(([, { labels, availability }]) => labels !== undefined || availability !== undefined)
@@ -85,11 +110,10 @@ export class Swarm extends ComponentResource implements Topology {
             { ...under, provider: ops },
           ),
       );
-    this.#networks = new Networks(args.site, args.encrypted ?? true, this.#docker, this.#host, {
-      ...under,
-      provider: ops,
-    });
-    this.#seats = new Seats(this.#host, args, { ...under, provider: ops, dependsOn: this.#described });
+    const ofOps = { ...under, provider: ops };
+    this.#networks = new Networks(args, this.#docker, ofOps, survey, this.#owner);
+    const described = mergeOptions(ofOps, { dependsOn: this.#described });
+    this.#seats = new Seats(this.#host, args, described, survey, this.#owner);
     if (args.tls.mode === "local") {
       const { hostname } = args.site;
       const hostnames = [hostname, `*.${hostname}`];
@@ -113,7 +137,7 @@ export class Swarm extends ComponentResource implements Topology {
 
   edge(routes: List<PlannedRoute>, wish: EdgeWish, parent: Resource, logicalName: string): Ready {
     const { site } = this;
-    const workload = edgeProxy(wish, { site, routes, tls: this.#edgeTls(), backends: backendsOf(site) });
+    const workload = edgeProxy(wish, { site, routes, tls: this.#edgeTls(routes), backends: backendsOf(site) });
     const nodes = edgeNodes(this.#args);
     const disk =
       this.#args.tls.mode === "acme"
@@ -137,7 +161,7 @@ export class Swarm extends ComponentResource implements Topology {
       replicas: typeof replicas === "object" ? replicas.max : replicas,
       aliases: [name, ...(workload.names ?? [])],
       constraints: this.#constraints(workload),
-      mounts: mounts(workload),
+      mounts: this.#mounts(name, workload),
       endpointMode: this.#args.endpointMode ?? "vip",
       stopFirst: workload.update === "stop-first",
     });
@@ -155,7 +179,7 @@ export class Swarm extends ComponentResource implements Topology {
       hostname: name,
       aliases: [name, ...(slot.names ?? [])],
       constraints: [...disk.constraints, ...onNode(slot.machine)],
-      mounts: [...mounts(slot), disk.mount],
+      mounts: [...this.#mounts(name, slot), disk.mount],
       endpointMode: "dnsrr", // its name is its own address, which members of a cluster tell each other
       stopFirst: true,
     };
@@ -196,14 +220,17 @@ export class Swarm extends ComponentResource implements Topology {
       container,
       image,
       ref: this.#place.image(image),
-      files: files(this.site, name, container, logicalName, options),
+      owner: this.#owner,
+      files: files(this.site, name, container, logicalName, this.#owner, options),
       networks: networksOf(container, isSlot).map((network) => this.#networks.network(network)),
       update: this.#args.update ?? { parallelism: 1, delaySeconds: 0, monitorSeconds: 5 },
     });
+    const wish = { kind: "service", name: `${this.site.name}-${name}`, logical: logicalName } as const;
     const made = new docker.Service(
       logicalName,
       args,
       mergeOptions(options, {
+        replacementTrigger: this.#survey.wants(wish),
         dependsOn: [...this.#after(container), ...this.#described, ...before],
         // The manager fills it in from the registry.
         ignoreChanges: ["taskSpec.placement.platforms"],
@@ -221,7 +248,7 @@ export class Swarm extends ComponentResource implements Topology {
         redact: [...this.passwords],
       },
       // Another number of replicas is another wait, though the tasks that there are stay.
-      { parent, replacementTrigger: placed.replicas },
+      { parent, replacementTrigger: interpolate`${placed.replicas} ${this.#survey.gate(wish)}` },
     );
     return { ready: [gate] };
   }
@@ -268,7 +295,11 @@ export class Swarm extends ComponentResource implements Topology {
     ];
   }
 
-  readonly #place: JobPlace = {
+  get #place(): JobPlace {
+    return { owner: this.#owner, ...this.#images };
+  }
+
+  readonly #images: Omit<JobPlace, "owner"> = {
     image: ({ ref }: Image): Input<string> => {
       const known = this.#refs.get(ref);
       if (known !== undefined) return known;
@@ -297,25 +328,38 @@ export class Swarm extends ComponentResource implements Topology {
     ];
   }
 
-  #edgeTls(): EdgeTls {
+  #mounts(name: string, container: Container): Part["mounts"] {
+    refuse(noSocket(this.#args, [[name, container]]));
+    return mounts(container, socketOf(this.#args));
+  }
+
+  #edgeTls(routes: List<PlannedRoute>): EdgeTls {
     const { tls } = this.#args;
     if (tls.mode === "acme")
       return { acme: { email: tls.email, ...(tls.caServer === undefined ? {} : { caServer: tls.caServer }) } };
-    if (tls.mode === "own") return { cert: tls.cert, key: tls.key };
+    if (tls.mode === "own") return checkedPair(tls, [this.site.hostname, ...routes.map(({ host }) => host)]);
     if (this.#certificate === undefined) throw new Error("a local certificate is made with the swarm");
     return { cert: this.#certificate.cert, key: this.#certificate.key };
   }
 }
 
 /** Volumes and folders of the node that the task comes to, and its engine's socket where that is asked for. */
-function mounts({ mounts: asked = [], needs = [] }: Container): Part["mounts"] {
-  const socket = "/var/run/docker.sock";
+function mounts({ mounts: asked = [], needs = [], shmMiB }: Container, socket: string | undefined): Part["mounts"] {
   return [
     ...asked.map((mount) => ({
       ...("folder" in mount ? { type: "bind", source: mount.folder } : { type: "volume", source: mount.volume }),
       target: mount.path,
       ...(mount.readOnly === true ? { readOnly: true } : {}),
     })),
-    ...(needs.includes("container-api") ? [{ type: "bind", source: socket, target: socket }] : []),
+    // A bind of what is not there is refused: no node makes an empty folder of it.
+    ...(needs.includes("container-api") && socket !== undefined
+      ? [{ type: "bind", source: socket, target: "/var/run/docker.sock" }]
+      : []),
+    ...(shmMiB === undefined ? [] : [sharedMemory(shmMiB)]),
   ];
+}
+
+/** Without a mode, which the provider reads back without its sticky bit: the kernel's own, 1777, is what is wanted. */
+function sharedMemory(mebibytes: number): Part["mounts"][number] {
+  return { type: "tmpfs", target: "/dev/shm", tmpfsOptions: { sizeBytes: mebibytes * 1024 * 1024 } };
 }

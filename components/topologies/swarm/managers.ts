@@ -1,10 +1,10 @@
-import { ping } from "../../../ops/docker.ts";
+import { pingManager, said } from "../../../ops/docker.ts";
 
 /** A busy manager may need seconds to answer, and another one in its place is a difference in the preview. */
 const patience = 10_000;
 
 /**
- * The first in the list that answers within 10 s; the first of all, if none does, so that its own error is seen. Asked
+ * The first in the list that answers as a manager within 10 s; the first of all, if none does, so that its own error is seen. Asked
  * once a process, so that all of a run goes to the same one.
  */
 export function firstManager(managers: readonly string[]): Promise<string> {
@@ -18,12 +18,15 @@ const asked = new Map<string, Promise<string>>();
 async function find(managers: readonly string[]): Promise<string> {
   const [first = "", ...others] = managers;
   if (others.length === 0) return first;
-  const answers = managers.map((manager) =>
-    ping(manager, patience).then(
-      () => true,
-      () => false,
-    ),
-  );
-  for (const [index, manager] of managers.entries()) if (await answers[index]) return manager;
+  const refusals = managers.map(refusal);
+  for (const [index, manager] of managers.entries()) if ((await refusals[index]) === undefined) return manager;
   return first;
+}
+
+/** Why an engine cannot be asked as a manager, in one sentence; undefined: it can. */
+export function refusal(manager: string): Promise<string | undefined> {
+  return pingManager(manager, patience).then(
+    () => undefined,
+    (error: unknown) => said(error),
+  );
 }

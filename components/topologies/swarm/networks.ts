@@ -1,16 +1,21 @@
-import { type CustomResourceOptions, mergeOptions, type Output } from "@pulumi/pulumi";
+import { type CustomResourceOptions, type Input, interpolate, mergeOptions, type Output } from "@pulumi/pulumi";
 import * as docker from "@pulumi/docker";
 
 import { Guests } from "../../../ops/resources.ts";
 import type { Site } from "../../core/topology.ts";
 import { labels } from "../containers.ts";
+import { chosen } from "../subnets.ts";
+import type { Survey } from "../survey.ts";
+import type { SwarmArgs } from "./args.ts";
 
 /** The stack's overlay networks: edge, app, data, and those that workloads join by name. */
 export class Networks {
   readonly #site: Site;
-  readonly #encrypted: boolean;
+  readonly #args: SwarmArgs;
   readonly #options: CustomResourceOptions;
   readonly #host: string;
+  readonly #survey: Survey;
+  readonly #owner: Input<string>;
   readonly #ops: CustomResourceOptions;
   readonly #made = new Map<string, { readonly id: Output<string> }>();
   /** What goes only with the whole stack. */
@@ -18,16 +23,18 @@ export class Networks {
 
   /** `ops`: options of the resources that empty a network before it goes. */
   constructor(
-    site: Site,
-    encrypted: boolean,
+    args: SwarmArgs,
     options: CustomResourceOptions,
-    host: string,
     ops: CustomResourceOptions,
+    survey: Survey,
+    owner: Input<string>,
   ) {
-    this.#host = host;
+    this.#survey = survey;
+    this.#owner = owner;
+    this.#host = args.managers.join(",");
     this.#ops = ops;
-    this.#site = site;
-    this.#encrypted = encrypted;
+    this.#site = args.site;
+    this.#args = args;
     this.#options = options;
     for (const tier of ["edge", "app"]) this.#made.set(tier, this.#make(tier));
     this.last = this.#make("data");
@@ -46,6 +53,8 @@ export class Networks {
   }
 
   #make(name: string): docker.Network {
+    const { encrypted = true, mtu = "", subnets = {} } = this.#args;
+    const round = this.#survey.wants({ kind: "network", name: `${this.#site.name}-${name}`, logical: name });
     return new docker.Network(
       name,
       {
@@ -54,13 +63,14 @@ export class Networks {
         // An internal overlay gives its containers no bridge to their node, and so no way out at all.
         internal: name === "data",
         attachable: true, // for an operator's client container
-        ...(this.#encrypted ? { options: { encrypted: "true" } } : {}),
-        labels: labels(this.#site, name),
+        ...chosen(this.#args, name, encrypted ? { encrypted: "true" } : {}),
+        labels: labels(this.#site, name, this.#owner),
       },
       mergeOptions(this.#options, {
-        // The engine adds the networks' numbers to the options, which would be a difference at every preview.
-        ignoreChanges: ["options"],
-        replacementTrigger: this.#encrypted,
+        // The engine adds the networks' numbers to the options, which would be a difference at every preview, and a
+        // swarm may say more of a range than it was told.
+        ignoreChanges: ["options", "ipamConfigs"],
+        replacementTrigger: interpolate`${[encrypted, mtu, subnets[name] ?? ""].join()} ${round}`,
       }),
     );
   }

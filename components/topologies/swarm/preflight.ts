@@ -1,33 +1,58 @@
-import { connect, hasImage, reach, said } from "../../../ops/docker.ts";
+import { connect, hasImage, said } from "../../../ops/docker.ts";
 import { describeNodes, listNodes } from "../../../ops/swarm.ts";
-import type { Dict, List } from "../../core/contracts.ts";
+import type { Container, Dict, List } from "../../core/contracts.ts";
 import type { Problem } from "../../core/errors.ts";
 import type { Image } from "../../core/images.ts";
-import type { NodeArgs } from "./args.ts";
+import { addressProblems } from "../address-preflight.ts";
+import type { NodeArgs, SwarmArgs } from "./args.ts";
 import { isLocal, pinned } from "./images.ts";
-import { firstManager } from "./managers.ts";
+import { firstManager, refusal } from "./managers.ts";
+import { portProblems } from "./ports.ts";
 
-export interface PreflightArgs {
+export interface PreflightArgs extends Pick<SwarmArgs, "site" | "edge" | "publish" | "subnets"> {
   readonly managers: List<string>;
   readonly nodes: Dict<NodeArgs>;
+  readonly planned: List<readonly [string, Container]>;
   readonly registries: List<string>;
   readonly images: List<Image>;
 }
 
 /** What can be asked of the swarm before the first resource: a manager, the nodes of the config, images for its nodes. */
 export async function preflight(args: PreflightArgs): Promise<Problem[]> {
+  const none = await noManager(args.managers);
+  if (none.length > 0) return none;
   const host = await firstManager(args.managers);
   try {
-    const engine = await reach(host);
-    const { Swarm } = (await engine.info()) as { Swarm?: { LocalNodeState?: string; ControlAvailable?: boolean } };
-    if (Swarm?.LocalNodeState !== "active")
-      return [manager(host, "no swarm there: run `docker swarm init` on it, or name a manager of the swarm")];
-    if (Swarm.ControlAvailable !== true) return [manager(host, "a worker of the swarm: name a manager")];
+    const engine = connect(host);
     const nodes = await listNodes(engine);
-    return [...unknown(args.nodes, nodes), ...(await images(host, nodes.length, args))];
+    return [
+      ...unknown(args.nodes, nodes),
+      ...(await portProblems(engine, nodes, { ...args, host })),
+      ...(await addressProblems(engine, {
+        key: "swarm.subnets",
+        networks: networksOf(args),
+        scope: "swarm",
+        here: host.startsWith("unix:"),
+        subnets: args.subnets,
+      })),
+      ...(await images(host, nodes.length, args)),
+    ];
   } catch (error) {
     return [manager(host, said(error) || "does not answer as a Docker engine does: is the swarm there, and on?")];
   }
+}
+
+/** The stack's networks by their names in the config. */
+function networksOf({ site, planned }: PreflightArgs): Dict<string> {
+  const joined = planned.flatMap(([, { joins = [] }]) => joins);
+  return Object.fromEntries(["edge", "app", "data", ...joined].map((name) => [name, `${site.name}-${name}`]));
+}
+
+/** What each of the list is, when none of them is a manager. */
+async function noManager(managers: List<string>): Promise<Problem[]> {
+  if ((await refusal(await firstManager(managers))) === undefined) return [];
+  const refusals = await Promise.all(managers.map(async (each) => [each, await refusal(each)] as const));
+  return refusals.map(([each, why]) => manager(each, why ?? "it has become one just now: try again"));
 }
 
 function manager(value: string, remedy: string): Problem {

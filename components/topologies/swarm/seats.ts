@@ -5,6 +5,7 @@ import { Seat, seatConstraint } from "../../../ops/resources.ts";
 import type { Dict, List, Slot } from "../../core/contracts.ts";
 import type { Site } from "../../core/topology.ts";
 import { labels } from "../containers.ts";
+import type { Survey } from "../survey.ts";
 import type { SwarmArgs } from "./args.ts";
 import { constraintsOf, roleOf, seatConstraints } from "./placement.ts";
 
@@ -25,11 +26,15 @@ export class Seats {
   readonly #host: string;
   readonly #args: SwarmArgs;
   readonly #options: CustomResourceOptions;
+  readonly #owner: Input<string>;
+  readonly #survey: Survey;
   readonly #made = new Map<string, Seat>();
   /** Each slot's node, by the slot. */
   readonly nodes: Record<string, Output<string>> = {};
 
-  constructor(host: string, args: SwarmArgs, options: CustomResourceOptions) {
+  constructor(host: string, args: SwarmArgs, options: CustomResourceOptions, survey: Survey, owner: Input<string>) {
+    this.#survey = survey;
+    this.#owner = owner;
     this.#site = args.site;
     this.#host = host;
     this.#args = args;
@@ -95,6 +100,11 @@ export class Seats {
   }
 
   #mount(slot: string, source: Input<string>, target: string, driver: object) {
-    return { type: "volume", source, target, volumeOptions: { labels: labels(this.#site, slot), ...driver } };
+    return {
+      type: "volume",
+      source,
+      target,
+      volumeOptions: { labels: labels(this.#site, slot, this.#owner), ...driver },
+    };
   }
 }

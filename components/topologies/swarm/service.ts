@@ -20,6 +20,8 @@ export interface Part {
   /** The image's reference with its digest. */
   readonly ref: Input<string>;
   readonly files: Files;
+  /** Written on everything: whose it is. */
+  readonly owner: Input<string>;
   readonly networks: List<{ readonly id: Input<string> }>;
   /** How it is called on each of its networks; its own name, which no other service has, is the first. */
   readonly aliases: readonly [string, ...string[]];
@@ -62,7 +64,7 @@ export function serviceSpec(site: Site, part: Part): Spec {
   const mode = replicas === "each-node" ? { global: true } : { replicated: { replicas } };
   const shape = {
     name: `${site.name}-${name}`,
-    labels: labels(site, name),
+    labels: labels(site, name, part.owner),
     endpointSpec: { mode: part.endpointMode, ...(part.ports ? { ports: part.ports } : {}) },
     updateConfig: { ...rolling, failureAction: "rollback" },
     rollbackConfig: { ...rolling, failureAction: "pause" },
@@ -95,7 +97,7 @@ function containerSpecOf(site: Site, part: Part) {
     stopGracePeriod: duration(container.health.stopSeconds),
     init: true,
     capDrops: ["ALL"], // no-new-privileges is not to be had in a service before Engine 26
-    labels: labels(site, name),
+    labels: labels(site, name, part.owner),
   };
 }
 

@@ -1,0 +1,101 @@
+/** What one Docker engine has, as a survey wants it. */
+import { z } from "zod";
+
+import { connect, explain, hasImage, ifThere } from "../../../ops/docker.ts";
+import { pull } from "../../../ops/pull.ts";
+import type { Dict, List } from "../../core/contracts.ts";
+import type { Kind, Pruned, There, Thing } from "../survey.ts";
+
+/** The resources that make each kind. */
+export const types: Dict<Kind> = {
+  "docker:index/container:Container": "container",
+  "docker:index/network:Network": "network",
+  "docker:index/remoteImage:RemoteImage": "image",
+  "ops:index:Volume": "volume",
+};
+
+/** Its id and all of its containers, networks, volumes and images, by one list each. */
+export async function lookAt(host: string): Promise<There> {
+  const engine = connect(host);
+  try {
+    const [info, containers, networks, volumes, images] = await Promise.all([
+      engine.info() as Promise<{ ID: string }>,
+      engine.listContainers({ all: true }),
+      engine.listNetworks(),
+      engine.listVolumes(),
+      engine.listImages(),
+    ]);
+    return {
+      engine: info.ID,
+      things: [
+        ...containers.map(({ Names, Labels, State, Status }): Thing => ({
+          kind: "container",
+          name: Names[0]?.slice(1) ?? "",
+          labels: Labels,
+          down: stopped(State, Status),
+          broken: Status.includes("(unhealthy)") ? "its health check fails" : undefined,
+        })),
+        ...networks.map(({ Name, Labels }): Thing => ({ kind: "network", name: Name, labels: Labels ?? {} })),
+        ...images.map(({ Id }): Thing => ({ kind: "image", name: Id, labels: {} })),
+        ...listed
+          .parse(volumes)
+          .Volumes.map(({ Name, Labels }): Thing => ({ kind: "volume", name: Name, labels: Labels })),
+      ],
+    };
+  } catch (error) {
+    throw explain(error, host);
+  }
+}
+
+/** The engine says null for no labels, and some for no volumes. */
+const listed = z.object({
+  Volumes: z
+    .array(
+      z.object({
+        Name: z.string(),
+        Labels: z
+          .record(z.string(), z.string())
+          .nullish()
+          .transform((found) => found ?? {}),
+      }),
+    )
+    .nullish()
+    .transform((found) => found ?? []),
+});
+
+/** `restarting` is the engine's to go on with, and the health's to tell. */
+function stopped(state: string, status: string): string | undefined {
+  switch (state) {
+    case "exited":
+    case "dead":
+      return `does not run (${status.replace(/ [^()]* ago$/, "")})`;
+    case "created":
+      return "was never started";
+    case "paused":
+      return "is paused";
+    default:
+      return undefined;
+  }
+}
+
+/** Of a run that was interrupted. A volume is nobody's to remove here. */
+export async function removeFrom(host: string, { kind, name }: Thing): Promise<void> {
+  const engine = connect(host);
+  if (kind === "container") await ifThere(engine.getContainer(name).remove({ force: true, v: true }));
+  if (kind === "network") await ifThere(engine.getNetwork(name).remove());
+}
+
+/** By its digest where there is one, so that it is the very same, whatever its tag is by now. */
+export async function pullAgain(host: string, registries: List<string>, { ref, id, digest }: Pruned): Promise<boolean> {
+  const engine = connect(host);
+  const refs = digest === undefined ? [ref] : [digest, ref];
+  for (const [index, each] of refs.entries()) {
+    try {
+      await pull(engine, each, registries);
+      break;
+    } catch (error) {
+      if (index === refs.length - 1) throw error;
+    }
+  }
+  return hasImage(engine, id);
+}

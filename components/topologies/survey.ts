@@ -1,0 +1,379 @@
+/** Looks, before the first resource, at what the engine has and what the state knows, and tells what does not fit. */
+import process from "node:process";
+
+import { log, output, type Output, type Resource, runtime } from "@pulumi/pulumi";
+import { z } from "zod";
+
+import type { Dict, List } from "../core/contracts.ts";
+import { type Problem, refuse } from "../core/errors.ts";
+import { type Known, stateOfStack } from "../core/known.ts";
+
+export type Kind = "container" | "service" | "network" | "volume" | "image";
+
+/** One thing on the engine. An image's name is its id. */
+export interface Thing {
+  readonly kind: Kind;
+  readonly name: string;
+  readonly labels: Dict<string>;
+  /** Why it does not do its work, as `was stopped`; undefined while it does. */
+  readonly down?: string | undefined;
+  /** Why nothing that is done here can bring it back, with the remedy. */
+  readonly broken?: string | undefined;
+}
+
+/** What an engine answers to the three or four lists of it. */
+export interface There {
+  /** The engine's own id, or the swarm's. */
+  readonly engine: string;
+  readonly things: List<Thing>;
+}
+
+export interface SurveyArgs {
+  /** The stack's prefix. */
+  readonly name: string;
+  /** The operator's words for disks, by the slot: another text means a new one, `gone` that its data may go. */
+  readonly words: Dict<string>;
+  /** The key of the config that names the engine, and its value. */
+  readonly host: { readonly key: string; readonly value: string };
+  /** Tokens of the resources that make each kind. */
+  readonly types: Dict<Kind>;
+  readonly look: () => Promise<There>;
+  /** Removes what an interrupted run of this very stack has left. */
+  readonly remove: (thing: Thing) => Promise<void>;
+  /**
+   * Pulls an image that the state has and the engine has not, as it was; answers whether that is what it got.
+   * @throws one sentence where it cannot.
+   */
+  readonly pull?: (image: Pruned) => Promise<boolean>;
+}
+
+/** `digest`: the reference with its digest, where a registry gave one. */
+export interface Pruned {
+  readonly ref: string;
+  readonly id: string;
+  readonly digest: string | undefined;
+}
+
+/** Whose it is: the id of the stamp of the state that made it. */
+export const ownerLabel = "platform-topologies.owner";
+/** Which disk a volume is. */
+export const diskLabel = "platform-topologies.disk";
+
+/** What this run wants to make. `logical`: its name in the program, by which the state knows it. */
+export interface Wish {
+  readonly kind: Kind;
+  readonly name: string;
+  readonly logical: string;
+}
+
+/** What a run has to know of the last ones. */
+export interface Memory {
+  readonly owner: string | undefined;
+  readonly engine: string | undefined;
+  /** How often a thing had to be made again, by its kind and logical name. */
+  readonly rounds: Dict<number>;
+  /** The last word for each slot's disk. */
+  readonly words: Dict<string>;
+}
+
+export interface Findings {
+  readonly problems: List<Problem>;
+  /** Sentences for what this run brings back. */
+  readonly healed: List<string>;
+  readonly leftovers: List<Thing>;
+  readonly pruned: List<Pruned & { readonly wish: Wish }>;
+  /** Why things do not work that are not made again here, by their kind and logical name. */
+  readonly broken: Dict<string>;
+  readonly memory: Memory;
+}
+
+/**
+ * One engine's survey. Whoever makes a thing says so (`wants`) and waits for `settled`; a program says all of it before
+ * its first `await`, so that everything that is wrong comes at once.
+ */
+export class Survey {
+  readonly #args: SurveyArgs;
+  readonly #wishes: Wish[] = [];
+  readonly #findings: Promise<Findings>;
+
+  constructor(args: SurveyArgs) {
+    this.#args = args;
+    const found = this.#make();
+    // The one rejection that nobody handles ends the program, and prints everything that is wrong. Whoever waits, waits on:
+    // each would print the same again, wrapped in words of the SDK.
+    void found.then(() => undefined);
+    this.#findings = found.catch(() => new Promise(() => undefined));
+  }
+
+  /** For `dependsOn`: nothing is made before the look is over, or at all, where it finds something wrong. */
+  get settled(): Promise<Resource[]> {
+    return this.#findings.then(() => []);
+  }
+
+  /** For a resource's `replacementTrigger`: changes when the thing has to be made again. */
+  wants(wish: Wish): Output<string> {
+    this.#wishes.push(wish);
+    return output(this.#findings.then(({ memory }) => String(memory.rounds[keyOf(wish)] ?? 0)));
+  }
+
+  /** The same for the gate of a thing: it waits anew for what was found not to work. */
+  gate({ logical }: Wish): Output<string> {
+    return output(this.#findings.then(({ memory }) => String(memory.rounds[`gate ${logical}`] ?? 0)));
+  }
+
+  /** The word that a slot's disk has: this config's, or the last one's. */
+  word(slot: string): Output<string> {
+    return output(this.#findings.then(({ memory }) => memory.words[slot] ?? ""));
+  }
+
+  /** For the stamp, which remembers it until the next run. */
+  get memory(): Promise<Memory> {
+    return this.#findings.then(({ memory }) => memory);
+  }
+
+  /**
+   * In a preview, an error for what does not work where nothing in this run would change it. `stays`: known, in a
+   * preview, only when the thing stays as it is. In an `up` the gate says it.
+   */
+  complain(wish: Wish, stays: Output<unknown>): void {
+    if (!runtime.isDryRun()) return;
+    output(this.#findings).apply(({ broken, healed }) => {
+      const why = broken[keyOf(wish)];
+      if (why === undefined) return;
+      stays.apply(() => {
+        const remedy =
+          "look at its log; what is changed elsewhere to mend it is deployed by `pulumi up --skip-preview`";
+        const sentence = `${called(wish)} does not work: ${why}: ${remedy}`;
+        // What it depends on may be just what is brought back.
+        if (healed.length > 0) void log.warn(sentence);
+        else {
+          void log.error(sentence);
+          process.exitCode = reported; // an error that is logged does not fail a program by itself
+        }
+      });
+    });
+  }
+
+  async #make(): Promise<Findings> {
+    const state = await stateOfStack();
+    if (state === undefined) return nothing;
+    const { look, remove } = this.#args;
+    const found = judge(this.#args, this.#wishes, state, await look());
+    refuse(found.problems);
+    for (const sentence of found.healed) void log.warn(sentence);
+    if (runtime.isDryRun()) return found;
+    for (const thing of found.leftovers) await remove(thing);
+    return this.#pullAgain(found);
+  }
+
+  async #pullAgain(found: Findings): Promise<Findings> {
+    const { pull = () => Promise.resolve(false) } = this.#args;
+    const rounds: Record<string, number> = { ...found.memory.rounds };
+    for (const { wish, ...image } of found.pruned) {
+      try {
+        if (!(await pull(image))) rounds[keyOf(wish)] = (rounds[keyOf(wish)] ?? 0) + 1;
+      } catch (error) {
+        const remedy = `${error instanceof Error ? error.message : String(error)}: build, push or pull it`;
+        refuse([{ key: "images", value: image.ref, remedy: `was removed from the engine, and ${remedy}` }]);
+      }
+    }
+    return { ...found, memory: { ...found.memory, rounds } };
+  }
+}
+
+/** The exit code by which the SDK's host knows that the user has been told. */
+const reported = 32;
+
+const nothing: Findings = {
+  problems: [],
+  healed: [],
+  leftovers: [],
+  pruned: [],
+  broken: {},
+  memory: { owner: undefined, engine: undefined, rounds: {}, words: {} },
+};
+
+const keyOf = ({ kind, logical }: Pick<Wish, "kind" | "logical">): string => `${kind} ${logical}`;
+/** As a sentence calls it. */
+const called = ({ kind, name }: Pick<Wish, "kind" | "name">): string => `${kind} ${name}`;
+
+/** Compares. Plain values in and out. */
+export function judge(
+  { name, host, words, types }: Pick<SurveyArgs, "name" | "host" | "words" | "types">,
+  wishes: List<Wish>,
+  state: List<Known>,
+  { engine, things }: There,
+): Findings {
+  const stamp = stampOf(state, name, types);
+  const known = knownThings(state, types, name);
+  const there = new Map(things.map((thing) => [called(thing), thing]));
+  const slotOf = (volume: { readonly name: string }): string => volume.name.slice(name.length + 1);
+  const moved = stamp.engine !== undefined && stamp.engine !== engine && !allDisks(known, there);
+  const problems: Problem[] = moved ? [otherEngine(host, stamp.engine, engine)] : [];
+  const healed: string[] = [];
+  const leftovers: Thing[] = [];
+  const foreign: Thing[] = [];
+  const pruned: (Pruned & { wish: Wish })[] = [];
+  const broken: Record<string, string> = {};
+  const rounds: Record<string, number> = { ...stamp.rounds };
+
+  const again = (wish: Wish, why: string): void => {
+    rounds[keyOf(wish)] = (rounds[keyOf(wish)] ?? 0) + 1;
+    healed.push(`${called(wish)} ${why}: it is made again`);
+  };
+  for (const wish of wishes) {
+    const thing = there.get(called(wish));
+    const before = known.get(keyOf(wish));
+    if (wish.kind === "volume") {
+      if (before !== undefined && isNew(words[slotOf(wish)], before)) continue;
+      if (thing === undefined) {
+        if (before !== undefined && !moved) problems.push(lostVolume(wish.name, slotOf(wish)));
+      } else if (before === undefined ? !isKnownDisk(state, thing) : thing.labels[diskLabel] !== before.disk) {
+        foreign.push(thing);
+      }
+    } else if (wish.kind === "image") {
+      // Another reference is another image anyway.
+      const image = before?.image;
+      if (image?.ref !== wish.name || there.has(called({ kind: "image", name: image.id }))) continue;
+      healed.push(`image ${wish.name} is gone from the engine: it is pulled again`);
+      pruned.push({ ...image, wish });
+    } else if (before === undefined) {
+      if (thing === undefined) continue;
+      const ours = stamp.owner !== undefined && thing.labels[ownerLabel] === stamp.owner;
+      (ours ? leftovers : foreign).push(thing);
+    } else if (thing === undefined) {
+      if (!moved) again(wish, "is gone from the engine");
+    } else if (thing.labels[ownerLabel] !== stamp.owner) {
+      foreign.push(thing);
+    } else if (thing.down !== undefined) {
+      again(wish, thing.down);
+    } else if (thing.broken !== undefined) {
+      broken[keyOf(wish)] = thing.broken;
+      rounds[`gate ${wish.logical}`] = (rounds[`gate ${wish.logical}`] ?? 0) + 1;
+    }
+  }
+  problems.push(...foreignThings(name, foreign));
+  const wanted = new Set(wishes.map(keyOf));
+  for (const [key, before] of known)
+    if (before.kind === "volume" && !before.spare && !wanted.has(key) && words[slotOf(before)] !== "gone")
+      problems.push(dropped(before.name, slotOf(before)));
+  const volumes = [...known.values()].filter(({ kind }) => kind === "volume");
+  const last = Object.fromEntries(volumes.map((before) => [slotOf(before), before.word]));
+  return {
+    ...{ problems, healed, leftovers, pruned, broken },
+    memory: { owner: stamp.owner, engine, rounds, words: { ...last, ...words } },
+  };
+}
+
+/** A thing of the state. `disk`, `word` and `spare` are a volume's, `image` is an image's. */
+interface Before {
+  readonly kind: Kind;
+  readonly name: string;
+  readonly disk: unknown;
+  readonly word: string;
+  /** It goes without anybody's leave, as its data are elsewhere, too. */
+  readonly spare: boolean;
+  readonly image: Pruned | undefined;
+}
+
+function knownThings(state: List<Known>, types: Dict<Kind>, prefix: string): Map<string, Before> {
+  const found = new Map<string, Before>();
+  for (const { urn, type, outputs } of state) {
+    const kind = Object.hasOwn(types, type) ? types[type] : undefined;
+    const { name, disk, word, spare } = outputs;
+    if (kind === undefined || typeof name !== "string") continue;
+    if (kind !== "image" && !name.startsWith(`${prefix}-`)) continue;
+    const logical = urn.split("::").at(-1) ?? "";
+    found.set(keyOf({ kind, logical }), {
+      ...{ kind, name, disk },
+      word: typeof word === "string" ? word : "",
+      spare: spare === true,
+      image: imageOf(name, outputs),
+    });
+  }
+  return found;
+}
+
+function imageOf(ref: string, { imageId, repoDigest }: Known["outputs"]): Pruned | undefined {
+  if (typeof imageId !== "string") return undefined;
+  return { ref, id: imageId, digest: typeof repoDigest === "string" && repoDigest !== "" ? repoDigest : undefined };
+}
+
+const memory = z.object({
+  name: z.string(),
+  topology: z.string(),
+  owner: z.string().optional(),
+  engine: z.string().optional(),
+  rounds: z.record(z.string(), z.number()).default({}),
+});
+
+/** What the last run's stamp remembers. */
+function stampOf(state: List<Known>, name: string, types: Dict<Kind>): Partial<z.infer<typeof memory>> {
+  const topology = Object.values(types).includes("service") ? "swarm" : "docker";
+  const stamps = state.flatMap(({ type, outputs }) =>
+    type.endsWith(":index:Stamp") ? (memory.safeParse(outputs).data ?? []) : [],
+  );
+  return stamps.find((stamp) => stamp.name === name && stamp.topology === topology) ?? {};
+}
+
+/** The operator has said another word: a new disk is wanted. */
+function isNew(word: string | undefined, before: Before): boolean {
+  return word !== undefined && word !== before.word;
+}
+
+/** Its id was noted before it was made: an interrupted run's. */
+function isKnownDisk(state: List<Known>, { labels }: Thing): boolean {
+  const disk = labels[diskLabel];
+  return disk !== undefined && state.some(({ type, outputs }) => type.endsWith(":RandomId") && outputs.hex === disk);
+}
+
+/** The same disks under another id, as of an engine that was installed anew over its data. */
+function allDisks(known: Map<string, Before>, there: Map<string, Thing>): boolean {
+  const volumes = [...known.values()].filter(({ kind }) => kind === "volume");
+  return volumes.length > 0 && volumes.every((each) => there.get(called(each))?.labels[diskLabel] === each.disk);
+}
+
+function otherEngine(host: SurveyArgs["host"], before: string | undefined, now: string): Problem {
+  return {
+    ...host,
+    remedy:
+      `another engine answers there (${now}) than the one that has this stack's things (${before ?? ""}): put the ` +
+      "old address back; to move, make a new stack with `restore` there",
+  };
+}
+
+function lostVolume(volume: string, slot: string): Problem {
+  return {
+    key: `disks.${slot}`,
+    remedy:
+      `the volume ${volume} is gone, and with it the data of ${slot}: bring it back; or say disks: { ${slot}: <today> } ` +
+      "for a new, empty one, which `restore` can fill from a backup",
+  };
+}
+
+/** Data that the config has no use for any more go only by the operator's word. */
+function dropped(volume: string, slot: string): Problem {
+  return {
+    key: `disks.${slot}`,
+    remedy:
+      `nothing in this config uses the volume ${volume} any more, and its data would be deleted: put back what used ` +
+      `it; or, if they may go, say disks: { ${slot}: gone }`,
+  };
+}
+
+function foreignThings(name: string, things: List<Thing>): Problem[] {
+  if (things.length === 0) return [];
+  things = [...things].sort((a, b) => Number(b.kind === "volume") - Number(a.kind === "volume"));
+  const shown = things.slice(0, 3).map(called).join(", ");
+  const more = things.length > 3 ? ` and ${String(things.length - 3)} more` : "";
+  const ours = things.some(({ labels }) => labels["platform-topologies.name"] !== undefined);
+  const [belong, them] = things.length > 1 ? ["exist and belong", "them"] : ["exists and belongs", "it"];
+  const whose = ours ? "another state" : "somebody else";
+  return [
+    {
+      key: "name",
+      value: name,
+      remedy: `${shown}${more} ${belong} to ${whose}: name the stack otherwise, or remove ${them}`,
+    },
+  ];
+}

@@ -1,0 +1,131 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
+import type Docker from "dockerode";
+import { pack } from "tar-stream";
+import { z } from "zod";
+
+import { answered, connect, explain, ifThere, said } from "./docker.ts";
+import { compare } from "./handler.ts";
+import type { Handler } from "./handler.ts";
+
+const inputs = z.object({
+  host: z.string(),
+  name: z.string(),
+  disk: z.string(),
+  word: z.string(),
+  spare: z.boolean().optional(),
+  labels: z.record(z.string(), z.string()),
+  driver: z.string().optional(),
+  driverOptions: z.record(z.string(), z.string()).optional(),
+  marker: z.object({ image: z.string(), path: z.string(), file: z.string() }).optional(),
+});
+type Asked = z.infer<typeof inputs>;
+
+/** Says which disk a volume is. The engine cannot change a volume's label. */
+const diskLabel = "platform-topologies.disk";
+
+/** A volume of one engine, with its mark on it. It is never taken from somebody else, and never given away. */
+export const volume: Handler = {
+  inputs,
+  refuse: ({ plain: olds }, { plain: news }) =>
+    olds.name === news.name
+      ? undefined
+      : `the volume ${String(olds.name)} holds data, and cannot become ${String(news.name)}: put the name back; to ` +
+        "move, make a new stack with `restore`",
+  diff: compare(inputs.pick({ disk: true, word: true, spare: true }), ["disk"]),
+  create: ({ plain }) => {
+    const asked = inputs.parse(plain);
+    return onEngine(asked.host, async (engine) => {
+      await make(engine, asked);
+      if (asked.marker !== undefined) await mark(engine, asked, asked.marker);
+      return {};
+    });
+  },
+  update: () => Promise.resolve({}),
+  // One that is gone stays in the state: its data are lost, and who forgets that makes an empty one.
+  read: () => Promise.resolve({}),
+  delete: ({ plain }) => {
+    const { host, name, disk } = inputs.parse(plain);
+    return onEngine(host, async (engine) => {
+      if ((await diskOf(engine, name)) !== disk) return; // gone, or another's by now
+      await remove(engine, name);
+    });
+  },
+};
+
+async function onEngine<T>(host: string, work: (engine: Docker) => Promise<T>): Promise<T> {
+  try {
+    return await work(connect(host));
+  } catch (error) {
+    throw explain(error, host);
+  }
+}
+
+/** The disk that the volume is, empty for one without our label; undefined where there is no such volume. */
+async function diskOf(engine: Docker, name: string): Promise<string | undefined> {
+  const found = await ifThere<Docker.VolumeInspectInfo>(engine.getVolume(name).inspect());
+  return found && (labelsOf(found)[diskLabel] ?? "");
+}
+
+/** An engine answers null for a volume without labels. */
+function labelsOf({ Labels }: { readonly Labels: Readonly<Record<string, string>> | null }) {
+  return Labels ?? {};
+}
+
+/** One that is there is taken only if it is this very disk, as an interrupted run has left it. */
+async function make(engine: Docker, { name, disk, labels, driver, driverOptions }: Asked): Promise<void> {
+  if ((await diskOf(engine, name)) === undefined)
+    await engine.createVolume({
+      Name: name,
+      Labels: { ...labels, [diskLabel]: disk },
+      ...(driver === undefined ? {} : { Driver: driver }),
+      ...(driverOptions === undefined ? {} : { DriverOpts: driverOptions }),
+    });
+  // The engine answers with the volume that is there already, should somebody have been faster.
+  if ((await diskOf(engine, name)) !== disk)
+    throw new Error(`the volume ${name} exists and belongs to another state: name the stack otherwise, or remove it`);
+}
+
+/**
+ * Puts the marker on the new disk: into a container that is never started. Making it has the engine fill the new volume
+ * as the image has that folder, with its owner.
+ */
+async function mark(engine: Docker, asked: Asked, { image, path, file }: NonNullable<Asked["marker"]>): Promise<void> {
+  const { name, disk, labels } = asked;
+  const holder = `${name}-disk`;
+  const leftover = await ifThere(engine.getContainer(holder).inspect());
+  if (leftover) await engine.getContainer(leftover.Id).remove({ force: true });
+  const container = await engine.createContainer({
+    name: holder,
+    Image: image,
+    Labels: labels,
+    Entrypoint: ["true"],
+    HostConfig: { Mounts: [{ Type: "volume", Source: name, Target: path }], NetworkMode: "none" },
+  });
+  try {
+    const archive = pack();
+    archive.entry({ name: file, mode: 0o444 }, disk);
+    archive.finalize();
+    const chunks: Buffer[] = [];
+    for await (const chunk of archive) chunks.push(Buffer.from(chunk));
+    await container.putArchive(Buffer.concat(chunks), { path });
+  } finally {
+    await container.remove({ force: true });
+  }
+}
+
+/** A container that has just been removed may hold it for a moment. */
+async function remove(engine: Docker, name: string): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await engine.getVolume(name).remove();
+      return;
+    } catch (error) {
+      if (answered(error, 404)) return;
+      if (!answered(error, 409) || tries >= 30) {
+        throw new Error(`the volume ${name} stays: ${said(error)}`, { cause: error });
+      }
+      await sleep(1000);
+    }
+  }
+}

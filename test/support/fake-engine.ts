@@ -1,0 +1,52 @@
+/** A server that answers as a Docker engine would: for what no real engine here can be brought to say. */
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+
+/** A status other than 200, and its body. */
+export interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+/** By method and path, without the API's version: `GET /info`. A function sees each request's query. */
+export type Answers = Readonly<Record<string, unknown>>;
+
+export interface FakeEngine {
+  readonly host: string;
+  /** Method, path and query of each request, in order. */
+  readonly asked: string[];
+  /** Of each request. */
+  readonly headers: Record<string, string | string[] | undefined>[];
+  close(): void;
+}
+
+export async function fakeEngine(answers: Answers): Promise<FakeEngine> {
+  const asked: string[] = [];
+  const headers: FakeEngine["headers"] = [];
+  const server: Server = createServer((request, response) => {
+    const [path = "", query = ""] = (request.url ?? "").replace(/^\/v\d+\.\d+/, "").split("?");
+    const key = `${request.method ?? ""} ${path}`;
+    asked.push(query === "" ? key : `${key}?${query}`);
+    headers.push(request.headers);
+    request.resume();
+    const found = answers[key];
+    const answer: unknown = typeof found === "function" ? (found as (query: string) => unknown)(query) : found;
+    const { status, body } = isAnswer(answer) ? answer : { status: answer === undefined ? 404 : 200, body: answer };
+    response.writeHead(status, { "content-type": "application/json" });
+    response.end(JSON.stringify(body ?? { message: `no ${key}` }));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    host: `tcp://127.0.0.1:${String((server.address() as AddressInfo).port)}`,
+    asked,
+    headers,
+    close: () => {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+function isAnswer(value: unknown): value is Answer {
+  return typeof value === "object" && value !== null && "status" in value && "body" in value;
+}

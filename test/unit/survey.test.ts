@@ -1,0 +1,193 @@
+/** What a survey makes of a state and an engine that do not fit: judged on paper. */
+import { expect, test } from "@jest/globals";
+
+import { sentence } from "../../components/core/errors.ts";
+import type { Known } from "../../components/core/known.ts";
+import { otherStack } from "../../components/topologies/stamp.ts";
+import { judge, type There, type Thing, type Wish } from "../../components/topologies/survey.ts";
+
+const args = {
+  name: "shop",
+  words: {},
+  host: { key: "docker.host", value: "unix:///d.sock" },
+  types: {
+    "docker:index/container:Container": "container",
+    "docker:index/network:Network": "network",
+    "docker:index/remoteImage:RemoteImage": "image",
+    "ops:index:Volume": "volume",
+  },
+} as const;
+const owner = "0a0b0c0d";
+const disk = "d15c";
+
+const urn = (type: string, name: string): string => `urn:pulumi:dev::p::platform-topologies:index:X$${type}::${name}`;
+const known = (type: string, name: string, outputs: Known["outputs"]): Known => ({
+  urn: urn(type, name),
+  type,
+  outputs,
+});
+const state: Known[] = [
+  known("ops:index:Stamp", "stamp", { name: "shop", topology: "docker", owner, engine: "E1", rounds: {} }),
+  known("docker:index/container:Container", "db-1", { name: "shop-db-1" }),
+  known("docker:index/network:Network", "data", { name: "shop-data" }),
+  known("docker:index/remoteImage:RemoteImage", "image-postgis", { name: "postgis:15", imageId: "sha256:1" }),
+  known("random:index/randomId:RandomId", "db-1-disk", { hex: disk }),
+  known("ops:index:Volume", "db-1", { name: "shop-db-1", disk, word: "", spare: false }),
+];
+const wishes: Wish[] = [
+  { kind: "container", name: "shop-db-1", logical: "db-1" },
+  { kind: "network", name: "shop-data", logical: "data" },
+  { kind: "image", name: "postgis:15", logical: "image-postgis" },
+  { kind: "volume", name: "shop-db-1", logical: "db-1" },
+];
+const ours = (kind: Thing["kind"], name: string, more: Partial<Thing> = {}): Thing => ({
+  kind,
+  name,
+  labels: { "platform-topologies.name": "shop", "platform-topologies.owner": owner },
+  ...more,
+});
+const volume = (id: string): Thing =>
+  ours("volume", "shop-db-1", { labels: { "platform-topologies.name": "shop", "platform-topologies.disk": id } });
+const image: Thing = { kind: "image", name: "sha256:1", labels: {} };
+const whole: There = {
+  engine: "E1",
+  things: [ours("container", "shop-db-1"), ours("network", "shop-data"), image, volume(disk)],
+};
+
+interface Case {
+  readonly there?: There;
+  readonly before?: readonly Known[];
+  readonly wanted?: readonly Wish[];
+  readonly words?: Readonly<Record<string, string>>;
+}
+const look = ({ there = whole, before = state, wanted = wishes, words = {} }: Case = {}) => {
+  const { problems, ...rest } = judge({ ...args, words }, wanted, before, there);
+  return { ...rest, said: problems.map(sentence) };
+};
+const but = (kind: Thing["kind"], thing?: Thing): There => ({
+  ...whole,
+  things: [...whole.things.filter((each) => each.kind !== kind), ...(thing ? [thing] : [])],
+});
+
+test("what is as the state has it is left alone", () => {
+  expect(look()).toMatchObject({ said: [], healed: [], leftovers: [], pruned: [], broken: {} });
+  expect(look().memory).toEqual({ owner, engine: "E1", rounds: {}, words: { "db-1": "" } });
+});
+
+test("an empty state on an empty engine is the beginning", () => {
+  expect(look({ before: [], there: { engine: "E1", things: [] } })).toMatchObject({ said: [], healed: [] });
+});
+
+test.each([
+  ["removed", undefined, "container shop-db-1 is gone from the engine: it is made again"],
+  ["stopped", "does not run (Exited (0))", "container shop-db-1 does not run (Exited (0)): it is made again"],
+])("a container that was %s is made again, each time anew, and said", (_, down, healed) => {
+  const there = but("container", down === undefined ? undefined : ours("container", "shop-db-1", { down }));
+  const first = look({ there });
+  expect(first).toMatchObject({ said: [], healed: [healed], memory: { rounds: { "container db-1": 1 } } });
+  const stamp = { ...state[0], outputs: { ...state[0]?.outputs, rounds: first.memory.rounds } } as Known;
+  const before = [stamp, ...state.slice(1)];
+  expect(look({ before }).memory.rounds).toEqual({ "container db-1": 1 }); // remembered, or it would be made again
+  expect(look({ before, there }).memory.rounds).toEqual({ "container db-1": 2 });
+});
+
+test("a network that was removed is made again", () => {
+  expect(look({ there: but("network") }).healed).toEqual([
+    "network shop-data is gone from the engine: it is made again",
+  ]);
+});
+
+test("an image that was pruned is pulled again", () => {
+  const found = look({ there: but("image") });
+  expect(found.healed).toEqual(["image postgis:15 is gone from the engine: it is pulled again"]);
+  expect(found.pruned).toMatchObject([{ ref: "postgis:15", id: "sha256:1" }]);
+  const wanted = wishes.map((wish) => (wish.kind === "image" ? { ...wish, name: "postgis:16" } : wish));
+  expect(look({ there: but("image"), wanted })).toMatchObject({ healed: [], pruned: [] });
+});
+
+test("what does not work is told, and its gate waits anew", () => {
+  const there = but("container", ours("container", "shop-db-1", { broken: "its health check fails" }));
+  expect(look({ there })).toMatchObject({
+    said: [],
+    healed: [],
+    broken: { "container db-1": "its health check fails" },
+    memory: { rounds: { "gate db-1": 1 } },
+  });
+});
+
+test("a volume that is gone is never made anew without the operator's word", () => {
+  const there = but("volume");
+  expect(look({ there }).said).toEqual([
+    "disks.db-1: the volume shop-db-1 is gone, and with it the data of db-1: bring it back; or say disks: { db-1: " +
+      "<today> } for a new, empty one, which `restore` can fill from a backup",
+  ]);
+  const said = look({ there, words: { "db-1": "2026-03-01" } });
+  expect(said).toMatchObject({ said: [], memory: { words: { "db-1": "2026-03-01" } } });
+});
+
+test("a word that has been said counts once, and is remembered when the config has it no more", () => {
+  const made = known("ops:index:Volume", "db-1", { name: "shop-db-1", disk, word: "2026-03-01" });
+  const before = [...state.slice(0, -1), made];
+  expect(look({ before, words: { "db-1": "2026-03-01" }, there: but("volume") }).said).toHaveLength(1);
+  expect(look({ before }).memory.words).toEqual({ "db-1": "2026-03-01" });
+});
+
+test.each([
+  ["another disk of that name", but("volume", volume("other")), state],
+  ["a volume that no state knows", but("volume", volume("other")), []],
+  ["a volume of another tool", but("volume", { kind: "volume", name: "shop-db-1", labels: {} }), []],
+])("%s is refused", (_, { engine, things }, before) => {
+  const there = { engine, things: before.length === 0 ? things.filter(({ kind }) => kind === "volume") : things };
+  expect(look({ before, there }).said).toEqual([
+    expect.stringMatching(
+      /^name = "shop": volume shop-db-1 exists and belongs to (another state|somebody else): name the stack otherwise, or remove it$/,
+    ),
+  ]);
+});
+
+test("a volume whose id was noted before it was made is this state's own", () => {
+  expect(look({ before: state.slice(0, -1) })).toMatchObject({ said: [], leftovers: [] });
+});
+
+test("another checkout's things are refused whole, in one sentence", () => {
+  expect(look({ before: [] }).said).toEqual([
+    'name = "shop": volume shop-db-1, container shop-db-1, network shop-data exist and belong to another state: name ' +
+      "the stack otherwise, or remove them",
+  ]);
+});
+
+test("what an interrupted run of this very state has left makes way", () => {
+  const found = look({ before: state.filter(({ type }) => !type.includes("ontainer")) });
+  expect(found).toMatchObject({ said: [], leftovers: [{ kind: "container", name: "shop-db-1" }] });
+});
+
+test("another engine is refused, but not one that has all the disks", () => {
+  const other = { engine: "E2", things: [] };
+  expect(look({ there: other }).said).toEqual([
+    'docker.host = "unix:///d.sock": another engine answers there (E2) than the one that has this stack\'s things (E1): ' +
+      "put the old address back; to move, make a new stack with `restore` there",
+  ]);
+  expect(look({ there: { ...whole, engine: "E2" } })).toMatchObject({ said: [], memory: { engine: "E2" } });
+});
+
+test("a disk that nothing uses any more goes by the operator's word alone", () => {
+  const wanted = wishes.filter(({ kind }) => kind !== "volume");
+  expect(look({ wanted }).said).toEqual([expect.stringContaining("say disks: { db-1: gone }")]);
+  expect(look({ wanted, words: { "db-1": "gone" } }).said).toEqual([]);
+  const spare = known("ops:index:Volume", "db-1", { name: "shop-db-1", disk, word: "", spare: true });
+  expect(look({ wanted, before: [...state.slice(0, -1), spare] }).said).toEqual([]);
+});
+
+test.each([
+  [{ system: "pyrus" }, 'system = "pyrus": this stack is arkindex on docker'],
+  [{ topology: "swarm" }, 'topology = "swarm": this stack is arkindex on docker'],
+  [{ name: "ark-2" }, 'name = "ark-2": this stack is named ark, as all of its things are: set name: ark'],
+])("a stack that becomes %j is refused with the way", (change, begins) => {
+  const stamp = known("ops:index:Stamp", "stamp", { system: "arkindex", topology: "docker", name: "ark" });
+  const wanted = { system: "arkindex", topology: "docker", name: "ark" };
+  expect(otherStack([stamp], wanted)).toEqual([]);
+  const [said, ...more] = otherStack([stamp], { ...wanted, ...change }).map(sentence);
+  expect(more).toEqual([]);
+  expect(said?.startsWith(begins)).toBe(true);
+  expect(said).toContain("`restore`");
+});
