@@ -248,6 +248,12 @@ const common = z.strictObject({
         .max(24 * 31)
         .default(24),
       keepDays: z.number().min(1).default(14),
+      /** The newest run is restored into throw-away servers, and compared. 0: never. */
+      drillEveryHours: z
+        .number()
+        .min(0)
+        .max(24 * 366)
+        .default(24 * 7),
       to: place,
     })
     .optional(),

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 
 import { all, type Output } from "@pulumi/pulumi";
 
-import type { File, Job, List, Mount, Ready, Workload } from "./contracts.ts";
+import type { Dump, File, Job, List, Mount, Ready, Workload } from "./contracts.ts";
 import type { BasePlatform } from "./platform.ts";
 import { rcloneSection } from "./syntax.ts";
 import type { BackupPlace, NamedDump, Restore, Site } from "./topology.ts";
@@ -10,8 +10,9 @@ import type { BackupPlace, NamedDump, Restore, Site } from "./topology.ts";
 /**
  * Backups: one small container a stack runs every store's `dump` on a schedule. The scripts are bash with
  * `set -euo pipefail` and find
- * - `$TO`: the store's place, as rclone names it (`place:arkindex-dev/db-1`),
- * - `$STAMP`: this run's time, `2026-01-31T04-00-00Z`; in a restore `$AT`: the time asked for,
+ * - `$TO`: the store's folder in the place, as rclone names it (`place:arkindex-dev/db-1`),
+ * - `$STAMP`: this run's time, `2026-01-31T04-00-00Z`; in check, drill and restore `$AT`: the time that is meant,
+ * - `backup put NAME` and `backup get NAME`: streams of any size into the run and out of it,
  * - every file of `rcloneSections` as a part of rclone's configuration.
  * Schedule, retention and the list of finished runs are in the toolbox image's `backup` command.
  */
@@ -23,18 +24,30 @@ export function backup(platform: BasePlatform, site: Site): void {
   const { backup: asked } = site;
   if (asked === undefined || platform.dumps.length === 0) return;
   const place = reach(asked.to, platform.configured.bind(platform));
+  const drills = asked.drillEveryHours > 0;
+  for (const { store, drillServer } of platform.dumps)
+    if (drills && drillServer !== undefined) platform.run(drillHost(store), drillServer);
   platform.run("backup", {
-    ...container(place, platform.dumps, "dump"),
+    ...container(place, platform.dumps, scheduled),
     command: ["backup", "schedule"],
     env: {
       PLACE: `${place.root}/${site.name}`,
+      WHERE: place.where,
       EVERY_HOURS: String(asked.everyHours),
       KEEP_DAYS: String(asked.keepDays),
+      DRILL_HOURS: String(asked.drillEveryHours),
     },
     replicas: 1,
-    health: { ready: { command: ["backup", "healthy"] }, startSeconds: 600, stopSeconds: 30 },
+    update: "stop-first",
+    // Long enough for the place to be tried and to be away for a moment: a run may take hours and is not waited for.
+    health: { ready: { command: ["backup", "healthy"] }, startSeconds: 20, stopSeconds: 30 },
     after: platform.stores,
   });
+}
+
+/** The throw-away server of a store. */
+export function drillHost(store: string): string {
+  return `${store}-drill`;
 }
 
 /** Fills one store. It fails where the store has data: a restore never overwrites. */
@@ -46,7 +59,7 @@ export function restoreJob(
 ): Job {
   const place = reach(restore.from, configured);
   return {
-    ...container(place, [dump], "restore"),
+    ...container(place, [dump], ["restore"]),
     command: ["backup", "restore", dump.store, restore.at],
     env: { PLACE: `${place.root}/${restore.stack}` },
     once: `${restore.stack} ${restore.at}`,
@@ -55,7 +68,10 @@ export function restoreJob(
   };
 }
 
-function container(place: Place, dumps: List<NamedDump>, what: "dump" | "restore") {
+type Verb = "dump" | "check" | "restore" | "drill" | "prune";
+const scheduled: List<Verb> = ["dump", "check", "drill", "prune"];
+
+function container(place: Place, dumps: List<NamedDump>, verbs: List<Verb>) {
   return {
     image: dumps.find(({ image }) => image !== undefined)?.image ?? "toolbox",
     tier: "app", // in app and data: it ships dumps out, which the data network cannot
@@ -64,12 +80,17 @@ function container(place: Place, dumps: List<NamedDump>, what: "dump" | "restore
     user: "0:0", // without any capability; the place is root's
     files: [
       ...place.files,
-      ...dumps.map((dump) => ({ path: `${scripts}/${dump.store}`, content: dump[what] })),
+      ...dumps.map((dump) => ({ path: `${scripts}/${dump.store}`, content: scriptOf(dump, verbs) })),
       ...dumps.flatMap(({ files = [] }) => files),
     ],
     ...(place.mounts.length > 0 ? { mounts: place.mounts, needs: ["shared-folders"] } : {}),
     ...nodesOf(dumps),
   } satisfies Partial<Workload>;
+}
+
+/** One function for each verb: a store's whole script is one file. */
+export function scriptOf(dump: Dump, verbs: List<Verb>): string {
+  return [...verbs.map((verb) => `${verb}() {\n${dump[verb] ?? ":"}\n}`), '"$1"\n'].join("\n");
 }
 
 /** The nodes of its stores, where these have the same: a system may keep others for something else. */
@@ -80,6 +101,8 @@ function nodesOf([first, ...others]: List<NamedDump>): Pick<Workload, "nodes"> {
 
 interface Place {
   readonly root: string;
+  /** For messages. */
+  readonly where: string;
   readonly files: List<File>;
   readonly mounts: List<Mount>;
 }
@@ -87,18 +110,22 @@ interface Place {
 /** How the toolbox reaches a place: a mounted folder, or a bucket with the keys that the operator set. */
 function reach(place: BackupPlace, configured: (name: string) => Output<string>): Place {
   const path = "/backup";
-  if ("path" in place) return { root: path, files: [], mounts: [{ folder: place.path, path }] };
-  if ("volume" in place) return { root: path, files: [], mounts: [{ volume: place.volume, path }] };
+  if ("path" in place)
+    return { root: path, where: `the folder ${place.path}`, files: [], mounts: [{ folder: place.path, path }] };
+  if ("volume" in place)
+    return { root: path, where: `the volume ${place.volume}`, files: [], mounts: [{ volume: place.volume, path }] };
   const { endpoint, bucket, region } = place.s3;
   const content = all([configured("backupKey"), configured("backupSecret")]).apply(([key, secret]) =>
     rcloneSection("place", {
       ...{ type: "s3", provider: "Other", endpoint, region },
       access_key_id: key,
       secret_access_key: secret,
+      no_check_bucket: "true",
     }),
   );
   return {
     root: `place:${bucket}`,
+    where: `the bucket ${bucket} at ${endpoint}`,
     files: [{ path: `${rcloneSections}/place.conf`, content, secret: true }],
     mounts: [],
   };

@@ -55,6 +55,15 @@ export type BackupPlace =
   | { readonly volume: string }
   | { readonly s3: { readonly endpoint: string; readonly bucket: string; readonly region: string } };
 
+/** What a stack says of its backups. */
+export interface BackupWish {
+  readonly everyHours: number;
+  readonly keepDays: number;
+  /** How often the newest run is restored into throw-away servers. 0: never. */
+  readonly drillEveryHours: number;
+  readonly to: BackupPlace;
+}
+
 /** `stack`: the prefix of the stack that made it, as `arkindex-dev`. `at`: a time stamp of a backup, or `latest`. */
 export interface Restore {
   readonly from: BackupPlace;
@@ -82,7 +91,7 @@ export interface Site {
   readonly secrets: Dict<Output<string>>;
   /** What exists already and is only pointed at, by the need's name. */
   readonly existing: Dict<Existing>;
-  readonly backup?: { readonly everyHours: number; readonly keepDays: number; readonly to: BackupPlace };
+  readonly backup?: BackupWish;
   /** Fill the stores, while they are still empty, from a backup. */
   readonly restore?: Restore;
   /** The operator's words for disks, by the slot: another text makes a new, empty disk; `gone` lets one go. */

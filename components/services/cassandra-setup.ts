@@ -94,39 +94,41 @@ export const jmxFile = "/tmp/jmx";
 export const jmxLogin = `(umask 077; echo "${admin} $(cat ${passwordPath(admin)})" > ${jmxFile})`;
 
 /**
- * Through any node: a table is the cluster's, not a member's. Rows as JSON; their time of writing, time to live and
- * counters are not in it.
+ * Through any node: a table is the cluster's, not a member's. Every keyspace but the system's, those that somebody else
+ * has made too. Rows as JSON; their time of writing and time to live are not in it.
  */
-export function dumpOf({ hosts, keyspaces }: Cluster, files: List<File>): Dump {
-  const cql = `cql -h ${hosts.join(",")} -u ${admin}`;
-  const login = `CQL_PASSWORD_FILE=${passwordPath(admin)}; export CQL_PASSWORD_FILE`;
-  const tables = (keyspace: string): string =>
-    `$(${cql} -e "SELECT table_name FROM system_schema.tables WHERE keyspace_name = '${keyspace}'" | jq -r .table_name)`;
+export function dumpOf({ hosts }: Cluster, files: List<File>): Dump {
+  const common = `CQL_PASSWORD_FILE=${passwordPath(admin)}; export CQL_PASSWORD_FILE
+cql() { command cql -h ${hosts.join(",")} -u ${admin} "$@"; }
+tables() { cql -e "SELECT table_name FROM system_schema.tables WHERE keyspace_name = '$1'" | jq -r .table_name; }`;
   return {
     files,
-    dump: [
-      login,
-      ...keyspaces.map(
-        (keyspace) => `tables=${tables(keyspace)}
-for table in $tables; do
-  ${cql} -e "SELECT JSON * FROM ${keyspace}.$table" | rclone rcat "$TO/partial/${keyspace}.$table.json"
-  rclone moveto "$TO/partial/${keyspace}.$table.json" "$TO/$STAMP/${keyspace}.$table.json"
+    dump: `${common}
+cql -e 'SELECT keyspace_name FROM system_schema.keyspaces' | jq -r .keyspace_name | grep -vE '^system(_|$)' > /tmp/keyspaces || [ $? = 1 ]
+for keyspace in $(cat /tmp/keyspaces); do
+  : > /tmp/tables
+  for table in $(tables "$keyspace"); do
+    cql -e "SELECT JSON * FROM \\"$keyspace\\".\\"$table\\"" | backup put "$keyspace.$table.json"
+    echo "$table" >> /tmp/tables
+  done
+  cql -e "DESCRIBE KEYSPACE \\"$keyspace\\"" | jq -r '.create_statement' | sed 's/^CREATE KEYSPACE /CREATE KEYSPACE IF NOT EXISTS /' | backup put "$keyspace.cql"
+  backup put "$keyspace.tables" < /tmp/tables
 done
-${cql} -e "DESCRIBE KEYSPACE ${keyspace}" | jq -r 'select(.type != "keyspace") | .create_statement' | rclone rcat "$TO/$STAMP/${keyspace}.schema.cql"
-printf '%s\\n' $tables | rclone rcat "$TO/$STAMP/${keyspace}.tables"`,
-      ),
-    ].join("\n"),
-    restore: [
-      login,
-      ...keyspaces.map(
-        (keyspace) => `rclone cat "$TO/$AT/${keyspace}.schema.cql" > /tmp/schema.cql
-tables=${tables(keyspace)}
-if [ -n "$tables" ]; then echo "keyspace ${keyspace} has tables: restore goes into an empty keyspace only" >&2; exit 1; fi
-if [ -s /tmp/schema.cql ]; then ${cql} -f /tmp/schema.cql; fi
-for table in $(rclone cat "$TO/$AT/${keyspace}.tables"); do
-  rclone cat "$TO/$AT/${keyspace}.$table.json" | ${cql} --insert ${keyspace}.$table
+backup put keyspaces < /tmp/keyspaces`,
+    restore: `${common}
+for keyspace in $(backup get keyspaces); do
+  if [ -n "$(tables "$keyspace")" ]; then echo "keyspace $keyspace has tables: restore goes into an empty keyspace only" >&2; exit 1; fi
+done
+for keyspace in $(backup get keyspaces); do
+  backup get "$keyspace.cql" > /tmp/schema.cql
+  cql -f /tmp/schema.cql
+  for table in $(backup get "$keyspace.tables"); do
+    backup get "$keyspace.$table.json" | cql --insert "$keyspace.$table"
+  done
 done`,
-      ),
-    ].join("\n"),
+    // Without a server to fill, which would need as much memory as a member: each row is read and is one.
+    drill: `for keyspace in $(backup get keyspaces); do
+  for table in $(backup get "$keyspace.tables"); do backup get "$keyspace.$table.json" | jq empty; done
+done`,
   };
 }

@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 
 import { type ComponentResourceOptions, type Output } from "@pulumi/pulumi";
 
-import type { Ask, File, Recipe } from "../core/contracts.ts";
+import { drillHost } from "../core/backup.ts";
+import type { Ask, File, List, Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
 import { curlOption, influxIdentifier, influxString, shellWord } from "../core/syntax.ts";
 import { named, openFiles, toolbox, wishes } from "./recipe.ts";
@@ -23,43 +24,56 @@ export const influx: Recipe<"influx"> = (p, name, ask) => {
   named(`${name}.databases`, Object.keys(ask.databases), /^\w[\w.-]*$/, "letters, digits, dots and hyphens");
   named(`${name}.databases.keep`, keep, /^[1-9]\d*[dw]$/, "days or weeks, as 90d or 12w");
   const memoryMiB = ask.memoryMiB ?? 1024;
-  const login = curlLogin("app.curl", user, password);
-  const dumped = Object.entries(ask.databases).flatMap(([database, { dump = true }]) => (dump ? [database] : []));
-  const [first] = p.slots(name, { count: 1, order: "one-by-one" }, () => ({
+  const fleeting = Object.entries(ask.databases).flatMap(([database, { dump = true }]) => (dump ? [] : [database]));
+  const dumped = fleeting.length < Object.keys(ask.databases).length;
+  const statements = setup(ask.databases);
+  const files = [
+    curlLogin("admin.curl", "admin", admin),
+    // In files: a command line can be read by every process of the machine.
+    secretFile("admin.iql", newUser("admin", admin, " WITH ALL PRIVILEGES")),
+    secretFile("app.iql", newUser(user, password)),
+  ];
+  const server = {
     ...wishes(ask, "influxdb"),
     tier: "data",
     cpu: 1,
-    memoryMiB,
     user: "999:999",
-    files: [{ path: `${folder}/influxdb.conf`, content: conf(memoryMiB) }],
-    prepare,
-    command: ["influxd", "-config", `${folder}/influxdb.conf`],
     ports: { api: { number: 8086, protocol: "http" } },
-    health: { ready: { command: ["sh", "-c", probe] }, startSeconds: 120, stopSeconds: 30 },
+    command: ["influxd", "-config", `${folder}/influxdb.conf`],
+  } as const;
+  const drill = drillHost(host);
+  const [first] = p.slots(name, { count: 1, order: "one-by-one" }, () => ({
+    ...server,
+    memoryMiB,
+    files: [{ path: `${folder}/influxdb.conf`, content: conf(data, memoryMiB) }],
+    prepare,
+    health: { ready: { command: ["sh", "-c", probe] }, startSeconds: 1800, stopSeconds: 30 },
     disk: {
       path: data,
       gib: ask.gib,
-      backup:
-        dumped.length === 0
-          ? { rebuilt: "measured again from now on" }
-          : {
-              files: [login],
-              dump: dumped.map((database) => dump(host, database)).join("\n"),
-              restore: dumped.map((database) => restore(host, database)).join("\n"),
+      backup: dumped
+        ? {
+            files: [...files, secretFile("admin-password", admin)],
+            dump: dump(host, fleeting),
+            restore: restore(host),
+            drill: `${emptied(drill)}\nat=http://${drill}:8086\n${statements}\n${restore(drill)}\n${emptied(drill)}`,
+            drillServer: {
+              ...server,
+              names: [],
+              memoryMiB: 512,
+              files: [{ path: `${folder}/influxdb.conf`, content: conf("/tmp/drill", 512) }],
+              health: { ready: { http: "api", path: "/ping" }, startSeconds: 300, stopSeconds: 30 },
+              replicas: 1,
             },
+          }
+        : { rebuilt: "measured again from now on" },
     },
   }));
-  const statements = setup(ask.databases);
   const made = p.job(`${name}-setup`, {
     ...toolbox,
     tier: "data",
     once: createHash("sha256").update(statements).digest("hex").slice(0, 12),
-    files: [
-      curlLogin("admin.curl", "admin", admin),
-      // In files: a command line can be read by every process of the machine.
-      secretFile("admin.iql", newUser("admin", admin, " WITH ALL PRIVILEGES")),
-      secretFile("app.iql", newUser(user, password)),
-    ],
+    files,
     command: ["bash", "-euo", "pipefail", "-c", `at=http://${host}:8086\n${statements}`],
     seconds: 300,
     ...(ask.nodeLabels === undefined ? {} : { nodes: ask.nodeLabels }),
@@ -72,13 +86,13 @@ export const influx: Recipe<"influx"> = (p, name, ask) => {
  * What differs from the built-in defaults. Bodies: a restore writes more than 25 MB at a time. An index in memory would
  * hold every series that was ever kept, and refuse the 100,001st value of a tag; the cache's own limit is the container's.
  */
-function conf(memoryMiB: number): string {
+function conf(at: string, memoryMiB: number): string {
   return `reporting-disabled = true
 [meta]
-  dir = "${data}/meta"
+  dir = "${at}/meta"
 [data]
-  dir = "${data}/data"
-  wal-dir = "${data}/wal"
+  dir = "${at}/data"
+  wal-dir = "${at}/wal"
   index-version = "tsi1"
   cache-max-memory-size = ${String(Math.floor(memoryMiB / 4) * 1024 * 1024)}
 [http]
@@ -158,34 +172,35 @@ function shardOf(keep: string): string {
   return days > 180 ? "7d" : "1d";
 }
 
-/** JSON loses which numbers are whole, so the fields' types come along; times are text, as jq rounds nanoseconds. */
-function dump(host: string, database: string): string {
-  return `ask() { curl --fail --silent --show-error --get --config ${folder}/app.curl --data-urlencode "db=${database}" --data-urlencode "q=$1" http://${host}:8086/query; }
-{ ask 'SHOW FIELD KEYS' | jq -c .; ask 'SELECT * FROM /.*/ GROUP BY *' | jq -c .; } | gzip | rclone rcat "$TO/partial/${database}.json.gz"
-rclone moveto "$TO/partial/${database}.json.gz" "$TO/$STAMP/${database}.json.gz"`;
+const login = `INFLUX_PASSWORD_FILE=${folder}/admin-password; export INFLUX_PASSWORD_FILE`;
+
+/** Every database, those that somebody else has made too. */
+function dump(host: string, fleeting: List<string>): string {
+  const omitted =
+    fleeting.length > 0 ? ` | grep -vxF ${fleeting.map((each) => `-e ${shellWord(each)}`).join(" ")}` : "";
+  return `${login}
+points databases http://${host}:8086${omitted} > /tmp/databases || [ $? = 1 ]
+while IFS= read -r name <&3; do
+  points dump http://${host}:8086 "$name" | backup put "$(jq -rn --arg name "$name" '$name | @uri').points"
+done 3< /tmp/databases
+backup put databases < /tmp/databases`;
 }
 
 /** A backup never overwrites: a database with points is refused. */
-function restore(host: string, database: string): string {
-  return `ask() { curl --fail --silent --show-error --config ${folder}/app.curl "$@"; }
-if ask --get --data-urlencode "db=${database}" --data-urlencode 'q=SHOW SERIES LIMIT 1' http://${host}:8086/query | jq -e '.results[0].series' > /dev/null; then
-  echo "database ${database} has points: restore goes into an empty database only" >&2; exit 1
-fi
-rclone cat "$TO/$AT/${database}.json.gz" | gunzip | jq -rs '${toLines}' |
-  split -l 5000 --filter='curl --fail --silent --show-error --config ${folder}/app.curl --data-binary @- "http://${host}:8086/write?db=${database}&precision=ns"' -`;
+function restore(host: string): string {
+  return `${login}
+backup get databases > /tmp/databases
+while IFS= read -r name <&3; do
+  backup get "$(jq -rn --arg name "$name" '$name | @uri').points" | points restore http://${host}:8086 "$name"
+done 3< /tmp/databases`;
 }
 
-/** jq: the two answers of a dump as line protocol. */
-const toLines = `
-def name: gsub("(?<c>[, =])"; "\\\\\\(.c)");
-def ns: capture("^(?<s>[^.Z]+)([.](?<f>[0-9]+))?Z$") | (.s + "Z" | fromdateiso8601 | tostring) + ((.f // "") + "000000000")[0:9];
-([.[0].results[0].series[]? | .name as $m | .values[] | {key: ($m + "\\t" + .[0]), value: .[1]}] | from_entries) as $types |
-.[1].results[0].series[]? | .name as $m | (.tags // {}) as $tags | .columns as $columns |
-($m | name) + ([$tags | to_entries[] | select(.value != "") | "," + (.key | name) + "=" + (.value | name)] | add // "") as $series |
-.values[] | . as $row |
-[range(1; $columns | length) | select($row[.] != null) | $columns[.] as $f | $row[.] as $v |
-  ($f | name) + "=" + (if ($v | type) == "string" then ($v | tojson) elif $types[$m + "\\t" + $f] == "integer" then "\\($v)i" else ($v | tostring) end)] as $fields |
-select($fields | length > 0) | "\\($series) \\($fields | join(",")) \\($row[0] | ns)"`;
+/** A server that has just started lets nobody in but the first administrator, and has nothing then. */
+function emptied(host: string): string {
+  return `${login}
+until curl --silent --fail --max-time 5 http://${host}:8086/ping; do sleep 1; done
+points empty http://${host}:8086 2> /dev/null || :`;
+}
 
 function secretFile(file: string, content: Output<string>): File {
   return { path: `${folder}/${file}`, content, secret: true };

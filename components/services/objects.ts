@@ -46,14 +46,12 @@ export const objects: Recipe<"objects"> = (p, name, ask) => {
       gib: ask.gib,
       backup: {
         files: [{ path: `${rcloneSections}/${name}.conf`, content: rclone(name, key, secret, host), secret: true }],
-        // What a run overwrites or deletes goes to `archive`, by date: a mistake is not copied over the last good one.
-        dump: Object.keys(ask.buckets)
-          .map((bucket) => dump(name, bucket))
-          .join("\n"),
-        restore: [
-          ...Object.keys(ask.buckets).map((bucket) => empty(name, bucket)),
-          ...Object.keys(ask.buckets).map((bucket) => restore(name, bucket)),
-        ].join("\n"),
+        // What an object is called and described by is in a list, so any key fits any place.
+        dump: `objects dump ${name}`,
+        check: `objects check ${name}`,
+        restore: `objects restore ${name}`,
+        drill: `objects drill ${name}`,
+        prune: `objects prune ${name}`,
       },
     },
   }));
@@ -83,34 +81,6 @@ export const objects: Recipe<"objects"> = (p, name, ask) => {
     ready: setup.ready,
   };
 };
-
-/** `current` is a copy; the list says which of it, and of what was there later, belongs to this run. */
-function dump(store: string, bucket: string): string {
-  return `rclone mkdir "$TO/current/${bucket}"
-rclone sync ${store}:${bucket} "$TO/current/${bucket}" --backup-dir "$TO/archive/$STAMP/${bucket}"
-rclone lsf --recursive --files-only "$TO/current/${bucket}" | sort | rclone rcat "$TO/$STAMP/${bucket}.objects"`;
-}
-
-function empty(store: string, bucket: string): string {
-  return `[ -z "$(rclone lsf --max-depth 1 ${store}:${bucket})" ] || { echo "bucket ${bucket} is not empty: restore goes into empty buckets only" >&2; exit 1; }`;
-}
-
-/** The newest copy, and over it what later runs overwrote or deleted, back to the time asked for; no object of later. */
-function restore(store: string, bucket: string): string {
-  const list = `/tmp/${bucket}.objects`;
-  const copy = (from: string, flags: string): string =>
-    // 3: no such folder, as nothing of this bucket changed then.
-    `rclone copy "$TO/${from}/${bucket}" ${store}:${bucket} --files-from-raw ${list} ${flags} || [ $? -eq 3 ]`;
-  return `rclone cat "$TO/$AT/${bucket}.objects" > ${list}
-if [ -s ${list} ]; then
-  ${copy("current", "")}
-  for later in $(rclone lsf --dirs-only "$TO/archive" 2>/dev/null | tr -d / | sort -r); do
-    if [[ "$later" > "$AT" ]]; then ${copy("archive/$later", "--ignore-times")}; fi
-  done
-  lost=$(rclone lsf --recursive --files-only ${store}:${bucket} | sort | comm -13 - ${list} | wc -l)
-  if [ "$lost" != 0 ]; then echo "$lost objects of bucket ${bucket} are not in the backup's place any more" >&2; exit 1; fi
-fi`;
-}
 
 /** A section of rclone's configuration. */
 function rclone(name: string, key: string, secret: Output<string>, host: string): Output<string> {

@@ -1,8 +1,10 @@
 import type { ComponentResourceOptions } from "@pulumi/pulumi";
 
+import { drillHost } from "../core/backup.ts";
 import type { Ask, Dict, List, Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
-import { shellWord, sqlIdentifier, sqlString } from "../core/syntax.ts";
+import { shellWord } from "../core/syntax.ts";
+import { drillCommand, postgresDump } from "./postgres-backup.ts";
 import { named, replaySeconds, toolbox, wishes } from "./recipe.ts";
 
 const data = "/var/lib/postgresql/data";
@@ -28,18 +30,30 @@ export const postgres: Recipe<"postgres"> = (p, name, ask) => {
     ...ask.settings,
   };
   const { memoryMiB = 1024 } = ask;
-  const [first] = p.slots(name, { count: 1, order: "one-by-one" }, () => ({
+  const drill = drillHost(host);
+  const options = [
+    ...["-c", "hba_file=/etc/postgres/pg_hba.conf"],
+    ...Object.entries(settings).flatMap(([key, value]) => ["-c", `${key}=${value}`]),
+  ];
+  const server = {
     ...wishes(ask, "postgis"),
     tier: "data",
     cpu: 2,
-    memoryMiB,
-    // What the workers of one query share is there: 64 MiB are less than six ordinary joins. Half, as a machine has it.
-    shmMiB: Math.min(memoryMiB, Math.max(64, Math.floor(memoryMiB / 2))),
     user: "999:999",
     files: [
       secretFile,
       { path: "/etc/postgres/pg_hba.conf", content: "local all all peer\nhost all all all scram-sha-256\n" },
     ],
+    ports: { sql: { number: 5432, protocol: "tcp" } },
+    health: {
+      ready: { command: ["pg_isready", "--host=127.0.0.1", "--quiet", "--timeout=8"] },
+      startSeconds: replaySeconds,
+      stopSeconds: 60,
+    },
+  } as const;
+  const [first] = p.slots(name, { count: 1, order: "one-by-one" }, () => ({
+    ...server,
+    ...memory(memoryMiB),
     // A half-made cluster is in a folder of its own name, so that a kill in mid-init leaves nothing that looks whole.
     prepare: `
 set -eu
@@ -53,27 +67,13 @@ case "$(postgres --version)" in
   *" $disk."* | *" $disk"[a-z]*) ;;
   *) echo "${host}: this disk is of PostgreSQL $disk, the image has $(postgres --version): set the image back; for another version, a new stack with restore" >&2; exit 1 ;;
 esac${trusted(ask.outputPlugins)}`,
-    command: [
-      "postgres",
-      "-D",
-      `${data}/pgdata`,
-      "-c",
-      "hba_file=/etc/postgres/pg_hba.conf",
-      ...Object.entries(settings).flatMap(([key, value]) => ["-c", `${key}=${value}`]),
-    ],
-    ports: { sql: { number: 5432, protocol: "tcp" } },
-    health: {
-      ready: { command: ["pg_isready", "--host=127.0.0.1", "--quiet", "--timeout=8"] },
-      startSeconds: replaySeconds,
-      stopSeconds: 60,
-    },
+    command: ["postgres", "-D", `${data}/pgdata`, ...options],
     disk: {
       path: data,
       gib: ask.gib,
       backup: {
-        files: [secretFile],
-        dump: [login, ...ask.databases.map((db) => dump(host, db, user))].join("\n"),
-        restore: [login, ...ask.databases.map((db) => restore(host, db, user))].join("\n"),
+        ...postgresDump({ host, drill, passwordFile: secretFile, setup: (at) => databases(at, ask, user, superuser) }),
+        drillServer: { ...server, ...memory(512), names: [], command: drillCommand(password, options), replicas: 1 },
       },
     },
   }));
@@ -88,6 +88,11 @@ esac${trusted(ask.outputPlugins)}`,
   });
   return { host: ask.names?.[0] ?? host, port: 5432, members: [host], user, password: secret, ready: setup.ready };
 };
+
+/** What the workers of one query share is in /dev/shm: 64 MiB are less than six ordinary joins. Half, as a machine has it. */
+function memory(memoryMiB: number) {
+  return { memoryMiB, shmMiB: Math.min(memoryMiB, Math.max(64, Math.floor(memoryMiB / 2))) };
+}
 
 /** Minor releases of 2026 load only output plugins that a new setting names, which older ones refuse to start with. */
 function trusted(plugins: List<string> = []): string {
@@ -125,23 +130,6 @@ function databases(
       ...extensions.map((extension) => sql(name, { extension }, `CREATE EXTENSION IF NOT EXISTS :"extension";`)),
     ]),
   ].join("\n");
-}
-
-/**
- * Streamed, so no scratch disk is needed; under its own name only when it is whole. `--extension=plpgsql` leaves PostGIS
- * and its tables out: the set-up makes them, and only a superuser could put them back.
- */
-function dump(host: string, database: string, user: string): string {
-  return `pg_dump --format=custom --extension=plpgsql --host=${host} --username=${user} ${database} | rclone rcat "$TO/partial/${database}.dump"
-rclone moveto "$TO/partial/${database}.dump" "$TO/$STAMP/${database}.dump"`;
-}
-
-/** A backup never overwrites rows: a database with tables of the role's own is refused. */
-function restore(host: string, database: string, user: string): string {
-  const connect = `--host=${host} --username=${user} --dbname=${database}`;
-  return `tables=$(psql --no-psqlrc -At ${connect} --command=${shellWord(`SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relowner = ${sqlString(sqlIdentifier(user))}::regrole`)})
-if [ "$tables" != 0 ]; then echo "database ${database} has $tables tables: restore goes into an empty database only" >&2; exit 1; fi
-rclone cat "$TO/$AT/${database}.dump" | pg_restore --no-owner --exit-on-error --single-transaction ${connect}`;
 }
 
 /** PostgreSQL with PostGIS, its databases and their owner. */

@@ -129,14 +129,22 @@ code=$(curl -sS -o /dev/null -w '%{http_code}' --user root: ${api}/_api/version)
 
 const options = `--server.endpoint ${at(coordinatorsName)} --server.username root --server.password "$(cat ${rootPassword})" --all-databases true --include-system-collections true`;
 
+const local = "/tmp/arangodb";
+
 /** Without users: root's password is this stack's own, and a restored one would be another's. */
-export const dump = `arangodump ${options} --ignore-collection _users --output-directory /tmp/arangodb --overwrite true
-rclone copy /tmp/arangodb "$TO/$STAMP"
-rm -r /tmp/arangodb`;
+export const dump = `trap 'rm -rf ${local}' EXIT
+arangodump ${options} --ignore-collection _users --output-directory ${local} --overwrite true
+(cd ${local} && find . -type f | sort) | backup put files
+tar -C ${local} -c . | backup put dump.tar`;
 
 export const restore = `${curl} ${api}/_api/database | jq -e '.result == ["_system"]' >/dev/null || { echo "the cluster has databases: a restore goes into an empty one only" >&2; exit 1; }
-rclone copy "$TO/$AT" /tmp/arangodb
-arangorestore ${options} --input-directory /tmp/arangodb --create-database true`;
+mkdir -p ${local}
+backup get dump.tar | tar -C ${local} -x
+arangorestore ${options} --input-directory ${local} --create-database true`;
+
+/** Without a server to fill: each byte is there, and each file of the dump can be read. */
+export const drill = `backup get files > /tmp/files
+backup get dump.tar | tar -t | grep -v '/$' | sort | diff -q - /tmp/files > /dev/null || { echo "the dump does not have the files that were saved" >&2; exit 1; }`;
 
 /** A job of the toolbox, in bash. */
 export function bash(script: string): List<string> {

@@ -8,6 +8,7 @@ import {
   at,
   bash,
   coordinatorsName,
+  drill,
   dump,
   leave,
   left,
@@ -95,7 +96,7 @@ export const arangodb: System<ArangoDbConfig> = (p, c) => {
   const running = c.mode === "single" ? single(p, c, files) : cluster(p, c, files);
   const checked = p.job("root-login", { ...inToolbox(files)(rootLogin, 5 * minute), once: "1", after: running });
   const store = { host: coordinatorsName, port, members: [], user: "root", password: files.password };
-  const out = { files: [files.root, files.login], image: "arangodb-toolbox", dump, restore };
+  const out = { files: [files.root, files.login], image: "arangodb-toolbox", dump, restore, drill };
   const filled = p.store("cluster", { ...store, ready: checked.ready }, out);
   if (c.mode === "cluster") p.job("upgrade-end", { ...change(p, files, "off"), after: [filled] });
 };

@@ -38,6 +38,7 @@ test("every part is there and healthy", async () => {
     "backup-1",
     "cantaloupe-1",
     "db-1",
+    "db-1-drill-1",
     "edge",
     "objects-1",
     "redis-1",

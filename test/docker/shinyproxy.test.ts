@@ -72,6 +72,7 @@ test("every part is there and healthy, and what stands in is named", async () =>
     "edge",
     "grafana-1",
     "influx-1",
+    "influx-1-drill-1",
     "reader-1",
     "redis-1",
     "runner-1",

@@ -13,7 +13,7 @@ const site = () =>
     name: "db",
     hostname: "db.example.com",
     images: { toolbox: "r.example.com/toolbox:1", "arangodb-toolbox": "r.example.com/arangodb-toolbox:1" },
-    backup: { everyHours: 24, keepDays: 14, to: { volume: "backup" } },
+    backup: { everyHours: 24, keepDays: 14, drillEveryHours: 168, to: { volume: "backup" } },
   });
 jest.setTimeout(60_000); // the first load of the SDK takes longer than five seconds on a busy machine
 

@@ -16,7 +16,7 @@ const site = () =>
     images: { toolbox: "toolbox:1", rehearsal: "rehearsal:1" },
     rehearsal: true,
     secrets: { "ponosSeed-gpu": "the-seed" },
-    backup: { everyHours: 24, keepDays: 14, to: { path: "/srv/backup" } },
+    backup: { everyHours: 24, keepDays: 14, drillEveryHours: 168, to: { path: "/srv/backup" } },
   });
 const farm = "3f0b9d9c-0c3c-4d0a-9d1c-0a5f5d6f7a8b";
 
@@ -51,11 +51,11 @@ const networks = (inputs: Registered["inputs"]) =>
 
 test("inventory", () => {
   expect(inventory(all)).toEqual({
-    "docker:Container": 9, // edge, 4 stores, backend, worker, cantaloupe, backup
+    "docker:Container": 10, // edge, 4 stores, backend, worker, cantaloupe, backup, the drill's server
     "docker:Network": 3, // edge, app, data
     "docker:RemoteImage": 7, // one an image: backend, worker and cantaloupe rehearse on one
     "ops:Certificate": 1,
-    "ops:Gate": 9, // one a container
+    "ops:Gate": 10, // one a container
     "ops:Job": 5, // db, objects and solr set up; migrate; system workers
     "ops:Stamp": 1,
     "ops:Volume": 4, // one a store
@@ -96,6 +96,7 @@ test("who is on which network", () => {
     "arkindex-worker-1": "edge app data",
     "arkindex-cantaloupe-1": "edge app data",
     "arkindex-backup-1": "app data",
+    "arkindex-db-1-drill-1": "data",
   });
   const data = all.find(({ name, type }) => name === "data" && type.startsWith("docker:"));
   expect(data?.inputs.internal).toBe(true);

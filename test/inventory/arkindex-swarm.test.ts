@@ -15,7 +15,7 @@ const site = (protect = true) =>
     images: { toolbox: "toolbox:1", rehearsal: "rehearsal:1" },
     rehearsal: true,
     protect,
-    backup: { everyHours: 24, keepDays: 14, to: { path: "/srv/backup" } },
+    backup: { everyHours: 24, keepDays: 14, drillEveryHours: 168, to: { path: "/srv/backup" } },
   });
 
 function deploy(swarm: Partial<SwarmArgs> = {}, config: Partial<ConstructorParameters<typeof Arkindex>[1]> = {}) {
@@ -77,15 +77,15 @@ const stores = ["db-1", "redis-1", "objects-1", "solr-1"];
 test("inventory", () => {
   expect(inventory(all)).toEqual({
     "docker:Network": 3, // edge, app, data
-    "docker:Secret": 8, // one a secret file of a service; a job's are its own
-    "docker:Service": 9, // edge, 4 stores, backend, worker, cantaloupe, backup
+    "docker:Secret": 9, // one a secret file of a service; a job's are its own
+    "docker:Service": 10, // edge, 4 stores, backend, worker, cantaloupe, backup, the drill's server
     "docker:ServiceConfig": 10,
     "ops:Certificate": 1,
     "ops:Job": 9, // set-up, migration, system workers, and a marker for each store's disk
     "ops:NodeLabels": 1, // w1; w2 has nothing to set
     "ops:Seat": 4, // one a store
-    "ops:ServiceEnd": 9, // one a service, and its gate
-    "ops:ServiceGate": 9,
+    "ops:ServiceEnd": 10, // one a service, and its gate
+    "ops:ServiceGate": 10,
     "ops:Stamp": 1,
     "platform-topologies:Arkindex": 1,
     "platform-topologies:ObjectStore": 1,
@@ -126,6 +126,7 @@ test("who is on which network, under which names", () => {
     worker: "edge app data",
     cantaloupe: "edge app data",
     backup: "app data",
+    "db-1-drill": "data",
   });
   expect(service("edge").taskSpec.networksAdvanceds[0]?.aliases).toEqual([
     "ark.example.com",

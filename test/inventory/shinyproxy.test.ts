@@ -69,7 +69,7 @@ test("on a swarm: constraints of everything, and a policy for apps", async () =>
   const all = await record(() => {
     const on = new Swarm("swarm", {
       site: site("swarm", {
-        backup: { everyHours: 24, keepDays: 7, to: { path: "/backup" } },
+        backup: { everyHours: 24, keepDays: 7, drillEveryHours: 168, to: { path: "/backup" } },
         restore: { from: { path: "/backup" }, stack: "shiny", at: "latest" },
       }),
       managers: ["tcp://192.0.2.1:2375"],

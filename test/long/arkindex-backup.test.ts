@@ -203,12 +203,12 @@ test(
   "old backups go with the next run, the newest complete one never",
   async () => {
     const old = "2020-01-01T00-00-00Z";
-    const make = `cd /backup/${name} && echo ${old} > runs/${old} && mkdir -p db-1/${old} objects-1/${old} objects-1/archive/${old}
-for folder in db-1 objects-1 objects-1/archive; do echo x > $folder/${old}/x; done`;
+    const make = `cd /backup/${name} && echo ${old} > runs/${old} && mkdir -p db-1/${old} objects-1/${old}
+for folder in db-1 objects-1; do echo x > $folder/${old}/x; done`;
     expect(await inBackup(make)).toMatchObject({ status: 0 });
     const left = async (): Promise<string> =>
       (await inBackup(`cd /backup/${name} && find . -path '*${old}*' | sort`)).body;
-    expect((await left()).trim().split("\n")).toHaveLength(7);
+    expect((await left()).trim().split("\n")).toHaveLength(5);
     const t3 = await backup();
     expect(await left()).toBe("");
     const runs = async (): Promise<string[]> => (await inBackup("backup runs")).body.trim().split("\n");
@@ -217,7 +217,7 @@ for folder in db-1 objects-1 objects-1/archive; do echo x > $folder/${old}/x; do
     expect(await inBackup("KEEP_DAYS=0 backup once")).toMatchObject({ status: 0 });
     expect(await runs()).toHaveLength(1);
     const { body } = await inBackup(`ls /backup/${name}/db-1/$(backup runs)`);
-    expect(body.trim()).toBe("arkindex.dump");
+    expect(body).toContain("arkindex.dump.00000");
   },
   minutes,
 );
@@ -247,7 +247,7 @@ test(
     } finally {
       await each(["db-1"], "start");
     }
-    await eventually(async () => ((await inBackup("backup healthy")).status === 0 ? true : undefined), 120);
+    await eventually(async () => ((await inBackup("backup healthy")).status === 0 ? true : undefined), 200);
     await healthy(name, "backup-1");
   },
   6 * minutes,

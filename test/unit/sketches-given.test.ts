@@ -8,6 +8,7 @@ import { describe, expect, test } from "@jest/globals";
 import { isSecret, output, type Output, secret } from "@pulumi/pulumi";
 import { parse } from "yaml";
 
+import { scriptOf } from "../../components/core/backup.ts";
 import type { Container, Tier } from "../../components/core/contracts.ts";
 import { resolveImage } from "../../components/core/images.ts";
 import { containers, routesOf } from "../../components/core/plan.ts";
@@ -258,7 +259,7 @@ test.each(names)("%s: every script of it and of its stores is one that bash can 
     ...containers(paper).flatMap(([, { prepare, command }]) => [prepare, shell(command)]),
     ...[...paper.slots.values()].flatMap(({ leave, disk: { backup } }) => [
       shell(leave?.command),
-      ...("dump" in backup ? [backup.dump, backup.restore] : []),
+      ...("dump" in backup ? [scriptOf(backup, ["dump", "check", "restore", "drill", "prune"])] : []),
     ]),
   ];
   for (const script of scripts) {

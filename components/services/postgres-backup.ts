@@ -1,0 +1,153 @@
+/** How a PostgreSQL server gets out and back in: bash for the toolbox. */
+import type { Dump, File, List } from "../core/contracts.ts";
+
+/** Where the server is and what a set-up makes in it; both again where a drill restores. */
+export interface Server {
+  readonly host: string;
+  readonly drill: string;
+  readonly passwordFile: File;
+  /** The set-up's statements for the server at a host. */
+  setup(host: string): string;
+}
+
+/**
+ * The superuser saves and restores everything: the databases, all of them, with the rows, owners and grants of tables
+ * that the application's role may not read, extensions and settings of the operator's own, and the roles, without their
+ * passwords. What is restored is compared with what was counted in the dump's own snapshot.
+ */
+export function postgresDump(server: Server): Omit<Dump, "drillServer"> {
+  const restore = `${common}\n${restoring}\n${server.setup(server.host)}`;
+  return {
+    files: [server.passwordFile],
+    dump: `${on(server.host, server)}\n${common}\n${dumping}`,
+    check: `${on(server.host, server)}\n${common}\n${checking}`,
+    restore: `${on(server.host, server)}\n${restore}`,
+    drill: `${on(server.drill, server)}\n${common}\n${emptied}\n${server.setup(server.drill)}\n${restoring}\nempty`,
+  };
+}
+
+function on(host: string, { passwordFile }: Server): string {
+  return `PGHOST=${host} PGUSER=postgres PGPASSWORD="$(cat ${passwordFile.path})"; export PGHOST PGUSER PGPASSWORD`;
+}
+
+/** Relations of a database's own, not of its extensions. */
+const own = (kinds: List<string>): string => `FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relkind IN (${kinds.map((kind) => `'${kind}'`).join(", ")}) AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')`;
+
+/** Each table with its rows, its owner and who may do what; large objects; extensions; the database's own. */
+const content = `SELECT 'table', format('%I.%I', n.nspname, c.relname),
+  (xpath('/row/c/text()', query_to_xml(format('SELECT count(*) AS c FROM ONLY %I.%I', n.nspname, c.relname), false, true, '')))[1]::text,
+  c.relowner::regrole,
+  (SELECT string_agg(a::text, ' ' ORDER BY a::text) FROM unnest(coalesce(c.relacl, acldefault('r', c.relowner))) a)
+  ${own(["r"])} ORDER BY 2;
+SELECT 'large objects', count(*) FROM pg_largeobject_metadata;
+SELECT 'extension', extname FROM pg_extension ORDER BY 2;
+SELECT 'database', datdba::regrole, (SELECT string_agg(a::text, ' ' ORDER BY a::text) FROM unnest(coalesce(datacl, acldefault('d', datdba))) a)
+  FROM pg_database WHERE datname = current_database() AND datname <> 'postgres';
+SELECT 'setting', setrole::regrole, unnest(setconfig) FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase
+  WHERE datname = current_database() AND datname <> 'postgres' ORDER BY 2, 3;`;
+
+/** Databases go by PGDATABASE: as an argument, a name may be read as a connection string. */
+const common = `sql() { PGDATABASE=$1 psql --no-psqlrc --quiet -At -F ' ' --set=ON_ERROR_STOP=1; }
+file() { jq -rn --arg name "$1" '$name | @uri'; }
+content() { sql "$1" <<'SQL'
+SET search_path TO '';
+${content}
+SQL
+}
+# The head of a dump; what comes after it is not waited for.
+head_of() { (set +o pipefail; backup get "$(file "$1").dump" 2> /dev/null | pg_restore "\${@:2}"); }`;
+
+const dumping = `pg_dumpall --roles-only --no-role-passwords | backup put roles.sql
+names=$(sql postgres <<< 'SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1')
+backup put databases <<< "$names"
+rm -f /tmp/dumped
+while IFS= read -r name <&3; do
+  name="$name" file=$(file "$name")
+  export name file
+  # psql keeps the snapshot open that the dump and the counts are of.
+  PGDATABASE=$name psql --no-psqlrc --quiet -At -F ' ' --set=ON_ERROR_STOP=1 --output=/tmp/content <<'SQL'
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+SELECT pg_export_snapshot() AS snapshot \\gset
+\\setenv SNAPSHOT :snapshot
+\\! bash -euo pipefail -c 'PGDATABASE=$name pg_dump --snapshot="$SNAPSHOT" --create --format=custom | backup put "$file.dump"; touch /tmp/dumped'
+SET search_path TO '';
+${content}
+SQL
+  [ -e /tmp/dumped ] || { echo "database $name could not be dumped" >&2; exit 1; }
+  rm /tmp/dumped
+  backup put "$file.content" < /tmp/content
+done 3<<< "$names"`;
+
+/** The dump begins with a list of all that is in it. Who owns something has to be among the roles. */
+const checking = `roles=$(backup get roles.sql | sed -n 's/^CREATE ROLE \\(.*\\);$/\\1/p')
+names=$(backup get databases)
+while IFS= read -r name <&3; do
+  head_of "$name" --list > /tmp/list
+  backup get "$(file "$name").content" > /tmp/content
+  tables=$(grep -c '^table ' /tmp/content || :)
+  listed=$(grep -c ' TABLE DATA ' /tmp/list || :)
+  [ "$listed" -ge "$tables" ] || { echo "the dump of database $name lists $listed of its $tables tables" >&2; exit 1; }
+  for owner in $(awk '$1 == "table" && $0 !~ /"/ { print $4 }' /tmp/content | sort -u); do
+    grep -qx "$owner" <<< "$roles" || { echo "the roles of the dump do not have $owner, who owns tables of database $name" >&2; exit 1; }
+  done
+done 3<<< "$names"`;
+
+/**
+ * A backup never overwrites rows: a database with tables is refused, before anything is changed. An empty one is made
+ * again by the dump's own statements, for its owner, settings and grants, and filled in one transaction.
+ */
+const restoring = `names=$(backup get databases)
+existing=$(sql postgres <<< 'SELECT datname FROM pg_database')
+while IFS= read -r name <&3; do
+  grep -qxF "$name" <<< "$existing" || continue
+  tables=$(sql "$name" <<< "SELECT count(*) ${own(["r", "p", "v", "m", "f"])}")
+  if [ "$tables" != 0 ]; then echo "database $name has $tables tables: restore goes into an empty database only" >&2; exit 1; fi
+done 3<<< "$names"
+# Roles that are there keep their passwords; others come back without one. What cannot be said of a role is named.
+backup get roles.sql | sed 's/^CREATE ROLE .*;$/DO $do$ BEGIN & EXCEPTION WHEN duplicate_object THEN NULL; END $do$;/' \\
+  | PGDATABASE=postgres psql --no-psqlrc --quiet > /dev/null
+while IFS= read -r name <&3; do
+  if [ "$name" != postgres ]; then
+    head_of "$name" --create --list | grep -E '^[0-9]+; [0-9]+ [0-9]+ (ACL|COMMENT|SECURITY LABEL) - DATABASE ' > /tmp/of-database || :
+    head_of "$name" --create --no-tablespaces --use-list=/tmp/of-database --file=/tmp/database.sql
+    PGDATABASE=postgres psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --set=name="$name" <<< 'DROP DATABASE IF EXISTS :"name";'
+    PGDATABASE=postgres psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --file=/tmp/database.sql > /dev/null
+  fi
+  quoted=\${name//\\\\/\\\\\\\\}
+  backup get "$(file "$name").dump" \\
+    | pg_restore --exit-on-error --single-transaction --no-tablespaces --dbname="dbname='\${quoted//\\'/\\\\\\'}'"
+  content "$name" > /tmp/restored
+  backup get "$(file "$name").content" | diff - /tmp/restored > /tmp/differs || { echo "database $name is not what was saved: $(grep '^[<>]' /tmp/differs | head -n 3 | tr '\\n' ' ')" >&2; exit 1; }
+done 3<<< "$names"`;
+
+/** The throw-away server makes itself anew whenever it ends. */
+const emptied = `started() { sql postgres <<< 'SELECT pg_postmaster_start_time()' 2> /dev/null; }
+empty() {
+  local before after
+  before=$(started || :)
+  sql postgres <<< "COPY (SELECT 1) TO PROGRAM 'kill -INT \\$(head -n 1 postmaster.pid)'" > /dev/null 2>&1 || :
+  for try in $(seq 120); do
+    after=$(started || :)
+    if [ -n "$after" ] && [ "$after" != "$before" ]; then return; fi
+    sleep 1
+  done
+  echo "$PGHOST, the server that drills restore into, does not answer" >&2
+  exit 1
+}
+empty`;
+
+/** In the container's own files, never on a volume. Nothing that is restored may act from here, so pg_cron gets nowhere. */
+export function drillCommand(password: string, settings: List<string>): List<string> {
+  const cluster = "/tmp/drill";
+  const script = `trap 'kill -INT "$server" 2>/dev/null; exit 0' TERM INT
+while true; do
+  rm -rf ${cluster}
+  initdb --pgdata=${cluster} --username=postgres --pwfile=${password} --encoding=UTF8 --locale=C.UTF-8 --auth=scram-sha-256 --no-sync > /dev/null
+  postgres -D ${cluster} "$@" -c fsync=off -c cron.host=/nowhere &
+  server=$!
+  wait "$server" || true
+done`;
+  return ["sh", "-euc", script, "drill", ...settings];
+}
