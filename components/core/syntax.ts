@@ -107,7 +107,12 @@ const plainYaml = /^[\w/][\w ./:@?&=+%,-]*$/;
  * `2026-01-31` for something else, and what is no plain word is in double quotes.
  */
 export function yaml(value: unknown): string {
-  const document = new Document(value, { version: "1.1", compat: "core", aliasDuplicateObjects: false });
+  const document = new Document(value, {
+    version: "1.1",
+    compat: "core",
+    customTags: (tags) => tags.filter((tag) => typeof tag === "string" || tag.tag !== "tag:yaml.org,2002:merge"),
+    aliasDuplicateObjects: false,
+  });
   visit(document, {
     Scalar: (_, scalar) => {
       if (typeof scalar.value === "string" && !plainYaml.test(scalar.value)) scalar.type = Scalar.QUOTE_DOUBLE;
@@ -127,9 +132,7 @@ export function yaml(value: unknown): string {
  * placeholder that nobody defines has its default in every version.
  */
 export function springText(text: string): string {
-  return text.replaceAll(/\\+(?=\$\{)|\$(?=\{)/g, (special) =>
-    [...special].map((c) => `\${platform-topologies.literal:${c}}`).join(""),
-  );
+  return text.replaceAll(/\\(?=\\*\$\{)|\$(?=\{)/g, (special) => `\${platform-topologies.literal:${special}}`);
 }
 
 /** What Grafana finds in a provisioning file: it puts variables of its environment into every value. */

@@ -240,7 +240,7 @@ describe("each system's files hold what the config says", () => {
     for (const value of hostile) {
       if (unsayable("shinyproxy", value)) continue;
       const plan = planFor("shinyproxy", value);
-      const spring = syntax.eachString(
+      const spring: unknown = syntax.eachString(
         parse(await file(plan, "shinyproxy", ".yml"), { version: "1.1" }),
         reader.spring,
       );
@@ -309,7 +309,7 @@ async function scripts(plan: Plan): Promise<string[]> {
 }
 function shellTexts(command: readonly string[]): string[] {
   const at = command.findIndex((word) => /^-\w*c$/.test(word));
-  return /sh$/.test(command[0] ?? "") && at > 0 ? [command[at + 1] ?? ""] : [];
+  return (command[0] ?? "").endsWith("sh") && at > 0 ? [command[at + 1] ?? ""] : [];
 }
 
 /** All of them that fit on a line. */
@@ -351,7 +351,7 @@ test("Pyrus' set-up is given every value as one argument, an address with an apo
   for (const value of values) {
     const { jobs } = planFor("pyrus", value);
     const run = async (name: string) => {
-      const { command = [], secretEnv = {} } = jobs.get(name) as Job;
+      const { command = [], secretEnv = {} } = jobs.get(name) ?? ({} as Partial<Job>);
       const env = Object.fromEntries(
         await Promise.all(
           Object.entries(secretEnv).map(async ([key, one]) => [key, String(await resolved(one))] as const),
@@ -362,7 +362,7 @@ test("Pyrus' set-up is given every value as one argument, an address with an apo
     expect(await run("setup-database")).toContainEqual([
       ...["--create", "--skip", "--email", "o'brien@example.com", "--adminpassword", value],
     ]);
-    const set = Object.fromEntries(
+    const set: unknown = Object.fromEntries(
       (await run("setup-parameters")).filter(([flag]) => flag === "--setup").map(([, , id, , one]) => [id, one]),
     );
     expect(set).toMatchObject({ "100000": value, "105120": value, "105121": value, "105200": value });
