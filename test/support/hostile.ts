@@ -20,7 +20,12 @@ export const hostile: readonly string[] = [
 ];
 
 /** What an Output holds. */
-export const resolved = (value: unknown): Promise<unknown> => new Promise((done) => output(value).apply(done));
+export const resolved = (value: unknown): Promise<unknown> =>
+  new Promise((done) => {
+    output({ value }).apply(({ value: plain }) => {
+      done(plain);
+    });
+  });
 
 /** .properties by the rules of java.util.Properties. */
 export { parseProperties as javaProperties } from "../../rehearsal/config/properties.ts";
