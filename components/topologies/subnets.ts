@@ -7,7 +7,7 @@ export interface NetworkChoices {
   /**
    * Ranges in CIDR form by the network's name: `edge`, `app`, `data`, and those that containers join by name (`apps`);
    * on a further machine `app-<machine>`. Default: the engine chooses. A change replaces the network, and so each of its
-   * containers; no data.
+   * containers; no data. One that is taken away stays as it is on one host.
    */
   readonly subnets?: Dict<string> | undefined;
   /** Bytes in a packet of every network. Default: the engine's own (1500). A change replaces all networks, as above. */

@@ -299,8 +299,8 @@ export class DockerHost extends ComponentResource implements Topology {
       args,
       engine.under(parent, {
         dependsOn: [...this.#after(container), ...earlier],
-        // The provider changes its state and leaves the container as it is (kreuzwerker#988).
-        replaceOnChanges: ["healthcheck"],
+        // The provider changes its state and leaves the container as it is (kreuzwerker#988; of mounts a changed source).
+        replaceOnChanges: ["healthcheck", "mounts"],
         deleteBeforeReplace: true,
         replacementTrigger: engine.survey.wants(wish),
       }),
