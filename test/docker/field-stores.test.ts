@@ -28,136 +28,182 @@ async function healthy(server: Server): Promise<void> {
   }
 }
 
-test.concurrent("NATS: a stream that a smaller store leaves out is no healthy start, and comes back with the room", async () => {
-  const asked = (gib: number): Asked<"nats"> => ({ recipe: nats, name: "fb-nats", ask: { nodes: 1, jetstreamGib: gib } });
-  const stream = '{"name":"S","subjects":["s.>"],"storage":"file","max_bytes":2147483648}';
-  let server = await Server.start("fb-nats-1", slotOf(asked(4)));
-  await healthy(server);
-  expect(await publish(server, "$JS.API.STREAM.CREATE.S", stream)).toContain('"did_create":true');
-  expect(await publish(server, "s.a", "kept")).toContain('"seq":1');
-  server = await Server.start("fb-nats-1", slotOf(asked(1)));
-  await answered(async () => {
-    if (!(await server.log()).includes("insufficient storage resources")) throw new Error("not yet");
-    return "";
-  });
-  expect((await server.check()).said).toContain("1 streams are on the disk, 0 are served");
-  server = await Server.start("fb-nats-1", slotOf(asked(4)));
-  await healthy(server);
-  expect(await publish(server, "$JS.API.STREAM.INFO.S", "")).toContain('"messages":1');
-}, limit);
+test.concurrent(
+  "NATS: a stream that a smaller store leaves out is no healthy start, and comes back with the room",
+  async () => {
+    const asked = (gib: number): Asked<"nats"> => ({
+      recipe: nats,
+      name: "fb-nats",
+      ask: { nodes: 1, jetstreamGib: gib },
+    });
+    const stream = '{"name":"S","subjects":["s.>"],"storage":"file","max_bytes":2147483648}';
+    let server = await Server.start("fb-nats-1", slotOf(asked(4)));
+    await healthy(server);
+    expect(await publish(server, "$JS.API.STREAM.CREATE.S", stream)).toContain('"did_create":true');
+    expect(await publish(server, "s.a", "kept")).toContain('"seq":1');
+    server = await Server.start("fb-nats-1", slotOf(asked(1)));
+    await answered(async () => {
+      if (!(await server.log()).includes("insufficient storage resources")) throw new Error("not yet");
+      return "";
+    });
+    expect((await server.check()).said).toContain("1 streams are on the disk, 0 are served");
+    server = await Server.start("fb-nats-1", slotOf(asked(4)));
+    await healthy(server);
+    expect(await publish(server, "$JS.API.STREAM.INFO.S", "")).toContain('"messages":1');
+  },
+  limit,
+);
 
-test.concurrent("a store with a full disk is not healthy, whatever its own health page says", async () => {
-  const asked: Asked<"nats"> = { recipe: nats, name: "fb-full", ask: { nodes: 1, jetstreamGib: 1 } };
-  const server = await Server.start("fb-full-1", slotOf(asked), { diskMiB: 100 });
-  await healthy(server);
-  await server.run(["dd", "if=/dev/zero", "of=/data/fill", "bs=1M", "count=200"]);
-  expect(await server.sh("wget -q -O - 'http://127.0.0.1:8222/healthz?js-enabled-only=true'")).toContain("ok");
-  expect(await server.check()).toEqual({ code: 1, said: "its disk is full: 0 KiB are left on /data" });
-}, limit);
+test.concurrent(
+  "a store with a full disk is not healthy, whatever its own health page says",
+  async () => {
+    const asked: Asked<"nats"> = { recipe: nats, name: "fb-full", ask: { nodes: 1, jetstreamGib: 1 } };
+    const server = await Server.start("fb-full-1", slotOf(asked), { diskMiB: 100 });
+    await healthy(server);
+    await server.run(["dd", "if=/dev/zero", "of=/data/fill", "bs=1M", "count=200"]);
+    expect(await server.sh("wget -q -O - 'http://127.0.0.1:8222/healthz?js-enabled-only=true'")).toContain("ok");
+    expect(await server.check()).toEqual({ code: 1, said: "its disk is full: 0 KiB are left on /data" });
+  },
+  limit,
+);
 
-test.concurrent("RabbitMQ: files for its connections on a host that gives 1024, a day for a message, and its alarms", async () => {
-  const asked: Asked<"amqp"> = {
-    ...{ recipe: rabbitmq, name: "fb-rabbit" },
-    ask: { nodes: 1, beside: [], federate: [], exchanges: [] },
-  };
-  const server = await Server.start("fb-rabbit-1", slotOf(asked), { openFiles: { soft: 1024, hard: 20_000 } });
-  await healthy(server);
-  const ctl = "rabbitmqctl -q -n rabbit@fb-rabbit-1";
-  const facts = await server.sh(
-    `${ctl} eval '{file_handle_cache:get_limit(), application:get_env(rabbit, consumer_timeout)}.'`,
-  );
-  expect(facts).toMatch(/\{19\d{3},\{ok,86400000\}\}/);
-  await server.sh(`${ctl} set_vm_memory_high_watermark 0.00001`);
-  await answered(async () => {
-    const { code, said } = await server.check();
-    if (code === 0) throw new Error("no alarm yet");
-    return said;
-  });
-  // Its consumers are what brings it out of the alarm: a swarm must not kill it for that.
-  expect(await server.run(probeOf(slotOf({ ...asked, engine: "swarm" })))).toEqual({ code: 0, said: "" });
-}, limit);
+test.concurrent(
+  "RabbitMQ: files for its connections on a host that gives 1024, a day for a message, and its alarms",
+  async () => {
+    const asked: Asked<"amqp"> = {
+      ...{ recipe: rabbitmq, name: "fb-rabbit" },
+      ask: { nodes: 1, beside: [], federate: [], exchanges: [] },
+    };
+    const server = await Server.start("fb-rabbit-1", slotOf(asked), { openFiles: { soft: 1024, hard: 20_000 } });
+    await healthy(server);
+    const ctl = "rabbitmqctl -q -n rabbit@fb-rabbit-1";
+    const facts = await server.sh(
+      `${ctl} eval '{file_handle_cache:get_limit(), application:get_env(rabbit, consumer_timeout)}.'`,
+    );
+    expect(facts).toMatch(/\{19\d{3},\{ok,86400000\}\}/);
+    await server.sh(`${ctl} set_vm_memory_high_watermark 0.00001`);
+    await answered(async () => {
+      const { code, said } = await server.check();
+      if (code === 0) throw new Error("no alarm yet");
+      return said;
+    });
+    // Its consumers are what brings it out of the alarm: a swarm must not kill it for that.
+    expect(await server.run(probeOf(slotOf({ ...asked, engine: "swarm" })))).toEqual({ code: 0, said: "" });
+  },
+  limit,
+);
 
-test.concurrent("Elasticsearch: the first of three that come back one by one does not wait for the others", async () => {
-  const three: Asked<"elasticsearch"> = {
-    ...{ recipe: elasticsearch, name: "fb-search" },
-    ask: { major: 7, nodes: 3, gib: 1, heapMiB: 256 },
-  };
-  const server = await Server.start("fb-search-2", quick(slotOf(three, 2)));
-  await healthy(server);
-  expect((await server.check()).code).toBe(1); // it has no master yet, and says so
-  expect(await server.run(probeOf(slotOf({ ...three, engine: "swarm" }, 2)))).toMatchObject({ code: 0 });
-}, limit);
+test.concurrent(
+  "Elasticsearch: the first of three that come back one by one does not wait for the others",
+  async () => {
+    const three: Asked<"elasticsearch"> = {
+      ...{ recipe: elasticsearch, name: "fb-search" },
+      ask: { major: 7, nodes: 3, gib: 1, heapMiB: 256 },
+    };
+    const server = await Server.start("fb-search-2", quick(slotOf(three, 2)));
+    await healthy(server);
+    expect((await server.check()).code).toBe(1); // it has no master yet, and says so
+    expect(await server.run(probeOf(slotOf({ ...three, engine: "swarm" }, 2)))).toMatchObject({ code: 0 });
+  },
+  limit,
+);
 
-test.concurrent("Elasticsearch: indices that take no writes, as the disk is almost full", async () => {
-  const one: Asked<"elasticsearch"> = {
-    ...{ recipe: elasticsearch, name: "fb-blocked" },
-    ask: { major: 7, nodes: 1, gib: 1, heapMiB: 256 },
-  };
-  const server = await Server.start("fb-blocked-1", quick(slotOf(one)));
-  await healthy(server);
-  const put = (path: string, body: string): Promise<string> =>
-    server.sh(`curl -sS -K /run/elasticsearch/curlrc -m 60 -XPUT -H 'content-type: application/json' 'http://127.0.0.1:9200/${path}' -d '${body}'`);
-  expect(await put("a/_doc/1", '{"x":1}')).toContain('"created"');
-  expect((await server.check()).code).toBe(0);
-  const marks = ["low", "high", "flood_stage"].map((mark) => `"cluster.routing.allocation.disk.watermark.${mark}":"90000gb"`);
-  await put("_cluster/settings", `{"transient":{${marks.join()},"cluster.info.update.interval":"10s"}}`);
-  await answered(async () => {
-    const said = await put("a/_doc/2", '{"x":1}');
-    if (!said.includes("read-only")) throw new Error(said);
-    return said;
-  });
-  expect((await server.check()).said).toMatch(/^indices take no writes/);
-}, limit);
+test.concurrent(
+  "Elasticsearch: indices that take no writes, as the disk is almost full",
+  async () => {
+    const one: Asked<"elasticsearch"> = {
+      ...{ recipe: elasticsearch, name: "fb-blocked" },
+      ask: { major: 7, nodes: 1, gib: 1, heapMiB: 256 },
+    };
+    const server = await Server.start("fb-blocked-1", quick(slotOf(one)));
+    await healthy(server);
+    const put = (path: string, body: string): Promise<string> =>
+      server.sh(
+        `curl -sS -K /run/elasticsearch/curlrc -m 60 -XPUT -H 'content-type: application/json' 'http://127.0.0.1:9200/${path}' -d '${body}'`,
+      );
+    expect(await put("a/_doc/1", '{"x":1}')).toContain('"created"');
+    expect((await server.check()).code).toBe(0);
+    const marks = ["low", "high", "flood_stage"].map(
+      (mark) => `"cluster.routing.allocation.disk.watermark.${mark}":"90000gb"`,
+    );
+    await put("_cluster/settings", `{"transient":{${marks.join()},"cluster.info.update.interval":"10s"}}`);
+    await answered(async () => {
+      const said = await put("a/_doc/2", '{"x":1}');
+      if (!said.includes("read-only")) throw new Error(said);
+      return said;
+    });
+    expect((await server.check()).said).toMatch(/^indices take no writes/);
+  },
+  limit,
+);
 
-test.concurrent("Solr: an index that a power cut broke is not healthy, though Solr itself is; an empty log of ZooKeeper's is no matter", async () => {
-  const asked: Asked<"solr"> = { recipe: solr, name: "fb-solr", ask: { collections: ["a"], gib: 1, memoryMiB: 400 } };
-  const server = await Server.start("fb-solr-1", slotOf(asked));
-  await healthy(server);
-  await server.sh("curl -fsS 'http://127.0.0.1:8983/solr/admin/collections?action=CREATE&name=a&numShards=1&replicationFactor=1&collection.configName=_default'");
-  await server.sh("curl -fsS -H 'content-type: application/json' 'http://127.0.0.1:8983/solr/a/update?commit=true' -d '[{\"id\":\"1\"}]'");
-  await server.sh("for file in /var/solr/data/*/data/index/segments_* /var/solr/data/zoo_data/version-2/log.ffff; do : > $file; done");
-  await server.container.kill();
-  await server.container.start();
-  const page = "curl -fsS http://127.0.0.1:8983/solr/admin/info/health";
-  await answered(() => server.sh(page));
-  expect((await server.check()).code).toBe(1);
-  expect(await server.sh(page)).toContain("OK");
-}, limit);
+test.concurrent(
+  "Solr: an index that a power cut broke is not healthy, though Solr itself is; an empty log of ZooKeeper's is no matter",
+  async () => {
+    const asked: Asked<"solr"> = { recipe: solr, name: "fb-solr", ask: { collections: ["a"], gib: 1, memoryMiB: 400 } };
+    const server = await Server.start("fb-solr-1", slotOf(asked));
+    await healthy(server);
+    await server.sh(
+      "curl -fsS 'http://127.0.0.1:8983/solr/admin/collections?action=CREATE&name=a&numShards=1&replicationFactor=1&collection.configName=_default'",
+    );
+    await server.sh(
+      "curl -fsS -H 'content-type: application/json' 'http://127.0.0.1:8983/solr/a/update?commit=true' -d '[{\"id\":\"1\"}]'",
+    );
+    await server.sh(
+      "for file in /var/solr/data/*/data/index/segments_* /var/solr/data/zoo_data/version-2/log.ffff; do : > $file; done",
+    );
+    await server.container.kill();
+    await server.container.start();
+    const page = "curl -fsS http://127.0.0.1:8983/solr/admin/info/health";
+    await answered(() => server.sh(page));
+    expect((await server.check()).code).toBe(1);
+    expect(await server.sh(page)).toContain("OK");
+  },
+  limit,
+);
 
-test.concurrent("PostgreSQL: a slot that nobody reads does not fill the disk; another release's disk is named", async () => {
-  const asked: Asked<"postgres"> = {
-    ...{ recipe: postgres, name: "fb-pg" },
-    ask: {
-      ...{ databases: [], clientTls: false, gib: 0.125, image: "postgres-cron", outputPlugins: ["wal2json"] },
-      settings: { wal_level: "logical", max_wal_size: "32MB", min_wal_size: "32MB" },
-    },
-  };
-  const server = await Server.start("fb-pg-1", slotOf(asked));
-  await healthy(server);
-  const sql = (line: string): Promise<string> => server.sh(`psql -At -c "${line}"`);
-  await sql("select pg_create_logical_replication_slot('gone', 'wal2json')");
-  await sql("create table t as select repeat('x', 1000) from generate_series(1, 200000)");
-  await sql("checkpoint");
-  expect(await sql("select wal_status from pg_replication_slots")).toBe("lost");
-  await server.sh("echo 14 > /var/lib/postgresql/data/pgdata/PG_VERSION");
-  await server.container.restart();
-  await answered(async () => {
-    if (!(await server.log()).includes("this disk is of PostgreSQL 14")) throw new Error("not yet");
-    return "";
-  });
-}, limit);
+test.concurrent(
+  "PostgreSQL: a slot that nobody reads does not fill the disk; another release's disk is named",
+  async () => {
+    const asked: Asked<"postgres"> = {
+      ...{ recipe: postgres, name: "fb-pg" },
+      ask: {
+        ...{ databases: [], clientTls: false, gib: 0.125, image: "postgres-cron", outputPlugins: ["wal2json"] },
+        settings: { wal_level: "logical", max_wal_size: "32MB", min_wal_size: "32MB" },
+      },
+    };
+    const server = await Server.start("fb-pg-1", slotOf(asked));
+    await healthy(server);
+    const sql = (line: string): Promise<string> => server.sh(`psql -At -c "${line}"`);
+    await sql("select pg_create_logical_replication_slot('gone', 'wal2json')");
+    await sql("create table t as select repeat('x', 1000) from generate_series(1, 200000)");
+    await sql("checkpoint");
+    expect(await sql("select wal_status from pg_replication_slots")).toBe("lost");
+    await server.sh("echo 14 > /var/lib/postgresql/data/pgdata/PG_VERSION");
+    await server.container.restart();
+    await answered(async () => {
+      if (!(await server.log()).includes("this disk is of PostgreSQL 14")) throw new Error("not yet");
+      return "";
+    });
+  },
+  limit,
+);
 
-test.concurrent("Traefik: the file of its certificates is its own again, or set aside where it is not whole", async () => {
-  const backends = () => ({ hosts: [], watch: false });
-  const { prepare = "" } = traefik({ site: site(), routes: [], tls: { acme: { email: "a@example.com" } }, backends });
-  const line = `mkdir -p /data && printf '{\\n}\\n' > /data/acme.json && chmod 644 /data/acme.json
+test.concurrent(
+  "Traefik: the file of its certificates is its own again, or set aside where it is not whole",
+  async () => {
+    const backends = () => ({ hosts: [], watch: false });
+    const { prepare = "" } = traefik({ site: site(), routes: [], tls: { acme: { email: "a@example.com" } }, backends });
+    const line = `mkdir -p /data && printf '{\\n}\\n' > /data/acme.json && chmod 644 /data/acme.json
 (${prepare})
 stat -c %a /data/acme.json; printf '{\\n  "acme": {' > /data/acme.json
 (${prepare}) 2>&1; ls /data`;
-  expect(await once("traefik", line, { user: "0:0" })).toMatch(
-    /^600\n.*acme.json is not whole[^\n]*\nacme.json.broken$/,
-  );
-}, limit);
+    expect(await once("traefik", line, { user: "0:0" })).toMatch(
+      /^600\n.*acme.json is not whole[^\n]*\nacme.json.broken$/,
+    );
+  },
+  limit,
+);
 
 /** Publishes in NATS' own protocol and gives what is answered. */
 async function publish(server: Server, subject: string, body: string): Promise<string> {

@@ -127,7 +127,10 @@ export class Server {
     tar.finalize();
     await container.putArchive(tar, { path: "/" });
     await container.start();
-    const [, ...test] = withRoom(healthTest(slot, { key: slot.image, ref: "", rehearsing: false, client: "curl", secrets: "files" }), path);
+    const [, ...test] = withRoom(
+      healthTest(slot, { key: slot.image, ref: "", rehearsing: false, client: "curl", secrets: "files" }),
+      path,
+    );
     return new Server(container, test);
   }
 

@@ -148,6 +148,8 @@ test("another host is no difference, and of several managers one that answers wi
   await passes(stack, second.replace('"gate"', '"other"'));
   const none = second.replace(/const host = .*/, 'const host = "tcp://127.0.0.1:14001,tcp://127.0.0.1:14002";');
   for (const output of await failsTwice(stack, none.replace('"gate"', '"none"'))) {
-    expect(output).toContain("none of these answers as a manager: Docker at tcp://127.0.0.1:14001 refuses the connection");
+    expect(output).toContain(
+      "none of these answers as a manager: Docker at tcp://127.0.0.1:14001 refuses the connection",
+    );
   }
 }, 120_000);

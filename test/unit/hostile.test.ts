@@ -432,7 +432,7 @@ test("on a swarm every variable is what it is on one host, and NODE_NAME alone i
       ...{ name: "x", hostname: "x.example.com", engine: "swarm", rehearsal: true },
       images: { toolbox: "t:1", rehearsal: "r:1", "docker-proxy": "d:1", "postgres-cron": "p:1" },
       secrets: stack(system, together, existing).secrets as Dict<string>,
-      backup: { everyHours: 1, keepDays: 1, to: { path: "/mnt/{{.Node.ID}}" } },
+      backup: { everyHours: 1, keepDays: 1, drillEveryHours: 0, to: { path: "/mnt/{{.Node.ID}}" } },
       existing: existing as unknown as Dict<Existing>,
     });
     const tls = { mode: "local" } as const;
