@@ -242,7 +242,10 @@ test("PostgreSQL has half of its memory as shared memory, nobody else asks for m
   const shared = containers().flatMap(({ name, inputs }) =>
     inputs.shmSize === undefined ? [] : [[name, inputs.shmSize, inputs.memory]],
   );
-  expect(shared).toEqual([["arkindex-db-1", 512, 1024]]);
+  expect(Object.fromEntries(shared.map(([name, ...sizes]) => [name, sizes]))).toEqual({
+    "arkindex-db-1": [512, 1024],
+    "arkindex-db-1-drill-1": [256, 512],
+  });
 });
 
 describe("the edge's certificate", () => {

@@ -79,7 +79,7 @@ test("inventory", () => {
     "docker:Network": 3, // edge, app, data
     "docker:Secret": 9, // one a secret file of a service; a job's are its own
     "docker:Service": 10, // edge, 4 stores, backend, worker, cantaloupe, backup, the drill's server
-    "docker:ServiceConfig": 10,
+    "docker:ServiceConfig": 11,
     "ops:Certificate": 1,
     "ops:Job": 9, // set-up, migration, system workers, and a marker for each store's disk
     "ops:NodeLabels": 1, // w1; w2 has nothing to set

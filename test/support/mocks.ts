@@ -34,7 +34,8 @@ export async function record(
     false,
   );
   await program();
-  for (let last = -1; last !== seen.length;) {
+  // Three looks alike: a topology's first resources wait for its look at the engine, which on paper is soon over.
+  for (let last = -1, alike = 0; alike < 3; alike = last === seen.length ? alike + 1 : 0) {
     last = seen.length;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
