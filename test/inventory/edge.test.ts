@@ -6,6 +6,7 @@ import type { Topology } from "../../components/core/topology.ts";
 import { Arkindex } from "../../components/systems/arkindex.ts";
 import { DockerHost } from "../../components/topologies/docker/index.ts";
 import { Swarm } from "../../components/topologies/swarm/index.ts";
+import { certificate } from "../support/certificates.ts";
 import { record, type Registered } from "../support/mocks.ts";
 
 const tls = { mode: "outside", trustedProxies: ["10.0.0.0/8"] } as const;
@@ -72,7 +73,9 @@ test("a swarm: the same on its nodes", async () => {
 });
 
 test("an own authority is handed to whoever calls the edge", async () => {
-  const own = { mode: "own", cert: "CERT", key: "KEY", ca: "OWN CA" } as const;
+  const hostnames = ["ark.example.com", "*.ark.example.com"];
+  const { pem: cert, key } = await certificate({ name: "ark.example.com", hostnames });
+  const own = { mode: "own", cert, key, ca: "OWN CA" } as const;
   const all = await deployed(() => new DockerHost("docker", { site: site({}), ...engine, tls: own }));
   const uploads = one(all, "arkindex-backend-1", "Container").uploads as { file: string; content: string }[];
   expect(uploads.find(({ file }) => file === "/run/arkindex/ca.pem")?.content).toBe("OWN CA");
