@@ -33,7 +33,7 @@ export async function lookAt(host: string): Promise<There> {
           name: Names[0]?.slice(1) ?? "",
           labels: Labels,
           down: stopped(State, Status),
-          broken: Status.includes("(unhealthy)") ? { why: "its health check fails" } : undefined,
+          broken: failing(State, Status),
         })),
         ...networks.map(({ Name, Labels }): Thing => ({ kind: "network", name: Name, labels: Labels ?? {} })),
         ...images.map(({ Id }): Thing => ({ kind: "image", name: Id, labels: {} })),
@@ -63,12 +63,22 @@ const listed = z.object({
     .transform((found) => found ?? []),
 });
 
-/** `restarting` is the engine's to go on with, and the health's to tell. */
+/** The engine goes on starting it: whether that will do, its gate says. */
+function failing(state: string, status: string): Thing["broken"] {
+  if (state === "restarting") return { why: `its process ends again and again (${withoutTime(status)})` };
+  return status.includes("(unhealthy)") ? { why: "its health check fails" } : undefined;
+}
+
+/** `Exited (0) 8 seconds ago` would be another sentence at each preview. */
+function withoutTime(status: string): string {
+  return status.replace(/ [^()]* ago$/, "");
+}
+
 function stopped(state: string, status: string): string | undefined {
   switch (state) {
     case "exited":
     case "dead":
-      return `does not run (${status.replace(/ [^()]* ago$/, "")})`;
+      return `does not run (${withoutTime(status)})`;
     case "created":
       return "was never started";
     case "paused":
