@@ -33,13 +33,21 @@ export async function record(
     "test",
     false,
   );
-  await program();
-  // Three looks alike: a topology's first resources wait for its look at the engine, which on paper is soon over.
-  for (let last = -1, alike = 0; alike < 3; alike = last === seen.length ? alike + 1 : 0) {
-    last = seen.length;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+  try {
+    await program();
+  } finally {
+    await settled(seen);
   }
   return seen;
+}
+
+/** Three looks alike: a topology's first resources wait for its look at the engine, which on paper is soon over. */
+async function settled(seen: readonly Registered[]): Promise<void> {
+  for (let alike = 0; alike < 3;) {
+    const last = seen.length;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    alike = last === seen.length ? alike + 1 : 0;
+  }
 }
 
 /** What a provider would compute. */
