@@ -96,9 +96,7 @@ const existing = z.discriminatedUnion("kind", [
     .strictObject({
       kind: z.literal("objects"),
       api: z.enum(["s3", "azure-blob"]).default("s3"),
-      url: webUrl.refine((url) => !/[?#@]/.test(url), {
-        error: "the server's address alone, without sign-in or query",
-      }),
+      url: webUrl.refine((url) => !/[?#]/.test(url), { error: "the server's address alone, without a query" }),
       ca: pem.optional(),
       region: region.default("us-east-1"),
       prefix: z

@@ -35,7 +35,9 @@ test("ranges, MTU and sockets, on both topologies and on further machines", () =
   };
   expect(problems({ docker, arkindex: { agents }, secrets: seeds })).toEqual([]);
   const swarm = { managers: ["tcp://m:2375"], socket: "/run/d.sock", subnets: { app: "10.60.2.0/24" }, mtu: 1400 };
-  expect(problems({ topology: "swarm", swarm, arkindex: { agents: { b: agent } }, secrets: seeds })).toEqual([]);
+  expect(
+    problems({ topology: "swarm", swarm, arkindex: { agents: { b: agent } }, secrets: { "ponosSeed-b": "s" } }),
+  ).toEqual([]);
   const apps = { demo: { title: "Demo", image: "example/demo:1" } };
   const shiny = { system: "shinyproxy", arkindex: undefined, shinyproxy: { apps } };
   const joined = { apps: "10.61.1.0/24", "runner-api": "10.61.2.0/28", "reader-api": "10.61.3.0/28" };
@@ -348,7 +350,7 @@ const wrong: [string, Record<string, unknown>, string, number?][] = [
       existing: { objects: { kind: "objects", url: "https://s3.example.com", bucket: "x" } },
       secrets: { objectsKey: "k", objectsSecret: "s" },
     },
-    "existing.objects.bucket: unknown key; known are kind, api, url, region, prefix",
+    "existing.objects.bucket: unknown key; known are kind, api, url, ca, region, prefix",
   ],
   [
     "an unknown kind",

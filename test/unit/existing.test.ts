@@ -130,8 +130,9 @@ describe("signing out", () => {
   test("an object store's address is no more than that", () => {
     const said = (url: string) =>
       config({ objects: { kind: "objects", url } }).filter((each) => each.startsWith("existing.objects.url"));
-    expect(said("ftp://s3.example.com").join()).toContain("an http or https address");
+    expect(said("ftp://s3.example.com").join()).toContain("an address, as https://s3.example.com");
     expect(said("https://gateway.example.com/s3").join()).toContain("no path before them");
-    expect(said("https://key:secret@s3.example.com").join()).toContain("without sign-in or query");
+    expect(said("https://key:secret@s3.example.com").join()).toContain("without a user or password");
+    expect(said("https://s3.example.com?x=1").join()).toContain("without a query");
   });
 });

@@ -209,6 +209,7 @@ describe("what the applications are given", () => {
     expect([workloads.get("runner")?.tier, workloads.get("reader")?.tier]).toEqual(["apart", "apart"]);
     expect(JSON.parse(await text(fileOf(workloads.get("runner"), "policy.json")))).toEqual({
       may: "run-apps",
+      shmMiB: { "example/demo:1": 512 },
       engine: "docker",
       stack: "sample",
       network: "sample-apps",
