@@ -51,6 +51,8 @@ export class ConfigError extends RunError {
     const count = problems.length === 1 ? "1 problem" : `${String(problems.length)} problems`;
     super(`${count}, nothing was changed:\n${problems.map((problem) => `  - ${sentence(problem)}`).join("\n")}`);
     this.problems = problems;
+    // A program that has run to its end, while a look at the engine was still under way, is shown the stack of what is thrown.
+    this.stack = this.message;
   }
 }
 

@@ -264,6 +264,7 @@ export function judge(
       if (thing === undefined) continue;
       const ours = stamp.owner !== undefined && thing.labels[ownerLabel] === stamp.owner;
       (ours ? leftovers : foreign).push(thing);
+      if (ours) healed.push(`${called(wish)} was left by a run that was interrupted: it is made anew`);
     } else if (thing === undefined) {
       if (!moved) again(wish, "is gone from the engine");
     } else if (thing.labels[ownerLabel] !== stamp.owner) {

@@ -159,6 +159,7 @@ test("another checkout's things are refused whole, in one sentence", () => {
 test("what an interrupted run of this very state has left makes way", () => {
   const found = look({ before: state.filter(({ type }) => !type.includes("ontainer")) });
   expect(found).toMatchObject({ said: [], leftovers: [{ kind: "container", name: "shop-db-1" }] });
+  expect(found.healed).toEqual(["container shop-db-1 was left by a run that was interrupted: it is made anew"]);
 });
 
 test("another engine is refused, but not one that has all the disks", () => {
