@@ -73,6 +73,12 @@ export interface Differently {
   readonly openFiles?: { readonly soft: number; readonly hard: number };
 }
 
+/** No topology has left the marker on the disk: the server starts without a look for it. */
+function unmarked({ prepare, disk: { path } }: Slot): Pick<Slot, "prepare"> {
+  const [look = "", ...rest] = (prepare ?? "").split("\n");
+  return look.startsWith(`[ -e ${path}/.disk ]`) ? { prepare: rest.join("\n") || ":" } : {};
+}
+
 /** A slot's container. Its disk is a volume of its name, which outlives it until `sweep`. */
 export class Server {
   readonly container: Docker.Container;
@@ -86,8 +92,8 @@ export class Server {
   static async start(name: string, slot: Slot, over: Differently = {}): Promise<Server> {
     await sweepContainer(name);
     await (made ??= engine.createNetwork({ Name: network, Internal: true, Labels: runLabels }).catch(() => undefined));
-    const { entrypoints = [], command = [] } = entry(slot);
     const { path } = slot.disk;
+    const { entrypoints = [], command = [] } = entry({ ...slot, ...unmarked(slot) });
     const disk: Docker.MountSettings =
       over.diskMiB === undefined
         ? { Type: "volume", Source: name, Target: path }
