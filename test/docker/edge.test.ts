@@ -32,8 +32,8 @@ interface Seen {
 }
 
 describe.each([
-  ["nginx", 15311],
-  ["traefik", 15321],
+  ["nginx", 15511],
+  ["traefik", 15521],
 ] as const)("%s", (proxy, https) => {
   const url = `https://${host}:${String(https)}`;
   let edge: NginxEdge;
