@@ -37,10 +37,15 @@ FAILURES = (OSError, botocore.exceptions.BotoCoreError, botocore.exceptions.Clie
 DESCRIPTION = ["ContentType", "CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "Metadata"]
 
 
+def plain(value):
+    """As rclone reads it: in backquotes, the last one is the end."""
+    return value[1 : value.rindex("`")] if value.startswith("`") and value.count("`") > 1 else value
+
+
 def client(section):
     config = configparser.RawConfigParser()
     config.read(os.environ["RCLONE_CONFIG"])
-    of = config[section]
+    of = {key: plain(value) for key, value in config[section].items()}
     made = boto3.client(
         "s3",
         endpoint_url=of["endpoint"],
