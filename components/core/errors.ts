@@ -18,11 +18,11 @@ export function sentence({ key, value, remedy }: Problem): string {
   return `${shortened(printable(key))}${json === undefined ? "" : ` = ${json}`}: ${remedy}`;
 }
 
-/** As JSON; nothing where it has a private key, and without the password of an address. */
+/** As JSON; nothing where it has a private key, and without the password of an address. A user of ssh alone is none. */
 function shown(value: unknown): string | undefined {
   const json = (JSON.stringify(value) as string | undefined) ?? "";
   if (json === "" || json.includes("PRIVATE KEY")) return undefined;
-  return shortened(json.replaceAll(/(\w:\/\/)[^/@\s"]*@/g, "$1…@"));
+  return shortened(json.replaceAll(/(http:\/\/|https:\/\/|\w:\/\/[^/@\s":]*:)[^/@\s"]*@/g, "$1…@"));
 }
 
 /** The beginning of a text, and that there was more. */

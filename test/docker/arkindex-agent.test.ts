@@ -53,7 +53,11 @@ const socket = "/var/run/docker.sock";
 type Agent = keyof typeof farms;
 
 function config(agents: object): Record<string, unknown> {
-  const docker = { address: "0.0.0.0", ports: { http: https - 1, https }, machines: { gpu1: { host: far.url, socket } } };
+  const docker = {
+    address: "0.0.0.0",
+    ports: { http: https - 1, https },
+    machines: { gpu1: { host: far.url, socket } },
+  };
   return arkindexConfig({
     name,
     https,
