@@ -8,7 +8,7 @@ import { answered, ifThere, said } from "./docker.ts";
 import { fingerprint, label, mountsOf } from "./job-inputs.ts";
 import type { Asked, Run, Runner } from "./job-inputs.ts";
 import { lastLines } from "./logs.ts";
-import { credentials } from "./registry.ts";
+import { pull } from "./pull.ts";
 
 export function containerJobs(docker: Docker): Runner {
   return {
@@ -87,7 +87,7 @@ async function create(docker: Docker, asked: Asked): Promise<Docker.Container> {
     if (!(answered(error, 404) && said(error).includes("image")))
       throw new Error(`${asked.name} could not be created: ${said(error)}`, { cause: error });
   }
-  await pull(docker, asked);
+  await pullAgain(docker, asked);
   try {
     return await createOnce(docker, asked);
   } catch (error) {
@@ -98,19 +98,13 @@ async function create(docker: Docker, asked: Asked): Promise<Docker.Container> {
 }
 
 /** @throws one sentence with the reference and what to do. */
-async function pull(docker: Docker, { name, host, image, ref, registries = [] }: Asked): Promise<void> {
+async function pullAgain(docker: Docker, { name, host, image, ref, registries = [] }: Asked): Promise<void> {
   const gone = `${name}: the image ${ref ?? image} is not on ${host}`;
   if (ref === undefined) throw new Error(`${gone}: build or pull it there first`);
   if (ref.startsWith("platform-topologies/"))
     throw new Error(`${gone}, and no registry has it: \`npm start\` builds it`);
   try {
-    const auth = await credentials(ref, registries);
-    const progress = await docker.pull(ref, auth === undefined ? {} : { authconfig: auth });
-    let lines = "";
-    for await (const chunk of progress) lines += String(chunk);
-    // What goes wrong after the answer has begun is a line of it.
-    const [, failed] = /"error":\s*("(?:[^"\\]|\\.)*")/.exec(lines) ?? [];
-    if (failed !== undefined) throw new Error(JSON.parse(failed) as string);
+    await pull(docker, ref, registries);
   } catch (error) {
     const remedy = "push it, or run `docker login` for its registry and name that in docker.registries";
     throw new Error(`${gone} and cannot be pulled (${said(error)}): ${remedy}`, { cause: error });

@@ -1,7 +1,7 @@
 /** What one Docker engine has, as a survey wants it. */
 import { z } from "zod";
 
-import { connect, explain, hasImage, ifThere } from "../../../ops/docker.ts";
+import { connect, explain, hasImage, ifThere, said } from "../../../ops/docker.ts";
 import { pull } from "../../../ops/pull.ts";
 import type { Dict, List } from "../../core/contracts.ts";
 import type { Kind, Pruned, There, Thing } from "../survey.ts";
@@ -104,7 +104,7 @@ export async function pullAgain(host: string, registries: List<string>, { ref, i
       await pull(engine, each, registries);
       break;
     } catch (error) {
-      if (index === refs.length - 1) throw error;
+      if (index === refs.length - 1) throw new Error(`${each} cannot be pulled: ${said(error)}`, { cause: error });
     }
   }
   return hasImage(engine, id);
