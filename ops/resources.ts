@@ -23,6 +23,8 @@ export interface StampArgs {
   readonly name: Input<string>;
   /** The id of the engine, or the swarm, that has the stack's things. A change is noted. */
   readonly engine?: Input<string | undefined>;
+  /** The ids of further engines, by the config's name for each machine. A change is noted. */
+  readonly machines?: Input<Readonly<Record<string, string>>>;
   /** How often each thing had to be made again. A change is noted. */
   readonly rounds?: Input<Readonly<Record<string, number>>>;
   /** The operator's last words for disks. A change is noted. */

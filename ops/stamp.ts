@@ -10,6 +10,7 @@ import type { Bag } from "./wire.ts";
 const identity = z.object({ system: z.string().optional(), topology: z.string(), name: z.string() });
 const inputs = identity.extend({
   engine: z.string().optional(),
+  machines: z.record(z.string(), z.string()).optional(),
   rounds: z.record(z.string(), z.number()).optional(),
   words: z.record(z.string(), z.string()).optional(),
 });

@@ -1,26 +1,46 @@
-import { type ComponentResource, type CustomResourceOptions, output } from "@pulumi/pulumi";
+import { all, type ComponentResource, type CustomResourceOptions, output } from "@pulumi/pulumi";
 
 import { Stamp } from "../../ops/resources.ts";
 import type { Known } from "../core/known.ts";
+import type { Dict } from "../core/contracts.ts";
 import type { Problem } from "../core/errors.ts";
 import type { Site, TopologyName } from "../core/topology.ts";
 import type { Survey } from "./survey.ts";
 
-/** What a topology's part of the state says of itself, and remembers for the next run. */
+/** What a topology's part of the state says of itself, and remembers for the next run: of its further engines, too. */
 export function stampFor(
   { site }: ComponentResource & { readonly site: Site },
   topology: TopologyName,
   survey: Survey,
   options: CustomResourceOptions,
+  further: Dict<Survey> = {},
 ): Stamp {
   const { name, system } = site;
-  const memory = output(survey.memory);
-  const { engine, rounds, words } = memory;
+  const { engine, words } = output(survey.memory);
+  const others = all(Object.values(further).map((each) => each.memory));
+  // Each engine's look starts from all that is remembered, and counts on for its own things alone.
+  const rounds = all([survey.memory, others]).apply(([first, rest]) =>
+    highest([first, ...rest].map((of) => of.rounds)),
+  );
+  const machines = others.apply((rest) =>
+    Object.fromEntries(Object.keys(further).map((key, index) => [key, rest[index]?.engine ?? ""])),
+  );
   return new Stamp(
     "stamp",
-    { ...(system === undefined ? {} : { system }), topology, name, engine, rounds, words },
+    {
+      ...{ topology, name, engine, rounds, words },
+      ...(system === undefined ? {} : { system }),
+      ...(Object.keys(further).length === 0 ? {} : { machines }),
+    },
     options,
   );
+}
+
+function highest(counts: readonly Dict<number>[]): Dict<number> {
+  const found: Record<string, number> = {};
+  for (const [key, count] of counts.flatMap((each) => Object.entries(each)))
+    found[key] = Math.max(found[key] ?? 0, count);
+  return found;
 }
 
 /** A stack that was something else: its own stamp, which another topology's never meets, cannot say so. */

@@ -6,6 +6,7 @@ import { z } from "zod";
 
 import type { Dict, List } from "../core/contracts.ts";
 import { type Problem, refuse } from "../core/errors.ts";
+import { own } from "../core/formats.ts";
 import { type Known, stateOfStack } from "../core/known.ts";
 
 export type Kind = "container" | "service" | "network" | "volume" | "image" | "seat" | "node";
@@ -47,6 +48,8 @@ export interface SurveyArgs {
   readonly name: string;
   /** The operator's words for disks, by the slot: another text means a new one, `gone` that its data may go. */
   readonly words: Dict<string>;
+  /** The key of a further engine of the stack's, which has none of its disks. */
+  readonly machine?: string | undefined;
   /** The key of the config that names the engine, and its value. */
   readonly host: { readonly key: string; readonly value: string };
   /** Tokens of the resources that make each kind. */
@@ -215,17 +218,18 @@ const called = ({ kind, name }: Pick<Wish, "kind" | "name">): string => `${kind}
 
 /** Compares. Plain values in and out. */
 export function judge(
-  { name, host, words, types }: Pick<SurveyArgs, "name" | "host" | "words" | "types">,
+  { name, host, machine, words, types }: Pick<SurveyArgs, "name" | "host" | "machine" | "words" | "types">,
   wishes: List<Wish>,
   state: List<Known>,
   { engine, things }: There,
 ): Findings {
   const stamp = stampOf(state, name, types);
+  const last = machine === undefined ? stamp.engine : own(stamp.machines ?? {}, machine);
   const known = knownThings(state, types, name);
   const there = new Map(things.map((thing) => [called(thing), thing]));
   const slotOf = (disk: { readonly name: string }): string => disk.name.slice(name.length + 1);
-  const moved = stamp.engine !== undefined && stamp.engine !== engine && !allDisks(known, there);
-  const problems: Problem[] = moved ? [otherEngine(host, stamp.engine, engine)] : [];
+  const moved = last !== undefined && last !== engine && !allDisks(known, there);
+  const problems: Problem[] = moved ? [otherEngine(host, machine, last, engine)] : [];
   const healed: string[] = [];
   const leftovers: Thing[] = [];
   const foreign: Thing[] = [];
@@ -286,10 +290,10 @@ export function judge(
       problems.push(dropped(before, slotOf(before)));
   const disks = [...known.values()].filter(isDisk);
   const said = { ...stamp.words, ...Object.fromEntries(disks.map((before) => [slotOf(before), before.word])) };
-  const last = Object.fromEntries(Object.entries(said).filter(([, word]) => word !== ""));
+  const spoken = Object.fromEntries(Object.entries(said).filter(([, word]) => word !== ""));
   return {
     ...{ problems, healed, leftovers, pruned, broken },
-    memory: { owner: stamp.owner, engine, rounds, words: { ...last, ...words } },
+    memory: { owner: stamp.owner, engine, rounds, words: { ...spoken, ...words } },
   };
 }
 
@@ -341,6 +345,7 @@ const memory = z.object({
   topology: z.string(),
   owner: z.string().optional(),
   engine: z.string().optional(),
+  machines: z.record(z.string(), z.string()).default({}),
   rounds: z.record(z.string(), z.number()).default({}),
   words: z.record(z.string(), z.string()).default({}),
 });
@@ -379,12 +384,16 @@ function allDisks(known: Map<string, Before>, there: Map<string, Thing>): boolea
   return disks.length > 0 && disks.every((each) => there.get(called(each))?.labels[diskLabel] === each.disk);
 }
 
-function otherEngine(host: SurveyArgs["host"], before: string | undefined, now: string): Problem {
+function otherEngine(host: SurveyArgs["host"], machine: string | undefined, before: string, now: string): Problem {
+  const move =
+    machine === undefined
+      ? "make a new stack with `restore` there"
+      : "deploy once without what runs there, then with it under the new address";
   return {
     ...host,
     remedy:
-      `another engine answers there (${now}) than the one that has this stack's things (${before ?? ""}): put the ` +
-      "old address back; to move, make a new stack with `restore` there",
+      `another engine answers there (${now}) than the one that has this stack's things (${before}): put the ` +
+      `old address back; to move, ${move}`,
   };
 }
 

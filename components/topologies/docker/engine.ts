@@ -17,7 +17,7 @@ import type { Site } from "../../core/topology.ts";
 import { labels, networksOf } from "../containers.ts";
 import { chosen, type NetworkChoices } from "../subnets.ts";
 import { Survey } from "../survey.ts";
-import { lookAt, pullAgain, removeFrom, types } from "./look.ts";
+import { lookAt, machineTypes, pullAgain, removeFrom, types } from "./look.ts";
 import { networkName } from "./machines.ts";
 
 /**
@@ -50,8 +50,9 @@ export function surveyOf(site: Site, key: string, host: string, registries: List
   return new Survey({
     name: site.name,
     words: site.disks,
-    host: { key: key === "" ? "docker.host" : `docker.machines.${key}`, value: host },
-    types,
+    ...(key === ""
+      ? { host: { key: "docker.host", value: host }, types }
+      : { machine: key, host: { key: `docker.machines.${key}`, value: host }, types: machineTypes }),
     look: () => lookAt(host),
     remove: (thing) => removeFrom(host, thing),
     pull: (image) => pullAgain(host, registries, image),

@@ -6,13 +6,15 @@ import { pull } from "../../../ops/pull.ts";
 import type { Dict, List } from "../../core/contracts.ts";
 import type { Kind, Pruned, There, Thing } from "../survey.ts";
 
-/** The resources that make each kind. */
-export const types: Dict<Kind> = {
+/** The resources that make each kind on a further machine. */
+export const machineTypes: Dict<Kind> = {
   "docker:index/container:Container": "container",
   "docker:index/network:Network": "network",
   "docker:index/remoteImage:RemoteImage": "image",
-  "ops:index:Volume": "volume",
 };
+
+/** The same on the stack's own host, which has all of its disks. */
+export const types: Dict<Kind> = { ...machineTypes, "ops:index:Volume": "volume" };
 
 /** Its id and all of its containers, networks, volumes and images, by one list each. */
 export async function lookAt(host: string): Promise<There> {
