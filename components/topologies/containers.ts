@@ -5,7 +5,7 @@ import type { Container, Health, List, Probe } from "../core/contracts.ts";
 import { own } from "../core/formats.ts";
 import type { Image } from "../core/images.ts";
 import type { Site } from "../core/topology.ts";
-import { ownerLabel } from "./survey.ts";
+import { nameLabel, ownerLabel } from "./survey.ts";
 
 /** By it a topology asks for a caller's provider of passwords, in whose place it would make its own. */
 export const randomType = "random:index/randomPassword:RandomPassword";
@@ -16,7 +16,7 @@ export const randomType = "random:index/randomPassword:RandomPassword";
  */
 export function labels(site: Site, workload: string, owner: Input<string>): { label: string; value: Input<string> }[] {
   return [
-    { label: "platform-topologies.name", value: site.name },
+    { label: nameLabel, value: site.name },
     { label: ownerLabel, value: owner },
     { label: "platform-topologies.workload", value: workload },
   ];

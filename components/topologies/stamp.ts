@@ -23,7 +23,12 @@ export function stampFor(
     highest([first, ...rest].map((of) => of.rounds)),
   );
   const machines = others.apply((rest) =>
-    Object.fromEntries(Object.keys(further).map((key, index) => [key, rest[index]?.engine ?? ""])),
+    Object.fromEntries(
+      Object.keys(further).flatMap((key, index) => {
+        const id = rest[index]?.engine;
+        return id === undefined ? [] : [[key, id]];
+      }),
+    ),
   );
   return new Stamp(
     "stamp",

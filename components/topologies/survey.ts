@@ -71,6 +71,8 @@ export interface Pruned {
   readonly digest: string | undefined;
 }
 
+/** The stack's own name. */
+export const nameLabel = "platform-topologies.name";
 /** Whose it is: the id of the stamp of the state that made it. */
 export const ownerLabel = "platform-topologies.owner";
 /** Which disk a volume is. */
@@ -310,6 +312,15 @@ interface Before {
 }
 
 const isDisk = ({ kind }: Before): boolean => kind === "volume" || kind === "seat";
+/** The stack's name on a thing of the state. The Docker provider keeps labels as a list. */
+const labelled = z
+  .union([
+    z.record(z.string(), z.string()),
+    z
+      .array(z.object({ label: z.string(), value: z.string() }))
+      .transform((list) => Object.fromEntries(list.map(({ label, value }) => [label, value]))),
+  ])
+  .transform((labels): string | undefined => labels[nameLabel]);
 const mode = z.object({ replicated: z.object({ replicas: z.number() }) });
 
 function knownThings(state: List<Known>, types: Dict<Kind>, prefix: string): Map<string, Before> {
@@ -321,8 +332,9 @@ function knownThings(state: List<Known>, types: Dict<Kind>, prefix: string): Map
     const disk = kind === "seat" ? outputs.value : outputs.disk;
     const word = kind === "seat" ? outputs.generation : outputs.word;
     if (kind === undefined || typeof name !== "string") continue;
-    // Another component of the program may have made others.
+    // Another component of the program may have made others: `shop-eu` has things that begin as those of `shop`.
     if (kind !== "image" && kind !== "node" && !name.startsWith(prefix + (kind === "seat" ? "." : "-"))) continue;
+    if ((labelled.safeParse(outputs.labels).data ?? prefix) !== prefix) continue;
     const logical = urn.split("::").at(-1) ?? "";
     found.set(keyOf({ kind, logical }), {
       ...{ kind, name, disk },
@@ -422,7 +434,7 @@ function foreignThings(name: string, things: List<Thing>): Problem[] {
   things = [...things].sort((a, b) => Number(b.kind === "volume") - Number(a.kind === "volume"));
   const shown = things.slice(0, 3).map(called).join(", ");
   const more = things.length > 3 ? ` and ${String(things.length - 3)} more` : "";
-  const ours = things.some(({ labels }) => labels["platform-topologies.name"] !== undefined);
+  const ours = things.some(({ labels }) => labels[nameLabel] !== undefined);
   const [belong, them] = things.length > 1 ? ["exist and belong", "them"] : ["exists and belongs", "it"];
   const whose = ours ? "another state" : "somebody else";
   return [

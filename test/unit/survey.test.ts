@@ -1,21 +1,17 @@
 /** What a survey makes of a state and an engine that do not fit: judged on paper. */
-import { expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 
 import { sentence } from "../../components/core/errors.ts";
 import type { Known } from "../../components/core/known.ts";
 import { otherStack } from "../../components/topologies/stamp.ts";
+import { machineTypes, types } from "../../components/topologies/docker/look.ts";
 import { judge, type There, type Thing, type Wish } from "../../components/topologies/survey.ts";
 
 const args = {
   name: "shop",
   words: {},
   host: { key: "docker.host", value: "unix:///d.sock" },
-  types: {
-    "docker:index/container:Container": "container",
-    "docker:index/network:Network": "network",
-    "docker:index/remoteImage:RemoteImage": "image",
-    "ops:index:Volume": "volume",
-  },
+  types,
 } as const;
 const owner = "0a0b0c0d";
 const disk = "d15c";
@@ -169,6 +165,53 @@ test("another engine is refused, but not one that has all the disks", () => {
       "put the old address back; to move, make a new stack with `restore` there",
   ]);
   expect(look({ there: { ...whole, engine: "E2" } })).toMatchObject({ said: [], memory: { engine: "E2" } });
+});
+
+describe("a further machine, which has none of the disks", () => {
+  const far = {
+    ...args,
+    types: machineTypes,
+    machine: "gpu1",
+    host: { key: "docker.machines.gpu1", value: "ssh://gpu1" },
+  };
+  const agent = { kind: "container", name: "shop-agent-1", logical: "agent-1" } as const;
+  const stamp = (more: object) => ({ ...state[0], outputs: { ...state[0]?.outputs, ...more } }) as Known;
+  const before = [
+    stamp({ machines: { gpu1: "E9" } }),
+    ...state.slice(1),
+    known("docker:index/container:Container", "agent-1", { name: agent.name }),
+  ];
+  const at = (engine: string, things: Thing[] = [ours("container", agent.name)], was = before) =>
+    judge(far, [agent], was, { engine, things });
+
+  test("the host's disks are not its own to miss", () => {
+    expect(at("E9")).toMatchObject({ problems: [], healed: [], memory: { engine: "E9" } });
+  });
+
+  test("another engine than the host's is right, another than last time is refused", () => {
+    expect(at("E9", undefined, [stamp({}), ...before.slice(1)]).problems).toEqual([]);
+    expect(at("E1").problems.map(sentence)).toEqual([
+      'docker.machines.gpu1 = "ssh://gpu1": another engine answers there (E1) than the one that has this stack\'s ' +
+        "things (E9): put the old address back; to move, deploy once without what runs there, then with it under the " +
+        "new address",
+    ]);
+  });
+
+  test("what is made again there counts on from what the stamp remembers", () => {
+    const was = [stamp({ machines: { gpu1: "E9" }, rounds: { "container agent-1": 2 } }), ...before.slice(1)];
+    expect(at("E9", [], was)).toMatchObject({ memory: { rounds: { "container agent-1": 3 } } });
+    expect(at("E9", undefined, was)).toMatchObject({ healed: [], memory: { rounds: { "container agent-1": 2 } } });
+  });
+});
+
+test("things of another stack in the same program, whose name begins with this one's, are not looked at", () => {
+  const labels = { "platform-topologies.name": "shop-eu" };
+  const listed = Object.entries(labels).map(([label, value]) => ({ label, value }));
+  const other = [
+    known("ops:index:Volume", "eu-db-1", { name: "shop-eu-db-1", disk: "e", word: "", spare: false, labels }),
+    known("docker:index/network:Network", "data", { name: "shop-eu-data", labels: listed }),
+  ];
+  expect(look({ before: [...state, ...other] })).toMatchObject({ said: [], healed: [], memory: { words: {} } });
 });
 
 test("a disk that nothing uses any more goes by the operator's word alone", () => {
