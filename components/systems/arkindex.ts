@@ -1,7 +1,7 @@
 import { all, type ComponentResourceOptions, type Output } from "@pulumi/pulumi";
 import { z } from "zod";
 
-import type { Dict, Given, Health, Platform, System } from "../core/contracts.ts";
+import type { Dict, Given, Health, Platform, Ready, System } from "../core/contracts.ts";
 import { urlOf } from "../core/endpoint.ts";
 import { javaProperties, yaml } from "../core/syntax.ts";
 import type { Topology } from "../core/topology.ts";
@@ -105,7 +105,7 @@ export const arkindex: System<ArkindexConfig> = (p, c) => {
     after: [migrate],
   });
 
-  p.run("backend", {
+  const backend = p.run("backend", {
     ...app,
     ports: { web: { number: 8000, protocol: "http" } },
     routes: [{ host: p.hostname, path: "/", port: "web", seconds: 300 }],
@@ -143,11 +143,11 @@ export const arkindex: System<ArkindexConfig> = (p, c) => {
     after: [objects],
   });
 
-  for (const [name, agent] of Object.entries(c.agents)) ponosAgent(p, name, agent);
+  for (const [name, agent] of Object.entries(c.agents)) ponosAgent(p, name, agent, backend);
 };
 
 /** A Ponos agent takes jobs of its farm and runs them as containers beside it, so it holds that host's Docker socket. */
-function ponosAgent(p: Platform, name: string, agent: ArkindexConfig["agents"][string]): void {
+function ponosAgent(p: Platform, name: string, agent: ArkindexConfig["agents"][string], backend: Ready): void {
   const path = "/run/ponos/agent.yml";
   const data = "/usr/share/ponos/data";
   const content = p
@@ -169,6 +169,7 @@ function ponosAgent(p: Platform, name: string, agent: ArkindexConfig["agents"][s
     rehearsal: { REHEARSAL_ROLE: "ponos-agent" },
     health,
     replicas: 1,
+    after: [backend], // it signs in at once
     ...(agent.machine === undefined ? {} : { machine: agent.machine }),
   });
 }

@@ -123,13 +123,20 @@ test("Cassandra's rows come back from a backup, into an empty keyspace only", as
   const ids = await api.ids();
   const backup = { container: (await containerIds(name))["backup-1"] ?? "" };
   const admin = "CQL_PASSWORD_FILE=/run/cassandra/admin-password cql -h cassandra-1 -u admin";
+  // More rows than are on their way at once, each of other columns: each is another statement to prepare.
+  const shapes = Array.from({ length: 64 }, (_, id) => {
+    const columns = ["a", "b", "c", "d", "e", "f"].filter((__, bit) => (id >> bit) % 2 === 1);
+    return `INSERT INTO own.shapes (${["id", ...columns].join(", ")}) VALUES (${[id, ...columns.map(() => 1)].join(", ")})`;
+  });
   // A keyspace of the operator's: what `INSERT … JSON` cannot write, or would change.
   const odd = `CREATE KEYSPACE own WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1};
 CREATE TYPE own.place (name text, at frozen<list<decimal>>); CREATE TABLE own.hits (page text PRIMARY KEY, count counter);
 CREATE TABLE own."Odd" (id int, "Nr" varint, kept text static, p own.place, d double, PRIMARY KEY (id, "Nr")); CREATE INDEX ON own."Odd" (d);
 UPDATE own.hits SET count = count + 41 WHERE page = 'a'; INSERT INTO own."Odd" (id, kept) VALUES (1, 'no row but this');
-INSERT INTO own."Odd" (id, "Nr", p, d) VALUES (2, 123456789012345678901234567890, {name: 'x''"', at: [1.2345678901234567890123]}, 0.1);`;
-  const every = `SELECT JSON * FROM own.hits; SELECT JSON * FROM own."Odd"`;
+INSERT INTO own."Odd" (id, "Nr", p, d) VALUES (2, 123456789012345678901234567890, {name: 'x''"', at: [1.2345678901234567890123]}, 0.1);
+CREATE TABLE own.shapes (id int PRIMARY KEY, ${["a", "b", "c", "d", "e", "f"].map((column) => `${column} int`).join(", ")});
+${shapes.join(";\n")}`;
+  const every = `SELECT JSON * FROM own.hits; SELECT JSON * FROM own."Odd"; SELECT JSON * FROM own.shapes`;
   const asked = (text: string) => inContainer(backup, `${admin} <<'CQL'\n${text}\nCQL`);
   expect(await asked(odd)).toMatchObject({ status: 0 });
   const was = await asked(every);
