@@ -153,7 +153,7 @@ function ponosAgent(p: Platform, name: string, agent: ArkindexConfig["agents"][s
   const content = p
     .configured(`ponosSeed-${name}`)
     .apply((seed) => yaml({ url: p.url, farm_id: agent.farm, seed, data_dir: data, docker: {} }));
-  const health: Health = { ready: { command: ["sh", "-c", "test -d /proc/1"] }, startSeconds: 60, stopSeconds: 60 };
+  const health: Health = { ready: { command: ["sh", "-c", "test -d /proc/1"] }, startSeconds: 120, stopSeconds: 60 };
   const trust = trusting(caPath, p.ca);
   p.run(`agent-${name}`, {
     image: "arkindex/ponos-agent",

@@ -148,7 +148,7 @@ function webRoutes({ hostname: host }: Platform): Route[] {
 /** The vendor allows up to half an hour for a start. */
 const ready: Health = { ready: { http: "web", path: "/health/ready" }, startSeconds: 600, stopSeconds: 30 };
 /** These two have no path to ask. */
-const alive: Health = { ready: { command: ["sh", "-c", "test -d /proc/1"] }, startSeconds: 60, stopSeconds: 60 };
+const alive: Health = { ...ready, ready: { command: ["sh", "-c", "test -d /proc/1"] }, stopSeconds: 60 };
 
 /**
  * Pyrus on a topology. A changed version runs the update job once and replaces the applications; stores stay.
