@@ -53,6 +53,8 @@ test("every part is there and healthy, and says what stands in", async () => {
   const expected = [...cluster, "dbserver-1", "dbserver-2", "dbserver-3", "edge", "backup-1"];
   expect(Object.keys(ids).sort()).toEqual(expected.sort());
   await untilHealthy(Object.values(ids));
+  // Nothing is in the cluster yet, and that can be restored, too.
+  expect(await inContainer({ container: ids["backup-1"] ?? "" }, "backup drill")).toMatchObject({ status: 0 });
   succeeded(await stack.preview(["--expect-no-changes"]));
   expect(Object.values(await arango.members())).toEqual([
     ...Array<string>(3).fill("Agent GOOD"),
@@ -169,7 +171,7 @@ test("retired, it is replaced under a new name from the others' copies, and leav
 
 test("a dump of the cluster fills a single server", async () => {
   const { "backup-1": id = "" } = await containerIds(name);
-  expect(await inContainer({ container: id }, "backup once")).toMatchObject({ status: 0 });
+  expect(await inContainer({ container: id }, "backup once && backup drill")).toMatchObject({ status: 0 });
   second = await arangoStack(copy);
   succeeded(await second.up());
   const single = Arango.through((await second.outputs()) as unknown as ArangoOutputs);

@@ -220,6 +220,14 @@ SELECT roleid::regrole, member::regrole FROM pg_auth_members WHERE member = 'met
       await inside("backup", ": > /tmp/db-1/place");
       expect(await refused("backup", `${variables("db-1")} backup healthy`)).toMatch(/a backup cannot be restored: .+/);
       await inside("backup", `cp /tmp/whole ${file}`);
+      // A new container knows it still; one with other scripts is to try them.
+      const recalled = (script: string, by: string): Promise<string> =>
+        inside(
+          "backup",
+          `${variables("db-1", `STATE=/tmp/${by} SCRIPTS=/run/scripts-${script}`)} backup recall; : > /tmp/${by}/place; backup healthy`,
+        );
+      await expect(recalled("db-1", "same")).rejects.toThrow("a backup cannot be restored");
+      await recalled("new", "other");
       await backup("db-1", "drill");
       await backup("db-1", "healthy");
     },
