@@ -276,8 +276,9 @@ const common = z.strictObject({
     )
     .default({}),
   /**
-   * The operator's words for disks, by the slot, as `{ db-1: 2026-03-01 }`: another text makes a new, empty disk and deletes
-   * the old one; `gone` lets the disk of a slot go that is not there any more. Without it no disk is replaced or deleted.
+   * The operator's words for disks, by the slot, as `{ db-1: 2026-03-01 }`: another text makes a new, empty disk in the
+   * place of the old one, which is deleted on a Docker host and stays on its node on a swarm; `gone` lets a disk go with its
+   * slot. Without a word no disk is replaced or deleted.
    */
   disks: z.record(z.string(), z.string().min(1)).default({}),
   /** Secrets that the operator sets: `pulumi config set --path --secret secrets.<name>`. */

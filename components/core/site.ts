@@ -39,8 +39,9 @@ export interface SiteArgs {
   readonly backup?: BackupWish | undefined;
   readonly restore?: Restore | undefined;
   /**
-   * The operator's words for disks, by the slot, as `{ "db-1": "2026-03-01" }`. Another text makes a new, empty disk and
-   * deletes the old one; `gone` lets the disk of a slot go that is not there any more. Default: no disk is ever replaced.
+   * The operator's words for disks, by the slot, as `{ "db-1": "2026-03-01" }`. Another text makes a new, empty disk
+   * in the place of the old one, which is deleted on a Docker host and stays on its node on a swarm; `gone` lets a disk go
+   * with its slot. Default: no disk is ever replaced.
    */
   readonly disks?: Dict<string>;
   /** The platform that the stack is. */

@@ -41,12 +41,14 @@ export interface There {
   /** The engine's own id, or the swarm's. */
   readonly engine: string;
   readonly things: List<Thing>;
+  /** What else is wrong with the engine. */
+  readonly problems?: List<Problem>;
 }
 
 export interface SurveyArgs {
   /** The stack's prefix. */
   readonly name: string;
-  /** The operator's words for disks, by the slot: another text means a new one, `gone` that its data may go. */
+  /** The operator's words for disks, by the slot: another text means a new one, `gone` that it may go with its slot. */
   readonly words: Dict<string>;
   /** The key of a further engine of the stack's, which has none of its disks. */
   readonly machine?: string | undefined;
@@ -223,7 +225,7 @@ export function judge(
   { name, host, machine, words, types }: Pick<SurveyArgs, "name" | "host" | "machine" | "words" | "types">,
   wishes: List<Wish>,
   state: List<Known>,
-  { engine, things }: There,
+  { engine, things, problems: others = [] }: There,
 ): Findings {
   const stamp = stampOf(state, name, types);
   const last = machine === undefined ? stamp.engine : own(stamp.machines ?? {}, machine);
@@ -231,7 +233,7 @@ export function judge(
   const there = new Map(things.map((thing) => [called(thing), thing]));
   const slotOf = (disk: { readonly name: string }): string => disk.name.slice(name.length + 1);
   const moved = last !== undefined && last !== engine && !allDisks(known, there);
-  const problems: Problem[] = moved ? [otherEngine(host, machine, last, engine)] : [];
+  const problems: Problem[] = moved ? [otherEngine(host, machine, last, engine)] : [...others];
   const healed: string[] = [];
   const leftovers: Thing[] = [];
   const foreign: Thing[] = [];
@@ -288,14 +290,14 @@ export function judge(
   problems.push(...foreignThings(name, foreign));
   const wanted = new Set(wishes.map(keyOf));
   for (const [key, before] of known)
-    if (isDisk(before) && !before.spare && !wanted.has(key) && words[slotOf(before)] !== "gone")
+    if (isDisk(before) && !before.spare && !wanted.has(key) && words[slotOf(before)] !== gone)
       problems.push(dropped(before, slotOf(before)));
   const disks = [...known.values()].filter(isDisk);
   const said = { ...stamp.words, ...Object.fromEntries(disks.map((before) => [slotOf(before), before.word])) };
   const spoken = Object.fromEntries(Object.entries(said).filter(([, word]) => word !== ""));
   return {
     ...{ problems, healed, leftovers, pruned, broken },
-    memory: { owner: stamp.owner, engine, rounds, words: { ...spoken, ...words } },
+    memory: { owner: stamp.owner, engine, rounds, words: { ...spoken, ...renewing(words) } },
   };
 }
 
@@ -321,6 +323,9 @@ const labelled = z
       .transform((list) => Object.fromEntries(list.map(({ label, value }) => [label, value]))),
   ])
   .transform((labels): string | undefined => labels[nameLabel]);
+export function stackOf({ labels }: Known["outputs"]): string | undefined {
+  return labelled.safeParse(labels).data;
+}
 const mode = z.object({ replicated: z.object({ replicas: z.number() }) });
 
 function knownThings(state: List<Known>, types: Dict<Kind>, prefix: string): Map<string, Before> {
@@ -334,7 +339,7 @@ function knownThings(state: List<Known>, types: Dict<Kind>, prefix: string): Map
     if (kind === undefined || typeof name !== "string") continue;
     // Another component of the program may have made others: `shop-eu` has things that begin as those of `shop`.
     if (kind !== "image" && kind !== "node" && !name.startsWith(prefix + (kind === "seat" ? "." : "-"))) continue;
-    if ((labelled.safeParse(outputs.labels).data ?? prefix) !== prefix) continue;
+    if ((stackOf(outputs) ?? prefix) !== prefix) continue;
     const logical = urn.split("::").at(-1) ?? "";
     found.set(keyOf({ kind, logical }), {
       ...{ kind, name, disk },
@@ -381,7 +386,14 @@ function stampIn(state: List<Known>, name: string, topology: string): Partial<z.
 
 /** The operator has said another word: a new disk is wanted. */
 function isNew(word: string | undefined, before: Before): boolean {
-  return word !== undefined && word !== before.word;
+  return word !== undefined && word !== gone && word !== before.word;
+}
+
+/** That a disk may go with its slot, and nothing about a slot that is there. */
+const gone = "gone";
+
+function renewing(words: Dict<string>): Dict<string> {
+  return Object.fromEntries(Object.entries(words).filter(([, word]) => word !== gone));
 }
 
 /** Its id was noted before it was made: an interrupted run's. */

@@ -263,6 +263,8 @@ function printsItsConfig(resource: string, delay: number): string {
     if (args.type === "ops:index:Job") return { props: { ...args.props, entrypoint: ["sh"], command }, opts: args.opts };
     if (args.type === "docker:index/container:Container")
       return { props: { ...args.props, entrypoints: ["sh"], command }, opts: args.opts };
+    // It would wait as long as a start may take.
+    if (args.type === "ops:index:Gate") return { props: { ...args.props, seconds: 10 }, opts: args.opts };
     return undefined;
   });`;
 }

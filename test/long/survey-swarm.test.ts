@@ -134,6 +134,20 @@ async function seatLabels(): Promise<Record<string, string>> {
   return Object.fromEntries(Object.entries(Spec.Labels).filter(([key]) => key.startsWith("platform-topologies.")));
 }
 
+test("a secret that was removed is refused until a refresh, which makes it again", async () => {
+  const secrets = (await manager.listSecrets({ filters: { label: [`platform-topologies.name=${name}`] } })) as {
+    ID: string;
+    Spec: { Name: string };
+  }[];
+  const password = secrets.find(({ Spec }) => Spec.Name.includes("store-1"));
+  expect(password).toBeDefined();
+  await manager.getService(`${name}-store-1`).remove();
+  await manager.getSecret(password?.ID ?? "").remove();
+  await fails(stack, `the secret or config ${password?.Spec.Name ?? ""} of this stack was removed from the swarm`);
+  succeeded(await stack.up(["--refresh"]));
+  await heals();
+}, 180_000);
+
 test("what was removed or scaled comes back with the next up, and so do a node's labels", async () => {
   await manager.getService(`${name}-web`).remove();
   await scale("store-1", 0);

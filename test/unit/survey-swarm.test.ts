@@ -4,7 +4,7 @@ import { describe, expect, test } from "@jest/globals";
 import { sentence } from "../../components/core/errors.ts";
 import type { Known } from "../../components/core/known.ts";
 import { judge, type Thing, type Wish } from "../../components/topologies/survey.ts";
-import { nodeThings, types } from "../../components/topologies/swarm/look.ts";
+import { missingFiles, nodeThings, types } from "../../components/topologies/swarm/look.ts";
 import { seatThings } from "../../components/topologies/swarm/seat-look.ts";
 import { brokenOf } from "../../components/topologies/swarm/service-look.ts";
 import type { ServiceView, TaskView } from "../../ops/service-verdict.ts";
@@ -80,6 +80,23 @@ function found({
   const args = { name: "shop", words, host: { key: "swarm.managers", value: "tcp://m1" }, types };
   return judge(args, wanted, before, { engine, things: things.filter((thing) => thing !== undefined) });
 }
+
+test("a secret or config that is gone is refused, with what makes it again; another stack's is not looked at", () => {
+  const file = (type: string, called: string, stack = "shop") =>
+    known(`docker:index/${type}`, called, {
+      name: called,
+      labels: [{ label: "platform-topologies.name", value: stack }],
+    });
+  const files = [file("secret:Secret", "db-password"), file("serviceConfig:ServiceConfig", "web-conf")];
+  const others = [file("secret:Secret", "other", "shop-eu"), known("docker:index/secret:Secret", "x", { name: "x" })];
+  const missing = (...there: string[]) => missingFiles("shop", "tcp://m1", [...files, ...others], there).map(sentence);
+  expect(missing("db-password", "web-conf")).toEqual([]);
+  expect(missing("web-conf")).toEqual([
+    'swarm.managers = "tcp://m1": the secret or config db-password of this stack was removed from the swarm: ' +
+      "`pulumi up --refresh` makes what is missing again",
+  ]);
+  expect(missing()).toEqual([expect.stringContaining("db-password and 1 more of this stack")]);
+});
 
 describe("services", () => {
   test("whole: nothing to say, nothing to do", () => {

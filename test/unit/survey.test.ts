@@ -218,6 +218,9 @@ test("a disk that nothing uses any more goes by the operator's word alone", () =
   const wanted = wishes.filter(({ kind }) => kind !== "volume");
   expect(look({ wanted }).said).toEqual([expect.stringContaining("say disks: { db-1: gone }")]);
   expect(look({ wanted, words: { "db-1": "gone" } }).said).toEqual([]);
+  // While its slot is there, the word takes nothing away.
+  expect(look({ words: { "db-1": "gone" } })).toMatchObject({ said: [], memory: { words: {} } });
+  expect(look({ there: but("volume"), words: { "db-1": "gone" } }).said).toHaveLength(1);
   const spare = known("ops:index:Volume", "db-1", { name: "shop-db-1", disk, word: "", spare: true });
   expect(look({ wanted, before: [...state.slice(0, -1), spare] }).said).toEqual([]);
 });

@@ -5,8 +5,9 @@ import { explain, ifThere, reach } from "../../../ops/docker.ts";
 import { serviceShape, viewOf } from "../../../ops/service-gate.ts";
 import { listNodes, listTasks, type Node, removeService, type Task } from "../../../ops/swarm.ts";
 import type { Dict, List } from "../../core/contracts.ts";
+import type { Problem } from "../../core/errors.ts";
 import type { Known } from "../../core/known.ts";
-import { type Kind, Survey, type There, type Thing } from "../survey.ts";
+import { type Kind, stackOf, Survey, type There, type Thing } from "../survey.ts";
 import type { NodeArgs, SwarmArgs } from "./args.ts";
 import { seatThings } from "./seat-look.ts";
 import { brokenOf } from "./service-look.ts";
@@ -38,11 +39,13 @@ export function surveyOf({ site, managers, nodes = {} }: SwarmArgs): Survey {
 async function lookAt(host: string, name: string, planned: Dict<NodeArgs>, state: List<Known>): Promise<There> {
   try {
     const engine = await reach(host);
-    const [swarm, listed, networks, nodes] = await Promise.all([
+    const [swarm, listed, networks, nodes, secrets, configs] = await Promise.all([
       engine.swarmInspect() as Promise<{ ID: string }>,
       engine.listServices(),
       engine.listNetworks(),
       listNodes(engine),
+      engine.listSecrets(),
+      engine.listConfigs(),
     ]);
     const services = z.array(listedShape).parse(listed);
     const known = services.filter(({ Spec }) => ofType(state, "service").some((each) => each.name === Spec.Name));
@@ -59,10 +62,34 @@ async function lookAt(host: string, name: string, planned: Dict<NodeArgs>, state
         ...seatThings(name, state, nodes),
         ...nodeThings(state, nodes),
       ],
+      problems: missingFiles(name, host, state, named.parse([...secrets, ...configs])),
     };
   } catch (error) {
     throw explain(error, host);
   }
+}
+
+const named = z.array(
+  z.object({ Spec: z.object({ Name: z.string() }).transform(({ Name }) => Name) }).transform(({ Spec }) => Spec),
+);
+
+/** Files of a service that is not there: the swarm gives none away that is in use. The provider cannot replace a missing one. */
+export function missingFiles(name: string, host: string, state: List<Known>, there: List<string>): Problem[] {
+  const missing = state.flatMap(({ type, outputs }) =>
+    /:(Secret|ServiceConfig)$/.test(type) && stackOf(outputs) === name && !there.includes(String(outputs.name))
+      ? [String(outputs.name)]
+      : [],
+  );
+  if (missing.length === 0) return [];
+  const [first, ...more] = missing.sort();
+  const others = more.length > 0 ? ` and ${String(more.length)} more` : "";
+  return [
+    {
+      key: "swarm.managers",
+      value: host,
+      remedy: `the secret or config ${String(first)}${others} of this stack was removed from the swarm: \`pulumi up --refresh\` makes what is missing again`,
+    },
+  ];
 }
 
 const listedShape = z.looseObject({
