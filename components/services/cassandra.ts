@@ -16,7 +16,7 @@ import {
   setupScript,
   user,
 } from "./cassandra-setup.ts";
-import { digest, named, quickNames, toolbox, wishes } from "./recipe.ts";
+import { digest, named, quickNames, replaySeconds, toolbox, wishes } from "./recipe.ts";
 
 const data = "/var/lib/cassandra";
 const conf = "/run/cassandra";
@@ -59,7 +59,7 @@ export const cassandra: Recipe<"cql"> = (p, name, ask) => {
     prepare: prepare(member),
     command: ["cassandra", "-f"],
     ports: { cql: { number: cql, protocol: "tcp" }, jmx: { number: jmx, protocol: "tcp" } },
-    health: { ready: { command: ["bash", "-c", probe(member)] }, startSeconds: 600, stopSeconds: 120 },
+    health: { ready: { command: ["bash", "-c", probe(member)] }, startSeconds: replaySeconds, stopSeconds: 120 },
     disk: {
       path: data,
       gib: ask.gib,

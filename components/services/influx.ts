@@ -6,7 +6,7 @@ import { drillHost } from "../core/backup.ts";
 import type { Ask, File, List, Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
 import { curlOption, influxIdentifier, influxString, shellWord } from "../core/syntax.ts";
-import { named, openFiles, toolbox, wishes } from "./recipe.ts";
+import { named, openFiles, replaySeconds, toolbox, wishes } from "./recipe.ts";
 
 const folder = "/run/influx";
 const data = "/var/lib/influxdb";
@@ -47,7 +47,7 @@ export const influx: Recipe<"influx"> = (p, name, ask) => {
     memoryMiB,
     files: [{ path: `${folder}/influxdb.conf`, content: conf(data, memoryMiB) }],
     prepare,
-    health: { ready: { command: ["sh", "-c", probe] }, startSeconds: 1800, stopSeconds: 30 },
+    health: { ready: { command: ["sh", "-c", probe] }, startSeconds: replaySeconds, stopSeconds: 30 },
     disk: {
       path: data,
       gib: ask.gib,

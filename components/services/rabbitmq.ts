@@ -7,7 +7,7 @@ import { Service, type ServiceArgs } from "../core/service.ts";
 import { regexText } from "../core/syntax.ts";
 import { numbered } from "../core/platform.ts";
 import { folder, grow, leave, left, nodeName } from "./rabbitmq-members.ts";
-import { onlySaid, openFiles, quickNames, wishes } from "./recipe.ts";
+import { onlySaid, openFiles, quickNames, replaySeconds, wishes } from "./recipe.ts";
 
 const data = "/var/lib/rabbitmq";
 const user = "app";
@@ -76,7 +76,7 @@ export const rabbitmq: Recipe<"amqp"> = (p, name, ask) => {
       prepare: prepare(host, others),
       command: ["rabbitmq-server"],
       ports: { amqp: { number: amqp, protocol: "tcp" }, management: { number: management, protocol: "http" } },
-      health: { ready: { command: ["bash", "-c", probe(p)] }, startSeconds: 300, stopSeconds: 60 },
+      health: { ready: { command: ["bash", "-c", probe(p)] }, startSeconds: replaySeconds, stopSeconds: 60 },
       disk: {
         path: data,
         gib: 8,

@@ -49,8 +49,8 @@ export function digest(...secrets: Output<string>[]): Output<string> {
 }
 
 /**
- * A server that starts after a crash first replays its log, reads its queues, or syncs its files: as long as it takes. A
- * swarm kills what is not healthy by then, and the next start begins at the beginning.
+ * A server that starts after a crash first replays its log, reads its queues, or syncs its files, and a new member takes
+ * rows over: as long as it takes. A swarm kills what is not healthy by then, and the next start begins at the beginning.
  */
 export const replaySeconds = 3600;
 

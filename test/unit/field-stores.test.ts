@@ -1,21 +1,30 @@
 /** What stores met in the field and their recipes answer: what the words of a recipe alone can show. */
 import { describe, expect, test } from "@jest/globals";
 
+import { cassandra } from "../../components/services/cassandra.ts";
 import { elasticsearch } from "../../components/services/elasticsearch.ts";
+import { influx } from "../../components/services/influx.ts";
 import { nats } from "../../components/services/nats.ts";
 import { postgres } from "../../components/services/postgres.ts";
 import { rabbitmq } from "../../components/services/rabbitmq.ts";
+import { redis } from "../../components/services/redis.ts";
 import { solr } from "../../components/services/solr.ts";
 import { type Asked, slotsOf } from "../support/recipe.ts";
 
 const asked = {
+  cassandra: { recipe: cassandra, ask: { nodes: 3, gib: 20, keyspaces: ["a"], peers: [] } } satisfies Asked<"cql">,
   elasticsearch: { recipe: elasticsearch, ask: { major: 7, nodes: 3, gib: 20 } } satisfies Asked<"elasticsearch">,
+  influx: { recipe: influx, ask: { databases: { a: { keep: "1d" } }, gib: 1 } } satisfies Asked<"influx">,
   nats: { recipe: nats, ask: { nodes: 3, jetstreamGib: 1 } } satisfies Asked<"nats">,
   postgres: {
     recipe: postgres,
     ask: { databases: ["a"], clientTls: false, gib: 20, outputPlugins: ["wal2json"] },
   } satisfies Asked<"postgres">,
   rabbitmq: { recipe: rabbitmq, ask: { nodes: 3, beside: [], federate: [], exchanges: [] } } satisfies Asked<"amqp">,
+  redis: {
+    recipe: redis,
+    ask: { clientTls: false, clientAuth: true, keep: true, memoryMiB: 64 },
+  } satisfies Asked<"redis">,
   solr: { recipe: solr, ask: { collections: ["a"], gib: 1, memoryMiB: 512 } } satisfies Asked<"solr">,
 };
 
@@ -28,13 +37,17 @@ const probe = (slots: ReturnType<typeof slotsOf>): string => JSON.stringify(firs
 
 // Swarm kills what is not healthy when its start is over, and the replay of a log begins at its beginning.
 test("a store that replays its log at a start has an hour for it", () => {
-  const starts = {
-    elasticsearch: slotsOf(asked.elasticsearch),
-    nats: slotsOf(asked.nats),
-    postgres: slotsOf(asked.postgres),
-    solr: slotsOf(asked.solr),
-  };
-  for (const slots of Object.values(starts)) expect(first(slots).health.startSeconds).toBeGreaterThanOrEqual(3600);
+  const starts = [
+    slotsOf(asked.cassandra),
+    slotsOf(asked.elasticsearch),
+    slotsOf(asked.influx),
+    slotsOf(asked.nats),
+    slotsOf(asked.postgres),
+    slotsOf(asked.rabbitmq),
+    slotsOf(asked.redis),
+    slotsOf(asked.solr),
+  ];
+  for (const slots of starts) expect(first(slots).health.startSeconds).toBeGreaterThanOrEqual(3600);
 });
 
 describe("what stops writes is unhealthy on one host, and no reason for a swarm to kill the server", () => {
@@ -47,6 +60,10 @@ describe("what stops writes is unhealthy on one host, and no reason for a swarm 
     const [, after = ""] = probe(slotsOf({ ...asked.elasticsearch, engine: "swarm" })).split("touch /tmp/ready\\nfi");
     expect(after).toContain("curl");
     expect(after).not.toMatch(/_cluster| -f /);
+  });
+  test("a Redis that cannot write its file", () => {
+    expect(probe(slotsOf(asked.redis))).not.toContain("MISCONF");
+    expect(probe(slotsOf({ ...asked.redis, engine: "swarm" }))).toContain("in PONG | MISCONF*) ;;");
   });
   test("streams that NATS keeps and does not serve", () => {
     expect(probe(slotsOf(asked.nats))).toContain("are served");
