@@ -144,7 +144,7 @@ test("a secret that was removed is refused until a refresh, which makes it again
   await manager.getService(`${name}-store-1`).remove();
   await manager.getSecret(password?.ID ?? "").remove();
   await fails(stack, `the secret or config ${password?.Spec.Name ?? ""} of this stack was removed from the swarm`);
-  succeeded(await stack.up(["--refresh"]));
+  succeeded(await stack.run(["refresh", "--yes", "--skip-preview"]));
   await heals();
 }, 180_000);
 

@@ -93,7 +93,7 @@ test("a secret or config that is gone is refused, with what makes it again; anot
   expect(missing("db-password", "web-conf")).toEqual([]);
   expect(missing("web-conf")).toEqual([
     'swarm.managers = "tcp://m1": the secret or config db-password of this stack was removed from the swarm: ' +
-      "`pulumi up --refresh` makes what is missing again",
+      "`pulumi refresh` forgets what is missing, then `pulumi up` makes it again",
   ]);
   expect(missing()).toEqual([expect.stringContaining("db-password and 1 more of this stack")]);
 });

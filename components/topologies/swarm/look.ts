@@ -87,7 +87,7 @@ export function missingFiles(name: string, host: string, state: List<Known>, the
     {
       key: "swarm.managers",
       value: host,
-      remedy: `the secret or config ${String(first)}${others} of this stack was removed from the swarm: \`pulumi up --refresh\` makes what is missing again`,
+      remedy: `the secret or config ${String(first)}${others} of this stack was removed from the swarm: \`pulumi refresh\` forgets what is missing, then \`pulumi up\` makes it again`,
     },
   ];
 }
