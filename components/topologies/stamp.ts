@@ -17,18 +17,13 @@ export function stampFor(
 ): Stamp {
   const { name, system } = site;
   const { engine, words } = output(survey.memory);
-  const others = all(Object.values(further).map((each) => each.memory));
+  const others = all(Object.fromEntries(Object.entries(further).map(([key, each]) => [key, each.memory])));
   // Each engine's look starts from all that is remembered, and counts on for its own things alone.
   const rounds = all([survey.memory, others]).apply(([first, rest]) =>
-    highest([first, ...rest].map((of) => of.rounds)),
+    highest([first, ...Object.values(rest)].map((of) => of.rounds)),
   );
   const machines = others.apply((rest) =>
-    Object.fromEntries(
-      Object.keys(further).flatMap((key, index) => {
-        const id = rest[index]?.engine;
-        return id === undefined ? [] : [[key, id]];
-      }),
-    ),
+    Object.fromEntries(Object.entries(rest).flatMap(([key, { engine: id }]) => (id === undefined ? [] : [[key, id]]))),
   );
   return new Stamp(
     "stamp",

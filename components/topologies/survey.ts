@@ -231,6 +231,7 @@ export function judge(
   const last = machine === undefined ? stamp.engine : own(stamp.machines ?? {}, machine);
   const known = knownThings(state, types, name);
   const there = new Map(things.map((thing) => [called(thing), thing]));
+  const renewing = Object.fromEntries(Object.entries(words).filter(([, word]) => word !== gone));
   const slotOf = (disk: { readonly name: string }): string => disk.name.slice(name.length + 1);
   const moved = last !== undefined && last !== engine && !allDisks(known, there);
   const problems: Problem[] = moved ? [otherEngine(host, machine, last, engine)] : [...others];
@@ -252,14 +253,14 @@ export function judge(
     const thing = there.get(called(wish));
     const before = known.get(keyOf(wish));
     if (wish.kind === "volume") {
-      if (before !== undefined && isNew(words[slotOf(wish)], before)) continue;
+      if (before !== undefined && isNew(renewing[slotOf(wish)], before)) continue;
       if (thing === undefined) {
         if (before !== undefined && !moved) problems.push(lostVolume(wish.name, slotOf(wish)));
       } else if (before === undefined ? !isKnownDisk(state, thing) : thing.labels[diskLabel] !== before.disk) {
         foreign.push(thing);
       }
     } else if (wish.kind === "seat" || wish.kind === "node") {
-      if (wish.kind === "seat" && before !== undefined && isNew(words[slotOf(wish)], before)) continue;
+      if (wish.kind === "seat" && before !== undefined && isNew(renewing[slotOf(wish)], before)) continue;
       if (thing?.refused !== undefined) problems.push({ key: `disks.${slotOf(wish)}`, remedy: thing.refused });
       else if (before !== undefined && thing?.down !== undefined) again(wish, thing.down, "put back");
     } else if (wish.kind === "image") {
@@ -297,7 +298,7 @@ export function judge(
   const spoken = Object.fromEntries(Object.entries(said).filter(([, word]) => word !== ""));
   return {
     ...{ problems, healed, leftovers, pruned, broken },
-    memory: { owner: stamp.owner, engine, rounds, words: { ...spoken, ...renewing(words) } },
+    memory: { owner: stamp.owner, engine, rounds, words: { ...spoken, ...renewing } },
   };
 }
 
@@ -386,15 +387,11 @@ function stampIn(state: List<Known>, name: string, topology: string): Partial<z.
 
 /** The operator has said another word: a new disk is wanted. */
 function isNew(word: string | undefined, before: Before): boolean {
-  return word !== undefined && word !== gone && word !== before.word;
+  return word !== undefined && word !== before.word;
 }
 
 /** That a disk may go with its slot, and nothing about a slot that is there. */
 const gone = "gone";
-
-function renewing(words: Dict<string>): Dict<string> {
-  return Object.fromEntries(Object.entries(words).filter(([, word]) => word !== gone));
-}
 
 /** Its id was noted before it was made: an interrupted run's. */
 function isKnownDisk(state: List<Known>, { labels }: Thing): boolean {

@@ -37,6 +37,7 @@ import { acmeFolder } from "../../services/traefik.ts";
 import { labels, randomType } from "../containers.ts";
 import { jobArgs, jobIgnores } from "../job.ts";
 import { stampFor } from "../stamp.ts";
+import type { Survey } from "../survey.ts";
 import type { NetworkChoices } from "../subnets.ts";
 import { dockerCapabilities } from "./capabilities.ts";
 import { containerArgs, mounts } from "./container.ts";
@@ -89,9 +90,11 @@ export class DockerHost extends ComponentResource implements Topology {
     const { site, host, registries = [] } = args;
     refuse(problemsOf(registryNames, "registries", registries));
     const survey = surveyOf(site, "", host, registries);
-    const surveys = Object.fromEntries(
-      Object.entries(args.machines ?? {}).map(([key, at]) => [key, surveyOf(site, key, hostOf(at), registries)]),
-    );
+    const machines = Object.entries(args.machines ?? {}).map(([key, at]) => ({
+      key,
+      at,
+      look: surveyOf(site, key, hostOf(at), registries),
+    }));
     // No inputs: they would be stored in the state. Nothing is made before the survey is.
     super("platform-topologies:index:DockerHost", name, {}, mergeOptions(opts, { dependsOn: survey.settled }));
     this.site = site;
@@ -102,19 +105,18 @@ export class DockerHost extends ComponentResource implements Topology {
       dependsOn: survey.settled,
     });
     const ops = this.getProvider("ops:index:Stamp") ?? new OpsProvider("ops", first); // a process each
-    const stamp = stampFor(this, "docker", survey, { ...first, provider: ops }, surveys);
+    const further = Object.fromEntries(machines.map(({ key, look }) => [key, look]));
+    const stamp = stampFor(this, "docker", survey, { ...first, provider: ops }, further);
     const under = mergeOptions(first, { dependsOn: stamp });
     this.#random = this.getProvider(randomType) ?? new random.Provider("random", {}, under);
-    const engine = (key: string, machine: Machine, tiers: List<Tier>, look = survey) =>
+    const engine = (key: string, machine: Machine, tiers: List<Tier>, look: Survey) =>
       new Engine({
         ...{ site, key, registries, tiers, ops, survey: look, owner: stamp.id, choices: args },
         ...{ host: hostOf(machine), socket: socketOf(machine) },
         options: mergeOptions(under, { dependsOn: look.settled }),
       });
-    this.#engine = engine("", args, ["edge", "app", "data"]);
-    this.#machines = Object.fromEntries(
-      Object.entries(args.machines ?? {}).map(([key, at]) => [key, engine(key, at, ["app"], surveys[key])]),
-    );
+    this.#engine = engine("", args, ["edge", "app", "data"], survey);
+    this.#machines = Object.fromEntries(machines.map(({ key, at, look }) => [key, engine(key, at, ["app"], look)]));
     this.options = { providers: { ops, random: this.#random }, dependsOn: stamp };
     if (args.tls.mode === "local" || args.tls.mode === "outside") {
       const hostnames = [site.hostname, `*.${site.hostname}`];

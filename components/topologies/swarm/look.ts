@@ -62,32 +62,29 @@ async function lookAt(host: string, name: string, planned: Dict<NodeArgs>, state
         ...seatThings(name, state, nodes),
         ...nodeThings(state, nodes),
       ],
-      problems: missingFiles(name, host, state, named.parse([...secrets, ...configs])),
+      problems: missingFiles(name, host, state, filesShape.parse([...secrets, ...configs])),
     };
   } catch (error) {
     throw explain(error, host);
   }
 }
 
-const named = z.array(
-  z.object({ Spec: z.object({ Name: z.string() }).transform(({ Name }) => Name) }).transform(({ Spec }) => Spec),
-);
+const filesShape = z.array(z.object({ Spec: z.object({ Name: z.string() }) }).transform(({ Spec }) => Spec.Name));
 
 /** Files of a service that is not there: the swarm gives none away that is in use. The provider cannot replace a missing one. */
 export function missingFiles(name: string, host: string, state: List<Known>, there: List<string>): Problem[] {
-  const missing = state.flatMap(({ type, outputs }) =>
-    /:(Secret|ServiceConfig)$/.test(type) && stackOf(outputs) === name && !there.includes(String(outputs.name))
-      ? [String(outputs.name)]
-      : [],
-  );
-  if (missing.length === 0) return [];
-  const [first, ...more] = missing.sort();
+  const [first, ...more] = state
+    .filter(({ type, outputs }) => /:(Secret|ServiceConfig)$/.test(type) && stackOf(outputs) === name)
+    .map(({ outputs }) => String(outputs.name))
+    .filter((each) => !there.includes(each))
+    .sort();
+  if (first === undefined) return [];
   const others = more.length > 0 ? ` and ${String(more.length)} more` : "";
   return [
     {
       key: "swarm.managers",
       value: host,
-      remedy: `the secret or config ${String(first)}${others} of this stack was removed from the swarm: \`pulumi refresh\` forgets what is missing, then \`pulumi up\` makes it again`,
+      remedy: `the secret or config ${first}${others} of this stack was removed from the swarm: \`pulumi refresh\` forgets what is missing, then \`pulumi up\` makes it again`,
     },
   ];
 }
