@@ -22,7 +22,7 @@ export function composeFile({ networks, volumes, containers }: Definition): stri
     networks: Object.fromEntries(each.networks.map(({ name, aliases }) => [name, { aliases }])),
     volumes: each.volumes.map(({ source, path }) => `${source}:${path}`),
     ports: each.ports.map(({ ip, port }) => `${ip}:${String(port)}:${String(port)}`),
-    mem_limit: `${String(each.memoryMiB)}m`,
+    mem_limit: `${String(each.memoryMib)}m`,
     cpus: each.cpus,
     cap_drop: ["ALL"],
     security_opt: ["no-new-privileges:true"],

@@ -25,7 +25,7 @@ export interface Container {
   readonly networks: readonly { readonly name: string; readonly aliases: readonly string[] }[];
   readonly volumes: readonly { readonly source: string; readonly path: string }[];
   readonly ports: readonly { readonly ip: string; readonly port: number }[];
-  readonly memoryMiB: number;
+  readonly memoryMib: number;
   readonly cpus: number;
   readonly health?: Health;
   readonly after: readonly string[];
@@ -90,7 +90,7 @@ const job = z.object({
   files: z.array(file).default([]),
   networks: strings.default([]),
   mounts: z.array(z.object({ source: z.string(), path: z.string() })).default([]),
-  memoryMiB: z.number(),
+  memoryMib: z.number(),
   cpu: z.number(),
 });
 
@@ -102,11 +102,11 @@ export function definitionOf(exported: unknown): Definition {
   const networks = of("docker:index/network:Network").map(({ id, inputs }) => ({ id, ...network.parse(inputs) }));
   const nameOf = (id: string): string => networks.find((each) => each.id === id)?.name ?? id;
   const running = of("docker:index/container:Container");
-  const jobs = of("ops:index:Job");
+  const jobs = of("platform-topologies:index:Job");
   const byUrn = new Map<string, string>();
   for (const { urn, inputs } of [...running, ...jobs]) byUrn.set(urn, String(inputs.name));
   // A gate stands for the container that it waits for.
-  for (const { urn, dependencies } of of("ops:index:Gate"))
+  for (const { urn, dependencies } of of("platform-topologies:index:Gate"))
     byUrn.set(urn, dependencies.flatMap((each) => byUrn.get(each) ?? [])[0] ?? "");
   const after = ({ dependencies }: Resource): string[] => [
     ...new Set(dependencies.flatMap((each) => byUrn.get(each) ?? [])),
@@ -142,7 +142,7 @@ function ofContainer(given: z.output<typeof container>, nameOf: (id: string) => 
       path: containerPath,
     })),
     ports: given.ports.map(({ internal, ip }) => ({ ip, port: internal })),
-    memoryMiB: given.memory,
+    memoryMib: given.memory,
     cpus: Number(given.cpus),
     health: { test, ...health },
   };
@@ -160,7 +160,7 @@ function ofJob(given: z.output<typeof job>, nameOf: (id: string) => string): Omi
     networks: given.networks.map((id) => ({ name: nameOf(id), aliases: [] })),
     volumes: given.mounts,
     ports: [],
-    memoryMiB: given.memoryMiB,
+    memoryMib: given.memoryMib,
     cpus: given.cpu,
   };
 }

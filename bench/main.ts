@@ -115,7 +115,7 @@ interface Program {
   readonly resources: number;
   readonly loadMs: number;
   readonly runMs: number;
-  readonly maxRssMiB: number;
+  readonly maxRssMib: number;
 }
 
 /** Our program alone, in a process of its own, as members grow. */
@@ -130,7 +130,7 @@ async function growth(rounds: number, say: (line: string) => void): Promise<stri
       runs.push(JSON.parse(stdout) as Program);
     }
     const of = (key: keyof Program): string => String(Math.round(median(runs.map((each) => each[key]))));
-    rows.push([String(members), of("resources"), `${of("loadMs")} ms`, `${of("runMs")} ms`, `${of("maxRssMiB")} MiB`]);
+    rows.push([String(members), of("resources"), `${of("loadMs")} ms`, `${of("runMs")} ms`, `${of("maxRssMib")} MiB`]);
     say(`program with ${String(members)} members: ${of("runMs")} ms`);
   }
   return `Our program alone (no engine, no provider)\n\n${table(["members", "resources", "load", "run", "memory"], rows)}`;

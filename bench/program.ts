@@ -45,6 +45,6 @@ process.stdout.write(
     resources: resources.length,
     loadMs: Math.round(loaded - began),
     runMs: Math.round(performance.now() - loaded - 20), // the last look
-    maxRssMiB: Math.round(process.resourceUsage().maxRSS / 1024),
+    maxRssMib: Math.round(process.resourceUsage().maxRSS / 1024),
   }),
 );

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 
-import { said } from "../ops/docker.ts";
+import { messageOf } from "../ops/docker.ts";
 import { parseConfig, type Settings } from "./config.ts";
 import { checkAuthorities, checkServer, type Verdict, warn } from "./core/certificates.ts";
 import { check } from "./core/check.ts";
@@ -9,7 +9,7 @@ import { listed, type Problem, refuse } from "./core/errors.ts";
 import { at, nearest, own, stackName } from "./core/formats.ts";
 import type { Image } from "./core/images.ts";
 import { stateOfStack } from "./core/known.ts";
-import { withRetired } from "./core/overlay.ts";
+import { withRetired } from "./core/retirements.ts";
 import { containers, imageKeys, type Plan, routesOf } from "./core/plan.ts";
 import { siteOf } from "./core/site.ts";
 import type { Site } from "./core/topology.ts";
@@ -20,7 +20,7 @@ import { nginxProblems } from "./services/nginx.ts";
 import { systems, type SystemSettings } from "./systems/index.ts";
 import type { SystemComponent } from "./systems/system.ts";
 import { topologies } from "./topologies/index.ts";
-import { otherStack } from "./topologies/stamp.ts";
+import { otherStack } from "./topologies/identity.ts";
 
 /** What a stack exports. */
 export interface Outputs {
@@ -34,7 +34,7 @@ export interface Outputs {
   readonly places: Readonly<Record<string, unknown>>;
 }
 
-/** A stack as its config describes it, checked on paper. */
+/** A stack as its config describes it, checked in the dry run. */
 export interface StackPlan {
   readonly problems: readonly Problem[];
   /** What is right today, and has to be seen to. */
@@ -91,13 +91,13 @@ export function planStack(raw: Readonly<Record<string, unknown>>, stack: string)
 }
 
 /**
- * One stack: read the config, run the system on paper, ask the engine, and only then register the first resource.
+ * One stack: read the config, run the system in the dry run, ask the engine, and only then register the first resource.
  * @throws ConfigError with everything that is wrong.
  */
 export async function deploy(): Promise<Outputs> {
   // The SDK maps the stack of each resource through source maps, for half a second; Node runs our files as they are.
   Reflect.deleteProperty(Error, "prepareStackTrace");
-  const { problems, warnings, settings, system, site, images, containers: planned } = await plannedWithOverlay();
+  const { problems, warnings, settings, system, site, images, containers: planned } = await plannedWithRetirements();
   const project = pulumi.getProject();
   const secrets = plainSecrets(rawConfig(project));
   refuse(withoutEncrypted([...problems, ...secrets.problems], encryptedKeys(project)));
@@ -125,20 +125,20 @@ export async function deploy(): Promise<Outputs> {
 }
 
 /** The plan, with the members that the reconciler has retired taken out. */
-async function plannedWithOverlay(): Promise<StackPlan> {
+async function plannedWithRetirements(): Promise<StackPlan> {
   const raw = rawConfig(pulumi.getProject());
   const planned = planStack(raw, pulumi.getStack());
   const { problems, settings, site } = planned;
   if (problems.length > 0 || settings === undefined || site === undefined) return planned;
   const { retirable } = systems[settings.system];
-  const store = retirable && topologies[settings.topology]?.overlay?.(settings, site.name);
+  const store = retirable && topologies[settings.topology]?.retirements?.(settings, site.name);
   if (retirable === undefined || store === undefined) return planned;
   try {
-    const { overlay } = await store.latest();
-    const asked = withRetired(raw[settings.system], overlay.retired, retirable);
+    const { retirements } = await store.latest();
+    const asked = withRetired(raw[settings.system], retirements.retired, retirable);
     return planStack({ ...raw, [settings.system]: asked }, pulumi.getStack());
   } catch (error) {
-    return { ...planned, problems: [{ key: "topology", value: settings.topology, remedy: said(error) }] };
+    return { ...planned, problems: [{ key: "topology", value: settings.topology, remedy: messageOf(error) }] };
   }
 }
 

@@ -18,8 +18,8 @@ export function labels(value: unknown, { stack }: AppsPolicy): Json {
 }
 
 /** At most the policy's, and never none. */
-export function memory(value: unknown, { memoryMiB }: AppsPolicy): number {
-  const most = memoryMiB * 1024 * 1024;
+export function memory(value: unknown, { memoryMib }: AppsPolicy): number {
+  const most = memoryMib * 1024 * 1024;
   return typeof value === "number" && value > 0 ? Math.min(value, most) : most;
 }
 export function nanoCpus(value: unknown, { cpu }: AppsPolicy): number {
@@ -28,8 +28,8 @@ export function nanoCpus(value: unknown, { cpu }: AppsPolicy): number {
 }
 
 /** /dev/shm in bytes: what the image's apps have, and never more than the container's memory. */
-export function sharedMemory({ shmMiB }: AppsPolicy, image: string, memory: number): number | undefined {
-  const mebibytes = Object.hasOwn(shmMiB, image) ? shmMiB[image] : undefined;
+export function sharedMemory({ shmMib }: AppsPolicy, image: string, memory: number): number | undefined {
+  const mebibytes = Object.hasOwn(shmMib, image) ? shmMib[image] : undefined;
   return mebibytes === undefined ? undefined : Math.min(mebibytes * 1024 * 1024, memory);
 }
 

@@ -17,10 +17,10 @@ export const policySchema = z.discriminatedUnion("may", [
     /** A swarm's placement constraints, whatever is asked. */
     constraints: z.array(z.string()),
     /** The most that one app may have; also what it gets when nothing is asked. */
-    memoryMiB: z.int().min(16),
+    memoryMib: z.int().min(16),
     cpu: z.number().min(0.01),
     /** Shared memory (/dev/shm) by the image's reference, whatever is asked. Unset: Docker's 64. */
-    shmMiB: z.record(z.string(), z.int().min(1)),
+    shmMib: z.record(z.string(), z.int().min(1)),
     /** Names of volumes that an app may mount. */
     volumes: z.array(z.string()),
   }),

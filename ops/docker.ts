@@ -152,7 +152,7 @@ export function explain(error: unknown, host: string): Error {
 }
 
 /** The daemon's own words, without dockerode's wrapping. */
-export function said(error: unknown): string {
+export function messageOf(error: unknown): string {
   return text(error)
     .replace(/^\(HTTP code \d+\) .*? - /, "")
     .replace(/^rpc error: code = \w+ desc = /, "")

@@ -4,9 +4,9 @@ import { posix } from "node:path";
 import type Docker from "dockerode";
 import { pack } from "tar-stream";
 
-import { answered, ifThere, said } from "./docker.ts";
+import { answered, ifThere, messageOf } from "./docker.ts";
 import { fingerprint, label, mountsOf } from "./job-inputs.ts";
-import type { Asked, Run, Runner } from "./job-inputs.ts";
+import type { JobInputs, Run, Runner } from "./job-inputs.ts";
 import { lastLines } from "./logs.ts";
 import { pull } from "./pull.ts";
 
@@ -29,7 +29,7 @@ export function containerJobs(docker: Docker): Runner {
   };
 }
 
-function runOf(container: Docker.Container, { name, memoryMiB }: Asked): Run {
+function runOf(container: Docker.Container, { name, memoryMib }: JobInputs): Run {
   return {
     ending: async () => {
       const { State } = await container.inspect().catch((error: unknown) => {
@@ -37,7 +37,7 @@ function runOf(container: Docker.Container, { name, memoryMiB }: Asked): Run {
       });
       if (State.Status !== "exited" && State.Status !== "dead") return undefined;
       if (State.ExitCode === 0) return { why: undefined };
-      const why = State.OOMKilled ? ` (out of memory: the limit is ${String(memoryMiB)} MiB)` : "";
+      const why = State.OOMKilled ? ` (out of memory: the limit is ${String(memoryMib)} MiB)` : "";
       return { why: `failed with exit code ${String(State.ExitCode)}${why}` };
     },
     stop: async () => {
@@ -64,7 +64,7 @@ async function remove(container: Docker.Container): Promise<void> {
 }
 
 /** Creates, fills, connects and starts the container. Nothing is left of one that could not be started. */
-async function make(docker: Docker, asked: Asked): Promise<Docker.Container> {
+async function make(docker: Docker, asked: JobInputs): Promise<Docker.Container> {
   const container = await create(docker, asked);
   try {
     if (asked.files) await upload(container, asked.files);
@@ -74,31 +74,31 @@ async function make(docker: Docker, asked: Asked): Promise<Docker.Container> {
     await container.start();
   } catch (error) {
     await container.remove({ force: true, v: true }).catch(() => undefined);
-    throw new Error(`${asked.name} could not be started: ${said(error)}`, { cause: error });
+    throw new Error(`${asked.name} could not be started: ${messageOf(error)}`, { cause: error });
   }
   return container;
 }
 
 /** An image that somebody has pruned is pulled once more. */
-async function create(docker: Docker, asked: Asked): Promise<Docker.Container> {
+async function create(docker: Docker, asked: JobInputs): Promise<Docker.Container> {
   try {
     return await createOnce(docker, asked);
   } catch (error) {
-    if (!(answered(error, 404) && said(error).includes("image")))
-      throw new Error(`${asked.name} could not be created: ${said(error)}`, { cause: error });
+    if (!(answered(error, 404) && messageOf(error).includes("image")))
+      throw new Error(`${asked.name} could not be created: ${messageOf(error)}`, { cause: error });
   }
   await pullAgain(docker, asked);
   try {
     return await createOnce(docker, asked);
   } catch (error) {
     const moved = answered(error, 404) && asked.ref !== undefined;
-    const why = moved ? `${asked.ref ?? ""} is another image now: run \`pulumi up --refresh\`` : said(error);
+    const why = moved ? `${asked.ref ?? ""} is another image now: run \`pulumi up --refresh\`` : messageOf(error);
     throw new Error(`${asked.name} could not be created: ${why}`, { cause: error });
   }
 }
 
 /** @throws one sentence with the reference and what to do. */
-async function pullAgain(docker: Docker, { name, host, image, ref, registries = [] }: Asked): Promise<void> {
+async function pullAgain(docker: Docker, { name, host, image, ref, registries = [] }: JobInputs): Promise<void> {
   const gone = `${name}: the image ${ref ?? image} is not on ${host}`;
   if (ref === undefined) throw new Error(`${gone}: build or pull it there first`);
   if (ref.startsWith("platform-topologies/"))
@@ -107,11 +107,11 @@ async function pullAgain(docker: Docker, { name, host, image, ref, registries = 
     await pull(docker, ref, registries);
   } catch (error) {
     const remedy = "push it, or run `docker login` for its registry and name that in docker.registries";
-    throw new Error(`${gone} and cannot be pulled (${said(error)}): ${remedy}`, { cause: error });
+    throw new Error(`${gone} and cannot be pulled (${messageOf(error)}): ${remedy}`, { cause: error });
   }
 }
 
-function createOnce(docker: Docker, asked: Asked): Promise<Docker.Container> {
+function createOnce(docker: Docker, asked: JobInputs): Promise<Docker.Container> {
   const env = Object.entries({ ...asked.env, ...asked.secretEnv }).map(([key, value]) => `${key}=${value}`);
   return docker.createContainer({
     name: asked.name,
@@ -125,8 +125,8 @@ function createOnce(docker: Docker, asked: Asked): Promise<Docker.Container> {
       CapDrop: ["ALL"],
       SecurityOpt: ["no-new-privileges"],
       LogConfig: { Type: "json-file", Config: { "max-size": "10m" } },
-      Memory: asked.memoryMiB === undefined ? undefined : asked.memoryMiB * 1024 * 1024,
-      ShmSize: asked.shmMiB === undefined ? undefined : asked.shmMiB * 1024 * 1024,
+      Memory: asked.memoryMib === undefined ? undefined : asked.memoryMib * 1024 * 1024,
+      ShmSize: asked.shmMib === undefined ? undefined : asked.shmMib * 1024 * 1024,
       NanoCpus: asked.cpu === undefined ? undefined : Math.round(asked.cpu * 1e9),
       Mounts: mountsOf(asked),
       // Further networks are joined before the start: only one can be given here by Engines before 25.
@@ -136,7 +136,7 @@ function createOnce(docker: Docker, asked: Asked): Promise<Docker.Container> {
 }
 
 /** By tar into the stopped container: a bind mount would need the file on the host, and env shows in inspect. */
-async function upload(container: Docker.Container, files: NonNullable<Asked["files"]>): Promise<void> {
+async function upload(container: Docker.Container, files: NonNullable<JobInputs["files"]>): Promise<void> {
   const archive = pack();
   const folders = new Set(files.flatMap(({ path }) => parents(path)));
   for (const folder of [...folders].sort()) {

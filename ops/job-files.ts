@@ -5,18 +5,18 @@ import type Docker from "dockerode";
 import { z } from "zod";
 
 import { answered } from "./docker.ts";
-import type { Asked } from "./job-inputs.ts";
+import type { JobInputs } from "./job-inputs.ts";
 
 /** Says whose it is: what an ended provider left behind is found by it. */
 const owner = "platform-topologies.job-file";
 
-type File = NonNullable<Asked["files"]>[number];
+type File = NonNullable<JobInputs["files"]>[number];
 
 const listed = z.array(z.object({ ID: z.string(), Spec: z.object({ Name: z.string() }) }));
 
 export async function fileReferences(
   docker: Docker,
-  asked: Asked,
+  asked: JobInputs,
 ): Promise<{ Secrets: Docker.SecretReference[]; Configs: Docker.ConfigReference[] }> {
   const references = { Secrets: new Array<Docker.SecretReference>(), Configs: new Array<Docker.ConfigReference>() };
   for (const file of asked.files ?? []) {

@@ -33,11 +33,11 @@ export const job = z.object({
   files: z.array(file).optional(),
   networks: z.array(z.string()),
   user: z.string().optional(),
-  memoryMiB: z.number().positive().optional(),
-  shmMiB: z.number().positive().optional(),
+  memoryMib: z.number().positive().optional(),
+  shmMib: z.number().positive().optional(),
   cpu: z.number().positive().optional(),
   seconds: z.number().positive(),
-  once: z.string(),
+  trigger: z.string(),
   disks: z.record(z.string(), z.string()).optional(),
   labels: z.record(z.string(), z.string()).optional(),
   redact: z.array(z.string()).optional(),
@@ -47,7 +47,7 @@ export const job = z.object({
     .optional(),
 });
 
-export type Asked = z.infer<typeof job>;
+export type JobInputs = z.infer<typeof job>;
 
 /** Marks a container or service as a job's and says which. */
 export const label = "platform-topologies.job";
@@ -57,7 +57,7 @@ const run = job.omit({
 });
 
 /** What a run depends on. Who can read the label can read the container's environment and files as well. */
-export function fingerprint(asked: Asked): string {
+export function fingerprint(asked: JobInputs): string {
   return createHash("sha256")
     .update(JSON.stringify(run.parse(asked)))
     .digest("hex")
@@ -77,14 +77,14 @@ export interface Run {
 /** Where jobs run: an engine's containers, or a swarm's services. */
 export interface Runner {
   /** The run of an earlier, interrupted create, if it still goes on or has ended well. Any other of ours makes way. */
-  takeOver(asked: Asked): Promise<Run | undefined>;
-  make(asked: Asked): Promise<Run>;
+  takeOver(asked: JobInputs): Promise<Run | undefined>;
+  make(asked: JobInputs): Promise<Run>;
   /** Whatever is left of a run. Throws when the name is somebody else's. */
   clear(name: string): Promise<void>;
 }
 
 /** As the engine's API has them. */
-export function mountsOf({ mounts = [] }: Asked): Docker.MountSettings[] {
+export function mountsOf({ mounts = [] }: JobInputs): Docker.MountSettings[] {
   return mounts.map(({ source, path, driver, driverOptions, labels }) => {
     if (source.startsWith("/")) return { Type: "bind", Source: source, Target: path };
     const options = {

@@ -2,9 +2,9 @@
 import type Docker from "dockerode";
 import { z } from "zod";
 
-import { ifThere, said } from "./docker.ts";
+import { ifThere, messageOf } from "./docker.ts";
 import { fingerprint, label, mountsOf } from "./job-inputs.ts";
-import type { Asked, Run, Runner } from "./job-inputs.ts";
+import type { JobInputs, Run, Runner } from "./job-inputs.ts";
 import { fileReferences, removeFiles } from "./job-files.ts";
 import { taskLines } from "./logs.ts";
 import { credentials } from "./registry.ts";
@@ -45,7 +45,7 @@ export function serviceJobs(docker: Docker): Runner {
   };
 }
 
-function runOf(docker: Docker, id: string, asked: Asked): Run {
+function runOf(docker: Docker, id: string, asked: JobInputs): Run {
   const { name } = asked;
   let unplacedSince: number | undefined;
   let last: Task | undefined;
@@ -72,7 +72,7 @@ function runOf(docker: Docker, id: string, asked: Asked): Run {
 
 const ended = ["failed", "rejected", "shutdown", "orphaned", "remove"];
 
-async function reason(docker: Docker, { NodeID, Status }: Task, { image, memoryMiB }: Asked): Promise<string> {
+async function reason(docker: Docker, { NodeID, Status }: Task, { image, memoryMib }: JobInputs): Promise<string> {
   const nodes = await listNodes(docker);
   const node = nodes.find(({ ID }) => ID === NodeID)?.Description.Hostname;
   const on = node === undefined ? "" : ` on node ${node}`;
@@ -83,27 +83,27 @@ async function reason(docker: Docker, { NodeID, Status }: Task, { image, memoryM
   if (Status.State === "failed" && code !== 0) {
     // The engine does not tell a swarm what killed it.
     const why =
-      code === 137 && memoryMiB !== undefined ? ` (killed: the memory limit is ${String(memoryMiB)} MiB)` : "";
+      code === 137 && memoryMib !== undefined ? ` (killed: the memory limit is ${String(memoryMib)} MiB)` : "";
     return `failed with exit code ${String(code)}${on}${why}`;
   }
   return `${Status.State === "rejected" ? "could not be started" : "failed"}${on}: ${Status.Err || Status.Message}`;
 }
 
-async function make(docker: Docker, asked: Asked): Promise<string> {
+async function make(docker: Docker, asked: JobInputs): Promise<string> {
   try {
     // One argument alone would be sent as the credentials, too.
     const auth = (await credentials(asked.image, asked.swarm?.registries ?? [])) ?? {};
     return (await docker.createService(auth, await specOf(docker, asked))).id;
   } catch (error) {
     await removeFiles(docker, asked.name).catch(() => undefined);
-    throw new Error(`${asked.name} could not be created: ${said(error)}`, { cause: error });
+    throw new Error(`${asked.name} could not be created: ${messageOf(error)}`, { cause: error });
   }
 }
 
 /** Engines before 25 pass it over. */
 const privileges: Docker.Privileges & { NoNewPrivileges: boolean } = { NoNewPrivileges: true };
 
-async function specOf(docker: Docker, asked: Asked): Promise<Docker.CreateServiceOptions> {
+async function specOf(docker: Docker, asked: JobInputs): Promise<Docker.CreateServiceOptions> {
   const { Secrets, Configs } = await fileReferences(docker, asked);
   const env = Object.entries({ ...asked.env, ...asked.secretEnv }).map(([key, value]) => `${key}=${swarmText(value)}`);
   return {
@@ -126,7 +126,7 @@ async function specOf(docker: Docker, asked: Asked): Promise<Docker.CreateServic
       },
       Resources: {
         Limits: {
-          ...(asked.memoryMiB === undefined ? {} : { MemoryBytes: asked.memoryMiB * 1024 * 1024 }),
+          ...(asked.memoryMib === undefined ? {} : { MemoryBytes: asked.memoryMib * 1024 * 1024 }),
           ...(asked.cpu === undefined ? {} : { NanoCPUs: Math.round(asked.cpu * 1e9) }),
         },
       },
@@ -139,15 +139,15 @@ async function specOf(docker: Docker, asked: Asked): Promise<Docker.CreateServic
 }
 
 /** A service has no other way to ask for more of it than Docker's 64 MiB. */
-function sharedMemory({ shmMiB }: Asked): Docker.MountSettings[] {
-  if (shmMiB === undefined) return [];
+function sharedMemory({ shmMib }: JobInputs): Docker.MountSettings[] {
+  if (shmMib === undefined) return [];
   return [
-    { Type: "tmpfs", Source: "", Target: "/dev/shm", TmpfsOptions: { SizeBytes: shmMiB * 1024 * 1024, Mode: 0o1777 } },
+    { Type: "tmpfs", Source: "", Target: "/dev/shm", TmpfsOptions: { SizeBytes: shmMib * 1024 * 1024, Mode: 0o1777 } },
   ];
 }
 
 /** As the swarm writes it back. */
-function written({ source, path, driverOptions, ...mount }: NonNullable<Asked["mounts"]>[number]) {
+function written({ source, path, driverOptions, ...mount }: NonNullable<JobInputs["mounts"]>[number]) {
   const options = Object.entries(driverOptions ?? {}).map(([key, value]) => [key, swarmText(value)] as const);
   return {
     ...mount,

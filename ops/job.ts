@@ -5,7 +5,7 @@ import { compare } from "./handler.ts";
 import type { Handler } from "./handler.ts";
 import { containerJobs } from "./job-container.ts";
 import { job as inputs } from "./job-inputs.ts";
-import type { Asked, Runner } from "./job-inputs.ts";
+import type { JobInputs, Runner } from "./job-inputs.ts";
 import { serviceJobs } from "./job-service.ts";
 import { pause } from "./lifetime.ts";
 import { block } from "./logs.ts";
@@ -40,7 +40,7 @@ export const job: Handler = {
   },
 };
 
-const differences = compare(inputs, ["once", "image", "command", "entrypoint"], ["disks", "ref", "registries"]);
+const differences = compare(inputs, ["trigger", "image", "command", "entrypoint"], ["disks", "ref", "registries"]);
 const disks = z.record(z.string(), z.unknown()).catch({});
 
 /** What was done once for a disk is not done for another in its place. A further disk, or one less, is no reason. */
@@ -50,7 +50,7 @@ function otherDisk(olds: Values, news: Values): boolean {
 }
 
 /** Throws unless it ends well. Nothing of it is left either way, unless it is interrupted. */
-export async function runJob(asked: Asked, hidden: readonly string[]): Promise<void> {
+export async function runJob(asked: JobInputs, hidden: readonly string[]): Promise<void> {
   const contents = (asked.files ?? []).filter((file) => file.secret).map((file) => file.content);
   const secrets = [...hidden, ...(asked.redact ?? []), ...Object.values(asked.secretEnv ?? {}), ...contents];
   try {
@@ -60,12 +60,12 @@ export async function runJob(asked: Asked, hidden: readonly string[]): Promise<v
   }
 }
 
-async function runner({ host, swarm }: Asked): Promise<Runner> {
+async function runner({ host, swarm }: JobInputs): Promise<Runner> {
   const docker = await reach(host);
   return swarm ? serviceJobs(docker) : containerJobs(docker);
 }
 
-async function toItsEnd(jobs: Runner, asked: Asked, secrets: readonly string[]): Promise<void> {
+async function toItsEnd(jobs: Runner, asked: JobInputs, secrets: readonly string[]): Promise<void> {
   const { name, seconds } = asked;
   const run = (await jobs.takeOver(asked)) ?? (await jobs.make(asked));
   const limit = Date.now() + seconds * 1000;

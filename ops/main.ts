@@ -8,34 +8,34 @@ import process from "node:process";
 import { main } from "@pulumi/pulumi/provider/index.js";
 
 import { certificate } from "./certificate.ts";
-import { farewell } from "./farewell.ts";
+import { finalizer } from "./finalizer.ts";
 import { gate } from "./gate.ts";
-import { guests } from "./guests.ts";
+import { orphans } from "./orphans.ts";
 import type { Handler } from "./handler.ts";
 import { job } from "./job.ts";
 import { useLatestHost } from "./latest-host.ts";
 import { cancel, watchParent } from "./lifetime.ts";
 import { nodeLabels } from "./node-labels.ts";
-import { seat } from "./seat.ts";
+import { volumeNode } from "./volume-node.ts";
 import { serviceEnd } from "./service-end.ts";
 import { serviceGate } from "./service-gate.ts";
-import { stamp } from "./stamp.ts";
+import { identity } from "./stack-identity.ts";
 import { volume } from "./volume.ts";
 import { values } from "./wire.ts";
 import type { Bag } from "./wire.ts";
 
 const handlers = new Map<string, Handler>([
-  ["ops:index:Certificate", certificate],
-  ["ops:index:Farewell", farewell],
-  ["ops:index:Gate", gate],
-  ["ops:index:Guests", guests],
-  ["ops:index:Job", job],
-  ["ops:index:NodeLabels", nodeLabels],
-  ["ops:index:Seat", seat],
-  ["ops:index:ServiceEnd", serviceEnd],
-  ["ops:index:ServiceGate", serviceGate],
-  ["ops:index:Stamp", stamp],
-  ["ops:index:Volume", volume],
+  ["platform-topologies:index:Certificate", certificate],
+  ["platform-topologies:index:Finalizer", finalizer],
+  ["platform-topologies:index:Gate", gate],
+  ["platform-topologies:index:Orphans", orphans],
+  ["platform-topologies:index:Job", job],
+  ["platform-topologies:index:NodeLabels", nodeLabels],
+  ["platform-topologies:index:VolumeNode", volumeNode],
+  ["platform-topologies:index:ServiceEnd", serviceEnd],
+  ["platform-topologies:index:ServiceGate", serviceGate],
+  ["platform-topologies:index:StackIdentity", identity],
+  ["platform-topologies:index:Volume", volume],
 ]);
 
 watchParent();
@@ -98,7 +98,7 @@ async function plainly<T>(work: () => Promise<T>): Promise<T> {
 function find(urn: string): Handler {
   const type = urn.split("::")[2]?.split("$").at(-1) ?? "";
   const handler = handlers.get(type);
-  if (!handler) throw new Error(`the ops provider has no resource ${type}`);
+  if (!handler) throw new Error(`the platform-topologies provider has no resource ${type}`);
   return handler;
 }
 

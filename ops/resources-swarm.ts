@@ -36,7 +36,7 @@ export class ServiceGate extends pulumi.CustomResource {
   constructor(name: string, args: ServiceGateArgs, opts?: pulumi.CustomResourceOptions) {
     const additionalSecretOutputs = [...(opts?.additionalSecretOutputs ?? []), "redact"];
     const inputs = { ...args, redact: args.redact && pulumi.secret(args.redact) };
-    super("ops:index:ServiceGate", name, inputs, { ...opts, additionalSecretOutputs });
+    super("platform-topologies:index:ServiceGate", name, inputs, { ...opts, additionalSecretOutputs });
   }
 }
 
@@ -61,20 +61,20 @@ export interface ServiceEndArgs {
  */
 export class ServiceEnd extends pulumi.CustomResource {
   constructor(name: string, args: ServiceEndArgs, opts?: pulumi.CustomResourceOptions) {
-    super("ops:index:ServiceEnd", name, { ...args }, opts);
+    super("platform-topologies:index:ServiceEnd", name, { ...args }, opts);
   }
 }
 
-export interface SeatArgs {
+export interface VolumeNodeArgs {
   readonly host: Input<string>;
   /** Unique on the swarm: letters, digits, `-`, `_` and `.`. A change is refused. */
   readonly name: Input<string>;
-  /** What its node must be. A change does not move a seat. */
+  /** What its node must be. A change does not move a volume node. */
   readonly constraints: {
     readonly labels?: Readonly<Record<string, Input<string>>>;
     readonly role?: "manager" | "worker";
   };
-  /** A group's name, as `arangodb-dev/dbserver`: its seats share a node only when there are more seats than nodes. */
+  /** A group's name, as `arangodb-dev/dbserver`: its volume nodes share a node only when there are more volume nodes than nodes. */
   readonly spread: Input<string>;
   /** A change chooses anew, another node where there is one, with an empty disk. The data on the old node stays there. */
   readonly generation?: Input<string>;
@@ -87,28 +87,28 @@ export interface SeatArgs {
 }
 
 /**
- * The node that keeps a slot's disk, chosen once and kept: the node label `platform-topologies.seat.<name>` with the
- * seat's `id` as its value, so that `node.labels.platform-topologies.seat.<name>==<id>` pins a service. A label of this
+ * The node that keeps a slot's disk, chosen once and kept: the node label `platform-topologies.volume-node.<name>` with the
+ * volume node's `id` as its value, so that `node.labels.platform-topologies.volume-node.<name>==<id>` pins a service. A label of this
  * `owner` that is there already, as after an interrupted run, is adopted; another's is refused. Among the ready, active nodes that satisfy `constraints` it takes
- * the one with the fewest seats of its group, then of all, then the first by name. Throws when there is none.
+ * the one with the fewest volume nodes of its group, then of all, then the first by name. Throws when there is none.
  *
  * An operator may move the label, and `platform-topologies.spread.<name>` with it, to where the data is now;
  * `refresh` then shows the new node. A label that is gone is put back on
- * the same node by the next `up` after a refresh, or with another `round`. Deleting a seat removes its labels; the volumes on its node stay.
+ * the same node by the next `up` after a refresh, or with another `round`. Deleting a volume node removes its labels; the volumes on its node stay.
  */
-export class Seat extends pulumi.CustomResource {
+export class VolumeNode extends pulumi.CustomResource {
   /** The node's hostname. */
   declare readonly node: pulumi.Output<string>;
   declare readonly nodeId: pulumi.Output<string>;
 
-  constructor(name: string, args: SeatArgs, opts?: pulumi.CustomResourceOptions) {
-    super("ops:index:Seat", name, { ...args, node: undefined, nodeId: undefined }, opts);
+  constructor(name: string, args: VolumeNodeArgs, opts?: pulumi.CustomResourceOptions) {
+    super("platform-topologies:index:VolumeNode", name, { ...args, node: undefined, nodeId: undefined }, opts);
   }
 }
 
-/** The constraint, as of `docker service create`, that pins a task to a seat: `id` is the seat's. */
-export function seatConstraint(name: string, id: string): string {
-  return `node.labels.platform-topologies.seat.${name}==${id}`;
+/** The constraint, as of `docker service create`, that pins a task to a volume node: `id` is the volume node's. */
+export function volumeNodeConstraint(name: string, id: string): string {
+  return `node.labels.platform-topologies.volume-node.${name}==${id}`;
 }
 
 export interface NodeLabelsArgs {
@@ -129,6 +129,6 @@ export interface NodeLabelsArgs {
  */
 export class NodeLabels extends pulumi.CustomResource {
   constructor(name: string, args: NodeLabelsArgs, opts?: pulumi.CustomResourceOptions) {
-    super("ops:index:NodeLabels", name, { ...args }, opts);
+    super("platform-topologies:index:NodeLabels", name, { ...args }, opts);
   }
 }

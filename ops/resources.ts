@@ -11,11 +11,11 @@ type Input<T> = pulumi.Input<T>;
 /** The provider, found by the path that Pulumi.yaml names under `plugins.providers`. */
 export class OpsProvider extends pulumi.ProviderResource {
   constructor(name: string, opts?: pulumi.ResourceOptions) {
-    super("ops", name, {}, opts);
+    super("platform-topologies", name, {}, opts);
   }
 }
 
-export interface StampArgs {
+export interface StackIdentityArgs {
   /** The platform; unset where a program uses services alone. */
   readonly system?: Input<string> | undefined;
   readonly topology: Input<string>;
@@ -33,12 +33,12 @@ export interface StampArgs {
 
 /**
  * Says once what a stack is on one topology. Any change of system, topology or name is refused, in a preview too, with
- * the way to move instead; only a resource that depends on the stamp is sure to be left alone by that run. Its id is the
+ * the way to move instead; only a resource that depends on the identity is sure to be left alone by that run. Its id is the
  * owner that is written on everything that the stack makes: another state, also of the same name, has another.
  */
-export class Stamp extends pulumi.CustomResource {
-  constructor(name: string, args: StampArgs, opts?: pulumi.CustomResourceOptions) {
-    super("ops:index:Stamp", name, { ...args, owner: undefined }, opts);
+export class StackIdentity extends pulumi.CustomResource {
+  constructor(name: string, args: StackIdentityArgs, opts?: pulumi.CustomResourceOptions) {
+    super("platform-topologies:index:StackIdentity", name, { ...args, owner: undefined }, opts);
   }
 }
 
@@ -73,7 +73,7 @@ export class Volume extends pulumi.CustomResource {
   declare readonly disk: pulumi.Output<string>;
 
   constructor(name: string, args: VolumeArgs, opts?: pulumi.CustomResourceOptions) {
-    super("ops:index:Volume", name, { ...args }, opts);
+    super("platform-topologies:index:Volume", name, { ...args }, opts);
   }
 }
 
@@ -99,7 +99,7 @@ export interface GateArgs {
 export class Gate extends pulumi.CustomResource {
   constructor(name: string, args: GateArgs, opts?: pulumi.CustomResourceOptions) {
     const inputs = { ...args, redact: args.redact && pulumi.secret(args.redact) };
-    super("ops:index:Gate", name, inputs, hide(opts, "redact"));
+    super("platform-topologies:index:Gate", name, inputs, hide(opts, "redact"));
   }
 }
 
@@ -139,15 +139,15 @@ export interface JobArgs {
   /** Default: the image's. */
   readonly user?: Input<string>;
   /** Default: no limit. */
-  readonly memoryMiB?: Input<number>;
+  readonly memoryMib?: Input<number>;
   /** Shared memory (/dev/shm) at most; what is used counts as memory. Default: Docker's 64. */
-  readonly shmMiB?: Input<number>;
+  readonly shmMib?: Input<number>;
   /** In cores. Default: no limit. */
   readonly cpu?: Input<number>;
   /** How long it may run, counted anew by an `up` that takes an interrupted run over. */
   readonly seconds: Input<number>;
   /** A change reruns the job: the version that it migrates to. */
-  readonly once: Input<string>;
+  readonly trigger: Input<string>;
   /** The disks that it works on, by the slot. Another disk of a slot reruns the job; one more or less does not. */
   readonly disks?: Input<Readonly<Record<string, Input<string>>>>;
   readonly labels?: Input<Readonly<Record<string, Input<string>>>>;
@@ -188,31 +188,31 @@ export interface JobSwarm {
  */
 export class Job extends pulumi.CustomResource {
   constructor(name: string, args: JobArgs, opts?: pulumi.CustomResourceOptions) {
-    super("ops:index:Job", name, sealed(args), hide(opts, "secretEnv", "redact"));
+    super("platform-topologies:index:Job", name, sealed(args), hide(opts, "secretEnv", "redact"));
   }
 }
 
-export interface FarewellArgs {
+export interface FinalizerArgs {
   /** The engine, or a swarm's managers. Where it is now counts, not where it was when the rest was stored. */
   readonly host: Input<string>;
   /** What runs at the delete. Any change is only noted. */
-  readonly job: Omit<JobArgs, "host" | "once">;
+  readonly job: Omit<JobArgs, "host" | "trigger">;
 }
 
 /**
- * Runs a job when it is *deleted*, and nothing before: what a member does before it leaves (let the farewell depend on
- * the member), or what the others do afterwards (let the member depend on the farewell). A job that fails fails the
- * `up`, and the next one tries again; nothing that the farewell depends on is deleted until it has ended well. An update
+ * Runs a job when it is *deleted*, and nothing before: what a member does before it leaves (let the finalizer depend on
+ * the member), or what the others do afterwards (let the member depend on the finalizer). A job that fails fails the
+ * `up`, and the next one tries again; nothing that the finalizer depends on is deleted until it has ended well. An update
  * or a replacement of what it depends on does not run it. `deletedWith` in its options, naming something that goes only
  * with the whole stack, lets `destroy` skip it.
  */
-export class Farewell extends pulumi.CustomResource {
-  constructor(name: string, { host, job }: FarewellArgs, opts?: pulumi.CustomResourceOptions) {
-    super("ops:index:Farewell", name, { host, job: sealed(job) }, opts);
+export class Finalizer extends pulumi.CustomResource {
+  constructor(name: string, { host, job }: FinalizerArgs, opts?: pulumi.CustomResourceOptions) {
+    super("platform-topologies:index:Finalizer", name, { host, job: sealed(job) }, opts);
   }
 }
 
-export interface GuestsArgs {
+export interface OrphansArgs {
   /** The engine, or a swarm's managers. */
   readonly host: Input<string>;
   /** The network's id. */
@@ -225,12 +225,12 @@ export interface GuestsArgs {
  * The containers and services that programs of the stack start themselves in one of its networks. Deleting this removes
  * them, and the network can go. Whoever starts some joins the network by `network`, and so has ended before.
  */
-export class Guests extends pulumi.CustomResource {
+export class Orphans extends pulumi.CustomResource {
   /** The network's id again. */
   declare readonly network: pulumi.Output<string>;
 
-  constructor(name: string, args: GuestsArgs, opts?: pulumi.CustomResourceOptions) {
-    super("ops:index:Guests", name, { ...args }, opts);
+  constructor(name: string, args: OrphansArgs, opts?: pulumi.CustomResourceOptions) {
+    super("platform-topologies:index:Orphans", name, { ...args }, opts);
   }
 }
 
@@ -268,7 +268,7 @@ export class Certificate extends pulumi.CustomResource {
 
   constructor(name: string, args: CertificateArgs, opts?: pulumi.CustomResourceOptions) {
     const outputs = { caCert: undefined, caKey: undefined, cert: undefined, key: undefined };
-    super("ops:index:Certificate", name, { ...args, ...outputs }, hide(opts, "caKey", "key"));
+    super("platform-topologies:index:Certificate", name, { ...args, ...outputs }, hide(opts, "caKey", "key"));
   }
 }
 

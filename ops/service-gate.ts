@@ -1,7 +1,7 @@
 import type Docker from "dockerode";
 import { z } from "zod";
 
-import { answered, explain, ifThere, reach, said } from "./docker.ts";
+import { answered, explain, ifThere, reach, messageOf } from "./docker.ts";
 import { compare } from "./handler.ts";
 import type { Handler } from "./handler.ts";
 import { pause } from "./lifetime.ts";
@@ -92,7 +92,7 @@ async function scale(docker: Docker, { service: id, spec: asked, replicas }: Ask
       await service.update({ _query: { version: Version.Index }, _body: spec });
       return;
     } catch (error) {
-      if (tries >= 20 || !said(error).includes("update out of sequence")) throw error;
+      if (tries >= 20 || !messageOf(error).includes("update out of sequence")) throw error;
       await pause(50 * tries * Math.random(), "was cancelled");
     }
   }

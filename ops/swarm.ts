@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type Docker from "dockerode";
 import { z } from "zod";
 
-import { answered, explain, ifThere, reach, said } from "./docker.ts";
+import { answered, explain, ifThere, reach, messageOf } from "./docker.ts";
 
 const strings = z
   .record(z.string(), z.string())
@@ -121,7 +121,7 @@ export async function editNode(
       return true;
     } catch (error) {
       if (answered(error, 404)) return false;
-      if (tries >= 20 || !said(error).includes("update out of sequence")) throw error;
+      if (tries >= 20 || !messageOf(error).includes("update out of sequence")) throw error;
       await sleep(50 * tries * Math.random());
     }
   }
@@ -143,7 +143,7 @@ export function onSwarm<T>(host: string, work: (docker: Docker) => Promise<T>): 
       return await work(await reach(host));
     } catch (error) {
       if (answered(error, 503)) {
-        throw new Error(`the engine at ${host} is no manager of a swarm: ${said(error)}`, { cause: error });
+        throw new Error(`the engine at ${host} is no manager of a swarm: ${messageOf(error)}`, { cause: error });
       }
       throw explain(error, host);
     }

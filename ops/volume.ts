@@ -4,7 +4,7 @@ import type Docker from "dockerode";
 import { pack } from "tar-stream";
 import { z } from "zod";
 
-import { answered, connect, explain, ifThere, said } from "./docker.ts";
+import { answered, connect, explain, ifThere, messageOf } from "./docker.ts";
 import { compare } from "./handler.ts";
 import type { Handler } from "./handler.ts";
 
@@ -123,7 +123,7 @@ async function remove(engine: Docker, name: string): Promise<void> {
     } catch (error) {
       if (answered(error, 404)) return;
       if (!answered(error, 409) || tries >= 30) {
-        throw new Error(`the volume ${name} stays: ${said(error)}`, { cause: error });
+        throw new Error(`the volume ${name} stays: ${messageOf(error)}`, { cause: error });
       }
       await sleep(1000);
     }

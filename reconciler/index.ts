@@ -47,7 +47,7 @@ export async function reconciler(args: ReconcileArgs): Promise<Reconciler> {
     throw new ConfigError([
       { key: "system", value: system, remedy: "has no members that another can replace; arangodb has" },
     ]);
-  const store = topologies[topology]?.overlay?.(settings, name);
+  const store = topologies[topology]?.retirements?.(settings, name);
   if (store === undefined)
     throw new ConfigError([
       {

@@ -1,5 +1,5 @@
 import { own } from "../components/core/formats.ts";
-import type { Overlay, OverlayStore } from "../components/core/overlay.ts";
+import type { Retirements, RetirementStore } from "../components/core/retirements.ts";
 import type { Seen, Verdict } from "./judgement.ts";
 
 export interface Limits {
@@ -15,7 +15,7 @@ export type Decision =
   | { readonly do: "retire"; readonly member: Seen; readonly why: string; readonly say: readonly string[] };
 
 /** One thing at a time: an unfinished retirement first, then at most one more, and not too soon after the last. */
-export function decide(verdicts: readonly Verdict[], { history }: Overlay, now: number, limits: Limits): Decision {
+export function decide(verdicts: readonly Verdict[], { history }: Retirements, now: number, limits: Limits): Decision {
   const say = verdicts.flatMap((verdict) =>
     verdict.is === "well" ? [] : [`${verdict.member.name}: ${label[verdict.is]}: ${verdict.why}`],
   );
@@ -41,23 +41,23 @@ const label = { wait: "watched", retire: "failed", help: "needs an operator" } a
 const remembered = 20;
 
 /** Writes a retirement down; false when somebody else has written meanwhile. */
-export async function begin(store: OverlayStore, member: Seen, why: string, now: number): Promise<boolean> {
-  const { number, overlay } = await store.latest();
-  if (overlay.history.some(({ outcome }) => outcome === "begun")) return false;
-  const numbers = [...new Set([...(own(overlay.retired, member.role) ?? []), member.number])];
+export async function begin(store: RetirementStore, member: Seen, why: string, now: number): Promise<boolean> {
+  const { number, retirements } = await store.latest();
+  if (retirements.history.some(({ outcome }) => outcome === "begun")) return false;
+  const numbers = [...new Set([...(own(retirements.retired, member.role) ?? []), member.number])];
   const entry = { at: new Date(now).toISOString(), member: member.name, why, outcome: "begun" as const };
   return store.add({
     number: number + 1,
-    overlay: {
-      retired: { ...overlay.retired, [member.role]: numbers },
-      history: [...overlay.history, entry].slice(-remembered),
+    retirements: {
+      retired: { ...retirements.retired, [member.role]: numbers },
+      history: [...retirements.history, entry].slice(-remembered),
     },
   });
 }
 
 /** Notes that the deployment has ended well. */
-export async function finish(store: OverlayStore): Promise<void> {
-  const { number, overlay } = await store.latest();
-  const history = overlay.history.map((entry) => ({ ...entry, outcome: "done" as const }));
-  await store.add({ number: number + 1, overlay: { ...overlay, history } });
+export async function finish(store: RetirementStore): Promise<void> {
+  const { number, retirements } = await store.latest();
+  const history = retirements.history.map((entry) => ({ ...entry, outcome: "done" as const }));
+  await store.add({ number: number + 1, retirements: { ...retirements, history } });
 }

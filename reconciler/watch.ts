@@ -1,10 +1,10 @@
 import { decide, begin, finish, type Limits } from "./retirement.ts";
 import { judge, type Observed, type Policy } from "./judgement.ts";
-import type { OverlayStore } from "../components/core/overlay.ts";
+import type { RetirementStore } from "../components/core/retirements.ts";
 
 /** What the reconciler acts through; a test has its own. */
 export interface Reach {
-  readonly store: OverlayStore;
+  readonly store: RetirementStore;
   observe(): Promise<Observed>;
   /** Runs the stack's own program; what it printed last, where it failed. */
   deploy(): Promise<{ readonly ok: boolean; readonly said: string }>;
@@ -14,8 +14,8 @@ export interface Reach {
 /** One look, and at most one retirement. True when all members are well, or made so. */
 export async function once(reach: Reach, policy: Policy, limits: Limits): Promise<boolean> {
   const observed = await reach.observe();
-  const { overlay } = await reach.store.latest();
-  const decision = decide(judge(observed, policy), overlay, observed.now, limits);
+  const { retirements } = await reach.store.latest();
+  const decision = decide(judge(observed, policy), retirements, observed.now, limits);
   for (const line of decision.say) reach.say(line);
   if (decision.do === "nothing") return decision.say.length === 0;
   if (decision.do === "retire") {

@@ -62,7 +62,7 @@ export function restoreJob(
     ...container(place, [dump], ["restore"]),
     command: ["backup", "restore", dump.store, restore.at],
     env: { PLACE: `${place.root}/${restore.stack}` },
-    once: `${restore.stack} ${restore.at}`,
+    trigger: `${restore.stack} ${restore.at}`,
     seconds: 6 * 3600,
     after,
   };
@@ -76,7 +76,7 @@ function container(place: Place, dumps: List<NamedDump>, verbs: List<Verb>) {
     image: dumps.find(({ image }) => image !== undefined)?.image ?? "toolbox",
     tier: "app", // in app and data: it ships dumps out, which the data network cannot
     cpu: 1,
-    memoryMiB: 256,
+    memoryMib: 256,
     user: "0:0", // without any capability; the place is root's
     files: [
       ...place.files,

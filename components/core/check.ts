@@ -66,7 +66,7 @@ function checkContainer(name: string, container: Container | Slot | Job, site: S
   }
   if (!/^[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?$/.test(`${site.name}-${name}`))
     say("name", "a host's name: letters, digits and inner hyphens", `${site.name}-${name}`);
-  for (const full of [name, ...(container.joins ?? [])].map((each) => `${site.name}-${each}`)) {
+  for (const full of [name, ...(container.networks ?? [])].map((each) => `${site.name}-${each}`)) {
     if (full.length > can.nameLength)
       say("name", `at most ${String(can.nameLength)} characters on ${can.name}: shorten the stack's name`, full);
   }
@@ -74,9 +74,9 @@ function checkContainer(name: string, container: Container | Slot | Job, site: S
   if (can.runners.length > 0 && runnerFor(container, can) === undefined) {
     say("needs", `no way to run this on ${can.name} (${needsOf(container).join(", ")}); choose docker or swarm`);
   }
-  const { shmMiB, memoryMiB } = container;
-  if (shmMiB !== undefined && !(Number.isInteger(shmMiB) && shmMiB >= 1 && shmMiB <= memoryMiB))
-    say("shmMiB", `a whole number from 1 to its memory, ${String(memoryMiB)}: it is a part of that`, shmMiB);
+  const { shmMib, memoryMib } = container;
+  if (shmMib !== undefined && !(Number.isInteger(shmMib) && shmMib >= 1 && shmMib <= memoryMib))
+    say("shmMib", `a whole number from 1 to its memory, ${String(memoryMib)}: it is a part of that`, shmMib);
   const paths = (container.files ?? []).map(({ path }) => path);
   for (const path of paths)
     if (!path.startsWith("/") || paths.indexOf(path) !== paths.lastIndexOf(path))
@@ -97,7 +97,7 @@ export function runnerFor(container: Container, { runners }: Capabilities): Runn
   return runners.find(
     ({ can, limits }) =>
       needs.every((need) => can.has(need)) &&
-      routes.every(({ bodyMiB = 0, seconds = 60 }) => bodyMiB <= limits.bodyMiB && seconds <= limits.seconds),
+      routes.every(({ bodyMib = 0, seconds = 60 }) => bodyMib <= limits.bodyMib && seconds <= limits.seconds),
   );
 }
 

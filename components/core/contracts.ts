@@ -10,10 +10,10 @@ export type Dict<T> = Readonly<Record<string, T>>;
 export type List<T> = readonly T[];
 
 /**
- * Networks, from the outside in. Nothing but the edge is published; data cannot reach out. `apart`: none of them, only
+ * Networks, from the outside in. Nothing but the edge is published; data cannot reach out. `isolated`: none of them, only
  * those that the container joins by name.
  */
-export type Tier = "edge" | "app" | "data" | "apart";
+export type Tier = "edge" | "app" | "data" | "isolated";
 
 /** What a workload needs beyond running: a topology says which of these it has, and where. */
 export type Need =
@@ -41,7 +41,7 @@ export interface Route {
   readonly port: string;
   readonly websocket?: boolean;
   /** Largest request body that has to get through, in MiB, unbuffered. */
-  readonly bodyMiB?: number;
+  readonly bodyMib?: number;
   /** How long one request may take; unset: 60. */
   readonly seconds?: number;
   readonly sticky?: { readonly cookie: string; readonly seconds: number };
@@ -96,12 +96,12 @@ export interface Container {
   readonly tier: Tier;
   /** Cores. */
   readonly cpu: number;
-  readonly memoryMiB: number;
+  readonly memoryMib: number;
   /**
    * Shared memory (/dev/shm) at most, in MiB; what is used of it counts as the container's memory. Default: Docker's 64.
    * A change replaces the container.
    */
-  readonly shmMiB?: number;
+  readonly shmMib?: number;
   /** `uid[:gid]`, numbers. Unset: what the image says (private images only). */
   readonly user?: string;
   /** Replaces the image's entrypoint and command. Unset: the image's own. */
@@ -131,7 +131,7 @@ export interface Container {
    * Further networks of the stack, each made when it is first named: where containers live that a system starts itself,
    * apart from everything else. Their full name is `<stack's prefix>-<name>`.
    */
-  readonly joins?: List<string>;
+  readonly networks?: List<string>;
   /** Folders that outlive the stack and are shared, as a backup's place. Needs `shared-folders`. */
   readonly mounts?: List<Mount>;
   /** A machine of the stack's config to run on; unset: where the topology likes. */
@@ -187,24 +187,24 @@ export interface Slot extends Container {
   };
   /** The only slot of its role: another disk means another store, for which all that was done once is done again. */
   readonly alone?: boolean;
-  /** Slots that name the same seat share a machine. */
-  readonly seat?: string;
+  /** Slots that name the same volume node share a machine. */
+  readonly colocate?: string;
   /** Labels that its node must carry, as for a workload. */
   readonly nodes?: Dict<string>;
   /**
    * What runs before this member goes for good. Not at a replacement, not when the whole stack is destroyed; but also when a
    * slot that stays has no `leave` any more.
    */
-  readonly leave?: Omit<Job, "once">;
+  readonly leave?: Omit<Job, "trigger">;
   /** What runs after it has gone for good: a cluster's books forget it. */
-  readonly left?: Omit<Job, "once">;
+  readonly left?: Omit<Job, "trigger">;
 }
 
 /** Runs to its end once, and again when `once`, the image or the command changes. A failure stops the deployment. */
 export interface Job extends Container {
-  readonly once: Input<string>;
+  readonly trigger: Input<string>;
   /** Part of the first installation: a changed image or command does not run it again, only a changed `once`. */
-  readonly installs?: true;
+  readonly onlyOnTrigger?: true;
   readonly seconds: number;
   /** Labels that its node must carry, as for a workload. */
   readonly nodes?: Dict<string>;
@@ -260,7 +260,7 @@ export interface Peer {
 export type Store = Endpoint & { readonly members: List<string> };
 
 /** What the ask of a store may add, for where containers of ours supply it. */
-export interface Wishes {
+export interface StoreOptions {
   /** Further DNS names that the applications insist on; with several members each of them answers. */
   readonly names?: List<string>;
   /** Key of the image that the application brings for this store. */
@@ -287,10 +287,10 @@ export interface Apps {
   /** References of the images that may run. */
   readonly images: List<string>;
   /** The most that one may have. */
-  readonly memoryMiB: number;
+  readonly memoryMib: number;
   readonly cpu: number;
   /** Shared memory (/dev/shm) by the image's reference, in MiB. Default: Docker's 64. */
-  readonly shmMiB: Dict<number>;
+  readonly shmMib: Dict<number>;
   /** Names of volumes that one may mount. */
   readonly volumes: List<string>;
 }
@@ -298,7 +298,7 @@ export interface Apps {
 /** A kind is a protocol, not a category. Each is a row: what is asked, what is given. */
 export interface Kinds {
   postgres: {
-    ask: Wishes &
+    ask: StoreOptions &
       Speaks & {
         readonly databases: List<string>;
         readonly extensions?: List<string>;
@@ -307,22 +307,22 @@ export interface Kinds {
         readonly outputPlugins?: List<string>;
         /** The role that owns the databases. Default: `app`, no superuser. */
         readonly owner?: { readonly name: string; readonly superuser: boolean };
-        readonly memoryMiB?: number;
+        readonly memoryMib?: number;
         readonly gib: number;
       };
     give: Store & Login;
   };
   redis: {
-    ask: Wishes &
+    ask: StoreOptions &
       Speaks & {
         readonly clientAuth: boolean;
         readonly keep: boolean;
-        readonly memoryMiB: number;
+        readonly memoryMib: number;
       };
     give: Store & Partial<Login>;
   };
   objects: {
-    ask: Pick<Wishes, "nodeLabels"> & {
+    ask: Pick<StoreOptions, "nodeLabels"> & {
       readonly apis: List<"s3" | "azure-blob">;
       /** `mirror`: the regions that hold a copy. */
       readonly buckets: Dict<{ readonly cors?: string; readonly mirror?: List<Peer> }>;
@@ -343,73 +343,73 @@ export interface Kinds {
     };
   };
   solr: {
-    ask: Wishes & { readonly collections: List<string>; readonly gib: number; readonly memoryMiB: number };
+    ask: StoreOptions & { readonly collections: List<string>; readonly gib: number; readonly memoryMib: number };
     give: Store;
   };
   elasticsearch: {
-    ask: Wishes & {
+    ask: StoreOptions & {
       readonly major: 7 | 8;
       /** What the image must bring. */
       readonly plugins?: List<string>;
       /** 1 or 3: two cannot outvote a lost one. */
       readonly nodes: number;
       /** Of each node; its container gets twice as much. Default: 1024. */
-      readonly heapMiB?: number;
+      readonly heapMib?: number;
       readonly gib: number;
     };
     give: Store & Login;
   };
   nats: {
-    ask: Wishes & {
+    ask: StoreOptions & {
       /** 1 or 3: two cannot outvote a lost one. */
       readonly nodes: number;
       /** JetStream's file store on each node. */
       readonly jetstreamGib: number;
       /** Of each node; half of it is JetStream's memory store. Default: 512. */
-      readonly memoryMiB?: number;
+      readonly memoryMib?: number;
       readonly maxPayloadBytes?: number;
     };
     give: Store & Login;
   };
   amqp: {
-    ask: Wishes & {
+    ask: StoreOptions & {
       readonly nodes: number;
       /** Slots of another store whose machines these share. */
-      readonly beside: List<string>;
+      readonly colocate: List<string>;
       readonly federate: List<Peer>;
       /** Durable topic exchanges. */
       readonly exchanges: List<string>;
       /** Of each node; unset: the recipe's own. */
-      readonly memoryMiB?: number;
+      readonly memoryMib?: number;
     };
     give: Store & Login;
   };
   cql: {
-    ask: Wishes & {
+    ask: StoreOptions & {
       readonly nodes: number;
       readonly keyspaces: List<string>;
       readonly peers: List<Peer>;
       readonly gib: number;
       /** Of each node; unset: the recipe's own. Half of the memory is heap. */
       readonly cpu?: number;
-      readonly memoryMiB?: number;
+      readonly memoryMib?: number;
       /** Numbers of nodes that are gone for good. */
       readonly retired?: List<number>;
     };
     give: Store & Login;
   };
   influx: {
-    ask: Wishes & {
+    ask: StoreOptions & {
       /** `keep`: how long, in days or weeks (`90d`, `12w`). `dump: false`: too much and too fleeting to back up. */
       readonly databases: Dict<{ readonly keep: string; readonly dump?: boolean }>;
       readonly gib: number;
       /** Default: 1024. */
-      readonly memoryMiB?: number;
+      readonly memoryMib?: number;
     };
     give: Store & Login;
   };
   oidc: {
-    ask: Pick<Wishes, "nodeLabels"> & { readonly callback: string; readonly groups: List<string> };
+    ask: Pick<StoreOptions, "nodeLabels"> & { readonly callback: string; readonly groups: List<string> };
     give: {
       readonly issuer: Input<string>;
       /** Spelt out: not every application reads them from the issuer. */
@@ -429,7 +429,7 @@ export interface Kinds {
       readonly engine: Engine;
       readonly url: string;
       /** The networks that the client has to join to reach the API, and its apps. */
-      readonly joins: List<string>;
+      readonly networks: List<string>;
       /** The full name of the apps' network. */
       readonly network: string;
     };
@@ -440,12 +440,12 @@ export type Ask<K extends Kind> = Kinds[K]["ask"];
 export type Given<K extends Kind> = Kinds[K]["give"] & Ready;
 
 /** What a system wants of the proxy at the edge. */
-export interface EdgeWish {
+export interface EdgeOptions {
   /** Default: `traefik`, which brings ACME. `nginx`: unbuffered uploads of any size, as some vendors test with. */
   readonly proxy: "traefik" | "nginx";
 }
 
-/** What a system or a recipe sees. The same function runs twice: first on paper, to be checked, then for real. */
+/** What a system or a recipe sees. The same function runs twice: first in the dry run, to be checked, then for real. */
 export interface Platform {
   /** Prefix of everything with a global name in this stack. */
   readonly name: string;
@@ -469,7 +469,7 @@ export interface Platform {
   reference(image: string): string;
   /** A certificate of an authority of its own, PEM, for ten years: for members of a store among themselves, both ways. */
   certificate(name: string, hostnames: List<string>): Certificate;
-  edge(wish: EdgeWish): void;
+  edge(wish: EdgeOptions): void;
   need<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K>;
   /** A store that the system itself is: in outputs, backup and restore as a need is. Ready when its data are back. */
   store(name: string, given: Store & Login & Ready, dump: Dump): Ready;

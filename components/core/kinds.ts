@@ -16,7 +16,7 @@ export const defaultPort: Readonly<Record<Exclude<Kind, "oidc" | "containers">, 
 };
 
 /** On paper a kind without a recipe gives this: right in shape, empty in the leaves. */
-export function onPaper<K extends Kind>(kind: K, name: string): Given<K> {
+export function recorded<K extends Kind>(kind: K, name: string): Given<K> {
   const nothing = secret("");
   const store = <P extends keyof typeof defaultPort>(of: P) =>
     ({ host: `${name}-1`, port: defaultPort[of], members: [`${name}-1`], ready: [] }) as const;
@@ -48,7 +48,7 @@ export function onPaper<K extends Kind>(kind: K, name: string): Given<K> {
       clientSecret: nothing,
       ready: [],
     }),
-    containers: () => ({ engine: "docker", url: `http://${name}:2375`, joins: [], network: name, ready: [] }),
+    containers: () => ({ engine: "docker", url: `http://${name}:2375`, networks: [], network: name, ready: [] }),
   };
   return rows[kind]();
 }

@@ -6,7 +6,7 @@ import type {
   Ask,
   Certificate,
   Container,
-  EdgeWish,
+  EdgeOptions,
   Given,
   Job,
   Kind,
@@ -20,7 +20,7 @@ import type {
 import { refuse } from "./errors.ts";
 import { own } from "./formats.ts";
 import { imageRow } from "./images.ts";
-import { onPaper } from "./kinds.ts";
+import { recorded } from "./kinds.ts";
 import { BasePlatform } from "./platform.ts";
 import type { PlannedRoute, Services, Site, Topology } from "./topology.ts";
 
@@ -37,24 +37,24 @@ export interface Plan {
   /** Keys of images that the system starts itself. */
   readonly images: Set<string>;
   /** What the system wants at the edge. */
-  readonly edge: EdgeWish;
+  readonly edge: EdgeOptions;
 }
 
-/** Runs a system on paper: nothing is registered, no provider is loaded. */
+/** Runs a system in the dry run: nothing is registered, no provider is loaded. */
 export function planOf<C>(system: System<C>, config: C, site: Site, services: Services): Plan {
-  const paper = new Paper(site, services);
-  system(paper, config);
-  backup(paper, site);
-  return paper.plan;
+  const recorder = new Recorder(site, services);
+  system(recorder, config);
+  backup(recorder, site);
+  return recorder.plan;
 }
 
 /** Every container of a plan, by name; also those that run only when a slot goes. */
 export function containers(plan: Plan): List<readonly [string, Container]> {
-  const farewells = [...plan.slots].flatMap(([name, { leave, left }]): (readonly [string, Container])[] => [
+  const finalizers = [...plan.slots].flatMap(([name, { leave, left }]): (readonly [string, Container])[] => [
     ...(leave === undefined ? [] : [[`${name}-leave`, leave] as const]),
     ...(left === undefined ? [] : [[`${name}-left`, left] as const]),
   ]);
-  return [...plan.workloads, ...plan.slots, ...plan.jobs, ...farewells];
+  return [...plan.workloads, ...plan.slots, ...plan.jobs, ...finalizers];
 }
 
 /** Every image that a plan runs, by its key: the edge's too, and that of the job which marks a new disk. */
@@ -128,9 +128,9 @@ export function checkAlone<K extends Kind>(recipe: Recipe<K>, name: string, ask:
   refuse([...check(plan, on.site, on.capabilities), ...routed]);
 }
 
-type Draft = Omit<Plan, "edge"> & { edge: EdgeWish };
+type Draft = Omit<Plan, "edge"> & { edge: EdgeOptions };
 
-class Paper extends BasePlatform {
+class Recorder extends BasePlatform {
   readonly plan: Draft = {
     needs: [],
     workloads: new Map(),
@@ -169,12 +169,12 @@ class Paper extends BasePlatform {
     return super.image(name);
   }
 
-  edge(wish: EdgeWish): void {
+  edge(wish: EdgeOptions): void {
     this.plan.edge = wish;
   }
 
   protected offer(): void {
-    // nothing to give on paper
+    // nothing to give in the dry run
   }
 
   protected adopt<K extends Kind>(kind: K, name: string, given: Given<K>): Given<K> {
@@ -185,7 +185,7 @@ class Paper extends BasePlatform {
   protected supply<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K> {
     const recipe = this.#services[kind]?.recipe;
     this.plan.needs.push({ kind, name, supplied: recipe !== undefined });
-    return recipe ? recipe(this, name, ask) : onPaper(kind, name);
+    return recipe ? recipe(this, name, ask) : recorded(kind, name);
   }
 
   protected makeWorkload(name: string, workload: Workload): [] {

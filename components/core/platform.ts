@@ -5,7 +5,7 @@ import type {
   Certificate,
   Container,
   Dump,
-  EdgeWish,
+  EdgeOptions,
   Endpoint,
   Engine,
   Given,
@@ -79,7 +79,7 @@ export abstract class BasePlatform implements Platform {
   protected abstract supply<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K>;
   /** A need that something met which exists already. */
   protected abstract adopt<K extends Kind>(kind: K, name: string, given: Given<K>): Given<K>;
-  abstract edge(wish: EdgeWish): void;
+  abstract edge(wish: EdgeOptions): void;
   abstract job(name: string, job: Job): Ready;
   protected abstract makeWorkload(name: string, workload: Workload): List<Resource>;
   protected abstract makeSlot(name: string, slot: Slot): List<Resource>;

@@ -8,7 +8,7 @@ import { refuse } from "./errors.ts";
 import type { Existing } from "./existing.ts";
 import { mirror as mirrorForm, problemsOf, reference, stackName } from "./formats.ts";
 import { resolveImage } from "./images.ts";
-import type { BackupWish, Restore, Site } from "./topology.ts";
+import type { BackupOptions, Restore, Site } from "./topology.ts";
 
 /** What a caller says of its stack; the rest has a default. */
 export interface SiteArgs {
@@ -36,7 +36,7 @@ export interface SiteArgs {
   readonly secrets?: Dict<Input<string>>;
   /** What exists already and is only pointed at, by the need's name: a company's S3, an OpenID provider. */
   readonly existing?: Dict<Existing>;
-  readonly backup?: BackupWish | undefined;
+  readonly backup?: BackupOptions | undefined;
   readonly restore?: Restore | undefined;
   /**
    * The operator's words for disks, by the slot, as `{ "db-1": "2026-03-01" }`. Another text makes a new, empty disk

@@ -3,7 +3,7 @@ import type { ComponentResourceOptions, Output, Resource } from "@pulumi/pulumi"
 import type {
   Dict,
   Dump,
-  EdgeWish,
+  EdgeOptions,
   Engine,
   Job,
   Kind,
@@ -30,7 +30,7 @@ export interface Runner {
   readonly name: "container" | "serverless" | "machine";
   readonly can: ReadonlySet<Need>;
   /** Largest request body, and longest request, that reach a workload here. */
-  readonly limits: { readonly bodyMiB: number; readonly seconds: number };
+  readonly limits: { readonly bodyMib: number; readonly seconds: number };
 }
 
 /** What a topology can do, as plain values: enough to check a system without loading any provider's SDK. */
@@ -56,7 +56,7 @@ export type BackupPlace =
   | { readonly s3: { readonly endpoint: string; readonly bucket: string; readonly region: string } };
 
 /** What a stack says of its backups. */
-export interface BackupWish {
+export interface BackupOptions {
   readonly everyHours: number;
   readonly keepDays: number;
   /** How often the newest run is restored into throw-away servers. 0: never. */
@@ -91,7 +91,7 @@ export interface Site {
   readonly secrets: Dict<Output<string>>;
   /** What exists already and is only pointed at, by the need's name. */
   readonly existing: Dict<Existing>;
-  readonly backup?: BackupWish;
+  readonly backup?: BackupOptions;
   /** Fill the stores, while they are still empty, from a backup. */
   readonly restore?: Restore;
   /** The operator's words for disks, by the slot: another text makes a new, empty disk; `gone` lets one go. */
@@ -136,7 +136,7 @@ export interface Topology {
   readonly outputs?: Dict<unknown>;
   /** The providers that a component of this topology hands to its children. */
   readonly options: ComponentResourceOptions;
-  edge(routes: List<PlannedRoute>, wish: EdgeWish, parent: Resource, logicalName: string): Ready;
+  edge(routes: List<PlannedRoute>, wish: EdgeOptions, parent: Resource, logicalName: string): Ready;
   workload(name: string, workload: Workload, parent: Resource, logicalName: string): Ready;
   slot(name: string, slot: Slot, parent: Resource, logicalName: string): Ready;
   job(name: string, job: Job, parent: Resource, logicalName: string): Ready;

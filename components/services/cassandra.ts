@@ -16,7 +16,7 @@ import {
   setupScript,
   user,
 } from "./cassandra-setup.ts";
-import { digest, named, quickNames, replaySeconds, toolbox, wishes } from "./recipe.ts";
+import { fingerprint, named, quickNames, replaySeconds, toolbox, storeOptions } from "./recipe.ts";
 
 const data = "/var/lib/cassandra";
 const conf = "/run/cassandra";
@@ -39,18 +39,18 @@ export const cassandra: Recipe<"cql"> = (p, name, ask) => {
   const adminFile = { path: passwordPath(admin), content: adminPassword, secret: true };
   named(`${name}.keyspaces`, ask.keyspaces, /^[a-z][a-z0-9_]{0,47}$/, "lower-case letters, digits and _, at most 48");
   const dataCentre = p.region === "" ? "local" : p.region;
-  const memoryMiB = ask.memoryMiB ?? 4096;
+  const memoryMib = ask.memoryMib ?? 4096;
   const members = { count: ask.nodes, retired: ask.retired ?? [], order: "one-by-one" } as const;
-  const { image } = wishes(ask, "cassandra");
-  const job = { image, tier: "data", cpu: 1, memoryMiB: 384, user: "999:999", env: quickNames } as const;
+  const { image } = storeOptions(ask, "cassandra");
+  const job = { image, tier: "data", cpu: 1, memoryMib: 384, user: "999:999", env: quickNames } as const;
 
   const made = p.slots(name, members, (member) => ({
-    ...wishes(ask, "cassandra"),
+    ...storeOptions(ask, "cassandra"),
     tier: "data",
     cpu: ask.cpu ?? 2,
-    memoryMiB,
+    memoryMib,
     user: "999:999",
-    env: environment(member, memoryMiB),
+    env: environment(member, memoryMib),
     files: [
       adminFile,
       { path: `${conf}/cassandra.yaml`, content: configuration(name, member) },
@@ -84,7 +84,7 @@ export const cassandra: Recipe<"cql"> = (p, name, ask) => {
     env: quickNames,
     files: [adminFile, { path: passwordPath(user), content: password, secret: true }],
     command: ["bash", "-euc", setupScript(cluster)],
-    once: digest(password), // another: say so
+    trigger: fingerprint(password), // another: say so
     seconds: 600,
     after: made,
   });
@@ -96,8 +96,8 @@ export const cassandra: Recipe<"cql"> = (p, name, ask) => {
           ...job,
           files: [adminFile],
           command: ["bash", "-euc", `${jmxLogin}\n${repairScript(cluster)}`],
-          once: String(copies(cluster)),
-          installs: true, // other members alone are no reason: who joins takes its rows over
+          trigger: String(copies(cluster)),
+          onlyOnTrigger: true, // other members alone are no reason: who joins takes its rows over
           seconds: 24 * 3600,
           after: [setup],
         });
@@ -111,7 +111,7 @@ function first({ retired = [] }: { readonly retired?: readonly number[] }): numb
   return number;
 }
 
-function environment({ host }: Member, memoryMiB: number): Record<string, string> {
+function environment({ host }: Member, memoryMib: number): Record<string, string> {
   const properties = {
     "cassandra.config": `file://${conf}/cassandra.yaml`,
     "cassandra-rackdc.properties": `file://${conf}/rackdc.properties`,
@@ -126,8 +126,8 @@ function environment({ host }: Member, memoryMiB: number): Record<string, string
   return {
     ...quickNames,
     LOCAL_JMX: "no",
-    MAX_HEAP_SIZE: `${String(Math.floor(memoryMiB / 2))}M`,
-    HEAP_NEWSIZE: `${String(Math.floor(memoryMiB / 8))}M`, // for CMS alone, but the official script may want both
+    MAX_HEAP_SIZE: `${String(Math.floor(memoryMib / 2))}M`,
+    HEAP_NEWSIZE: `${String(Math.floor(memoryMib / 8))}M`, // for CMS alone, but the official script may want both
     JVM_EXTRA_OPTS: [
       "--add-exports=java.management/com.sun.jmx.remote.security=ALL-UNNAMED", // what checks JMX passwords
       ...Object.entries(properties).map(([key, value]) => `-D${key}=${value}`),

@@ -17,10 +17,10 @@ export const containers: Recipe<"containers"> = (p, name, ask) => {
   const network = `${p.name}-${apps}`;
   const made = p.run(name, {
     image: "docker-proxy",
-    tier: "apart",
-    joins: [`${name}-api`],
+    tier: "isolated",
+    networks: [`${name}-api`],
     cpu: 0.5,
-    memoryMiB: 192,
+    memoryMib: 192,
     user: "0:0", // the socket's owner; it has no capability
     needs: ["container-api"],
     files: [{ path: policyPath, content: JSON.stringify(policy(ask, p.engine, p.name, network)) }],
@@ -33,7 +33,7 @@ export const containers: Recipe<"containers"> = (p, name, ask) => {
   return {
     engine: p.engine,
     url: `http://${made.host}:${String(port)}`,
-    joins: [`${name}-api`, ...(ask.may === "run-apps" ? [apps] : [])],
+    networks: [`${name}-api`, ...(ask.may === "run-apps" ? [apps] : [])],
     network,
     ready: made.ready,
   };
@@ -42,8 +42,8 @@ export const containers: Recipe<"containers"> = (p, name, ask) => {
 /** As docker-proxy/policy.ts reads it. */
 function policy(ask: Ask<"containers">, engine: string, stack: string, network: string): object {
   if (ask.may === "read") return { may: ask.may };
-  const { may, appsOn, images, memoryMiB, cpu, shmMiB, volumes } = ask;
-  return { may, engine, stack, network, images, constraints: [appsOn], memoryMiB, cpu, shmMiB, volumes };
+  const { may, appsOn, images, memoryMib, cpu, shmMib, volumes } = ask;
+  return { may, engine, stack, network, images, constraints: [appsOn], memoryMib, cpu, shmMib, volumes };
 }
 
 /** Docker's API, filtered. */

@@ -1,6 +1,6 @@
 import type { Input } from "@pulumi/pulumi";
 
-import type { EdgeWish, List, Port, Workload } from "../core/contracts.ts";
+import type { EdgeOptions, List, Port, Workload } from "../core/contracts.ts";
 import type { PlannedRoute, Site } from "../core/topology.ts";
 import { nginx } from "./nginx.ts";
 import { traefik } from "./traefik.ts";
@@ -30,13 +30,13 @@ export interface EdgeArgs {
 }
 
 /** The proxies that can stand at the edge, by the name that a system wishes for. */
-export const proxies: Readonly<Record<EdgeWish["proxy"], (args: EdgeArgs) => Workload>> = {
+export const proxies: Readonly<Record<EdgeOptions["proxy"], (args: EdgeArgs) => Workload>> = {
   traefik,
   nginx,
 };
 
 /** The workload at the edge, without its published ports: those are the topology's to place. */
-export function edgeProxy({ proxy }: EdgeWish, args: EdgeArgs): Workload {
+export function edgeProxy({ proxy }: EdgeOptions, args: EdgeArgs): Workload {
   return proxies[proxy](args);
 }
 

@@ -3,7 +3,7 @@ import type { ComponentResourceOptions } from "@pulumi/pulumi";
 import type { Certificate, File, List, Platform, Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
 import { curlOption } from "../core/syntax.ts";
-import { onlySaid, replaySeconds, toolbox, wishes } from "./recipe.ts";
+import { onlySaid, replaySeconds, toolbox, storeOptions } from "./recipe.ts";
 
 const home = "/usr/share/elasticsearch";
 const data = `${home}/data`;
@@ -19,7 +19,7 @@ const user = "elastic";
  */
 export const elasticsearch: Recipe<"elasticsearch"> = (p, name, ask) => {
   const secret = p.secret(`${name}-password`);
-  const heap = `${String(ask.heapMiB ?? 1024)}m`;
+  const heap = `${String(ask.heapMib ?? 1024)}m`;
   const hosts = Array.from({ length: ask.nodes }, (_, index) => `${name}-${String(index + 1)}`);
   const certificate = ask.nodes > 1 ? p.certificate(`${name}-transport`, hosts) : undefined;
   const files: File[] = [
@@ -32,10 +32,10 @@ export const elasticsearch: Recipe<"elasticsearch"> = (p, name, ask) => {
   ];
   // One by one: a change restarts one node at a time.
   const made = p.slots(name, { count: ask.nodes, order: "one-by-one" }, ({ host, number }) => ({
-    ...wishes(ask, ask.major === 7 ? "elasticsearch7" : "elasticsearch"),
+    ...storeOptions(ask, ask.major === 7 ? "elasticsearch7" : "elasticsearch"),
     tier: "data",
     cpu: 2,
-    memoryMiB: 2 * (ask.heapMiB ?? 1024), // the rest is for the page cache and what lies off the heap
+    memoryMib: 2 * (ask.heapMib ?? 1024), // the rest is for the page cache and what lies off the heap
     user: "1000:0",
     needs: ["max-map-count"],
     files: [...files, ...(certificate ? transportFiles(certificate) : [])],

@@ -6,7 +6,7 @@ import { drillHost } from "../core/backup.ts";
 import type { Ask, File, List, Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
 import { curlOption, influxIdentifier, influxString, shellWord } from "../core/syntax.ts";
-import { named, openFiles, replaySeconds, toolbox, wishes } from "./recipe.ts";
+import { named, openFiles, replaySeconds, toolbox, storeOptions } from "./recipe.ts";
 
 const folder = "/run/influx";
 const data = "/var/lib/influxdb";
@@ -23,7 +23,7 @@ export const influx: Recipe<"influx"> = (p, name, ask) => {
   const keep = Object.values(ask.databases).map((database) => database.keep);
   named(`${name}.databases`, Object.keys(ask.databases), /^\w[\w.-]*$/, "letters, digits, dots and hyphens");
   named(`${name}.databases.keep`, keep, /^[1-9]\d*[dw]$/, "days or weeks, as 90d or 12w");
-  const memoryMiB = ask.memoryMiB ?? 1024;
+  const memoryMib = ask.memoryMib ?? 1024;
   const fleeting = Object.entries(ask.databases).flatMap(([database, { dump = true }]) => (dump ? [] : [database]));
   const dumped = fleeting.length < Object.keys(ask.databases).length;
   const statements = setup(ask.databases);
@@ -34,7 +34,7 @@ export const influx: Recipe<"influx"> = (p, name, ask) => {
     secretFile("app.iql", newUser(user, password)),
   ];
   const server = {
-    ...wishes(ask, "influxdb"),
+    ...storeOptions(ask, "influxdb"),
     tier: "data",
     cpu: 1,
     user: "999:999",
@@ -44,8 +44,8 @@ export const influx: Recipe<"influx"> = (p, name, ask) => {
   const drill = drillHost(host);
   const [first] = p.slots(name, { count: 1, order: "one-by-one" }, () => ({
     ...server,
-    memoryMiB,
-    files: [{ path: `${folder}/influxdb.conf`, content: conf(data, memoryMiB) }],
+    memoryMib,
+    files: [{ path: `${folder}/influxdb.conf`, content: conf(data, memoryMib) }],
     prepare,
     health: { ready: { command: ["sh", "-c", probe] }, startSeconds: replaySeconds, stopSeconds: 30 },
     disk: {
@@ -60,7 +60,7 @@ export const influx: Recipe<"influx"> = (p, name, ask) => {
             drillServer: {
               ...server,
               names: [],
-              memoryMiB: 512,
+              memoryMib: 512,
               files: [{ path: `${folder}/influxdb.conf`, content: conf("/tmp/drill", 512) }],
               health: { ready: { http: "api", path: "/ping" }, startSeconds: 300, stopSeconds: 30 },
               replicas: 1,
@@ -72,7 +72,7 @@ export const influx: Recipe<"influx"> = (p, name, ask) => {
   const made = p.job(`${name}-setup`, {
     ...toolbox,
     tier: "data",
-    once: createHash("sha256").update(statements).digest("hex").slice(0, 12),
+    trigger: createHash("sha256").update(statements).digest("hex").slice(0, 12),
     files,
     command: ["bash", "-euo", "pipefail", "-c", `at=http://${host}:8086\n${statements}`],
     seconds: 300,
@@ -86,7 +86,7 @@ export const influx: Recipe<"influx"> = (p, name, ask) => {
  * What differs from the built-in defaults. Bodies: a restore writes more than 25 MB at a time. An index in memory would
  * hold every series that was ever kept, and refuse the 100,001st value of a tag; the cache's own limit is the container's.
  */
-function conf(at: string, memoryMiB: number): string {
+function conf(at: string, memoryMib: number): string {
   return `reporting-disabled = true
 [meta]
   dir = "${at}/meta"
@@ -94,7 +94,7 @@ function conf(at: string, memoryMiB: number): string {
   dir = "${at}/data"
   wal-dir = "${at}/wal"
   index-version = "tsi1"
-  cache-max-memory-size = ${String(Math.floor(memoryMiB / 4) * 1024 * 1024)}
+  cache-max-memory-size = ${String(Math.floor(memoryMib / 4) * 1024 * 1024)}
 [http]
   auth-enabled = true
   log-enabled = false

@@ -3,7 +3,7 @@ import { all, type ComponentResourceOptions } from "@pulumi/pulumi";
 import type { Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
 import { natsString } from "../core/syntax.ts";
-import { onlySaid, replaySeconds, toolbox, wishes } from "./recipe.ts";
+import { onlySaid, replaySeconds, toolbox, storeOptions } from "./recipe.ts";
 
 const conf = "/run/nats/nats.conf";
 const login = "/run/nats/login";
@@ -16,14 +16,14 @@ const user = "app";
 export const nats: Recipe<"nats"> = (p, name, ask) => {
   const password = p.secret(`${name}-password`);
   const routes = ask.nodes > 1 ? p.secret(`${name}-routes-password`) : undefined;
-  const memoryMiB = ask.memoryMiB ?? 512;
+  const memoryMib = ask.memoryMib ?? 512;
   const hosts = Array.from({ length: ask.nodes }, (_, index) => `${name}-${String(index + 1)}`);
   // One by one: a change restarts one server at a time, so the other two keep the quorum.
   const made = p.slots(name, { count: ask.nodes, order: "one-by-one" }, ({ host }) => ({
-    ...wishes(ask, "nats"),
+    ...storeOptions(ask, "nats"),
     tier: "data",
     cpu: 1,
-    memoryMiB,
+    memoryMib,
     user: "0:0", // without any capability; a new volume is root's
     files: [
       {
@@ -33,7 +33,7 @@ export const nats: Recipe<"nats"> = (p, name, ask) => {
           [
             server(host, ask.maxPayloadBytes),
             // Half: the server itself, its connections and the write buffers of the file store need the rest.
-            `jetstream { store_dir: "/data", max_memory_store: ${String(Math.floor(memoryMiB / 2))}MB, max_file_store: ${String(ask.jetstreamGib)}GB }`,
+            `jetstream { store_dir: "/data", max_memory_store: ${String(Math.floor(memoryMib / 2))}MB, max_file_store: ${String(ask.jetstreamGib)}GB }`,
             `authorization { user: ${user}, password: ${natsString(client)}, timeout: 3 }`,
             ...(ask.nodes > 1 ? [cluster(`${p.name}-${name}`, hosts, route)] : []),
             "",

@@ -186,7 +186,7 @@ function matching(path: string, hidden = false): string {
 }
 
 function location(route: PlannedRoute, ports: Ports): string {
-  const { path, seconds = 60, bodyMiB, websocket, sticky, strip } = route;
+  const { path, seconds = 60, bodyMib, websocket, sticky, strip } = route;
   const lines = [
     ...(strip === undefined ? [] : [`rewrite "^${literally(baseOf(strip))}/?(.*)$" /$1 break;`]),
     ...(websocket
@@ -196,9 +196,9 @@ function location(route: PlannedRoute, ports: Ports): string {
           "proxy_set_header Connection $connection_header;",
         ]
       : []),
-    ...(bodyMiB === undefined
+    ...(bodyMib === undefined
       ? []
-      : [`client_max_body_size ${String(bodyMiB)}m;`, "proxy_request_buffering off;", "proxy_buffering off;"]),
+      : [`client_max_body_size ${String(bodyMib)}m;`, "proxy_request_buffering off;", "proxy_buffering off;"]),
     `proxy_read_timeout ${String(seconds)}s;`,
     `proxy_send_timeout ${String(seconds)}s;`,
     ...(sticky ? [`add_header Set-Cookie ${stickyVariables(route).cookie} always;`] : []),

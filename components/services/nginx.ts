@@ -33,7 +33,7 @@ export function nginx(args: EdgeArgs): Workload {
     image: "nginx",
     tier: "edge",
     cpu: 1,
-    memoryMiB: 256,
+    memoryMib: 256,
     user: "101:101", // the official image's nginx; containers may open ports below 1024 without a capability
     files: [
       { path: conf, content: config(args, folder) },

@@ -4,7 +4,7 @@ import { rcloneSections } from "../core/backup.ts";
 import type { Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
 import { rcloneSection } from "../core/syntax.ts";
-import { named, toolbox, wishes } from "./recipe.ts";
+import { named, toolbox, storeOptions } from "./recipe.ts";
 
 const root = "/run/minio/root-password";
 const region = "us-east-1";
@@ -24,10 +24,10 @@ export const objects: Recipe<"objects"> = (p, name, ask) => {
   const url = p.publicUrl(name);
   const publicHost = `${name}.${p.hostname}`;
   const store = p.slots(name, { count: 1, order: "one-by-one" }, () => ({
-    ...wishes(ask, "minio"),
+    ...storeOptions(ask, "minio"),
     tier: "app",
     cpu: 2,
-    memoryMiB: 1024,
+    memoryMib: 1024,
     user: "0:0", // without any capability; a new volume is root's
     files: [secretFile],
     env: {

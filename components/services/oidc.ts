@@ -29,7 +29,7 @@ export const oidc: Recipe<"oidc"> = (p, name, ask) => {
     image: "openid",
     tier: "edge",
     cpu: 0.5,
-    memoryMiB: 256,
+    memoryMib: 256,
     files: [{ path, content, secret: true }],
     env: { OPENID_CONFIG: path },
     rehearsal: { REHEARSAL_ROLE: "openid" },

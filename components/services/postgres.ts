@@ -5,7 +5,7 @@ import type { Ask, Dict, List, Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
 import { shellWord } from "../core/syntax.ts";
 import { drillCommand, postgresDump } from "./postgres-backup.ts";
-import { named, replaySeconds, toolbox, wishes } from "./recipe.ts";
+import { named, replaySeconds, toolbox, storeOptions } from "./recipe.ts";
 
 const data = "/var/lib/postgresql/data";
 const password = "/run/postgres/password";
@@ -29,14 +29,14 @@ export const postgres: Recipe<"postgres"> = (p, name, ask) => {
     ...(ask.outputPlugins ? { max_slot_wal_keep_size: `${String(Math.ceil(ask.gib * 512))}MB` } : {}),
     ...ask.settings,
   };
-  const { memoryMiB = 1024 } = ask;
+  const { memoryMib = 1024 } = ask;
   const drill = drillHost(host);
   const options = [
     ...["-c", "hba_file=/etc/postgres/pg_hba.conf"],
     ...Object.entries(settings).flatMap(([key, value]) => ["-c", `${key}=${value}`]),
   ];
   const server = {
-    ...wishes(ask, "postgis"),
+    ...storeOptions(ask, "postgis"),
     tier: "data",
     cpu: 2,
     user: "999:999",
@@ -53,7 +53,7 @@ export const postgres: Recipe<"postgres"> = (p, name, ask) => {
   } as const;
   const [first] = p.slots(name, { count: 1, order: "one-by-one" }, () => ({
     ...server,
-    ...memory(memoryMiB),
+    ...memory(memoryMib),
     // A half-made cluster is in a folder of its own name, so that a kill in mid-init leaves nothing that looks whole.
     prepare: `
 set -eu
@@ -90,8 +90,8 @@ esac${trusted(ask.outputPlugins)}`,
 };
 
 /** What the workers of one query share is in /dev/shm: 64 MiB are less than six ordinary joins. Half, as a machine has it. */
-function memory(memoryMiB: number) {
-  return { memoryMiB, shmMiB: Math.min(memoryMiB, Math.max(64, Math.floor(memoryMiB / 2))) };
+function memory(memoryMib: number) {
+  return { memoryMib, shmMib: Math.min(memoryMib, Math.max(64, Math.floor(memoryMib / 2))) };
 }
 
 /** Minor releases of 2026 load only output plugins that a new setting names, which older ones refuse to start with. */

@@ -7,7 +7,7 @@ import { Service, type ServiceArgs } from "../core/service.ts";
 import { regexText } from "../core/syntax.ts";
 import { numbered } from "../core/platform.ts";
 import { folder, grow, leave, left, nodeName } from "./rabbitmq-members.ts";
-import { onlySaid, openFiles, quickNames, replaySeconds, wishes } from "./recipe.ts";
+import { onlySaid, openFiles, quickNames, replaySeconds, storeOptions } from "./recipe.ts";
 
 const data = "/var/lib/rabbitmq";
 const user = "app";
@@ -29,35 +29,35 @@ export const rabbitmq: Recipe<"amqp"> = (p, name, ask) => {
   const definitions = all([password, federation]).apply(([own, shared]) =>
     JSON.stringify(definitionsOf(name, ask, own, shared), undefined, 2),
   );
-  const memoryMiB = ask.memoryMiB ?? 1024;
-  const besides = new Map(ask.beside.slice(0, ask.nodes).map((seat) => [numberOf(seat), seat]));
+  const memoryMib = ask.memoryMib ?? 1024;
+  const besides = new Map(ask.colocate.slice(0, ask.nodes).map((volumeNode) => [numberOf(volumeNode), volumeNode]));
   // Each has the number of the slot that it is beside, and goes when that one goes for good.
   const members = { count: ask.nodes, retired: missing([...besides.keys()]), order: "one-by-one" } as const;
   const hosts = numbered(name, members).map(({ host }) => host);
-  const { image } = wishes(ask, "rabbitmq");
+  const { image } = storeOptions(ask, "rabbitmq");
   const tool = {
     image,
     tier: "data",
     cpu: 1,
-    memoryMiB: 256,
+    memoryMib: 256,
     user: "999:999",
     env: { ...quickNames, HOME: "/tmp" },
     files: [{ path: `${folder}/cookie`, content: cookie, secret: true }],
   } as const;
   const job = (script: string, seconds: number) => ({ ...tool, command: ["bash", "-euc", script], seconds });
   const made = p.slots(name, members, ({ host, number }) => {
-    const seat = besides.get(number);
+    const colocate = besides.get(number);
     const others = founding(name).filter((other) => other !== host);
-    // The same three for a small cluster, however many it has: a farewell is never withdrawn from a member that stays.
+    // The same three for a small cluster, however many it has: a finalizer is never withdrawn from a member that stays.
     const stay = [...new Set([...hosts, ...founding(name)])].filter((other) => other !== host);
     return {
-      ...wishes(ask, "rabbitmq"),
-      ...(seat === undefined ? {} : { seat }),
+      ...storeOptions(ask, "rabbitmq"),
+      ...(colocate === undefined ? {} : { colocate }),
       leave: job(leave(host, stay), 3600),
       left: job(left(host, stay), 600),
       tier: "data",
       cpu: 1,
-      memoryMiB,
+      memoryMib,
       user: "999:999",
       env: {
         HOME: data, // where the server and its commands look for the cookie
@@ -70,7 +70,7 @@ export const rabbitmq: Recipe<"amqp"> = (p, name, ask) => {
         { path: `${folder}/cookie`, content: cookie, secret: true },
         { path: `${folder}/password`, content: password, secret: true },
         { path: `${folder}/definitions.json`, content: definitions, secret: true },
-        { path: `${folder}/rabbitmq.conf`, content: conf(p, name, host, memoryMiB) },
+        { path: `${folder}/rabbitmq.conf`, content: conf(p, name, host, memoryMib) },
         { path: `${folder}/enabled_plugins`, content: `[${plugins.join(",")}].\n` },
       ],
       prepare: prepare(host, others),
@@ -85,7 +85,7 @@ export const rabbitmq: Recipe<"amqp"> = (p, name, ask) => {
     };
   });
   if (hosts.length > 1)
-    p.job(`${name}-grow`, { ...job(grow(hosts), 3600), once: hosts.join(), installs: true, after: made });
+    p.job(`${name}-grow`, { ...job(grow(hosts), 3600), trigger: hosts.join(), onlyOnTrigger: true, after: made });
   const [host = `${name}-1`] = hosts;
   return { host, port: amqp, members: hosts, user, password, ready: made.flatMap((m) => m.ready) };
 };
@@ -107,7 +107,7 @@ function founding(name: string): List<string> {
 }
 
 /** A node that is not among the founders looks for those and itself: its own name has to be in the list. */
-function conf(p: Platform, name: string, host: string, memoryMiB: number): string {
+function conf(p: Platform, name: string, host: string, memoryMib: number): string {
   const peers = [...new Set([...founding(name), host])];
   const settings = {
     cluster_name: `${p.name}-${name}`,
@@ -127,7 +127,7 @@ function conf(p: Platform, name: string, host: string, memoryMiB: number): strin
     // Half an hour unless said otherwise: whoever works on a message for longer loses it to the next, for ever.
     consumer_timeout: String(24 * 3600 * 1000),
     // Of the container's memory, not of the host's.
-    "vm_memory_high_watermark.absolute": `${String(Math.floor(memoryMiB * 0.6))}MiB`,
+    "vm_memory_high_watermark.absolute": `${String(Math.floor(memoryMib * 0.6))}MiB`,
     "disk_free_limit.absolute": "512MiB",
     "definitions.import_backend": "local_filesystem",
     "definitions.local.path": `${folder}/definitions.json`,

@@ -3,12 +3,12 @@ import { createHash } from "node:crypto";
 
 import { all, type Output } from "@pulumi/pulumi";
 
-import type { List, Platform, Slot, Wishes } from "../core/contracts.ts";
+import type { List, Platform, Slot, StoreOptions } from "../core/contracts.ts";
 import { refuse } from "../core/errors.ts";
 
 /** What an ask adds to the slots that carry a store: the application's own image, names and nodes. */
-export function wishes(
-  { names, image, nodeLabels }: Wishes,
+export function storeOptions(
+  { names, image, nodeLabels }: StoreOptions,
   otherwise: string,
 ): Pick<Slot, "image" | "names" | "nodes"> {
   return {
@@ -27,7 +27,7 @@ export function named(key: string, names: List<string>, grammar: RegExp, remedy:
 }
 
 /** A one-time job with the clients of every store at hand, which the stores' own images do not all have. */
-export const toolbox = { image: "toolbox", cpu: 1, memoryMiB: 128, user: "65534:65534", once: "1" } as const;
+export const toolbox = { image: "toolbox", cpu: 1, memoryMib: 128, user: "65534:65534", trigger: "1" } as const;
 
 /**
  * A name of nobody (yet) is refused within a second or two. A network without an outside has no resolver but Docker's
@@ -44,7 +44,7 @@ if [ "$most" = unlimited ] || [ "$most" -gt 65536 ]; then most=65536; fi
 ulimit -Sn "$most"`;
 
 /** For a job's `once`: a changed secret runs it again; what it was cannot be told from this. */
-export function digest(...secrets: Output<string>[]): Output<string> {
+export function fingerprint(...secrets: Output<string>[]): Output<string> {
   return all(secrets).apply((values) => createHash("sha256").update(values.join("\n")).digest("hex").slice(0, 16));
 }
 

@@ -3,7 +3,7 @@ import type { ComponentResourceOptions } from "@pulumi/pulumi";
 import type { Platform, Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
 import { redisString } from "../core/syntax.ts";
-import { onlySaid, replaySeconds, wishes } from "./recipe.ts";
+import { onlySaid, replaySeconds, storeOptions } from "./recipe.ts";
 
 const folder = "/run/redis";
 const conf = `${folder}/redis.conf`;
@@ -17,7 +17,7 @@ export const redis: Recipe<"redis"> = (p, name, ask) => {
     dir: "/data",
     appendonly: ask.keep ? "yes" : "no",
     save: '""',
-    maxmemory: `${String(ask.memoryMiB)}mb`,
+    maxmemory: `${String(ask.memoryMib)}mb`,
     "maxmemory-policy": ask.keep ? "noeviction" : "allkeys-lru",
     // Without a password Redis answers only itself unless told otherwise; the data network is what guards it.
     "protected-mode": "no",
@@ -26,11 +26,11 @@ export const redis: Recipe<"redis"> = (p, name, ask) => {
     .map(([key, value]) => `${key} ${value}\n`)
     .join("");
   const made = p.slots(name, { count: 1, order: "one-by-one" }, () => ({
-    ...wishes(ask, "redis"),
+    ...storeOptions(ask, "redis"),
     tier: "data",
     cpu: 1,
     // Room beside the data: a rewrite of the append-only file forks.
-    memoryMiB: ask.memoryMiB * 2,
+    memoryMib: ask.memoryMib * 2,
     user: "999:999",
     files: password
       ? [

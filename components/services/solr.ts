@@ -3,19 +3,19 @@ import type { ComponentResourceOptions } from "@pulumi/pulumi";
 import type { Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
 import { shellWord } from "../core/syntax.ts";
-import { named, replaySeconds, toolbox, wishes } from "./recipe.ts";
+import { named, replaySeconds, toolbox, storeOptions } from "./recipe.ts";
 
 /** One Solr in cloud mode with its own ZooKeeper inside: collections, as Arkindex speaks of them, need that mode. */
 export const solr: Recipe<"solr"> = (p, name, ask) => {
   const host = `${name}-1`;
   named(`${name}.collections`, ask.collections, /^[\w.][\w.-]*$/, "letters, digits, dots, _ and inner hyphens");
   const made = p.slots(name, { count: 1, order: "one-by-one" }, () => ({
-    ...wishes(ask, "solr"),
+    ...storeOptions(ask, "solr"),
     tier: "data",
     cpu: 2,
-    memoryMiB: ask.memoryMiB * 2,
+    memoryMib: ask.memoryMib * 2,
     user: "8983:8983",
-    env: { SOLR_HEAP: `${String(ask.memoryMiB)}m`, SOLR_HOST: host, SOLR_JETTY_HOST: "0.0.0.0" },
+    env: { SOLR_HEAP: `${String(ask.memoryMib)}m`, SOLR_HOST: host, SOLR_JETTY_HOST: "0.0.0.0" },
     // A power cut may leave ZooKeeper's newest log empty: it then never starts, and Solr goes on without it (ZOOKEEPER-2332).
     prepare: "find /var/solr/data/zoo_data/version-2 -name 'log.*' -size 0 -delete 2>/dev/null || true",
     command: ["solr", "start", "-f", "-c", "-p", "8983"],

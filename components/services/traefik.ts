@@ -37,7 +37,7 @@ export function traefik(args: EdgeArgs): Workload {
     image: "traefik",
     tier: "edge",
     cpu: 1,
-    memoryMiB: 256,
+    memoryMib: 256,
     user: "acme" in tls ? "0:0" : "65532:65532", // a new volume is root's; no capability either way
     files,
     ...prepared([...("acme" in tls ? [usable] : []), ...(watching ? [watchScript(`${given}/routes.yml`)] : [])]),

@@ -27,7 +27,7 @@ import {
 import { SystemComponent } from "./system.ts";
 
 /** Sizes of a member. On Docker a volume has no size: `gib` counts where disks are made. */
-const sizes = { memoryMiB: z.int().min(256).default(4096), cpu: z.number().min(0.25).default(2) };
+const sizes = { memoryMib: z.int().min(256).default(4096), cpu: z.number().min(0.25).default(2) };
 
 /** Members of a role. A number in `retired` never comes back: its disk is lost, or it was taken out on purpose. */
 function members(least: number, remedy: string) {
@@ -51,7 +51,7 @@ export const arangodbConfig = z
     mode: z.enum(["cluster", "single"]).default("cluster"),
     /** Their number is fixed: three. */
     agents: z
-      .strictObject({ ...sizes, memoryMiB: sizes.memoryMiB.default(1024), cpu: sizes.cpu.default(1) })
+      .strictObject({ ...sizes, memoryMib: sizes.memoryMib.default(1024), cpu: sizes.cpu.default(1) })
       .prefault({}),
     dbservers: members(1, "a DB server at least"),
     coordinators: members(2, "two coordinators at least, so that one may fail"),
@@ -94,7 +94,7 @@ const hour = 60 * minute;
 export const arangodb: System<ArangoDbConfig> = (p, c) => {
   const files = filesOf(p);
   const running = c.mode === "single" ? single(p, c, files) : cluster(p, c, files);
-  const checked = p.job("root-login", { ...inToolbox(files)(rootLogin, 5 * minute), once: "1", after: running });
+  const checked = p.job("root-login", { ...inToolbox(files)(rootLogin, 5 * minute), trigger: "1", after: running });
   const store = { host: coordinatorsName, port, members: [], user: "root", password: files.password };
   const out = { files: [files.root, files.login], image: "arangodb-toolbox", dump, restore, drill };
   const filled = p.store("cluster", { ...store, ready: checked.ready }, out);
@@ -121,7 +121,7 @@ function cluster(p: Platform, c: ArangoDbConfig, files: Files) {
   const job = inToolbox(files);
   const begun = p.job("upgrade-begin", change(p, files, "on"));
   const rebuilt = c.rebuild.map((agent) =>
-    p.job(`rebuild-${agent}`, { ...job(othersAgree(agent), 5 * minute), once: "1", after: [begun] }),
+    p.job(`rebuild-${agent}`, { ...job(othersAgree(agent), 5 * minute), trigger: "1", after: [begun] }),
   );
 
   const agency = p.slots("agent", { count: agents.length, order: "one-by-one" }, ({ name }) => ({
@@ -207,7 +207,7 @@ function front(p: Platform): Pick<Slot, "names" | "routes"> {
 
 /** Around a change of the image, which replaces all members one after another; at no other change. */
 function change(p: Platform, files: Files, mode: "on" | "off"): Job {
-  return { ...inToolbox(files)(maintenance(mode), 5 * minute), once: p.reference("arangodb") };
+  return { ...inToolbox(files)(maintenance(mode), 5 * minute), trigger: p.reference("arangodb") };
 }
 
 function inToolbox(files: Files) {
@@ -216,7 +216,7 @@ function inToolbox(files: Files) {
       image: "toolbox",
       tier: "data",
       cpu: 1,
-      memoryMiB: 128,
+      memoryMib: 128,
       user: "65534:65534",
       files: [files.login],
       command: bash(script),
@@ -248,12 +248,12 @@ function joining({ host }: Member, role: "DBSERVER" | "COORDINATOR"): List<strin
 }
 
 /** The server takes the machine's memory for its own: it does not see the container's limit. */
-function sized({ cpu, memoryMiB }: { cpu: number; memoryMiB: number }): Pick<Container, "cpu" | "memoryMiB" | "env"> {
+function sized({ cpu, memoryMib }: { cpu: number; memoryMib: number }): Pick<Container, "cpu" | "memoryMib" | "env"> {
   return {
     cpu,
-    memoryMiB,
+    memoryMib,
     env: {
-      ARANGODB_OVERRIDE_DETECTED_TOTAL_MEMORY: String(memoryMiB * 1024 * 1024),
+      ARANGODB_OVERRIDE_DETECTED_TOTAL_MEMORY: String(memoryMib * 1024 * 1024),
       ARANGODB_OVERRIDE_DETECTED_NUMBER_OF_CORES: String(Math.max(1, Math.floor(cpu))),
     },
   };

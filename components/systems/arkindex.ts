@@ -25,8 +25,8 @@ export const arkindexConfig = z.strictObject({
   static: z.strictObject({ frontend_version: z.string(), cdn_assets_url: z.url() }).partial().default({}),
   postgresGib: z.int().min(1).default(20),
   solrGib: z.int().min(1).default(10),
-  solrMemoryMiB: z.int().min(256).default(512),
-  redisMemoryMiB: z.int().min(16).default(256),
+  solrMemoryMib: z.int().min(256).default(512),
+  redisMemoryMib: z.int().min(16).default(256),
   objectsGib: z.int().min(1).default(100),
   /** Ponos agents (Enterprise), by name. `machine`: one of docker.machines; unset: this host. The seed is a secret: `secrets.ponosSeed-<name>`. */
   agents: z
@@ -64,7 +64,7 @@ export const arkindex: System<ArkindexConfig> = (p, c) => {
     clientTls: false,
     clientAuth: false,
     keep: true,
-    memoryMiB: c.redisMemoryMiB,
+    memoryMib: c.redisMemoryMib,
   });
   const objects = p.need("objects", "objects", {
     apis: ["s3"],
@@ -72,7 +72,7 @@ export const arkindex: System<ArkindexConfig> = (p, c) => {
     browser: true,
     gib: c.objectsGib,
   });
-  const solr = p.need("solr", "solr", { collections: ["arkindex"], gib: c.solrGib, memoryMiB: c.solrMemoryMiB });
+  const solr = p.need("solr", "solr", { collections: ["arkindex"], gib: c.solrGib, memoryMib: c.solrMemoryMib });
   const stores = [db, redis, objects, solr];
 
   const trust = trusting(caPath, vouches(objects, p.ca), solr.ca);
@@ -80,7 +80,7 @@ export const arkindex: System<ArkindexConfig> = (p, c) => {
     image: "arkindex/backend",
     tier: "app",
     cpu: 1,
-    memoryMiB: 1024,
+    memoryMib: 1024,
     callsEdge: true, // the object store's public name
     files: [{ path: configPath, secret: true, content: configYml(p, c, db, redis, objects, solr) }, ...trust.files],
     env: { CONFIG_PATH: configPath, ...trust.env },
@@ -93,14 +93,14 @@ export const arkindex: System<ArkindexConfig> = (p, c) => {
   const migrate = p.job("migrate", {
     ...app,
     command: ["arkindex", "migrate"],
-    once: c.version,
+    trigger: c.version,
     seconds: 3600,
     after: stores,
   });
   const systemWorkers = p.job("system-workers", {
     ...app,
     command: ["arkindex", "update_system_workers"],
-    once: c.version,
+    trigger: c.version,
     seconds: 600,
     after: [migrate],
   });
@@ -129,7 +129,7 @@ export const arkindex: System<ArkindexConfig> = (p, c) => {
     image: "arkindex/cantaloupe",
     tier: "app",
     cpu: 1,
-    memoryMiB: 1024,
+    memoryMib: 1024,
     files: [
       { path: "/run/cantaloupe/cantaloupe.properties", secret: true, content: cantaloupeProperties(objects) },
       { path: delegatePath, content: delegateScript },
@@ -159,7 +159,7 @@ function ponosAgent(p: Platform, name: string, agent: ArkindexConfig["agents"][s
     image: "arkindex/ponos-agent",
     tier: "app",
     cpu: 1,
-    memoryMiB: 1024,
+    memoryMib: 1024,
     user: "0:0", // the socket's owner; it has no capability
     callsEdge: true,
     needs: ["container-api", "shared-folders"],

@@ -17,8 +17,8 @@ const service = z.strictObject({
     })
     .default(1),
   cpu: z.number().min(0.1).default(1),
-  memoryMiB: z.int().min(64).default(1024),
-  bodyMiB: z.int().min(1).optional(),
+  memoryMib: z.int().min(64).default(1024),
+  bodyMib: z.int().min(1).optional(),
 });
 
 /** The microservices of a stack that names none. `indexer` brings what changed, in any region, into this region's search. */
@@ -26,7 +26,7 @@ const usual: Dict<z.input<typeof service>> = {
   frontend: { path: "/" },
   assets: { path: "/API/assets/" },
   metadata: { path: "/API/metadata/" },
-  files: { path: "/API/files/", bodyMiB: 64 },
+  files: { path: "/API/files/", bodyMib: 64 },
   search: { path: "/API/search/" },
   jobs: { path: "/API/jobs/" },
   users: { path: "/API/users/" },
@@ -53,13 +53,13 @@ export const mediaConfig = z
     searchNodes: z.union([z.literal(1), z.literal(3)], { error: "1 or 3" }).default(3),
     cassandraGib: z.int().min(1).default(100),
     /** Of each node, half of it heap. */
-    cassandraMemoryMiB: z.int().min(768).default(4096),
+    cassandraMemoryMib: z.int().min(768).default(4096),
     cassandraCpu: z.number().min(0.1).default(2),
-    rabbitMemoryMiB: z.int().min(256).default(1024),
+    rabbitMemoryMib: z.int().min(256).default(1024),
     searchGib: z.int().min(1).default(50),
-    searchHeapMiB: z.int().min(256).default(1024),
+    searchHeapMib: z.int().min(256).default(1024),
     objectsGib: z.int().min(1).default(500),
-    redisMemoryMiB: z.int().min(16).default(512),
+    redisMemoryMib: z.int().min(16).default(512),
   })
   .superRefine(({ nodes, rabbitNodes = 1, services }, context) => {
     const say = (path: string, message: string): void => {
@@ -94,27 +94,27 @@ export const media: System<MediaConfig> = (p, c) => {
     keyspaces: [keyspace],
     peers: p.peers,
     gib: c.cassandraGib,
-    memoryMiB: c.cassandraMemoryMiB,
+    memoryMib: c.cassandraMemoryMib,
     cpu: c.cassandraCpu,
   });
   const rabbit = p.need("amqp", "rabbit", {
     nodes: c.rabbitNodes ?? (c.nodes === 1 ? 1 : 3),
-    beside: cassandra.members,
+    colocate: cassandra.members,
     federate: p.peers,
     exchanges: [exchange],
-    memoryMiB: c.rabbitMemoryMiB,
+    memoryMib: c.rabbitMemoryMib,
   });
   const search = p.need("elasticsearch", "elasticsearch", {
     major: 8,
     nodes: c.searchNodes,
     gib: c.searchGib,
-    heapMiB: c.searchHeapMiB,
+    heapMib: c.searchHeapMib,
   });
   const redis = p.need("redis", "redis", {
     clientTls: true,
     clientAuth: true,
     keep: false,
-    memoryMiB: c.redisMemoryMiB,
+    memoryMib: c.redisMemoryMib,
   });
   const mirrored = { cors: p.url, mirror: p.peers };
   const objects = p.need("objects", "objects", {
@@ -146,9 +146,9 @@ export const media: System<MediaConfig> = (p, c) => {
     ...application("schema", false),
     image: "media/schema",
     cpu: 1,
-    memoryMiB: 512,
+    memoryMib: 512,
     rehearsal: { REHEARSAL_ROLE: "media-schema" },
-    once: c.version,
+    trigger: c.version,
     seconds: 900,
     after: [cassandra],
   });
@@ -157,10 +157,10 @@ export const media: System<MediaConfig> = (p, c) => {
       ...application(name, service.path === undefined),
       image: `media/${name}`,
       cpu: service.cpu,
-      memoryMiB: service.memoryMiB,
+      memoryMib: service.memoryMib,
       rehearsal: { REHEARSAL_ROLE: "media-service", PORT: String(service.port) },
       ports: { web: { number: service.port, protocol: "http" } },
-      ...(service.path === undefined ? {} : { routes: [route(p, service.path, service.bodyMiB)] }),
+      ...(service.path === undefined ? {} : { routes: [route(p, service.path, service.bodyMib)] }),
       health: { ready: { http: "web", path: "/health" }, startSeconds: 180, stopSeconds: 60 },
       replicas: service.replicas,
       after: [...Object.values(stores), schema],
@@ -170,8 +170,8 @@ export const media: System<MediaConfig> = (p, c) => {
 
 const regionOf = ({ region }: Platform): string => (region === "" ? "local" : region);
 
-function route({ hostname }: Platform, path: string, bodyMiB: number | undefined) {
-  return { host: hostname, path, port: "web", ...(bodyMiB === undefined ? {} : { bodyMiB }) };
+function route({ hostname }: Platform, path: string, bodyMib: number | undefined) {
+  return { host: hostname, path, port: "web", ...(bodyMib === undefined ? {} : { bodyMib }) };
 }
 
 interface Stores {

@@ -79,15 +79,15 @@ export const pyrusConfig = z.strictObject({
   /** Makes the search index again, once for each new text: after a restore, say its date. */
   reindex: z.string().min(1).optional(),
   cpu: z.partialRecord(z.enum(names), z.number().min(0.1)).default({}),
-  memoryMiB: z.partialRecord(z.enum(names), mib).default({}),
+  memoryMib: z.partialRecord(z.enum(names), mib).default({}),
   postgresGib: gib.default(50),
-  postgresMemoryMiB: mib.default(2048),
+  postgresMemoryMib: mib.default(2048),
   logsGib: gib.default(20),
-  logsMemoryMiB: mib.default(1024),
+  logsMemoryMib: mib.default(1024),
   elasticGib: gib.default(30),
-  elasticHeapMiB: mib.default(1024),
+  elasticHeapMib: mib.default(1024),
   natsGib: gib.default(4),
-  natsMemoryMiB: mib.default(1024),
+  natsMemoryMib: mib.default(1024),
   filesGib: gib.default(100),
 });
 export type PyrusConfig = z.output<typeof pyrusConfig>;

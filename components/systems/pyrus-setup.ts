@@ -4,7 +4,7 @@ import { interpolate } from "@pulumi/pulumi";
 import type { Container, Given, Job, Platform, Ready } from "../core/contracts.ts";
 import { urlOf } from "../core/endpoint.ts";
 import { shellWord } from "../core/syntax.ts";
-import { digest } from "../services/recipe.ts";
+import { fingerprint } from "../services/recipe.ts";
 import type { PyrusConfig } from "./pyrus-config.ts";
 
 export interface Stores {
@@ -35,8 +35,8 @@ export function setUp(p: Platform, c: PyrusConfig, stores: Stores, shared: Parti
       image: `pyrus/${image}`,
       tier: "app",
       cpu: 1,
-      memoryMiB: 1024,
-      once: c.version,
+      memoryMib: 1024,
+      trigger: c.version,
       seconds: 3600,
       after: [last],
       rehearsal: { REHEARSAL_ROLE: `pyrus-${image}`, REHEARSAL_VERSION: c.version },
@@ -49,7 +49,7 @@ export function setUp(p: Platform, c: PyrusConfig, stores: Stores, shared: Parti
   });
 
   step("setup-database", "setup", script(create(c), { ADMIN_PASSWORD: p.configured("pyrusAdminPassword") }));
-  step("setup-tracking", "setup", { args: ["-ct", "--start"], once: "1", installs: true });
+  step("setup-tracking", "setup", { args: ["-ct", "--start"], trigger: "1", onlyOnTrigger: true });
   step("setup-upgrade", "setup", script(upgrade(c)));
   const values = parameters(p, c, stores);
   step("setup-parameters", "setup", {
@@ -60,14 +60,14 @@ export function setUp(p: Platform, c: PyrusConfig, stores: Stores, shared: Parti
       ].join("\n"),
       values.secrets,
     ),
-    once: interpolate`${c.version} ${digest(...Object.values(values.secrets))}`,
+    trigger: interpolate`${c.version} ${fingerprint(...Object.values(values.secrets))}`,
   });
   // What makes indices is not for a second time: each release's update sees to them.
   for (const flag of [since(c.version, 1, 24) ? "-ti" : "-it", "-in", "-ic", "-ip"])
-    step(`setup-elastic${flag}`, "elastic-console", { args: [flag], once: "1", installs: true });
+    step(`setup-elastic${flag}`, "elastic-console", { args: [flag], trigger: "1", onlyOnTrigger: true });
   if (c.reindex !== undefined) {
     for (const flag of ["-rt", "-wgall", "-wcall", "-wpall", "-wnall"])
-      step(`reindex${flag}`, "elastic-console", { args: [flag], once: c.reindex, installs: true });
+      step(`reindex${flag}`, "elastic-console", { args: [flag], trigger: c.reindex, onlyOnTrigger: true });
   }
   return last;
 }

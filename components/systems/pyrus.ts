@@ -28,7 +28,7 @@ export const pyrus: System<PyrusConfig> = (p, c) => {
       ...shared,
       image: `pyrus/${chart}`,
       cpu: c.cpu[name] ?? 1,
-      memoryMiB: c.memoryMiB[name] ?? 1024,
+      memoryMib: c.memoryMib[name] ?? 1024,
       env: { ...shared.env, ...env },
       names: [`pyrus-${chart}`],
       ports: { web: { number: 80, protocol: "http" } },
@@ -71,28 +71,28 @@ function storesOf(p: Platform, c: PyrusConfig): Stores {
       settings: { wal_level: "logical", shared_preload_libraries: "pg_cron", "cron.database_name": "postgres" },
       outputPlugins: ["wal2json"],
       gib: c.postgresGib,
-      memoryMiB: c.postgresMemoryMiB,
+      memoryMib: c.postgresMemoryMib,
     }),
     logs: p.need("postgres", "logs", {
       ...on("logs"),
       ...{ names: ["pyrus-logs-pgsql"], image: "pyrus/logs-pgsql-16", clientTls: true, owner },
       databases: ["pyrus_logs"],
       gib: c.logsGib,
-      memoryMiB: c.logsMemoryMiB,
+      memoryMib: c.logsMemoryMib,
     }),
     elastic: p.need("elasticsearch", "elasticsearch", {
       ...on("elasticsearch"),
       ...{ names: ["pyrus-elastic"], image: "pyrus/elastic", major: 7, plugins: ["analysis-jmorphy2"] },
       nodes: c.elasticNodes ?? size,
       gib: c.elasticGib,
-      heapMiB: c.elasticHeapMiB,
+      heapMib: c.elasticHeapMib,
     }),
     nats: p.need("nats", "nats", {
       ...on("nats"),
       names: ["pyrus-nats"],
       nodes: c.natsNodes ?? size,
       jetstreamGib: c.natsGib,
-      memoryMiB: c.natsMemoryMiB,
+      memoryMib: c.natsMemoryMib,
       maxPayloadBytes: 2_000_000,
     }),
     objects: p.need("objects", "objects", {
@@ -124,7 +124,7 @@ function sharedBy(c: PyrusConfig, { main, logs, nats }: Stores) {
 
 /** As the vendor's ingress has them: bodies of 2 GiB pass as they come, 40 s between two pieces of an answer. */
 function fileRoutes({ hostname: host }: Platform): Route[] {
-  const big = { host, port: "web", bodyMiB: 2048, seconds: 600 };
+  const big = { host, port: "web", bodyMib: 2048, seconds: 600 };
   const files = [
     ...["/v4/files/download", "/services/attachment", "/services/upload", "/v4/files/upload", "/api/v4/files/upload"],
     ...["/services/preview", "/services/viewtxt", "/restapi/upload"],
@@ -141,7 +141,7 @@ function webRoutes({ hostname: host }: Platform): Route[] {
   const sticky = { cookie: "ingressstick", seconds: 1200 };
   return [
     { host, path: "/", port: "web", sticky, hidden: ["/metrics"], seconds: 300 },
-    { host, path: "/servicedeskapi/v1/uploadfile", port: "web", sticky, bodyMiB: 2048, seconds: 600 },
+    { host, path: "/servicedeskapi/v1/uploadfile", port: "web", sticky, bodyMib: 2048, seconds: 600 },
   ];
 }
 

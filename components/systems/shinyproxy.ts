@@ -24,7 +24,7 @@ export const shinyproxy: System<ShinyProxyConfig> = (p, c) => {
   const influx = p.need("influx", "influx", {
     databases: { [databases.usage]: { keep: c.keepUsage }, [databases.metrics]: { keep: c.keepMetrics, dump: false } },
     gib: c.influxGib,
-    memoryMiB: c.influxMemoryMiB,
+    memoryMib: c.influxMemoryMib,
     nodeLabels: nodes,
   });
   // Sessions and running apps: without it a restarted ShinyProxy forgets those on other nodes.
@@ -32,7 +32,7 @@ export const shinyproxy: System<ShinyProxyConfig> = (p, c) => {
     clientTls: false,
     clientAuth: true,
     keep: true,
-    memoryMiB: 128,
+    memoryMib: 128,
     nodeLabels: nodes,
   });
   const signIn = p.need("oidc", "sign-in", {
@@ -45,9 +45,9 @@ export const shinyproxy: System<ShinyProxyConfig> = (p, c) => {
     may: "run-apps",
     appsOn: c.appNodes,
     images: [...new Set(apps.map(({ image }) => p.image(image)))],
-    memoryMiB: Math.max(...apps.map(({ memoryMiB }) => memoryMiB)),
+    memoryMib: Math.max(...apps.map(({ memoryMib }) => memoryMib)),
     cpu: Math.max(...apps.map(({ cpu }) => cpu)),
-    shmMiB: Object.fromEntries(
+    shmMib: Object.fromEntries(
       // Of two apps with one image, the larger.
       [...apps].sort((a, b) => sharedMemory(a) - sharedMemory(b)).map((app) => [p.image(app.image), sharedMemory(app)]),
     ),
@@ -58,9 +58,9 @@ export const shinyproxy: System<ShinyProxyConfig> = (p, c) => {
   p.run("shinyproxy", {
     image: "shinyproxy",
     tier: "app",
-    joins: runner.joins,
+    networks: runner.networks,
     cpu: 2,
-    memoryMiB: c.memoryMiB,
+    memoryMib: c.memoryMib,
     files: [{ path: configPath, content: applicationYml(p, c, influx, redis, signIn, runner), secret: true }],
     // The official image's own command, with our file in the place of its own.
     command: [

@@ -14,7 +14,7 @@ import { planOf, routesOf } from "../core/plan.ts";
 import { RealPlatform, type Supplied } from "../core/real.ts";
 import type { Topology } from "../core/topology.ts";
 
-/** A whole platform as a component: checked on paper first, then made. */
+/** A whole platform as a component: checked in the dry run first, then made. */
 export abstract class SystemComponent<C> extends ComponentResource {
   /** The address that a browser opens. */
   readonly url: string;

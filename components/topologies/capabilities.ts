@@ -24,7 +24,7 @@ const noContainers = "ShinyProxy starts containers through Docker; choose swarm 
 
 /** Machines of one container each, with a fixed address where it is asked: what the managed runner cannot run. */
 function machine(seconds: number): Runner {
-  return { name: "machine", can: new Set([...everything, "fixed-ip"]), limits: { bodyMiB: Infinity, seconds } };
+  return { name: "machine", can: new Set([...everything, "fixed-ip"]), limits: { bodyMib: Infinity, seconds } };
 }
 
 /** Fargate, then EC2. The balancer's idle time-out ends at 4000 s. */
@@ -34,7 +34,7 @@ export const awsCapabilities: Capabilities = {
     {
       name: "serverless",
       can: new Set(["tcp-in", "many-ports", "exec-probe", "short-names"]),
-      limits: { bodyMiB: Infinity, seconds: 4000 },
+      limits: { bodyMib: Infinity, seconds: 4000 },
     },
     machine(4000),
   ],
@@ -48,7 +48,7 @@ export const awsCapabilities: Capabilities = {
 /** Cloud Run, then Compute Engine. Cloud Run ends a body at 32 MiB (HTTP/1) and has no search domain, so no short names. */
 export const gcpCapabilities: Capabilities = {
   name: "gcp",
-  runners: [{ name: "serverless", can: new Set(), limits: { bodyMiB: 32, seconds: 3600 } }, machine(86400)],
+  runners: [{ name: "serverless", can: new Set(), limits: { bodyMib: 32, seconds: 3600 } }, machine(86400)],
   slots: new Set(["marker", "leave"]),
   eachNode: false,
   autoscales: true,
@@ -60,7 +60,7 @@ export const gcpCapabilities: Capabilities = {
 export const azureCapabilities: Capabilities = {
   name: "azure",
   runners: [
-    { name: "serverless", can: new Set(["tcp-in", "short-names"]), limits: { bodyMiB: Infinity, seconds: 240 } },
+    { name: "serverless", can: new Set(["tcp-in", "short-names"]), limits: { bodyMib: Infinity, seconds: 240 } },
     machine(14400), // Application Gateway in front: 240 min for one request
   ],
   slots: new Set(["marker", "leave"]),

@@ -24,12 +24,12 @@ export function labels(site: Site, workload: string, owner: Input<string>): { la
 
 /** The networks that a container joins, outermost first. */
 export function networksOf(container: Container, isSlot: boolean): string[] {
-  const { tier, callsEdge = false, routes = [], joins = [] } = container;
+  const { tier, callsEdge = false, routes = [], networks = [] } = container;
   return [
     ...(tier === "edge" || callsEdge || routes.length > 0 ? ["edge"] : []),
     ...(tier === "app" ? ["app"] : []),
     ...(tier === "data" || (tier === "app" && !isSlot) ? ["data"] : []),
-    ...joins,
+    ...networks,
   ];
 }
 

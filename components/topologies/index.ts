@@ -4,14 +4,14 @@ import type { Settings } from "../config.ts";
 import type { Container, List } from "../core/contracts.ts";
 import type { Problem } from "../core/errors.ts";
 import type { Image } from "../core/images.ts";
-import type { OverlayStore } from "../core/overlay.ts";
+import type { RetirementStore } from "../core/retirements.ts";
 import type { Capabilities, Site, Topology, TopologyName } from "../core/topology.ts";
 import { networksOf } from "./containers.ts";
 import { dockerCapabilities } from "./docker/capabilities.ts";
 import { networksBy, networksOn, socketProblems } from "./docker/machines.ts";
 import { subnetProblems } from "./subnets.ts";
 import { swarmCapabilities } from "./swarm/capabilities.ts";
-import { SwarmOverlay } from "./swarm/overlay.ts";
+import { SwarmRetirements } from "./swarm/retirements.ts";
 import { noSocket } from "./swarm/sockets.ts";
 
 type Planned = List<readonly [string, Container]>;
@@ -27,7 +27,7 @@ export interface TopologyEntry {
   preflight(settings: Settings, site: Site, images: List<Image>, planned: Planned): Promise<Problem[]>;
   make(settings: Settings, site: Site, opts: ComponentResourceOptions): Promise<Topology>;
   /** Where the reconciler's retirements are kept for a stack of this name. Without it nothing is retired by itself here. */
-  overlay?(settings: Settings, name: string): OverlayStore;
+  retirements?(settings: Settings, name: string): RetirementStore;
 }
 
 const docker: TopologyEntry = {
@@ -80,7 +80,7 @@ const swarm: TopologyEntry = {
     const { Swarm } = await import("./swarm/index.ts");
     return new Swarm("swarm", { site, ...settings.swarm, tls: tlsOf(settings) }, opts);
   },
-  overlay: ({ swarm: { managers } }, name) => new SwarmOverlay(managers, name),
+  retirements: ({ swarm: { managers } }, name) => new SwarmRetirements(managers, name),
 };
 
 /** The topologies that can be deployed on; a new one is its own folder and a row here. */

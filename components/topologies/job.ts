@@ -1,6 +1,6 @@
 import type { Input, Output } from "@pulumi/pulumi";
 
-import type { FarewellArgs } from "../../ops/resources.ts";
+import type { FinalizerArgs } from "../../ops/resources.ts";
 import type { Container, Job, Slot } from "../core/contracts.ts";
 import { type Image, imageOf } from "../core/images.ts";
 import type { Site } from "../core/topology.ts";
@@ -23,9 +23,9 @@ export function jobArgs(
   site: Site,
   place: JobPlace,
   name: string,
-  job: Omit<Job, "once">,
+  job: Omit<Job, "trigger">,
   redact: readonly Output<string>[],
-): FarewellArgs["job"] {
+): FinalizerArgs["job"] {
   const image = imageOf(site, job.image);
   const { entrypoints, command } = entry(job);
   const user = userOf(job, image);
@@ -48,8 +48,8 @@ export function jobArgs(
       path: mount.path,
     })),
     ...(user === undefined ? {} : { user }),
-    memoryMiB: job.memoryMiB,
-    ...(job.shmMiB === undefined ? {} : { shmMiB: job.shmMiB }),
+    memoryMib: job.memoryMib,
+    ...(job.shmMib === undefined ? {} : { shmMib: job.shmMib }),
     cpu: job.cpu,
     seconds: job.seconds,
     labels: Object.fromEntries(labels(site, name, place.owner).map(({ label, value }) => [label, value])),
@@ -58,8 +58,8 @@ export function jobArgs(
 }
 
 /** Of a job that installs what later runs do not repeat: another version of its image is no reason to run it. */
-export function jobIgnores({ installs }: Job): { ignoreChanges?: string[] } {
-  return installs === true ? { ignoreChanges: ["image", "entrypoint", "command"] } : {};
+export function jobIgnores({ onlyOnTrigger }: Job): { ignoreChanges?: string[] } {
+  return onlyOnTrigger === true ? { ignoreChanges: ["image", "entrypoint", "command"] } : {};
 }
 
 /** Never again for a disk, whatever else of the member changes: one that has lost its data would pass for a new one. */
@@ -69,12 +69,12 @@ export const markerIgnores = { ignoreChanges: ["command", "entrypoint", "env", "
  * Leaves a slot's marker on its new disk, with the disk's id; one with another id is on another state's. In the slot's
  * own image, as its own user: the engine makes a new volume the image's, with the folder's owner, when it is first used.
  */
-export function markerJob({ image, user, disk }: Slot, marker: string, id: Input<string>): Omit<Job, "once"> {
+export function markerJob({ image, user, disk }: Slot, marker: string, id: Input<string>): Omit<Job, "trigger"> {
   return {
     image,
     tier: "data",
     cpu: 1,
-    memoryMiB: 64,
+    memoryMib: 64,
     ...(user === undefined ? {} : { user }),
     env: { DISK: id },
     command: ["/bin/sh", "-euc", markerScript, "mark", `${disk.path}/${marker}`],

@@ -9,7 +9,7 @@ import { type Problem, refuse } from "../core/errors.ts";
 import { own } from "../core/formats.ts";
 import { type Known, stateOfStack } from "../core/known.ts";
 
-export type Kind = "container" | "service" | "network" | "volume" | "image" | "seat" | "node";
+export type Kind = "container" | "service" | "network" | "volume" | "image" | "volume node" | "node";
 
 /** One thing on the engine. An image's name is its id. */
 export interface Thing {
@@ -75,7 +75,7 @@ export interface Pruned {
 
 /** The stack's own name. */
 export const nameLabel = "platform-topologies.name";
-/** Whose it is: the id of the stamp of the state that made it. */
+/** Whose it is: the id of the identity of the state that made it. */
 export const ownerLabel = "platform-topologies.owner";
 /** Which disk a volume is. */
 export const diskLabel = "platform-topologies.disk";
@@ -149,7 +149,7 @@ export class Survey {
     return output(this.#findings.then(({ memory }) => memory.words[slot] ?? ""));
   }
 
-  /** For the stamp, which remembers it until the next run. */
+  /** For the identity, which remembers it until the next run. */
   get memory(): Promise<Memory> {
     return this.#findings.then(({ memory }) => memory);
   }
@@ -227,8 +227,8 @@ export function judge(
   state: List<Known>,
   { engine, things, problems: others = [] }: There,
 ): Findings {
-  const stamp = stampOf(state, name, types);
-  const last = machine === undefined ? stamp.engine : own(stamp.machines ?? {}, machine);
+  const identity = identityOf(state, name, types);
+  const last = machine === undefined ? identity.engine : own(identity.machines ?? {}, machine);
   const known = knownThings(state, types, name);
   const there = new Map(things.map((thing) => [called(thing), thing]));
   const renewing = Object.fromEntries(Object.entries(words).filter(([, word]) => word !== gone));
@@ -240,7 +240,7 @@ export function judge(
   const foreign: Thing[] = [];
   const pruned: (Pruned & { wish: Wish })[] = [];
   const broken: Record<string, Broken> = {};
-  const rounds: Record<string, number> = { ...stamp.rounds };
+  const rounds: Record<string, number> = { ...identity.rounds };
 
   const next = (key: string): void => {
     rounds[key] = (rounds[key] ?? 0) + 1;
@@ -259,8 +259,8 @@ export function judge(
       } else if (before === undefined ? !isKnownDisk(state, thing) : thing.labels[diskLabel] !== before.disk) {
         foreign.push(thing);
       }
-    } else if (wish.kind === "seat" || wish.kind === "node") {
-      if (wish.kind === "seat" && before !== undefined && isNew(renewing[slotOf(wish)], before)) continue;
+    } else if (wish.kind === "volume node" || wish.kind === "node") {
+      if (wish.kind === "volume node" && before !== undefined && isNew(renewing[slotOf(wish)], before)) continue;
       if (thing?.refused !== undefined) problems.push({ key: `disks.${slotOf(wish)}`, remedy: thing.refused });
       else if (before !== undefined && thing?.down !== undefined) again(wish, thing.down, "put back");
     } else if (wish.kind === "image") {
@@ -271,12 +271,12 @@ export function judge(
       pruned.push({ ...image, wish });
     } else if (before === undefined) {
       if (thing === undefined) continue;
-      const ours = stamp.owner !== undefined && thing.labels[ownerLabel] === stamp.owner;
+      const ours = identity.owner !== undefined && thing.labels[ownerLabel] === identity.owner;
       (ours ? leftovers : foreign).push(thing);
       if (ours) healed.push(`${called(wish)} was left by a run that was interrupted: it is made anew`);
     } else if (thing === undefined) {
       if (!moved) again(wish, "is gone from the engine");
-    } else if (thing.labels[ownerLabel] !== stamp.owner) {
+    } else if (thing.labels[ownerLabel] !== identity.owner) {
       foreign.push(thing);
     } else if (thing.down !== undefined) {
       again(wish, thing.down);
@@ -294,15 +294,15 @@ export function judge(
     if (isDisk(before) && !before.spare && !wanted.has(key) && words[slotOf(before)] !== gone)
       problems.push(dropped(before, slotOf(before)));
   const disks = [...known.values()].filter(isDisk);
-  const said = { ...stamp.words, ...Object.fromEntries(disks.map((before) => [slotOf(before), before.word])) };
+  const said = { ...identity.words, ...Object.fromEntries(disks.map((before) => [slotOf(before), before.word])) };
   const spoken = Object.fromEntries(Object.entries(said).filter(([, word]) => word !== ""));
   return {
     ...{ problems, healed, leftovers, pruned, broken },
-    memory: { owner: stamp.owner, engine, rounds, words: { ...spoken, ...renewing } },
+    memory: { owner: identity.owner, engine, rounds, words: { ...spoken, ...renewing } },
   };
 }
 
-/** A thing of the state. `disk`, `word` and `spare` are a volume's or a seat's, `image` is an image's. */
+/** A thing of the state. `disk`, `word` and `spare` are a volume's or a volume node's, `image` is an image's. */
 interface Before {
   readonly kind: Kind;
   readonly name: string;
@@ -314,7 +314,7 @@ interface Before {
   readonly scale: number | undefined;
 }
 
-const isDisk = ({ kind }: Before): boolean => kind === "volume" || kind === "seat";
+const isDisk = ({ kind }: Before): boolean => kind === "volume" || kind === "volume node";
 /** The stack's name on a thing of the state. The Docker provider keeps labels as a list. */
 const labelled = z
   .union([
@@ -335,11 +335,12 @@ function knownThings(state: List<Known>, types: Dict<Kind>, prefix: string): Map
     const kind = Object.hasOwn(types, type) ? types[type] : undefined;
     const { spare } = outputs;
     const name = kind === "node" ? outputs.node : outputs.name;
-    const disk = kind === "seat" ? outputs.value : outputs.disk;
-    const word = kind === "seat" ? outputs.generation : outputs.word;
+    const disk = kind === "volume node" ? outputs.value : outputs.disk;
+    const word = kind === "volume node" ? outputs.generation : outputs.word;
     if (kind === undefined || typeof name !== "string") continue;
     // Another component of the program may have made others: `shop-eu` has things that begin as those of `shop`.
-    if (kind !== "image" && kind !== "node" && !name.startsWith(prefix + (kind === "seat" ? "." : "-"))) continue;
+    if (kind !== "image" && kind !== "node" && !name.startsWith(prefix + (kind === "volume node" ? "." : "-")))
+      continue;
     if ((stackOf(outputs) ?? prefix) !== prefix) continue;
     const logical = urn.split("::").at(-1) ?? "";
     found.set(keyOf({ kind, logical }), {
@@ -368,21 +369,21 @@ const memory = z.object({
   words: z.record(z.string(), z.string()).default({}),
 });
 
-/** What the last run's stamp remembers. */
-function stampOf(state: List<Known>, name: string, types: Dict<Kind>): Partial<z.infer<typeof memory>> {
-  return stampIn(state, name, Object.values(types).includes("service") ? "swarm" : "docker");
+/** What the last run's identity remembers. */
+function identityOf(state: List<Known>, name: string, types: Dict<Kind>): Partial<z.infer<typeof memory>> {
+  return identityIn(state, name, Object.values(types).includes("service") ? "swarm" : "docker");
 }
 
 /** Whose the things of this name on a swarm are. */
 export function ownerOf(state: List<Known>, name: string): string | undefined {
-  return stampIn(state, name, "swarm").owner;
+  return identityIn(state, name, "swarm").owner;
 }
 
-function stampIn(state: List<Known>, name: string, topology: string): Partial<z.infer<typeof memory>> {
-  const stamps = state.flatMap(({ type, outputs }) =>
-    type.endsWith(":index:Stamp") ? (memory.safeParse(outputs).data ?? []) : [],
+function identityIn(state: List<Known>, name: string, topology: string): Partial<z.infer<typeof memory>> {
+  const identities = state.flatMap(({ type, outputs }) =>
+    type.endsWith(":index:StackIdentity") ? (memory.safeParse(outputs).data ?? []) : [],
   );
-  return stamps.find((stamp) => stamp.name === name && stamp.topology === topology) ?? {};
+  return identities.find((identity) => identity.name === name && identity.topology === topology) ?? {};
 }
 
 /** The operator has said another word: a new disk is wanted. */
@@ -429,7 +430,8 @@ function lostVolume(volume: string, slot: string): Problem {
 
 /** Data that the config has no use for any more go only by the operator's word. */
 function dropped({ kind, name }: Before, slot: string): Problem {
-  const [what, fate] = kind === "seat" ? ["seat", "forgotten (they stay on its node)"] : ["volume", "deleted"];
+  const [what, fate] =
+    kind === "volume node" ? ["volume node", "forgotten (they stay on its node)"] : ["volume", "deleted"];
   return {
     key: `disks.${slot}`,
     remedy:

@@ -260,11 +260,11 @@ function printsItsConfig(resource: string, delay: number): string {
   return `pulumi.runtime.registerResourceTransform((args) => {
     if (args.name !== "${resource}") return undefined;
     const command = ["-c", ${JSON.stringify(script)}];
-    if (args.type === "ops:index:Job") return { props: { ...args.props, entrypoint: ["sh"], command }, opts: args.opts };
+    if (args.type === "platform-topologies:index:Job") return { props: { ...args.props, entrypoint: ["sh"], command }, opts: args.opts };
     if (args.type === "docker:index/container:Container")
       return { props: { ...args.props, entrypoints: ["sh"], command }, opts: args.opts };
     // It would wait as long as a start may take.
-    if (args.type === "ops:index:Gate") return { props: { ...args.props, seconds: 10 }, opts: args.opts };
+    if (args.type === "platform-topologies:index:Gate") return { props: { ...args.props, seconds: 10 }, opts: args.opts };
     return undefined;
   });`;
 }

@@ -49,7 +49,7 @@ afterAll(async () => {
   for (const close of closing.reverse()) await close();
 }, 120_000);
 
-test("every service runs, the edge on the manager alone, the slots where their seats are", async () => {
+test("every service runs, the edge on the manager alone, the slots where their volume nodes are", async () => {
   const tasks = await tasksOf(cluster.manager(), name);
   expect(Object.fromEntries(Object.entries(tasks).map(([key, all]) => [key, all.length]))).toEqual({
     backend: 2,
@@ -127,7 +127,7 @@ test("a job's variables and the path of its mount are what was asked for, whatev
   const told =
     'for name in ${!V*}; do printf "%s %s\\n" "$name" "$(printf %s "${!name}" | sha256sum)"; done; ls -d /data*';
   const run = await serviceJobs(cluster.manager()).make({
-    ...{ host: "", name: "hostile", image: toolbox, networks: [], seconds: 60, once: "1" },
+    ...{ host: "", name: "hostile", image: toolbox, networks: [], seconds: 60, trigger: "1" },
     command: ["bash", "-euc", told],
     entrypoint: [],
     env,

@@ -20,7 +20,7 @@ const route = (path: string, to: string, more: Partial<PlannedRoute> = {}): Plan
 const routes = [
   route("/", "web", { sticky: { cookie: "node-of-test", seconds: 1200 }, hidden: ["/metrics"] }),
   route("/plain/", "web"),
-  route("/api/v4/files/", "files", { bodyMiB: 400, seconds: 600, strip: "/api" }),
+  route("/api/v4/files/", "files", { bodyMib: 400, seconds: 600, strip: "/api" }),
   route("/bind", "bind", { websocket: true, seconds: 600, hidden: ["/bind/metrics"] }),
   route("/late", "late"),
 ];

@@ -131,7 +131,8 @@ test("a changed container replaces the gate; a changed limit waits for nothing",
   await passes();
   await removeContainers(name);
   await given(
-    (await stack.state()).resources.find(({ type }) => type === "ops:index:Gate")?.inputs?.container as string,
+    (await stack.state()).resources.find(({ type }) => type === "platform-topologies:index:Gate")?.inputs
+      ?.container as string,
     31,
   );
   const updated = await stack.up();

@@ -15,7 +15,7 @@ const secrets = { environment: "env-secret-4711", file: "file-secret-4712", name
 /** A job whose arguments are the test's; each run leaves a line in /runs/log. */
 const program = (args: string): string => `${imports}
 new Job("job", {
-  host, name: "${name}", image, networks: [], seconds: 60, once: "1", mounts: [{ source: "${volume}", path: "/runs" }],
+  host, name: "${name}", image, networks: [], seconds: 60, trigger: "1", mounts: [{ source: "${volume}", path: "/runs" }],
   labels: ${JSON.stringify(runLabels)},
   ...${args},
 });
@@ -101,11 +101,11 @@ test("fails twice with its log, then passes once", async () => {
 test("reruns for once and command, not for files, environment or limits", async () => {
   const first = { command: command("true") };
   await passes(first);
-  await passes({ ...first, files: [{ path: "/a/b", content: "c" }], env: { A: "b" }, seconds: 61, memoryMiB: 64 });
+  await passes({ ...first, files: [{ path: "/a/b", content: "c" }], env: { A: "b" }, seconds: 61, memoryMib: 64 });
   expect(await runs()).toBe(1);
-  await passes({ ...first, once: "2" });
+  await passes({ ...first, trigger: "2" });
   expect(await runs()).toBe(2);
-  await passes({ ...first, once: "2", command: command("exit 0") });
+  await passes({ ...first, trigger: "2", command: command("exit 0") });
   expect(await runs()).toBe(3);
 }, 120_000);
 
@@ -196,7 +196,7 @@ test("a killed up's job that has ended meanwhile counts, one that was asked othe
     ["1", 1],
     ["2", 3],
   ] as const) {
-    await stack.rewrite(program(JSON.stringify({ ...args, once: "1" })));
+    await stack.rewrite(program(JSON.stringify({ ...args, trigger: "1" })));
     const running = stack.start(["up", "--yes", "--skip-preview"]);
     await until(async () => (await docker("ps", "-q", "--filter", `name=${name}`)) !== "");
     running.kill("SIGKILL");

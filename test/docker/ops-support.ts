@@ -46,7 +46,7 @@ export async function removeContainers(...names: string[]): Promise<void> {
 /** A program's head. */
 export const imports = `
 import * as pulumi from "@pulumi/pulumi";
-import { Certificate, Gate, Job, OpsProvider, Stamp } from "${repo}/ops/resources.ts";
+import { Certificate, Gate, Job, OpsProvider, StackIdentity } from "${repo}/ops/resources.ts";
 const config = new pulumi.Config();
 const host = "${host}";
 const image = "${image}";

@@ -19,8 +19,8 @@ let outputs: { url: string; ca: string; passwords: Record<string, string> };
 beforeAll(async () => {
   cluster = await Cluster.start({ name: "shinyswarm", managers: 1, workers: 2 });
   images = await pushed(cluster);
-  const demo = { title: "Demo", image: "shiny-demo", memoryMiB: 256, cpu: 0.5, groups: ["analysts"] };
-  const shinyproxy = { memoryMiB: 512, influxGib: 1, idleMinutes: 30, apps: { demo } };
+  const demo = { title: "Demo", image: "shiny-demo", memoryMib: 256, cpu: 0.5, groups: ["analysts"] };
+  const shinyproxy = { memoryMib: 512, influxGib: 1, idleMinutes: 30, apps: { demo } };
   stack = await swarmStack({ cluster, name, system: "shinyproxy", config: { shinyproxy } });
   succeeded(await stack.up());
   outputs = (await stack.outputs()) as typeof outputs;

@@ -1,4 +1,4 @@
-/** What a topology does for the members of a cluster beyond running them: the disk's marker, and their farewells. */
+/** What a topology does for the members of a cluster beyond running them: the disk's marker, and their finalizers. */
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 
 import { ifThere } from "../../ops/docker.ts";
@@ -9,20 +9,20 @@ import { repo, succeeded, TestStack } from "../support/stack.ts";
 const name = "slots";
 let stack: TestStack;
 
-/** Members that refuse an empty disk, and write down who said farewell, and whether the member still answered then. */
+/** Members that refuse an empty disk, and write down who said finalizer, and whether the member still answered then. */
 function program(members: number, leave = "exit 0"): string {
   return `import { siteOf } from "${repo}/components/core/site.ts";
 import { SystemComponent } from "${repo}/components/systems/system.ts";
 import { DockerHost } from "${repo}/components/topologies/docker/index.ts";
 
 const job = (script) => ({
-  image: "toolbox", tier: "data", cpu: 1, memoryMiB: 64, user: "0:0", seconds: 60, needs: ["shared-folders"],
+  image: "toolbox", tier: "data", cpu: 1, memoryMib: 64, user: "0:0", seconds: 60, needs: ["shared-folders"],
   mounts: [{ volume: "${name}-book", path: "/book" }], command: ["bash", "-euc", script],
 });
 const said = (what, member) => \`getent hosts \${member} >/dev/null && here=here || here=gone; echo "\${member} \${what} $here" >> /book/log\`;
 const system = (p, { count }) => {
   p.slots("member", { count, order: "one-by-one" }, ({ name }) => ({
-    image: "toolbox", tier: "data", cpu: 1, memoryMiB: 64, user: "0:0",
+    image: "toolbox", tier: "data", cpu: 1, memoryMib: 64, user: "0:0",
     prepare: '[ -e /data/.disk ] || { echo "' + name + ' has lost its data" >&2; exit 1; }',
     command: ["sleep", "infinity"],
     health: { ready: { command: ["true"] }, startSeconds: 20, stopSeconds: 1 },
@@ -68,7 +68,7 @@ test("a new disk is marked, and a second preview is empty", async () => {
   succeeded(await stack.preview(["--expect-no-changes"]));
 }, 120_000);
 
-test("a member whose leave fails stays, in the second run too, and says farewell once", async () => {
+test("a member whose leave fails stays, in the second run too, and says finalizer once", async () => {
   await stack.rewrite(program(2, "echo its shards fit nowhere >&2; exit 7"));
   succeeded(await stack.up()); // only noted
   await stack.rewrite(program(1, "echo its shards fit nowhere >&2; exit 7"));

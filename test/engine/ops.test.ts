@@ -12,7 +12,7 @@ import type { StateResource } from "../support/stack.ts";
 /** No default providers: everything here works through an explicit OpsProvider. */
 const imports = `
 import * as pulumi from "@pulumi/pulumi";
-import { Certificate, OpsProvider, Stamp } from "${repo}/ops/resources.ts";
+import { Certificate, OpsProvider, StackIdentity } from "${repo}/ops/resources.ts";
 const provider = new OpsProvider("ops");
 `;
 
@@ -39,20 +39,20 @@ async function resources(): Promise<unknown> {
 }
 
 async function find(type: string): Promise<StateResource | undefined> {
-  return (await stack.state()).resources.find((resource) => resource.type === `ops:index:${type}`);
+  return (await stack.state()).resources.find((resource) => resource.type === `platform-topologies:index:${type}`);
 }
 
 test("default providers are off in this stack", async () => {
-  await stack.rewrite(`${imports}new Stamp("stamp", { system: "s", topology: "t", name: "n" });`);
+  await stack.rewrite(`${imports}new StackIdentity("identity", { system: "s", topology: "t", name: "n" });`);
   const { code, output } = await stack.up();
   expect(code).not.toBe(0);
-  expect(output).toMatch(/Default provider for 'ops' disabled/);
+  expect(output).toMatch(/Default provider for 'platform-topologies' disabled/);
 }, 30_000);
 
-test("a stamp refuses another topology in preview and up, each time, before what depends on it", async () => {
+test("a identity refuses another topology in preview and up, each time, before what depends on it", async () => {
   const program = (topology: string, hostnames: string): string => `
-    const stamp = new Stamp("stamp", { system: "arkindex", topology: "${topology}", name: "dev" }, { provider });
-    new Certificate("certificate", { hostnames: [${hostnames}] }, { provider, dependsOn: stamp });`;
+    const identity = new StackIdentity("identity", { system: "arkindex", topology: "${topology}", name: "dev" }, { provider });
+    new Certificate("certificate", { hostnames: [${hostnames}] }, { provider, dependsOn: identity });`;
   await passes(program("docker", `"a.localhost"`));
   const before = await resources();
   await stack.rewrite(imports + program("swarm", `"b.localhost"`));

@@ -50,8 +50,8 @@ describe.each([
     const counts = inventory(all);
     expect(counts).toMatchObject({
       // upgrade-begin, root-login, upgrade-end; on a swarm a marker for each disk
-      "ops:Job": runs.startsWith("docker:index/container") ? 3 : 9 + 3,
-      "ops:Farewell": 3 * 2 + 3, // DB servers leave and have left, coordinators have left
+      "platform-topologies:Job": runs.startsWith("docker:index/container") ? 3 : 9 + 3,
+      "platform-topologies:Finalizer": 3 * 2 + 3, // DB servers leave and have left, coordinators have left
       "random:RandomPassword": 2, // JWT secret, root
       "platform-topologies:ArangoDb": 1,
     });
@@ -63,7 +63,7 @@ describe.each([
     const more = await deploy(on, { dbservers: { count: 4 } });
     expect(added(all, more)).toEqual([]);
     for (const each of added(more, all))
-      expect(each).toMatch(/ arangodb-dbserver-4(-disk|-leave|-left|-run-.*)?$| dbserver-4-seat$/);
+      expect(each).toMatch(/ arangodb-dbserver-4(-disk|-leave|-left|-run-.*)?$| dbserver-4-volume-node$/);
     const before = new Map(all.map(({ type, name, inputs }) => [`${type} ${name}`, JSON.stringify(inputs)]));
     const changed = more.filter(({ type, name, inputs }) => {
       const was = before.get(`${type} ${name}`);

@@ -54,11 +54,11 @@ test("inventory", () => {
     "docker:Container": 10, // edge, 4 stores, backend, worker, cantaloupe, backup, the drill's server
     "docker:Network": 3, // edge, app, data
     "docker:RemoteImage": 7, // one an image: backend, worker and cantaloupe rehearse on one
-    "ops:Certificate": 1,
-    "ops:Gate": 10, // one a container
-    "ops:Job": 5, // db, objects and solr set up; migrate; system workers
-    "ops:Stamp": 1,
-    "ops:Volume": 4, // one a store
+    "platform-topologies:Certificate": 1,
+    "platform-topologies:Gate": 10, // one a container
+    "platform-topologies:Job": 5, // db, objects and solr set up; migrate; system workers
+    "platform-topologies:StackIdentity": 1,
+    "platform-topologies:Volume": 4, // one a store
     "platform-topologies:Arkindex": 1,
     "platform-topologies:DockerHost": 1,
     "platform-topologies:ObjectStore": 1,
@@ -66,7 +66,7 @@ test("inventory", () => {
     "platform-topologies:Redis": 1,
     "platform-topologies:Solr": 1,
     "pulumi:docker": 1,
-    "pulumi:ops": 1,
+    "pulumi:providers:platform-topologies": 1,
     "pulumi:random": 1,
     "random:RandomId": 4, // which disk each volume is
     "random:RandomPassword": 3, // database, object store, Django
@@ -182,7 +182,7 @@ test("adding a replica adds its container and gate, and a server at the edge", a
   const names = (of: readonly Registered[]) => new Set(of.map(({ type, name }) => `${type} ${name}`));
   expect([...names(more)].filter((each) => !names(all).has(each)).sort()).toEqual([
     "docker:index/container:Container arkindex-backend-2",
-    "ops:index:Gate arkindex-backend-2",
+    "platform-topologies:index:Gate arkindex-backend-2",
   ]);
   expect([...names(all)].filter((each) => !names(more).has(each))).toEqual([]);
   const changed = containers().filter(
@@ -203,7 +203,9 @@ test("an agent on another machine has that machine's engine, network and image, 
     { type: "bind", source: "/run/gpu/docker.sock", target: "/var/run/docker.sock" },
   ]);
   expect(JSON.stringify(agent?.inputs.volumes)).not.toContain(".sock"); // a volume's source would be made
-  const gate = more.find(({ name, type }) => name === "arkindex-agent-gpu-1" && type.startsWith("ops:"));
+  const gate = more.find(
+    ({ name, type }) => name === "arkindex-agent-gpu-1" && type.startsWith("platform-topologies:index:"),
+  );
   expect(gate?.inputs.host).toBe("ssh://root@gpu1.example.com");
 });
 
@@ -275,7 +277,7 @@ describe("the edge's certificate", () => {
     const { pem: cert, key } = await certificate({ name: hostname, hostnames: [hostname, `*.${hostname}`] });
     const { resources, inputs, backend } = await edge({ mode: "own", cert, key: secret(key) });
     expect(files(inputs)).toMatchObject({ "cert.pem": cert, "key.pem": key });
-    expect(inventory(resources)["ops:Certificate"]).toBeUndefined();
+    expect(inventory(resources)["platform-topologies:Certificate"]).toBeUndefined();
     expect(files(backend)["ca.pem"]).toBeUndefined();
   });
 
@@ -284,7 +286,7 @@ describe("the edge's certificate", () => {
     expect(JSON.stringify(inputs.command)).toContain("--certificatesResolvers.acme.acme.email=a@example.com");
     expect(inputs.volumes).toEqual([{ volumeName: "ark-edge", containerPath: "/data" }]);
     expect(files(inputs)["routes.yml"]).toContain("certResolver: acme");
-    expect(inventory(resources)["ops:Volume"]).toBe(5);
+    expect(inventory(resources)["platform-topologies:Volume"]).toBe(5);
   });
 });
 

@@ -80,13 +80,13 @@ test("inventory", () => {
     "docker:Secret": 9, // one a secret file of a service; a job's are its own
     "docker:Service": 10, // edge, 4 stores, backend, worker, cantaloupe, backup, the drill's server
     "docker:ServiceConfig": 11,
-    "ops:Certificate": 1,
-    "ops:Job": 9, // set-up, migration, system workers, and a marker for each store's disk
-    "ops:NodeLabels": 1, // w1; w2 has nothing to set
-    "ops:Seat": 4, // one a store
-    "ops:ServiceEnd": 10, // one a service, and its gate
-    "ops:ServiceGate": 10,
-    "ops:Stamp": 1,
+    "platform-topologies:Certificate": 1,
+    "platform-topologies:Job": 9, // set-up, migration, system workers, and a marker for each store's disk
+    "platform-topologies:NodeLabels": 1, // w1; w2 has nothing to set
+    "platform-topologies:VolumeNode": 4, // one a store
+    "platform-topologies:ServiceEnd": 10, // one a service, and its gate
+    "platform-topologies:ServiceGate": 10,
+    "platform-topologies:StackIdentity": 1,
     "platform-topologies:Arkindex": 1,
     "platform-topologies:ObjectStore": 1,
     "platform-topologies:Postgres": 1,
@@ -94,7 +94,7 @@ test("inventory", () => {
     "platform-topologies:Solr": 1,
     "platform-topologies:Swarm": 1,
     "pulumi:docker": 1,
-    "pulumi:ops": 1,
+    "pulumi:providers:platform-topologies": 1,
     "pulumi:random": 1,
     "random:RandomPassword": 3,
   });
@@ -181,7 +181,7 @@ describe("every service", () => {
   });
 
   test("waits for its gate, which knows it by its hash", () => {
-    const gates = all.filter(({ type }) => type === "ops:index:ServiceGate");
+    const gates = all.filter(({ type }) => type === "platform-topologies:index:ServiceGate");
     for (const { name, inputs } of gates) {
       const { env } = service(name.replace("arkindex-", "")).taskSpec.containerSpec;
       expect(inputs).toMatchObject({ service: `${name}-id`, spec: env.PLATFORM_TOPOLOGIES_SPEC });
@@ -189,7 +189,7 @@ describe("every service", () => {
   });
 });
 
-test("a slot is one task under its own name, stopped before it is replaced, pinned to its seat and its volume", () => {
+test("a slot is one task under its own name, stopped before it is replaced, pinned to its volume node and its volume", () => {
   for (const name of stores) {
     const { mode, endpointSpec, updateConfig, taskSpec } = service(name);
     expect(mode).toEqual({ replicated: { replicas: 1 } });
@@ -197,18 +197,20 @@ test("a slot is one task under its own name, stopped before it is replaced, pinn
     expect(updateConfig.order).toBe("stop-first");
     expect(taskSpec.containerSpec.hostname).toBe(name);
     expect(taskSpec.placement.constraints).toEqual([
-      `node.labels.platform-topologies.seat.ark.${name}==${name}-seat-id`,
+      `node.labels.platform-topologies.volume-node.ark.${name}==${name}-volume-node-id`,
     ]);
     const volumes = taskSpec.containerSpec.mounts?.filter(({ type }) => type === "volume");
-    expect(volumes?.map(({ source }) => source)).toEqual([`ark-${name}-${name}-seat-id`]);
+    expect(volumes?.map(({ source }) => source)).toEqual([`ark-${name}-${name}-volume-node-id`]);
   }
-  const seats = all.filter(({ type }) => type === "ops:index:Seat").map(({ inputs }) => inputs);
-  expect(seats).toContainEqual({
+  const volumeNodes = all
+    .filter(({ type }) => type === "platform-topologies:index:VolumeNode")
+    .map(({ inputs }) => inputs);
+  expect(volumeNodes).toContainEqual({
     host: "tcp://10.0.0.1:2375",
     name: "ark.db-1",
     constraints: { labels: {} },
     spread: "ark/db",
-    owner: "stamp-id",
+    owner: "identity-id",
     spare: false,
     generation: "",
     round: "0",
@@ -216,17 +218,20 @@ test("a slot is one task under its own name, stopped before it is replaced, pinn
   for (const name of stores) {
     const labels = service(name).taskSpec.containerSpec.mounts?.find(({ type }) => type === "volume")?.volumeOptions
       ?.labels;
-    const disk = { label: "platform-topologies.disk", value: `${name}-seat-id` };
+    const disk = { label: "platform-topologies.disk", value: `${name}-volume-node-id` };
     expect(labels).toContainEqual(disk);
-    const marker = all.find((each) => each.type === "ops:index:Job" && each.name === `arkindex-${name}-disk`);
-    expect(marker?.inputs).toMatchObject({ once: disk.value, mounts: [{ labels: { [disk.label]: disk.value } }] });
+    const marker = all.find(
+      (each) => each.type === "platform-topologies:index:Job" && each.name === `arkindex-${name}-disk`,
+    );
+    expect(marker?.inputs).toMatchObject({ trigger: disk.value, mounts: [{ labels: { [disk.label]: disk.value } }] });
   }
 });
 
 test("what was done once for a store knows its disk", () => {
-  const job = (name: string) => all.find((each) => each.type === "ops:index:Job" && each.name === `arkindex-${name}`);
-  expect(job("db-setup")?.inputs.disks).toEqual({ "db-1": "db-1-seat-id" });
-  expect(job("migrate")?.inputs.disks).toMatchObject({ "db-1": "db-1-seat-id" });
+  const job = (name: string) =>
+    all.find((each) => each.type === "platform-topologies:index:Job" && each.name === `arkindex-${name}`);
+  expect(job("db-setup")?.inputs.disks).toEqual({ "db-1": "db-1-volume-node-id" });
+  expect(job("migrate")?.inputs.disks).toMatchObject({ "db-1": "db-1-volume-node-id" });
 });
 
 test("a workload scales and starts its new task first", () => {
@@ -246,7 +251,7 @@ test("another number of replicas changes one service and waits for it, and nothi
   });
   expect(differ.map(({ type, name }) => `${type} ${name}`)).toEqual([
     "docker:index/service:Service arkindex-backend",
-    "ops:index:ServiceGate arkindex-backend",
+    "platform-topologies:index:ServiceGate arkindex-backend",
   ]);
 });
 
@@ -261,7 +266,7 @@ test("no password in a command, a label, an environment or a config", () => {
 describe("options", () => {
   test("a volume driver frees the slots", async () => {
     const free = await deploy({ volumes: { driver: "nfs", options: { device: ":/export/{volume}" } } });
-    expect(inventory(free)["ops:Seat"]).toBeUndefined();
+    expect(inventory(free)["platform-topologies:VolumeNode"]).toBeUndefined();
     expect(service("db-1", free).taskSpec).toMatchObject({
       placement: { constraints: [] },
       containerSpec: {
@@ -278,10 +283,12 @@ describe("options", () => {
     const constraints = (name: string) => service(name, placed).taskSpec.placement.constraints;
     expect(constraints("backend")).toEqual(["node.labels.zone==a", "node.role==worker"]);
     expect(constraints("edge")).toEqual(["node.labels.edge==yes"]);
-    const job = placed.find(({ name, type }) => type === "ops:index:Job" && name === "arkindex-migrate");
+    const job = placed.find(
+      ({ name, type }) => type === "platform-topologies:index:Job" && name === "arkindex-migrate",
+    );
     expect(job?.inputs.swarm).toEqual({ constraints: ["node.labels.zone==a", "node.role==worker"] });
-    const seat = placed.find(({ type }) => type === "ops:index:Seat");
-    expect(seat?.inputs.constraints).toEqual({ labels: { zone: "a" }, role: "worker" });
+    const volumeNode = placed.find(({ type }) => type === "platform-topologies:index:VolumeNode");
+    expect(volumeNode?.inputs.constraints).toEqual({ labels: { zone: "a" }, role: "worker" });
   });
 
   test("ingress: the edge is replicated, and new before old", async () => {
@@ -289,14 +296,16 @@ describe("options", () => {
     expect(edge).toMatchObject({ mode: { replicated: { replicas: 2 } }, updateConfig: { order: "start-first" } });
   });
 
-  test("ACME: one edge, with a seat for its certificates", async () => {
+  test("ACME: one edge, with a volume node for its certificates", async () => {
     const acme = await deploy({ tls: { mode: "acme", email: "a@example.com" } });
     expect(service("edge", acme)).toMatchObject({
       mode: { replicated: { replicas: 1 } },
-      taskSpec: { containerSpec: { mounts: [{ target: "/data", source: "ark-edge-edge-seat-id" }] } },
+      taskSpec: { containerSpec: { mounts: [{ target: "/data", source: "ark-edge-edge-volume-node-id" }] } },
     });
-    const seat = acme.find(({ type, name }) => type === "ops:index:Seat" && name === "edge-seat");
-    expect(seat?.inputs.constraints).toEqual({ labels: {}, role: "manager" });
+    const volumeNode = acme.find(
+      ({ type, name }) => type === "platform-topologies:index:VolumeNode" && name === "edge-volume-node",
+    );
+    expect(volumeNode?.inputs.constraints).toEqual({ labels: {}, role: "manager" });
   });
 
   test("an agent that names a node runs there, with that node's engine at hand", async () => {

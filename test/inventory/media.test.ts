@@ -38,13 +38,13 @@ test("inventory", () => {
     "docker:Container": 21, // edge, 3 Cassandra, 3 RabbitMQ, 3 Elasticsearch, Redis, object store, 9 services
     "docker:Network": 3, // edge, app, data
     "docker:RemoteImage": 8, // one an image: the services rehearse on one
-    "ops:Certificate": 2, // the edge's, and Elasticsearch's nodes among themselves
-    "ops:Farewell": 9, // a Cassandra node that leaves; a RabbitMQ node before and after it goes
-    "ops:Gate": 21, // one a container
+    "platform-topologies:Certificate": 2, // the edge's, and Elasticsearch's nodes among themselves
+    "platform-topologies:Finalizer": 9, // a Cassandra node that leaves; a RabbitMQ node before and after it goes
+    "platform-topologies:Gate": 21, // one a container
     // Cassandra's set-up and repair; RabbitMQ's copies on new members; Elasticsearch, buckets; tables
-    "ops:Job": 6,
-    "ops:Stamp": 1,
-    "ops:Volume": 11, // one a store's node
+    "platform-topologies:Job": 6,
+    "platform-topologies:StackIdentity": 1,
+    "platform-topologies:Volume": 11, // one a store's node
     "platform-topologies:Cassandra": 1,
     "platform-topologies:DockerHost": 1,
     "platform-topologies:Elasticsearch": 1,
@@ -53,7 +53,7 @@ test("inventory", () => {
     "platform-topologies:RabbitMq": 1,
     "platform-topologies:Redis": 1,
     "pulumi:docker": 1,
-    "pulumi:ops": 1,
+    "pulumi:providers:platform-topologies": 1,
     "pulumi:random": 1,
     "random:RandomId": 11, // which disk each volume is
     // Cassandra's application and operator, RabbitMQ's login and cookie, Elasticsearch, Redis, object store

@@ -90,13 +90,13 @@ function options(): pulumi.ComponentResourceOptions {
 
 function joined(all: readonly Registered[], type: string, name: string): void {
   expect(told.get(`${type} ${name}`)).toMatchObject({ protect: true });
-  expect(told.get(`${type} ${name}`)?.dependencies).toContain("earlier"); // beside the topology's stamp
+  expect(told.get(`${type} ${name}`)?.dependencies).toContain("earlier"); // beside the topology's identity
   expect(told.get(`${type} ${name}`)?.aliases).toContain("former");
   expect(transformed.has(name)).toBe(true);
   // A child of the caller's kind has the caller's provider, and ours have the topology's, never a default one.
   expect(all.find((each) => each.name === "child")?.provider).toContain("::mine::");
   for (const { custom, type: of, provider, name: each } of all)
-    if (custom && /^(docker|random|ops):/.test(of)) expect([each, provider]).not.toEqual([each, ""]);
+    if (custom && /^(docker|random|platform-topologies):/.test(of)) expect([each, provider]).not.toEqual([each, ""]);
 }
 
 describe.each(Object.entries(topologies))("%s", (type, make) => {
@@ -128,7 +128,7 @@ describe.each(Object.entries(topologies))("%s", (type, make) => {
   });
 });
 
-test("seats wait for the stamp as for the nodes' labels", async () => {
+test("volume nodes wait for the identity as for the nodes' labels", async () => {
   await record(() => {
     const on = new Swarm(
       "on",
@@ -139,9 +139,9 @@ test("seats wait for the stamp as for the nodes' labels", async () => {
         tls: { mode: "local" },
         pin: (ref) => Promise.resolve(ref),
       },
-      { dependsOn: new Thing("stamp") },
+      { dependsOn: new Thing("identity") },
     );
     components.service(on, {});
   });
-  expect(new Set(told.get("Seat made-1-seat")?.dependencies)).toEqual(new Set(["a", "stamp"]));
+  expect(new Set(told.get("VolumeNode made-1-volume-node")?.dependencies)).toEqual(new Set(["a", "identity"]));
 });

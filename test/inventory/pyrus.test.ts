@@ -46,9 +46,9 @@ test("one host: fifteen containers and the object store", () => {
   expect(inventory(all)).toMatchObject({
     "docker:Container": 16,
     "docker:Network": 3,
-    "ops:Volume": 5, // two PostgreSQL, Elasticsearch, NATS, objects
-    "ops:Gate": 16,
-    "ops:Job": 13, // five stores' own, eight of the vendor's setup
+    "platform-topologies:Volume": 5, // two PostgreSQL, Elasticsearch, NATS, objects
+    "platform-topologies:Gate": 16,
+    "platform-topologies:Job": 13, // five stores' own, eight of the vendor's setup
     "platform-topologies:Pyrus": 1,
   });
   expect(
@@ -112,7 +112,7 @@ test("images by one pattern; a probe with nothing but bash where they have no cl
 });
 
 test("no secret in a command, and setup's steps in the vendor's order", () => {
-  const jobs = all.filter(({ type }) => type === "ops:index:Job");
+  const jobs = all.filter(({ type }) => type === "platform-topologies:index:Job");
   for (const { inputs } of [...jobs, ...containers()])
     expect(JSON.stringify([inputs.command, inputs.entrypoint, inputs.entrypoints])).not.toMatch(
       /password-of-|the-licence|the-admin/,
@@ -141,13 +141,13 @@ test("on a swarm: applications and stores on the nodes that are named for them",
     });
     new Pyrus("pyrus", { adminEmail: "admin@example.com", ha: true, nodes, on });
   });
-  const seats = many.filter(({ type }) => type === "ops:index:Seat");
-  const asked = Object.fromEntries(seats.map(({ name, inputs }) => [name, inputs.constraints]));
+  const volumeNodes = many.filter(({ type }) => type === "platform-topologies:index:VolumeNode");
+  const asked = Object.fromEntries(volumeNodes.map(({ name, inputs }) => [name, inputs.constraints]));
   expect(asked).toMatchObject({
-    "postgresql-1-seat": { labels: { disk: "fast" } },
-    "objects-1-seat": { labels: { disk: "large" } },
-    "logs-1-seat": { labels: { apps: "yes" } },
-    "nats-3-seat": { labels: { apps: "yes" } },
+    "postgresql-1-volume-node": { labels: { disk: "fast" } },
+    "objects-1-volume-node": { labels: { disk: "large" } },
+    "logs-1-volume-node": { labels: { apps: "yes" } },
+    "nats-3-volume-node": { labels: { apps: "yes" } },
   });
   const { taskSpec } = named("Service", "preview-generator", many) as { taskSpec: object };
   expect(taskSpec).toMatchObject({ placement: { constraints: ["node.labels.previews==yes"] } });

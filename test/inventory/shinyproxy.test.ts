@@ -39,10 +39,10 @@ describe("on one Docker host", () => {
     expect(inventory(all)).toMatchObject({
       "docker:Container": 10, // edge, influx, redis, sign-in, runner, reader, shinyproxy, telegraf twice, grafana
       "docker:Network": 6, // edge, app, data, apps, runner-api, reader-api
-      "ops:Volume": 3, // influx, redis, grafana
-      "ops:Gate": 10,
-      "ops:Guests": 3,
-      "ops:Job": 1, // InfluxDB's databases and retention
+      "platform-topologies:Volume": 3, // influx, redis, grafana
+      "platform-topologies:Gate": 10,
+      "platform-topologies:Orphans": 3,
+      "platform-topologies:Job": 1, // InfluxDB's databases and retention
       "random:RandomPassword": 6, // InfluxDB twice, Redis, sign-in twice, Grafana
     });
   });
@@ -90,7 +90,7 @@ test("on a swarm: constraints of everything, and a policy for apps", async () =>
   // Nor do jobs and backups go where users' apps are.
   expect(Object.keys(services)).toContain("shinyproxy-backup");
   const jobs = Object.entries(of(all, "Job"))
-    .filter(([name]) => !name.endsWith("-disk")) // a disk's marker is left where its seat is
+    .filter(([name]) => !name.endsWith("-disk")) // a disk's marker is left where its volume node is
     .map(([name, { swarm }]) => [name, swarm]);
   const onManagers = { constraints: ["node.role==manager"] };
   expect(Object.fromEntries(jobs)).toEqual({
@@ -111,6 +111,6 @@ test("on a swarm: constraints of everything, and a policy for apps", async () =>
     network: "shiny-apps",
     constraints: ["node.role==worker"],
     images: ["example/demo:1"],
-    shmMiB: { "example/demo:1": 512 }, // half of its memory
+    shmMib: { "example/demo:1": 512 }, // half of its memory
   });
 }, 30_000);

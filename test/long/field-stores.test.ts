@@ -58,7 +58,7 @@ test.concurrent(
   "a store with a full disk is not healthy, whatever its own health page says",
   async () => {
     const asked: Asked<"nats"> = { recipe: nats, name: "fb-full", ask: { nodes: 1, jetstreamGib: 1 } };
-    const server = await Server.start("fb-full-1", slotOf(asked), { diskMiB: 100 });
+    const server = await Server.start("fb-full-1", slotOf(asked), { diskMib: 100 });
     await healthy(server);
     await server.run(["dd", "if=/dev/zero", "of=/data/fill", "bs=1M", "count=200"]);
     expect(await server.sh("wget -q -O - 'http://127.0.0.1:8222/healthz?js-enabled-only=true'")).toContain("ok");
@@ -72,7 +72,7 @@ test.concurrent(
   async () => {
     const asked: Asked<"amqp"> = {
       ...{ recipe: rabbitmq, name: "fb-rabbit" },
-      ask: { nodes: 1, beside: [], federate: [], exchanges: [] },
+      ask: { nodes: 1, colocate: [], federate: [], exchanges: [] },
     };
     const server = await Server.start("fb-rabbit-1", slotOf(asked), { openFiles: { soft: 1024, hard: 20_000 } });
     await healthy(server);
@@ -98,7 +98,7 @@ test.concurrent(
   async () => {
     const three: Asked<"elasticsearch"> = {
       ...{ recipe: elasticsearch, name: "fb-search" },
-      ask: { major: 7, nodes: 3, gib: 1, heapMiB: 256 },
+      ask: { major: 7, nodes: 3, gib: 1, heapMib: 256 },
     };
     const server = await Server.start("fb-search-2", quick(slotOf(three, 2)));
     await healthy(server);
@@ -113,7 +113,7 @@ test.concurrent(
   async () => {
     const one: Asked<"elasticsearch"> = {
       ...{ recipe: elasticsearch, name: "fb-blocked" },
-      ask: { major: 7, nodes: 1, gib: 1, heapMiB: 256 },
+      ask: { major: 7, nodes: 1, gib: 1, heapMib: 256 },
     };
     const server = await Server.start("fb-blocked-1", quick(slotOf(one)));
     await healthy(server);
@@ -140,7 +140,7 @@ test.concurrent(
 test.concurrent(
   "Solr: an index that a power cut broke is not healthy, though Solr itself is; an empty log of ZooKeeper's is no matter",
   async () => {
-    const asked: Asked<"solr"> = { recipe: solr, name: "fb-solr", ask: { collections: ["a"], gib: 1, memoryMiB: 400 } };
+    const asked: Asked<"solr"> = { recipe: solr, name: "fb-solr", ask: { collections: ["a"], gib: 1, memoryMib: 400 } };
     const server = await Server.start("fb-solr-1", slotOf(asked));
     await healthy(server);
     await server.sh(

@@ -30,7 +30,7 @@ function program({ replicas = 2, disks = {} }: More = {}): string {
 import { SystemComponent } from "${repo}/components/systems/system.ts";
 import { Swarm } from "${repo}/components/topologies/swarm/index.ts";
 
-const small = { image: "toolbox", cpu: 1, memoryMiB: 32, user: "0:0" };
+const small = { image: "toolbox", cpu: 1, memoryMib: 32, user: "0:0" };
 const health = { ready: { command: ["true"] }, startSeconds: 5, stopSeconds: 1 };
 const idle = { ...small, prepare: "trap 'exit 0' TERM", command: ["sh", "-c", "trap 'exit 0' TERM; sleep infinity & wait"], health };
 const system = (p) => {
@@ -38,7 +38,7 @@ const system = (p) => {
     ...idle, tier: "data", files: [{ path: "/run/password", content: "p", secret: true }],
     disk: { path: "/data", gib: 1, backup: { rebuilt: "from nothing" } },
   }));
-  const setup = p.job("setup", { ...small, tier: "data", seconds: 60, once: "1", after: [store], command: ["true"] });
+  const setup = p.job("setup", { ...small, tier: "data", seconds: 60, trigger: "1", after: [store], command: ["true"] });
   p.run("web", { ...idle, tier: "app", replicas: ${String(replicas)}, after: [store, setup] });
 };
 class Small extends SystemComponent {
@@ -129,7 +129,7 @@ async function scale(service: string, Replicas: number): Promise<void> {
   const body = { ...found.Spec, Mode: { Replicated: { Replicas } } };
   await manager.getService(`${name}-${service}`).update({ _query: { version: found.Version.Index }, _body: body });
 }
-async function seatLabels(): Promise<Record<string, string>> {
+async function volumeNodeLabels(): Promise<Record<string, string>> {
   const { Spec } = (await manager.getNode("w1").inspect()) as NodeInfo;
   return Object.fromEntries(Object.entries(Spec.Labels).filter(([key]) => key.startsWith("platform-topologies.")));
 }
@@ -174,18 +174,18 @@ test("another state of the same name is refused, and takes nothing", async () =>
   await fails(
     second,
     "exist and belong to another state: name the stack otherwise",
-    `the node w1 has the label platform-topologies.seat.${name}.store-1=`,
+    `the node w1 has the label platform-topologies.volume-node.${name}.store-1=`,
   );
   await second.dispose();
 }, 120_000);
 
 test("what an interrupted run of this very state has left is its own: the same disk, services anew", async () => {
-  const seat = await seatLabels();
+  const volumeNode = await volumeNodeLabels();
   const { resources } = await stack.state();
-  const { urn = "" } = resources.find(({ type }) => type === "ops:index:Seat") ?? {};
+  const { urn = "" } = resources.find(({ type }) => type === "platform-topologies:index:VolumeNode") ?? {};
   succeeded(await stack.run(["state", "delete", urn, "--target-dependents", "--yes"]));
   await heals();
-  expect(await seatLabels()).toEqual(seat);
+  expect(await volumeNodeLabels()).toEqual(volumeNode);
 }, 120_000);
 
 test("a drained node is told with the remedy, and what was there comes back when it is active", async () => {
@@ -194,16 +194,16 @@ test("a drained node is told with the remedy, and what was there comes back when
   const remedy = "its node w1 is drained: `docker node update --availability active w1`";
   await fails(stack, `service ${name}-store-1 does not work: ${remedy}`);
   await availability("w1", "active");
-  const seat = await seatLabels();
+  const volumeNode = await volumeNodeLabels();
   await relabel("w1", ({ disk = "" }) => ({ disk }));
-  await heals(`seat ${name}.store-1 has lost its label on the node w1: it is put back`);
-  expect(await seatLabels()).toEqual(seat);
+  await heals(`volume node ${name}.store-1 has lost its label on the node w1: it is put back`);
+  expect(await volumeNodeLabels()).toEqual(volumeNode);
 }, 180_000);
 
 test("a node that has left and joined again is told, with the labels to move and the volume to look for", async () => {
   const w1 = cluster.dockerOf("w1");
   const { ID: old } = (await manager.getNode("w1").inspect()) as NodeInfo;
-  const seat = await seatLabels();
+  const volumeNode = await volumeNodeLabels();
   await w1.swarmLeave({ force: true });
   await eventually(
     30,
@@ -213,24 +213,24 @@ test("a node that has left and joined again is told, with the labels to move and
   await join(manager, w1, "worker", cluster.address("w1"));
   const now = (await nodes()).find(({ ID }) => ID !== old && ID !== "")?.ID ?? "";
   await eventually(20, pending, (all) => all.every((state) => state.startsWith("no suitable node")));
-  const value = seat[`platform-topologies.seat.${name}.store-1`] ?? "";
+  const value = volumeNode[`platform-topologies.volume-node.${name}.store-1`] ?? "";
   const { output, code } = await stack.preview();
   expect(code).not.toBe(0);
   expect(output).toContain(`its node w1 is down, and has joined the swarm again as ${now}`);
   expect(output).toContain(`look there for the volume ${name}-store-1-${value}`);
-  expect(output).toContain(`--label-add platform-topologies.seat.${name}.store-1=${value}`);
-  await relabel(now, (labels) => ({ ...labels, ...seat }));
+  expect(output).toContain(`--label-add platform-topologies.volume-node.${name}.store-1=${value}`);
+  await relabel(now, (labels) => ({ ...labels, ...volumeNode }));
   await manager.getNode(old).remove({ force: true });
   await heals("node w1 has lost disk=fast: it is put back");
 }, 180_000);
 
 test("a word for a disk makes a new one, on which all is set up again; without the word nothing changes", async () => {
-  const seat = await seatLabels();
+  const volumeNode = await volumeNodeLabels();
   await stack.rewrite(program({ disks: { "store-1": "today" } }));
   const output = succeeded(await stack.up());
-  for (const made of ["Seat store-1-seat", "Job small-store-1-disk", "Job small-setup"])
+  for (const made of ["VolumeNode store-1-volume-node", "Job small-store-1-disk", "Job small-setup"])
     expect(output).toContain(`${made} created replacement`);
-  expect(await seatLabels()).not.toEqual(seat);
+  expect(await volumeNodeLabels()).not.toEqual(volumeNode);
   await stack.rewrite(program());
   succeeded(await stack.preview(["--expect-no-changes"]));
   await scale("web", 1);

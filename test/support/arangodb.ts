@@ -4,9 +4,9 @@ import type { TestStack } from "./stack.ts";
 
 /** As small as it gets. */
 export const small = {
-  agents: { memoryMiB: 256, cpu: 0.5 },
-  dbservers: { memoryMiB: 256, cpu: 0.5 },
-  coordinators: { count: 2, memoryMiB: 256, cpu: 0.5 },
+  agents: { memoryMib: 256, cpu: 0.5 },
+  dbservers: { memoryMib: 256, cpu: 0.5 },
+  coordinators: { count: 2, memoryMib: 256, cpu: 0.5 },
 };
 
 export interface ArangoTest extends DockerTest {

@@ -74,7 +74,7 @@ export function withEnvironment(resource: string, key: string, value: string): s
   if (args.name !== "${resource}") return undefined;
   if (args.type === "docker:index/container:Container") {
     args.props.envs = pulumi.output(args.props.envs).apply((envs) => [...envs, "${key}=${value}"].sort());
-  } else if (args.type === "ops:index:Job") {
+  } else if (args.type === "platform-topologies:index:Job") {
     args.props.env = pulumi.output(args.props.env).apply((env) => ({ ...env, "${key}": "${value}" }));
   } else return undefined;
   return { props: args.props, opts: args.opts };

@@ -11,10 +11,10 @@ export interface MediaTest extends DockerTest {
 export const smallMedia = {
   nodes: 1,
   searchNodes: 1,
-  cassandraMemoryMiB: 1024,
-  rabbitMemoryMiB: 384,
-  searchHeapMiB: 384,
-  redisMemoryMiB: 64,
+  cassandraMemoryMib: 1024,
+  rabbitMemoryMib: 384,
+  searchHeapMib: 384,
+  redisMemoryMib: 64,
   services: { assets: { path: "/" }, files: { path: "/API/files/" }, indexer: {} },
 };
 

@@ -41,7 +41,7 @@ export async function record(
   return seen;
 }
 
-/** Three looks alike: a topology's first resources wait for its look at the engine, which on paper is soon over. */
+/** Three looks alike: a topology's first resources wait for its look at the engine, which in the dry run is soon over. */
 async function settled(seen: readonly Registered[]): Promise<void> {
   for (let alike = 0; alike < 3;) {
     const last = seen.length;
@@ -54,7 +54,8 @@ async function settled(seen: readonly Registered[]): Promise<void> {
 function made(type: string, name: string, password: (of: string) => string): Record<string, unknown> {
   if (type.endsWith(":RandomPassword")) return { result: password(name) };
   if (type === "docker:index/remoteImage:RemoteImage") return { imageId: `sha256:${name}` };
-  if (type === "ops:index:Certificate") return { caCert: "CA", cert: "CERT", key: "KEY", caKey: "CAKEY" };
+  if (type === "platform-topologies:index:Certificate")
+    return { caCert: "CA", cert: "CERT", key: "KEY", caKey: "CAKEY" };
   return {};
 }
 

@@ -2,7 +2,7 @@
 import type Docker from "dockerode";
 import { type Pack, pack } from "tar-stream";
 
-import type { EdgeWish, Workload } from "../../components/core/contracts.ts";
+import type { EdgeOptions, Workload } from "../../components/core/contracts.ts";
 import { siteOf } from "../../components/core/site.ts";
 import type { PlannedRoute } from "../../components/core/topology.ts";
 import { proxies, publishedPorts } from "../../components/services/edge.ts";
@@ -14,8 +14,8 @@ import { repo } from "./stack.ts";
 
 const label = "platform-topologies.nginx-edge";
 
-export interface EdgeOptions {
-  readonly proxy?: EdgeWish["proxy"];
+export interface EdgeTestOptions {
+  readonly proxy?: EdgeOptions["proxy"];
   /** TLS ends in front of it, on the machine itself: what comes from there has the network's own address. */
   readonly outside?: boolean;
   /** The port of the public URLs; default: `https`. */
@@ -43,7 +43,7 @@ export class NginxEdge {
     name: string,
     https: number,
     routes: readonly PlannedRoute[],
-    { proxy = "nginx", outside = false, publicPort = https }: EdgeOptions = {},
+    { proxy = "nginx", outside = false, publicPort = https }: EdgeTestOptions = {},
   ): Promise<NginxEdge> {
     await NginxEdge.sweep(name);
     const network = await engine.createNetwork({ Name: name, Labels: { ...runLabels, [label]: name } });
@@ -88,7 +88,7 @@ export class NginxEdge {
         Init: true,
         CapDrop: ["ALL"],
         SecurityOpt: ["no-new-privileges:true"],
-        Memory: workload.memoryMiB * 1024 * 1024,
+        Memory: workload.memoryMib * 1024 * 1024,
         Ulimits: [{ Name: "nofile", Soft: 1024, Hard: 16384 }], // a soft limit as newer engines have it
         NetworkMode: name,
         PortBindings: Object.fromEntries(ports),

@@ -45,7 +45,7 @@ export function ha(
     config: {
       pyrus: {
         ...small,
-        memoryMiB: { ...small.memoryMiB, files: 512 }, // what is on its way from one store to the other
+        memoryMib: { ...small.memoryMib, files: 512 }, // what is on its way from one store to the other
         ha: true,
         replicas: { ...replicas, ...more },
         elasticNodes: 1,

@@ -11,11 +11,11 @@ export interface PyrusTest extends DockerTest {
 /** What a laptop can carry. */
 export const small = {
   adminEmail: "admin@example.com",
-  memoryMiB: Object.fromEntries(Object.keys(apps).map((app) => [app, 192])),
-  postgresMemoryMiB: 256,
-  logsMemoryMiB: 256,
-  elasticHeapMiB: 256,
-  natsMemoryMiB: 256,
+  memoryMib: Object.fromEntries(Object.keys(apps).map((app) => [app, 192])),
+  postgresMemoryMib: 256,
+  logsMemoryMib: 256,
+  elasticHeapMib: 256,
+  natsMemoryMib: 256,
 };
 
 export function pyrusConfig(test: PyrusTest): Record<string, unknown> {

@@ -68,7 +68,7 @@ export function slotOf<K extends Kind>(asked: Asked<K>, number = 1): Slot {
 /** Other than the topologies make it. */
 export interface Differently {
   /** A disk of so many MiB, gone with the container. */
-  readonly diskMiB?: number;
+  readonly diskMib?: number;
   /** What a host gives its containers. */
   readonly openFiles?: { readonly soft: number; readonly hard: number };
 }
@@ -95,15 +95,15 @@ export class Server {
     const { path } = slot.disk;
     const { entrypoints = [], command = [] } = entry({ ...slot, ...unmarked(slot) });
     const disk: Docker.MountSettings =
-      over.diskMiB === undefined
+      over.diskMib === undefined
         ? { Type: "volume", Source: name, Target: path }
         : {
             Type: "tmpfs",
             Source: "",
             Target: path,
-            TmpfsOptions: { SizeBytes: over.diskMiB * 1024 * 1024, Mode: 0o777 },
+            TmpfsOptions: { SizeBytes: over.diskMib * 1024 * 1024, Mode: 0o777 },
           };
-    if (over.diskMiB === undefined) await engine.createVolume({ Name: name, Labels: runLabels });
+    if (over.diskMib === undefined) await engine.createVolume({ Name: name, Labels: runLabels });
     const container = await engine.createContainer({
       name,
       Image: localImage(slot.image),
@@ -119,7 +119,7 @@ export class Server {
         Init: true,
         CapDrop: ["ALL"],
         SecurityOpt: ["no-new-privileges:true"],
-        Memory: slot.memoryMiB * 1024 * 1024,
+        Memory: slot.memoryMib * 1024 * 1024,
         NetworkMode: network,
         Mounts: [disk],
         ...(over.openFiles

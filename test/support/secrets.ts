@@ -15,7 +15,7 @@ const plaintext = z.object({ plaintext: z.string() });
 /** What each type makes that nobody may see. */
 const made: Readonly<Record<string, readonly string[]>> = {
   "random:index/randomPassword:RandomPassword": ["result"],
-  "ops:index:Certificate": ["key", "caKey"],
+  "platform-topologies:index:Certificate": ["key", "caKey"],
 };
 
 /** Everything that the stack generated, decrypted; passwords by their logical name without the system's. */

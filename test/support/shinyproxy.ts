@@ -12,12 +12,12 @@ export interface ShinyProxyTest extends DockerTest {
 }
 
 export function shinyproxyConfig(test: ShinyProxyTest): Record<string, unknown> {
-  const app = { image: "shiny-demo", memoryMiB: 256, cpu: 0.5 };
+  const app = { image: "shiny-demo", memoryMib: 256, cpu: 0.5 };
   return dockerConfig(test, {
     system: "shinyproxy",
     backup: { everyHours: 24, to: { volume: `${test.name}-backup` } },
     shinyproxy: {
-      memoryMiB: 512,
+      memoryMib: 512,
       influxGib: 1,
       idleMinutes: 30,
       apps: {

@@ -1,4 +1,4 @@
-/** Every system as an operator of a sample company would configure it, run on paper. */
+/** Every system as an operator of a sample company would configure it, run in the dry run. */
 import { Output, secret } from "@pulumi/pulumi";
 import type { z } from "zod";
 
@@ -22,7 +22,7 @@ export const samples = {
   arangodb: {},
   pyrus: { adminEmail: "admin@example.com" },
   media: {
-    services: { assets: { path: "/API/assets/", bodyMiB: 64 }, frontend: { path: "/" }, indexer: { replicas: 2 } },
+    services: { assets: { path: "/API/assets/", bodyMib: 64 }, frontend: { path: "/" }, indexer: { replicas: 2 } },
   },
   shinyproxy: { apps: { demo: { title: "Demo", image: "example/demo:1", groups: ["analysts"] } } },
 };
@@ -59,25 +59,25 @@ export function site(over: Partial<Site> = {}): Site {
 
 /** The plan of a system with an operator's config: parsed first, as index.ts does. */
 export function plan(name: Name, over: object = {}, services: Services = containerServices, at = site()): Plan {
-  const paper = <C>(system: System<C>, schema: z.ZodType<C>): Plan =>
+  const planned = <C>(system: System<C>, schema: z.ZodType<C>): Plan =>
     planOf(system, schema.parse({ ...samples[name], ...over }), at, services);
   switch (name) {
     case "arkindex":
-      return paper(arkindex, arkindexConfig);
+      return planned(arkindex, arkindexConfig);
     case "arangodb":
-      return paper(arangodb, arangodbConfig);
+      return planned(arangodb, arangodbConfig);
     case "pyrus":
-      return paper(pyrus, pyrusConfig);
+      return planned(pyrus, pyrusConfig);
     case "media":
-      return paper(media, mediaConfig);
+      return planned(media, mediaConfig);
     case "shinyproxy":
-      return paper(shinyproxy, shinyproxyConfig);
+      return planned(shinyproxy, shinyproxyConfig);
   }
 }
 
 /** What the check says of a plan, a sentence a problem. */
-export function problems(paper: Plan, on: TopologyName, at = site()): string[] {
-  return check(paper, at, capabilities[on]).map(sentence);
+export function problems(planned: Plan, on: TopologyName, at = site()): string[] {
+  return check(planned, at, capabilities[on]).map(sentence);
 }
 
 /** What a plan fixes before anything is made: Outputs are leaves, and the order of things is no property of any. */

@@ -85,7 +85,7 @@ export class SlotServer {
         Init: true,
         CapDrop: ["ALL"],
         SecurityOpt: ["no-new-privileges:true"],
-        Memory: slot.memoryMiB * 1024 * 1024,
+        Memory: slot.memoryMib * 1024 * 1024,
         NetworkMode: "none",
         ExtraHosts: [`${name}:127.0.0.1`],
         Mounts: [disk],

@@ -84,7 +84,7 @@ export class TestStack {
       main: "index.ts",
       runtime: { name: "nodejs", options: { typescript: false } },
       // JSON is YAML: no writer needed. A provider named by its path needs no download.
-      ...(existsSync(ops) ? { plugins: { providers: [{ name: "ops", path: ops }] } } : {}),
+      ...(existsSync(ops) ? { plugins: { providers: [{ name: "platform-topologies", path: ops }] } } : {}),
     };
     await mkdir(join(folder, "state"), { mode: 0o700 });
     await writeFile(join(folder, "Pulumi.yaml"), JSON.stringify(yaml));

@@ -7,7 +7,7 @@ import { join } from "node:path";
 
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 
-import { SwarmOverlay } from "../../components/topologies/swarm/overlay.ts";
+import { SwarmRetirements } from "../../components/topologies/swarm/retirements.ts";
 import { type Reconciler, reconciler } from "../../reconciler/index.ts";
 import { usual } from "../../reconciler/judgement.ts";
 import { Cluster } from "../../tools/swarm/cluster.ts";
@@ -244,13 +244,13 @@ describe("disks on nodes", () => {
 
   test("every up knows of it: nothing is left to do, and the history says what was done", async () => {
     succeeded(await stack.pulumi.preview(["--expect-no-changes"]));
-    const overlay = new SwarmOverlay([cluster.host("m1")], stack.name);
-    const latest = await overlay.latest();
+    const retirements = new SwarmRetirements([cluster.host("m1")], stack.name);
+    const latest = await retirements.latest();
     expect(latest).toMatchObject({
       number: 2, // begun, done
-      overlay: { retired: { dbserver: [2] }, history: [{ member: "dbserver-2", outcome: "done" }] },
+      retirements: { retired: { dbserver: [2] }, history: [{ member: "dbserver-2", outcome: "done" }] },
     });
-    expect(await overlay.add(latest)).toBe(false); // the name is there: whoever is late loses
+    expect(await retirements.add(latest)).toBe(false); // the name is there: whoever is late loses
   }, 60_000);
 
   test("another one within the hour waits, and is retired where the limit lets it", async () => {

@@ -148,7 +148,7 @@ async function leader(): Promise<string> {
 }
 
 test(
-  "all run, the edge on two managers, each slot where its seat is; a second preview is empty",
+  "all run, the edge on two managers, each slot where its volume node is; a second preview is empty",
   async () => {
     const seen = await tasks();
     expect(Object.values(seen).flat()).toEqual(

@@ -28,10 +28,10 @@ let asset: string;
 beforeAll(async () => {
   cluster = await Cluster.start({ name: "mediaswarm", network: "10.213.163", managers: 1, workers: 3 });
   closing.push(() => cluster.stop());
-  // Cassandra gets machines of its own, and what has one copy the one whose edge is called: a seat that a node has
+  // Cassandra gets machines of its own, and what has one copy the one whose edge is called: a volume node that a node has
   // already is taken as it is.
-  await seat("m1", "redis-1", "objects-1", "elasticsearch-1");
-  for (const n of members) await seat(`w${String(n)}`, `cassandra-${String(n)}`);
+  await volumeNode("m1", "redis-1", "objects-1", "elasticsearch-1");
+  for (const n of members) await volumeNode(`w${String(n)}`, `cassandra-${String(n)}`);
   const began = Date.now();
   media = await MediaSwarm.up({ cluster, name, system: "media" }, config, closing);
   took("up", began);
@@ -42,10 +42,10 @@ afterAll(async () => {
   for (const close of closing.reverse()) await close();
 }, 300_000);
 
-async function seat(node: string, ...slots: string[]): Promise<void> {
+async function volumeNode(node: string, ...slots: string[]): Promise<void> {
   const engine = cluster.manager();
   const { Version, Spec } = (await engine.getNode(node).inspect()) as { Version: { Index: number }; Spec: NodeSpec };
-  for (const slot of slots) Spec.Labels[`platform-topologies.seat.${name}.${slot}`] = "given";
+  for (const slot of slots) Spec.Labels[`platform-topologies.volume-node.${name}.${slot}`] = "given";
   await engine.getNode(node).update({ version: Version.Index, ...Spec });
 }
 interface NodeSpec {
@@ -284,7 +284,7 @@ test("the only manager loses its power: stores go on, and what it ran comes back
 describe("changes of the API, under load", () => {
   test("a rolling update, another number of replicas and back: no request is lost", async () => {
     for (const [title, over] of [
-      ["rolled", { memoryMiB: 768 }],
+      ["rolled", { memoryMib: 768 }],
       ["three", { replicas: 3 }],
       ["two", {}],
     ] as const) {

@@ -33,7 +33,7 @@ afterAll(async () => {
 /** Each run leaves a line in /runs/log on the worker. */
 const program = (args: object): string => `${swarm.imports}
 new Job("job", {
-  host, name: "${name}", image, networks: ["${network}"], seconds: 60, once: "1",
+  host, name: "${name}", image, networks: ["${network}"], seconds: 60, trigger: "1",
   mounts: [{ source: "runs", path: "/runs", driver: "local", driverOptions: {} }],
   swarm: { constraints: ["node.role==worker"] },
   ...${JSON.stringify(args)},
@@ -63,12 +63,12 @@ test("runs to its end once, with its files, network, volume and limits, and leav
     'test "$SECRET" = env-secret-4711 && grep -q "^CapBnd:.*0000000000000000$" /proc/self/status',
     "ls /sys/class/net | grep -q eth0",
   ];
-  const args = { command: command(script.join(" && ")), files, memoryMiB: 64, cpu: 0.5 };
+  const args = { command: command(script.join(" && ")), files, memoryMib: 64, cpu: 0.5 };
   const secretEnv = { SECRET: secrets.environment };
   await passes(stack, program({ ...args, secretEnv }));
   await leavesNothing();
   expect(await runs()).toBe(1);
-  await passes(stack, program({ ...args, secretEnv, once: "2" }));
+  await passes(stack, program({ ...args, secretEnv, trigger: "2" }));
   expect(await runs()).toBe(2);
 }, 120_000);
 
@@ -130,23 +130,23 @@ test("another's service of the same name is left alone", async () => {
   await passes(stack, program({ command: command("true") }));
 }, 120_000);
 
-test("a farewell on the swarm runs when it is deleted, and is tried again until it ends well", async () => {
+test("a finalizer on the swarm runs when it is deleted, and is tried again until it ends well", async () => {
   const before = await runs();
-  const { host, once, ...job } = { host: "", once: "", command: command("test -e /runs/agreed"), files };
+  const { host, trigger, ...job } = { host: "", trigger: "", command: command("test -e /runs/agreed"), files };
   // A name of its own, as both it and the job go in one up.
-  const farewell = program({ ...job, name: `${name}-bye` })
-    .replace('new Job("job", {\n  host,', 'new Farewell("bye", { host, job: {')
-    .replace('once: "1",', "")
+  const finalizer = program({ ...job, name: `${name}-bye` })
+    .replace('new Job("job", {\n  host,', 'new Finalizer("bye", { host, job: {')
+    .replace('trigger: "1",', "")
     .replace("});", "} });");
-  await passes(stack, farewell);
-  expect([host, once, await runs()]).toEqual(["", "", before]);
+  await passes(stack, finalizer);
+  expect([host, trigger, await runs()]).toEqual(["", "", before]);
   for (const output of await failsTwice(stack, "")) {
     expect(output).toContain(`${name}-bye failed with exit code 1 on node w1`);
     await leavesNothing();
   }
   await passes(
     stack,
-    program({ command: command("touch /runs/agreed"), once: "agree" }) + farewell.slice(swarm.imports.length),
+    program({ command: command("touch /runs/agreed"), trigger: "agree" }) + finalizer.slice(swarm.imports.length),
   );
   await stack.rewrite("");
   succeeded(await stack.up());

@@ -34,41 +34,42 @@ async function label(node: string, ...changes: string[]): Promise<void> {
   await swarm.docker("node", "update", ...changes, node);
 }
 
-const seat = (name: string, more = ""): string => `
-const s${name.replace(/\W/g, "")} = new Seat("${name}", { host, name: "${name}", constraints: {}, spread: "shop/db", ${more} });
+const volumeNode = (name: string, more = ""): string => `
+const s${name.replace(/\W/g, "")} = new VolumeNode("${name}", { host, name: "${name}", constraints: {}, spread: "shop/db", ${more} });
 export const [node${name.replace(/\W/g, "")}, id${name.replace(/\W/g, "")}] =
   [s${name.replace(/\W/g, "")}.node, s${name.replace(/\W/g, "")}.id];
 `;
 
-test("seats spread, stay when more come, are adopted, and their labels go with them", async () => {
-  await passes(stack, swarm.imports + seat("db-1") + seat("db-2"));
+test("volume nodes spread, stay when more come, are adopted, and their labels go with them", async () => {
+  await passes(stack, swarm.imports + volumeNode("db-1") + volumeNode("db-2"));
   const first = await stack.outputs();
   expect([first.nodedb1, first.nodedb2].sort()).toEqual(["m1", "w1"]);
   const node = String(first.nodedb1);
   expect(await labels(node)).toEqual({
-    "platform-topologies.seat.db-1": first.iddb1,
+    "platform-topologies.volume-node.db-1": first.iddb1,
     "platform-topologies.spread.db-1": "shop/db",
   });
-  await passes(stack, swarm.imports + seat("db-1") + seat("db-2") + seat("db-3"));
+  await passes(stack, swarm.imports + volumeNode("db-1") + volumeNode("db-2") + volumeNode("db-3"));
   const second = await stack.outputs();
   expect(second).toMatchObject(first);
 
   // A state that was lost: the label on the node is what counts.
-  const urns = (await stack.state()).resources.filter(({ type }) => type === "ops:index:Seat");
+  const urns = (await stack.state()).resources.filter(({ type }) => type === "platform-topologies:index:VolumeNode");
   for (const { urn } of urns) await stack.run(["state", "delete", urn, "--yes"]);
-  await passes(stack, swarm.imports + seat("db-1") + seat("db-2") + seat("db-3"));
+  await passes(stack, swarm.imports + volumeNode("db-1") + volumeNode("db-2") + volumeNode("db-3"));
   expect(await stack.outputs()).toEqual(second);
 
   await passes(stack, swarm.imports);
   for (const one of swarm.cluster.nodes) expect(await labels(one)).toEqual({});
 }, 180_000);
 
-test("constraints decide the first time only; another generation is another seat", async () => {
+test("constraints decide the first time only; another generation is another volume node", async () => {
   const program = (constraints: string, generation: string): string =>
-    swarm.imports + seat("db", `generation: "${generation}"`).replace("constraints: {}", `constraints: ${constraints}`);
+    swarm.imports +
+    volumeNode("db", `generation: "${generation}"`).replace("constraints: {}", `constraints: ${constraints}`);
   for (const output of await failsTwice(stack, program(`{ role: "worker", labels: { disk: "fast" } }`, "1"))) {
     expect(output).toContain(
-      "no node can take the seat db: wanted is ready and active, role worker, label disk=fast; " +
+      "no node can take the volume node db: wanted is ready and active, role worker, label disk=fast; " +
         "there are m1 (manager, ready, active), w1 (worker, ready, active)",
     );
   }
@@ -86,29 +87,29 @@ test("constraints decide the first time only; another generation is another seat
   // On the same node, too: the old one's end must not take the new one's labels away.
   await passes(stack, program(`{ role: "manager" }`, "3"));
   const third = await stack.outputs();
-  expect(await labels("m1")).toMatchObject({ "platform-topologies.seat.db": third.iddb });
+  expect(await labels("m1")).toMatchObject({ "platform-topologies.volume-node.db": third.iddb });
   expect(third.iddb).not.toBe(second.iddb);
   await label("w1", "--label-rm", "disk");
 }, 180_000);
 
-test("a refresh sees a seat that an operator has moved, and puts back a label that is gone", async () => {
-  await passes(stack, swarm.imports + seat("db"));
+test("a refresh sees a volume node that an operator has moved, and puts back a label that is gone", async () => {
+  await passes(stack, swarm.imports + volumeNode("db"));
   const { nodedb, iddb } = await stack.outputs();
   const [from, to] = nodedb === "m1" ? ["m1", "w1"] : ["w1", "m1"];
-  const own = `platform-topologies.seat.db`;
+  const own = `platform-topologies.volume-node.db`;
   await label(from, "--label-rm", own);
   const gone = await stack.preview(["--refresh"]);
   expect([gone.code, gone.output]).toEqual([0, gone.output]);
   expect((await stack.up(["--refresh"])).code).toBe(0);
   expect((await labels(from))[own]).toBe(iddb);
-  await passes(stack, swarm.imports + seat("db"));
+  await passes(stack, swarm.imports + volumeNode("db"));
   expect(await stack.outputs()).toEqual({ nodedb, iddb });
 
   await label(from, "--label-rm", own);
   await label(to, "--label-add", `${own}=${String(iddb)}`);
   expect((await stack.up(["--refresh"])).code).toBe(0);
   expect(await stack.outputs()).toEqual({ nodedb: to, iddb });
-  await passes(stack, swarm.imports + seat("db"));
+  await passes(stack, swarm.imports + volumeNode("db"));
   await passes(stack, swarm.imports);
   expect(Object.keys({ ...(await labels(from)), ...(await labels(to)) })).toEqual([]);
 }, 180_000);

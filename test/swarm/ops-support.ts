@@ -25,7 +25,7 @@ export async function startSwarm(name: string): Promise<Swarm> {
     const host = cluster.host("m1");
     const imports = `
 import * as pulumi from "@pulumi/pulumi";
-import { Farewell, Job, NodeLabels, Seat, ServiceGate } from "${repo}/ops/resources.ts";
+import { Finalizer, Job, NodeLabels, VolumeNode, ServiceGate } from "${repo}/ops/resources.ts";
 const config = new pulumi.Config();
 const host = "${host}";
 const image = "${image}";

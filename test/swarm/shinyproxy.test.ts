@@ -27,11 +27,11 @@ let influx: InfluxClient;
 let outputs: { url: string; ca: string; passwords: Record<string, string>; places: { slots: Record<string, string> } };
 let users: User[];
 
-const app = (more: object = {}) => ({ title: "Demo", image: "shiny-demo", memoryMiB: 256, cpu: 0.5, ...more });
+const app = (more: object = {}) => ({ title: "Demo", image: "shiny-demo", memoryMib: 256, cpu: 0.5, ...more });
 const apps = { demo: app({ groups: ["analysts"] }), closed: app({ groups: ["others"] }), open: app() };
 const wanted = (more: object = {}) => ({
   ...{ cluster, name, system },
-  config: { shinyproxy: { memoryMiB: 512, influxGib: 1, idleMinutes: 60, apps: { ...apps, ...more } } },
+  config: { shinyproxy: { memoryMib: 512, influxGib: 1, idleMinutes: 60, apps: { ...apps, ...more } } },
   swarm: {
     edge: { nodes: { edge: "yes" } },
     nodes: Object.fromEntries(

@@ -46,9 +46,9 @@ test("ranges, MTU and sockets, on both topologies and on further machines", () =
 });
 
 test("users' apps share no more memory than they have", () => {
-  const apps = { demo: { title: "Demo", image: "example/demo:1", memoryMiB: 256, shmMiB: 300 } };
+  const apps = { demo: { title: "Demo", image: "example/demo:1", memoryMib: 256, shmMib: 300 } };
   const found = problems({ system: "shinyproxy", arkindex: undefined, shinyproxy: { apps } });
-  expect(found).toContain("shinyproxy.apps.demo.shmMiB = 300: at most the app's memoryMiB: it is a part of that");
+  expect(found).toContain("shinyproxy.apps.demo.shmMib = 300: at most the app's memoryMib: it is a part of that");
 });
 
 const agent = { farm: "3f0b9d9c-0c3c-4d0a-9d1c-0a5f5d6f7a8b" };
@@ -204,7 +204,7 @@ const wrong: [string, Record<string, unknown>, string, number?][] = [
   ],
   [
     "a label of the program's own",
-    { swarm: { nodes: { w1: { labels: { "platform-topologies.seat.x": "y" } } } } },
+    { swarm: { nodes: { w1: { labels: { "platform-topologies.volume-node.x": "y" } } } } },
     "platform-topologies.* is written by the program",
   ],
   [

@@ -21,9 +21,9 @@ const policy: AppsPolicy = {
   network: "shiny-apps",
   images: ["example/demo:1"],
   constraints: ["node.role==worker"],
-  memoryMiB: 512,
+  memoryMib: 512,
   cpu: 1,
-  shmMiB: {},
+  shmMib: {},
   volumes: ["reports"],
 };
 const onDocker: AppsPolicy = { ...policy, engine: "docker" };
@@ -548,7 +548,7 @@ function raw(port: number, text: string): Promise<string> {
 }
 
 describe("shared memory", () => {
-  const shares = { ...policy, shmMiB: { "example/demo:1": 256 } };
+  const shares = { ...policy, shmMib: { "example/demo:1": 256 } };
   const mebibytes = 1024 * 1024;
   const mountsOf = (asked: object[], by: AppsPolicy) =>
     service(

@@ -84,7 +84,7 @@ describe("paths", () => {
 
   const said = (more: Partial<PlannedRoute>) =>
     routeProblems("web", {
-      ...{ image: "x", tier: "app", cpu: 1, memoryMiB: 64, ports: { web: { number: 80, protocol: "http" } } },
+      ...{ image: "x", tier: "app", cpu: 1, memoryMib: 64, ports: { web: { number: 80, protocol: "http" } } },
       routes: [route("/", more)],
     }).map(sentence);
   test.each([

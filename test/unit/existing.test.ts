@@ -26,9 +26,9 @@ function elsewhere(name: Name): Record<string, Existing> {
   );
 }
 
-async function texts(paper: Plan): Promise<{ name: string; text: string }[]> {
+async function texts(planned: Plan): Promise<{ name: string; text: string }[]> {
   return Promise.all(
-    containers(paper).flatMap(([name, { files = [], env = {}, secretEnv = {}, command = [] }]) =>
+    containers(planned).flatMap(([name, { files = [], env = {}, secretEnv = {}, command = [] }]) =>
       [...files.map(({ content }) => content), ...Object.values(env), ...Object.values(secretEnv), ...command].map(
         async (value) => ({ name, text: await read(output(value)) }),
       ),
@@ -40,8 +40,8 @@ const read = (value: Output<string>) => new Promise<string>((resolve) => value.a
 test.each(names.filter((name) => name !== "arangodb"))(
   "%s: nobody speaks plain http to a server with TLS",
   async (name) => {
-    const paper = plan(name, {}, containerServices, site({ existing: elsewhere(name) }));
-    const all = await texts(paper);
+    const planned = plan(name, {}, containerServices, site({ existing: elsewhere(name) }));
+    const all = await texts(planned);
     expect(all.filter(({ text }) => text.includes("http://there-"))).toEqual([]);
     const https = all.filter(({ text }) => text.includes("https://there-"));
     expect(https.length).toBeGreaterThan(0);
@@ -69,7 +69,7 @@ test("the authorities of an application: the edge's for the stack's own object s
     return [file === undefined ? undefined : await read(output(file.content)), "AWS_CA_BUNDLE" in env];
   };
   const objects = { kind: "objects", api: "s3", url: "https://s3.example.com", region: "eu", prefix: "" } as const;
-  expect(await bundle({})).toEqual(["", true]); // the edge's: empty on paper
+  expect(await bundle({})).toEqual(["", true]); // the edge's: empty in the dry run
   // A public authority signed it: a bundle with the edge's alone would refuse it.
   expect(await bundle({ objects })).toEqual([undefined, false]);
   expect(await bundle({ objects: { ...objects, ca } })).toEqual([ca, true]);

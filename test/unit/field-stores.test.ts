@@ -20,12 +20,12 @@ const asked = {
     recipe: postgres,
     ask: { databases: ["a"], clientTls: false, gib: 20, outputPlugins: ["wal2json"] },
   } satisfies Asked<"postgres">,
-  rabbitmq: { recipe: rabbitmq, ask: { nodes: 3, beside: [], federate: [], exchanges: [] } } satisfies Asked<"amqp">,
+  rabbitmq: { recipe: rabbitmq, ask: { nodes: 3, colocate: [], federate: [], exchanges: [] } } satisfies Asked<"amqp">,
   redis: {
     recipe: redis,
-    ask: { clientTls: false, clientAuth: true, keep: true, memoryMiB: 64 },
+    ask: { clientTls: false, clientAuth: true, keep: true, memoryMib: 64 },
   } satisfies Asked<"redis">,
-  solr: { recipe: solr, ask: { collections: ["a"], gib: 1, memoryMiB: 512 } } satisfies Asked<"solr">,
+  solr: { recipe: solr, ask: { collections: ["a"], gib: 1, memoryMib: 512 } } satisfies Asked<"solr">,
 };
 
 function first(slots: ReturnType<typeof slotsOf>) {

@@ -388,7 +388,7 @@ test("a generated password may be anything, too", async () => {
   const value = together.slice(0, 2000);
   const all = await alone(
     (on) => [
-      new Redis("redis", { on, clientTls: false, clientAuth: true, keep: true, memoryMiB: 64 }),
+      new Redis("redis", { on, clientTls: false, clientAuth: true, keep: true, memoryMib: 64 }),
       new Nats("nats", { on, nodes: 3, jetstreamGib: 1 }),
       new Influx("influx", { on, databases: { "my-db": { keep: "1d" } }, gib: 1 }),
       new Elasticsearch("search", { on, major: 8, nodes: 1, gib: 1 }),

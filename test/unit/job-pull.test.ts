@@ -19,7 +19,7 @@ const id = `sha256:${"7".repeat(64)}`;
 const registry = "registry.example.com";
 const ref = `${registry}/toolbox:1`;
 const missing: Answer = { status: 404, body: { message: `No such image: ${id}` } };
-const asked = { name: "j", image: id, command: ["true"], networks: [], seconds: 5, once: "1" };
+const asked = { name: "j", image: id, command: ["true"], networks: [], seconds: 5, trigger: "1" };
 
 /** An engine that has the image once it has been pulled. `pulled`: what a pull says. */
 async function pruned(pulled: unknown, comesBack = true): Promise<void> {

@@ -36,7 +36,7 @@ describe("Cassandra", () => {
 
   test("each member has the rack of its zone and half of its memory as heap", () => {
     expect(file("cassandra-3", "rackdc.properties")).toBe("dc=eu\nrack=zone-3\n");
-    expect(slot("cassandra-1", { cassandraMemoryMiB: 1024 }).env?.MAX_HEAP_SIZE).toBe("512M");
+    expect(slot("cassandra-1", { cassandraMemoryMib: 1024 }).env?.MAX_HEAP_SIZE).toBe("512M");
   });
 
   test("a retired number is replaced by a new one; only one member carries the dump", () => {
@@ -50,12 +50,12 @@ describe("Cassandra", () => {
     const without = (nodes: number) => {
       const { slots, workloads, jobs } = plan("media", { nodes });
       const members = [...slots].filter(([name]) => name !== "cassandra-4");
-      return JSON.stringify([members, [...workloads], jobs.get("cassandra-repair")?.once], (key, value: unknown) =>
+      return JSON.stringify([members, [...workloads], jobs.get("cassandra-repair")?.trigger], (key, value: unknown) =>
         key === "after" || key === "beside" ? undefined : value,
       );
     };
     expect(without(4)).toBe(without(3));
-    expect(plan("media", { nodes: 4 }).jobs.get("cassandra-repair")?.installs).toBe(true);
+    expect(plan("media", { nodes: 4 }).jobs.get("cassandra-repair")?.onlyOnTrigger).toBe(true);
   });
 
   test("fewer nodes than copies are refused by the set-up, before it says anything", () => {
@@ -80,8 +80,8 @@ describe("Cassandra", () => {
 });
 
 describe("RabbitMQ", () => {
-  test("its nodes have Cassandra's seats", () => {
-    expect([1, 2, 3].map((n) => slot(`rabbit-${String(n)}`).seat)).toEqual([
+  test("its nodes have Cassandra's volume nodes", () => {
+    expect([1, 2, 3].map((n) => slot(`rabbit-${String(n)}`).colocate)).toEqual([
       "cassandra-1",
       "cassandra-2",
       "cassandra-3",
@@ -90,11 +90,13 @@ describe("RabbitMQ", () => {
 
   test("a retired Cassandra takes the node beside it along; the others stay where they are", () => {
     const { slots } = plan("media", { retired: [2] });
-    const beside = [...slots].filter(([name]) => name.startsWith("rabbit")).map(([name, { seat }]) => [name, seat]);
+    const beside = [...slots]
+      .filter(([name]) => name.startsWith("rabbit"))
+      .map(([name, { colocate }]) => [name, colocate]);
     expect(beside).toEqual([1, 3, 4].map((n) => [`rabbit-${String(n)}`, `cassandra-${String(n)}`]));
   });
 
-  test("a farewell is never withdrawn from a member that stays", () => {
+  test("a finalizer is never withdrawn from a member that stays", () => {
     for (const rabbitNodes of [1, 3]) {
       const { leave, left } = slot("rabbit-1", { rabbitNodes });
       expect(leave?.command?.at(-1)).toContain("for other in rabbit-2 rabbit-3;");

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 
-import { addresses, said } from "../../ops/docker.ts";
+import { addresses, messageOf } from "../../ops/docker.ts";
 import { fingerprint, job } from "../../ops/job-inputs.ts";
 import { eligible } from "../../ops/placement.ts";
-import { choose, seatLabel, spreadLabel } from "../../ops/seat-choice.ts";
+import { choose, volumeNodeLabel, spreadLabel } from "../../ops/volume-node-choice.ts";
 import { viewOf } from "../../ops/service-gate.ts";
 import { describeWait, judgeService, Watch } from "../../ops/service-verdict.ts";
 import { compare } from "../../ops/handler.ts";
@@ -180,14 +180,14 @@ describe("placement", () => {
   });
 });
 
-describe("seats", () => {
-  /** Seats one after another, as their creates do; gives each one's node. */
-  function place(nodes: Node[], seats: readonly (readonly [name: string, group: string])[]): Map<string, string> {
+describe("volume nodes", () => {
+  /** VolumeNodes one after another, as their creates do; gives each one's node. */
+  function place(nodes: Node[], volumeNodes: readonly (readonly [name: string, group: string])[]): Map<string, string> {
     const chosen = new Map<string, string>();
-    for (const [name, group] of seats) {
+    for (const [name, group] of volumeNodes) {
       const found = choose(nodes, {}, group);
       if (!found) continue;
-      found.Spec.Labels[seatLabel + name] = "abc123";
+      found.Spec.Labels[volumeNodeLabel + name] = "abc123";
       found.Spec.Labels[spreadLabel + name] = group;
       chosen.set(name, found.Description.Hostname);
     }
@@ -201,14 +201,14 @@ describe("seats", () => {
     return nodes.map(({ Description }) => all.filter((place) => place === Description.Hostname).length);
   };
 
-  test("each group, and all seats of one group together, are spread evenly", () => {
+  test("each group, and all volume nodes of one group together, are spread evenly", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 6 }), groups, (size, wanted) => {
         const nodes = Array.from({ length: size }, (_, index) => node(`w${String(index)}`));
-        const seats = named(wanted);
-        const chosen = place(nodes, seats);
+        const volumeNodes = named(wanted);
+        const chosen = place(nodes, volumeNodes);
         for (const group of new Set(wanted)) {
-          const own = seats.filter(([, of]) => of === group).map(([name]) => chosen.get(name) ?? "");
+          const own = volumeNodes.filter(([, of]) => of === group).map(([name]) => chosen.get(name) ?? "");
           const counts = count(own, nodes);
           expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
         }
@@ -216,7 +216,7 @@ describe("seats", () => {
     );
   });
 
-  test("another node moves no seat, and takes the next of each group", () => {
+  test("another node moves no volume node, and takes the next of each group", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 5 }), groups, (size, wanted) => {
         const nodes = Array.from({ length: size }, (_, index) => node(`w${String(index)}`));
@@ -225,8 +225,8 @@ describe("seats", () => {
         const held = (): [string, string][] =>
           more.flatMap(({ Spec, Description }) =>
             Object.keys(Spec.Labels)
-              .filter((key) => key.startsWith(seatLabel))
-              .map((key): [string, string] => [key.slice(seatLabel.length), Description.Hostname]),
+              .filter((key) => key.startsWith(volumeNodeLabel))
+              .map((key): [string, string] => [key.slice(volumeNodeLabel.length), Description.Hostname]),
           );
         expect(new Map(held())).toEqual(before);
         const [next] = place(more, [["next", "a"]]).values();
@@ -277,15 +277,15 @@ describe("hosts", () => {
 
   test("an engine's refusal is quoted without its wrapping", () => {
     const wrapped = "(HTTP code 500) server error - rpc error: code = Unknown desc = update out of sequence ";
-    expect(said(new Error(wrapped))).toBe("update out of sequence");
-    expect(said(new Error("(HTTP code 409) unexpected - rpc error: code = AlreadyExists desc = name conflicts"))).toBe(
-      "name conflicts",
-    );
+    expect(messageOf(new Error(wrapped))).toBe("update out of sequence");
+    expect(
+      messageOf(new Error("(HTTP code 409) unexpected - rpc error: code = AlreadyExists desc = name conflicts")),
+    ).toBe("name conflicts");
   });
 });
 
-test("an interrupted run of before swarms is known again", () => {
-  const asked = { host: "h", name: "n", image: "i", command: ["c"], networks: [], seconds: 1, once: "1" };
-  expect(fingerprint(asked)).toBe("727826bfcf0c46fcfe4fa3ba55acc04f");
+test("an interrupted run is known again whatever was left out", () => {
+  const asked = { host: "h", name: "n", image: "i", command: ["c"], networks: [], seconds: 1, trigger: "1" };
+  expect(fingerprint(asked)).toBe("e4e58dbd35a6bd8e87cd42cff96fd466");
   expect(fingerprint({ ...asked, swarm: {} })).not.toBe(fingerprint(asked));
 });

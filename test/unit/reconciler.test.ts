@@ -3,11 +3,11 @@ import { describe, expect, test } from "@jest/globals";
 
 import {
   nothingRetired,
-  type Overlay,
-  type OverlayStore,
+  type Retirements,
+  type RetirementStore,
   type Version,
   withRetired,
-} from "../../components/core/overlay.ts";
+} from "../../components/core/retirements.ts";
 import { type Copies, judge, type Observed, type Seen, usual } from "../../reconciler/judgement.ts";
 import { reconciler } from "../../reconciler/index.ts";
 import { begin, decide } from "../../reconciler/retirement.ts";
@@ -124,7 +124,7 @@ describe("it is safe to put another in its place", () => {
 
 describe("one thing at a time", () => {
   const hour = { everySeconds: 3600 };
-  const past = (seconds: number, outcome: "begun" | "done"): Overlay => ({
+  const past = (seconds: number, outcome: "begun" | "done"): Retirements => ({
     retired: { dbserver: [9] },
     history: [{ at: new Date(now - seconds * 1000).toISOString(), member: "dbserver-9", why: "", outcome }],
   });
@@ -155,10 +155,10 @@ describe("one thing at a time", () => {
   });
 });
 
-class Memory implements OverlayStore {
+class Memory implements RetirementStore {
   readonly versions: Version[] = [];
   latest(): Promise<Version> {
-    return Promise.resolve(this.versions.at(-1) ?? { number: 0, overlay: nothingRetired });
+    return Promise.resolve(this.versions.at(-1) ?? { number: 0, retirements: nothingRetired });
   }
   add(version: Version): Promise<boolean> {
     if (this.versions.some(({ number }) => number === version.number)) return Promise.resolve(false);
@@ -173,7 +173,7 @@ describe("the overlay", () => {
     const seen = member("dbserver-2");
     const results = await Promise.all([begin(store, seen, "a", now), begin(store, seen, "b", now)]);
     expect(results.sort()).toEqual([false, true]);
-    expect(store.versions.map(({ overlay }) => overlay.retired)).toEqual([{ dbserver: [2] }]);
+    expect(store.versions.map(({ retirements }) => retirements.retired)).toEqual([{ dbserver: [2] }]);
   });
 
   test("retired numbers join the operator's own", () => {
@@ -200,7 +200,7 @@ describe("the overlay", () => {
     };
     const look = () => once(reach, usual, { everySeconds: 3600 });
     expect([await look(), await look(), await look()]).toEqual([false, true, false]);
-    expect(store.versions.at(-1)?.overlay).toMatchObject({
+    expect(store.versions.at(-1)?.retirements).toMatchObject({
       retired: { dbserver: [2] },
       history: [{ member: "dbserver-2", outcome: "done" }],
     });

@@ -142,9 +142,9 @@ if [ "$1" = --version ]; then echo 3.12.4; else echo "server $*\${ARANGODB_DEFAU
   });
 
   test("agents are never struck off, others always", () => {
-    const paper = plan("arangodb");
-    const names = [...paper.slots].filter(([, each]) => each.left).map(([name]) => name);
-    expect(names).toEqual([...paper.slots.keys()].filter((name) => !name.startsWith("agent")));
+    const planned = plan("arangodb");
+    const names = [...planned.slots].filter(([, each]) => each.left).map(([name]) => name);
+    expect(names).toEqual([...planned.slots.keys()].filter((name) => !name.startsWith("agent")));
   });
 
   test("only a DB server is emptied before it leaves", () => {
@@ -203,19 +203,19 @@ describe("what the applications are given", () => {
   test("ShinyProxy: Docker's API is in networks of its own, and its filter knows the apps", async () => {
     const { workloads } = plan("shinyproxy");
     const joined = (network: string) =>
-      [...workloads].filter(([, { joins = [] }]) => joins.includes(network)).map(([name]) => name);
+      [...workloads].filter(([, { networks = [] }]) => networks.includes(network)).map(([name]) => name);
     expect(joined("runner-api")).toEqual(["runner", "shinyproxy"]);
     expect(joined("reader-api")).toEqual(["reader", "telegraf"]);
-    expect([workloads.get("runner")?.tier, workloads.get("reader")?.tier]).toEqual(["apart", "apart"]);
+    expect([workloads.get("runner")?.tier, workloads.get("reader")?.tier]).toEqual(["isolated", "isolated"]);
     expect(JSON.parse(await text(fileOf(workloads.get("runner"), "policy.json")))).toEqual({
       may: "run-apps",
-      shmMiB: { "example/demo:1": 512 },
+      shmMib: { "example/demo:1": 512 },
       engine: "docker",
       stack: "sample",
       network: "sample-apps",
       images: ["example/demo:1"],
       constraints: ["node.role==worker"],
-      memoryMiB: 1024,
+      memoryMib: 1024,
       cpu: 1,
       volumes: [],
     });
@@ -255,10 +255,10 @@ describe("what the applications are given", () => {
 });
 
 test.each(names)("%s: every script of it and of its stores is one that bash can read", (name) => {
-  const paper = plan(name);
+  const planned = plan(name);
   const scripts = [
-    ...containers(paper).flatMap(([, { prepare, command }]) => [prepare, shell(command)]),
-    ...[...paper.slots.values()].flatMap(({ leave, disk: { backup } }) => [
+    ...containers(planned).flatMap(([, { prepare, command }]) => [prepare, shell(command)]),
+    ...[...planned.slots.values()].flatMap(({ leave, disk: { backup } }) => [
       shell(leave?.command),
       ...("dump" in backup ? [scriptOf(backup, ["dump", "check", "restore", "drill", "prune"])] : []),
     ]),
@@ -279,15 +279,19 @@ function networks({ tier, callsEdge = false, routes = [] }: Container, slot: boo
 }
 
 test.each(names)("%s: whoever is given a slot's name shares a network with it", async (name) => {
-  const paper = plan(name);
+  const planned = plan(name);
   const slots = new Map(
-    [...paper.slots].flatMap(([host, slot]) => [host, ...(slot.names ?? [])].map((at) => [at, networks(slot, true)])),
+    [...planned.slots].flatMap(([host, slot]) => [host, ...(slot.names ?? [])].map((at) => [at, networks(slot, true)])),
   );
-  // What has no recipe yet: its name on paper, and where its slots will be.
-  for (const { name: need, supplied } of paper.needs) if (!supplied) slots.set(`${need}-1`, ["data"]);
+  // What has no recipe yet: its name in the dry run, and where its slots will be.
+  for (const { name: need, supplied } of planned.needs) if (!supplied) slots.set(`${need}-1`, ["data"]);
   const callers: [string, Container, Tier[]][] = [
-    ...containers(paper).map(([at, one]): [string, Container, Tier[]] => [at, one, networks(one, paper.slots.has(at))]),
-    ...[...paper.slots].flatMap(([at, { leave }]): [string, Container, Tier[]][] =>
+    ...containers(planned).map(([at, one]): [string, Container, Tier[]] => [
+      at,
+      one,
+      networks(one, planned.slots.has(at)),
+    ]),
+    ...[...planned.slots].flatMap(([at, { leave }]): [string, Container, Tier[]][] =>
       leave ? [[`${at} leaving`, leave, networks(leave, true)]] : [],
     ),
   ];

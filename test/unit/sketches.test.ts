@@ -1,4 +1,4 @@
-/** Every system on every topology, on paper: what it asks for, where it would run, and which pairs are refused. */
+/** Every system on every topology, in the dry run: what it asks for, where it would run, and which pairs are refused. */
 import { describe, expect, test } from "@jest/globals";
 import { secret } from "@pulumi/pulumi";
 import fc from "fast-check";
@@ -154,14 +154,14 @@ describe("every system on every topology", () => {
 
   test("a workload whose first replica has a slot's name is refused", () => {
     const system: System<object> = (p) => {
-      p.need("redis", "search", { clientTls: false, clientAuth: false, keep: false, memoryMiB: 16 });
+      p.need("redis", "search", { clientTls: false, clientAuth: false, keep: false, memoryMib: 16 });
       p.run("search", {
-        ...{ image: "toolbox", tier: "app", cpu: 1, memoryMiB: 64, replicas: 1 },
+        ...{ image: "toolbox", tier: "app", cpu: 1, memoryMib: 64, replicas: 1 },
         health: { ready: { command: ["true"] }, startSeconds: 1, stopSeconds: 1 },
       });
     };
-    const paper = planOf(system, {}, site(), containerServices);
-    expect(problems(paper, "docker")).toEqual(["search-1: two parts have this name; give each its own"]);
+    const planned = planOf(system, {}, site(), containerServices);
+    expect(problems(planned, "docker")).toEqual(["search-1: two parts have this name; give each its own"]);
   });
 
   test("a missing licence is one sentence", () => {
@@ -177,18 +177,18 @@ describe("a system is a pure function of its config", () => {
   });
 
   test.each(names)("%s: every host name is one thing's", (name) => {
-    const paper = plan(name);
-    expect([...paper.repeated]).toEqual([]);
+    const planned = plan(name);
+    expect([...planned.repeated]).toEqual([]);
     const hosts = [
       "edge",
-      ...[...paper.workloads].flatMap(([workload, spec]) => [
+      ...[...planned.workloads].flatMap(([workload, spec]) => [
         workload,
         ...replicaNames(workload, spec),
         ...(spec.names ?? []),
       ]),
-      ...paper.slots.keys(),
-      ...new Set([...paper.slots.values()].flatMap((slot) => slot.names ?? [])), // members share a name on purpose
-      ...paper.jobs.keys(),
+      ...planned.slots.keys(),
+      ...new Set([...planned.slots.values()].flatMap((slot) => slot.names ?? [])), // members share a name on purpose
+      ...planned.jobs.keys(),
     ];
     expect(hosts.filter((host, at) => hosts.indexOf(host) !== at)).toEqual([]);
   });

@@ -1,21 +1,21 @@
-/** What a survey makes of a swarm: services, seats and nodes, judged on paper. */
+/** What a survey makes of a swarm: services, volume nodes and nodes, judged in the dry run. */
 import { describe, expect, test } from "@jest/globals";
 
 import { sentence } from "../../components/core/errors.ts";
 import type { Known } from "../../components/core/known.ts";
 import { judge, type Thing, type Wish } from "../../components/topologies/survey.ts";
 import { missingFiles, nodeThings, types } from "../../components/topologies/swarm/look.ts";
-import { seatThings } from "../../components/topologies/swarm/seat-look.ts";
+import { volumeNodeThings } from "../../components/topologies/swarm/volume-node-look.ts";
 import { brokenOf } from "../../components/topologies/swarm/service-look.ts";
 import type { ServiceView, TaskView } from "../../ops/service-verdict.ts";
-import { seat as seatHandler } from "../../ops/seat.ts";
+import { volumeNode as volumeNodeHandler } from "../../ops/volume-node.ts";
 import type { Node } from "../../ops/swarm.ts";
 import { values } from "../../ops/wire.ts";
 
 const owner = "0a0b0c0d";
-const seatLabel = "platform-topologies.seat.shop.db-1";
+const volumeNodeLabel = "platform-topologies.volume-node.shop.db-1";
 const mine = {
-  [seatLabel]: "abc123",
+  [volumeNodeLabel]: "abc123",
   "platform-topologies.spread.shop.db-1": "shop/db",
   "platform-topologies.owner.shop.db-1": owner,
 };
@@ -39,17 +39,23 @@ const known = (type: string, name: string, outputs: Known["outputs"]): Known => 
   type,
   outputs,
 });
-const stamp = known("ops:index:Stamp", "stamp", { name: "shop", topology: "swarm", owner, engine: "S1", rounds: {} });
+const identity = known("platform-topologies:index:StackIdentity", "identity", {
+  name: "shop",
+  topology: "swarm",
+  owner,
+  engine: "S1",
+  rounds: {},
+});
 const place = { node: "w1", nodeId: "id-w1", value: "abc123", spread: "shop/db", owner };
-const seat = known("ops:index:Seat", "db-1-seat", { name: "shop.db-1", ...place });
+const volumeNode = known("platform-topologies:index:VolumeNode", "db-1-volume-node", { name: "shop.db-1", ...place });
 const service = known("docker:index/service:Service", "web", {
   name: "shop-web",
   mode: { replicated: { replicas: 2 } },
 });
-const state = [stamp, seat, service];
+const state = [identity, volumeNode, service];
 const wishes: Wish[] = [
   { kind: "service", name: "shop-web", logical: "web" },
-  { kind: "seat", name: "shop.db-1", logical: "db-1-seat" },
+  { kind: "volume node", name: "shop.db-1", logical: "db-1-volume-node" },
 ];
 const web = (more: Partial<Thing> = {}): Thing => ({
   kind: "service",
@@ -76,7 +82,7 @@ function found({
   engine = "S1",
   ...more
 }: Case) {
-  const things = [...("service" in more ? [more.service] : [web()]), ...seatThings("shop", before, nodes)];
+  const things = [...("service" in more ? [more.service] : [web()]), ...volumeNodeThings("shop", before, nodes)];
   const args = { name: "shop", words, host: { key: "swarm.managers", value: "tcp://m1" }, types };
   return judge(args, wanted, before, { engine, things: things.filter((thing) => thing !== undefined) });
 }
@@ -115,7 +121,7 @@ describe("services", () => {
   });
 
   test("another state's is refused, what an interrupted run has left is this state's own", () => {
-    const before = [stamp, seat];
+    const before = [identity, volumeNode];
     expect(found({ before }).leftovers.map(({ name }) => name)).toEqual(["shop-web"]);
     const { problems } = found({ before: [], nodes: [] });
     expect(problems.map(sentence)).toEqual([
@@ -134,69 +140,78 @@ describe("services", () => {
   });
 });
 
-describe("seats", () => {
+describe("volume nodes", () => {
   const refusals = (about: Case) => found(about).problems.map(sentence);
 
   test("a lost label is put back on its node; one that was moved is where it is", () => {
     expect(found({ nodes: [node("w1"), node("w2")] })).toMatchObject({
       problems: [],
-      healed: ["seat shop.db-1 has lost its label on the node w1: it is put back"],
-      memory: { rounds: { "seat db-1-seat": 1 } },
+      healed: ["volume node shop.db-1 has lost its label on the node w1: it is put back"],
+      memory: { rounds: { "volume node db-1-volume-node": 1 } },
     });
     expect(found({ nodes: [node("w1"), node("w2", mine)] })).toMatchObject({ problems: [], healed: [] });
   });
 
   test("two nodes with one label", () => {
     expect(refusals({ nodes: [node("w1", mine), node("w2", mine)] })).toEqual([
-      `disks.db-1: the nodes w1 and w2 have the label ${seatLabel}=abc123: leave it on the one with the volume ` +
-        `shop-db-1-abc123, and take it from the others: \`docker node update --label-rm ${seatLabel} <node>\``,
+      `disks.db-1: the nodes w1 and w2 have the label ${volumeNodeLabel}=abc123: leave it on the one with the volume ` +
+        `shop-db-1-abc123, and take it from the others: \`docker node update --label-rm ${volumeNodeLabel} <node>\``,
     ]);
     // The one that is down is the same machine before it joined again.
     expect(refusals({ nodes: [node("w1", mine, { down: true }), node("w1", mine, { id: "new" })] })).toEqual([]);
   });
 
   test.each([
-    ["a state that never knew it", [stamp, service], mine, { "platform-topologies.owner.shop.db-1": "f0f0" }],
-    ["a label without an owner", [stamp, service], { [seatLabel]: "abc123" }, {}],
+    ["a state that never knew it", [identity, service], mine, { "platform-topologies.owner.shop.db-1": "f0f0" }],
+    ["a label without an owner", [identity, service], { [volumeNodeLabel]: "abc123" }, {}],
     ["an empty state", [], mine, {}],
-    ["an old state, of another disk", state, mine, { [seatLabel]: "fff" }],
-  ])("a seat of another state is not adopted: %s", (_, before, labels, more) => {
+    ["an old state, of another disk", state, mine, { [volumeNodeLabel]: "fff" }],
+  ])("a volume node of another state is not adopted: %s", (_, before, labels, more) => {
     const said = refusals({ before, nodes: [node("w1", { ...labels, ...more }), node("w2")], service: undefined });
     expect(said[0]).toMatch(
-      /^disks\.db-1: the node w1 has the label platform-topologies\.seat\.shop\.db-1=\w+ of another state/,
+      /^disks\.db-1: the node w1 has the label platform-topologies\.volume-node\.shop\.db-1=\w+ of another state/,
     );
-    expect(said[0]).toContain(`\`docker node update --label-rm ${seatLabel} w1\``);
+    expect(said[0]).toContain(`\`docker node update --label-rm ${volumeNodeLabel} w1\``);
   });
 
   test("what an interrupted run of this state has left is adopted", () => {
-    expect(found({ before: [stamp, service] })).toMatchObject({ problems: [], leftovers: [], healed: [] });
+    expect(found({ before: [identity, service] })).toMatchObject({ problems: [], leftovers: [], healed: [] });
   });
 
   test("a word makes a new disk, and is remembered without it", () => {
     const words = { "db-1": "today" };
     expect(found({ nodes: [node("w2")], words })).toMatchObject({ problems: [], memory: { words } });
-    const before = [stamp, service, known("ops:index:Seat", "db-1-seat", { ...seat.outputs, generation: "today" })];
+    const before = [
+      identity,
+      service,
+      known("platform-topologies:index:VolumeNode", "db-1-volume-node", { ...volumeNode.outputs, generation: "today" }),
+    ];
     expect(found({ before })).toMatchObject({ memory: { words } });
   });
 
   test("one that the config has no use for goes by a word, or when its data are elsewhere", () => {
     const wanted = wishes.slice(0, 1);
     expect(refusals({ wanted })).toEqual([
-      "disks.db-1: nothing in this config uses the seat shop.db-1 any more, and its data would be forgotten (they stay on " +
+      "disks.db-1: nothing in this config uses the volume node shop.db-1 any more, and its data would be forgotten (they stay on " +
         "its node): put back what used it; or, if they may go, say disks: { db-1: gone }",
     ]);
     expect(refusals({ wanted, words: { "db-1": "gone" } })).toEqual([]);
-    const spare = known("ops:index:Seat", "db-1-seat", { ...seat.outputs, spare: true });
-    expect(refusals({ wanted, before: [stamp, service, spare] })).toEqual([]);
+    const spare = known("platform-topologies:index:VolumeNode", "db-1-volume-node", {
+      ...volumeNode.outputs,
+      spare: true,
+    });
+    expect(refusals({ wanted, before: [identity, service, spare] })).toEqual([]);
   });
 
   test("another name is refused", () => {
     const [olds, news] = [values({ name: "shop.db-1" }), values({ name: "other.db-1" })];
-    expect(seatHandler.refuse?.(olds, news)).toContain("the seat shop.db-1 keeps a disk, and cannot become other.db-1");
-    expect(seatHandler.refuse?.(olds, olds)).toBeUndefined();
+    expect(volumeNodeHandler.refuse?.(olds, news)).toContain(
+      "the volume node shop.db-1 keeps a disk, and cannot become other.db-1",
+    );
+    expect(volumeNodeHandler.refuse?.(olds, olds)).toBeUndefined();
   });
 
-  test("another swarm is refused; the same seats under another id are the same swarm, made anew over its data", () => {
+  test("another swarm is refused; the same volume nodes under another id are the same swarm, made anew over its data", () => {
     expect(refusals({ engine: "S2", nodes: [node("w9")], service: undefined })).toEqual([
       'swarm.managers = "tcp://m1": another engine answers there (S2) than the one that has this stack\'s things (S1): ' +
         "put the old address back; to move, make a new stack with `restore` there",
@@ -220,7 +235,7 @@ describe("why a service does not work", () => {
     ...{ spec: "new", update: undefined, rollsBack: true, wanted: 1, global: false, checksHealth: true },
     tasks: [pends],
   };
-  const bound = [`node.labels.${seatLabel}==abc123`];
+  const bound = [`node.labels.${volumeNodeLabel}==abc123`];
   const why = (
     nodes: Node[],
     tasks: TaskView[] = [pends],
@@ -231,7 +246,7 @@ describe("why a service does not work", () => {
     const said = brokenOf(
       "shop-db-1",
       { ...view, tasks, update },
-      { constraints, nodes, planned, seats: [seat.outputs] },
+      { constraints, nodes, planned, volumeNodes: [volumeNode.outputs] },
     );
     return said && { ...said, text: `${said.why}: ${said.remedy ?? ""}` };
   };
@@ -271,7 +286,7 @@ describe("why a service does not work", () => {
       "down, and joined again",
       [node("w1", mine, { down: true }), node("w1", {}, { id: "new" })],
       "its node w1 is down, and has joined the swarm again as new: look there for the volume shop-db-1-abc123; if it is " +
-        `there, \`docker node update --label-add ${seatLabel}=abc123 --label-add platform-topologies.spread.shop.db-1=shop/db ` +
+        `there, \`docker node update --label-add ${volumeNodeLabel}=abc123 --label-add platform-topologies.spread.shop.db-1=shop/db ` +
         `--label-add platform-topologies.owner.shop.db-1=${owner} new\`, else say disks: { db-1: <today> } for a new, empty ` +
         "one, then `docker node rm id-w1`",
     ],
@@ -279,10 +294,10 @@ describe("why a service does not work", () => {
       "removed, and joined again",
       [node("w1", {}, { id: "new" })],
       "its node w1 has left the swarm: look there for the volume shop-db-1-abc123; if it is there, `docker node update " +
-        `--label-add ${seatLabel}=abc123`,
+        `--label-add ${volumeNodeLabel}=abc123`,
     ],
     ["removed", [node("w2")], "its node w1 has left the swarm: bring it back; or, for a new, empty disk elsewhere"],
-  ])("the node of its seat is %s", (_, nodes, text) => {
+  ])("the node of its volume node is %s", (_, nodes, text) => {
     const said = why(nodes);
     expect(said?.text).toContain(text);
     expect(said?.fate).toBe("stays");
@@ -306,7 +321,11 @@ describe("why a service does not work", () => {
 });
 
 test("a node's labels and availability are those of the state", () => {
-  const labels = known("ops:index:NodeLabels", "w1", { node: "w1", labels: { disk: "fast" }, availability: "active" });
+  const labels = known("platform-topologies:index:NodeLabels", "w1", {
+    node: "w1",
+    labels: { disk: "fast" },
+    availability: "active",
+  });
   const of = (...nodes: Node[]) => nodeThings([labels], nodes).map(({ name, down }) => [name, down]);
   expect(of(node("w1", { disk: "fast", theirs: "1" }))).toEqual([["w1", undefined]]);
   expect(of(node("w1", {}, { is: "drain" }))).toEqual([

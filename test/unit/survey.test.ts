@@ -1,9 +1,9 @@
-/** What a survey makes of a state and an engine that do not fit: judged on paper. */
+/** What a survey makes of a state and an engine that do not fit: judged in the dry run. */
 import { describe, expect, test } from "@jest/globals";
 
 import { sentence } from "../../components/core/errors.ts";
 import type { Known } from "../../components/core/known.ts";
-import { otherStack } from "../../components/topologies/stamp.ts";
+import { otherStack } from "../../components/topologies/identity.ts";
 import { machineTypes, types } from "../../components/topologies/docker/look.ts";
 import { judge, type There, type Thing, type Wish } from "../../components/topologies/survey.ts";
 
@@ -23,12 +23,18 @@ const known = (type: string, name: string, outputs: Known["outputs"]): Known => 
   outputs,
 });
 const state: Known[] = [
-  known("ops:index:Stamp", "stamp", { name: "shop", topology: "docker", owner, engine: "E1", rounds: {} }),
+  known("platform-topologies:index:StackIdentity", "identity", {
+    name: "shop",
+    topology: "docker",
+    owner,
+    engine: "E1",
+    rounds: {},
+  }),
   known("docker:index/container:Container", "db-1", { name: "shop-db-1" }),
   known("docker:index/network:Network", "data", { name: "shop-data" }),
   known("docker:index/remoteImage:RemoteImage", "image-postgis", { name: "postgis:15", imageId: "sha256:1" }),
   known("random:index/randomId:RandomId", "db-1-disk", { hex: disk }),
-  known("ops:index:Volume", "db-1", { name: "shop-db-1", disk, word: "", spare: false }),
+  known("platform-topologies:index:Volume", "db-1", { name: "shop-db-1", disk, word: "", spare: false }),
 ];
 const wishes: Wish[] = [
   { kind: "container", name: "shop-db-1", logical: "db-1" },
@@ -81,8 +87,8 @@ test.each([
   const there = but("container", down === undefined ? undefined : ours("container", "shop-db-1", { down }));
   const first = look({ there });
   expect(first).toMatchObject({ said: [], healed: [healed], memory: { rounds: { "container db-1": 1 } } });
-  const stamp = { ...state[0], outputs: { ...state[0]?.outputs, rounds: first.memory.rounds } } as Known;
-  const before = [stamp, ...state.slice(1)];
+  const identity = { ...state[0], outputs: { ...state[0]?.outputs, rounds: first.memory.rounds } } as Known;
+  const before = [identity, ...state.slice(1)];
   expect(look({ before }).memory.rounds).toEqual({ "container db-1": 1 }); // remembered, or it would be made again
   expect(look({ before, there }).memory.rounds).toEqual({ "container db-1": 2 });
 });
@@ -122,7 +128,7 @@ test("a volume that is gone is never made anew without the operator's word", () 
 });
 
 test("a word that has been said counts once, and is remembered when the config has it no more", () => {
-  const made = known("ops:index:Volume", "db-1", { name: "shop-db-1", disk, word: "2026-03-01" });
+  const made = known("platform-topologies:index:Volume", "db-1", { name: "shop-db-1", disk, word: "2026-03-01" });
   const before = [...state.slice(0, -1), made];
   expect(look({ before, words: { "db-1": "2026-03-01" }, there: but("volume") }).said).toHaveLength(1);
   expect(look({ before }).memory.words).toEqual({ "db-1": "2026-03-01" });
@@ -175,9 +181,9 @@ describe("a further machine, which has none of the disks", () => {
     host: { key: "docker.machines.gpu1", value: "ssh://gpu1" },
   };
   const agent = { kind: "container", name: "shop-agent-1", logical: "agent-1" } as const;
-  const stamp = (more: object) => ({ ...state[0], outputs: { ...state[0]?.outputs, ...more } }) as Known;
+  const identity = (more: object) => ({ ...state[0], outputs: { ...state[0]?.outputs, ...more } }) as Known;
   const before = [
-    stamp({ machines: { gpu1: "E9" } }),
+    identity({ machines: { gpu1: "E9" } }),
     ...state.slice(1),
     known("docker:index/container:Container", "agent-1", { name: agent.name }),
   ];
@@ -189,7 +195,7 @@ describe("a further machine, which has none of the disks", () => {
   });
 
   test("another engine than the host's is right, another than last time is refused", () => {
-    expect(at("E9", undefined, [stamp({}), ...before.slice(1)]).problems).toEqual([]);
+    expect(at("E9", undefined, [identity({}), ...before.slice(1)]).problems).toEqual([]);
     expect(at("E1").problems.map(sentence)).toEqual([
       'docker.machines.gpu1 = "ssh://gpu1": another engine answers there (E1) than the one that has this stack\'s ' +
         "things (E9): put the old address back; to move, deploy once without what runs there, then with it under the " +
@@ -197,8 +203,8 @@ describe("a further machine, which has none of the disks", () => {
     ]);
   });
 
-  test("what is made again there counts on from what the stamp remembers", () => {
-    const was = [stamp({ machines: { gpu1: "E9" }, rounds: { "container agent-1": 2 } }), ...before.slice(1)];
+  test("what is made again there counts on from what the identity remembers", () => {
+    const was = [identity({ machines: { gpu1: "E9" }, rounds: { "container agent-1": 2 } }), ...before.slice(1)];
     expect(at("E9", [], was)).toMatchObject({ memory: { rounds: { "container agent-1": 3 } } });
     expect(at("E9", undefined, was)).toMatchObject({ healed: [], memory: { rounds: { "container agent-1": 2 } } });
   });
@@ -208,7 +214,13 @@ test("things of another stack in the same program, whose name begins with this o
   const labels = { "platform-topologies.name": "shop-eu" };
   const listed = Object.entries(labels).map(([label, value]) => ({ label, value }));
   const other = [
-    known("ops:index:Volume", "eu-db-1", { name: "shop-eu-db-1", disk: "e", word: "", spare: false, labels }),
+    known("platform-topologies:index:Volume", "eu-db-1", {
+      name: "shop-eu-db-1",
+      disk: "e",
+      word: "",
+      spare: false,
+      labels,
+    }),
     known("docker:index/network:Network", "data", { name: "shop-eu-data", labels: listed }),
   ];
   expect(look({ before: [...state, ...other] })).toMatchObject({ said: [], healed: [], memory: { words: {} } });
@@ -221,7 +233,7 @@ test("a disk that nothing uses any more goes by the operator's word alone", () =
   // While its slot is there, the word takes nothing away.
   expect(look({ words: { "db-1": "gone" } })).toMatchObject({ said: [], memory: { words: {} } });
   expect(look({ there: but("volume"), words: { "db-1": "gone" } }).said).toHaveLength(1);
-  const spare = known("ops:index:Volume", "db-1", { name: "shop-db-1", disk, word: "", spare: true });
+  const spare = known("platform-topologies:index:Volume", "db-1", { name: "shop-db-1", disk, word: "", spare: true });
   expect(look({ wanted, before: [...state.slice(0, -1), spare] }).said).toEqual([]);
 });
 
@@ -230,10 +242,14 @@ test.each([
   [{ topology: "swarm" }, 'topology = "swarm": this stack is arkindex on docker'],
   [{ name: "ark-2" }, 'name = "ark-2": this stack is named ark, as all of its things are: set name: ark'],
 ])("a stack that becomes %j is refused with the way", (change, begins) => {
-  const stamp = known("ops:index:Stamp", "stamp", { system: "arkindex", topology: "docker", name: "ark" });
+  const identity = known("platform-topologies:index:StackIdentity", "identity", {
+    system: "arkindex",
+    topology: "docker",
+    name: "ark",
+  });
   const wanted = { system: "arkindex", topology: "docker", name: "ark" };
-  expect(otherStack([stamp], wanted)).toEqual([]);
-  const [said, ...more] = otherStack([stamp], { ...wanted, ...change }).map(sentence);
+  expect(otherStack([identity], wanted)).toEqual([]);
+  const [said, ...more] = otherStack([identity], { ...wanted, ...change }).map(sentence);
   expect(more).toEqual([]);
   expect(said?.startsWith(begins)).toBe(true);
   expect(said).toContain("`restore`");

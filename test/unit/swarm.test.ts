@@ -14,7 +14,7 @@ import { traefik } from "../../components/services/traefik.ts";
 import { watchScript } from "../../components/services/traefik-watch.ts";
 import { backendsOf } from "../../components/topologies/swarm/edge.ts";
 import { shortened } from "../../components/topologies/swarm/files.ts";
-import { constraintsOf, roleOf, seatConstraints } from "../../components/topologies/swarm/placement.ts";
+import { constraintsOf, roleOf, volumeNodeConstraints } from "../../components/topologies/swarm/placement.ts";
 import { canonical, duration } from "../../components/topologies/swarm/service.ts";
 
 test.each([
@@ -40,11 +40,11 @@ test("a duration is the number of seconds that it says", () => {
   fc.assert(fc.property(fc.nat(1e6), (seconds) => back(duration(seconds)) === seconds));
 });
 
-test("constraints and seats, from labels", () => {
+test("constraints and volume nodes, from labels", () => {
   expect(constraintsOf({ role: "worker", disk: "fast" })).toEqual(["node.labels.disk==fast", "node.role==worker"]);
   expect(constraintsOf({})).toEqual([]);
-  expect(seatConstraints({ role: "manager", zone: "a" })).toEqual({ labels: { zone: "a" }, role: "manager" });
-  expect(seatConstraints({ zone: "a" })).toEqual({ labels: { zone: "a" } });
+  expect(volumeNodeConstraints({ role: "manager", zone: "a" })).toEqual({ labels: { zone: "a" }, role: "manager" });
+  expect(volumeNodeConstraints({ zone: "a" })).toEqual({ labels: { zone: "a" } });
   expect(["dbserver-3", "db-1", "edge", "agent-gpu"].map(roleOf)).toEqual(["dbserver", "db", "edge", "agent-gpu"]);
 });
 

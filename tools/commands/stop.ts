@@ -30,9 +30,9 @@ export async function run(args: readonly string[]): Promise<number> {
       return code;
     }
   }
-  const stamp = resources.find(({ type }) => type === "ops:index:Stamp")?.outputs?.name;
+  const identity = resources.find(({ type }) => type === "platform-topologies:index:StackIdentity")?.outputs?.name;
   process.stdout.write(
-    (await kept(typeof stamp === "string" ? stamp : undefined)).map((line) => `kept: ${line}\n`).join(""),
+    (await kept(typeof identity === "string" ? identity : undefined)).map((line) => `kept: ${line}\n`).join(""),
   );
   const daemon = await stopOurs();
   if (daemon === "ended") process.stdout.write("ended: the Docker daemon that set-up had started\n");

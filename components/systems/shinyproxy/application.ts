@@ -74,7 +74,7 @@ function spec(p: Platform, id: string, app: App, { network }: Given<"containers"
     ...(volumes.length > 0 ? { "container-volumes": volumes } : {}),
     port: app.port,
     "container-network": network,
-    "container-memory-limit": `${String(app.memoryMiB)}m`,
+    "container-memory-limit": `${String(app.memoryMib)}m`,
     "container-cpu-limit": app.cpu,
     ...(app.groups ? { "access-groups": app.groups } : {}),
   };

@@ -13,10 +13,10 @@ const app = z
       .default({}),
     port: z.int().min(1).max(65535).default(3838),
     /** What each user's container gets at most. */
-    memoryMiB: z.int().min(64).default(1024),
+    memoryMib: z.int().min(64).default(1024),
     cpu: z.number().min(0.1).default(1),
     /** Shared memory (/dev/shm) at most, in MiB, as a part of the memory: browsers need it. Default: half of the memory. */
-    shmMiB: z.int().min(1).optional(),
+    shmMib: z.int().min(1).optional(),
     /** Who may start it; unset: everyone who has signed in. */
     groups: z.array(z.string()).optional(),
     /** Named volumes by the path where the app finds them; on a swarm each node has its own. */
@@ -27,14 +27,14 @@ const app = z
       )
       .default({}),
   })
-  .refine(({ shmMiB = 1, memoryMiB }) => shmMiB <= memoryMiB, {
-    error: "at most the app's memoryMiB: it is a part of that",
-    path: ["shmMiB"],
+  .refine(({ shmMib = 1, memoryMib }) => shmMib <= memoryMib, {
+    error: "at most the app's memoryMib: it is a part of that",
+    path: ["shmMib"],
   });
 export type App = z.output<typeof app>;
 
-export function sharedMemory({ shmMiB, memoryMiB }: App): number {
-  return shmMiB ?? Math.floor(memoryMiB / 2);
+export function sharedMemory({ shmMib, memoryMib }: App): number {
+  return shmMib ?? Math.floor(memoryMib / 2);
 }
 const period = z.string().regex(/^[1-9]\d*[dw]$/, "days or weeks, as 90d or 12w");
 
@@ -45,7 +45,7 @@ export const shinyproxyConfig = z.strictObject({
     .record(z.string().regex(/^[a-z][a-z0-9-]{0,30}$/, "lower-case letters, digits, hyphens"), app)
     .refine((apps) => Object.keys(apps).length > 0, { error: "at least one app: {title, image}" }),
   replicas: z.int().min(1).max(10).default(1),
-  memoryMiB: z.int().min(256).default(2048),
+  memoryMib: z.int().min(256).default(2048),
   /** How long an app runs on without its user's browser. */
   idleMinutes: z.number().min(0.5).default(5),
   /** Labels of the nodes for everything but users' apps: on a swarm its managers. */
@@ -59,7 +59,7 @@ export const shinyproxyConfig = z.strictObject({
   keepUsage: period.default("365d"),
   keepMetrics: period.default("30d"),
   influxGib: z.int().min(1).default(20),
-  influxMemoryMiB: z.int().min(512).default(1024),
+  influxMemoryMib: z.int().min(512).default(1024),
 });
 export type ShinyProxyConfig = z.output<typeof shinyproxyConfig>;
 

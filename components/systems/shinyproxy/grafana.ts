@@ -16,7 +16,7 @@ export function grafana(p: Platform, c: ShinyProxyConfig, influx: Given<"influx"
     image: "grafana",
     tier: "data", // where InfluxDB is: a slot of the app network would not reach it
     cpu: 1,
-    memoryMiB: 512,
+    memoryMib: 512,
     user: "472:472",
     // The official image's own start: it passes on `…__FILE` variables and the image's paths.
     command: ["/run.sh"],

@@ -22,7 +22,7 @@ const common = {
   image: "telegraf",
   tier: "data", // where InfluxDB is; it cannot reach out
   cpu: 0.5,
-  memoryMiB: 256,
+  memoryMib: 256,
   user: "65534:65534",
   command: ["telegraf", "--config", path],
   ports: { health: { number: 8080, protocol: "http" } },
@@ -55,7 +55,7 @@ export function clusterTelegraf(
 `;
   return {
     ...common,
-    joins: reader.joins,
+    networks: reader.networks,
     files: [...conf(influx, inputs), loginOf(influx)],
     replicas: 1,
     ...(nodes === undefined ? {} : { nodes }),

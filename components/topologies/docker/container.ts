@@ -48,9 +48,9 @@ export function containerArgs(
     mustRun: false,
     wait: false,
     init: true,
-    memory: container.memoryMiB,
-    memorySwap: container.memoryMiB, // none beyond memory
-    ...(container.shmMiB === undefined ? {} : { shmSize: container.shmMiB }),
+    memory: container.memoryMib,
+    memorySwap: container.memoryMib, // none beyond memory
+    ...(container.shmMib === undefined ? {} : { shmSize: container.shmMib }),
     cpus: container.cpu.toFixed(Number.isInteger(container.cpu) ? 1 : 2).replace(/(\.\d)0$/, "$1"), // as it is read back
     capabilities: { drops: ["ALL"] },
     securityOpts: ["no-new-privileges:true"],

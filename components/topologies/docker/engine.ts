@@ -9,7 +9,7 @@ import {
 } from "@pulumi/pulumi";
 import * as docker from "@pulumi/docker";
 
-import { Guests } from "../../../ops/resources.ts";
+import { Orphans } from "../../../ops/resources.ts";
 import type { Container, Dict, List, Tier } from "../../core/contracts.ts";
 import { own } from "../../core/formats.ts";
 import type { Image } from "../../core/images.ts";
@@ -122,12 +122,12 @@ export class Engine {
     const known = own(this.#networks, name) ?? this.#joined.get(name);
     if (known !== undefined) return known;
     const made = this.#make(name);
-    const guests = new Guests(
+    const orphans = new Orphans(
       `${name}${suffix(this.#key)}`,
       { host: this.host, network: made.id, label: `platform-topologies.app=${this.#site.name}` },
       this.#ops,
     );
-    const joined = { id: guests.network };
+    const joined = { id: orphans.network };
     this.#joined.set(name, joined);
     return joined;
   }
@@ -139,7 +139,7 @@ export class Engine {
 
   /** The networks that a container joins, outermost first. */
   networksOf(container: Container, isSlot: boolean): string[] {
-    return this.#networks.data === undefined ? ["app", ...(container.joins ?? [])] : networksOf(container, isSlot);
+    return this.#networks.data === undefined ? ["app", ...(container.networks ?? [])] : networksOf(container, isSlot);
   }
 
   /** The image's id on this engine: pulled unless it is there, kept when the stack goes. */

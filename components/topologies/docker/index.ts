@@ -11,13 +11,13 @@ import {
 import * as docker from "@pulumi/docker";
 import * as random from "@pulumi/random";
 
-import { Certificate, Farewell, Gate, Job as OpsJob, OpsProvider, Volume } from "../../../ops/resources.ts";
+import { Certificate, Finalizer, Gate, Job as OpsJob, OpsProvider, Volume } from "../../../ops/resources.ts";
 import type { VolumeArgs } from "../../../ops/resources.ts";
 import { checkedPair } from "../../core/certificates.ts";
 import type {
   Container,
   Dict,
-  EdgeWish,
+  EdgeOptions,
   Health,
   Job,
   List,
@@ -36,7 +36,7 @@ import { type EdgeTls, edgeProxy, publishedPorts } from "../../services/edge.ts"
 import { acmeFolder } from "../../services/traefik.ts";
 import { labels, randomType } from "../containers.ts";
 import { jobArgs, jobIgnores } from "../job.ts";
-import { stampFor } from "../stamp.ts";
+import { identityFor } from "../identity.ts";
 import type { Survey } from "../survey.ts";
 import type { NetworkChoices } from "../subnets.ts";
 import { dockerCapabilities } from "./capabilities.ts";
@@ -104,20 +104,20 @@ export class DockerHost extends ComponentResource implements Topology {
       parent: this,
       dependsOn: survey.settled,
     });
-    const ops = this.getProvider("ops:index:Stamp") ?? new OpsProvider("ops", first); // a process each
+    const ops = this.getProvider("platform-topologies:index:StackIdentity") ?? new OpsProvider("ops", first); // a process each
     const further = Object.fromEntries(machines.map(({ key, look }) => [key, look]));
-    const stamp = stampFor(this, "docker", survey, { ...first, provider: ops }, further);
-    const under = mergeOptions(first, { dependsOn: stamp });
+    const identity = identityFor(this, "docker", survey, { ...first, provider: ops }, further);
+    const under = mergeOptions(first, { dependsOn: identity });
     this.#random = this.getProvider(randomType) ?? new random.Provider("random", {}, under);
     const engine = (key: string, machine: Machine, tiers: List<Tier>, look: Survey) =>
       new Engine({
-        ...{ site, key, registries, tiers, ops, survey: look, owner: stamp.id, choices: args },
+        ...{ site, key, registries, tiers, ops, survey: look, owner: identity.id, choices: args },
         ...{ host: hostOf(machine), socket: socketOf(machine) },
         options: mergeOptions(under, { dependsOn: look.settled }),
       });
     this.#engine = engine("", args, ["edge", "app", "data"], survey);
     this.#machines = Object.fromEntries(machines.map(({ key, at, look }) => [key, engine(key, at, ["app"], look)]));
-    this.options = { providers: { ops, random: this.#random }, dependsOn: stamp };
+    this.options = { providers: { "platform-topologies": ops, random: this.#random }, dependsOn: identity };
     if (args.tls.mode === "local" || args.tls.mode === "outside") {
       const hostnames = [site.hostname, `*.${site.hostname}`];
       this.#certificate = new Certificate("edge", { hostnames }, { ...under, provider: ops });
@@ -131,7 +131,7 @@ export class DockerHost extends ComponentResource implements Topology {
     return tls.mode === "own" && tls.ca !== undefined ? output(tls.ca) : this.#certificate?.caCert;
   }
 
-  edge(routes: List<PlannedRoute>, wish: EdgeWish, parent: Resource, logicalName: string): Ready {
+  edge(routes: List<PlannedRoute>, wish: EdgeOptions, parent: Resource, logicalName: string): Ready {
     const { tls, address } = this.#args;
     const workload = edgeProxy(wish, {
       site: this.site,
@@ -182,7 +182,7 @@ export class DockerHost extends ComponentResource implements Topology {
           }),
     });
     // Goes after the container, which depends on it.
-    const before = this.#farewell(`${name}-left`, left, parent, `${logicalName}-left`, this.#after(slot));
+    const before = this.#finalizer(`${name}-left`, left, parent, `${logicalName}-left`, this.#after(slot));
     const args = this.#container(name, slot, imageOf(this.site, slot.image), {
       networks: this.#engine.networksOf(slot, true),
       aliases: [name, ...(slot.names ?? [])],
@@ -190,9 +190,9 @@ export class DockerHost extends ComponentResource implements Topology {
     const volumes = [...mounts(slot), { volumeName: volume.name, containerPath: disk.path }];
     const started = this.#start(name, slot, logicalName, parent, this.#engine, { ...args, volumes }, before);
     if (alone) for (const gate of started.ready) this.#disks.set(gate, { [name]: volume.disk });
-    // Who comes after a member depends on its farewell too: of two that go, the later one has gone before this one begins.
-    const farewell = this.#farewell(`${name}-leave`, leave, parent, `${logicalName}-leave`, started.ready);
-    return { ready: [...started.ready, ...farewell] };
+    // Who comes after a member depends on its finalizer too: of two that go, the later one has gone before this one begins.
+    const finalizer = this.#finalizer(`${name}-leave`, leave, parent, `${logicalName}-leave`, started.ready);
+    return { ready: [...started.ready, ...finalizer] };
   }
 
   job(name: string, job: Job, parent: Resource, logicalName: string): Ready {
@@ -201,7 +201,7 @@ export class DockerHost extends ComponentResource implements Topology {
     const disks = Object.assign({}, ...after.map((each) => this.#disks.get(each))) as Dict<Output<string>>;
     const made = new OpsJob(
       logicalName,
-      { host: engine.host, once: job.once, disks, ...jobArgs(this.site, engine, name, job, this.passwords) },
+      { host: engine.host, trigger: job.trigger, disks, ...jobArgs(this.site, engine, name, job, this.passwords) },
       { parent, dependsOn: after, ...jobIgnores(job) },
     );
     this.#disks.set(made, disks);
@@ -244,7 +244,7 @@ export class DockerHost extends ComponentResource implements Topology {
   }
 
   /** A job for when a member goes for good; when the whole stack goes, its network goes with it, and nothing runs. */
-  #farewell(
+  #finalizer(
     name: string,
     job: Slot["leave"],
     parent: Resource,
@@ -255,7 +255,7 @@ export class DockerHost extends ComponentResource implements Topology {
     const args = jobArgs(this.site, this.#engine, name, job, this.passwords);
     const deletedWith = this.#engine.last;
     return [
-      new Farewell(
+      new Finalizer(
         logicalName,
         { host: this.#engine.host, job: args },
         { parent, dependsOn: [...dependsOn], ...(deletedWith ? { deletedWith } : {}) },

@@ -1,7 +1,7 @@
 /** What one Docker engine has, as a survey wants it. */
 import { z } from "zod";
 
-import { connect, explain, hasImage, ifThere, said } from "../../../ops/docker.ts";
+import { connect, explain, hasImage, ifThere, messageOf } from "../../../ops/docker.ts";
 import { pull } from "../../../ops/pull.ts";
 import type { Dict, List } from "../../core/contracts.ts";
 import type { Kind, Pruned, There, Thing } from "../survey.ts";
@@ -14,7 +14,7 @@ export const machineTypes: Dict<Kind> = {
 };
 
 /** The same on the stack's own host, which has all of its disks. */
-export const types: Dict<Kind> = { ...machineTypes, "ops:index:Volume": "volume" };
+export const types: Dict<Kind> = { ...machineTypes, "platform-topologies:index:Volume": "volume" };
 
 /** Its id and all of its containers, networks, volumes and images, by one list each. */
 export async function lookAt(host: string): Promise<There> {
@@ -106,7 +106,7 @@ export async function pullAgain(host: string, registries: List<string>, { ref, i
       await pull(engine, each, registries);
       break;
     } catch (error) {
-      if (index === refs.length - 1) throw new Error(`${each} cannot be pulled: ${said(error)}`, { cause: error });
+      if (index === refs.length - 1) throw new Error(`${each} cannot be pulled: ${messageOf(error)}`, { cause: error });
     }
   }
   return hasImage(engine, id);

@@ -23,16 +23,16 @@ export function networkName(network: string, machine = ""): string {
 
 /** The networks that a container joins, each as the config calls it. */
 export function networksBy(container: Container): string[] {
-  const { machine, joins = [] } = container;
+  const { machine, networks = [] } = container;
   if (machine === undefined) return networksOf(container, "disk" in container);
-  return ["app", ...joins].map((network) => networkName(network, machine));
+  return ["app", ...networks].map((network) => networkName(network, machine));
 }
 
 /** The networks of one engine (`""`: the host's), each with its name in the config. */
 export function networksOn(machine: string, planned: List<readonly [string, Container]>): Dict<string> {
   const tiers = machine === "" ? ["edge", "app", "data"] : ["app"];
   const joined = planned.flatMap(([, container]) =>
-    (container.machine ?? "") === machine ? (container.joins ?? []) : [],
+    (container.machine ?? "") === machine ? (container.networks ?? []) : [],
   );
   return Object.fromEntries([...tiers, ...joined].map((network) => [networkName(network, machine), network]));
 }

@@ -41,7 +41,7 @@ export interface SwarmArgs extends NetworkChoices {
   readonly nodes?: Dict<NodeArgs>;
   /** Labels that a node needs for whatever names none of its own; `role` is `manager` or `worker`. Default: any node. */
   readonly place?: Dict<string>;
-  /** The nodes that clients call. Default: the managers. A change replaces the edge's service where it has a seat. */
+  /** The nodes that clients call. Default: the managers. A change replaces the edge's service where it has a volume node. */
   readonly edge?: { readonly nodes: Dict<string> };
   /**
    * `host`: each edge node answers on its own address, and sees who calls. `ingress`: every node of the swarm answers and

@@ -16,7 +16,7 @@ export const swarmCapabilities: Capabilities = {
         "max-map-count",
         "shared-folders",
       ]),
-      limits: { bodyMiB: Infinity, seconds: Infinity },
+      limits: { bodyMib: Infinity, seconds: Infinity },
     },
   ],
   slots: new Set(["marker", "leave"]),

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-import { explain, reach, said } from "../../../ops/docker.ts";
+import { explain, reach, messageOf } from "../../../ops/docker.ts";
 import { credentials } from "../../../ops/registry.ts";
 
 /** What set-up built on this machine: in no registry. */
@@ -21,7 +21,7 @@ export async function pinned(host: string, ref: string, registries: readonly str
     const found = await engine.getImage(ref).distribution(auth === undefined ? undefined : { authconfig: auth });
     return `${ref}@${distribution.parse(found).Descriptor.digest}`;
   } catch (error) {
-    throw new Error(said(explain(error, host)), { cause: error });
+    throw new Error(messageOf(explain(error, host)), { cause: error });
   }
 }
 const distribution = z.object({ Descriptor: z.object({ digest: z.string() }) });

@@ -13,7 +13,7 @@ import * as random from "@pulumi/random";
 
 import {
   Certificate,
-  Farewell,
+  Finalizer,
   Job as OpsJob,
   NodeLabels,
   OpsProvider,
@@ -23,7 +23,7 @@ import {
 } from "../../../ops/resources.ts";
 import type { JobSwarm } from "../../../ops/resources.ts";
 import { checkedPair } from "../../core/certificates.ts";
-import type { Container, Dict, EdgeWish, Job, List, Ready, Slot, Workload } from "../../core/contracts.ts";
+import type { Container, Dict, EdgeOptions, Job, List, Ready, Slot, Workload } from "../../core/contracts.ts";
 import { refuse } from "../../core/errors.ts";
 import { nodeLabels, problemsOf, registries } from "../../core/formats.ts";
 import { type Image, imageOf } from "../../core/images.ts";
@@ -34,7 +34,7 @@ import { type EdgeTls, edgeProxy } from "../../services/edge.ts";
 import { acmeFolder } from "../../services/traefik.ts";
 import { networksOf, randomType } from "../containers.ts";
 import { jobArgs, jobIgnores, type JobPlace, markerIgnores, markerJob } from "../job.ts";
-import { stampFor } from "../stamp.ts";
+import { identityFor } from "../identity.ts";
 import type { Survey } from "../survey.ts";
 import type { SwarmArgs } from "./args.ts";
 import { swarmCapabilities } from "./capabilities.ts";
@@ -45,7 +45,7 @@ import { surveyOf } from "./look.ts";
 import { firstManager } from "./managers.ts";
 import { Networks } from "./networks.ts";
 import { constraintsOf, onNode } from "./placement.ts";
-import { type Disk, Seats } from "./seats.ts";
+import { type Disk, VolumeNodes } from "./volume-nodes.ts";
 import { type Part, serviceSpec } from "./service.ts";
 import { noSocket, socketOf } from "./sockets.ts";
 
@@ -68,7 +68,7 @@ export class Swarm extends ComponentResource implements Topology {
   readonly #survey: Survey;
   readonly #owner: Output<string>;
   readonly #networks: Networks;
-  readonly #seats: Seats;
+  readonly #volumeNodes: VolumeNodes;
   readonly #described: NodeLabels[];
   readonly #certificate: Certificate | undefined;
   readonly #refs = new Map<string, Output<string>>();
@@ -95,10 +95,10 @@ export class Swarm extends ComponentResource implements Topology {
       parent: this,
       dependsOn: survey.settled,
     });
-    const ops = this.getProvider("ops:index:Stamp") ?? new OpsProvider("ops", first); // a process each
-    const stamp = stampFor(this, "swarm", survey, { ...first, provider: ops });
-    this.#owner = stamp.id;
-    const under = mergeOptions(first, { dependsOn: stamp });
+    const ops = this.getProvider("platform-topologies:index:StackIdentity") ?? new OpsProvider("ops", first); // a process each
+    const identity = identityFor(this, "swarm", survey, { ...first, provider: ops });
+    this.#owner = identity.id;
+    const under = mergeOptions(first, { dependsOn: identity });
     const provider = new docker.Provider(
       "docker",
       // Credentials come from `docker login` on the machine that deploys: in the provider's own they would be plain state.
@@ -109,7 +109,7 @@ export class Swarm extends ComponentResource implements Topology {
       under,
     );
     const passwords = this.getProvider(randomType) ?? new random.Provider("random", {}, under);
-    this.options = { providers: { ops, random: passwords }, dependsOn: stamp };
+    this.options = { providers: { "platform-topologies": ops, random: passwords }, dependsOn: identity };
     this.#docker = mergeOptions(under, { provider });
     this.#described = Object.entries(args.nodes ?? {})
       .filter(([, { labels, availability }]) => labels !== undefined || availability !== undefined)
@@ -127,7 +127,7 @@ export class Swarm extends ComponentResource implements Topology {
     const ofOps = { ...under, provider: ops };
     this.#networks = new Networks(args, this.#docker, ofOps, survey, this.#owner);
     const described = mergeOptions(ofOps, { dependsOn: this.#described });
-    this.#seats = new Seats(this.#host, args, described, survey, this.#owner);
+    this.#volumeNodes = new VolumeNodes(this.#host, args, described, survey, this.#owner);
     if (args.tls.mode === "local" || args.tls.mode === "outside") {
       const { hostname } = args.site;
       const hostnames = [hostname, `*.${hostname}`];
@@ -147,16 +147,16 @@ export class Swarm extends ComponentResource implements Topology {
     const nodes = Object.entries(this.#args.nodes ?? {}).flatMap(([node, { address }]) =>
       address === undefined ? [] : [[node, address] as const],
     );
-    return { nodes: Object.fromEntries(nodes), slots: this.#seats.nodes };
+    return { nodes: Object.fromEntries(nodes), slots: this.#volumeNodes.nodes };
   }
 
-  edge(routes: List<PlannedRoute>, wish: EdgeWish, parent: Resource, logicalName: string): Ready {
+  edge(routes: List<PlannedRoute>, wish: EdgeOptions, parent: Resource, logicalName: string): Ready {
     const { site } = this;
     const workload = edgeProxy(wish, { site, routes, tls: this.#edgeTls(routes), backends: backendsOf(site) });
     const nodes = edgeNodes(this.#args);
     const disk =
       this.#args.tls.mode === "acme"
-        ? this.#seats.disk("edge", {
+        ? this.#volumeNodes.disk("edge", {
             nodes,
             disk: { path: acmeFolder, gib: 1, backup: { rebuilt: "asked for again" } },
             spare: true,
@@ -185,11 +185,11 @@ export class Swarm extends ComponentResource implements Topology {
 
   slot(name: string, slot: Slot, parent: Resource, logicalName: string): Ready {
     const spare = slot.leave !== undefined || slot.left !== undefined;
-    const disk = this.#seats.disk(name, { ...slot, spare });
+    const disk = this.#volumeNodes.disk(name, { ...slot, spare });
     const before = [
       ...this.#mark(name, slot, disk, parent, logicalName),
       // Goes after the service, which depends on it.
-      ...this.#farewell(`${name}-left`, slot.left, parent, `${logicalName}-left`, this.#after(slot)),
+      ...this.#finalizer(`${name}-left`, slot.left, parent, `${logicalName}-left`, this.#after(slot)),
     ];
     const placed: Placed = {
       replicas: 1,
@@ -203,8 +203,8 @@ export class Swarm extends ComponentResource implements Topology {
     const { alone = false } = slot;
     const started = this.#start(name, slot, parent, logicalName, placed, { isSlot: true, before, spare: !alone });
     if (alone) for (const gate of started.ready) this.#disks.set(gate, { [name]: disk.id });
-    // Who comes after a member depends on its farewell too: of two that go, the later one has gone before this one begins.
-    const leave = this.#farewell(`${name}-leave`, slot.leave, parent, `${logicalName}-leave`, started.ready);
+    // Who comes after a member depends on its finalizer too: of two that go, the later one has gone before this one begins.
+    const leave = this.#finalizer(`${name}-leave`, slot.leave, parent, `${logicalName}-leave`, started.ready);
     return { ready: [...started.ready, ...leave] };
   }
 
@@ -214,7 +214,7 @@ export class Swarm extends ComponentResource implements Topology {
     const disks = Object.assign({}, ...after.map((each) => this.#disks.get(each))) as Dict<Output<string>>;
     const made = new OpsJob(
       logicalName,
-      { ...args, host: this.#host, once: job.once, disks, swarm: this.#onSwarm(this.#constraints(job)) },
+      { ...args, host: this.#host, trigger: job.trigger, disks, swarm: this.#onSwarm(this.#constraints(job)) },
       {
         parent,
         dependsOn: [...after, ...this.#described],
@@ -256,7 +256,7 @@ export class Swarm extends ComponentResource implements Topology {
       logicalName,
       {
         ...{ host: this.#host, service: wish.name, round, seconds: container.health.stopSeconds + 15 },
-        uses: [...used.ids, ...networks.map(({ id }) => id), ...placed.constraints], // a seat, too
+        uses: [...used.ids, ...networks.map(({ id }) => id), ...placed.constraints], // a volume node, too
       },
       { parent, dependsOn },
     );
@@ -307,14 +307,14 @@ export class Swarm extends ComponentResource implements Topology {
     return [
       new OpsJob(
         `${logicalName}-disk`,
-        { ...args, host: this.#host, mounts: [mount], once: disk.id, swarm },
+        { ...args, host: this.#host, mounts: [mount], trigger: disk.id, swarm },
         { parent, dependsOn: this.#described, ...markerIgnores },
       ),
     ];
   }
 
   /** A job for when a member goes for good; when the whole stack goes, its network goes with it, and nothing runs. */
-  #farewell(
+  #finalizer(
     name: string,
     job: Slot["leave"],
     parent: Resource,
@@ -325,7 +325,7 @@ export class Swarm extends ComponentResource implements Topology {
     const args = jobArgs(this.site, this.#place, name, job, this.passwords);
     const deletedWith = this.#networks.last;
     return [
-      new Farewell(
+      new Finalizer(
         logicalName,
         { host: this.#host, job: { ...args, swarm: this.#onSwarm(this.#constraints(job)) } },
         { parent, dependsOn: [...dependsOn], deletedWith },
@@ -383,7 +383,7 @@ export class Swarm extends ComponentResource implements Topology {
 }
 
 /** Volumes and folders of the node that the task comes to, and its engine's socket where that is asked for. */
-function mounts({ mounts: asked = [], needs = [], shmMiB }: Container, socket: string | undefined): Part["mounts"] {
+function mounts({ mounts: asked = [], needs = [], shmMib }: Container, socket: string | undefined): Part["mounts"] {
   return [
     ...asked.map((mount) => ({
       ...("folder" in mount
@@ -396,7 +396,7 @@ function mounts({ mounts: asked = [], needs = [], shmMiB }: Container, socket: s
     ...(needs.includes("container-api") && socket !== undefined
       ? [{ type: "bind", source: socket, target: "/var/run/docker.sock" }]
       : []),
-    ...(shmMiB === undefined ? [] : [sharedMemory(shmMiB)]),
+    ...(shmMib === undefined ? [] : [sharedMemory(shmMib)]),
   ];
 }
 

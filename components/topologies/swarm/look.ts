@@ -9,15 +9,15 @@ import type { Problem } from "../../core/errors.ts";
 import type { Known } from "../../core/known.ts";
 import { type Kind, stackOf, Survey, type There, type Thing } from "../survey.ts";
 import type { NodeArgs, SwarmArgs } from "./args.ts";
-import { seatThings } from "./seat-look.ts";
+import { volumeNodeThings } from "./volume-node-look.ts";
 import { brokenOf } from "./service-look.ts";
 
 /** The resources that make each kind. */
 export const types: Dict<Kind> = {
   "docker:index/service:Service": "service",
   "docker:index/network:Network": "network",
-  "ops:index:NodeLabels": "node",
-  "ops:index:Seat": "seat",
+  "platform-topologies:index:NodeLabels": "node",
+  "platform-topologies:index:VolumeNode": "volume node",
 };
 
 /** How long the tasks of what an interrupted run has left may take to stop. */
@@ -59,7 +59,7 @@ async function lookAt(host: string, name: string, planned: Dict<NodeArgs>, state
             : { kind: "service" as const, name: service.Spec.Name, labels: service.Spec.Labels ?? {} },
         ),
         ...networks.map(({ Name, Labels }): Thing => ({ kind: "network", name: Name, labels: Labels ?? {} })),
-        ...seatThings(name, state, nodes),
+        ...volumeNodeThings(name, state, nodes),
         ...nodeThings(state, nodes),
       ],
       problems: missingFiles(name, host, state, filesShape.parse([...secrets, ...configs])),
@@ -113,7 +113,7 @@ export function serviceThing(
       constraints: parsed.Spec.TaskTemplate.Placement?.Constraints ?? [],
       nodes,
       planned: planned.nodes,
-      seats: ofType(planned.state, "seat"),
+      volumeNodes: ofType(planned.state, "volume node"),
     }),
   };
 }

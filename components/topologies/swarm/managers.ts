@@ -1,4 +1,4 @@
-import { pingManager, said } from "../../../ops/docker.ts";
+import { pingManager, messageOf } from "../../../ops/docker.ts";
 
 /** A busy manager may need seconds to answer, and another one in its place is a difference in the preview. */
 const patience = 10_000;
@@ -27,6 +27,6 @@ async function find(managers: readonly string[]): Promise<string> {
 export function refusal(manager: string): Promise<string | undefined> {
   return pingManager(manager, patience).then(
     () => undefined,
-    (error: unknown) => said(error),
+    (error: unknown) => messageOf(error),
   );
 }

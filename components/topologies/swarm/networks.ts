@@ -1,7 +1,7 @@
 import { type CustomResourceOptions, type Input, interpolate, mergeOptions, type Output } from "@pulumi/pulumi";
 import * as docker from "@pulumi/docker";
 
-import { Guests } from "../../../ops/resources.ts";
+import { Orphans } from "../../../ops/resources.ts";
 import type { Site } from "../../core/topology.ts";
 import { labels } from "../containers.ts";
 import { chosen } from "../subnets.ts";
@@ -46,8 +46,8 @@ export class Networks {
     const known = this.#made.get(name);
     if (known !== undefined) return known;
     const label = `platform-topologies.app=${this.#site.name}`;
-    const guests = new Guests(name, { host: this.#host, network: this.#make(name).id, label }, this.#ops);
-    const joined = { id: guests.network };
+    const orphans = new Orphans(name, { host: this.#host, network: this.#make(name).id, label }, this.#ops);
+    const joined = { id: orphans.network };
     this.#made.set(name, joined);
     return joined;
   }

@@ -12,8 +12,8 @@ export function onNode(hostname: string | undefined): List<string> {
   return hostname === undefined ? [] : [`node.hostname==${hostname}`];
 }
 
-/** The same as a seat wants them. */
-export function seatConstraints({ role, ...labels }: Dict<string>): {
+/** The same as a volume node wants them. */
+export function volumeNodeConstraints({ role, ...labels }: Dict<string>): {
   readonly labels: Dict<string>;
   readonly role?: "manager" | "worker";
 } {

@@ -1,4 +1,4 @@
-import { connect, hasImage, said } from "../../../ops/docker.ts";
+import { connect, hasImage, messageOf } from "../../../ops/docker.ts";
 import { describeNodes, listNodes } from "../../../ops/swarm.ts";
 import type { Container, Dict, List } from "../../core/contracts.ts";
 import type { Problem } from "../../core/errors.ts";
@@ -38,13 +38,13 @@ export async function preflight(args: PreflightArgs): Promise<Problem[]> {
       ...(await images(host, nodes.length, args)),
     ];
   } catch (error) {
-    return [manager(host, said(error) || "does not answer as a Docker engine does: is the swarm there, and on?")];
+    return [manager(host, messageOf(error) || "does not answer as a Docker engine does: is the swarm there, and on?")];
   }
 }
 
 /** The stack's networks by their names in the config. */
 function networksOf({ site, planned }: PreflightArgs): Dict<string> {
-  const joined = planned.flatMap(([, { joins = [] }]) => joins);
+  const joined = planned.flatMap(([, { networks = [] }]) => networks);
   return Object.fromEntries(["edge", "app", "data", ...joined].map((name) => [name, `${site.name}-${name}`]));
 }
 

@@ -1,20 +1,25 @@
 /** Why a service does not work, and what to do about it: from what the managers know. Plain values in and out. */
 import { eligible } from "../../../ops/placement.ts";
-import { generationLabel, seatLabel, seatOwnerLabel, spreadLabel } from "../../../ops/seat-choice.ts";
+import {
+  generationLabel,
+  volumeNodeLabel,
+  volumeNodeOwnerLabel,
+  spreadLabel,
+} from "../../../ops/volume-node-choice.ts";
 import { lastFailed, running, type ServiceView, unplacedReason } from "../../../ops/service-verdict.ts";
 import type { Node } from "../../../ops/swarm.ts";
 import type { Dict, List } from "../../core/contracts.ts";
 import type { Known } from "../../core/known.ts";
 import type { Broken } from "../survey.ts";
-import { type KnownSeat, knownSeat, volumeOf } from "./seat-look.ts";
+import { type KnownVolumeNode, knownVolumeNode, volumeOf } from "./volume-node-look.ts";
 
 export interface Around {
   readonly constraints: List<string>;
   readonly nodes: List<Node>;
   /** The nodes as this run's config leaves them. */
   readonly planned: List<Node>;
-  /** The outputs of the state's seats. */
-  readonly seats: List<Known["outputs"]>;
+  /** The outputs of the state's volume nodes. */
+  readonly volumeNodes: List<Known["outputs"]>;
 }
 
 /** Undefined while it works, or is on its way: what starts for the first time, or is being updated. */
@@ -38,28 +43,32 @@ function full(unplaced: string): Broken {
 }
 
 /** Of the node that it is bound to. */
-function nodesWhy({ constraints, nodes, seats }: Around): Broken {
-  const seat = seatOf(constraints, seats);
+function nodesWhy({ constraints, nodes, volumeNodes }: Around): Broken {
+  const volumeNode = volumeNodeOf(constraints, volumeNodes);
   const bound = nodes.find((node) => eligible(wellOf(node), constraints));
-  if (bound !== undefined) return nodeWhy(bound, seat, nodes);
-  if (seat === undefined) {
+  if (bound !== undefined) return nodeWhy(bound, volumeNode, nodes);
+  if (volumeNode === undefined) {
     const asked = constraints.join(", ");
     return { why: `no node of the swarm has ${asked}`, remedy: "give one these labels, or ask for others" };
   }
-  const { name, node, nodeId } = seat;
+  const { name, node, nodeId } = volumeNode;
   if (nodes.some(({ ID }) => ID === nodeId)) return { why: `the node ${node} has lost its label`, fate: "mended" };
   const why = `its node ${node} has left the swarm`;
   const labels = {
-    [seatLabel + name]: seat.value,
-    [spreadLabel + name]: seat.spread,
-    ...(seat.generation === undefined ? {} : { [generationLabel + name]: seat.generation }),
-    ...(seat.owner === undefined ? {} : { [seatOwnerLabel + name]: seat.owner }),
+    [volumeNodeLabel + name]: volumeNode.value,
+    [spreadLabel + name]: volumeNode.spread,
+    ...(volumeNode.generation === undefined ? {} : { [generationLabel + name]: volumeNode.generation }),
+    ...(volumeNode.owner === undefined ? {} : { [volumeNodeOwnerLabel + name]: volumeNode.owner }),
   };
   const twin = nodes.find(({ Description, Status }) => Description.Hostname === node && Status.State === "ready");
-  return { why, remedy: twin === undefined ? otherDisk(seat) : moved(seat, labels, twin) };
+  return { why, remedy: twin === undefined ? otherDisk(volumeNode) : moved(volumeNode, labels, twin) };
 }
 
-function nodeWhy({ ID, Description, Spec, Status }: Node, seat: KnownSeat | undefined, nodes: List<Node>): Broken {
+function nodeWhy(
+  { ID, Description, Spec, Status }: Node,
+  volumeNode: KnownVolumeNode | undefined,
+  nodes: List<Node>,
+): Broken {
   const { Hostname } = Description;
   if (Status.State === "ready") {
     const word = Spec.Availability === "drain" ? "drained" : "paused";
@@ -72,37 +81,39 @@ function nodeWhy({ ID, Description, Spec, Status }: Node, seat: KnownSeat | unde
     (other) => other.ID !== ID && other.Description.Hostname === Hostname && other.Status.State === "ready",
   );
   const why = `its node ${Hostname} is ${Status.State}`;
-  if (seat === undefined) return { why, remedy: "bring it back, or give another node its labels" };
-  if (twin === undefined) return { why, remedy: otherDisk(seat) };
-  const own = [seatLabel, spreadLabel, generationLabel, seatOwnerLabel].map((prefix) => prefix + seat.name);
+  if (volumeNode === undefined) return { why, remedy: "bring it back, or give another node its labels" };
+  if (twin === undefined) return { why, remedy: otherDisk(volumeNode) };
+  const own = [volumeNodeLabel, spreadLabel, generationLabel, volumeNodeOwnerLabel].map(
+    (prefix) => prefix + volumeNode.name,
+  );
   const labels = Object.fromEntries(Object.entries(Spec.Labels).filter(([key]) => own.includes(key)));
   return {
     why: `${why}, and has joined the swarm again as ${twin.ID}`,
-    remedy: `${moved(seat, labels, twin)}, then \`docker node rm ${ID}\``,
+    remedy: `${moved(volumeNode, labels, twin)}, then \`docker node rm ${ID}\``,
   };
 }
 
-function otherDisk(seat: KnownSeat): string {
-  const slot = slotOf(seat);
+function otherDisk(volumeNode: KnownVolumeNode): string {
+  const slot = slotOf(volumeNode);
   return `bring it back; or, for a new, empty disk elsewhere, which \`restore\` can fill, say disks: { ${slot}: <today> }`;
 }
 
-function moved(seat: KnownSeat, labels: Dict<string>, { ID }: Node): string {
+function moved(volumeNode: KnownVolumeNode, labels: Dict<string>, { ID }: Node): string {
   const adds = Object.entries(labels).map(([key, value]) => `--label-add ${key}=${value}`);
   return (
-    `look there for the volume ${volumeOf(seat.name, seat.value)}; if it is there, \`docker node update ` +
-    `${adds.join(" ")} ${ID}\`, else say disks: { ${slotOf(seat)}: <today> } for a new, empty one`
+    `look there for the volume ${volumeOf(volumeNode.name, volumeNode.value)}; if it is there, \`docker node update ` +
+    `${adds.join(" ")} ${ID}\`, else say disks: { ${slotOf(volumeNode)}: <today> } for a new, empty one`
   );
 }
 
-const slotOf = ({ name }: KnownSeat): string => name.slice(name.indexOf(".") + 1);
+const slotOf = ({ name }: KnownVolumeNode): string => name.slice(name.indexOf(".") + 1);
 
 /** As it is when nothing is wrong with it. */
 function wellOf(node: Node): Node {
   return { ...node, Status: { State: "ready" }, Spec: { ...node.Spec, Availability: "active" } };
 }
 
-function seatOf(constraints: List<string>, seats: Around["seats"]): KnownSeat | undefined {
-  const known = seats.flatMap((outputs) => knownSeat.safeParse(outputs).data ?? []);
-  return known.find(({ name, value }) => constraints.includes(`node.labels.${seatLabel}${name}==${value}`));
+function volumeNodeOf(constraints: List<string>, volumeNodes: Around["volumeNodes"]): KnownVolumeNode | undefined {
+  const known = volumeNodes.flatMap((outputs) => knownVolumeNode.safeParse(outputs).data ?? []);
+  return known.find(({ name, value }) => constraints.includes(`node.labels.${volumeNodeLabel}${name}==${value}`));
 }

@@ -53,9 +53,9 @@ export function serviceSpec(site: Site, part: Part): Spec {
     networksAdvanceds: part.networks.map(({ id }) => ({ id, aliases: [...part.aliases].sort() })),
     placement: { constraints: [...part.constraints] },
     resources: {
-      limits: { nanoCpus: Math.round(container.cpu * 1e9), memoryBytes: container.memoryMiB * 1024 * 1024 },
+      limits: { nanoCpus: Math.round(container.cpu * 1e9), memoryBytes: container.memoryMib * 1024 * 1024 },
       // No node is promised more memory than it has.
-      reservation: { memoryBytes: container.memoryMiB * 1024 * 1024 },
+      reservation: { memoryBytes: container.memoryMib * 1024 * 1024 },
     },
     // All four: what is left out is read back as a difference.
     restartPolicy: { condition: "any", delay: "2s", maxAttempts: 0, window: "0s" },

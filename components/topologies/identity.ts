@@ -1,6 +1,6 @@
 import { all, type ComponentResource, type CustomResourceOptions, output } from "@pulumi/pulumi";
 
-import { Stamp } from "../../ops/resources.ts";
+import { StackIdentity } from "../../ops/resources.ts";
 import type { Known } from "../core/known.ts";
 import type { Dict } from "../core/contracts.ts";
 import type { Problem } from "../core/errors.ts";
@@ -8,13 +8,13 @@ import type { Site, TopologyName } from "../core/topology.ts";
 import type { Survey } from "./survey.ts";
 
 /** What a topology's part of the state says of itself, and remembers for the next run: of its further engines, too. */
-export function stampFor(
+export function identityFor(
   { site }: ComponentResource & { readonly site: Site },
   topology: TopologyName,
   survey: Survey,
   options: CustomResourceOptions,
   further: Dict<Survey> = {},
-): Stamp {
+): StackIdentity {
   const { name, system } = site;
   const { engine, words } = output(survey.memory);
   const others = all(Object.fromEntries(Object.entries(further).map(([key, each]) => [key, each.memory])));
@@ -25,8 +25,8 @@ export function stampFor(
   const machines = others.apply((rest) =>
     Object.fromEntries(Object.entries(rest).flatMap(([key, { engine: id }]) => (id === undefined ? [] : [[key, id]]))),
   );
-  return new Stamp(
-    "stamp",
+  return new StackIdentity(
+    "identity",
     {
       ...{ topology, name, engine, rounds, words },
       ...(system === undefined ? {} : { system }),
@@ -43,13 +43,13 @@ function highest(counts: readonly Dict<number>[]): Dict<number> {
   return found;
 }
 
-/** A stack that was something else: its own stamp, which another topology's never meets, cannot say so. */
+/** A stack that was something else: its own identity, which another topology's never meets, cannot say so. */
 export function otherStack(
   state: readonly Known[],
   wanted: { readonly system: string; readonly topology: string; readonly name: string },
 ): Problem[] {
-  const stamps = state.filter(({ type }) => type.endsWith(":index:Stamp"));
-  return stamps.flatMap(({ outputs }): Problem[] => {
+  const identities = state.filter(({ type }) => type.endsWith(":index:StackIdentity"));
+  return identities.flatMap(({ outputs }): Problem[] => {
     for (const key of ["system", "topology"] as const)
       if (outputs[key] !== wanted[key])
         return [

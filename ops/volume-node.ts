@@ -9,12 +9,12 @@ import {
   choose,
   constraints,
   describeConstraints,
-  foreignSeat,
+  foreignVolumeNode,
   generationLabel,
-  seatLabel,
-  seatOwnerLabel,
+  volumeNodeLabel,
+  volumeNodeOwnerLabel,
   spreadLabel,
-} from "./seat-choice.ts";
+} from "./volume-node-choice.ts";
 import { describeNodes, editNode, listNodes, onSwarm, relabel } from "./swarm.ts";
 import type { Node } from "./swarm.ts";
 import { changed } from "./wire.ts";
@@ -40,12 +40,12 @@ type Place = z.infer<typeof place>;
 const differences = compare(inputs, ["generation"]);
 
 /** A label on a node says where a slot's disk lives; chosen once. */
-export const seat: Handler = {
+export const volumeNode: Handler = {
   inputs,
   refuse: ({ plain: olds }, { plain: news }) =>
     olds.name === news.name
       ? undefined
-      : `the seat ${String(olds.name)} keeps a disk, and cannot become ${String(news.name)}: put the name back; to move, ` +
+      : `the volume node ${String(olds.name)} keeps a disk, and cannot become ${String(news.name)}: put the name back; to move, ` +
         "make a new stack with `restore`",
   diff: (olds, news) => {
     const found = differences(olds, news);
@@ -57,24 +57,26 @@ export const seat: Handler = {
       const nodes = await listNodes(docker);
       const taken = holders(nodes, asked.name);
       for (const node of taken)
-        if ((node.Spec.Labels[seatOwnerLabel + asked.name] ?? "") !== (asked.owner ?? ""))
-          throw new Error(`the seat ${asked.name}: ${foreignSeat(asked.name, node)}`);
+        if ((node.Spec.Labels[volumeNodeOwnerLabel + asked.name] ?? "") !== (asked.owner ?? ""))
+          throw new Error(`the volume node ${asked.name}: ${foreignVolumeNode(asked.name, node)}`);
       const [held, ...more] = taken.filter(
         // As an interrupted run has left it. Another generation's is not adopted: that is what a new generation is for.
         ({ Spec }) => (Spec.Labels[generationLabel + asked.name] ?? "") === (asked.generation ?? ""),
       );
       if (more.length > 0)
-        throw new Error(`several nodes have the label ${seatLabel}${asked.name}: leave it on the one with the data`);
+        throw new Error(
+          `several nodes have the label ${volumeNodeLabel}${asked.name}: leave it on the one with the data`,
+        );
       const node = held ?? choose(nodes, asked.constraints, asked.spread);
       if (!node) {
         throw new Error(
-          `no node can take the seat ${asked.name}: wanted is ${describeConstraints(asked.constraints)}; there are ${describeNodes(nodes)}`,
+          `no node can take the volume node ${asked.name}: wanted is ${describeConstraints(asked.constraints)}; there are ${describeNodes(nodes)}`,
         );
       }
       const made = {
         node: node.Description.Hostname,
         nodeId: node.ID,
-        value: held?.Spec.Labels[seatLabel + asked.name] ?? randomBytes(3).toString("hex"),
+        value: held?.Spec.Labels[volumeNodeLabel + asked.name] ?? randomBytes(3).toString("hex"),
       };
       await write(docker, asked, made);
       return made;
@@ -87,8 +89,8 @@ export const seat: Handler = {
     return onSwarm(host, async (docker): Promise<Bag> => {
       const found = holders(await listNodes(docker), name);
       const node =
-        found.find(({ ID, Spec }) => ID === known.nodeId && Spec.Labels[seatLabel + name] === known.value) ??
-        found.find(({ Spec }) => Spec.Labels[seatLabel + name] === known.value);
+        found.find(({ ID, Spec }) => ID === known.nodeId && Spec.Labels[volumeNodeLabel + name] === known.value) ??
+        found.find(({ Spec }) => Spec.Labels[volumeNodeLabel + name] === known.value);
       return node ? { node: node.Description.Hostname, nodeId: node.ID } : { node: "" };
     });
   },
@@ -100,7 +102,9 @@ export const seat: Handler = {
     return onSwarm(asked.host, async (docker) => {
       const nodes = await listNodes(docker);
       // An operator may have moved it.
-      const held = holders(nodes, asked.name).find(({ Spec }) => Spec.Labels[seatLabel + asked.name] === known.value);
+      const held = holders(nodes, asked.name).find(
+        ({ Spec }) => Spec.Labels[volumeNodeLabel + asked.name] === known.value,
+      );
       const nodeId = held?.ID ?? known.nodeId;
       await write(docker, asked, { ...known, nodeId });
       return { ...known, nodeId, node: nodes.find(({ ID }) => ID === nodeId)?.Description.Hostname ?? "" };
@@ -113,7 +117,7 @@ export const seat: Handler = {
       for (const { ID } of await listNodes(docker)) {
         // The next generation's may be on the same node by now.
         await editNode(docker, ID, (spec) =>
-          (spec.Labels[seatLabel + name] ?? value) === value && ours(name).some((key) => key in spec.Labels)
+          (spec.Labels[volumeNodeLabel + name] ?? value) === value && ours(name).some((key) => key in spec.Labels)
             ? { ...spec, Labels: relabel(spec.Labels, ours(name), {}) }
             : undefined,
         );
@@ -123,11 +127,11 @@ export const seat: Handler = {
 };
 
 function holders(nodes: readonly Node[], name: string): Node[] {
-  return nodes.filter(({ Spec }) => Spec.Labels[seatLabel + name] !== undefined);
+  return nodes.filter(({ Spec }) => Spec.Labels[volumeNodeLabel + name] !== undefined);
 }
 
 function ours(name: string): string[] {
-  return [seatLabel, spreadLabel, generationLabel, seatOwnerLabel].map((prefix) => prefix + name);
+  return [volumeNodeLabel, spreadLabel, generationLabel, volumeNodeOwnerLabel].map((prefix) => prefix + name);
 }
 
 async function write(
@@ -136,10 +140,10 @@ async function write(
   { node, nodeId, value }: Place,
 ): Promise<void> {
   const labels = {
-    [seatLabel + name]: value,
+    [volumeNodeLabel + name]: value,
     [spreadLabel + name]: spread,
     ...(generation === undefined || generation === "" ? {} : { [generationLabel + name]: generation }),
-    ...(owner === undefined ? {} : { [seatOwnerLabel + name]: owner }),
+    ...(owner === undefined ? {} : { [volumeNodeOwnerLabel + name]: owner }),
   };
   const there = await editNode(docker, nodeId, (spec) => ({
     ...spec,
@@ -147,8 +151,8 @@ async function write(
   }));
   if (!there) {
     throw new Error(
-      `the node ${node === "" ? nodeId : node} of the seat ${name} is not in the swarm any more: bring it back, or give ` +
-        `its label ${seatLabel}${name}=${value} to the node that has the data now, or say another word for its disk: a new, ` +
+      `the node ${node === "" ? nodeId : node} of the volume node ${name} is not in the swarm any more: bring it back, or give ` +
+        `its label ${volumeNodeLabel}${name}=${value} to the node that has the data now, or say another word for its disk: a new, ` +
         "empty one",
     );
   }

@@ -3,14 +3,14 @@ import { createHash } from "node:crypto";
 import { type CustomResourceOptions, type Input, interpolate, output, type Output } from "@pulumi/pulumi";
 import type * as docker from "@pulumi/docker";
 
-import { Seat, seatConstraint } from "../../../ops/resources.ts";
+import { VolumeNode, volumeNodeConstraint } from "../../../ops/resources.ts";
 import type { Dict, List, Slot } from "../../core/contracts.ts";
 import { swarmText } from "../../core/syntax.ts";
 import type { Site } from "../../core/topology.ts";
 import { labels } from "../containers.ts";
 import { diskLabel, type Survey } from "../survey.ts";
 import type { SwarmArgs } from "./args.ts";
-import { constraintsOf, roleOf, seatConstraints } from "./placement.ts";
+import { constraintsOf, roleOf, volumeNodeConstraints } from "./placement.ts";
 
 /** Where a slot's disk is, and what keeps the slot there. */
 export interface Disk {
@@ -27,15 +27,15 @@ export interface Disk {
 
 type Driver = Pick<Disk, "driverName" | "driverOptions">;
 
-/** The slots' disks: local volumes on the nodes that seats name, or a driver's that every node reaches. */
-export class Seats {
+/** The slots' disks: local volumes on the nodes that volume nodes name, or a driver's that every node reaches. */
+export class VolumeNodes {
   readonly #site: Site;
   readonly #host: string;
   readonly #args: SwarmArgs;
   readonly #options: CustomResourceOptions;
   readonly #owner: Input<string>;
   readonly #survey: Survey;
-  readonly #made = new Map<string, Seat>();
+  readonly #made = new Map<string, VolumeNode>();
   /** Each slot's node, by the slot. */
   readonly nodes: Record<string, Output<string>> = {};
 
@@ -51,11 +51,11 @@ export class Seats {
   disk(
     slot: string,
     {
-      seat = slot,
+      colocate = slot,
       nodes = this.#args.place ?? {},
       disk,
       spare,
-    }: Pick<Slot, "seat" | "nodes" | "disk"> & {
+    }: Pick<Slot, "colocate" | "nodes" | "disk"> & {
       /** What sees to its data before it goes, or has them elsewhere, goes without anybody's leave. */
       readonly spare: boolean;
     },
@@ -81,17 +81,17 @@ export class Seats {
         ...driver,
       };
     }
-    const made = this.#seat(seat, nodes, spare);
+    const made = this.#volumeNode(colocate, nodes, spare);
     this.nodes[slot] = made.node;
-    // A seat that is made anew has a number of its own: its slot never meets an old disk with an old password. Whoever
-    // sits beside another has a new disk without a new seat.
-    const id = seat === slot ? made.id : interpolate`${made.id}${this.#suffix(slot)}`;
+    // A volume node that is made anew has a number of its own: its slot never meets an old disk with an old password. Whoever
+    // sits beside another has a new disk without a new volume node.
+    const id = colocate === slot ? made.id : interpolate`${made.id}${this.#suffix(slot)}`;
     const volume = interpolate`${own}-${id}`;
     const labels = this.#labels(slot, id);
     return {
       volume,
       mount: mount(volume, disk.path, labels, {}),
-      constraints: [made.id.apply((value) => seatConstraint(this.#nameOf(seat), value))],
+      constraints: [made.id.apply((value) => volumeNodeConstraint(this.#nameOf(colocate), value))],
       id,
       labels,
     };
@@ -104,31 +104,31 @@ export class Seats {
     });
   }
 
-  #seat(seat: string, nodes: Dict<string>, spare: boolean): Seat {
-    const known = this.#made.get(seat);
+  #volumeNode(volumeNode: string, nodes: Dict<string>, spare: boolean): VolumeNode {
+    const known = this.#made.get(volumeNode);
     if (known !== undefined) return known;
     const { protect, name, disks } = this.#site;
-    const logical = `${seat}-seat`;
-    const made = new Seat(
+    const logical = `${volumeNode}-volume-node`;
+    const made = new VolumeNode(
       logical,
       {
         host: this.#host,
-        name: this.#nameOf(seat),
-        constraints: seatConstraints(nodes),
-        spread: `${name}/${roleOf(seat)}`,
+        name: this.#nameOf(volumeNode),
+        constraints: volumeNodeConstraints(nodes),
+        spread: `${name}/${roleOf(volumeNode)}`,
         owner: this.#owner,
         spare,
-        generation: this.#survey.word(seat),
-        round: this.#survey.wants({ kind: "seat", name: this.#nameOf(seat), logical }),
+        generation: this.#survey.word(volumeNode),
+        round: this.#survey.wants({ kind: "volume node", name: this.#nameOf(volumeNode), logical }),
       },
-      { ...this.#options, protect: protect && !spare && !Object.hasOwn(disks, seat) },
+      { ...this.#options, protect: protect && !spare && !Object.hasOwn(disks, volumeNode) },
     );
-    this.#made.set(seat, made);
+    this.#made.set(volumeNode, made);
     return made;
   }
 
-  #nameOf(seat: string): string {
-    return `${this.#site.name}.${seat}`;
+  #nameOf(volumeNode: string): string {
+    return `${this.#site.name}.${volumeNode}`;
   }
 
   #labels(slot: string, id: Output<string>): Dict<Input<string>> {

@@ -10,7 +10,7 @@ import type { Handler } from "./handler.ts";
 const inputs = z.object({ host: z.string(), network: z.string(), label: z.string() });
 
 /** Containers, and a swarm's services, that a stack's own programs started in one of its networks. */
-export const guests: Handler = {
+export const orphans: Handler = {
   inputs,
   diff: compare(inputs, ["network"]),
   create: ({ plain }) => Promise.resolve({ network: inputs.parse(plain).network }),

@@ -6,14 +6,14 @@ import { stackName } from "../support/run.ts";
 import { TestStack } from "../support/stack.ts";
 import { docker, ensureImage, imports, removeContainers } from "./ops-support.ts";
 
-const volume = "ops-farewell-test";
+const volume = "ops-finalizer-test";
 const secret = "farewell-secret-4711";
-const head = `${imports.replace("Certificate, ", "Certificate, Farewell, ")}
+const head = `${imports.replace("Certificate, ", "Certificate, Finalizer, ")}
 const bye = (name, script, options = {}, env = {}) =>
-  new Farewell(name, {
+  new Finalizer(name, {
     host,
     job: {
-      name: "ops-farewell-" + name, image, networks: [], seconds: 60, env,
+      name: "ops-finalizer-" + name, image, networks: [], seconds: 60, env,
       command: ["sh", "-c", script + "; code=$?; echo " + name + " >> /runs/log; exit $code"],
       files: [{ path: "/etc/bye", content: "${secret}", secret: true }],
       mounts: [{ source: "${volume}", path: "/runs" }],
@@ -22,7 +22,7 @@ const bye = (name, script, options = {}, env = {}) =>
 const cluster = new Certificate("cluster", { hostnames: ["a.localhost"] });
 `;
 
-/** A member between its two farewells; `member` and the others log their own ends. */
+/** A member between its two finalizers; `member` and the others log their own ends. */
 const member = (organization: string, script = "true"): string => `
 const left = bye("left", "true", { deletedWith: cluster });
 const slot = new Certificate("slot", { hostnames: ["b.localhost"], organization: "${organization}" },
@@ -39,7 +39,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await stack.rewrite("");
   await stack.dispose();
-  await removeContainers("ops-farewell-left", "ops-farewell-member", "ops-farewell-leave");
+  await removeContainers("ops-finalizer-left", "ops-finalizer-member", "ops-finalizer-leave");
   await docker("volume", "rm", "-f", volume);
 }, 60_000);
 
@@ -65,14 +65,14 @@ test("nothing runs before the delete: neither at create, nor at an update, nor w
   expect(await ended()).toEqual([]);
 }, 120_000);
 
-test("a farewell that fails keeps itself and what it depends on, each time, until it ends well", async () => {
+test("a finalizer that fails keeps itself and what it depends on, each time, until it ends well", async () => {
   await stack.rewrite(head);
   for (const run of ["first", "second"]) {
     const { code, output } = await stack.up();
     expect([run, code === 0]).toEqual([run, false]);
-    expect(output).toContain("ops-farewell-leave failed with exit code 1");
+    expect(output).toContain("ops-finalizer-leave failed with exit code 1");
     expect(output).not.toMatch(/\n\s+at .*\.[jt]s:\d+/);
-    const kept = (await stack.state()).resources.filter(({ type }) => type.startsWith("ops:"));
+    const kept = (await stack.state()).resources.filter(({ type }) => type.startsWith("platform-topologies:"));
     expect(kept.map(({ urn }) => urn.split("::").at(-1)).sort()).toEqual([
       "cluster",
       "leave",
@@ -100,7 +100,7 @@ test("a farewell that fails keeps itself and what it depends on, each time, unti
 test("its secrets are encrypted in the state, and a destroy of the whole stack does not run it", async () => {
   await passes(head + member("one"));
   const state = await readFile(`${stack.folder}/state/.pulumi/stacks/test-stack/${stackName}.json`, "utf8");
-  expect(state).toContain("ops-farewell-leave");
+  expect(state).toContain("ops-finalizer-leave");
   expect(state).not.toContain(secret);
   const { code, output } = await stack.destroy();
   expect([code, output]).toEqual([0, output]);

@@ -1,14 +1,14 @@
-/** The seats that the swarm's node labels tell of, compared with those of the state. Plain values in and out. */
+/** The volume nodes that the swarm's node labels tell of, compared with those of the state. Plain values in and out. */
 import { z } from "zod";
 
-import { foreignSeat, seatLabel, seatOwnerLabel } from "../../../ops/seat-choice.ts";
+import { foreignVolumeNode, volumeNodeLabel, volumeNodeOwnerLabel } from "../../../ops/volume-node-choice.ts";
 import type { Node } from "../../../ops/swarm.ts";
 import type { List } from "../../core/contracts.ts";
 import type { Known } from "../../core/known.ts";
 import { diskLabel, ownerLabel, ownerOf, type Thing } from "../survey.ts";
 
-/** A seat as the state has it. */
-export const knownSeat = z.object({
+/** A volume node as the state has it. */
+export const knownVolumeNode = z.object({
   name: z.string(),
   node: z.string(),
   nodeId: z.string(),
@@ -17,29 +17,35 @@ export const knownSeat = z.object({
   generation: z.string().optional(),
   owner: z.string().optional(),
 });
-export type KnownSeat = z.infer<typeof knownSeat>;
+export type KnownVolumeNode = z.infer<typeof knownVolumeNode>;
 
-/** Of the stack of this name. A seat whose node has left the swarm is not among them: its service says so. */
-export function seatThings(prefix: string, state: List<Known>, nodes: List<Node>): Thing[] {
-  const begin = `${seatLabel}${prefix}.`;
+/** Of the stack of this name. A volume node whose node has left the swarm is not among them: its service says so. */
+export function volumeNodeThings(prefix: string, state: List<Known>, nodes: List<Node>): Thing[] {
+  const begin = `${volumeNodeLabel}${prefix}.`;
   const known = new Map(
     state.flatMap(({ type, outputs }) => {
-      const seat = type === "ops:index:Seat" ? knownSeat.safeParse(outputs).data : undefined;
-      return seat?.name.startsWith(`${prefix}.`) === true ? [[seat.name, seat] as const] : [];
+      const volumeNode =
+        type === "platform-topologies:index:VolumeNode" ? knownVolumeNode.safeParse(outputs).data : undefined;
+      return volumeNode?.name.startsWith(`${prefix}.`) === true ? [[volumeNode.name, volumeNode] as const] : [];
     }),
   );
   const labelled = nodes.flatMap(({ Spec }) => Object.keys(Spec.Labels).filter((key) => key.startsWith(begin)));
-  const names = new Set([...known.keys(), ...labelled.map((key) => key.slice(seatLabel.length))]);
+  const names = new Set([...known.keys(), ...labelled.map((key) => key.slice(volumeNodeLabel.length))]);
   const owner = ownerOf(state, prefix);
   return [...names].flatMap((name) => thingOf(name, known.get(name), owner, nodes));
 }
 
-function thingOf(name: string, known: KnownSeat | undefined, owner: string | undefined, nodes: List<Node>): Thing[] {
-  const label = seatLabel + name;
+function thingOf(
+  name: string,
+  known: KnownVolumeNode | undefined,
+  owner: string | undefined,
+  nodes: List<Node>,
+): Thing[] {
+  const label = volumeNodeLabel + name;
   const holders = nodes.filter(({ Spec }) => Spec.Labels[label] !== undefined);
   const thing = (disk: string, more: Partial<Thing> = {}): Thing[] => [
     {
-      kind: "seat",
+      kind: "volume node",
       name,
       labels: { [diskLabel]: disk, ...(owner === undefined ? {} : { [ownerLabel]: owner }) },
       ...more,
@@ -47,8 +53,10 @@ function thingOf(name: string, known: KnownSeat | undefined, owner: string | und
   ];
   const [first] = holders;
   if (known === undefined) {
-    const foreign = holders.find(({ Spec }) => owner === undefined || Spec.Labels[seatOwnerLabel + name] !== owner);
-    return thing("", foreign === undefined ? {} : { refused: foreignSeat(name, foreign) });
+    const foreign = holders.find(
+      ({ Spec }) => owner === undefined || Spec.Labels[volumeNodeOwnerLabel + name] !== owner,
+    );
+    return thing("", foreign === undefined ? {} : { refused: foreignVolumeNode(name, foreign) });
   }
   const { value, nodeId, node } = known;
   const own = holders.filter(({ Spec }) => Spec.Labels[label] === value);
@@ -56,21 +64,21 @@ function thingOf(name: string, known: KnownSeat | undefined, owner: string | und
   const ready = own.filter(({ Status }) => Status.State === "ready");
   if (ready.length > 1) return thing(value, { refused: several(name, value, ready) });
   if (own.length > 0) return thing(value);
-  if (first !== undefined) return thing("", { refused: foreignSeat(name, first) });
+  if (first !== undefined) return thing("", { refused: foreignVolumeNode(name, first) });
   if (!nodes.some(({ ID }) => ID === nodeId)) return [];
   return thing(value, { down: `has lost its label on the node ${node === "" ? nodeId : node}` });
 }
 
 function several(name: string, value: string, nodes: List<Node>): string {
   const hostnames = nodes.map(({ Description }) => Description.Hostname).join(" and ");
-  const label = seatLabel + name;
+  const label = volumeNodeLabel + name;
   return (
     `the nodes ${hostnames} have the label ${label}=${value}: leave it on the one with the volume ` +
     `${volumeOf(name, value)}, and take it from the others: \`docker node update --label-rm ${label} <node>\``
   );
 }
 
-/** A seat's own disk: `shop-db-1-<id>` of `shop.db-1`. */
-export function volumeOf(seat: string, value: string): string {
-  return `${seat.replace(".", "-")}-${value}`;
+/** A volume node's own disk: `shop-db-1-<id>` of `shop.db-1`. */
+export function volumeOf(volumeNode: string, value: string): string {
+  return `${volumeNode.replace(".", "-")}-${value}`;
 }

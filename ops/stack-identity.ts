@@ -7,8 +7,8 @@ import type { Handler } from "./handler.ts";
 import { changed } from "./wire.ts";
 import type { Bag } from "./wire.ts";
 
-const identity = z.object({ system: z.string().optional(), topology: z.string(), name: z.string() });
-const inputs = identity.extend({
+const fixed = z.object({ system: z.string().optional(), topology: z.string(), name: z.string() });
+const inputs = fixed.extend({
   engine: z.string().optional(),
   machines: z.record(z.string(), z.string()).optional(),
   rounds: z.record(z.string(), z.number()).optional(),
@@ -17,10 +17,10 @@ const inputs = identity.extend({
 const outputs = z.object({ owner: z.string() });
 
 /** Says once what a stack is, and refuses every change of it, in a preview too; remembers what the next run must know. */
-export const stamp: Handler = {
+export const identity: Handler = {
   inputs,
   refuse: (olds, news) => {
-    const keys = changed(olds, news, Object.keys(identity.shape));
+    const keys = changed(olds, news, Object.keys(fixed.shape));
     if (keys.length === 0) return undefined;
     const asked = `this stack is ${describe(olds.plain)}, and ${describe(news.plain)} was asked for`;
     return keys.includes("system") || keys.includes("topology")

@@ -7,7 +7,7 @@ import { own } from "./formats.ts";
  * What the reconciler has retired, beside the operator's own config: every `up` of the stack adds it to `retired` of the
  * role. Each version is an object of its own, so that making a name is a compare-and-swap.
  */
-export const overlaySchema = z.object({
+export const retirementsSchema = z.object({
   /** Member numbers by role, as `{ dbserver: [2] }`. */
   retired: z.record(z.string(), z.array(z.int().min(1))),
   history: z.array(
@@ -22,17 +22,17 @@ export const overlaySchema = z.object({
     }),
   ),
 });
-export type Overlay = z.infer<typeof overlaySchema>;
-export const nothingRetired: Overlay = { retired: {}, history: [] };
+export type Retirements = z.infer<typeof retirementsSchema>;
+export const nothingRetired: Retirements = { retired: {}, history: [] };
 
 /** A version of it; the highest counts. */
 export interface Version {
   readonly number: number;
-  readonly overlay: Overlay;
+  readonly retirements: Retirements;
 }
 
 /** Where versions are kept: with the stack, so that every operator and every machine sees the same. */
-export interface OverlayStore {
+export interface RetirementStore {
   /** 0 and nothing retired, where there is none yet. */
   latest(): Promise<Version>;
   /** Makes version `number`; false where somebody else has made it meanwhile. */
@@ -40,7 +40,7 @@ export interface OverlayStore {
 }
 
 /** A system's raw config with the retired numbers in; `keys`: the key of each role in that config. */
-export function withRetired(raw: unknown, retired: Overlay["retired"], keys: Dict<string>): Dict<unknown> {
+export function withRetired(raw: unknown, retired: Retirements["retired"], keys: Dict<string>): Dict<unknown> {
   const config: Record<string, unknown> = { ...record(raw) };
   for (const [role, numbers] of Object.entries(retired)) {
     const key = own(keys, role);

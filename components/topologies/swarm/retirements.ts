@@ -1,12 +1,18 @@
 import { answered, reach } from "../../../ops/docker.ts";
 import type { List } from "../../core/contracts.ts";
-import { nothingRetired, type Overlay, overlaySchema, type OverlayStore, type Version } from "../../core/overlay.ts";
+import {
+  nothingRetired,
+  type Retirements,
+  retirementsSchema,
+  type RetirementStore,
+  type Version,
+} from "../../core/retirements.ts";
 
 /** Versions that are kept for whoever wants to know what happened. */
 const kept = 5;
 
 /** The overlay as swarm config objects, `<name>-retired-<n>`: the managers' own log keeps them, and makes a name once. */
-export class SwarmOverlay implements OverlayStore {
+export class SwarmRetirements implements RetirementStore {
   readonly #managers: List<string>;
   readonly #name: string;
 
@@ -17,17 +23,17 @@ export class SwarmOverlay implements OverlayStore {
 
   async latest(): Promise<Version> {
     const last = (await this.#versions()).at(-1);
-    if (last === undefined) return { number: 0, overlay: nothingRetired };
-    return { number: last.number, overlay: overlaySchema.parse(JSON.parse(last.text)) };
+    if (last === undefined) return { number: 0, retirements: nothingRetired };
+    return { number: last.number, retirements: retirementsSchema.parse(JSON.parse(last.text)) };
   }
 
-  async add({ number, overlay }: Version): Promise<boolean> {
+  async add({ number, retirements }: Version): Promise<boolean> {
     const engine = await reach(this.#managers.join(","));
     try {
       await engine.createConfig({
         Name: `${this.#name}-retired-${String(number)}`,
-        Data: Buffer.from(JSON.stringify(overlay satisfies Overlay)).toString("base64"),
-        Labels: { "platform-topologies.name": this.#name, "platform-topologies.overlay": "retired" },
+        Data: Buffer.from(JSON.stringify(retirements satisfies Retirements)).toString("base64"),
+        Labels: { "platform-topologies.name": this.#name, "platform-topologies.retirements": "retired" },
       });
     } catch (error) {
       if (answered(error, 409)) return false;
