@@ -16,9 +16,9 @@ import type { Site } from "./core/topology.ts";
 import { checkValues } from "./core/values.ts";
 import { encryptedKeys, plainSecrets } from "./plain-secrets.ts";
 import { containerServices } from "./services/index.ts";
-import { nginxProblems } from "./services/nginx.ts";
+import { nginxProblems } from "./edge/nginx.ts";
 import { systems, type SystemSettings } from "./systems/index.ts";
-import type { SystemComponent } from "./systems/system.ts";
+import type { SystemComponent } from "./core/system.ts";
 import { topologies } from "./topologies/index.ts";
 import { otherStack } from "./topologies/identity.ts";
 

@@ -16,7 +16,7 @@ import {
   setupScript,
   user,
 } from "./cassandra-setup.ts";
-import { fingerprint, named, quickNames, replaySeconds, toolbox, storeOptions } from "./recipe.ts";
+import { fingerprint, named, quickNames, replaySeconds, toolbox, storeOptions } from "../core/recipe.ts";
 
 const data = "/var/lib/cassandra";
 const conf = "/run/cassandra";

@@ -3,7 +3,7 @@ import type { ComponentResourceOptions } from "@pulumi/pulumi";
 import type { Certificate, File, List, Platform, Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
 import { curlOption } from "../core/syntax.ts";
-import { onlySaid, replaySeconds, toolbox, storeOptions } from "./recipe.ts";
+import { onlySaid, replaySeconds, toolbox, storeOptions } from "../core/recipe.ts";
 
 const home = "/usr/share/elasticsearch";
 const data = `${home}/data`;

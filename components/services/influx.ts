@@ -6,7 +6,7 @@ import { drillHost } from "../core/backup.ts";
 import type { Ask, File, List, Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
 import { curlOption, influxIdentifier, influxString, shellWord } from "../core/syntax.ts";
-import { named, openFiles, replaySeconds, toolbox, storeOptions } from "./recipe.ts";
+import { named, openFiles, replaySeconds, toolbox, storeOptions } from "../core/recipe.ts";
 
 const folder = "/run/influx";
 const data = "/var/lib/influxdb";

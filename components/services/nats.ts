@@ -3,7 +3,7 @@ import { all, type ComponentResourceOptions } from "@pulumi/pulumi";
 import type { Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
 import { natsString } from "../core/syntax.ts";
-import { onlySaid, replaySeconds, toolbox, storeOptions } from "./recipe.ts";
+import { onlySaid, replaySeconds, toolbox, storeOptions } from "../core/recipe.ts";
 
 const conf = "/run/nats/nats.conf";
 const login = "/run/nats/login";

@@ -4,7 +4,7 @@ import { rcloneSections } from "../core/backup.ts";
 import type { Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
 import { rcloneSection } from "../core/syntax.ts";
-import { named, toolbox, storeOptions } from "./recipe.ts";
+import { named, toolbox, storeOptions } from "../core/recipe.ts";
 
 const root = "/run/minio/root-password";
 const region = "us-east-1";

@@ -5,7 +5,7 @@ import type { Ask, Dict, List, Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
 import { shellWord } from "../core/syntax.ts";
 import { drillCommand, postgresDump } from "./postgres-backup.ts";
-import { named, replaySeconds, toolbox, storeOptions } from "./recipe.ts";
+import { named, replaySeconds, toolbox, storeOptions } from "../core/recipe.ts";
 
 const data = "/var/lib/postgresql/data";
 const password = "/run/postgres/password";

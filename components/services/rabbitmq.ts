@@ -7,7 +7,7 @@ import { Service, type ServiceArgs } from "../core/service.ts";
 import { regexText } from "../core/syntax.ts";
 import { numbered } from "../core/platform.ts";
 import { folder, grow, leave, left, nodeName } from "./rabbitmq-members.ts";
-import { onlySaid, openFiles, quickNames, replaySeconds, storeOptions } from "./recipe.ts";
+import { onlySaid, openFiles, quickNames, replaySeconds, storeOptions } from "../core/recipe.ts";
 
 const data = "/var/lib/rabbitmq";
 const user = "app";

@@ -3,7 +3,7 @@ import type { ComponentResourceOptions } from "@pulumi/pulumi";
 import type { Platform, Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
 import { redisString } from "../core/syntax.ts";
-import { onlySaid, replaySeconds, storeOptions } from "./recipe.ts";
+import { onlySaid, replaySeconds, storeOptions } from "../core/recipe.ts";
 
 const folder = "/run/redis";
 const conf = `${folder}/redis.conf`;

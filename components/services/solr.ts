@@ -3,7 +3,7 @@ import type { ComponentResourceOptions } from "@pulumi/pulumi";
 import type { Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
 import { shellWord } from "../core/syntax.ts";
-import { named, replaySeconds, toolbox, storeOptions } from "./recipe.ts";
+import { named, replaySeconds, toolbox, storeOptions } from "../core/recipe.ts";
 
 /** One Solr in cloud mode with its own ZooKeeper inside: collections, as Arkindex speaks of them, need that mode. */
 export const solr: Recipe<"solr"> = (p, name, ask) => {

@@ -5,7 +5,7 @@ import type { Dict, Given, Health, Platform, Ready, System } from "../core/contr
 import { urlOf } from "../core/endpoint.ts";
 import { javaProperties, yaml } from "../core/syntax.ts";
 import type { Topology } from "../core/topology.ts";
-import { SystemComponent } from "./system.ts";
+import { SystemComponent } from "../core/system.ts";
 import { trusting, vouches } from "./trust.ts";
 
 const uuid = z.uuid({ error: "a UUID, as the farm's page in Arkindex shows it" });

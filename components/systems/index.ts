@@ -4,12 +4,12 @@ import type { z } from "zod";
 import type { Dict, System } from "../core/contracts.ts";
 import { type Plan, planOf } from "../core/plan.ts";
 import type { Services, Site, Topology, TopologyName } from "../core/topology.ts";
-import { ArangoDb, arangodb, arangodbConfig, retirable } from "./arangodb.ts";
+import { ArangoDb, arangodb, arangodbConfig, retirable } from "./arangodb/arangodb.ts";
 import { Arkindex, arkindex, arkindexConfig } from "./arkindex.ts";
-import { Pyrus, pyrus, pyrusConfig } from "./pyrus.ts";
-import { ShinyProxy, shinyproxy, shinyproxyConfig } from "./shinyproxy.ts";
+import { Pyrus, pyrus, pyrusConfig } from "./pyrus/pyrus.ts";
+import { ShinyProxy, shinyproxy, shinyproxyConfig } from "./shinyproxy/shinyproxy.ts";
 import { media, mediaConfig, MediaPlatform } from "./media.ts";
-import type { SystemComponent } from "./system.ts";
+import type { SystemComponent } from "../core/system.ts";
 
 /** Every system that can be deployed. A new one is its own file and a row here. */
 export const systems = {

@@ -3,7 +3,7 @@ import { z } from "zod";
 
 import type { Dict, File, Given, Platform, System } from "../core/contracts.ts";
 import type { Topology } from "../core/topology.ts";
-import { SystemComponent } from "./system.ts";
+import { SystemComponent } from "../core/system.ts";
 import { trusting, vouches } from "./trust.ts";
 
 const size = z.int().min(1).max(1000);

@@ -12,7 +12,7 @@ let stack: TestStack;
 /** Members that refuse an empty disk, and write down who said finalizer, and whether the member still answered then. */
 function program(members: number, leave = "exit 0"): string {
   return `import { siteOf } from "${repo}/components/core/site.ts";
-import { SystemComponent } from "${repo}/components/systems/system.ts";
+import { SystemComponent } from "${repo}/components/core/system.ts";
 import { DockerHost } from "${repo}/components/topologies/docker/index.ts";
 
 const job = (script) => ({

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, jest, test } from "@jest/globals";
 
 import { siteOf } from "../../components/core/site.ts";
 import type { Topology } from "../../components/core/topology.ts";
-import { ArangoDb } from "../../components/systems/arangodb.ts";
+import { ArangoDb } from "../../components/systems/arangodb/arangodb.ts";
 import { DockerHost } from "../../components/topologies/docker/index.ts";
 import { Swarm } from "../../components/topologies/swarm/index.ts";
 import { inventory, record, type Registered } from "../support/mocks.ts";

@@ -2,7 +2,7 @@
 import { beforeAll, expect, test } from "@jest/globals";
 
 import { siteOf } from "../../components/core/site.ts";
-import { Pyrus, type PyrusConfig } from "../../components/systems/pyrus.ts";
+import { Pyrus, type PyrusConfig } from "../../components/systems/pyrus/pyrus.ts";
 import { DockerHost } from "../../components/topologies/docker/index.ts";
 import { Swarm } from "../../components/topologies/swarm/index.ts";
 import { inventory, record, type Registered } from "../support/mocks.ts";

@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, test } from "@jest/globals";
 
 import { siteOf } from "../../components/core/site.ts";
-import { ShinyProxy } from "../../components/systems/shinyproxy.ts";
+import { ShinyProxy } from "../../components/systems/shinyproxy/shinyproxy.ts";
 import { DockerHost } from "../../components/topologies/docker/index.ts";
 import { Swarm } from "../../components/topologies/swarm/index.ts";
 import { inventory, record, type Registered } from "../support/mocks.ts";

@@ -8,7 +8,7 @@ import { nats } from "../../components/services/nats.ts";
 import { postgres } from "../../components/services/postgres.ts";
 import { rabbitmq } from "../../components/services/rabbitmq.ts";
 import { solr } from "../../components/services/solr.ts";
-import { traefik } from "../../components/services/traefik.ts";
+import { traefik } from "../../components/edge/traefik.ts";
 import type { Slot } from "../../components/core/contracts.ts";
 import { type Asked, Server, slotOf, sweepServers } from "../support/recipe.ts";
 import { site } from "../support/sketches.ts";

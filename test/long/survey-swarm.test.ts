@@ -27,7 +27,7 @@ interface More {
 /** A store that refuses an empty disk, what was set up on it once, and an application of two replicas. */
 function program({ replicas = 2, disks = {} }: More = {}): string {
   return `import { siteOf } from "${repo}/components/core/site.ts";
-import { SystemComponent } from "${repo}/components/systems/system.ts";
+import { SystemComponent } from "${repo}/components/core/system.ts";
 import { Swarm } from "${repo}/components/topologies/swarm/index.ts";
 
 const small = { image: "toolbox", cpu: 1, memoryMib: 32, user: "0:0" };

@@ -5,7 +5,7 @@ import { type Pack, pack } from "tar-stream";
 import type { EdgeOptions, Workload } from "../../components/core/contracts.ts";
 import { siteOf } from "../../components/core/site.ts";
 import type { PlannedRoute } from "../../components/core/topology.ts";
-import { proxies, publishedPorts } from "../../components/services/edge.ts";
+import { proxies, publishedPorts } from "../../components/edge/edge.ts";
 import { entry } from "../../components/topologies/containers.ts";
 import { certificate } from "../../ops/certificate.ts";
 import { engine, inContainer, localImage } from "./arkindex.ts";

@@ -1,5 +1,5 @@
 /** Pyrus on this machine's engine as a throw-away stack, with small sizes. */
-import { apps } from "../../components/systems/pyrus-config.ts";
+import { apps } from "../../components/systems/pyrus/config.ts";
 import { dockerConfig, dockerStack, type DockerTest, project } from "./arkindex.ts";
 import { succeeded, type TestStack } from "./stack.ts";
 

@@ -9,11 +9,11 @@ import { imageLock, resolveImage } from "../../components/core/images.ts";
 import { containers, type Plan, planOf } from "../../components/core/plan.ts";
 import type { Services, Site, TopologyName } from "../../components/core/topology.ts";
 import { containerServices } from "../../components/services/index.ts";
-import { arangodb, arangodbConfig } from "../../components/systems/arangodb.ts";
+import { arangodb, arangodbConfig } from "../../components/systems/arangodb/arangodb.ts";
 import { arkindex, arkindexConfig } from "../../components/systems/arkindex.ts";
 import { media, mediaConfig } from "../../components/systems/media.ts";
-import { pyrus, pyrusConfig } from "../../components/systems/pyrus.ts";
-import { shinyproxy, shinyproxyConfig } from "../../components/systems/shinyproxy.ts";
+import { pyrus, pyrusConfig } from "../../components/systems/pyrus/pyrus.ts";
+import { shinyproxy, shinyproxyConfig } from "../../components/systems/shinyproxy/shinyproxy.ts";
 import { capabilities } from "../../components/topologies/capabilities.ts";
 
 /** Twenty lines of an operator, and what the two images of ours would be. */

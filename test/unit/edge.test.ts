@@ -12,9 +12,9 @@ import { covers, hiddenOf, routeProblems } from "../../components/core/routes.ts
 import { siteOf } from "../../components/core/site.ts";
 import type { PlannedRoute } from "../../components/core/topology.ts";
 import { planStack } from "../../components/deploy.ts";
-import { type EdgeTls, publishedPorts } from "../../components/services/edge.ts";
-import { nginx } from "../../components/services/nginx.ts";
-import { traefik } from "../../components/services/traefik.ts";
+import { type EdgeTls, publishedPorts } from "../../components/edge/edge.ts";
+import { nginx } from "../../components/edge/nginx.ts";
+import { traefik } from "../../components/edge/traefik.ts";
 import { make } from "../../ops/authority.ts";
 
 const host = "shop.example.com";

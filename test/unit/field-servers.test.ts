@@ -3,7 +3,7 @@ import { execa } from "execa";
 
 import { describe, expect, test } from "@jest/globals";
 
-import { openFiles } from "../../components/services/recipe.ts";
+import { openFiles } from "../../components/core/recipe.ts";
 import { plan } from "../support/sketches.ts";
 
 describe("open files", () => {

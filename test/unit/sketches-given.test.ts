@@ -13,7 +13,7 @@ import type { Container, Tier } from "../../components/core/contracts.ts";
 import { resolveImage } from "../../components/core/images.ts";
 import { containers, routesOf } from "../../components/core/plan.ts";
 import { containerServices } from "../../components/services/index.ts";
-import { arangodbConfig } from "../../components/systems/arangodb.ts";
+import { arangodbConfig } from "../../components/systems/arangodb/arangodb.ts";
 import { names, plan, problems, site } from "../support/sketches.ts";
 
 describe("ArangoDB", () => {

@@ -10,8 +10,8 @@ import { parse } from "yaml";
 
 import { siteOf } from "../../components/core/site.ts";
 import type { PlannedRoute } from "../../components/core/topology.ts";
-import { traefik } from "../../components/services/traefik.ts";
-import { watchScript } from "../../components/services/traefik-watch.ts";
+import { traefik } from "../../components/edge/traefik.ts";
+import { watchScript } from "../../components/edge/traefik-watch.ts";
 import { backendsOf } from "../../components/topologies/swarm/edge.ts";
 import { shortened } from "../../components/topologies/swarm/files.ts";
 import { constraintsOf, roleOf, volumeNodeConstraints } from "../../components/topologies/swarm/placement.ts";

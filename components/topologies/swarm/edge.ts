@@ -1,6 +1,6 @@
 import type { Dict } from "../../core/contracts.ts";
 import type { PlannedRoute, Site } from "../../core/topology.ts";
-import { type Backends, publishedPorts } from "../../services/edge.ts";
+import { type Backends, publishedPorts } from "../../edge/edge.ts";
 import type { SwarmArgs } from "./args.ts";
 import type { Part } from "./service.ts";
 

@@ -1,8 +1,8 @@
 /** How Pyrus' applications are told where PostgreSQL is: JSON around a connection string of .NET. */
 import { all, type Output, secret } from "@pulumi/pulumi";
 
-import type { Dict, File, Given } from "../core/contracts.ts";
-import { dotNetConnection } from "../core/syntax.ts";
+import type { Dict, File, Given } from "../../core/contracts.ts";
+import { dotNetConnection } from "../../core/syntax.ts";
 
 /** The variables of the vendor's chart, and the authorities that they refer to. */
 export function connectionStrings(

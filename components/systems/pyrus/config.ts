@@ -1,9 +1,9 @@
 /** What an operator of Pyrus may set, and the applications that there are. */
 import { z } from "zod";
 
-import { checkAuthorities } from "../core/certificates.ts";
-import type { Dict } from "../core/contracts.ts";
-import { nodeLabels } from "../core/formats.ts";
+import { checkAuthorities } from "../../core/certificates.ts";
+import type { Dict } from "../../core/contracts.ts";
+import { nodeLabels } from "../../core/formats.ts";
 
 /** By the names of Pyrus' documentation. `chart`: as images and addresses call it; `env`: as the vendor's chart sets it. */
 export const apps = {

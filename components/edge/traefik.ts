@@ -4,7 +4,7 @@ import type { File, List, Probe, Workload } from "../core/contracts.ts";
 import { baseOf, covers, hiddenOf, literally } from "../core/routes.ts";
 import type { PlannedRoute, Site } from "../core/topology.ts";
 import { type Backends, type EdgeArgs, edgePorts, type EdgeTls, outside } from "./edge.ts";
-import { certificateHealth, endOf } from "./edge-health.ts";
+import { certificateHealth, endOf } from "./health.ts";
 import { eachOf, watched, watchScript } from "./traefik-watch.ts";
 
 const folder = "/run/traefik";

@@ -2,7 +2,7 @@ import type { Workload } from "../core/contracts.ts";
 import { ConfigError, type Problem } from "../core/errors.ts";
 import type { PlannedRoute, Site } from "../core/topology.ts";
 import { type EdgeArgs, edgePorts } from "./edge.ts";
-import { certificateHealth, endOf } from "./edge-health.ts";
+import { certificateHealth, endOf } from "./health.ts";
 import { config, stickyVariables, upstreamOf } from "./nginx-conf.ts";
 import { resolver, type Upstream, work } from "./nginx-resolver.ts";
 

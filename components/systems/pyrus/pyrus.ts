@@ -1,11 +1,11 @@
 import type { ComponentResourceOptions } from "@pulumi/pulumi";
 
-import type { Container, Health, Platform, Ready, Route, System, Workload } from "../core/contracts.ts";
-import type { Topology } from "../core/topology.ts";
-import { connectionStrings } from "./pyrus-connections.ts";
-import { type App, apps, clusterReplicas, type PyrusConfig, pyrusConfig } from "./pyrus-config.ts";
-import { setUp, type Stores } from "./pyrus-setup.ts";
-import { SystemComponent } from "./system.ts";
+import type { Container, Health, Platform, Ready, Route, System, Workload } from "../../core/contracts.ts";
+import type { Topology } from "../../core/topology.ts";
+import { connectionStrings } from "./connections.ts";
+import { type App, apps, clusterReplicas, type PyrusConfig, pyrusConfig } from "./config.ts";
+import { setUp, type Stores } from "./setup.ts";
+import { SystemComponent } from "../../core/system.ts";
 
 export { type PyrusConfig, pyrusConfig };
 

@@ -1,9 +1,9 @@
 import type { ComponentResourceOptions } from "@pulumi/pulumi";
 import { z } from "zod";
 
-import type { Container, Health, Job, List, Member, Platform, Port, Slot, System } from "../core/contracts.ts";
-import { curlOption } from "../core/syntax.ts";
-import type { Topology } from "../core/topology.ts";
+import type { Container, Health, Job, List, Member, Platform, Port, Slot, System } from "../../core/contracts.ts";
+import { curlOption } from "../../core/syntax.ts";
+import type { Topology } from "../../core/topology.ts";
 import {
   at,
   bash,
@@ -23,8 +23,8 @@ import {
   rootLogin,
   rootPasswordOf,
   upgraded,
-} from "./arangodb-scripts.ts";
-import { SystemComponent } from "./system.ts";
+} from "./scripts.ts";
+import { SystemComponent } from "../../core/system.ts";
 
 /** Sizes of a member. On Docker a volume has no size: `gib` counts where disks are made. */
 const sizes = { memoryMib: z.int().min(256).default(4096), cpu: z.number().min(0.25).default(2) };

@@ -6,13 +6,13 @@ import {
   type Output,
 } from "@pulumi/pulumi";
 
-import { backup } from "../core/backup.ts";
-import { check } from "../core/check.ts";
-import type { Dict, System } from "../core/contracts.ts";
-import { refuse } from "../core/errors.ts";
-import { planOf, routesOf } from "../core/plan.ts";
-import { RealPlatform, type Supplied } from "../core/real.ts";
-import type { Topology } from "../core/topology.ts";
+import { backup } from "./backup.ts";
+import { check } from "./check.ts";
+import type { Dict, System } from "./contracts.ts";
+import { refuse } from "./errors.ts";
+import { planOf, routesOf } from "./plan.ts";
+import { RealPlatform, type Supplied } from "./real.ts";
+import type { Topology } from "./topology.ts";
 
 /** A whole platform as a component: checked in the dry run first, then made. */
 export abstract class SystemComponent<C> extends ComponentResource {

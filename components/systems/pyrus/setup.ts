@@ -1,11 +1,11 @@
 /** The vendor's setup: programs of its own images, run as its chart runs them. */
 import { interpolate } from "@pulumi/pulumi";
 
-import type { Container, Given, Job, Platform, Ready } from "../core/contracts.ts";
-import { urlOf } from "../core/endpoint.ts";
-import { shellWord } from "../core/syntax.ts";
-import { fingerprint } from "../services/recipe.ts";
-import type { PyrusConfig } from "./pyrus-config.ts";
+import type { Container, Given, Job, Platform, Ready } from "../../core/contracts.ts";
+import { urlOf } from "../../core/endpoint.ts";
+import { shellWord } from "../../core/syntax.ts";
+import { fingerprint } from "../../core/recipe.ts";
+import type { PyrusConfig } from "./config.ts";
 
 export interface Stores {
   readonly main: Given<"postgres">;

@@ -1,4 +1,4 @@
-import type { List } from "../core/contracts.ts";
+import type { List } from "../../core/contracts.ts";
 
 /** Where ArangoDB's servers are given what they must not find in their environment, and where their data is. */
 export const paths = {

@@ -3,8 +3,8 @@ import { createHash } from "node:crypto";
 
 import { all, type Output } from "@pulumi/pulumi";
 
-import type { List, Platform, Slot, StoreOptions } from "../core/contracts.ts";
-import { refuse } from "../core/errors.ts";
+import type { List, Platform, Slot, StoreOptions } from "./contracts.ts";
+import { refuse } from "./errors.ts";
 
 /** What an ask adds to the slots that carry a store: the application's own image, names and nodes. */
 export function storeOptions(

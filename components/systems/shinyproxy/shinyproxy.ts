@@ -1,14 +1,14 @@
 import type { ComponentResourceOptions } from "@pulumi/pulumi";
 import type { z } from "zod";
 
-import type { System } from "../core/contracts.ts";
-import type { Topology } from "../core/topology.ts";
-import { applicationYml } from "./shinyproxy/application.ts";
-import { groupsOf, sharedMemory, shinyproxyConfig, type ShinyProxyConfig } from "./shinyproxy/config.ts";
-import { grafana } from "./shinyproxy/grafana.ts";
-import { databases } from "./shinyproxy/influx.ts";
-import { clusterTelegraf, nodeTelegraf } from "./shinyproxy/telegraf.ts";
-import { SystemComponent } from "./system.ts";
+import type { System } from "../../core/contracts.ts";
+import type { Topology } from "../../core/topology.ts";
+import { applicationYml } from "./application.ts";
+import { groupsOf, sharedMemory, shinyproxyConfig, type ShinyProxyConfig } from "./config.ts";
+import { grafana } from "./grafana.ts";
+import { databases } from "./influx.ts";
+import { clusterTelegraf, nodeTelegraf } from "./telegraf.ts";
+import { SystemComponent } from "../../core/system.ts";
 
 export { shinyproxyConfig };
 
