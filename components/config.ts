@@ -1,36 +1,20 @@
 import { z } from "zod";
 
-import { listed, type Problem } from "./core/errors.ts";
-import {
-  address,
-  at,
-  mirror,
-  nearest,
-  nodeLabels,
-  own,
-  reference,
-  registries,
-  stackName,
-  webUrl,
-} from "./core/formats.ts";
+import type { Problem } from "./core/errors.ts";
+import { address, mirror, oneLine, own, reference, stackName, webUrl } from "./core/formats.ts";
 import { imageRow, noSuchImage, privateRow } from "./core/images.ts";
+import { zodProblems } from "./core/parse.ts";
 import { topologyNames } from "./core/topology.ts";
 import { systems, type SystemSettings } from "./systems/index.ts";
-import { unfit } from "./topologies/subnets.ts";
+import { publicPort } from "./topologies/config.ts";
+import { topologies } from "./topologies/index.ts";
 
-const port = z.int().min(1).max(65535);
 const dnsName = z
   .string()
   .max(200)
   .regex(
     /^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/,
     "a DNS name of two labels or more, as arkindex.example.com, without scheme or port",
-  );
-const engineHost = z
-  .string()
-  .regex(
-    /^(unix:\/\/\/[^\s,]+|tcp:\/\/[^/\s,]+:\d+|ssh:\/\/([^@/\s,:]+@)?[^@/\s,]+)$/,
-    "unix:///path, tcp://host:port or ssh://user@host",
   );
 const region = z.string().regex(/^[\w.-]*$/, "a region's name, as eu-central-1");
 const place = z.union(
@@ -47,41 +31,7 @@ const place = z.union(
   ],
   { error: "one of {path: /folder}, {volume: name}, {s3: {endpoint, bucket, region}}" },
 );
-const publicPort = port.refine((number) => number !== 8082, {
-  error: "8082 is the edge's own health port; choose another",
-});
-/** A balancer's address, or its network's. Whoever is in there may say who a visitor is. */
-const trustedProxy = z
-  .union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()], { error: "an IP address or a network, as 10.0.0.0/8" })
-  .refine((network) => Number(network.split("/")[1] ?? 32) >= (network.includes(":") ? 7 : 8), {
-    error: "would believe half of the world: name the addresses of your balancers alone",
-  });
-const ports = z
-  .strictObject({ http: port.default(80), https: port.default(443) })
-  .refine(({ http, https }) => http !== https, { error: "http and https need a port each" })
-  .refine(({ http, https }) => ![http, https].includes(8082), {
-    error: "8082 is the edge's own health port; choose another",
-  })
-  .default({ http: 80, https: 443 });
-/** What each means is in components/topologies/subnets.ts. */
-const networks = {
-  subnets: z
-    .record(
-      z.string(),
-      z.string().superRefine((value, context) => {
-        const message = unfit(value);
-        if (message !== undefined) context.addIssue({ code: "custom", message });
-      }),
-    )
-    .default({}),
-  mtu: z.int().min(576, "576 bytes or more").max(65535).optional(),
-};
-/** Where the engine's socket is on its own machine, for containers that are given it. Default: as `host` has it. */
-const socket = z
-  .string()
-  .regex(/^\/[^\0:]*[^\0:/]$/, "an absolute path on the engine's machine, as /run/user/1000/docker.sock")
-  .optional();
-const line = z.string().regex(/^[^\p{Cc}]+$/u, "one line of text");
+const port = z.int().min(1).max(65535);
 const pem = z.string().startsWith("-----BEGIN CERTIFICATE-----", "a PEM certificate");
 
 const existing = z.discriminatedUnion("kind", [
@@ -89,7 +39,7 @@ const existing = z.discriminatedUnion("kind", [
     kind: z.enum(["postgres", "redis", "solr", "elasticsearch", "nats", "amqp", "cql", "influx"]),
     host: address,
     port: port.optional(),
-    user: line.optional(),
+    user: oneLine.optional(),
     ca: pem.optional(),
   }),
   z
@@ -119,55 +69,12 @@ const existing = z.discriminatedUnion("kind", [
       .optional(),
     /** Amazon Cognito alone: the user pool's hosted domain. */
     domain: webUrl.optional(),
-    groupsClaim: line.optional(),
-    clientId: line,
+    groupsClaim: oneLine.optional(),
+    clientId: oneLine,
   }),
 ]);
 
-/** What a node may carry: more than a constraint takes. */
-const carried = z.record(z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9._/-]*$/, "a node label's key"), line);
-/** What each means is in components/topologies/swarm/args.ts. */
-const swarmConfig = z
-  .strictObject({
-    managers: z.array(engineHost).min(1).default(["unix:///var/run/docker.sock"]),
-    nodes: z
-      .record(
-        z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9._-]*$/, "a node's hostname, as `docker node ls` has it"),
-        z.strictObject({
-          labels: carried
-            .refine((labels) => !Object.hasOwn(labels, "role"), {
-              error: "role is the swarm's own: docker node promote",
-            })
-            .refine((labels) => !Object.keys(labels).some((key) => key.startsWith("platform-topologies.")), {
-              error: "platform-topologies.* is written by the program",
-            })
-            .optional(),
-          availability: z.enum(["active", "pause", "drain"]).optional(),
-          address: address.optional(),
-        }),
-      )
-      .default({}),
-    place: nodeLabels.default({}),
-    edge: z.strictObject({ nodes: nodeLabels.default({ role: "manager" }) }).prefault({}),
-    ports,
-    publish: z.enum(["host", "ingress"]).default("host"),
-    endpointMode: z.enum(["vip", "dnsrr"]).default("vip"),
-    encrypted: z.boolean().default(true),
-    volumes: z.strictObject({ driver: line, options: z.record(z.string(), z.string()).default({}) }).optional(),
-    update: z
-      .strictObject({
-        parallelism: z.int().min(1).default(1),
-        delaySeconds: z.int().min(0).default(0),
-        monitorSeconds: z.int().min(1).default(5),
-      })
-      .prefault({}),
-    registries: registries.default([]),
-    ...networks,
-    socket,
-  })
-  .prefault({});
-
-/** A stack's config, everything but the system's own key. Descriptions and defaults are here; Pulumi.yaml repeats the names. */
+/** A stack's config, everything but the system's own key and the topology's. Descriptions and defaults are here; Pulumi.yaml repeats the names. */
 const common = z.strictObject({
   system: z.enum(Object.keys(systems) as [keyof typeof systems], {
     error: `one of ${Object.keys(systems).join(", ")}`,
@@ -197,47 +104,11 @@ const common = z.strictObject({
   /** Use the images that set-up built on this machine. Only for a laptop: they are in no registry. */
   localImages: z.boolean().default(false),
   mirror: mirror.optional(),
-  tls: z
-    .discriminatedUnion("mode", [
-      z.strictObject({ mode: z.literal("local") }),
-      z.strictObject({
-        mode: z.literal("own"),
-        cert: z.string().startsWith("-----BEGIN CERTIFICATE-----", "a PEM certificate chain"),
-      }),
-      z.strictObject({ mode: z.literal("acme"), email: z.email(), caServer: webUrl.optional() }),
-      z.strictObject({
-        mode: z.literal("outside"),
-        trustedProxies: z.array(trustedProxy).min(1, "at least one: the addresses of what ends TLS"),
-      }),
-    ])
-    .default({ mode: "local" }),
   /**
    * The https port that browsers see, where a NAT or a balancer maps it to the edge's. Default: the topology's https port;
-   * with tls.mode outside 443. A change replaces the edge and whatever is told a public URL.
+   * with `tls.mode` outside 443. A change replaces the edge and whatever is told a public URL.
    */
   publicPort: publicPort.optional(),
-  docker: z
-    .strictObject({
-      host: engineHost.default("unix:///var/run/docker.sock"),
-      machines: z
-        .record(
-          z.string().regex(/^[a-z][a-z0-9-]*$/, "lower-case letters, digits, hyphens"),
-          z.union([engineHost, z.strictObject({ host: engineHost, socket })], {
-            error: "an engine as unix:///path, tcp://host:port or ssh://user@host, or {host, socket}",
-          }),
-        )
-        .default({}),
-      address: z
-        .union([z.ipv4(), z.ipv6()], { error: "an IP address of the host; 0.0.0.0 is all of them" })
-        .default("0.0.0.0"),
-      ports,
-      /** Registries whose credentials come from `docker login` on the machine that deploys. */
-      registries: registries.default([]),
-      ...networks,
-      socket,
-    })
-    .prefault({}),
-  swarm: swarmConfig,
   backup: z
     .strictObject({
       everyHours: z
@@ -287,49 +158,71 @@ const common = z.strictObject({
 
 export type Settings = z.output<typeof common>;
 
-/** `settings` and `system` are there as far as they can be read, so that one run reports everything. */
+/** The parts are there as far as they can be read, so that one run reports everything. */
 export interface StackConfig {
   readonly problems: readonly Problem[];
   readonly settings: Settings | undefined;
   /** The system's own part, as its schema returns it. */
   readonly system: SystemSettings | undefined;
+  /** The topology's own part, as its schema returns it. */
+  readonly topology: object | undefined;
 }
 
+type Raw = Readonly<Record<string, unknown>>;
+
 /** The whole config, validated in one pass. */
-export function parseConfig(raw: Readonly<Record<string, unknown>>): StackConfig {
-  const name = raw.system;
-  const entry =
-    typeof name === "string" && Object.hasOwn(systems, name) ? systems[name as keyof typeof systems] : undefined;
-  const others = Object.keys(systems).filter((key) => key !== name);
-  const own = entry?.config.safeParse(raw[String(name)] ?? {});
-  const shared = Object.fromEntries(Object.entries(raw).filter(([key]) => key !== name && !others.includes(key)));
+export function parseConfig(raw: Raw): StackConfig {
+  const system = part(raw, "system", systems);
+  const topology = part(raw, "topology", topologies);
+  const parts = [...Object.keys(systems), ...Object.keys(topologies)];
+  const shared = Object.fromEntries(Object.entries(raw).filter(([key]) => !parts.includes(key)));
   const rest = common.safeParse(shared);
+  const needed = { hostname: "unknown.invalid", topology: "docker" };
   return {
     problems: [
       ...inherited(raw),
-      ...(rest.success ? [] : problems(rest.error, common, raw, [])),
-      ...(own?.success === false && entry ? problems(own.error, entry.config, raw, [String(name)]) : []),
-      ...others
-        .filter((key) => entry !== undefined && Object.hasOwn(raw, key))
-        .map((key) => ({ key, remedy: `the stack's system is ${String(name)}: remove this key` })),
+      ...(rest.success ? [] : zodProblems(rest.error, common, raw)),
+      ...system.problems,
+      ...topology.problems,
     ],
-    settings: rest.success ? rest.data : readable(shared, rest.error),
-    system: own?.data,
+    settings: rest.success ? rest.data : readable(common, shared, rest.error, needed),
+    system: system.data,
+    topology: topology.data ?? topology.readable,
   };
 }
 
-/** The settings without what is wrong in them, to find what else is wrong. Nothing is deployed from these. */
-function readable(shared: Readonly<Record<string, unknown>>, error: z.ZodError): Settings | undefined {
+/** The part of the config that belongs to the chosen row of a table, under that row's name. */
+function part(
+  raw: Raw,
+  key: "system" | "topology",
+  rows: Readonly<Record<string, { readonly config: z.ZodType<object> }>>,
+) {
+  const name = String(raw[key]);
+  const schema = own(rows, name)?.config;
+  if (schema === undefined) return { problems: [], data: undefined, readable: undefined };
+  const { data, error } = schema.safeParse(raw[name] ?? {});
+  const others = Object.keys(rows).filter((other) => other !== name && Object.hasOwn(raw, other));
+  return {
+    problems: [
+      ...(error === undefined ? [] : zodProblems(error, schema, raw, [name])),
+      ...others.map((other) => ({ key: other, remedy: `the stack's ${key} is ${name}: remove this key` })),
+    ],
+    data,
+    readable: error === undefined ? undefined : readable(schema, raw[name], error, {}),
+  };
+}
+
+/** What can be read without what is wrong in it, to find what else is wrong. Nothing is deployed from it. */
+function readable<T>(schema: z.ZodType<T>, raw: unknown, error: z.ZodError, needed: object): T | undefined {
   const paths = error.issues.flatMap(({ path, ...issue }) =>
     issue.code === "unrecognized_keys" ? issue.keys.map((key) => [...path, key]) : [path],
   );
-  const needed = { hostname: "unknown.invalid", topology: "docker" };
-  const leaves = { ...needed, ...(paths.reduce<unknown>(without, shared) as object) };
+  const leaves = { ...needed, ...(paths.reduce<unknown>(without, raw) as object) };
   const keys = {
     ...needed,
-    ...(paths.reduce<unknown>((left, [key]) => without(left, key === undefined ? [] : [key]), shared) as object),
+    ...(paths.reduce<unknown>((left, [key]) => without(left, key === undefined ? [] : [key]), raw) as object),
   };
-  return common.safeParse(leaves).data ?? common.safeParse(keys).data;
+  return schema.safeParse(leaves).data ?? schema.safeParse(keys).data;
 }
 
 /** A copy without what is at `path`. */
@@ -349,65 +242,4 @@ function inherited(value: unknown, path: readonly string[] = []): Problem[] {
   return Object.entries(value).flatMap(([key, inner]: [string, unknown]) =>
     key === "__proto__" ? [{ key: [...path, key].join("."), remedy: "no name" }] : inherited(inner, [...path, key]),
   );
-}
-
-/** Zod's issues as ours: the key's whole path, the value there (never a secret one), and what would be right. */
-function problems(error: z.ZodError, schema: z.ZodType, raw: unknown, prefix: readonly string[]): Problem[] {
-  return error.issues.flatMap((issue): Problem[] => {
-    const path = [...prefix, ...issue.path.map(String)];
-    const there = at(raw, path);
-    if (issue.code === "unrecognized_keys") {
-      const known = knownKeys(schema, issue.path, at(raw, prefix));
-      return issue.keys.map((key) => ({
-        key: [...path, key].join("."),
-        remedy: `unknown key${nearest(key, known)}; known are ${listed(known)}`,
-      }));
-    }
-    const shown = there === undefined || path[0] === "secrets" ? {} : { value: there };
-    return [{ key: path.join("."), remedy: remedyOf(issue, path, there), ...shown }];
-  });
-}
-
-function remedyOf(issue: z.core.$ZodIssue, path: readonly string[], there: unknown): string {
-  const { message } = issue;
-  if (issue.code === "invalid_key") return issue.issues.map((inner) => inner.message).join("; ");
-  if (issue.code === "invalid_union" && "options" in issue)
-    return `${there === undefined ? "missing: " : ""}one of ${(issue.options ?? []).map(String).join(", ")}`;
-  if (issue.code !== "invalid_type") return message;
-  if (there === undefined)
-    return `missing: ${message.replace(/^Invalid input: /, "").replace(/, received undefined$/, "")}`;
-  if (issue.expected !== "string" || !["number", "boolean"].includes(typeof there)) return message;
-  // YAML and the CLI read 12345 and true as what they look like.
-  const flag = path[0] === "secrets" ? "--secret" : "--type string";
-  return `${message}: put it in quotes, or pulumi config set --path ${flag} <key> <value>`;
-}
-
-/** The keys that a strict object at `path` of a schema takes; of several forms, that of the one that is there. */
-function knownKeys(schema: z.ZodType, path: readonly PropertyKey[], raw: unknown): string[] {
-  let here: unknown = schema;
-  for (const [index, key] of [...path, undefined].entries()) {
-    here = chosen(unwrap(here), at(raw, path.slice(0, index)));
-    if (key === undefined) break;
-    here = inside(here, String(key));
-  }
-  return here instanceof z.ZodObject ? Object.keys(here.shape) : [];
-}
-
-function inside(schema: unknown, key: string): z.ZodType | undefined {
-  if (schema instanceof z.ZodObject) return own(schema.shape, key) as z.ZodType | undefined;
-  if (schema instanceof z.ZodRecord) return schema.valueType as z.ZodType;
-  return schema instanceof z.ZodArray ? (schema.element as z.ZodType) : undefined;
-}
-
-/** The form of a union whose fixed key has the value's. */
-function chosen(schema: unknown, value: unknown): unknown {
-  if (!(schema instanceof z.ZodDiscriminatedUnion)) return schema;
-  const { discriminator } = schema.def;
-  return schema.options.find((option) => inside(option, discriminator)?.safeParse(at(value, [discriminator])).success);
-}
-
-function unwrap(schema: unknown): unknown {
-  return schema instanceof z.ZodDefault || schema instanceof z.ZodOptional || schema instanceof z.ZodPrefault
-    ? unwrap(schema.unwrap())
-    : schema;
 }

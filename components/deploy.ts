@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 
 import { messageOf } from "../ops/docker.ts";
 import { parseConfig, type Settings } from "./config.ts";
-import { checkAuthorities, checkServer, type Verdict, warn } from "./core/certificates.ts";
+import { checkAuthorities, warn } from "./core/certificates.ts";
 import { check } from "./core/check.ts";
 import type { Container, List } from "./core/contracts.ts";
 import { listed, type Problem, refuse } from "./core/errors.ts";
@@ -10,13 +10,11 @@ import { at, nearest, own, stackName } from "./core/formats.ts";
 import type { Image } from "./core/images.ts";
 import { stateOfStack } from "./core/known.ts";
 import { withRetired } from "./core/retirements.ts";
-import { containers, imageKeys, type Plan, routesOf } from "./core/plan.ts";
+import { containers, imageKeys, type Plan } from "./core/plan.ts";
 import { siteOf } from "./core/site.ts";
 import type { Site } from "./core/topology.ts";
 import { checkValues } from "./core/values.ts";
 import { encryptedKeys, plainSecrets } from "./plain-secrets.ts";
-import { containerServices } from "./services/index.ts";
-import { nginxProblems } from "./edge/nginx.ts";
 import { systems, type SystemSettings } from "./systems/index.ts";
 import type { SystemComponent } from "./core/system.ts";
 import { topologies } from "./topologies/index.ts";
@@ -39,9 +37,15 @@ export interface StackPlan {
   readonly problems: readonly Problem[];
   /** What is right today, and has to be seen to. */
   readonly warnings: readonly string[];
-  readonly settings?: Settings;
-  readonly system?: SystemSettings;
-  readonly site?: Site;
+  /** There when there are no problems; else as far as it can be read. */
+  readonly whole?: {
+    readonly settings: Settings;
+    readonly system: SystemSettings;
+    /** The topology's own part of the config. */
+    readonly topology: object;
+    readonly site: Site;
+    readonly plan: Plan;
+  };
   /** Images that it runs. Complete when there are no problems. */
   readonly images: readonly Image[];
   readonly containers: List<readonly [string, Container]>;
@@ -49,41 +53,33 @@ export interface StackPlan {
 
 /** Reads and checks a whole config without any engine or provider. Everything that is wrong comes at once. */
 export function planStack(raw: Readonly<Record<string, unknown>>, stack: string): StackPlan {
-  const { problems, settings, system } = parseConfig(raw);
-  if (settings === undefined || system === undefined) return { problems, warnings: [], images: [], containers: [] };
+  const { problems, settings, system, topology: config = {} } = parseConfig(raw);
+  const nothing = { warnings: [], images: [], containers: [] };
+  if (settings === undefined || system === undefined) return { problems, ...nothing };
   const unsayable = checkValues(raw, settings);
-  if (unsayable.length > 0)
-    return { problems: [...problems, ...unsayable], settings, system, warnings: [], images: [], containers: [] };
+  if (unsayable.length > 0) return { problems: [...problems, ...unsayable], ...nothing };
   const entry = systems[settings.system];
-  const topology = own(topologies, settings.topology) ?? topologies.docker;
-  const { name = `${settings.system}-${stack}` } = settings;
+  const topology = own(topologies, settings.topology);
+  if (topology === undefined) return { problems: [...problems, notBuilt(settings, entry.on)], ...nothing };
+  const { name = `${settings.system}-${stack}`, secrets } = settings;
   const named = stackName.safeParse(name).success;
-  const site = siteOf({
-    ...settings,
-    name: named ? name : "unnamed",
-    ports: topology.ports(settings),
-    engine: settings.topology === "swarm" ? "swarm" : "docker",
-  });
-  const plan = entry.plan(system, site, containerServices);
-  const certificates = certificatesOf(settings, system, plan);
+  const site = siteOf({ ...settings, name: named ? name : "unnamed", ports: topology.ports(config) });
+  const { capabilities, services } = topology;
+  const plan = entry.plan(system, { site, capabilities, services });
+  const placed = topology.check(config, { site, plan, secrets });
   return {
     problems: [
       ...problems,
       ...(named ? [] : [nameless(name)]),
-      ...seenOn(settings, entry.on),
-      ...ownKey(settings),
-      ...certificates.problems,
+      ...(entry.on.includes(settings.topology) ? [] : [notBuilt(settings, entry.on)]),
       // What could not be read may be what asks for them.
-      ...(problems.length > 0 ? [] : unasked(settings, plan)),
-      ...topology.check(settings, containers(plan)),
-      ...(plan.edge.proxy === "nginx" ? nginxProblems(settings.tls.mode, routesOf(plan)) : []),
-      ...check(plan, site, topology.capabilities),
+      ...(problems.length > 0 ? [] : checkSecrets(secrets, plan, topology.asks(config))),
+      ...placed.problems,
+      ...check(plan, { site, capabilities }),
     ],
-    warnings: certificates.warnings,
-    settings,
-    system,
-    site,
-    images: imageKeys(plan)
+    warnings: [...placed.warnings, ...authorities(settings, system)],
+    whole: { settings, system, topology: config, site, plan },
+    images: imageKeys(plan, capabilities.edge.by === "proxy")
       .map((key) => site.image(key))
       .filter((image): image is Image => !("remedy" in image)),
     containers: containers(plan),
@@ -91,25 +87,26 @@ export function planStack(raw: Readonly<Record<string, unknown>>, stack: string)
 }
 
 /**
- * One stack: read the config, run the system in the dry run, ask the engine, and only then register the first resource.
+ * One stack: read the config, run the system dry, ask the engine, and only then register the first resource.
  * @throws ConfigError with everything that is wrong.
  */
 export async function deploy(): Promise<Outputs> {
   // The SDK maps the stack of each resource through source maps, for half a second; Node runs our files as they are.
   Reflect.deleteProperty(Error, "prepareStackTrace");
-  const { problems, warnings, settings, system, site, images, containers: planned } = await plannedWithRetirements();
+  const { problems, warnings, whole, images } = await plannedWithRetirements();
   const project = pulumi.getProject();
-  const secrets = plainSecrets(rawConfig(project));
-  refuse(withoutEncrypted([...problems, ...secrets.problems], encryptedKeys(project)));
-  warn([...warnings, ...secrets.warnings]);
-  if (settings === undefined || system === undefined || site === undefined)
-    throw new Error("a plan without problems is whole");
-  const topology = topologies[settings.topology];
+  const plain = plainSecrets(rawConfig(project));
+  refuse(withoutEncrypted([...problems, ...plain.problems], encryptedKeys(project)));
+  warn([...warnings, ...plain.warnings]);
+  if (whole === undefined) throw new Error("a plan without problems is whole");
+  const { settings, system, topology: config, site, plan } = whole;
+  const topology = own(topologies, settings.topology);
   if (topology === undefined) throw new Error("a plan without problems has its topology");
   refuse(otherStack((await stateOfStack()) ?? [], { ...settings, name: site.name }));
-  refuse(await topology.preflight(settings, site, images, planned));
+  const stack = { site, plan, secrets: settings.secrets };
+  refuse(await topology.preflight(config, stack, images));
 
-  const on = await topology.make(settings, site, {});
+  const on = await topology.make(config, stack, {});
   const made = systems[settings.system].make(settings.system, system, on, {});
   return {
     url: made.url,
@@ -128,10 +125,11 @@ export async function deploy(): Promise<Outputs> {
 async function plannedWithRetirements(): Promise<StackPlan> {
   const raw = rawConfig(pulumi.getProject());
   const planned = planStack(raw, pulumi.getStack());
-  const { problems, settings, site } = planned;
-  if (problems.length > 0 || settings === undefined || site === undefined) return planned;
+  const { problems, whole } = planned;
+  if (problems.length > 0 || whole === undefined) return planned;
+  const { settings, site, topology } = whole;
   const { retirable } = systems[settings.system];
-  const store = retirable && topologies[settings.topology]?.retirements?.(settings, site.name);
+  const store = retirable && topologies[settings.topology]?.retirements?.(topology, site.name);
   if (retirable === undefined || store === undefined) return planned;
   try {
     const { retirements } = await store.latest();
@@ -181,34 +179,35 @@ function nameless(value: string): Problem {
 }
 
 /** Of authorities the warnings alone: what is wrong with one is said where it is read. */
-function certificatesOf({ tls, secrets, hostname, existing }: Settings, system: SystemSettings, plan: Plan): Verdict {
-  const names = [...new Set([hostname, ...routesOf(plan).map(({ host }) => host)])];
-  const server =
-    tls.mode === "own" ? checkServer("tls.cert", tls.cert, secrets.tlsKey, names) : { problems: [], warnings: [] };
-  const authorities = [
+function authorities({ existing }: Settings, system: SystemSettings): string[] {
+  return [
     ...Object.entries(existing).map(([name, row]) => [`existing.${name}.ca`, at(row, ["ca"])] as const),
     ["pyrus.caCertificate", at(system, ["caCertificate"])] as const,
   ].flatMap(([key, ca]) => (typeof ca === "string" ? checkAuthorities(key, ca).warnings : []));
-  return { problems: server.problems, warnings: [...server.warnings, ...authorities] };
 }
 
-/** A mistyped name would be missed by what asks for the right one, or by nothing at all. */
-function unasked({ secrets, tls }: Settings, plan: Plan): Problem[] {
-  const asked = [...plan.secrets, ...(tls.mode === "own" ? ["tlsKey"] : [])].sort();
-  return Object.keys(secrets)
-    .filter((name) => !asked.includes(name))
-    .map((name) => ({
+/** `asks`: what the topology needs. A mistyped name would be missed by what asks for the right one, or by nothing at all. */
+function checkSecrets(secrets: Settings["secrets"], plan: Plan, asks: List<string>): Problem[] {
+  const asked = [...plan.secrets, ...asks].sort();
+  const missing = asks.filter((name) => !Object.hasOwn(secrets, name));
+  return [
+    ...missing.map((name) => ({
       key: `secrets.${name}`,
-      remedy: `nothing asks for it${nearest(name, asked)}; ${asked.length === 0 ? "this config asks for none" : `asked for are ${listed(asked)}`}; remove it: pulumi config rm --path <key>`,
-    }));
+      remedy: `set it: pulumi config set --path --secret secrets.${name}`,
+    })),
+    ...Object.keys(secrets)
+      .filter((name) => !asked.includes(name))
+      .map((name) => ({
+        key: `secrets.${name}`,
+        remedy: `nothing asks for it${nearest(name, asked)}; ${asked.length === 0 ? "this config asks for none" : `asked for are ${listed(asked)}`}; remove it: pulumi config rm --path <key>`,
+      })),
+  ];
 }
 
-function seenOn({ system, topology }: Settings, on: readonly string[]): Problem[] {
-  const remedy = `${system} runs on ${on.join(", ")}; ${topology} is not built yet`;
-  return on.includes(topology) ? [] : [{ key: "topology", value: topology, remedy }];
-}
-
-function ownKey({ tls, secrets }: Settings): Problem[] {
-  const remedy = "the certificate's private key: pulumi config set --path --secret secrets.tlsKey";
-  return tls.mode === "own" && secrets.tlsKey === undefined ? [{ key: "secrets.tlsKey", remedy }] : [];
+function notBuilt({ system, topology }: Settings, on: readonly string[]): Problem {
+  return {
+    key: "topology",
+    value: topology,
+    remedy: `${system} runs on ${on.join(", ")}; ${topology} is not built yet`,
+  };
 }

@@ -5,6 +5,7 @@ import { parseConfig } from "../components/config.ts";
 import { ConfigError } from "../components/core/errors.ts";
 import { systems } from "../components/systems/index.ts";
 import { topologies } from "../components/topologies/index.ts";
+import { swarmConfig } from "../components/topologies/swarm/config.ts";
 import { reach as reachEngine } from "../ops/docker.ts";
 import { type Ask, through } from "./edge.ts";
 import type { Policy } from "./judgement.ts";
@@ -40,14 +41,14 @@ const outputsSchema = z.object({
 
 /** @throws ConfigError where nothing can be replaced by itself; an Error when the stack has no outputs yet. */
 export async function reconciler(args: ReconcileArgs): Promise<Reconciler> {
-  const { settings } = parseConfig(args.raw);
+  const { settings, topology: config = {} } = parseConfig(args.raw);
   if (settings === undefined) throw new ConfigError([{ key: "config", remedy: "not the config of a stack" }]);
-  const { system, topology, name = `${system}-${args.stack}`, swarm } = settings;
+  const { system, topology, name = `${system}-${args.stack}` } = settings;
   if (systems[system].retirable === undefined)
     throw new ConfigError([
       { key: "system", value: system, remedy: "has no members that another can replace; arangodb has" },
     ]);
-  const store = topologies[topology]?.retirements?.(settings, name);
+  const store = topologies[topology]?.retirements?.(config, name);
   if (store === undefined)
     throw new ConfigError([
       {
@@ -56,6 +57,7 @@ export async function reconciler(args: ReconcileArgs): Promise<Reconciler> {
         remedy: "has no second place for a member's data: nothing is replaced by itself; choose swarm",
       },
     ]);
+  const { managers } = swarmConfig.parse(config);
   const { code, output } = await args.pulumi(["stack", "output", "--json", "--show-secrets"]);
   if (code !== 0) throw new Error(`the stack's outputs cannot be read: ${output.trim()}`);
   const outputs = outputsSchema.safeParse(JSON.parse(output));
@@ -63,7 +65,7 @@ export async function reconciler(args: ReconcileArgs): Promise<Reconciler> {
   const { url, ca, endpoints, passwords, places } = outputs.data;
   const addresses = Object.values(places?.nodes ?? {});
   const ask: Ask = through({ url, ca, user: endpoints.cluster.user, password: passwords.cluster, addresses });
-  const observer = new Observer(() => reachEngine(swarm.managers.join(",")), name, ask);
+  const observer = new Observer(() => reachEngine(managers.join(",")), name, ask);
   const reach: Reach = {
     store,
     observe: () => observer.observe(),

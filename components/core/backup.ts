@@ -2,8 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 
 import { all, type Output } from "@pulumi/pulumi";
 
-import type { Dump, File, Job, List, Mount, Ready, Workload } from "./contracts.ts";
-import type { BasePlatform } from "./platform.ts";
+import type { Dump, File, Job, List, Mount, Platform, Ready, Workload } from "./contracts.ts";
 import { rcloneSection } from "./syntax.ts";
 import type { BackupPlace, NamedDump, Restore, Site } from "./topology.ts";
 
@@ -19,8 +18,13 @@ import type { BackupPlace, NamedDump, Restore, Site } from "./topology.ts";
 const scripts = "/run/backup/scripts";
 export const rcloneSections = "/run/backup/rclone";
 
+interface BackedUp extends Pick<Platform, "run" | "configured"> {
+  readonly dumps: List<NamedDump>;
+  readonly stores: List<Ready>;
+}
+
 /** The stack's backup container, if there is something to back up and a place for it. */
-export function backup(platform: BasePlatform, site: Site): void {
+export function backup(platform: BackedUp, site: Site): void {
   const { backup: asked } = site;
   if (asked === undefined || platform.dumps.length === 0) return;
   const place = reach(asked.to, platform.configured.bind(platform));
@@ -83,7 +87,7 @@ function container(place: Place, dumps: List<NamedDump>, verbs: List<Verb>) {
       ...dumps.map((dump) => ({ path: `${scripts}/${dump.store}`, content: scriptOf(dump, verbs) })),
       ...dumps.flatMap(({ files = [] }) => files),
     ],
-    ...(place.mounts.length > 0 ? { mounts: place.mounts, needs: ["shared-folders"] } : {}),
+    ...(place.mounts.length > 0 ? { mounts: place.mounts } : {}),
     ...nodesOf(dumps),
   } satisfies Partial<Workload>;
 }

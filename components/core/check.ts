@@ -1,16 +1,19 @@
+/** What no topology, or not this one, can run of a plan. */
+import { dirname } from "node:path";
+
 import type { Container, Health, Job, Need, Probe, Slot, Workload } from "./contracts.ts";
 import { type Problem, sentence } from "./errors.ts";
 import { checkExisting } from "./existing.ts";
 import { nodeLabels, own, problemsOf } from "./formats.ts";
-import { containers, imageKeys, type Plan, replicaNames } from "./plan.ts";
+import { containers, imageKeys, type Plan, replicaNames, routesOf } from "./plan.ts";
 import { baseOf, routeProblems } from "./routes.ts";
-import type { Capabilities, Runner, Site } from "./topology.ts";
+import type { Capabilities, Limits, Place, Runner, Site } from "./topology.ts";
 
-/** The largest file that every topology's secret store carries. */
-export const largestFile = 64 * 1024;
+/** The largest file that every topology's secret store carries, in bytes: Azure's Key Vault has 25k. */
+export const largestFile = 24 * 1024;
 
-/** Everything about a plan that this topology, or any, cannot run. Nothing has been made when it is called. */
-export function check(plan: Plan, site: Site, can: Capabilities): Problem[] {
+/** Everything about a plan that this place, or any, cannot run. Nothing has been made when it is called. */
+export function check(plan: Plan, { site, capabilities: can }: Pick<Place, "site" | "capabilities">): Problem[] {
   return distinct([
     ...[...plan.repeated, ...replicasNamedAs(plan)].map((name) => ({
       key: name,
@@ -23,15 +26,17 @@ export function check(plan: Plan, site: Site, can: Capabilities): Problem[] {
     ...[...plan.secrets]
       .filter((name) => !Object.hasOwn(site.secrets, name))
       .map((name) => ({ key: `secrets.${name}`, remedy: `set it: pulumi config set --path --secret secrets.${name}` })),
-    ...imageKeys(plan).flatMap((key) => {
+    ...imageKeys(plan, can.edge.by === "proxy").flatMap((key) => {
       const image = site.image(key);
       return "remedy" in image ? [image] : [];
     }),
-    ...containers(plan).flatMap(([name, container]) => checkContainer(name, container, site, can)),
+    ...containers(plan).flatMap(([name, container]) => checkContainer(name, container, plan, site, can)),
     ...[...plan.workloads].flatMap(([name, workload]) => checkReplicas(name, workload, can)),
     ...[...plan.slots].flatMap(([name, slot]) => checkSlot(name, slot, can)),
     ...[...plan.workloads, ...plan.slots].flatMap(([name, workload]) => checkProbe(name, workload, site)),
     ...sameRoutes(plan),
+    ...beyondEdge(plan, can),
+    ...checkBackup(site, can),
     ...checkExisting(plan.needs, site.existing),
     ...Object.entries(site.disks)
       .filter(([slot, word]) => word !== "gone" && !plan.slots.has(slot))
@@ -55,7 +60,13 @@ function distinct(problems: Problem[]): Problem[] {
   return [...new Map(problems.map((problem) => [sentence(problem), problem])).values()];
 }
 
-function checkContainer(name: string, container: Container | Slot | Job, site: Site, can: Capabilities): Problem[] {
+function checkContainer(
+  name: string,
+  container: Container | Slot | Job,
+  plan: Plan,
+  site: Site,
+  can: Capabilities,
+): Problem[] {
   const problems: Problem[] = [];
   const say = (key: string, remedy: string, value?: unknown): void => {
     problems.push({ key: `${name}.${key}`, remedy, ...(value === undefined ? {} : { value }) });
@@ -71,9 +82,18 @@ function checkContainer(name: string, container: Container | Slot | Job, site: S
       say("name", `at most ${String(can.nameLength)} characters on ${can.name}: shorten the stack's name`, full);
   }
   if ("nodes" in container) problems.push(...problemsOf(nodeLabels, `${name}.nodes`, container.nodes));
-  if (can.runners.length > 0 && runnerFor(container, can) === undefined) {
-    say("needs", `no way to run this on ${can.name} (${needsOf(container).join(", ")}); choose docker or swarm`);
+  if (!can.nodes) {
+    const asked = [
+      ["machine", container.machine],
+      ...("nodes" in container ? [["nodes", container.nodes] as const] : []),
+    ] as const;
+    for (const [key, value] of asked) if (value !== undefined) say(key, `${can.name} has no nodes of yours`, value);
   }
+  if (runnerFor(container, plan, can) === undefined) {
+    say("needs", `no way to run this on ${can.name} (${needsOf(container, plan).join(", ")}); choose docker or swarm`);
+  }
+  for (const port of container.linked ?? [])
+    say("linked", `no topology opens a port to other regions yet: leave it out`, port);
   const { shmMib, memoryMib } = container;
   if (shmMib !== undefined && !(Number.isInteger(shmMib) && shmMib >= 1 && shmMib <= memoryMib))
     say("shmMib", `a whole number from 1 to its memory, ${String(memoryMib)}: it is a part of that`, shmMib);
@@ -91,20 +111,68 @@ function checkContainer(name: string, container: Container | Slot | Job, site: S
 }
 
 /** The first runner that has what the container needs and lets its requests through. */
-export function runnerFor(container: Container, { runners }: Capabilities): Runner | undefined {
-  const routes = container.routes ?? [];
-  const needs = needsOf(container);
+export function runnerFor(
+  container: Container,
+  plan: Pick<Plan, "workloads" | "slots">,
+  { runners }: Capabilities,
+): Runner | undefined {
+  const needs = needsOf(container, plan);
   return runners.find(
     ({ can, limits }) =>
-      needs.every((need) => can.has(need)) &&
-      routes.every(({ bodyMib = 0, seconds = 60 }) => bodyMib <= limits.bodyMib && seconds <= limits.seconds),
+      needs.every((need) => can.has(need)) && (container.routes ?? []).every((route) => within(route, limits)),
   );
 }
 
-/** What it says that it needs, and what the rest of it implies. */
-function needsOf(container: Container & { readonly health?: Health }): Need[] {
-  const implied: Need[] = container.health && "command" in container.health.ready ? ["exec-probe"] : [];
-  return [...new Set([...(container.needs ?? []), ...implied])];
+function within({ bodyMib = 0, seconds = 60 }: Partial<Limits>, limits: Limits): boolean {
+  return bodyMib <= limits.bodyMib && seconds <= limits.seconds;
+}
+
+/** What a container says that it needs, and what the rest of it implies. */
+export function needsOf(
+  container: Container & Partial<Pick<Workload, "health" | "update">>,
+  { workloads, slots }: Pick<Plan, "workloads" | "slots">,
+): Need[] {
+  const { health, files = [], ports = {}, mounts = [], update, needs = [] } = container;
+  const ready = health?.ready;
+  const folders = files.map(({ path }) => dirname(path));
+  // Whoever insists on a name of its own calls it as it stands; who calls whom is not said, so it may be anybody.
+  const named = [...workloads.values(), ...slots.values()].some(({ names = [] }) => names.length > 0);
+  const implied: [Need, boolean][] = [
+    ["exec-probe", ready !== undefined && "command" in ready],
+    ["any-status-probe", ready !== undefined && "http" in ready && (ready.below ?? 400) !== 400],
+    ["stop-first", update === "stop-first"],
+    ["tcp-in", Object.values(ports).some(({ protocol }) => protocol === "tcp")],
+    ["short-names", named],
+    ["shared-folders", mounts.length > 0],
+    ["file-folders", new Set(folders).size < folders.length],
+  ];
+  return [...needs, ...implied.flatMap(([need, is]) => (is ? [need] : []))];
+}
+
+/** What the edge would end, or refuse, on its way. */
+function beyondEdge(plan: Plan, { edge, name }: Capabilities): Problem[] {
+  return routesOf(plan)
+    .filter((route) => !within(route, edge))
+    .map(({ to, host, path }) => ({
+      key: `${to}.routes`,
+      value: host + path,
+      remedy: `the edge on ${name} ends a request after ${String(edge.seconds)} s${edge.bodyMib === Infinity ? "" : `, or ${String(edge.bodyMib)} MiB`}`,
+    }));
+}
+
+/** A folder of a machine that comes and goes would be no backup. */
+function checkBackup({ backup, restore }: Site, { backupPlaces, name }: Capabilities): Problem[] {
+  const places = [
+    ["backup.to", backup?.to],
+    ["restore.from", restore?.from],
+  ] as const;
+  return places.flatMap(([key, place]): Problem[] => {
+    const [kind] = Object.keys(place ?? {}) as ("path" | "volume" | "s3")[];
+    if (kind === undefined || backupPlaces.has(kind)) return [];
+    return [
+      { key: `${key}.${kind}`, remedy: `no place for backups on ${name}: choose ${[...backupPlaces].join(" or ")}` },
+    ];
+  });
 }
 
 function checkSlot(name: string, { disk, leave, left }: Slot, { name: topology, slots }: Capabilities): Problem[] {
@@ -118,9 +186,9 @@ function checkSlot(name: string, { disk, leave, left }: Slot, { name: topology, 
 }
 
 function checkReplicas(name: string, { replicas }: Workload, can: Capabilities): Problem[] {
-  const { autoscales, eachNode, name: topology } = can;
+  const { autoscales, nodes, name: topology } = can;
   if (replicas === "each-node")
-    return eachNode ? [] : [{ key: `${name}.replicas`, value: replicas, remedy: `${topology} has no nodes of yours` }];
+    return nodes ? [] : [{ key: `${name}.replicas`, value: replicas, remedy: `${topology} has no nodes of yours` }];
   if (typeof replicas === "number") {
     return Number.isInteger(replicas) && replicas >= 1
       ? []

@@ -46,6 +46,8 @@ export const address = z.union(
   { error: "an IP address or a DNS name, without scheme or port" },
 );
 
+export const oneLine = z.string().regex(/^[^\p{Cc}]+$/u, "one line of text");
+
 /** Passwords belong to `secrets`; the rest would end a line or a quotation somewhere. */
 export const webUrl = z
   .url({ protocol: /^https?$/, error: "an address, as https://s3.example.com" })

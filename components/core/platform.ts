@@ -27,19 +27,21 @@ import { restoreJob } from "./backup.ts";
 import { existingGiven } from "./existing.ts";
 import { own } from "./formats.ts";
 import { imageRow } from "./images.ts";
-import type { NamedDump, Site } from "./topology.ts";
+import type { Capabilities, NamedDump, Place, Restore, Site } from "./topology.ts";
 
-/** What paper and reality share: names, addresses, numbering. What they differ in is what making a thing means. */
+/** What the dry run and the real one share: names, addresses, numbering. They differ in what making a thing means. */
 export abstract class BasePlatform implements Platform {
   readonly #site: Site;
+  readonly #can: Capabilities;
   /** Each store's way out and in, for the backup; shared by a system and its services. */
   readonly dumps: NamedDump[];
   /** Everything that was needed so far. */
   readonly stores: Ready[] = [];
   abstract readonly ca: Output<string> | undefined;
 
-  constructor(site: Site, dumps: NamedDump[] = []) {
+  constructor({ site, capabilities }: Pick<Place, "site" | "capabilities">, dumps: NamedDump[] = []) {
     this.#site = site;
+    this.#can = capabilities;
     this.dumps = dumps;
   }
 
@@ -55,20 +57,23 @@ export abstract class BasePlatform implements Platform {
   get peers(): List<Peer> {
     return this.#site.peers;
   }
-  get engine(): Engine {
-    return this.#site.engine ?? "docker";
+  get engine(): Engine | undefined {
+    return this.#can.engine;
+  }
+  address(name: string): string {
+    return this.#can.address === "name" ? name : `${name}.${this.#site.name}.internal`;
   }
   image(name: string): string {
     const found = imageRow(name) === undefined ? undefined : this.#site.image(name);
     return found !== undefined && "ref" in found ? found.ref : name;
   }
   get url(): string {
-    return this.#address(this.#site.hostname);
+    return this.#publicAddress(this.#site.hostname);
   }
   publicUrl(name: string): string {
-    return this.#address(`${name}.${this.#site.hostname}`);
+    return this.#publicAddress(`${name}.${this.#site.hostname}`);
   }
-  #address(host: string): string {
+  #publicAddress(host: string): string {
     const { publicPort } = this.#site;
     return publicPort === 443 ? `https://${host}` : `https://${host}:${String(publicPort)}`;
   }
@@ -94,10 +99,9 @@ export abstract class BasePlatform implements Platform {
         ? // What a row of `existing` gives is what its kind gives.
           this.adopt(kind, name, existingGiven(name, there, this.configured.bind(this), `${this.url}/`))
         : this.supply(kind, name, ask);
-    const [dump] = this.dumps.slice(before);
-    const restored =
-      restore && dump && this.job(`${name}-restore`, restoreJob(restore, dump, this.configured.bind(this), [supplied]));
-    const given = { ...supplied, ...restored };
+    const ready =
+      restore === undefined ? supplied.ready : this.#restored(this.dumps.slice(before), name, restore, supplied);
+    const given = { ...supplied, ready };
     this.stores.push(given);
     return given;
   }
@@ -110,12 +114,21 @@ export abstract class BasePlatform implements Platform {
     const { restore } = this.#site;
     this.dumps.push(named);
     this.offer(name, given);
-    const { ready } =
-      restore === undefined
-        ? given
-        : this.job(`${name}-restore`, restoreJob(restore, named, this.configured.bind(this), [given]));
+    const ready = restore === undefined ? given.ready : this.#restored([named], name, restore, given);
     this.stores.push({ ready });
     return { ready };
+  }
+
+  /** A job for each of its dumps, one after another; ready with the last. */
+  #restored(dumps: List<NamedDump>, name: string, restore: Restore, { ready }: Ready): List<Resource> {
+    return dumps.reduce(
+      (before, dump) =>
+        this.job(
+          `${dumps.length === 1 ? name : dump.store}-restore`,
+          restoreJob(restore, dump, this.configured.bind(this), [{ ready: before }]),
+        ).ready,
+      ready,
+    );
   }
 
   reference(image: string): string {
@@ -124,20 +137,21 @@ export abstract class BasePlatform implements Platform {
   }
 
   run(name: string, workload: Workload): Running {
-    return running(name, workload, this.makeWorkload(name, workload));
+    return running(this.address(name), workload, this.makeWorkload(name, workload));
   }
 
   slots(role: string, members: Members, each: (member: Member) => Slot): List<Running> {
     const made: Running[] = [];
-    for (const member of numbered(role, members)) {
-      const slot = { ...guarded(member.name, each(member)), alone: members.count === 1 };
+    for (const member of numbered(role, members, this.address.bind(this))) {
+      const { zone } = member;
+      const slot = { ...guarded(member.name, each(member)), alone: members.count === 1, zone };
       const last = made.at(-1);
-      const after = members.order === "one-by-one" && last ? [...(slot.after ?? []), last] : slot.after;
+      const after = last ? [...(slot.after ?? []), last] : slot.after;
       const complete = after === undefined ? slot : { ...slot, after };
       const { nodes, tier } = slot;
       if ("dump" in slot.disk.backup)
         this.dumps.push({ ...slot.disk.backup, store: member.name, tier, ...(nodes === undefined ? {} : { nodes }) });
-      made.push(running(member.name, complete, this.makeSlot(member.name, complete)));
+      made.push(running(member.host, complete, this.makeSlot(member.name, complete)));
     }
     return made;
   }
@@ -157,25 +171,29 @@ function guarded(name: string, slot: Slot): Slot {
 }
 
 /** The first `count` numbers that are not retired: a lost member's place is taken by a new name, never by its own. */
-export function numbered(role: string, { count, retired = [] }: Members): List<Member> {
+export function numbered(
+  role: string,
+  { count, retired = [] }: Members,
+  address: (name: string) => string = (name) => name,
+): List<Member> {
   const numbers: number[] = [];
   for (let number = 1; numbers.length < count; number++) if (!retired.includes(number)) numbers.push(number);
   return numbers.map((number) => ({
     name: `${role}-${String(number)}`,
     number,
-    host: `${role}-${String(number)}`,
+    host: address(`${role}-${String(number)}`),
     zone: (number - 1) % 3,
   }));
 }
 
-function running(name: string, container: Container, ready: List<Resource>): Running {
+function running(host: string, container: Container, ready: List<Resource>): Running {
   return {
-    host: name,
+    host,
     ready,
     port(key): Endpoint {
       const port = own(container.ports, key);
-      if (port === undefined) throw new Error(`${name} has no port "${key}"`);
-      return { host: name, port: port.number };
+      if (port === undefined) throw new Error(`${host} has no port "${key}"`);
+      return { host, port: port.number };
     },
   };
 }

@@ -1,11 +1,11 @@
-import { type Output, type Resource, secret } from "@pulumi/pulumi";
+import { type ComponentResource, type Output, type Resource, secret } from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 
 import { Certificate as MadeCertificate } from "../../ops/resources.ts";
 import type { Ask, Certificate, Given, Job, Kind, List, Login, Ready, Slot, Store, Workload } from "./contracts.ts";
 import { own } from "./formats.ts";
 import { BasePlatform } from "./platform.ts";
-import type { NamedDump, Topology } from "./topology.ts";
+import type { At, NamedDump, Topology, Within } from "./topology.ts";
 
 /** A need that was met, or a store that the system is itself. */
 export interface Supplied {
@@ -14,52 +14,45 @@ export interface Supplied {
 }
 
 /** The platform that makes things: each becomes a child of `parent`, named after it. */
-export class RealPlatform extends BasePlatform {
-  static readonly #byParent = new WeakMap<Resource, RealPlatform>();
-  readonly #on: Topology;
+export class RealPlatform extends BasePlatform implements Within {
+  readonly topology: Topology;
   readonly #parent: Resource;
-  /** Logical names begin with this, so that two systems in one program do not collide. */
   readonly #prefix: string;
   /** What was needed, and how to reach it. */
   readonly supplied: Supplied[] = [];
 
+  /** `prefix`: logical names begin with it, so that two systems in one program do not collide. */
   constructor(on: Topology, parent: Resource, prefix = "", dumps: NamedDump[] = []) {
-    super(on.site, dumps);
-    this.#on = on;
+    super(on, dumps);
+    this.topology = on;
     this.#parent = parent;
     this.#prefix = prefix;
-    RealPlatform.#byParent.set(parent, this);
   }
 
-  /** The platform whose things are children of `parent`, if it is one of ours. */
-  static of(parent: Resource | undefined): RealPlatform | undefined {
-    return parent === undefined ? undefined : RealPlatform.#byParent.get(parent);
-  }
-
-  /** For a service inside this platform: the same names and dumps, another parent. */
-  within(parent: Resource): RealPlatform {
-    return new RealPlatform(this.#on, parent, this.#prefix, this.dumps);
+  within(parent: ComponentResource): RealPlatform {
+    return new RealPlatform(this.topology, parent, this.#prefix, this.dumps);
   }
 
   get ca(): Output<string> | undefined {
-    return this.#on.ca;
+    return this.topology.ca;
   }
 
   logicalName(name: string): string {
     return `${this.#prefix}${name}`;
   }
-  /** The name inside this platform of a resource that `logicalName` named. */
-  shortName(logical: string): string {
-    return logical.slice(this.#prefix.length);
+
+  #at(name: string): At {
+    return { parent: this.#parent, logicalName: this.logicalName(name) };
   }
 
   secret(name: string): Output<string> {
     const { result } = new random.RandomPassword(
       this.logicalName(name),
-      { length: 32, special: false },
-      { parent: this.#parent, protect: this.#on.site.protect },
+      // Azure's stores want three classes of characters; one in 280 passwords would have no digit by chance.
+      { length: 32, special: false, minLower: 1, minUpper: 1, minNumeric: 1 },
+      { parent: this.#parent, protect: this.topology.site.protect },
     );
-    this.#on.passwords.push(result);
+    this.topology.passwords.push(result);
     return result;
   }
 
@@ -69,15 +62,15 @@ export class RealPlatform extends BasePlatform {
       { hostnames: [...hostnames], members: true },
       { parent: this.#parent },
     );
-    this.#on.passwords.push(key);
+    this.topology.passwords.push(key);
     return { ca: caCert, cert, key };
   }
 
   configured(name: string): Output<string> {
-    return own(this.#on.site.secrets, name) ?? secret("");
+    return own(this.topology.site.secrets, name) ?? secret("");
   }
 
-  /** The plan has said it, before the first thing was made. */
+  /** Does nothing: the topology has opened with the plan, which knows it. */
   edge(): void {
     // nothing is left to do
   }
@@ -92,22 +85,22 @@ export class RealPlatform extends BasePlatform {
   }
 
   protected supply<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K> {
-    const Supplier = this.#on.services[kind];
+    const Supplier = this.topology.services[kind];
     if (Supplier === undefined) throw new Error(`${kind}: not checked before it was made`);
-    const { given } = new Supplier(this.logicalName(name), { ...ask, on: this.#on }, { parent: this.#parent });
+    const { given } = new Supplier(name, { ...ask, on: this }, { parent: this.#parent });
     this.supplied.push({ name, given });
     return given;
   }
 
   protected makeWorkload(name: string, workload: Workload): List<Resource> {
-    return this.#on.workload(name, workload, this.#parent, this.logicalName(name)).ready;
+    return this.topology.workload(name, workload, this.#at(name)).ready;
   }
 
   protected makeSlot(name: string, slot: Slot): List<Resource> {
-    return this.#on.slot(name, slot, this.#parent, this.logicalName(name)).ready;
+    return this.topology.slot(name, slot, this.#at(name)).ready;
   }
 
   job(name: string, job: Job): Ready {
-    return this.#on.job(name, job, this.#parent, this.logicalName(name));
+    return this.topology.job(name, job, this.#at(name));
   }
 }

@@ -1,17 +1,13 @@
 import { ComponentResource, type ComponentResourceOptions, mergeOptions } from "@pulumi/pulumi";
 
-import type { Ask, Given, Kind, Recipe } from "./contracts.ts";
-import { checkAlone } from "./plan.ts";
+import type { Given, Kind, Recipe } from "./contracts.ts";
+import { refuse } from "./errors.ts";
+import { routesOf } from "./plan.ts";
 import { RealPlatform } from "./real.ts";
-import type { Topology } from "./topology.ts";
+import { planOf } from "./recorder.ts";
+import type { ServiceArgs } from "./topology.ts";
 
-/** `on`: the topology to run on; the rest is what the kind asks. */
-export type ServiceArgs<K extends Kind> = Ask<K> & { readonly on: Topology };
-
-export interface ServiceClass<K extends Kind> {
-  new (name: string, args: ServiceArgs<K>, opts?: ComponentResourceOptions): Service<K>;
-  readonly recipe: Recipe<K>;
-}
+export type { ServiceArgs } from "./topology.ts";
 
 /** A store or another service, as a component: usable alone, and what `need` makes inside a system. */
 export abstract class Service<K extends Kind> extends ComponentResource {
@@ -21,12 +17,19 @@ export abstract class Service<K extends Kind> extends ComponentResource {
   /** @throws ConfigError when `on` cannot run it; nothing has been registered then. */
   constructor(type: string, recipe: Recipe<K>, name: string, args: ServiceArgs<K>, opts?: ComponentResourceOptions) {
     const { on } = args;
-    const system = RealPlatform.of(opts?.parent); // inside a system, all of it has been checked
-    if (system === undefined) checkAlone(recipe, name, args, on);
+    const inside = "topology" in on; // all of the system has been admitted
+    const topology = inside ? on.topology : on;
+    if (!inside) {
+      const plan = planOf((platform) => void recipe(platform, name, args), undefined, topology);
+      refuse(
+        routesOf(plan).map(({ to: key }) => ({ key, remedy: "its public name needs an edge: use it inside a system" })),
+      );
+      topology.admit(name, plan, "service");
+    }
+    const logicalName = inside ? on.logicalName(name) : name;
     // No inputs: they would be stored in the state.
-    super(`platform-topologies:index:${type}`, name, {}, mergeOptions(on.options, opts));
-    const platform = system?.within(this) ?? new RealPlatform(on, this);
-    this.given = recipe(platform, platform.shortName(name), args);
+    super(`platform-topologies:index:${type}`, logicalName, {}, mergeOptions(topology.options, opts));
+    this.given = recipe(inside ? on.within(this) : new RealPlatform(topology, this), name, args);
     this.registerOutputs({});
   }
 }

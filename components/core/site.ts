@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import { type Input, output, secret } from "@pulumi/pulumi";
 
-import type { Dict, Engine } from "./contracts.ts";
+import type { Dict } from "./contracts.ts";
 import { refuse } from "./errors.ts";
 import type { Existing } from "./existing.ts";
 import { mirror as mirrorForm, problemsOf, reference, stackName } from "./formats.ts";
@@ -20,8 +20,6 @@ export interface SiteArgs {
   readonly ports?: Site["ports"];
   /** The https port that browsers see, where something maps it to the edge's. Default: `ports.https`, or 443. */
   readonly publicPort?: number | undefined;
-  /** What systems that start containers themselves talk to. Default: `docker`; on a swarm say `swarm`. */
-  readonly engine?: Engine;
   /** Data and passwords refuse destroy and replacement. Default: true. */
   readonly protect?: boolean;
   /** References for images, by key of images.json. */
@@ -73,7 +71,6 @@ export function siteOf(args: SiteArgs): Site {
     publicPort: args.publicPort ?? ports.https ?? 443,
     region: "",
     peers: [],
-    engine: args.engine ?? "docker",
     protect: args.protect ?? true,
     image: (key) => resolveImage(key, choices),
     secrets: Object.fromEntries(Object.entries(args.secrets ?? {}).map(([key, value]) => [key, secret(output(value))])),

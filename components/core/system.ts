@@ -5,16 +5,19 @@ import {
   mergeOptions,
   type Output,
 } from "@pulumi/pulumi";
+import type { z } from "zod";
 
 import { backup } from "./backup.ts";
-import { check } from "./check.ts";
 import type { Dict, System } from "./contracts.ts";
-import { refuse } from "./errors.ts";
-import { planOf, routesOf } from "./plan.ts";
+import { parse } from "./parse.ts";
 import { RealPlatform, type Supplied } from "./real.ts";
+import { planOf } from "./recorder.ts";
 import type { Topology } from "./topology.ts";
 
-/** A whole platform as a component: checked in the dry run first, then made. */
+/** `on`: where to run; the rest is the system's own part of a stack's config. */
+export type SystemArgs<S extends z.ZodType> = z.input<S> & { readonly on: Topology };
+
+/** A whole platform as a component: run dry and checked first, then made. */
 export abstract class SystemComponent<C> extends ComponentResource {
   /** The address that a browser opens. */
   readonly url: string;
@@ -23,18 +26,26 @@ export abstract class SystemComponent<C> extends ComponentResource {
   /** Each store's password. */
   readonly passwords: Dict<Output<string>>;
 
-  /** @throws ConfigError with everything that `on` cannot run; nothing has been registered then. */
-  constructor(type: string, system: System<C>, name: string, config: C, on: Topology, opts?: ComponentResourceOptions) {
-    const plan = planOf(system, config, on.site, on.services);
-    refuse(check(plan, on.site, on.capabilities));
+  /** @throws ConfigError with everything in `args` that is wrong, or that `on` cannot run; nothing has been registered then. */
+  constructor(
+    type: string,
+    system: System<C>,
+    schema: z.ZodType<C>,
+    name: string,
+    { on, ...args }: { readonly on: Topology },
+    opts?: ComponentResourceOptions,
+  ) {
+    const config = parse(schema, args);
+    const plan = planOf(system, config, on);
+    on.admit(name, plan, "system");
     // No inputs: they would be stored in the state.
     super(`platform-topologies:index:${type}`, name, {}, mergeOptions(on.options, opts));
     const platform = new RealPlatform(on, this, `${name}-`);
-    const routes = routesOf(plan);
-    // First: stores with a public name are called through it.
-    if (routes.length > 0) on.edge(routes, plan.edge, this, platform.logicalName("edge"));
+    const at = { parent: this, logicalName: name };
+    on.open(plan, at);
     system(platform, config);
     backup(platform, on.site);
+    on.close(at);
     this.url = platform.url;
     this.endpoints = Object.fromEntries(platform.supplied.map(({ name, given }) => [name, endpoint(given)]));
     this.passwords = Object.fromEntries(

@@ -1,18 +1,19 @@
-import type { ComponentResourceOptions, Output, Resource } from "@pulumi/pulumi";
+import type { ComponentResource, ComponentResourceOptions, Output, Resource } from "@pulumi/pulumi";
 
 import type {
+  Ask,
   Dict,
   Dump,
-  EdgeOptions,
   Engine,
+  Given,
   Job,
   Kind,
   List,
   Need,
   Peer,
-  Port,
+  Platform,
   Ready,
-  Route,
+  Recipe,
   Slot,
   Tier,
   Workload,
@@ -20,17 +21,22 @@ import type {
 import type { Problem } from "./errors.ts";
 import type { Existing } from "./existing.ts";
 import type { Image } from "./images.ts";
-import type { ServiceClass } from "./service.ts";
+import type { Plan } from "./plan.ts";
 
 export const topologyNames = ["docker", "swarm", "aws", "gcp", "azure"] as const;
 export type TopologyName = (typeof topologyNames)[number];
+
+/** Largest request body, and longest request, that get through. */
+export interface Limits {
+  readonly bodyMib: number;
+  readonly seconds: number;
+}
 
 /** A way to run a workload, and what it can. The first runner that covers a workload takes it. */
 export interface Runner {
   readonly name: "container" | "serverless" | "machine";
   readonly can: ReadonlySet<Need>;
-  /** Largest request body, and longest request, that reach a workload here. */
-  readonly limits: { readonly bodyMib: number; readonly seconds: number };
+  readonly limits: Limits;
 }
 
 /** What a topology can do, as plain values: enough to check a system without loading any provider's SDK. */
@@ -39,8 +45,16 @@ export interface Capabilities {
   readonly runners: List<Runner>;
   /** What it does for a slot beyond running it. `leave`: before and after it goes. */
   readonly slots: ReadonlySet<"marker" | "leave">;
-  /** It has nodes, and can run one replica on each. */
-  readonly eachNode: boolean;
+  /** What starts the containers that a system starts itself; unset: nothing here does. */
+  readonly engine?: Engine;
+  /** It has machines of the operator's: a container may ask for one by labels or by name, or run on each. */
+  readonly nodes: boolean;
+  /** How a part is called inside the stack: by its bare name, or below a domain of the stack's own, `<name>.<stack>.internal`. */
+  readonly address: "name" | "domain";
+  /** Where backups can go from here. A folder of a machine that comes and goes is no place. */
+  readonly backupPlaces: ReadonlySet<"path" | "volume" | "s3">;
+  /** What answers the public names: a proxy of the system's choice, or the cloud's balancer. */
+  readonly edge: { readonly by: "proxy" | "balancer" } & Limits;
   /** Replicas may follow the load (`{ min, max }`). */
   readonly autoscales: boolean;
   /** Kinds that cannot be had here at all, with the reason and what to choose instead. */
@@ -82,8 +96,6 @@ export interface Site {
   readonly publicPort: number;
   readonly region: string;
   readonly peers: List<Peer>;
-  /** What systems that start containers themselves talk to. Default: `docker`. */
-  readonly engine?: Engine;
   /** Data and the passwords that guard it refuse destroy and replacement. */
   readonly protect: boolean;
   /** The image for a key, or what is missing. */
@@ -100,19 +112,6 @@ export interface Site {
   readonly system?: string;
 }
 
-/** A route together with what answers it: a workload, or the slots of a pool. */
-export interface PlannedRoute extends Route {
-  /** The workload, the slot, or the pool. */
-  readonly to: string;
-  readonly target: Port;
-  /** A page that answers below 400 while the server is well. */
-  readonly check?: { readonly path: string; readonly port: number };
-  /** Replicas by name, as a topology without a balancer of its own runs them; slots by theirs. */
-  readonly hosts: List<string>;
-  /** `replicas`: of one workload, known to a swarm by one name. */
-  readonly of: "replicas" | "slots";
-}
-
 /** A store's dump and the slot that it belongs to. */
 export interface NamedDump extends Dump {
   readonly store: string;
@@ -121,14 +120,22 @@ export interface NamedDump extends Dump {
   readonly nodes?: Dict<string>;
 }
 
-/**
- * A place to run. `services` is the table of what supplies a kind here: container recipes, and over them what this
- * topology knows better. The other four make things; each result is ready only when it is healthy, or done.
- */
-export interface Topology {
+/** A place as the dry run knows it: without any SDK, and the same as when things are made. */
+export interface Place {
   readonly site: Site;
   readonly capabilities: Capabilities;
+  /** What supplies each kind here: container recipes, and over them what this topology knows better. */
   readonly services: Services;
+}
+
+/** Where in a program something is made: below which resource, and under which name. */
+export interface At {
+  readonly parent: Resource;
+  readonly logicalName: string;
+}
+
+/** A place to run, for real. What its methods make is ready only when it is healthy, or done. */
+export interface Topology extends Place {
   readonly ca: Output<string> | undefined;
   /** Every password so far: what a failing container's log must not show. */
   readonly passwords: Output<string>[];
@@ -136,9 +143,35 @@ export interface Topology {
   readonly outputs?: Dict<unknown>;
   /** The providers that a component of this topology hands to its children. */
   readonly options: ComponentResourceOptions;
-  edge(routes: List<PlannedRoute>, wish: EdgeOptions, parent: Resource, logicalName: string): Ready;
-  workload(name: string, workload: Workload, parent: Resource, logicalName: string): Ready;
-  slot(name: string, slot: Slot, parent: Resource, logicalName: string): Ready;
-  job(name: string, job: Job, parent: Resource, logicalName: string): Ready;
+  /**
+   * Lets a plan in, before anything of it is registered. `owner`: the component's name.
+   * @throws ConfigError with everything that this place cannot run, with names that another component has here, and for a
+   * second system.
+   */
+  admit(owner: string, plan: Plan, what: "system" | "service"): void;
+  /** Before the first thing of a system: the whole of it, for what comes first, as an edge whose names stores need. */
+  open(plan: Plan, at: At): void;
+  /** After the last thing of a system, for what needs all of them. */
+  close(at: At): void;
+  workload(name: string, workload: Workload, at: At): Ready;
+  slot(name: string, slot: Slot, at: At): Ready;
+  job(name: string, job: Job, at: At): Ready;
+}
+
+/** A system that is being made: a place to run for the services that it needs. */
+export interface Within {
+  readonly topology: Topology;
+  logicalName(name: string): string;
+  /** The platform for what is made below a service's component. */
+  within(parent: ComponentResource): Platform;
+}
+
+/** `on`: where to run; the rest is what the kind asks. */
+export type ServiceArgs<K extends Kind> = Ask<K> & { readonly on: Topology | Within };
+
+/** What supplies a kind: a component, and the recipe that it follows. */
+export interface ServiceClass<K extends Kind> {
+  new (name: string, args: ServiceArgs<K>, opts?: ComponentResourceOptions): { readonly given: Given<K> };
+  readonly recipe: Recipe<K>;
 }
 export type Services = { readonly [K in Kind]?: ServiceClass<K> };

@@ -4,7 +4,7 @@ import { X509Certificate } from "node:crypto";
 import { type Input, output } from "@pulumi/pulumi";
 
 import type { File, List } from "../core/contracts.ts";
-import type { Site } from "../core/topology.ts";
+import type { EdgeArgs } from "./proxy.ts";
 
 /** From then on the health check's output, and once a day the edge's log, say so. \`up\` renews a local one from 30 days. */
 const warnDays = 21;
@@ -30,7 +30,7 @@ function end(chain: string): string {
  * start mends, and with it lose every client that goes on, so there only \`alive\` counts.
  */
 export function certificateHealth(
-  { engine, hostname }: Site,
+  { engine, site: { hostname } }: Pick<EdgeArgs, "engine" | "site">,
   ends: string,
   handshake: string,
   alive: string,

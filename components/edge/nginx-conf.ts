@@ -1,8 +1,8 @@
 /** nginx.conf: what is fixed when a stack is deployed. Where the backends are comes from the resolver's file. */
 import type { List } from "../core/contracts.ts";
 import { baseOf, hiddenOf, literally } from "../core/routes.ts";
-import type { PlannedRoute } from "../core/topology.ts";
-import { type EdgeArgs, edgePorts, outside } from "./edge.ts";
+import type { PlannedRoute } from "../core/plan.ts";
+import { type EdgeArgs, edgePorts, outside } from "./proxy.ts";
 import { newerFile, nobody, upstreamsFile, work } from "./nginx-resolver.ts";
 
 /** Largest body of a route that asks for none in particular: as Pyrus' own ingress has it. Kept on disk on its way. */

@@ -1,7 +1,8 @@
 import type { Workload } from "../core/contracts.ts";
 import { ConfigError, type Problem } from "../core/errors.ts";
-import type { PlannedRoute, Site } from "../core/topology.ts";
-import { type EdgeArgs, edgePorts } from "./edge.ts";
+import type { PlannedRoute } from "../core/plan.ts";
+import type { Site } from "../core/topology.ts";
+import { type EdgeArgs, edgePorts } from "./proxy.ts";
 import { certificateHealth, endOf } from "./health.ts";
 import { config, stickyVariables, upstreamOf } from "./nginx-conf.ts";
 import { resolver, type Upstream, work } from "./nginx-resolver.ts";
@@ -21,7 +22,7 @@ const [cert, key, ends] = ["cert.pem", "key.pem", "ends"].map((name) => `${folde
  */
 export function nginx(args: EdgeArgs): Workload {
   const { site, routes, tls, backends } = args;
-  const problems = nginxProblems("acme" in tls ? "acme" : "own", routes);
+  const problems = nginxProblems("tls.mode", "acme" in tls ? "acme" : "own", routes);
   if ("acme" in tls || problems.length > 0) throw new ConfigError(problems);
   const upstreams = new Map<string, Upstream>();
   for (const route of routes) {
@@ -45,7 +46,7 @@ export function nginx(args: EdgeArgs): Workload {
     command: ["nginx", "-c", conf, "-g", "daemon off;"],
     ports: edgePorts(site),
     health: {
-      ready: { command: certificateHealth(site, ends, `${alive} && ${handshake(site)}`, alive) },
+      ready: { command: certificateHealth(args, ends, `${alive} && ${handshake(site)}`, alive) },
       startSeconds: 60,
       stopSeconds: 30, // the official image's stop signal lets requests finish
     },
@@ -64,14 +65,18 @@ function handshake({ hostname, publicPort }: Site): string {
   return `curl -sS -m 4 -o /dev/null --noproxy '*' --cacert ${cert} --resolve ${at}:127.0.0.1 -H 'Host: nobody.invalid' https://${at}/`;
 }
 
-/** What nginx cannot do, for the check before anything is made. */
-export function nginxProblems(tls: "local" | "own" | "acme" | "outside", routes: readonly PlannedRoute[]): Problem[] {
+/** What nginx cannot do, for the check before anything is made. `key`: of the config, for the mode of TLS. */
+export function nginxProblems(
+  key: string,
+  mode: "local" | "own" | "acme" | "outside",
+  routes: readonly PlannedRoute[],
+): Problem[] {
   return [
-    ...(tls === "acme"
+    ...(mode === "acme"
       ? [
           {
-            key: "tls.mode",
-            value: tls,
+            key,
+            value: mode,
             remedy: "nginx gets no certificates by itself: use own, with a certificate of your authority, or local",
           },
         ]

@@ -2,8 +2,9 @@ import { stringify } from "yaml";
 
 import type { File, List, Probe, Workload } from "../core/contracts.ts";
 import { baseOf, covers, hiddenOf, literally } from "../core/routes.ts";
-import type { PlannedRoute, Site } from "../core/topology.ts";
-import { type Backends, type EdgeArgs, edgePorts, type EdgeTls, outside } from "./edge.ts";
+import type { PlannedRoute } from "../core/plan.ts";
+import type { Site } from "../core/topology.ts";
+import { type Backends, type EdgeArgs, edgePorts, type EdgeTls, outside } from "./proxy.ts";
 import { certificateHealth, endOf } from "./health.ts";
 import { eachOf, watched, watchScript } from "./traefik-watch.ts";
 
@@ -43,7 +44,7 @@ export function traefik(args: EdgeArgs): Workload {
     ...prepared([...("acme" in tls ? [usable] : []), ...(watching ? [watchScript(`${given}/routes.yml`)] : [])]),
     command: ["traefik", ...flags(site, tls, watching ? watched : given)],
     ports: edgePorts(site),
-    health: { ready: ready(site, tls), startSeconds: 60, stopSeconds: 15 },
+    health: { ready: ready(args), startSeconds: 60, stopSeconds: 15 },
     replicas: 1,
     // The one URL for browsers and containers: routed names lead here from the edge network too.
     names: [...new Set(routes.map(({ host }) => host))],
@@ -55,11 +56,11 @@ export function traefik(args: EdgeArgs): Workload {
  * image has no client that could verify; Traefik itself has: the entry point `self` leads through a handshake with its
  * own https port. With ACME there is nothing to verify before the authority has called.
  */
-function ready(site: Site, tls: EdgeTls): Probe {
+function ready(args: EdgeArgs): Probe {
   const alive = ["traefik", "healthcheck", "--ping", "--ping.entryPoint=ping", ping];
-  if ("acme" in tls) return { command: alive };
+  if ("acme" in args.tls) return { command: alive };
   const handshake = ["traefik", "healthcheck", "--ping", "--ping.entryPoint=self", self];
-  return { command: certificateHealth(site, ends, handshake.join(" "), alive.join(" ")) };
+  return { command: certificateHealth(args, ends, handshake.join(" "), alive.join(" ")) };
 }
 
 function prepared(scripts: string[]): Pick<Workload, "prepare"> {
@@ -206,8 +207,8 @@ function health({ check }: PlannedRoute): object {
   return check ? { healthCheck: { ...check, interval: "2s", timeout: "2s" } } : {};
 }
 
-function address(host: string, { target: { protocol, number } }: PlannedRoute): string {
-  return `${protocol === "h2c" ? "h2c" : "http"}://${host}:${String(number)}`;
+function address(host: string, { target }: PlannedRoute): string {
+  return `http://${host}:${String(target.number)}`;
 }
 
 /** Without a rule of its own a hidden path is nobody's: 404. Applications may not mind its case, or what follows a `;`. */

@@ -40,7 +40,7 @@ export const cassandra: Recipe<"cql"> = (p, name, ask) => {
   named(`${name}.keyspaces`, ask.keyspaces, /^[a-z][a-z0-9_]{0,47}$/, "lower-case letters, digits and _, at most 48");
   const dataCentre = p.region === "" ? "local" : p.region;
   const memoryMib = ask.memoryMib ?? 4096;
-  const members = { count: ask.nodes, retired: ask.retired ?? [], order: "one-by-one" } as const;
+  const members = { count: ask.nodes, retired: ask.retired ?? [] } as const;
   const { image } = storeOptions(ask, "cassandra");
   const job = { image, tier: "data", cpu: 1, memoryMib: 384, user: "999:999", env: quickNames } as const;
 

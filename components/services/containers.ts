@@ -15,6 +15,7 @@ const apps = "apps";
  */
 export const containers: Recipe<"containers"> = (p, name, ask) => {
   const network = `${p.name}-${apps}`;
+  const engine = p.engine ?? "docker"; // a topology without one refuses this kind
   const made = p.run(name, {
     image: "docker-proxy",
     tier: "isolated",
@@ -23,7 +24,7 @@ export const containers: Recipe<"containers"> = (p, name, ask) => {
     memoryMib: 192,
     user: "0:0", // the socket's owner; it has no capability
     needs: ["container-api"],
-    files: [{ path: policyPath, content: JSON.stringify(policy(ask, p.engine, p.name, network)) }],
+    files: [{ path: policyPath, content: JSON.stringify(policy(ask, engine, p.name, network)) }],
     command: ["docker-proxy", policyPath],
     ports: { api: { number: port, protocol: "http" } },
     health: { ready: { command: ["docker-proxy", "health"] }, startSeconds: 60, stopSeconds: 10 },
@@ -31,7 +32,7 @@ export const containers: Recipe<"containers"> = (p, name, ask) => {
     nodes: { role: "manager" }, // only managers know services
   });
   return {
-    engine: p.engine,
+    engine,
     url: `http://${made.host}:${String(port)}`,
     networks: [`${name}-api`, ...(ask.may === "run-apps" ? [apps] : [])],
     network,

@@ -31,7 +31,7 @@ export const elasticsearch: Recipe<"elasticsearch"> = (p, name, ask) => {
     },
   ];
   // One by one: a change restarts one node at a time.
-  const made = p.slots(name, { count: ask.nodes, order: "one-by-one" }, ({ host, number }) => ({
+  const made = p.slots(name, { count: ask.nodes }, ({ host, number }) => ({
     ...storeOptions(ask, ask.major === 7 ? "elasticsearch7" : "elasticsearch"),
     tier: "data",
     cpu: 2,

@@ -42,7 +42,7 @@ export const influx: Recipe<"influx"> = (p, name, ask) => {
     command: ["influxd", "-config", `${folder}/influxdb.conf`],
   } as const;
   const drill = drillHost(host);
-  const [first] = p.slots(name, { count: 1, order: "one-by-one" }, () => ({
+  const [first] = p.slots(name, { count: 1 }, () => ({
     ...server,
     memoryMib,
     files: [{ path: `${folder}/influxdb.conf`, content: conf(data, memoryMib) }],

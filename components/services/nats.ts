@@ -19,7 +19,7 @@ export const nats: Recipe<"nats"> = (p, name, ask) => {
   const memoryMib = ask.memoryMib ?? 512;
   const hosts = Array.from({ length: ask.nodes }, (_, index) => `${name}-${String(index + 1)}`);
   // One by one: a change restarts one server at a time, so the other two keep the quorum.
-  const made = p.slots(name, { count: ask.nodes, order: "one-by-one" }, ({ host }) => ({
+  const made = p.slots(name, { count: ask.nodes }, ({ host }) => ({
     ...storeOptions(ask, "nats"),
     tier: "data",
     cpu: 1,

@@ -23,7 +23,7 @@ export const objects: Recipe<"objects"> = (p, name, ask) => {
   const origins = [...new Set(Object.values(ask.buckets).flatMap(({ cors }) => (cors === undefined ? [] : [cors])))];
   const url = p.publicUrl(name);
   const publicHost = `${name}.${p.hostname}`;
-  const store = p.slots(name, { count: 1, order: "one-by-one" }, () => ({
+  const store = p.slots(name, { count: 1 }, () => ({
     ...storeOptions(ask, "minio"),
     tier: "app",
     cpu: 2,

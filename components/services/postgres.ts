@@ -51,7 +51,7 @@ export const postgres: Recipe<"postgres"> = (p, name, ask) => {
       stopSeconds: 60,
     },
   } as const;
-  const [first] = p.slots(name, { count: 1, order: "one-by-one" }, () => ({
+  const [first] = p.slots(name, { count: 1 }, () => ({
     ...server,
     ...memory(memoryMib),
     // A half-made cluster is in a folder of its own name, so that a kill in mid-init leaves nothing that looks whole.

@@ -32,7 +32,7 @@ export const rabbitmq: Recipe<"amqp"> = (p, name, ask) => {
   const memoryMib = ask.memoryMib ?? 1024;
   const besides = new Map(ask.colocate.slice(0, ask.nodes).map((volumeNode) => [numberOf(volumeNode), volumeNode]));
   // Each has the number of the slot that it is beside, and goes when that one goes for good.
-  const members = { count: ask.nodes, retired: missing([...besides.keys()]), order: "one-by-one" } as const;
+  const members = { count: ask.nodes, retired: missing([...besides.keys()]) } as const;
   const hosts = numbered(name, members).map(({ host }) => host);
   const { image } = storeOptions(ask, "rabbitmq");
   const tool = {

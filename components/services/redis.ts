@@ -25,7 +25,7 @@ export const redis: Recipe<"redis"> = (p, name, ask) => {
   const plain = Object.entries(settings)
     .map(([key, value]) => `${key} ${value}\n`)
     .join("");
-  const made = p.slots(name, { count: 1, order: "one-by-one" }, () => ({
+  const made = p.slots(name, { count: 1 }, () => ({
     ...storeOptions(ask, "redis"),
     tier: "data",
     cpu: 1,

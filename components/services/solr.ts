@@ -9,7 +9,7 @@ import { named, replaySeconds, toolbox, storeOptions } from "../core/recipe.ts";
 export const solr: Recipe<"solr"> = (p, name, ask) => {
   const host = `${name}-1`;
   named(`${name}.collections`, ask.collections, /^[\w.][\w.-]*$/, "letters, digits, dots, _ and inner hyphens");
-  const made = p.slots(name, { count: 1, order: "one-by-one" }, () => ({
+  const made = p.slots(name, { count: 1 }, () => ({
     ...storeOptions(ask, "solr"),
     tier: "data",
     cpu: 2,

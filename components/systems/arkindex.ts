@@ -4,8 +4,7 @@ import { z } from "zod";
 import type { Dict, Given, Health, Platform, Ready, System } from "../core/contracts.ts";
 import { urlOf } from "../core/endpoint.ts";
 import { javaProperties, yaml } from "../core/syntax.ts";
-import type { Topology } from "../core/topology.ts";
-import { SystemComponent } from "../core/system.ts";
+import { type SystemArgs, SystemComponent } from "../core/system.ts";
 import { trusting, vouches } from "./trust.ts";
 
 const uuid = z.uuid({ error: "a UUID, as the farm's page in Arkindex shows it" });
@@ -162,7 +161,7 @@ function ponosAgent(p: Platform, name: string, agent: ArkindexConfig["agents"][s
     memoryMib: 1024,
     user: "0:0", // the socket's owner; it has no capability
     callsEdge: true,
-    needs: ["container-api", "shared-folders"],
+    needs: ["container-api"],
     mounts: [{ volume: `${p.name}-ponos-${name}`, path: data }],
     files: [{ path, secret: true, content }, ...trust.files],
     env: { PONOS_CONFIG: path, ...trust.env },
@@ -251,12 +250,7 @@ function cantaloupeProperties(objects: Given<"objects">): Output<string> {
  * Arkindex on a topology. A changed version replaces backend and worker and runs the migrations again; stores stay.
  */
 export class Arkindex extends SystemComponent<ArkindexConfig> {
-  constructor(
-    name: string,
-    args: Partial<ArkindexConfig> & { readonly on: Topology },
-    opts?: ComponentResourceOptions,
-  ) {
-    const { on, ...config } = args;
-    super("Arkindex", arkindex, name, arkindexConfig.parse(config), on, opts);
+  constructor(name: string, args: SystemArgs<typeof arkindexConfig>, opts?: ComponentResourceOptions) {
+    super("Arkindex", arkindex, arkindexConfig, name, args, opts);
   }
 }

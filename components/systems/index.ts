@@ -2,8 +2,9 @@ import type { ComponentResourceOptions } from "@pulumi/pulumi";
 import type { z } from "zod";
 
 import type { Dict, System } from "../core/contracts.ts";
-import { type Plan, planOf } from "../core/plan.ts";
-import type { Services, Site, Topology, TopologyName } from "../core/topology.ts";
+import type { Plan } from "../core/plan.ts";
+import { planOf } from "../core/recorder.ts";
+import type { Place, Topology, TopologyName } from "../core/topology.ts";
 import { ArangoDb, arangodb, arangodbConfig, retirable } from "./arangodb/arangodb.ts";
 import { Arkindex, arkindex, arkindexConfig } from "./arkindex.ts";
 import { Pyrus, pyrus, pyrusConfig } from "./pyrus/pyrus.ts";
@@ -27,7 +28,7 @@ export const systems = {
 } as const;
 export type SystemName = keyof typeof systems;
 
-/** A system's own part of a stack's config. Only that system's entry can read it: it parses it again. */
+/** A system's own part of a stack's config, as its schema returned it. Only that system's entry can read it. */
 export type SystemSettings = object;
 
 /** A system as index.ts deploys it. `on`: where it has been seen to work. */
@@ -36,7 +37,7 @@ export interface SystemEntry {
   readonly on: readonly TopologyName[];
   /** Roles whose members the reconciler may retire, and the key of each in the system's config. */
   readonly retirable?: Dict<string>;
-  plan(settings: SystemSettings, site: Site, services: Services): Plan;
+  plan(settings: SystemSettings, place: Place): Plan;
   make(name: string, settings: SystemSettings, on: Topology, opts: ComponentResourceOptions): SystemComponent<unknown>;
 }
 
@@ -64,7 +65,7 @@ function entry<C extends object>({
     config,
     on: seenOn,
     ...(roles === undefined ? {} : { retirable: roles }),
-    plan: (settings, site, services) => planOf(system, config.parse(settings), site, services),
-    make: (name, settings, on, opts) => new Component(name, { ...config.parse(settings), on }, opts),
+    plan: (settings, place) => planOf(system, settings as C, place),
+    make: (name, settings, on, opts) => new Component(name, { ...(settings as C), on }, opts),
   };
 }

@@ -2,8 +2,7 @@ import { type ComponentResourceOptions, output, type Output } from "@pulumi/pulu
 import { z } from "zod";
 
 import type { Dict, File, Given, Platform, System } from "../core/contracts.ts";
-import type { Topology } from "../core/topology.ts";
-import { SystemComponent } from "../core/system.ts";
+import { type SystemArgs, SystemComponent } from "../core/system.ts";
 import { trusting, vouches } from "./trust.ts";
 
 const size = z.int().min(1).max(1000);
@@ -231,12 +230,7 @@ function authorities({ cassandra, rabbit, search, redis }: Stores): File[] {
 
 /** A media platform's region on a topology. A new version makes its tables first; the stores stay. */
 export class MediaPlatform extends SystemComponent<MediaConfig> {
-  constructor(
-    name: string,
-    args: Partial<z.input<typeof mediaConfig>> & { readonly on: Topology },
-    opts?: ComponentResourceOptions,
-  ) {
-    const { on, ...config } = args;
-    super("MediaPlatform", media, name, mediaConfig.parse(config), on, opts);
+  constructor(name: string, args: SystemArgs<typeof mediaConfig>, opts?: ComponentResourceOptions) {
+    super("MediaPlatform", media, mediaConfig, name, args, opts);
   }
 }

@@ -1,4 +1,3 @@
-import type { Need } from "../core/contracts.ts";
 import type { Capabilities, Runner, TopologyName } from "../core/topology.ts";
 import { dockerCapabilities } from "./docker/capabilities.ts";
 import { swarmCapabilities } from "./swarm/capabilities.ts";
@@ -7,67 +6,86 @@ import { swarmCapabilities } from "./swarm/capabilities.ts";
  * What each topology can do, as plain values: a system is checked against all of them without loading an SDK. Those of
  * the clouds are design, to be proven when the topology is built; see docs/contracts.md.
  */
-const nameLength = 63; // A DNS label. Shorter limits of a cloud (a Container App's 32) are met with a hash at the end.
-const everything: readonly Need[] = [
-  "tcp-in",
-  "many-ports",
-  "exec-probe",
-  "short-names",
-  "container-api",
-  "gpu",
-  "max-map-count",
-  "shared-folders",
-];
 
 /** Our own Docker API proxy, which ShinyProxy needs, starts containers: no cloud's managed runner does. */
 const noContainers = "ShinyProxy starts containers through Docker; choose swarm on this cloud's machines";
 
-/** Machines of one container each, with a fixed address where it is asked: what the managed runner cannot run. */
-function machine(seconds: number): Runner {
-  return { name: "machine", can: new Set([...everything, "fixed-ip"]), limits: { bodyMib: Infinity, seconds } };
+/** Machines of one container each: what the managed runner cannot run. Their containers are ours to start, so they can all. */
+const machine: Runner = {
+  name: "machine",
+  can: new Set([
+    "container-api",
+    "max-map-count",
+    "exec-probe",
+    "any-status-probe",
+    "stop-first",
+    "tcp-in",
+    "short-names",
+    "shared-folders",
+    "file-folders",
+  ]),
+  limits: { bodyMib: Infinity, seconds: Infinity },
+};
+
+/** What the clouds have in common. Names below a domain: no managed runner has a search domain of the stack's own. */
+const cloud: Omit<Capabilities, "name" | "runners" | "edge"> = {
+  slots: new Set(["marker", "leave"]),
+  nodes: false,
+  autoscales: true,
+  refuses: { containers: noContainers },
+  nameLength: 63, // A DNS label. Shorter limits of a cloud (a Container App's 32) are met with a hash at the end.
+  address: "domain",
+  backupPlaces: new Set(["s3"]),
+};
+
+/** A balancer in front, which ends a request after so many seconds. */
+function balancer(seconds: number): Capabilities["edge"] {
+  return { by: "balancer", bodyMib: Infinity, seconds };
 }
 
-/** Fargate, then EC2. The balancer's idle time-out ends at 4000 s. */
+/** Fargate, then EC2. ECS stops a task first where a service has a minimum of 0 and a maximum of 100 percent. */
 export const awsCapabilities: Capabilities = {
   name: "aws",
   runners: [
     {
       name: "serverless",
-      can: new Set(["tcp-in", "many-ports", "exec-probe", "short-names"]),
-      limits: { bodyMib: Infinity, seconds: 4000 },
+      can: new Set(["exec-probe", "any-status-probe", "stop-first", "tcp-in", "short-names", "file-folders"]),
+      limits: { bodyMib: Infinity, seconds: Infinity },
     },
-    machine(4000),
+    machine,
   ],
-  slots: new Set(["marker", "leave"]),
-  eachNode: false,
-  autoscales: true,
-  refuses: { containers: noContainers },
-  nameLength,
+  ...cloud,
+  edge: balancer(4000), // the application load balancer's longest idle time-out
 };
 
-/** Cloud Run, then Compute Engine. Cloud Run ends a body at 32 MiB (HTTP/1) and has no search domain, so no short names. */
+/**
+ * Cloud Run, then Compute Engine. Cloud Run ends a body at 32 MiB (HTTP/1), mounts one secret a folder, counts 200 to 399
+ * as healthy, and has no search domain, so no short names.
+ */
 export const gcpCapabilities: Capabilities = {
   name: "gcp",
-  runners: [{ name: "serverless", can: new Set(), limits: { bodyMib: 32, seconds: 3600 } }, machine(86400)],
-  slots: new Set(["marker", "leave"]),
-  eachNode: false,
-  autoscales: true,
-  refuses: { containers: noContainers },
-  nameLength,
+  runners: [{ name: "serverless", can: new Set(), limits: { bodyMib: 32, seconds: 3600 } }, machine],
+  ...cloud,
+  edge: balancer(86_400), // a backend service's longest time-out
 };
 
-/** Container Apps, then virtual machines. Its ingress ends a request after 240 s and it has no command as a probe. */
+/**
+ * Container Apps, then virtual machines. Its ingress ends a request after 240 s, its probes count 200 to 399 and run no
+ * command, and an old revision stays until the new one is ready: nothing that must never be two. An app finds
+ * other apps by one-label names, and machines by two labels alone.
+ */
 export const azureCapabilities: Capabilities = {
   name: "azure",
   runners: [
-    { name: "serverless", can: new Set(["tcp-in", "short-names"]), limits: { bodyMib: Infinity, seconds: 240 } },
-    machine(14400), // Application Gateway in front: 240 min for one request
+    {
+      name: "serverless",
+      can: new Set(["tcp-in", "file-folders"]),
+      limits: { bodyMib: Infinity, seconds: 240 },
+    },
+    machine,
   ],
-  slots: new Set(["marker", "leave"]),
-  eachNode: false,
-  autoscales: true,
-  refuses: { containers: noContainers },
-  nameLength,
+  ...cloud,
+  edge: balancer(14_400), // Application Gateway's longest request time-out, 240 min
 };
 
 /** By name, as a stack's config says it. */

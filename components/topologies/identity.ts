@@ -1,4 +1,4 @@
-import { all, type ComponentResource, type CustomResourceOptions, output } from "@pulumi/pulumi";
+import { all, type CustomResourceOptions, output } from "@pulumi/pulumi";
 
 import { StackIdentity } from "../../ops/resources.ts";
 import type { Known } from "../core/known.ts";
@@ -9,13 +9,13 @@ import type { Survey } from "./survey.ts";
 
 /** What a topology's part of the state says of itself, and remembers for the next run: of its further engines, too. */
 export function identityFor(
-  { site }: ComponentResource & { readonly site: Site },
+  component: string,
   topology: TopologyName,
+  { name, system }: Site,
   survey: Survey,
   options: CustomResourceOptions,
   further: Dict<Survey> = {},
 ): StackIdentity {
-  const { name, system } = site;
   const { engine, words } = output(survey.memory);
   const others = all(Object.fromEntries(Object.entries(further).map(([key, each]) => [key, each.memory])));
   // Each engine's look starts from all that is remembered, and counts on for its own things alone.
@@ -26,7 +26,7 @@ export function identityFor(
     Object.fromEntries(Object.entries(rest).flatMap(([key, { engine: id }]) => (id === undefined ? [] : [[key, id]]))),
   );
   return new StackIdentity(
-    "identity",
+    `${component}-identity`,
     {
       ...{ topology, name, engine, rounds, words },
       ...(system === undefined ? {} : { system }),

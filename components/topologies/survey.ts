@@ -46,6 +46,8 @@ export interface There {
 }
 
 export interface SurveyArgs {
+  /** The topology's name in the program. */
+  readonly component: string;
   /** The stack's prefix. */
   readonly name: string;
   /** The operator's words for disks, by the slot: another text means a new one, `gone` that it may go with its slot. */
@@ -180,8 +182,12 @@ export class Survey {
   async #make(): Promise<Findings> {
     const state = await stateOfStack();
     if (state === undefined) return nothing;
-    const { look, remove } = this.#args;
-    const found = judge(this.#args, this.#wishes, state, await look(state));
+    const { look, remove, name } = this.#args;
+    const there = await look(state);
+    const place = `${name} on ${there.engine}`;
+    if (taken.has(place)) refuse([{ key: "name", value: name, remedy: sameName }]);
+    taken.add(place);
+    const found = judge(this.#args, this.#wishes, state, there);
     refuse(found.problems);
     for (const sentence of found.healed) void log.warn(sentence);
     if (runtime.isDryRun()) return found;
@@ -204,6 +210,10 @@ export class Survey {
   }
 }
 
+/** The names that the topologies of this program have, each on its engine: nothing of theirs would be told apart. */
+const taken = new Set<string>();
+const sameName = "another topology of this program has this name on the same engine: give each site a name of its own";
+
 /** The exit code by which the SDK's host knows that the user has been told. */
 const reported = 32;
 
@@ -222,14 +232,15 @@ const called = ({ kind, name }: Pick<Wish, "kind" | "name">): string => `${kind}
 
 /** Compares. Plain values in and out. */
 export function judge(
-  { name, host, machine, words, types }: Pick<SurveyArgs, "name" | "host" | "machine" | "words" | "types">,
+  args: Pick<SurveyArgs, "component" | "name" | "host" | "machine" | "words" | "types">,
   wishes: List<Wish>,
   state: List<Known>,
   { engine, things, problems: others = [] }: There,
 ): Findings {
-  const identity = identityOf(state, name, types);
+  const { component, name, host, machine, words, types } = args;
+  const identity = identityOf(state, component);
   const last = machine === undefined ? identity.engine : own(identity.machines ?? {}, machine);
-  const known = knownThings(state, types, name);
+  const known = knownThings(state, types, name, identity.owner);
   const there = new Map(things.map((thing) => [called(thing), thing]));
   const renewing = Object.fromEntries(Object.entries(words).filter(([, word]) => word !== gone));
   const slotOf = (disk: { readonly name: string }): string => disk.name.slice(name.length + 1);
@@ -315,21 +326,30 @@ interface Before {
 }
 
 const isDisk = ({ kind }: Before): boolean => kind === "volume" || kind === "volume node";
-/** The stack's name on a thing of the state. The Docker provider keeps labels as a list. */
-const labelled = z
-  .union([
-    z.record(z.string(), z.string()),
-    z
-      .array(z.object({ label: z.string(), value: z.string() }))
-      .transform((list) => Object.fromEntries(list.map(({ label, value }) => [label, value]))),
-  ])
-  .transform((labels): string | undefined => labels[nameLabel]);
-export function stackOf({ labels }: Known["outputs"]): string | undefined {
+/** The labels of a thing of the state. The Docker provider keeps them as a list. */
+const labelled = z.union([
+  z.record(z.string(), z.string()),
+  z
+    .array(z.object({ label: z.string(), value: z.string() }))
+    .transform((list): Dict<string> => Object.fromEntries(list.map(({ label, value }) => [label, value]))),
+]);
+function labelsOf({ labels }: Known["outputs"]): Dict<string> | undefined {
   return labelled.safeParse(labels).data;
+}
+/** The stack's name on a thing of the state, and whose it is. */
+export function marksOf(outputs: Known["outputs"]): { readonly name?: string; readonly owner?: string } {
+  const { [nameLabel]: name, [ownerLabel]: owner } = labelsOf(outputs) ?? {};
+  return { ...(name === undefined ? {} : { name }), ...(owner === undefined ? {} : { owner }) };
 }
 const mode = z.object({ replicated: z.object({ replicas: z.number() }) });
 
-function knownThings(state: List<Known>, types: Dict<Kind>, prefix: string): Map<string, Before> {
+/** What the state has of this topology. Another one of the program may have others, of the same name on another engine. */
+function knownThings(
+  state: List<Known>,
+  types: Dict<Kind>,
+  prefix: string,
+  owner: string | undefined,
+): Map<string, Before> {
   const found = new Map<string, Before>();
   for (const { urn, type, outputs } of state) {
     const kind = Object.hasOwn(types, type) ? types[type] : undefined;
@@ -338,10 +358,12 @@ function knownThings(state: List<Known>, types: Dict<Kind>, prefix: string): Map
     const disk = kind === "volume node" ? outputs.value : outputs.disk;
     const word = kind === "volume node" ? outputs.generation : outputs.word;
     if (kind === undefined || typeof name !== "string") continue;
-    // Another component of the program may have made others: `shop-eu` has things that begin as those of `shop`.
+    const theirs = kind === "volume node" ? z.string().safeParse(outputs.owner).data : marksOf(outputs).owner;
+    if (owner !== undefined && theirs !== undefined && theirs !== owner) continue;
+    // `shop-eu` has things that begin as those of `shop`.
     if (kind !== "image" && kind !== "node" && !name.startsWith(prefix + (kind === "volume node" ? "." : "-")))
       continue;
-    if ((stackOf(outputs) ?? prefix) !== prefix) continue;
+    if ((marksOf(outputs).name ?? prefix) !== prefix) continue;
     const logical = urn.split("::").at(-1) ?? "";
     found.set(keyOf({ kind, logical }), {
       ...{ kind, name, disk },
@@ -370,20 +392,16 @@ const memory = z.object({
 });
 
 /** What the last run's identity remembers. */
-function identityOf(state: List<Known>, name: string, types: Dict<Kind>): Partial<z.infer<typeof memory>> {
-  return identityIn(state, name, Object.values(types).includes("service") ? "swarm" : "docker");
-}
-
-/** Whose the things of this name on a swarm are. */
-export function ownerOf(state: List<Known>, name: string): string | undefined {
-  return identityIn(state, name, "swarm").owner;
-}
-
-function identityIn(state: List<Known>, name: string, topology: string): Partial<z.infer<typeof memory>> {
-  const identities = state.flatMap(({ type, outputs }) =>
-    type.endsWith(":index:StackIdentity") ? (memory.safeParse(outputs).data ?? []) : [],
+function identityOf(state: List<Known>, component: string): Partial<z.infer<typeof memory>> {
+  const found = state.find(
+    ({ type, urn }) => type.endsWith(":index:StackIdentity") && urn.endsWith(`::${component}-identity`),
   );
-  return identities.find((identity) => identity.name === name && identity.topology === topology) ?? {};
+  return memory.safeParse(found?.outputs).data ?? {};
+}
+
+/** Whose the things of a topology are. */
+export function ownerOf(state: List<Known>, component: string): string | undefined {
+  return identityOf(state, component).owner;
 }
 
 /** The operator has said another word: a new disk is wanted. */

@@ -7,9 +7,10 @@ import { execa } from "execa";
 
 import { scriptOf } from "../../components/core/backup.ts";
 import type { Dump } from "../../components/core/contracts.ts";
-import { planOf } from "../../components/core/plan.ts";
+import { planOf } from "../../components/core/recorder.ts";
 import { siteOf } from "../../components/core/site.ts";
 import { containerServices } from "../../components/services/index.ts";
+import { dockerCapabilities } from "../../components/topologies/docker/capabilities.ts";
 import { drillCommand, postgresDump } from "../../components/services/postgres-backup.ts";
 import { engine, eventually, localImage } from "../support/arkindex.ts";
 import { runLabel } from "../support/run.ts";
@@ -338,8 +339,7 @@ describe("InfluxDB", () => {
   const { slots } = planOf(
     (p) => void p.need("influx", "influx", ask),
     {},
-    siteOf({ name: "x", hostname: "x.test" }),
-    containerServices,
+    { site: siteOf({ name: "x", hostname: "x.test" }), capabilities: dockerCapabilities, services: containerServices },
   );
   const { backup: dump } = slots.get("influx-1")?.disk ?? { backup: { rebuilt: "" } };
   const query = (host: string, q: string, database = "usage"): Promise<string> =>

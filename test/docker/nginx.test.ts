@@ -6,7 +6,7 @@ import { request } from "node:https";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import WebSocket from "ws";
 
-import type { PlannedRoute } from "../../components/core/topology.ts";
+import type { PlannedRoute } from "../../components/core/plan.ts";
 import { call, eventually, inContainer } from "../support/arkindex.ts";
 import { NginxEdge } from "../support/nginx.ts";
 

@@ -12,6 +12,7 @@ let stack: TestStack;
 /** Members that refuse an empty disk, and write down who said finalizer, and whether the member still answered then. */
 function program(members: number, leave = "exit 0"): string {
   return `import { siteOf } from "${repo}/components/core/site.ts";
+import { z } from "zod";
 import { SystemComponent } from "${repo}/components/core/system.ts";
 import { DockerHost } from "${repo}/components/topologies/docker/index.ts";
 
@@ -32,7 +33,7 @@ const system = (p, { count }) => {
   }));
 };
 class Cluster extends SystemComponent {
-  constructor(name, { on, ...config }) { super("Cluster", system, name, config, on); }
+  constructor(name, args) { super("Cluster", system, z.any(), name, args); }
 }
 const site = siteOf({ name: "${name}", hostname: "slots.localhost", localImages: true, protect: false });
 const on = new DockerHost("docker", { site, host: "unix:///var/run/docker.sock", address: "127.0.0.1", tls: { mode: "local" } });

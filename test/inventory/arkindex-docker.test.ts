@@ -5,7 +5,8 @@ import { secret } from "@pulumi/pulumi";
 import { imageLock } from "../../components/core/images.ts";
 import { siteOf } from "../../components/core/site.ts";
 import { Arkindex } from "../../components/systems/arkindex.ts";
-import { DockerHost, type DockerTls } from "../../components/topologies/docker/index.ts";
+import { DockerHost } from "../../components/topologies/docker/index.ts";
+import type { Tls } from "../../components/topologies/tls.ts";
 import { certificate } from "../support/certificates.ts";
 import { inventory, record, type Registered } from "../support/mocks.ts";
 
@@ -251,7 +252,7 @@ test("PostgreSQL has half of its memory as shared memory, nobody else asks for m
 });
 
 describe("the edge's certificate", () => {
-  const edge = async (tls: DockerTls) => {
+  const edge = async (tls: Tls) => {
     const resources = await record(() => {
       const on = new DockerHost("docker", { site: site(), host: "unix:///run/d.sock", address: "0.0.0.0", tls });
       new Arkindex("arkindex", { on });

@@ -58,7 +58,7 @@ test("a swarm: the same on its nodes", async () => {
     at: Partial<Parameters<typeof siteOf>[0]>,
     more: { readonly tls: typeof tls | { mode: "local" } },
   ) => {
-    const all = await deployed(() => new Swarm("swarm", { site: site({ engine: "swarm", ...at }), ...swarm, ...more }));
+    const all = await deployed(() => new Swarm("swarm", { site: site(at), ...swarm, ...more }));
     const { ports } = one(all, "arkindex-edge", "Service").endpointSpec as { ports: object[] };
     return ports;
   };

@@ -8,11 +8,10 @@ import { Swarm } from "../../components/topologies/swarm/index.ts";
 import { inventory, record, type Registered } from "../support/mocks.ts";
 
 const apps = { demo: { title: "Demo", image: "example/demo:1" } };
-const site = (engine: "docker" | "swarm", more: object = {}) =>
+const site = (more: object = {}) =>
   siteOf({
     name: "shiny",
     hostname: "shiny.example.com",
-    engine,
     images: { toolbox: "toolbox:1", rehearsal: "rehearsal:1", "docker-proxy": "docker-proxy:1" },
     rehearsal: true,
     ...more,
@@ -26,7 +25,7 @@ describe("on one Docker host", () => {
   beforeAll(async () => {
     all = await record(() => {
       const on = new DockerHost("docker", {
-        site: site("docker"),
+        site: site(),
         host: "unix:///run/d.sock",
         address: "0.0.0.0",
         tls: { mode: "local" },
@@ -68,7 +67,7 @@ describe("on one Docker host", () => {
 test("on a swarm: constraints of everything, and a policy for apps", async () => {
   const all = await record(() => {
     const on = new Swarm("swarm", {
-      site: site("swarm", {
+      site: site({
         backup: { everyHours: 24, keepDays: 7, drillEveryHours: 168, to: { path: "/backup" } },
         restore: { from: { path: "/backup" }, stack: "shiny", at: "latest" },
       }),

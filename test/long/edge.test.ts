@@ -6,7 +6,7 @@ import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import WebSocket from "ws";
 
-import type { PlannedRoute } from "../../components/core/topology.ts";
+import type { PlannedRoute } from "../../components/core/plan.ts";
 import { make } from "../../ops/authority.ts";
 import { call, eventually, inContainer, localImage } from "../support/arkindex.ts";
 import { NginxEdge } from "../support/nginx.ts";

@@ -193,7 +193,10 @@ test.concurrent(
   "Traefik: the file of its certificates is its own again, or set aside where it is not whole",
   async () => {
     const backends = () => ({ hosts: [], watch: false });
-    const { prepare = "" } = traefik({ site: site(), routes: [], tls: { acme: { email: "a@example.com" } }, backends });
+    const { prepare = "" } = traefik({
+      ...{ site: site(), engine: "docker", routes: [], backends },
+      tls: { acme: { email: "a@example.com" } },
+    });
     const line = `mkdir -p /data && printf '{\\n}\\n' > /data/acme.json && chmod 644 /data/acme.json
 (${prepare})
 stat -c %a /data/acme.json; printf '{\\n  "acme": {' > /data/acme.json

@@ -27,6 +27,7 @@ interface More {
 /** A store that refuses an empty disk, what was set up on it once, and an application of two replicas. */
 function program({ replicas = 2, disks = {} }: More = {}): string {
   return `import { siteOf } from "${repo}/components/core/site.ts";
+import { z } from "zod";
 import { SystemComponent } from "${repo}/components/core/system.ts";
 import { Swarm } from "${repo}/components/topologies/swarm/index.ts";
 
@@ -42,7 +43,7 @@ const system = (p) => {
   p.run("web", { ...idle, tier: "app", replicas: ${String(replicas)}, after: [store, setup] });
 };
 class Small extends SystemComponent {
-  constructor(name, { on }) { super("Small", system, name, {}, on); }
+  constructor(name, args) { super("Small", system, z.any(), name, args); }
 }
 const site = siteOf({
   name: "${name}", hostname: "survey.example.com", images: { toolbox: "${image}" }, protect: false,

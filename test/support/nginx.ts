@@ -4,8 +4,9 @@ import { type Pack, pack } from "tar-stream";
 
 import type { EdgeOptions, Workload } from "../../components/core/contracts.ts";
 import { siteOf } from "../../components/core/site.ts";
-import type { PlannedRoute } from "../../components/core/topology.ts";
-import { proxies, publishedPorts } from "../../components/edge/edge.ts";
+import type { PlannedRoute } from "../../components/core/plan.ts";
+import { proxies } from "../../components/edge/edge.ts";
+import { publishedPorts } from "../../components/edge/proxy.ts";
 import { entry } from "../../components/topologies/containers.ts";
 import { certificate } from "../../ops/certificate.ts";
 import { engine, inContainer, localImage } from "./arkindex.ts";
@@ -68,6 +69,7 @@ export class NginxEdge {
     const workload = proxies[proxy]({
       site,
       routes,
+      engine: "docker",
       tls: { cert, key: key.value, ...(outside ? { trustedProxies: [gateway] } : {}) },
       backends: ({ hosts }) => ({ hosts, watch: true }),
     });

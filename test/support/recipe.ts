@@ -4,8 +4,9 @@ import type Docker from "dockerode";
 import { execa } from "execa";
 import { pack } from "tar-stream";
 
-import type { Ask, Certificate, Kind, Recipe, Slot } from "../../components/core/contracts.ts";
+import type { Engine, Ask, Certificate, Kind, Recipe, Slot } from "../../components/core/contracts.ts";
 import { BasePlatform } from "../../components/core/platform.ts";
+import { capabilities } from "../../components/topologies/capabilities.ts";
 import { entry, healthTest, withRoom } from "../../components/topologies/containers.ts";
 import { engine, localImage } from "./arkindex.ts";
 import { runLabels } from "./run.ts";
@@ -48,12 +49,17 @@ export interface Asked<K extends Kind> {
   /** Its slots are called so, with a number. Default: `store`. */
   readonly name?: string;
   /** Where it is not Docker. */
-  readonly engine?: "swarm";
+  readonly engine?: Engine;
 }
 
 /** The slots of a recipe, by name: `store-1` and on. */
-export function slotsOf<K extends Kind>({ recipe, ask, name = "store", engine: on }: Asked<K>): Map<string, Slot> {
-  const platform = new Written(site({ name: "field", ...(on === undefined ? {} : { engine: on }) }));
+export function slotsOf<K extends Kind>({
+  recipe,
+  ask,
+  name = "store",
+  engine: on = "docker",
+}: Asked<K>): Map<string, Slot> {
+  const platform = new Written({ site: site({ name: "field" }), capabilities: capabilities[on] });
   recipe(platform, name, ask);
   return platform.made;
 }

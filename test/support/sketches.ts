@@ -6,7 +6,8 @@ import { check } from "../../components/core/check.ts";
 import type { Peer, System } from "../../components/core/contracts.ts";
 import { sentence } from "../../components/core/errors.ts";
 import { imageLock, resolveImage } from "../../components/core/images.ts";
-import { containers, type Plan, planOf } from "../../components/core/plan.ts";
+import { containers, type Plan } from "../../components/core/plan.ts";
+import { planOf } from "../../components/core/recorder.ts";
 import type { Services, Site, TopologyName } from "../../components/core/topology.ts";
 import { containerServices } from "../../components/services/index.ts";
 import { arangodb, arangodbConfig } from "../../components/systems/arangodb/arangodb.ts";
@@ -29,7 +30,13 @@ export const samples = {
 export type Name = keyof typeof samples;
 export const names = ["arkindex", "arangodb", "pyrus", "media", "shinyproxy"] as const satisfies readonly Name[];
 
-const peer: Peer = { region: "us", reach: "published-tls", address: (slot) => `${slot}.us.example.com` };
+export const peer: Peer = {
+  region: "us",
+  home: false,
+  reach: "published-tls",
+  address: (slot) => `${slot}.us.example.com`,
+  publicUrl: (name) => `https://${name}.us.media.example.com`,
+};
 
 /** What set-up would have built. */
 const builtImages = Object.fromEntries(
@@ -44,7 +51,7 @@ export function site(over: Partial<Site> = {}): Site {
     ports: { http: 80, https: 443 },
     publicPort: 443,
     region: "eu",
-    peers: [peer],
+    peers: [],
     protect: true,
     image: (key) => resolveImage(key, { overrides: {}, local: builtImages, rehearsal: true }),
     existing: {},
@@ -58,9 +65,15 @@ export function site(over: Partial<Site> = {}): Site {
 }
 
 /** The plan of a system with an operator's config: parsed first, as index.ts does. */
-export function plan(name: Name, over: object = {}, services: Services = containerServices, at = site()): Plan {
+export function plan(
+  name: Name,
+  over: object = {},
+  services: Services = containerServices,
+  at = site(),
+  on: TopologyName = "docker",
+): Plan {
   const planned = <C>(system: System<C>, schema: z.ZodType<C>): Plan =>
-    planOf(system, schema.parse({ ...samples[name], ...over }), at, services);
+    planOf(system, schema.parse({ ...samples[name], ...over }), { site: at, services, capabilities: capabilities[on] });
   switch (name) {
     case "arkindex":
       return planned(arkindex, arkindexConfig);
@@ -77,7 +90,7 @@ export function plan(name: Name, over: object = {}, services: Services = contain
 
 /** What the check says of a plan, a sentence a problem. */
 export function problems(planned: Plan, on: TopologyName, at = site()): string[] {
-  return check(planned, at, capabilities[on]).map(sentence);
+  return check(planned, { site: at, capabilities: capabilities[on] }).map(sentence);
 }
 
 /** What a plan fixes before anything is made: Outputs are leaves, and the order of things is no property of any. */

@@ -125,7 +125,7 @@ function holds(config: unknown, stack: string): void {
     expect(text).not.toMatch(/\n|hunter2/);
   }
   if (plan.problems.length > 0) return;
-  expect(plan.site?.name).toMatch(/^[a-z][a-z0-9-]{0,30}$/);
+  expect(plan.whole?.site.name).toMatch(/^[a-z][a-z0-9-]{0,30}$/);
   expect(plan.images.length).toBeGreaterThan(0);
 }
 

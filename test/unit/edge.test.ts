@@ -10,9 +10,10 @@ import { parse } from "yaml";
 import { sentence } from "../../components/core/errors.ts";
 import { covers, hiddenOf, routeProblems } from "../../components/core/routes.ts";
 import { siteOf } from "../../components/core/site.ts";
-import type { PlannedRoute } from "../../components/core/topology.ts";
+import type { Engine } from "../../components/core/contracts.ts";
+import type { PlannedRoute } from "../../components/core/plan.ts";
 import { planStack } from "../../components/deploy.ts";
-import { type EdgeTls, publishedPorts } from "../../components/edge/edge.ts";
+import { type EdgeTls, publishedPorts } from "../../components/edge/proxy.ts";
 import { nginx } from "../../components/edge/nginx.ts";
 import { traefik } from "../../components/edge/traefik.ts";
 import { make } from "../../ops/authority.ts";
@@ -28,8 +29,8 @@ const outside: EdgeTls = { ...own, trustedProxies: ["10.0.0.0/8", "fd00::1"] };
 const site = (more: Partial<Parameters<typeof siteOf>[0]> = {}) => siteOf({ name: "shop", hostname: host, ...more });
 const behind = { ports: { http: 8080 } };
 
-function edge(proxy: typeof traefik, routes: PlannedRoute[], tls = own, at = site()) {
-  const workload = proxy({ site: at, routes, tls, backends: ({ hosts }) => ({ hosts, watch: false }) });
+function edge(proxy: typeof traefik, routes: PlannedRoute[], tls = own, at = site(), engine: Engine = "docker") {
+  const workload = proxy({ site: at, engine, routes, tls, backends: ({ hosts }) => ({ hosts, watch: false }) });
   const [file] = workload.files ?? [];
   return { ...workload, text: typeof file?.content === "string" ? file.content : "" };
 }
@@ -162,31 +163,31 @@ describe("TLS in front of the edge", () => {
   const planned = (change: object) => {
     const base = { system: "arkindex", topology: "docker", hostname: "a.example.com", rehearsal: true };
     const images = { toolbox: "r.example.com/toolbox:1", rehearsal: "r.example.com/rehearsal:1" };
-    const { problems, site: made } = planStack({ ...base, images, ...change }, "dev");
-    return { said: problems.map(sentence), made };
+    const { problems, whole } = planStack({ ...base, images, ...change }, "dev");
+    return { said: problems.map(sentence), made: whole?.site };
   };
-  const tls = (...trustedProxies: string[]) => ({ tls: { mode: "outside", trustedProxies } });
+  const tls = (...trustedProxies: string[]) => ({ docker: { tls: { mode: "outside", trustedProxies } } });
 
   test.each<[string, object, string]>([
-    ["nobody to trust", tls(), "tls.trustedProxies = []: at least one"],
-    ["all the world", tls("0.0.0.0/0"), 'tls.trustedProxies.0 = "0.0.0.0/0": would believe half of the world'],
-    ["all the world, IPv6", tls("::/0"), 'tls.trustedProxies.0 = "::/0": would believe half of the world'],
-    ["half the world", tls("10.0.0.0/8", "128.0.0.0/1"), "tls.trustedProxies.1"],
+    ["nobody to trust", tls(), "docker.tls.trustedProxies = []: at least one"],
+    ["all the world", tls("0.0.0.0/0"), 'docker.tls.trustedProxies.0 = "0.0.0.0/0": would believe half of the world'],
+    ["all the world, IPv6", tls("::/0"), 'docker.tls.trustedProxies.0 = "::/0": would believe half of the world'],
+    ["half the world", tls("10.0.0.0/8", "128.0.0.0/1"), "docker.tls.trustedProxies.1"],
     [
       "a name",
       tls("balancer.example.com"),
-      'tls.trustedProxies.0 = "balancer.example.com": an IP address or a network',
+      'docker.tls.trustedProxies.0 = "balancer.example.com": an IP address or a network',
     ],
     ["syntax", tls("10.0.0.1;"), "an IP address or a network"],
     ["the health port", { publicPort: 8082 }, "publicPort = 8082: 8082 is the edge's own health port"],
     [
       "ACME behind another port",
-      { publicPort: 8443, tls: { mode: "acme", email: "a@example.com" } },
+      { publicPort: 8443, docker: { tls: { mode: "acme", email: "a@example.com" } } },
       "publicPort = 8443: ACME's challenge arrives on 443",
     ],
     [
       "ingress",
-      { topology: "swarm", ...tls("10.0.0.0/8"), swarm: { publish: "ingress" } },
+      { topology: "swarm", swarm: { publish: "ingress", ...tls("10.0.0.0/8").docker } },
       'swarm.publish = "ingress": hides who calls',
     ],
   ])("%s is refused", (_, change, sentenceOf) => {
@@ -196,8 +197,9 @@ describe("TLS in front of the edge", () => {
   test("https is not published, and is 443 for browsers; ACME may be behind a NAT", () => {
     const { said, made } = planned(tls("10.0.0.0/8", "192.0.2.7", "fd00::/8"));
     expect([said, made?.ports, made?.publicPort]).toEqual([[], { http: 80 }, 443]);
-    const nat = { publicPort: 443, docker: { ports: { http: 8080, https: 8443 } } };
-    expect(planned({ ...nat, tls: { mode: "acme", email: "a@example.com" } }).said).toEqual([]);
+    const ports = { http: 8080, https: 8443 };
+    const nat = { publicPort: 443, docker: { ports, tls: { mode: "acme", email: "a@example.com" } } };
+    expect(planned(nat).said).toEqual([]);
   });
 });
 
@@ -207,7 +209,7 @@ describe("health", () => {
   const health = async (days: number, engine: "docker" | "swarm", handshake = "true") => {
     const made = await make({ hostnames: [host] }, new Date(Date.now() - (397 - days) * day));
     const { cert } = JSON.parse(JSON.stringify(made)) as { cert: string };
-    const { files = [], health: asked } = edge(traefik, [route("/")], { cert, key: "KEY" }, site({ engine }));
+    const { files = [], health: asked } = edge(traefik, [route("/")], { cert, key: "KEY" }, site(), engine);
     const ends = files.find(({ path }) => path.endsWith("/ends"));
     const folder = mkdtempSync(join(tmpdir(), "edge-"));
     writeFileSync(join(folder, "ends"), typeof ends?.content === "string" ? ends.content : "");

@@ -17,6 +17,7 @@ import * as syntax from "../../components/core/syntax.ts";
 import { checkValues } from "../../components/core/values.ts";
 import { planStack } from "../../components/deploy.ts";
 import { containerServices } from "../../components/services/index.ts";
+import { capabilities } from "../../components/topologies/capabilities.ts";
 import { Redis } from "../../components/services/redis.ts";
 import { Nats } from "../../components/services/nats.ts";
 import { Elasticsearch } from "../../components/services/elasticsearch.ts";
@@ -142,11 +143,12 @@ function stack(system: keyof typeof systems, value: string, existing: object, ow
 }
 
 function planned(raw: Dict<unknown>): Plan {
-  const { problems, settings, system } = parseConfig(raw);
+  const { problems, settings, system, topology } = parseConfig(raw);
   expect(problems).toEqual([]);
-  if (settings === undefined || system === undefined) throw new Error("not read");
+  if (settings === undefined || system === undefined || topology === undefined) throw new Error("not read");
   const site = siteOf({ ...settings, name: "x" });
-  return systems[settings.system].plan(system, site, containerServices);
+  const place = { site, capabilities: capabilities[settings.topology], services: containerServices };
+  return systems[settings.system].plan(system, place);
 }
 
 const found = (plan: Plan, name: string): Container => {

@@ -6,7 +6,8 @@ import { checkedPair } from "../../components/core/certificates.ts";
 import { siteOf } from "../../components/core/site.ts";
 import { Arkindex } from "../../components/systems/arkindex.ts";
 import { Postgres } from "../../components/services/postgres.ts";
-import { DockerHost, type DockerTls } from "../../components/topologies/docker/index.ts";
+import { DockerHost } from "../../components/topologies/docker/index.ts";
+import type { Tls } from "../../components/topologies/tls.ts";
 import { Swarm, type SwarmArgs } from "../../components/topologies/swarm/index.ts";
 import { certificate, type Made } from "../support/certificates.ts";
 import { record } from "../support/mocks.ts";
@@ -82,7 +83,7 @@ beforeAll(async () => {
 });
 
 test.each(["docker", "swarm"])("a certificate of one's own on %s: its key and every routed name", async (topology) => {
-  const made = (tls: DockerTls) => () => {
+  const made = (tls: Tls) => () => {
     new Arkindex("arkindex", {
       on: topology === "docker" ? host({ tls }) : swarm({ tls, pin: (ref) => Promise.resolve(ref) }),
     });

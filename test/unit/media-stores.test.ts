@@ -3,10 +3,9 @@ import { createHash } from "node:crypto";
 
 import { describe, expect, test } from "@jest/globals";
 
-import type { Peer } from "../../components/core/contracts.ts";
 import { definitionsOf, passwordHash } from "../../components/services/rabbitmq.ts";
 import { mediaConfig } from "../../components/systems/media.ts";
-import { plan } from "../support/sketches.ts";
+import { peer, plan } from "../support/sketches.ts";
 
 const slot = (name: string, over: object = {}) => {
   const found = plan("media", over).slots.get(name);
@@ -120,7 +119,6 @@ describe("RabbitMQ", () => {
       exchanges: [{ name: "index", type: "topic", durable: true }],
     });
     expect(alone.users.map(({ name }) => name)).toEqual(["app"]);
-    const peer: Peer = { region: "us", reach: "published-tls", address: (at) => `${at}.us.example.com` };
     const { users, parameters, policies } = definitionsOf(
       "rabbit",
       { federate: [peer], exchanges: ["index"] },

@@ -82,19 +82,21 @@ test("who has not logged in is told the command, whatever is missing", async () 
 
 test.each(["docker", "swarm"] as const)("the preview says so before it asks an engine: %s", async (topology) => {
   await login({ auths: {} });
-  const { settings, site } = planStack(
+  const { whole } = planStack(
     {
       system: "arkindex",
       topology,
       hostname: "a.example.com",
       rehearsal: true,
-      docker: { host: "unix:///nowhere", registries: [registry] },
-      swarm: { managers: ["unix:///nowhere"], registries: [registry] },
+      [topology]: {
+        ...(topology === "docker" ? { host: "unix:///nowhere" } : { managers: ["unix:///nowhere"] }),
+        registries: [registry],
+      },
     },
     "dev",
   );
-  if (settings === undefined || site === undefined) throw new Error("no plan");
-  const found = await topologies[topology]?.preflight(settings, site, [], []);
+  if (whole === undefined) throw new Error("no plan");
+  const found = await topologies[topology]?.preflight(whole.topology, { ...whole, secrets: {} }, []);
   expect(found?.map(sentence)).toEqual([
     `${topology}.registries = "${registry}": nobody has logged in there on this machine: docker login ${registry}`,
   ]);

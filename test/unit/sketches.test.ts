@@ -5,7 +5,8 @@ import fc from "fast-check";
 
 import { runnerFor } from "../../components/core/check.ts";
 import type { Dict, System } from "../../components/core/contracts.ts";
-import { planOf, replicaNames } from "../../components/core/plan.ts";
+import { replicaNames } from "../../components/core/plan.ts";
+import { planOf } from "../../components/core/recorder.ts";
 import { type TopologyName, topologyNames } from "../../components/core/topology.ts";
 import { containerServices } from "../../components/services/index.ts";
 import { capabilities } from "../../components/topologies/capabilities.ts";
@@ -102,8 +103,9 @@ describe("every system on every topology", () => {
   /** Which workloads a cloud's managed runner takes; slots are machines there in any case. */
   const takenBy = (name: Name, on: TopologyName) => {
     const by: Record<string, string[]> = {};
-    for (const [workload, container] of plan(name, {}, {}).workloads) {
-      (by[runnerFor(container, capabilities[on])?.name ?? "nothing"] ??= []).push(workload);
+    const planned = plan(name, {}, containerServices, site(), on);
+    for (const [workload, container] of plan(name, {}, {}, site(), on).workloads) {
+      (by[runnerFor(container, planned, capabilities[on])?.name ?? "nothing"] ??= []).push(workload);
     }
     return Object.fromEntries(Object.entries(by).map(([runner, taken]) => [runner, taken.join(" ")]));
   };
@@ -160,7 +162,11 @@ describe("every system on every topology", () => {
         health: { ready: { command: ["true"] }, startSeconds: 1, stopSeconds: 1 },
       });
     };
-    const planned = planOf(system, {}, site(), containerServices);
+    const planned = planOf(
+      system,
+      {},
+      { site: site(), services: containerServices, capabilities: capabilities.docker },
+    );
     expect(problems(planned, "docker")).toEqual(["search-1: two parts have this name; give each its own"]);
   });
 

@@ -24,9 +24,12 @@ function decrypted(_: unknown, value: unknown): unknown {
 
 test("dev lacks nothing but what set-up builds", () => {
   const images = { toolbox: "r.example.com/toolbox:1", rehearsal: "r.example.com/rehearsal:1" };
-  const { problems, settings, images: used } = planStack({ ...configOf("dev"), images }, "dev");
+  const { problems, whole, images: used } = planStack({ ...configOf("dev"), images }, "dev");
   expect(problems).toEqual([]);
-  expect(settings).toMatchObject({ protect: false, rehearsal: true, docker: { address: "127.0.0.1" } });
+  expect(whole).toMatchObject({
+    settings: { protect: false, rehearsal: true },
+    topology: { address: "127.0.0.1" },
+  });
   expect(used.filter(({ rehearsing }) => rehearsing).map(({ key }) => key)).toEqual([
     "arkindex/backend",
     "arkindex/cantaloupe",
@@ -34,8 +37,8 @@ test("dev lacks nothing but what set-up builds", () => {
 });
 
 test("prod is protected, rehearses nothing, and lists everything that is missing at once", () => {
-  const { problems, settings } = planStack(configOf("prod"), "prod");
-  expect(settings).toMatchObject({ protect: true, rehearsal: false, localImages: false });
+  const { problems, whole } = planStack(configOf("prod"), "prod");
+  expect(whole?.settings).toMatchObject({ protect: true, rehearsal: false, localImages: false });
   expect(problems.map((problem) => sentence(problem).split(/:| =/)[0])).toEqual([
     "hostname",
     "secrets.backupKey",
@@ -53,7 +56,8 @@ test.each(readdirSync(join(root, "stacks")).map((file) => file.replace(/\.yaml$/
     const images = Object.fromEntries(
       Object.entries(imageLock).flatMap(([key, { built }]) => (built ? [[key, `r.example.com/${key}:1`]] : [])),
     );
-    const { problems, settings } = planStack({ ...config, images }, stack);
+    const { problems, whole } = planStack({ ...config, images }, stack);
+    const settings = whole?.settings;
     expect(problems).toEqual([]);
     expect(stack.startsWith(`${settings?.system ?? ""}-${settings?.topology ?? ""}`)).toBe(true);
     expect(settings).toMatchObject({ protect: false });

@@ -3,7 +3,7 @@ import { describe, expect, test } from "@jest/globals";
 
 import { sentence } from "../../components/core/errors.ts";
 import type { Known } from "../../components/core/known.ts";
-import { judge, type Thing, type Wish } from "../../components/topologies/survey.ts";
+import { judge, ownerOf, type Thing, type Wish } from "../../components/topologies/survey.ts";
 import { missingFiles, nodeThings, types } from "../../components/topologies/swarm/look.ts";
 import { volumeNodeThings } from "../../components/topologies/swarm/volume-node-look.ts";
 import { brokenOf } from "../../components/topologies/swarm/service-look.ts";
@@ -39,7 +39,7 @@ const known = (type: string, name: string, outputs: Known["outputs"]): Known => 
   type,
   outputs,
 });
-const identity = known("platform-topologies:index:StackIdentity", "identity", {
+const identity = known("platform-topologies:index:StackIdentity", "swarm-identity", {
   name: "shop",
   topology: "swarm",
   owner,
@@ -82,8 +82,11 @@ function found({
   engine = "S1",
   ...more
 }: Case) {
-  const things = [...("service" in more ? [more.service] : [web()]), ...volumeNodeThings("shop", before, nodes)];
-  const args = { name: "shop", words, host: { key: "swarm.managers", value: "tcp://m1" }, types };
+  const things = [
+    ...("service" in more ? [more.service] : [web()]),
+    ...volumeNodeThings("shop", ownerOf(before, "swarm"), before, nodes),
+  ];
+  const args = { component: "swarm", name: "shop", words, host: { key: "swarm.managers", value: "tcp://m1" }, types };
   return judge(args, wanted, before, { engine, things: things.filter((thing) => thing !== undefined) });
 }
 
@@ -95,7 +98,8 @@ test("a secret or config that is gone is refused, with what makes it again; anot
     });
   const files = [file("secret:Secret", "db-password"), file("serviceConfig:ServiceConfig", "web-conf")];
   const others = [file("secret:Secret", "other", "shop-eu"), known("docker:index/secret:Secret", "x", { name: "x" })];
-  const missing = (...there: string[]) => missingFiles("shop", "tcp://m1", [...files, ...others], there).map(sentence);
+  const missing = (...there: string[]) =>
+    missingFiles({ name: "shop", owner: undefined }, "tcp://m1", [...files, ...others], there).map(sentence);
   expect(missing("db-password", "web-conf")).toEqual([]);
   expect(missing("web-conf")).toEqual([
     'swarm.managers = "tcp://m1": the secret or config db-password of this stack was removed from the swarm: ' +

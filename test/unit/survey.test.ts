@@ -8,6 +8,7 @@ import { machineTypes, types } from "../../components/topologies/docker/look.ts"
 import { judge, type There, type Thing, type Wish } from "../../components/topologies/survey.ts";
 
 const args = {
+  component: "docker",
   name: "shop",
   words: {},
   host: { key: "docker.host", value: "unix:///d.sock" },
@@ -23,7 +24,7 @@ const known = (type: string, name: string, outputs: Known["outputs"]): Known => 
   outputs,
 });
 const state: Known[] = [
-  known("platform-topologies:index:StackIdentity", "identity", {
+  known("platform-topologies:index:StackIdentity", "docker-identity", {
     name: "shop",
     topology: "docker",
     owner,

@@ -9,7 +9,7 @@ import fc from "fast-check";
 import { parse } from "yaml";
 
 import { siteOf } from "../../components/core/site.ts";
-import type { PlannedRoute } from "../../components/core/topology.ts";
+import type { PlannedRoute } from "../../components/core/plan.ts";
 import { traefik } from "../../components/edge/traefik.ts";
 import { watchScript } from "../../components/edge/traefik-watch.ts";
 import { backendsOf } from "../../components/topologies/swarm/edge.ts";
@@ -85,6 +85,7 @@ function routesFile(routes: PlannedRoute[]) {
     command,
   } = traefik({
     site,
+    engine: "swarm",
     routes,
     tls: { cert: "CERT", key: "KEY" },
     backends: backendsOf(site),

@@ -3,7 +3,6 @@ import { z } from "zod";
 
 import type { Container, Health, Job, List, Member, Platform, Port, Slot, System } from "../../core/contracts.ts";
 import { curlOption } from "../../core/syntax.ts";
-import type { Topology } from "../../core/topology.ts";
 import {
   at,
   bash,
@@ -24,7 +23,7 @@ import {
   rootPasswordOf,
   upgraded,
 } from "./scripts.ts";
-import { SystemComponent } from "../../core/system.ts";
+import { type SystemArgs, SystemComponent } from "../../core/system.ts";
 
 /** Sizes of a member. On Docker a volume has no size: `gib` counts where disks are made. */
 const sizes = { memoryMib: z.int().min(256).default(4096), cpu: z.number().min(0.25).default(2) };
@@ -124,7 +123,7 @@ function cluster(p: Platform, c: ArangoDbConfig, files: Files) {
     p.job(`rebuild-${agent}`, { ...job(othersAgree(agent), 5 * minute), trigger: "1", after: [begun] }),
   );
 
-  const agency = p.slots("agent", { count: agents.length, order: "one-by-one" }, ({ name }) => ({
+  const agency = p.slots("agent", { count: agents.length }, ({ name }) => ({
     ...server,
     ...sized(c.agents),
     files: [files.jwt],
@@ -180,7 +179,7 @@ function cluster(p: Platform, c: ArangoDbConfig, files: Files) {
 
 /** One server that is all three at once. No copies, no failover. */
 function single(p: Platform, c: ArangoDbConfig, files: Files) {
-  return p.slots("single", { count: 1, order: "one-by-one" }, ({ name }) => ({
+  return p.slots("single", { count: 1 }, ({ name }) => ({
     image: "arangodb",
     user: "0:0",
     ports,
@@ -225,7 +224,7 @@ function inToolbox(files: Files) {
 }
 
 function ordered({ count, retired }: ArangoDbConfig["dbservers"]) {
-  return { count, retired, order: "one-by-one" } as const;
+  return { count, retired } as const;
 }
 
 /** All roles. Command and configuration are ours: the image's entrypoint sets up a single server. */
@@ -274,12 +273,7 @@ const retire = "retire its number";
  * for life.
  */
 export class ArangoDb extends SystemComponent<ArangoDbConfig> {
-  constructor(
-    name: string,
-    args: z.input<typeof arangodbConfig> & { readonly on: Topology },
-    opts?: ComponentResourceOptions,
-  ) {
-    const { on, ...config } = args;
-    super("ArangoDb", arangodb, name, arangodbConfig.parse(config), on, opts);
+  constructor(name: string, args: SystemArgs<typeof arangodbConfig>, opts?: ComponentResourceOptions) {
+    super("ArangoDb", arangodb, arangodbConfig, name, args, opts);
   }
 }

@@ -1,11 +1,10 @@
 import type { ComponentResourceOptions } from "@pulumi/pulumi";
 
 import type { Container, Health, Platform, Ready, Route, System, Workload } from "../../core/contracts.ts";
-import type { Topology } from "../../core/topology.ts";
 import { connectionStrings } from "./connections.ts";
 import { type App, apps, clusterReplicas, type PyrusConfig, pyrusConfig } from "./config.ts";
 import { setUp, type Stores } from "./setup.ts";
-import { SystemComponent } from "../../core/system.ts";
+import { type SystemArgs, SystemComponent } from "../../core/system.ts";
 
 export { type PyrusConfig, pyrusConfig };
 
@@ -111,7 +110,6 @@ function sharedBy(c: PyrusConfig, { main, logs, nats }: Stores) {
   const ca = "/run/pyrus/ca.pem";
   return {
     tier: "app",
-    needs: ["short-names"], // they call each other and their stores by one-label names
     env: {
       NATS_HA_REPLICAS: String(c.natsNodes ?? (c.ha ? 3 : 1)),
       NATS_USER: nats.user,
@@ -154,12 +152,7 @@ const alive: Health = { ...ready, ready: { command: ["sh", "-c", "test -d /proc/
  * Pyrus on a topology. A changed version runs the update job once and replaces the applications; stores stay.
  */
 export class Pyrus extends SystemComponent<PyrusConfig> {
-  constructor(
-    name: string,
-    args: Partial<PyrusConfig> & Pick<PyrusConfig, "adminEmail"> & { readonly on: Topology },
-    opts?: ComponentResourceOptions,
-  ) {
-    const { on, ...config } = args;
-    super("Pyrus", pyrus, name, pyrusConfig.parse(config), on, opts);
+  constructor(name: string, args: SystemArgs<typeof pyrusConfig>, opts?: ComponentResourceOptions) {
+    super("Pyrus", pyrus, pyrusConfig, name, args, opts);
   }
 }

@@ -24,7 +24,10 @@ export function grafana(p: Platform, c: ShinyProxyConfig, influx: Given<"influx"
       { path: `${folder}/admin-password`, content: p.secret("grafana-password"), secret: true },
       { path: `${folder}/provisioning/datasources/influx.yml`, content: datasources(influx), secret: true },
       { path: `${folder}/provisioning/dashboards/files.yml`, content: yaml(provider) },
-      { path: `${dashboards}/shinyproxy.json`, content: JSON.stringify(dashboard(c, p.engine), undefined, 1) },
+      {
+        path: `${dashboards}/shinyproxy.json`,
+        content: JSON.stringify(dashboard(c, p.engine ?? "docker"), undefined, 1),
+      },
     ],
     env: {
       GF_SECURITY_ADMIN_PASSWORD__FILE: `${folder}/admin-password`, // read at the first start only

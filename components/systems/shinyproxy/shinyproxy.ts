@@ -2,13 +2,12 @@ import type { ComponentResourceOptions } from "@pulumi/pulumi";
 import type { z } from "zod";
 
 import type { System } from "../../core/contracts.ts";
-import type { Topology } from "../../core/topology.ts";
 import { applicationYml } from "./application.ts";
 import { groupsOf, sharedMemory, shinyproxyConfig, type ShinyProxyConfig } from "./config.ts";
 import { grafana } from "./grafana.ts";
 import { databases } from "./influx.ts";
 import { clusterTelegraf, nodeTelegraf } from "./telegraf.ts";
-import { SystemComponent } from "../../core/system.ts";
+import { type SystemArgs, SystemComponent } from "../../core/system.ts";
 
 export { shinyproxyConfig };
 
@@ -85,7 +84,7 @@ export const shinyproxy: System<ShinyProxyConfig> = (p, c) => {
   });
   p.run("telegraf", clusterTelegraf(influx, reader, nodes));
   p.run("telegraf-node", nodeTelegraf(influx));
-  p.slots("grafana", { count: 1, order: "one-by-one" }, () => grafana(p, c, influx));
+  p.slots("grafana", { count: 1 }, () => grafana(p, c, influx));
 };
 
 /**
@@ -93,12 +92,7 @@ export const shinyproxy: System<ShinyProxyConfig> = (p, c) => {
  * and running apps stay.
  */
 export class ShinyProxy extends SystemComponent<ShinyProxyConfig> {
-  constructor(
-    name: string,
-    args: z.input<typeof shinyproxyConfig> & { readonly on: Topology },
-    opts?: ComponentResourceOptions,
-  ) {
-    const { on, ...config } = args;
-    super("ShinyProxy", shinyproxy, name, shinyproxyConfig.parse(config), on, opts);
+  constructor(name: string, args: SystemArgs<typeof shinyproxyConfig>, opts?: ComponentResourceOptions) {
+    super("ShinyProxy", shinyproxy, shinyproxyConfig, name, args, opts);
   }
 }

@@ -82,7 +82,6 @@ export function nodeTelegraf(influx: Given<"influx">): Workload {
 `;
   return {
     ...common,
-    needs: ["shared-folders"],
     mounts: [{ folder: "/", path: host, readOnly: true }],
     files: [...conf(influx, inputs), loginOf(influx)],
     env: {

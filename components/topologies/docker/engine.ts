@@ -27,6 +27,8 @@ import { networkName } from "./machines.ts";
 const closed = { "com.docker.network.bridge.inhibit_ipv4": "true" };
 
 export interface EngineArgs {
+  /** The topology's own, with which those of its resources begin. */
+  readonly name: string;
   readonly site: Site;
   /** Of a further machine; empty for the stack's own host. */
   readonly key: string;
@@ -46,8 +48,9 @@ export interface EngineArgs {
 }
 
 /** Looks at an engine before anything is made on it. */
-export function surveyOf(site: Site, key: string, host: string, registries: List<string>): Survey {
+export function surveyOf(component: string, site: Site, key: string, host: string, registries: List<string>): Survey {
   return new Survey({
+    component,
     name: site.name,
     words: site.disks,
     ...(key === ""
@@ -69,6 +72,7 @@ export class Engine {
   readonly socket: string | undefined;
   readonly #choices: NetworkChoices;
   readonly #key: string;
+  readonly #name: string;
   readonly #options: ComponentResourceOptions;
   readonly #site: Site;
   readonly #networks: Dict<docker.Network>;
@@ -76,7 +80,7 @@ export class Engine {
   readonly #ops: ComponentResourceOptions;
   readonly #images = new Map<string, docker.RemoteImage>();
 
-  constructor({ site, key, host, registries, tiers, options, ops, survey, owner, choices, socket }: EngineArgs) {
+  constructor({ name, site, key, host, registries, tiers, options, ops, survey, owner, choices, socket }: EngineArgs) {
     this.#choices = choices;
     this.socket = socket;
     this.#ops = mergeOptions(options, { provider: ops });
@@ -86,8 +90,9 @@ export class Engine {
     this.registries = registries;
     this.#site = site;
     this.#key = key;
+    this.#name = name;
     const provider = new docker.Provider(
-      `docker${suffix(key)}`,
+      `${name}-engine${suffix(key)}`,
       // Credentials come from `docker login` on the machine that deploys: in the provider's own they would be plain state.
       { host, registryAuth: registries.map((address) => ({ address })) },
       options,
@@ -99,13 +104,14 @@ export class Engine {
   }
 
   #make(name: string, more: Partial<docker.NetworkArgs> = {}, options: Dict<string> = {}): docker.Network {
-    const logical = networkName(name, this.#key);
+    const called = networkName(name, this.#key);
+    const logical = `${this.#name}-${called}`;
     const full = `${this.#site.name}-${name}`;
     return new docker.Network(
       logical,
       {
         ...{ name: full, driver: "bridge", ...more },
-        ...chosen(this.#choices, logical, options),
+        ...chosen(this.#choices, called, options),
         labels: labels(this.#site, name, this.owner),
       },
       mergeOptions(this.#options, { replacementTrigger: this.survey.wants({ kind: "network", name: full, logical }) }),
@@ -123,7 +129,7 @@ export class Engine {
     if (known !== undefined) return known;
     const made = this.#make(name);
     const orphans = new Orphans(
-      `${name}${suffix(this.#key)}`,
+      `${this.#name}-${networkName(name, this.#key)}`,
       { host: this.host, network: made.id, label: `platform-topologies.app=${this.#site.name}` },
       this.#ops,
     );
@@ -147,7 +153,7 @@ export class Engine {
     const name = rehearsing ? "rehearsal" : key;
     let image = this.#images.get(name);
     if (image === undefined) {
-      const logical = `image-${name.replaceAll("/", "-")}${suffix(this.#key)}`;
+      const logical = `${this.#name}-image-${name.replaceAll("/", "-")}${suffix(this.#key)}`;
       image = new docker.RemoteImage(
         logical,
         { name: ref, keepLocally: true },

@@ -1,15 +1,7 @@
-import type { Input } from "@pulumi/pulumi";
-
 import type { Dict, List } from "../../core/contracts.ts";
 import type { Site } from "../../core/topology.ts";
 import type { NetworkChoices } from "../subnets.ts";
-
-/** Who signs the edge's certificate: a local authority of this stack's own, the caller's files, ACME, or who ends TLS in front. */
-export type SwarmTls =
-  | { readonly mode: "local" }
-  | { readonly mode: "own"; readonly cert: Input<string>; readonly key: Input<string>; readonly ca?: Input<string> }
-  | { readonly mode: "acme"; readonly email: string; readonly caServer?: string | undefined }
-  | { readonly mode: "outside"; readonly trustedProxies: List<string> };
+import type { Tls } from "../tls.ts";
 
 /** A node of the swarm, by its hostname. What is not named here is left as it is. */
 export interface NodeArgs {
@@ -58,7 +50,7 @@ export interface SwarmArgs extends NetworkChoices {
    */
   readonly volumes?: { readonly driver: string; readonly options: Dict<string> } | undefined;
   readonly update?: UpdateArgs;
-  readonly tls: SwarmTls;
+  readonly tls: Tls;
   /** Registries whose `docker login` credentials, on the machine that deploys, the nodes need. */
   readonly registries?: List<string>;
   /** Turns an image's reference into one with a digest. Default: a manager asks the registry. */

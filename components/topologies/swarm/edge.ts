@@ -1,6 +1,7 @@
 import type { Dict } from "../../core/contracts.ts";
-import type { PlannedRoute, Site } from "../../core/topology.ts";
-import { type Backends, publishedPorts } from "../../edge/edge.ts";
+import type { PlannedRoute } from "../../core/plan.ts";
+import type { Site } from "../../core/topology.ts";
+import { type Backends, publishedPorts } from "../../edge/proxy.ts";
 import type { SwarmArgs } from "./args.ts";
 import type { Part } from "./service.ts";
 

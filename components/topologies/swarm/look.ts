@@ -7,7 +7,7 @@ import { listNodes, listTasks, type Node, removeService, type Task } from "../..
 import type { Dict, List } from "../../core/contracts.ts";
 import type { Problem } from "../../core/errors.ts";
 import type { Known } from "../../core/known.ts";
-import { type Kind, stackOf, Survey, type There, type Thing } from "../survey.ts";
+import { type Kind, marksOf, ownerOf, Survey, type There, type Thing } from "../survey.ts";
 import type { NodeArgs, SwarmArgs } from "./args.ts";
 import { volumeNodeThings } from "./volume-node-look.ts";
 import { brokenOf } from "./service-look.ts";
@@ -24,19 +24,27 @@ export const types: Dict<Kind> = {
 const endLimit = 30_000;
 
 /** Looks at a swarm before anything is made on it. */
-export function surveyOf({ site, managers, nodes = {} }: SwarmArgs): Survey {
+export function surveyOf(component: string, { site, managers, nodes = {} }: SwarmArgs): Survey {
   const host = managers.join(",");
   return new Survey({
+    component,
     name: site.name,
     words: site.disks,
     host: { key: "swarm.managers", value: host },
     types,
-    look: (state) => lookAt(host, site.name, nodes, state),
+    look: (state) => lookAt(host, component, site.name, nodes, state),
     remove: (thing) => removeFrom(host, thing),
   });
 }
 
-async function lookAt(host: string, name: string, planned: Dict<NodeArgs>, state: List<Known>): Promise<There> {
+async function lookAt(
+  host: string,
+  component: string,
+  name: string,
+  planned: Dict<NodeArgs>,
+  state: List<Known>,
+): Promise<There> {
+  const owner = ownerOf(state, component);
   try {
     const engine = await reach(host);
     const [swarm, listed, networks, nodes, secrets, configs] = await Promise.all([
@@ -59,10 +67,10 @@ async function lookAt(host: string, name: string, planned: Dict<NodeArgs>, state
             : { kind: "service" as const, name: service.Spec.Name, labels: service.Spec.Labels ?? {} },
         ),
         ...networks.map(({ Name, Labels }): Thing => ({ kind: "network", name: Name, labels: Labels ?? {} })),
-        ...volumeNodeThings(name, state, nodes),
+        ...volumeNodeThings(name, owner, state, nodes),
         ...nodeThings(state, nodes),
       ],
-      problems: missingFiles(name, host, state, filesShape.parse([...secrets, ...configs])),
+      problems: missingFiles({ name, owner }, host, state, filesShape.parse([...secrets, ...configs])),
     };
   } catch (error) {
     throw explain(error, host);
@@ -72,9 +80,17 @@ async function lookAt(host: string, name: string, planned: Dict<NodeArgs>, state
 const filesShape = z.array(z.object({ Spec: z.object({ Name: z.string() }) }).transform(({ Spec }) => Spec.Name));
 
 /** Files of a service that is not there: the swarm gives none away that is in use. The provider cannot replace a missing one. */
-export function missingFiles(name: string, host: string, state: List<Known>, there: List<string>): Problem[] {
+export function missingFiles(
+  of: { readonly name: string; readonly owner: string | undefined },
+  host: string,
+  state: List<Known>,
+  there: List<string>,
+): Problem[] {
   const [first, ...more] = state
-    .filter(({ type, outputs }) => /:(Secret|ServiceConfig)$/.test(type) && stackOf(outputs) === name)
+    .filter(({ type, outputs }) => {
+      const { name, owner } = marksOf(outputs);
+      return /:(Secret|ServiceConfig)$/.test(type) && name === of.name && owner === of.owner;
+    })
     .map(({ outputs }) => String(outputs.name))
     .filter((each) => !there.includes(each))
     .sort();

@@ -10,6 +10,7 @@ import type { SwarmArgs } from "./args.ts";
 
 /** The stack's overlay networks: edge, app, data, and those that workloads join by name. */
 export class Networks {
+  readonly #name: string;
   readonly #site: Site;
   readonly #args: SwarmArgs;
   readonly #options: CustomResourceOptions;
@@ -21,14 +22,16 @@ export class Networks {
   /** What goes only with the whole stack. */
   readonly last: docker.Network;
 
-  /** `ops`: options of the resources that empty a network before it goes. */
+  /** `name`: the topology's; `ops`: options of the resources that empty a network before it goes. */
   constructor(
+    name: string,
     args: SwarmArgs,
     options: CustomResourceOptions,
     ops: CustomResourceOptions,
     survey: Survey,
     owner: Input<string>,
   ) {
+    this.#name = name;
     this.#survey = survey;
     this.#owner = owner;
     this.#host = args.managers.join(",");
@@ -46,7 +49,11 @@ export class Networks {
     const known = this.#made.get(name);
     if (known !== undefined) return known;
     const label = `platform-topologies.app=${this.#site.name}`;
-    const orphans = new Orphans(name, { host: this.#host, network: this.#make(name).id, label }, this.#ops);
+    const orphans = new Orphans(
+      `${this.#name}-${name}`,
+      { host: this.#host, network: this.#make(name).id, label },
+      this.#ops,
+    );
     const joined = { id: orphans.network };
     this.#made.set(name, joined);
     return joined;
@@ -54,9 +61,10 @@ export class Networks {
 
   #make(name: string): docker.Network {
     const { encrypted = true, mtu = "", subnets = {} } = this.#args;
-    const round = this.#survey.wants({ kind: "network", name: `${this.#site.name}-${name}`, logical: name });
+    const logical = `${this.#name}-${name}`;
+    const round = this.#survey.wants({ kind: "network", name: `${this.#site.name}-${name}`, logical });
     return new docker.Network(
-      name,
+      logical,
       {
         name: `${this.#site.name}-${name}`,
         driver: "overlay",

@@ -5,7 +5,7 @@ import { foreignVolumeNode, volumeNodeLabel, volumeNodeOwnerLabel } from "../../
 import type { Node } from "../../../ops/swarm.ts";
 import type { List } from "../../core/contracts.ts";
 import type { Known } from "../../core/known.ts";
-import { diskLabel, ownerLabel, ownerOf, type Thing } from "../survey.ts";
+import { diskLabel, ownerLabel, type Thing } from "../survey.ts";
 
 /** A volume node as the state has it. */
 export const knownVolumeNode = z.object({
@@ -20,18 +20,23 @@ export const knownVolumeNode = z.object({
 export type KnownVolumeNode = z.infer<typeof knownVolumeNode>;
 
 /** Of the stack of this name. A volume node whose node has left the swarm is not among them: its service says so. */
-export function volumeNodeThings(prefix: string, state: List<Known>, nodes: List<Node>): Thing[] {
+export function volumeNodeThings(
+  prefix: string,
+  owner: string | undefined,
+  state: List<Known>,
+  nodes: List<Node>,
+): Thing[] {
   const begin = `${volumeNodeLabel}${prefix}.`;
   const known = new Map(
     state.flatMap(({ type, outputs }) => {
       const volumeNode =
         type === "platform-topologies:index:VolumeNode" ? knownVolumeNode.safeParse(outputs).data : undefined;
-      return volumeNode?.name.startsWith(`${prefix}.`) === true ? [[volumeNode.name, volumeNode] as const] : [];
+      const ours = volumeNode?.name.startsWith(`${prefix}.`) === true && volumeNode.owner === owner;
+      return ours ? [[volumeNode.name, volumeNode] as const] : [];
     }),
   );
   const labelled = nodes.flatMap(({ Spec }) => Object.keys(Spec.Labels).filter((key) => key.startsWith(begin)));
   const names = new Set([...known.keys(), ...labelled.map((key) => key.slice(volumeNodeLabel.length))]);
-  const owner = ownerOf(state, prefix);
   return [...names].flatMap((name) => thingOf(name, known.get(name), owner, nodes));
 }
 

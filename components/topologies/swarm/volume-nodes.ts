@@ -29,6 +29,7 @@ type Driver = Pick<Disk, "driverName" | "driverOptions">;
 
 /** The slots' disks: local volumes on the nodes that volume nodes name, or a driver's that every node reaches. */
 export class VolumeNodes {
+  readonly #name: string;
   readonly #site: Site;
   readonly #host: string;
   readonly #args: SwarmArgs;
@@ -39,7 +40,15 @@ export class VolumeNodes {
   /** Each slot's node, by the slot. */
   readonly nodes: Record<string, Output<string>> = {};
 
-  constructor(host: string, args: SwarmArgs, options: CustomResourceOptions, survey: Survey, owner: Input<string>) {
+  constructor(
+    name: string,
+    host: string,
+    args: SwarmArgs,
+    options: CustomResourceOptions,
+    survey: Survey,
+    owner: Input<string>,
+  ) {
+    this.#name = name;
     this.#survey = survey;
     this.#owner = owner;
     this.#site = args.site;
@@ -108,7 +117,7 @@ export class VolumeNodes {
     const known = this.#made.get(volumeNode);
     if (known !== undefined) return known;
     const { protect, name, disks } = this.#site;
-    const logical = `${volumeNode}-volume-node`;
+    const logical = `${this.#name}-${volumeNode}`;
     const made = new VolumeNode(
       logical,
       {

@@ -1,0 +1,95 @@
+/** The dry run: a system asks for everything, and nothing is made. */
+import { output, type Output, secret } from "@pulumi/pulumi";
+
+import { backup } from "./backup.ts";
+import type { Ask, Certificate, EdgeOptions, Given, Job, Kind, Ready, Slot, System, Workload } from "./contracts.ts";
+import { own } from "./formats.ts";
+import { imageRow } from "./images.ts";
+import { recorded } from "./kinds.ts";
+import type { Plan } from "./plan.ts";
+import { BasePlatform } from "./platform.ts";
+import type { Place } from "./topology.ts";
+
+/** Runs a system without making anything: nothing is registered, no provider is loaded. */
+export function planOf<C>(system: System<C>, config: C, place: Place): Plan {
+  const recorder = new Recorder(place);
+  system(recorder, config);
+  backup(recorder, place.site);
+  return recorder.plan;
+}
+
+/** `edge` is known when the system has said it. */
+type Draft = Omit<Plan, "edge"> & { edge: EdgeOptions };
+
+class Recorder extends BasePlatform {
+  readonly plan: Draft = {
+    needs: [],
+    workloads: new Map(),
+    slots: new Map(),
+    jobs: new Map(),
+    secrets: new Set(),
+    repeated: new Set(),
+    images: new Set(),
+    edge: { proxy: "traefik" },
+  };
+  readonly ca: Output<string> = output("");
+  readonly #place: Place;
+
+  constructor(place: Place) {
+    super(place);
+    this.#place = place;
+  }
+
+  secret(): Output<string> {
+    return secret("");
+  }
+
+  certificate(): Certificate {
+    return { ca: output(""), cert: output(""), key: secret("") };
+  }
+
+  configured(name: string): Output<string> {
+    this.plan.secrets.add(name);
+    return own(this.#place.site.secrets, name) ?? secret("");
+  }
+
+  override image(name: string): string {
+    if (imageRow(name) !== undefined) this.plan.images.add(name);
+    return super.image(name);
+  }
+
+  edge(wish: EdgeOptions): void {
+    this.plan.edge = wish;
+  }
+
+  protected offer(): void {
+    // nothing to give in the dry run
+  }
+
+  protected adopt<K extends Kind>(kind: K, name: string, given: Given<K>): Given<K> {
+    this.plan.needs.push({ kind, name, supplied: true });
+    return given;
+  }
+
+  protected supply<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K> {
+    const recipe = this.#place.services[kind]?.recipe;
+    this.plan.needs.push({ kind, name, supplied: recipe !== undefined });
+    return recipe ? recipe(this, name, ask) : recorded(kind, name);
+  }
+
+  protected makeWorkload(name: string, workload: Workload): [] {
+    return this.#record(this.plan.workloads, name, workload);
+  }
+  protected makeSlot(name: string, slot: Slot): [] {
+    return this.#record(this.plan.slots, name, slot);
+  }
+  job(name: string, job: Job): Ready {
+    return { ready: this.#record(this.plan.jobs, name, job) };
+  }
+  #record<T>(into: Map<string, T>, name: string, value: T): [] {
+    const { workloads, slots, jobs, repeated } = this.plan;
+    if (workloads.has(name) || slots.has(name) || jobs.has(name)) repeated.add(name);
+    into.set(name, value);
+    return [];
+  }
+}

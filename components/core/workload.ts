@@ -1,0 +1,293 @@
+/**
+ * What may run, and how what runs is reached. Nothing here knows a cloud or Docker.
+ *
+ * Plain values decide shape and names, so that a whole system can be checked before anything is made; `Input`s only
+ * fill the leaves (passwords, addresses of managed services).
+ */
+import type { Input, Output, Resource } from "@pulumi/pulumi";
+
+export type Dict<T> = Readonly<Record<string, T>>;
+export type List<T> = readonly T[];
+
+/**
+ * Networks, from the outside in. Nothing but the edge is published; data cannot reach out. `isolated`: none of them, only
+ * those that the container joins by name.
+ */
+export type Tier = "edge" | "app" | "data" | "isolated";
+
+/**
+ * What a container needs of the machine that it runs on. A topology says which of these each of its ways to run has. The
+ * first two a system names; the others follow from what it asks (`needsOf` in check.ts).
+ */
+export type Need =
+  | "container-api" // the container engine's own API (root on that machine: name it in the docs)
+  | "max-map-count" // vm.max_map_count of at least 262144 on the host
+  | "exec-probe" // a health check that is a command inside the container
+  | "any-status-probe" // a health check for which other answers than 200 to 399 count
+  | "stop-first" // never two replicas of one, not for a moment
+  | "tcp-in" // a port that is not HTTP
+  | "short-names" // other workloads under one-label DNS names
+  | "shared-folders" // a volume or a host folder that several containers mount
+  | "file-folders"; // several files in one folder
+
+/** A port inside the container. */
+export interface Port {
+  readonly number: number;
+  readonly protocol: "http" | "tcp";
+}
+
+/** A public path that the edge sends to this workload. The longest path of a host wins. */
+export interface Route {
+  readonly host: string;
+  readonly path: string;
+  /** A key of the workload's `ports`. */
+  readonly port: string;
+  readonly websocket?: boolean;
+  /** Largest request body that has to get through, in MiB, unbuffered. */
+  readonly bodyMib?: number;
+  /** How long one request may take; unset: 60. */
+  readonly seconds?: number;
+  readonly sticky?: { readonly cookie: string; readonly seconds: number };
+  /** Slots that give the same route the same pool answer it together. */
+  readonly pool?: string;
+  /** Paths below it that the outside does not get (404), as `/metrics`. */
+  readonly hidden?: List<string>;
+  /** The beginning of the path that the workload does not see: `/api` of `/api/v4/files`. */
+  readonly strip?: string;
+}
+
+/** A file that the container finds at `path` at start. It lies in a folder of ours: cloud mounts hide an image's own. */
+export interface File {
+  readonly path: string;
+  /** At most 64 KiB (the smallest limit of the secret stores that carry it). */
+  readonly content: Input<string>;
+  readonly secret?: boolean;
+  /** Octal. Default 0o444: the file is root's, and nobody but this container's processes can see it. */
+  readonly mode?: number;
+}
+
+/** How to see that a container works. `http`: any answer below `below` (400 unless given) on a port of `ports`. */
+export type Probe =
+  | { readonly http: string; readonly path: string; readonly below?: number }
+  | { readonly tcp: string }
+  | { readonly command: List<string> };
+
+/**
+ * `startSeconds`: how long the first success may take. `stopSeconds`: the grace between SIGTERM and SIGKILL; it has no
+ * default, because the Docker provider's is to kill at once.
+ */
+export interface Health {
+  readonly ready: Probe;
+  readonly startSeconds: number;
+  readonly stopSeconds: number;
+}
+
+/** What `after` waits for: the resources that exist only once the thing is healthy, or done. */
+export interface Ready {
+  readonly ready: List<Resource>;
+}
+
+/** `volume`: by its full name, made if it is missing, never removed; `folder`: an absolute path on the host. */
+export type Mount = ({ readonly volume: string } | { readonly folder: string }) & {
+  readonly path: string;
+  readonly readOnly?: boolean;
+};
+
+export interface Container {
+  /** A key of the image lock file (`images.json`), or `<system>/<name>` for a system's own image without a row there. */
+  readonly image: string;
+  readonly tier: Tier;
+  /** Cores. */
+  readonly cpu: number;
+  readonly memoryMib: number;
+  /**
+   * Shared memory (/dev/shm) at most, in MiB; what is used of it counts as the container's memory. Default: Docker's 64.
+   * A change replaces the container.
+   */
+  readonly shmMib?: number;
+  /** `uid[:gid]`, numbers. Unset: what the image says (private images only). */
+  readonly user?: string;
+  /** Replaces the image's entrypoint and command. Unset: the image's own. */
+  readonly command?: List<string>;
+  /** For the image's own entrypoint, in the place of its command. Without `command` only. */
+  readonly args?: List<string>;
+  readonly env?: Dict<Input<string>>;
+  /** The variable in which a topology with nodes tells a replica its node's name; unset anywhere else. */
+  readonly nodeName?: string;
+  /** Only for images that cannot read files: the lock file lists them (`secrets: "env"`). */
+  readonly secretEnv?: Dict<Output<string>>;
+  readonly files?: List<File>;
+  /**
+   * Shell before the server at every start, in the same container with the same disk. Idempotent. Needs `command`. The
+   * server is "$@" of the same shell: an `export` reaches it, and `set -- "$@" --flag` adds to its command.
+   */
+  readonly prepare?: string;
+  readonly ports?: Dict<Port>;
+  /** Keys of `ports` that the same slots of other regions call, by TLS. Refused until a topology opens them. */
+  readonly linked?: List<string>;
+  /** What cannot be told from the rest of it. */
+  readonly needs?: List<"container-api" | "max-map-count">;
+  readonly after?: List<Ready>;
+  /** Further DNS names that the applications insist on. */
+  readonly names?: List<string>;
+  readonly routes?: List<Route>;
+  /** It calls public names itself (the object store's): it joins the edge network too, and trusts the edge's CA. */
+  readonly callsEdge?: boolean;
+  /**
+   * Further networks of the stack, each made when it is first named: where containers live that a system starts itself,
+   * apart from everything else. Their full name is `<stack's prefix>-<name>`.
+   */
+  readonly networks?: List<string>;
+  /** Folders that outlive the stack and are shared, as a backup's place. */
+  readonly mounts?: List<Mount>;
+  /** A machine of the stack's config to run on; unset: where the topology likes. */
+  readonly machine?: string;
+  /** Environment for the rehearsal image alone, when it stands in for this one. */
+  readonly rehearsal?: Dict<string>;
+}
+
+/** Scales: any number of equal replicas without a disk. */
+export interface Workload extends Container {
+  readonly health: Health;
+  /** `each-node`: one on every node that `nodes` allows, new ones too. */
+  readonly replicas: number | { readonly min: number; readonly max: number } | "each-node";
+  /** `stop-first`: the old replica has ended before the new one starts, where two would do everything twice. Unset: as the topology likes. */
+  readonly update?: "stop-first";
+  /** Node labels that a replica's node must carry (swarm, machines in a cloud). `role`: a swarm's own roles. */
+  readonly nodes?: Dict<string>;
+}
+
+/** How a store's data gets out and back in: bash in the backup container, with the variables that backup.ts names. */
+export interface Dump {
+  readonly files?: List<File>;
+  /** A toolbox with the store's own tools; default `toolbox`. One for a whole stack. */
+  readonly image?: string;
+  readonly dump: string;
+  /** What a restore will need of the run that has just been made, as far as that costs little to ask. */
+  readonly check?: string;
+  /** Must refuse a store that has data; compares what has come back with what was saved. */
+  readonly restore: string;
+  /** The newest run as a restore would read it, compared with what was saved: into `drillServer`, where there is one. */
+  readonly drill: string;
+  /** An empty server of the same image, `<store>-drill`, for the drill to fill and to empty again. */
+  readonly drillServer?: Workload;
+  /** What no run needs any more, beside the folders of the runs themselves. */
+  readonly prune?: string;
+}
+/** `rebuilt`: how the content comes back without a backup, for the operator to read. */
+export type Backup = Dump | { readonly rebuilt: string };
+
+/** A workload with a disk and an identity: one replica, its own name, stopped before it is replaced. */
+export interface Slot extends Container {
+  readonly health: Health;
+  readonly disk: {
+    readonly path: string;
+    readonly gib: number;
+    readonly backup: Backup;
+    /**
+     * A file that the topology leaves on a disk that it has just made, and never again: a member of a cluster refuses
+     * in `prepare` to start on a disk with neither this nor data, for an emptied volume would replicate emptiness. Unset:
+     * there is one all the same, and the platform's own first line of `prepare` refuses without it (needs `command`).
+     */
+    readonly marker?: string;
+  };
+  /** The only slot of its role: another disk means another store, for which all that was done once is done again. */
+  readonly alone?: boolean;
+  /** The slot whose machine this one shares. */
+  readonly colocate?: string;
+  /** 0, 1 or 2: its region's zone. The platform sets it; topologies without zones ignore it. */
+  readonly zone?: number;
+  /** Labels that its node must carry, as for a workload. */
+  readonly nodes?: Dict<string>;
+  /**
+   * What runs before this member goes for good. Not at a replacement, not when the whole stack is destroyed; but also when a
+   * slot that stays has no `leave` any more.
+   */
+  readonly leave?: Omit<Job, "trigger">;
+  /** What runs after it has gone for good: a cluster's books forget it. */
+  readonly left?: Omit<Job, "trigger">;
+}
+
+/** Runs to its end once, and again when `trigger`, the image or the command changes. A failure stops the deployment. */
+export interface Job extends Container {
+  readonly trigger: Input<string>;
+  /** Part of the first installation: a changed image or command does not run it again, only a changed `trigger`. */
+  readonly onlyOnTrigger?: true;
+  readonly seconds: number;
+  /** Labels that its node must carry, as for a workload. */
+  readonly nodes?: Dict<string>;
+}
+
+/** `tls`: it speaks nothing else. `ca` is there, too, when only this CA vouches for its certificate. */
+export interface Endpoint {
+  readonly host: Input<string>;
+  readonly port: number;
+  readonly tls?: boolean;
+  readonly ca?: Output<string>;
+}
+export interface Login {
+  readonly user: string;
+  readonly password: Output<string>;
+}
+
+export interface Certificate {
+  readonly ca: Output<string>;
+  readonly cert: Output<string>;
+  readonly key: Output<string>;
+}
+
+export interface Running extends Ready {
+  /** The DNS name inside the stack: a pure function of names, known before anything is made. */
+  readonly host: string;
+  port(name: string): Endpoint;
+}
+
+/**
+ * `count` slots, numbered from 1, one by one: member n+1 starts when member n is healthy; of two that leave, it has gone
+ * before n begins. A retired number is never used again: the next free one appears instead.
+ */
+export interface Members {
+  readonly count: number;
+  readonly retired?: List<number>;
+}
+export interface Member {
+  readonly name: string;
+  readonly number: number;
+  readonly host: string;
+  /** 0, 1 or 2: spread over a region's zones. */
+  readonly zone: number;
+}
+
+/** Another region of the same platform. Refused until a recipe carries it: docs/contracts.md says what is missing. */
+export interface Peer {
+  readonly region: string;
+  /** It was founded before this one: what spans regions starts there. */
+  readonly home: boolean;
+  readonly reach: "routed" | "published-tls";
+  /** Of one of its slots, from here. */
+  address(slot: string): string;
+  /** Of a store with a public name, there: `https://<name>.<region>.<hostname>`. */
+  publicUrl(name: string): string;
+}
+
+/** Where slots of ours carry a store, `members` names them; empty when it is managed or the company's own. */
+export type Store = Endpoint & { readonly members: List<string> };
+
+/** What the ask of a store may add, for where containers of ours supply it. */
+export interface StoreOptions {
+  /** Further DNS names that the applications insist on; with several members each of them answers. */
+  readonly names?: List<string>;
+  /** Key of the image that the application brings for this store. */
+  readonly image?: string;
+  /** Labels that the nodes of its slots must carry. */
+  readonly nodeLabels?: Dict<string>;
+}
+
+/** What starts containers on the machines that a stack runs on. */
+export type Engine = "docker" | "swarm";
+
+/** What a system wants of the proxy at the edge. */
+export interface EdgeOptions {
+  /** Default: `traefik`, which brings ACME. `nginx`: unbuffered uploads of any size, as some vendors test with. */
+  readonly proxy: "traefik" | "nginx";
+}

@@ -1,0 +1,31 @@
+import { containers } from "../../core/plan.ts";
+import { containerServices } from "../../services/index.ts";
+import { entry, loggedOutOf } from "../entry.ts";
+import { checkTls, publishedOn, tlsOf, tlsSecrets } from "../tls.ts";
+import { dockerCapabilities } from "./capabilities.ts";
+import { dockerProblems } from "./check.ts";
+import { dockerConfig } from "./config.ts";
+
+/** One Docker host, as `topology: docker` chooses it. */
+export const docker = entry({
+  config: dockerConfig,
+  capabilities: dockerCapabilities,
+  services: containerServices,
+  ports: ({ ports, tls }) => publishedOn(ports, tls),
+  asks: ({ tls }) => tlsSecrets(tls),
+  check: (config, { site, plan, secrets }) => {
+    const tls = checkTls("docker", tlsOf(config.tls, secrets, "plain"), site, plan);
+    return { ...tls, problems: [...tls.problems, ...dockerProblems(config, plan)] };
+  },
+  preflight: async (config, { site, plan }, images) => {
+    const { preflight } = await import("./preflight.ts");
+    const outside = await loggedOutOf("docker.registries", config.registries);
+    if (outside.length > 0) return outside;
+    const local = images.filter(({ ref }) => ref.startsWith("platform-topologies/"));
+    return preflight({ site, ...config, local, planned: containers(plan) });
+  },
+  make: async (config, { site, secrets }, opts) => {
+    const { DockerHost } = await import("./index.ts");
+    return new DockerHost("docker", { site, ...config, tls: tlsOf(config.tls, secrets, "secret") }, opts);
+  },
+});

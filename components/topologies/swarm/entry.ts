@@ -1,0 +1,32 @@
+import { containers } from "../../core/plan.ts";
+import { containerServices } from "../../services/index.ts";
+import { entry, loggedOutOf } from "../entry.ts";
+import { checkTls, publishedOn, tlsOf, tlsSecrets } from "../tls.ts";
+import { swarmCapabilities } from "./capabilities.ts";
+import { swarmProblems } from "./check.ts";
+import { swarmConfig } from "./config.ts";
+import { SwarmRetirements } from "./retirements.ts";
+
+/** A swarm, as `topology: swarm` chooses it. */
+export const swarm = entry({
+  config: swarmConfig,
+  capabilities: swarmCapabilities,
+  services: containerServices,
+  ports: ({ ports, tls }) => publishedOn(ports, tls),
+  asks: ({ tls }) => tlsSecrets(tls),
+  check: (config, { site, plan, secrets }) => {
+    const tls = checkTls("swarm", tlsOf(config.tls, secrets, "plain"), site, plan);
+    return { ...tls, problems: [...tls.problems, ...swarmProblems(config, plan)] };
+  },
+  preflight: async (config, { site, plan }, images) => {
+    const { preflight } = await import("./preflight.ts");
+    const outside = await loggedOutOf("swarm.registries", config.registries);
+    if (outside.length > 0) return outside;
+    return preflight({ ...config, site, images, planned: containers(plan) });
+  },
+  make: async (config, { site, secrets }, opts) => {
+    const { Swarm } = await import("./index.ts");
+    return new Swarm("swarm", { site, ...config, tls: tlsOf(config.tls, secrets, "secret") }, opts);
+  },
+  retirements: ({ managers }, name) => new SwarmRetirements(managers, name),
+});
