@@ -1,9 +1,12 @@
-/** `npm start`: the machine's set-up, then `pulumi up` of the dev stack, then where to go. */
+/** `npm start`: the set-up of what the dev stack runs, then its `pulumi up`, then where to go. */
+import { join } from "node:path";
 import process from "node:process";
 
 import { execa } from "execa";
 
 import { heal } from "../heal.ts";
+import { wanted } from "../images/wanted.ts";
+import { configOf } from "../setup/config.ts";
 import { interrupted } from "../setup/interrupt.ts";
 import { repo } from "../setup/paths.ts";
 import { Problem } from "../setup/problem.ts";
@@ -15,7 +18,8 @@ import type { Toolchain } from "../setup/toolchain.ts";
 export const devStack = "dev";
 
 export async function run(args: readonly string[]): Promise<number> {
-  const { tools } = await setup();
+  const config = await configOf(join(repo, `Pulumi.${devStack}.yaml`));
+  const { tools } = await setup(wanted(config, devStack));
   await selectDev(tools);
   for (const line of await heal(tools, devStack)) process.stderr.write(`healed: ${line}\n`);
   if (interrupted()) return 130;
