@@ -26,7 +26,7 @@ export async function run(args: readonly string[]): Promise<number> {
   const code = await stream(
     tools.pulumi,
     ["up", "--stack", devStack, "--yes", "--skip-preview", "--suppress-outputs", ...args],
-    { cwd: repo, env: tools.env },
+    { cwd: repo, env: tools.env, live: true },
   );
   if (code !== 0) {
     process.stderr.write(`\n${failure(code)}\n`);
@@ -40,7 +40,7 @@ function failure(code: number): string {
   const goesOn = "npm start goes on from here, npm stop takes away what was made";
   if (interrupted()) return `stopped; what was made is recorded: ${goesOn}`;
   if (code === 137) return `error: Pulumi was killed half-way: ${goesOn}`;
-  return `error: the dev stack is not up, for the reason above: remove the reason, then ${goesOn}`;
+  return `error: the dev stack is not up, for the reason above: when that is put right, ${goesOn}`;
 }
 
 async function selectDev(tools: Toolchain): Promise<void> {
