@@ -40,7 +40,7 @@ function failure(code: number): string {
   const goesOn = "npm start goes on from here, npm stop takes away what was made";
   if (interrupted()) return `stopped; what was made is recorded: ${goesOn}`;
   if (code === 137) return `error: Pulumi was killed half-way: ${goesOn}`;
-  return `error: the dev stack is not up, for the reason above: when that is put right, ${goesOn}`;
+  return `error: the dev stack is not up, for the reason above: ${goesOn}`;
 }
 
 async function selectDev(tools: Toolchain): Promise<void> {

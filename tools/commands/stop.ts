@@ -26,10 +26,7 @@ export async function run(args: readonly string[]): Promise<number> {
       const goesOn = "npm stop goes on from here";
       if (interrupted() || code === 130) process.stderr.write(`\nstopped: ${goesOn}\n`);
       else if (code === 137) process.stderr.write(`\nerror: Pulumi was killed half-way: ${goesOn}\n`);
-      else
-        process.stderr.write(
-          `\nerror: the dev stack is not gone, for the reason above: when that is put right, ${goesOn}\n`,
-        );
+      else process.stderr.write(`\nerror: the dev stack is not gone, for the reason above: ${goesOn}\n`);
       return code;
     }
   }
