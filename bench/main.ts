@@ -13,6 +13,8 @@ import { execa } from "execa";
 import { arkindexStack } from "../test/support/arkindex.ts";
 import { formatted } from "../tools/commands/formatted.ts";
 import { repo } from "../tools/setup/paths.ts";
+import { wanted } from "../tools/images/wanted.ts";
+import { configOf } from "../tools/setup/config.ts";
 import { setup } from "../tools/setup/setup.ts";
 import { compose, ours, terraform } from "./contenders.ts";
 import { definitionOf } from "./definition.ts";
@@ -28,7 +30,8 @@ export async function run(args: readonly string[]): Promise<number> {
     args: [...args],
     options: { rounds: { type: "string", default: "3" }, write: { type: "string" } },
   });
-  await setup();
+  // The dev stack is of the same platform.
+  await setup(wanted(await configOf(join(repo, "Pulumi.dev.yaml")), "dev"));
   const folder = await mkdtemp(join(tmpdir(), "bench-"));
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
   try {

@@ -155,7 +155,8 @@ export function rawConfig(project: string): Record<string, unknown> {
   );
 }
 
-function parsed(value: string): unknown {
+/** A value of the config, which Pulumi keeps as text. */
+export function parsed(value: string): unknown {
   if (!/^(\{|\[|true$|false$|-?\d+(\.\d+)?$)/.test(value)) return value;
   try {
     return JSON.parse(value) as unknown;

@@ -102,7 +102,7 @@ async function pullAgain(docker: Docker, { name, host, image, ref, registries = 
   const gone = `${name}: the image ${ref ?? image} is not on ${host}`;
   if (ref === undefined) throw new Error(`${gone}: build or pull it there first`);
   if (ref.startsWith("platform-topologies/"))
-    throw new Error(`${gone}, and no registry has it: \`npm start\` builds it`);
+    throw new Error(`${gone}, and no registry has it: \`npm run images -- build\` builds it`);
   try {
     await pull(docker, ref, registries);
   } catch (error) {

@@ -92,7 +92,7 @@ export function resolveImage(key: string, choices: ImageChoices): Image | Proble
   if (entry.built)
     return {
       key: `images.${key}`,
-      remedy: "it is built, not pulled: run `npm start` once (or `npm test`), or name one here",
+      remedy: `it is built, not pulled: run \`npm run images -- build ${key}\` and set localImages, or name one here`,
     };
   if (choices.rehearsal && entry.standIn !== undefined) {
     const stand = resolveImage(entry.standIn, choices);

@@ -190,7 +190,7 @@ async function collect(stream: NodeJS.ReadableStream): Promise<string> {
 export function localImage(key: string): string {
   const images = JSON.parse(readFileSync(`${repo}/.local/images.json`, "utf8")) as Record<string, string>;
   const found = images[key];
-  if (found === undefined) throw new Error(`no local image ${key}: npm test builds it`);
+  if (found === undefined) throw new Error(`no local image ${key}: npm run images -- build builds it`);
   return found;
 }
 

@@ -38,6 +38,7 @@ interface Dynamic {
   http: {
     routers: Record<string, { rule: string; priority?: number; entryPoints: string[]; middlewares?: string[] }>;
     middlewares: Record<string, Record<string, object>>;
+    serversTransports: Record<string, object>;
   };
 }
 const dynamic = (routes: PlannedRoute[], tls = own, at = site()) =>
@@ -233,6 +234,10 @@ describe("health", () => {
     const ended = expect.stringContaining("the certificate of shop.example.com has ended") as unknown;
     expect(await health(-3, "docker")).toEqual([1, ended]);
     expect(await health(-3, "swarm")).toEqual([0, ended]);
+  });
+
+  test("each handshake is a new one: a kept connection verifies nothing, and delays Traefik's end", () => {
+    expect(dynamic([route("/")]).serversTransports.self).toMatchObject({ maxIdleConnsPerHost: -1, disableHTTP2: true });
   });
 
   test("ACME's edge is alive before it has a certificate", () => {

@@ -70,10 +70,10 @@ test("a stand-in says so in its tag, and every image that is built here is in th
 });
 
 test.each([
-  [[], /^use `npm run images -- build` or/],
-  [["push"], /^use `npm run images -- build` or/],
+  [[], /^use `npm run images -- build \[keys\]` or/],
+  [["push"], /^use `npm run images -- build \[keys\]` or/],
   [["push", "https://mirror.example.com"], /^registry = "https:\/\/mirror\.example\.com": a registry, as/],
-  [["build", "redis"], /^use `npm run images -- build` or/],
+  [["build", "redis", "postgres"], /^postgres is not built here: use postgis, postgres-cron, redis, /],
 ])("npm run images -- %j is refused", async (args, message) => {
   for (let round = 1; round <= 2; round++) await expect(run(args)).rejects.toThrow(message);
 });

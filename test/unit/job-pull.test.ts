@@ -84,7 +84,7 @@ test.each<[string, object, unknown, boolean, string]>([
     { ref: "platform-topologies/toolbox:1" },
     undefined,
     false,
-    "the image platform-topologies/toolbox:1 is not on HOST, and no registry has it: `npm start` builds it",
+    "the image platform-topologies/toolbox:1 is not on HOST, and no registry has it: `npm run images -- build` builds it",
   ],
   ["nobody knows its reference", {}, undefined, false, `the image ${id} is not on HOST: build or pull it there first`],
   [

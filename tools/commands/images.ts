@@ -1,40 +1,30 @@
 /**
- * `npm run images -- build`: makes all images that this machine cannot pull, and prints their names.
+ * `npm run images -- build [keys]`: makes all images that this machine cannot pull, or those, and prints their names.
  * `npm run images -- push REGISTRY`: puts every image of the lock file that is here into a registry, under the names that
  * a stack with `mirror: REGISTRY` pulls.
  */
 import process from "node:process";
 
-import { sentence } from "../../components/core/errors.ts";
+import { listed, sentence } from "../../components/core/errors.ts";
 import { mirror, problemsOf } from "../../components/core/formats.ts";
-import { built, images } from "../images/index.ts";
+import { allKeys, built } from "../images/index.ts";
 import { copies, push } from "../images/push.ts";
-import { docker } from "../setup/docker.ts";
 import { Problem } from "../setup/problem.ts";
 import { steps } from "../setup/progress.ts";
-
-import type { Step } from "../setup/progress.ts";
+import { engineStep, imagesStep } from "../setup/setup.ts";
 
 export async function run(args: readonly string[]): Promise<number> {
-  const [what, registry, ...more] = args;
-  if (what === "build" && registry === undefined) return build();
+  const [what, ...names] = args;
+  const [registry, ...more] = names;
+  if (what === "build") return build(names);
   if (what === "push" && registry !== undefined && more.length === 0) return pushTo(registry);
-  throw new Problem("use `npm run images -- build` or `npm run images -- push <registry>`");
+  throw new Problem("use `npm run images -- build [keys]` or `npm run images -- push <registry>`");
 }
 
-const engine: Step = { title: "Docker engine", run: async (say) => (await docker(say)).how };
-
-async function build(): Promise<number> {
-  await steps([
-    engine,
-    {
-      title: "Images",
-      run: async (say) => {
-        await images(say);
-        return "ready";
-      },
-    },
-  ]);
+async function build(keys: readonly string[]): Promise<number> {
+  const wrong = keys.find((key) => !allKeys.includes(key));
+  if (wrong !== undefined) throw new Problem(`${wrong} is not built here: use ${listed(allKeys)}`);
+  await steps([engineStep, imagesStep(keys.length === 0 ? allKeys : keys)]);
   for (const [key, tag] of Object.entries(await built())) process.stdout.write(`${key.padEnd(16)} ${tag}\n`);
   return 0;
 }
@@ -44,7 +34,7 @@ async function pushTo(registry: string): Promise<number> {
   if (wrong !== undefined) throw new Problem(sentence(wrong));
   const lines: string[] = [];
   await steps([
-    engine,
+    engineStep,
     {
       title: "Images",
       run: async (say) => {

@@ -7,9 +7,13 @@ import process from "node:process";
 
 import { execa } from "execa";
 
+import { settled } from "../images/index.ts";
+import { configOf, takesLocal } from "../setup/config.ts";
 import { interruptible } from "../setup/interrupt.ts";
 import { repo } from "../setup/paths.ts";
 import { Problem } from "../setup/problem.ts";
+import { steps } from "../setup/progress.ts";
+import { engineStep, imagesStep } from "../setup/setup.ts";
 import { devPassphrase, isReady, toolchain } from "../setup/toolchain.ts";
 
 import type { Toolchain } from "../setup/toolchain.ts";
@@ -26,8 +30,10 @@ export async function run(args: readonly string[]): Promise<number> {
   const { pulumi } = tools;
   const stacks = named(args);
   const env = withPassphrase(tools.env, stacks);
-  if (["up", "preview"].includes(args[0] ?? ""))
+  if (["up", "preview"].includes(args[0] ?? "")) {
     for (const stack of stacks.filter(isReadyMade)) await create(tools, stack);
+    await provide(tools, args, stacks[0]);
+  }
   const child = spawn(pulumi, args, { stdio: "inherit", env: { ...process.env, ...env } });
   const atTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
   return interruptible(
@@ -68,15 +74,34 @@ async function create({ pulumi, env }: Toolchain, stack: string): Promise<void> 
   if (!own) await rm(begun, { force: true });
 }
 
+/** The images of this machine that the stack runs: without a word where they are there. */
+async function provide({ pulumi, env }: Toolchain, args: readonly string[], named: string | undefined): Promise<void> {
+  const selected = async (): Promise<string> =>
+    (await execa(pulumi, ["stack", "--show-name"], { env, reject: false, stdin: "ignore" })).stdout.trim();
+  const stack = named ?? (await selected());
+  const [file = `Pulumi.${stack}.yaml`] = valuesOf(args, "--config-file");
+  if (!existsSync(file)) return; // Pulumi says what is missing
+  const config = await configOf(file);
+  if (!takesLocal(config)) return;
+  // The program and the SDK take a second to load, which most stacks need not wait for.
+  const { wanted } = await import("../images/wanted.ts");
+  const keys = wanted(config, stack);
+  if (!(await settled(keys))) await steps([engineStep, imagesStep(keys)]);
+}
+
 /** The stacks that the arguments name: `--stack x`, `--stack=x`, `-s x`, `stack init x`, `stack select x`. */
 export function named(args: readonly string[]): string[] {
-  const found: string[] = [];
-  for (const [index, arg] of args.entries()) {
-    const next = args[index + 1];
-    if ((arg === "--stack" || arg === "-s") && next !== undefined) found.push(next);
-    if (arg.startsWith("--stack=")) found.push(arg.slice("--stack=".length));
-  }
+  const found = valuesOf(args, "--stack", "-s");
   if (args[0] === "stack" && ["init", "select", "rm"].includes(args[1] ?? ""))
     found.push(...args.slice(2).filter((arg) => !arg.startsWith("-")));
   return found.map((stack) => stack.split("/").at(-1) ?? stack);
+}
+
+/** What `--flag x` and `--flag=x` say. */
+function valuesOf(args: readonly string[], ...flags: readonly string[]): string[] {
+  return args.flatMap((arg, index) => {
+    if (flags.includes(arg)) return args.slice(index + 1, index + 2);
+    const flag = flags.find((each) => arg.startsWith(`${each}=`));
+    return flag === undefined ? [] : [arg.slice(flag.length + 1)];
+  });
 }

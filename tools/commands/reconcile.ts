@@ -2,16 +2,15 @@
  * `npm run reconcile -- --stack <stack> [--config-file <file>] [--once | --every <seconds>]`: looks after a stack on a
  * swarm, and puts another member in the place of one that has failed for good. docs/arangodb.md has its rules.
  */
-import { readFile } from "node:fs/promises";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 
 import { execa } from "execa";
-import { parse } from "yaml";
 
 import { usual } from "../../reconciler/judgement.ts";
 import { reconciler } from "../../reconciler/index.ts";
+import { configOf } from "../setup/config.ts";
 import { interrupted } from "../setup/interrupt.ts";
 import { repo } from "../setup/paths.ts";
 import { Problem } from "../setup/problem.ts";
@@ -92,18 +91,4 @@ function parsed(args: readonly string[]) {
   } catch (error) {
     throw new Problem(`${usage}: ${error instanceof Error ? error.message : String(error)}`);
   }
-}
-
-/** The stack's own config, without the project's prefix. */
-async function configOf(file: string): Promise<Record<string, unknown>> {
-  const text = await readFile(file, "utf8").catch(() => {
-    throw new Problem(`${file} cannot be read: name the stack's config with --config-file`);
-  });
-  const { config = {} } = parse(text) as { config?: Record<string, unknown> };
-  const prefix = "platform-topologies:";
-  return Object.fromEntries(
-    Object.entries(config).flatMap(([key, value]) =>
-      key.startsWith(prefix) ? [[key.slice(prefix.length), value]] : [],
-    ),
-  );
 }

@@ -1,9 +1,12 @@
-/** `npm start`: the machine's set-up, then `pulumi up` of the dev stack, then where to go. */
+/** `npm start`: the set-up of what the dev stack runs, then its `pulumi up`, then where to go. */
+import { join } from "node:path";
 import process from "node:process";
 
 import { execa } from "execa";
 
 import { heal } from "../heal.ts";
+import { wanted } from "../images/wanted.ts";
+import { configOf } from "../setup/config.ts";
 import { interrupted } from "../setup/interrupt.ts";
 import { repo } from "../setup/paths.ts";
 import { Problem } from "../setup/problem.ts";
@@ -15,14 +18,15 @@ import type { Toolchain } from "../setup/toolchain.ts";
 export const devStack = "dev";
 
 export async function run(args: readonly string[]): Promise<number> {
-  const { tools } = await setup();
+  const config = await configOf(join(repo, `Pulumi.${devStack}.yaml`));
+  const { tools } = await setup(wanted(config, devStack));
   await selectDev(tools);
   for (const line of await heal(tools, devStack)) process.stderr.write(`healed: ${line}\n`);
   if (interrupted()) return 130;
   const code = await stream(
     tools.pulumi,
     ["up", "--stack", devStack, "--yes", "--skip-preview", "--suppress-outputs", ...args],
-    { cwd: repo, env: tools.env },
+    { cwd: repo, env: tools.env, live: true },
   );
   if (code !== 0) {
     process.stderr.write(`\n${failure(code)}\n`);
@@ -36,7 +40,7 @@ function failure(code: number): string {
   const goesOn = "npm start goes on from here, npm stop takes away what was made";
   if (interrupted()) return `stopped; what was made is recorded: ${goesOn}`;
   if (code === 137) return `error: Pulumi was killed half-way: ${goesOn}`;
-  return `error: the dev stack is not up, for the reason above: remove the reason, then ${goesOn}`;
+  return `error: the dev stack is not up, for the reason above: ${goesOn}`;
 }
 
 async function selectDev(tools: Toolchain): Promise<void> {

@@ -4,10 +4,11 @@ import process from "node:process";
 import Docker from "dockerode";
 
 import { heal, snapshot } from "../heal.ts";
-import { docker, stopOurs } from "../setup/docker.ts";
+import { stopOurs } from "../setup/docker.ts";
 import { interrupted } from "../setup/interrupt.ts";
 import { cacheRoot, repo } from "../setup/paths.ts";
 import { steps } from "../setup/progress.ts";
+import { engineStep } from "../setup/setup.ts";
 import { stream } from "../setup/stream.ts";
 import { toolchain } from "../setup/toolchain.ts";
 import { devStack } from "./start.ts";
@@ -18,15 +19,14 @@ export async function run(args: readonly string[]): Promise<number> {
   const { resources = [] } = await snapshot(devStack);
   if (resources.length === 0) process.stdout.write("there is no dev stack to take away\n");
   else {
-    const code = await destroy(args, resources.filter((resource) => resource.protect === true).length);
+    const protectedCount = resources.filter((resource) => resource.protect === true).length;
+    const ended = await destroy(args, protectedCount);
+    const code = ended === 0 && (await isUnfinished(protectedCount)) ? 130 : ended;
     if (code !== 0) {
       const goesOn = "npm stop goes on from here";
-      if (interrupted()) process.stderr.write(`\nstopped: ${goesOn}\n`);
+      if (interrupted() || code === 130) process.stderr.write(`\nstopped: ${goesOn}\n`);
       else if (code === 137) process.stderr.write(`\nerror: Pulumi was killed half-way: ${goesOn}\n`);
-      else
-        process.stderr.write(
-          `\nerror: the dev stack is not gone, for the reason above: remove the reason, then ${goesOn}\n`,
-        );
+      else process.stderr.write(`\nerror: the dev stack is not gone, for the reason above: ${goesOn}\n`);
       return code;
     }
   }
@@ -51,7 +51,7 @@ async function destroy(args: readonly string[], protectedCount: number): Promise
         return tools.how;
       },
     },
-    { title: "Docker engine", run: async (say) => (await docker(say)).how },
+    engineStep,
   ]);
   if (!tools) throw new Error("set-up ended half-way");
   for (const line of await heal(tools, devStack)) process.stderr.write(`healed: ${line}\n`);
@@ -61,7 +61,16 @@ async function destroy(args: readonly string[], protectedCount: number): Promise
       `${String(protectedCount)} resources are protected: --exclude-protected keeps them, the data and its passwords; npm start takes them up again\n`,
     );
   const command = ["destroy", "--stack", devStack, "--yes", "--skip-preview", ...keep, ...args];
-  return stream(tools.pulumi, command, { cwd: repo, env: tools.env });
+  return stream(tools.pulumi, command, { cwd: repo, env: tools.env, live: true });
+}
+
+/**
+ * Pulumi calls a destroy that Ctrl-C has stopped between two resources a success. What is protected stays, with what it
+ * is made with: never a container.
+ */
+async function isUnfinished(protectedCount: number): Promise<boolean> {
+  const { resources = [] } = await snapshot(devStack);
+  return resources.some(({ type }) => protectedCount === 0 || type === "docker:index/container:Container");
 }
 
 /** What a person might look for, or want to remove, with the command that shows it. */

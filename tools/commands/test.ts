@@ -5,11 +5,12 @@
 import { randomBytes } from "node:crypto";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative, resolve } from "node:path";
 import process from "node:process";
 
 import Docker from "dockerode";
 
+import { allKeys } from "../images/index.ts";
 import { stopOurs } from "../setup/docker.ts";
 import { interrupted } from "../setup/interrupt.ts";
 import { repo } from "../setup/paths.ts";
@@ -36,29 +37,38 @@ const tiers: readonly (readonly string[])[] = [
 ];
 
 export function run(args: readonly string[]): Promise<number> {
-  return args.length === 0 ? runAll(checks, tiers) : runAll([], [["--runInBand", ...args]]);
+  if (args.length === 0) return runAll(checks, tiers);
+  return runAll([], [["--runInBand", ...args]], { keys: keysFor(args) });
 }
 
-export interface Seen {
-  readonly report: (report: JestReport) => void;
+/** No image where only tests below these folders are asked for; all for anything else, as a pattern may mean any test. */
+export function keysFor(args: readonly string[]): readonly string[] {
+  const below = (arg: string): boolean => /^test\/(unit|inventory)(\/|$)/.test(relative(repo, resolve(arg)));
+  return args.every(below) ? [] : allKeys;
+}
+
+export interface RunOptions {
+  readonly report?: (report: JestReport) => void;
+  /** Of the images that the tests run. Default: all. */
+  readonly keys?: readonly string[];
 }
 
 /** The set-up, the checks, jest once for each list of its arguments; then whatever tests have left is taken down. */
 export async function runAll(
   checks: readonly (readonly string[])[],
   tiers: readonly (readonly string[])[],
-  seen?: Seen,
+  { report, keys }: RunOptions = {},
 ): Promise<number> {
   const tallies: Tally[] = [];
   let engine: Awaited<ReturnType<typeof setup>>["engine"] | undefined;
   const run = randomBytes(3).toString("hex");
   process.env.PLATFORM_TOPOLOGIES_TEST_RUN = run; // for test/support/run.ts in jest's processes
   try {
-    ({ engine } = await setup());
+    ({ engine } = await setup(keys));
     for (const check of checks) tallies.push(await runCheck(check));
     for (const tier of tiers) {
       if (interrupted()) break;
-      tallies.push(await runJest(tier, seen));
+      tallies.push(await runJest(tier, report));
     }
   } catch (error) {
     process.stderr.write(`error: ${describe(error)}\n`);
@@ -83,7 +93,7 @@ async function runCheck([script = "", ...args]: readonly string[]): Promise<Tall
   return ofCheck(passed);
 }
 
-async function runJest(args: readonly string[], seen: Seen | undefined): Promise<Tally> {
+async function runJest(args: readonly string[], seen: RunOptions["report"]): Promise<Tally> {
   const folder = await mkdtemp(join(tmpdir(), "jest-"));
   const report = join(folder, "report.json");
   const node = ["--experimental-vm-modules", "--disable-warning=ExperimentalWarning"];
@@ -92,7 +102,7 @@ async function runJest(args: readonly string[], seen: Seen | undefined): Promise
     // With an output file, jest writes its usual report to stderr and nothing to stdout.
     await stream(process.execPath, [...node, ...jest, ...args], { cwd: repo, endGroup: true });
     const told = JSON.parse(await readFile(report, "utf8")) as JestReport;
-    seen?.report(told);
+    seen?.(told);
     return ofReport(told);
   } catch (error) {
     if (!interrupted()) process.stderr.write(`error: jest ended without a report: ${describe(error)}\n`);

@@ -6,6 +6,7 @@ import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { execa } from "execa";
+import { lock } from "proper-lockfile";
 import { z } from "zod";
 
 import { local } from "../setup/paths.ts";
@@ -17,20 +18,24 @@ import type { Planned } from "./build.ts";
 
 const list = join(local, "images.json");
 
+/** Every key of the list of what can be built here. */
+export const allKeys: readonly string[] = localImages.map(({ key }) => key);
+
 /**
- * Makes every image that the engine cannot pull, and writes `.local/images.json` (key -> tag) last. What is there is left
- * alone, without asking a registry. Throws a Problem where something cannot be had.
+ * Makes those of the images that the engine cannot pull, and adds them to `.local/images.json` (key -> tag) last. What is
+ * there is left alone, without asking a registry. Throws a Problem where something cannot be had.
  */
-export async function images(say: Say): Promise<void> {
+export async function images(say: Say, keys = allKeys): Promise<void> {
   const began = Date.now();
-  if (await settled()) return;
+  if (await settled(keys)) return;
   const online = await registryAnswers();
   say(
     online
       ? "images: from the public registry; only our own are built"
       : "images: no registry can be reached, so all are built here; minutes the first time",
   );
-  const planned = await planFor(online);
+  const all = await planFor(online);
+  const planned = all.filter(({ key }) => keys.includes(key));
   const waiting = [...planned.entries()];
   const lane = async (): Promise<void> => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
@@ -47,24 +52,34 @@ export async function images(say: Say): Promise<void> {
   // Two at once: packages are fetched for the one while the other compiles. Both end before a failure is told.
   const ended = await Promise.allSettled([lane(), lane()]);
   for (const each of ended) if (each.status === "rejected") throw each.reason;
-  await writeList(tagsOf(planned));
+  await addToList(tagsOf(planned), tagsOf(all));
 }
 
-function planFor(online: boolean): Promise<Planned[]> {
+/** Whether `images` has nothing to do: the list has these, of one kind of machine throughout, and so has the engine. */
+export async function settled(keys: readonly string[]): Promise<boolean> {
+  if (keys.length === 0) return true;
+  const written = await built();
+  for (const online of [true, false]) {
+    const tags = tagsOf(await planFor(online));
+    if (!isOf(written, tags)) continue;
+    const wanted = keys.filter((key) => key in tags);
+    if (!wanted.every((key) => key in written)) return false;
+    const there = await Promise.all(wanted.map((key) => present(tags[key] ?? "")));
+    return there.every(Boolean);
+  }
+  return false;
+}
+
+/** What these recipes make on a machine of the one kind or the other. */
+export function planFor(online: boolean): Promise<Planned[]> {
   const wanted = localImages.filter((image) => !online || image.official === undefined);
   return Promise.all(wanted.map((image) => plan(image, online)));
 }
 
-/** Whether the list on disk is what either kind of machine would get from these recipes, and the engine has it all. */
-async function settled(): Promise<boolean> {
-  const written = await readFile(list, "utf8").catch(() => "");
-  for (const online of [true, false]) {
-    const tags = tagsOf(await planFor(online));
-    if (written !== text(tags)) continue;
-    const there = await Promise.all(Object.values(tags).map(present));
-    return there.every(Boolean);
-  }
-  return false;
+/** Whether the list was made on such a machine, by these recipes: an empty one tells nothing. */
+export function isOf(written: Readonly<Record<string, string>>, tags: Readonly<Record<string, string>>): boolean {
+  const entries = Object.entries(written);
+  return entries.length > 0 && entries.every(([key, tag]) => tags[key] === tag);
 }
 
 /**
@@ -82,17 +97,21 @@ export async function built(): Promise<Record<string, string>> {
   return z.record(z.string(), z.string()).parse(JSON.parse(written));
 }
 
-async function writeList(tags: Record<string, string>): Promise<void> {
+/** Of what was there before, that stays which is still made like this. One command at a time, as each adds its own. */
+async function addToList(added: Record<string, string>, made: Record<string, string>): Promise<void> {
   await mkdir(local, { recursive: true });
-  const draft = `${list}.${String(process.pid)}`;
-  await writeFile(draft, text(tags));
-  await rename(draft, list);
+  const release = await lock(list, { realpath: false, retries: 10 });
+  try {
+    const before = await built();
+    const entries = Object.entries(made).filter(([key, tag]) => key in added || before[key] === tag);
+    const draft = `${list}.${String(process.pid)}`;
+    await writeFile(draft, `${JSON.stringify(Object.fromEntries(entries), null, 2)}\n`);
+    await rename(draft, list);
+  } finally {
+    await release();
+  }
 }
 
 function tagsOf(planned: Planned[]): Record<string, string> {
   return Object.fromEntries(planned.map(({ key, tag }) => [key, tag]));
-}
-
-function text(tags: Record<string, string>): string {
-  return `${JSON.stringify(tags, null, 2)}\n`;
 }

@@ -1,15 +1,11 @@
 /** All that `npm start` and `npm test` need on a machine, each part taken or made. */
-import { existsSync } from "node:fs";
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
-
+import { allKeys, images } from "../images/index.ts";
 import { docker } from "./docker.ts";
-import { repo } from "./paths.ts";
 import { steps } from "./progress.ts";
 import { toolchain } from "./toolchain.ts";
 
-import type { Say } from "./cache.ts";
 import type { Engine } from "./docker.ts";
+import type { Step } from "./progress.ts";
 import type { Toolchain } from "./toolchain.ts";
 
 export interface Machine {
@@ -17,7 +13,8 @@ export interface Machine {
   engine: Engine;
 }
 
-export async function setup(): Promise<Machine> {
+/** `keys`: of the images that what comes next runs. Default: all. */
+export async function setup(keys = allKeys): Promise<Machine> {
   const machine: Partial<Machine> = {};
   await steps([
     {
@@ -34,17 +31,21 @@ export async function setup(): Promise<Machine> {
         return machine.engine.how;
       },
     },
-    { title: "Images", run: images },
+    imagesStep(keys),
   ]);
   const { tools, engine } = machine;
   if (!tools || !engine) throw new Error("set-up ended half-way");
   return { tools, engine };
 }
 
-async function images(say: Say): Promise<string> {
-  const path = join(repo, "tools/images/index.ts");
-  if (!existsSync(path)) return "skipped, as tools/images is not there yet";
-  const module = (await import(pathToFileURL(path).href)) as { images(say: Say): Promise<void> };
-  await module.images(say);
-  return "ready";
+export const engineStep: Step = { title: "Docker engine", run: async (say) => (await docker(say)).how };
+
+export function imagesStep(keys = allKeys): Step {
+  return {
+    title: "Images",
+    run: async (say) => {
+      await images(say, keys);
+      return keys.length === 0 ? "none is needed" : "ready";
+    },
+  };
 }

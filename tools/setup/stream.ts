@@ -1,5 +1,5 @@
 /** Commands whose output the user sees as it comes. */
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import process from "node:process";
 
 import { interruptible } from "./interrupt.ts";
@@ -8,8 +8,8 @@ import { codeOf, Problem } from "./problem.ts";
 export interface Streaming {
   cwd: string;
   env?: Readonly<Record<string, string>>;
-  /** Is given each chunk of stdout too; the user sees it all the same. */
-  onOutput?: (text: string) => void;
+  /** Hands the terminal over, keys too, where there is one: Pulumi shows its live display only to who can type. */
+  live?: boolean;
   /** Ends whatever the command has left in its process group: for test runners, whose children may hang on. */
   endGroup?: boolean;
 }
@@ -17,17 +17,15 @@ export interface Streaming {
 /**
  * Runs a command in a process group of its own, so that Ctrl-C reaches it once, from us: the first asks it to finish
  * what it has begun, the second ends it. (Pulumi ends at once on a second one, and a terminal's Ctrl-C comes twice.)
+ * A live display reads Ctrl-C as a key: then Pulumi alone knows of it, and says the same.
  */
 export async function stream(file: string, args: readonly string[], options: Streaming): Promise<number> {
+  const live = options.live === true && process.stdin.isTTY && process.stdout.isTTY;
   const child = spawn(file, args, {
     cwd: options.cwd,
     env: { ...process.env, ...options.env },
-    stdio: ["ignore", options.onOutput ? "pipe" : "inherit", "inherit"],
+    stdio: [live ? "inherit" : "ignore", "inherit", "inherit"],
     detached: true,
-  });
-  child.stdout?.on("data", (chunk: Buffer) => {
-    process.stdout.write(chunk);
-    options.onOutput?.(chunk.toString());
   });
   const end = (again: boolean): void => {
     if (child.pid === undefined) return;
@@ -45,10 +43,17 @@ export async function stream(file: string, args: readonly string[], options: Str
         });
         child.on("close", (code, signal) => {
           if (options.endGroup && child.pid !== undefined) endGroup(child.pid);
+          if (live && signal !== null) restore();
           resolve(code ?? (signal === "SIGINT" ? 130 : 137));
         });
       }),
   );
+}
+
+/** A killed display leaves the terminal without echo and cursor. */
+function restore(): void {
+  spawnSync("stty", ["sane"], { stdio: ["inherit", "ignore", "ignore"] });
+  process.stdout.write("\u001b[?25h");
 }
 
 function endGroup(leader: number): void {

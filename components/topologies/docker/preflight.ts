@@ -84,7 +84,7 @@ async function images({ host, local }: PreflightArgs): Promise<Problem[]> {
   const missing = await Promise.all(
     local.map(async ({ key, ref }): Promise<Problem[]> => {
       if (await hasImage(engine, ref)) return [];
-      return [{ key: `images.${key}`, value: ref, remedy: "not on the engine: `npm start` builds it" }];
+      return [{ key: `images.${key}`, value: ref, remedy: "not on the engine: `npm run images -- build` builds it" }];
     }),
   );
   return missing.flat();

@@ -77,7 +77,9 @@ async function images(host: string, nodes: number, { images: asked, registries }
           return problem(
             "only this machine has it, and the nodes pull for themselves: `npm run images -- push <registry>`, and name that registry as `mirror`",
           );
-        return (await hasImage(connect(host), ref)) ? [] : problem("not on the engine: `npm start` builds it");
+        return (await hasImage(connect(host), ref))
+          ? []
+          : problem("not on the engine: `npm run images -- build` builds it");
       }
       try {
         await pinned(host, ref, registries);
