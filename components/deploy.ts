@@ -1,10 +1,14 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
 import * as pulumi from "@pulumi/pulumi";
 
 import { said } from "../ops/docker.ts";
+import { local } from "../tools/setup/paths.ts";
 import { parseConfig, type Settings } from "./config.ts";
 import { checkAuthorities, checkServer, type Verdict, warn } from "./core/certificates.ts";
 import { check } from "./core/check.ts";
-import type { Container, List } from "./core/contracts.ts";
+import type { Container, Dict, List } from "./core/contracts.ts";
 import { listed, type Problem, refuse } from "./core/errors.ts";
 import { at, nearest, own, stackName } from "./core/formats.ts";
 import type { Image } from "./core/images.ts";
@@ -60,6 +64,7 @@ export function planStack(raw: Readonly<Record<string, unknown>>, stack: string)
   const named = stackName.safeParse(name).success;
   const site = siteOf({
     ...settings,
+    built: built(),
     name: named ? name : "unnamed",
     ports: topology.ports(settings),
     engine: settings.topology === "swarm" ? "swarm" : "docker",
@@ -140,6 +145,12 @@ async function plannedWithOverlay(): Promise<StackPlan> {
   } catch (error) {
     return { ...planned, problems: [{ key: "topology", value: settings.topology, remedy: said(error) }] };
   }
+}
+
+/** What set-up built in the place of images that it could not pull. */
+function built(): Dict<string> {
+  const file = join(local, "images.json");
+  return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Dict<string>) : {};
 }
 
 /** Set-up says so in the tag of what it builds in the place of a server that it cannot have. */

@@ -91,7 +91,7 @@ export type Mount = ({ readonly volume: string } | { readonly folder: string }) 
 };
 
 export interface Container {
-  /** A key of the image lock file (`images.json`), or `<system>/<name>` for a system's own image without a row there. */
+  /** A key of the image lock file (`image-lock.ts`), or `<system>/<name>` for a system's own image without a row there. */
   readonly image: string;
   readonly tier: Tier;
   /** Cores. */
@@ -457,7 +457,7 @@ export interface Platform {
   readonly region: string;
   readonly peers: List<Peer>;
   readonly engine: Engine;
-  /** The reference of an image that the system starts itself: of a key of images.json, or the reference as it is. */
+  /** The reference of an image that the system starts itself: of a key of image-lock.ts, or the reference as it is. */
   image(name: string): string;
   /** What callers of the edge must trust; undefined when a public authority signed its certificate. */
   readonly ca: Output<string> | undefined;

@@ -8,7 +8,7 @@ import type { PlannedRoute } from "../../components/core/topology.ts";
 import { proxies, publishedPorts } from "../../components/services/edge.ts";
 import { entry } from "../../components/topologies/containers.ts";
 import { certificate } from "../../ops/certificate.ts";
-import { engine, inContainer, localImage } from "./arkindex.ts";
+import { engine, inContainer, localImage, localImages } from "./arkindex.ts";
 import { runLabels } from "./run.ts";
 import { repo } from "./stack.ts";
 
@@ -62,7 +62,7 @@ export class NginxEdge {
       name,
       hostname: hostnames[0] ?? "",
       publicPort,
-      localImages: true,
+      images: localImages(),
       ports: { http: https - 1, ...(outside ? {} : { https }) },
     });
     const workload = proxies[proxy]({
