@@ -1,10 +1,14 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
 import * as pulumi from "@pulumi/pulumi";
 
 import { messageOf } from "../ops/docker.ts";
+import { local } from "../tools/setup/paths.ts";
 import { parseConfig, type Settings } from "./config.ts";
 import { checkAuthorities, warn } from "./core/certificates.ts";
 import { check } from "./core/check.ts";
-import type { Container, List } from "./core/contracts.ts";
+import type { Container, Dict, List } from "./core/contracts.ts";
 import { listed, type Problem, refuse } from "./core/errors.ts";
 import { at, nearest, own, stackName } from "./core/formats.ts";
 import type { Image } from "./core/images.ts";
@@ -63,7 +67,12 @@ export function planStack(raw: Readonly<Record<string, unknown>>, stack: string)
   if (topology === undefined) return { problems: [...problems, notBuilt(settings, entry.on)], ...nothing };
   const { name = `${settings.system}-${stack}`, secrets } = settings;
   const named = stackName.safeParse(name).success;
-  const site = siteOf({ ...settings, name: named ? name : "unnamed", ports: topology.ports(config) });
+  const site = siteOf({
+    ...settings,
+    built: built(),
+    name: named ? name : "unnamed",
+    ports: topology.ports(config),
+  });
   const { capabilities, services } = topology;
   const plan = entry.plan(system, { site, capabilities, services });
   const placed = topology.check(config, { site, plan, secrets });
@@ -138,6 +147,12 @@ async function plannedWithRetirements(): Promise<StackPlan> {
   } catch (error) {
     return { ...planned, problems: [{ key: "topology", value: settings.topology, remedy: messageOf(error) }] };
   }
+}
+
+/** What set-up built in the place of images that it could not pull. */
+function built(): Dict<string> {
+  const file = join(local, "images.json");
+  return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Dict<string>) : {};
 }
 
 /** Set-up says so in the tag of what it builds in the place of a server that it cannot have. */

@@ -2,7 +2,7 @@
  * The `ops` provider: work that must be able to fail. It is done in a resource's create, as a create that throws leaves
  * no record and is tried again by the next `up`; a failed wait or hook leaves one, and the next `up` passes.
  */
-import { flushCompileCache } from "node:module";
+import module from "node:module";
 import process from "node:process";
 
 import { main } from "@pulumi/pulumi/provider/index.js";
@@ -40,8 +40,9 @@ const handlers = new Map<string, Handler>([
 
 watchParent();
 useLatestHost();
-flushCompileCache(); // the engine ends plugins before they would write it themselves
-await main(
+// The engine ends plugins before they would write it themselves. Node 20 has no such cache.
+(module as Partial<typeof module>).flushCompileCache?.();
+void main(
   {
     version: "0.1.0",
     check: (urn, olds: Bag, news: Bag) => {

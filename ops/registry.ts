@@ -1,10 +1,11 @@
 /** What `docker login` on this machine knows, for whoever asks an engine to pull. */
+import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { promisify } from "node:util";
 
-import { execa, ExecaError } from "execa";
 import { z } from "zod";
 
 const dockerConfig = z.object({
@@ -34,8 +35,8 @@ export async function loggedOut(registry: string): Promise<string | undefined> {
   try {
     return (await login(registry)) === undefined ? `nobody has logged in there on this machine: ${remedy}` : undefined;
   } catch (error) {
-    const helper = error instanceof ExecaError ? error.command.split(" ")[0] : undefined;
-    const code = typeof error === "object" && error !== null && "code" in error ? error.code : undefined;
+    const { cmd, code } = error as { readonly cmd?: string; readonly code?: unknown };
+    const helper = cmd?.split(" ")[0];
     if (helper !== undefined)
       return `nobody has logged in there on this machine, as far as ${helper} knows${code === "ENOENT" ? " (it is not installed)" : ""}: ${remedy}`;
     return code === "ENOENT"
@@ -52,7 +53,10 @@ async function login(address: string): Promise<Credentials | undefined> {
   const helper = helped === undefined ? config.credsStore : config.credHelpers[helped];
   const key = named(config.auths) ?? helped ?? (bare(address) === hub ? hubKey : address);
   if (helper !== undefined) {
-    const { stdout } = await execa(`docker-credential-${helper}`, ["get"], { input: key });
+    const running = promisify(execFile)(`docker-credential-${helper}`, ["get"], { env: process.env });
+    // Its exit code says more than a pipe that it does not read.
+    running.child.stdin?.on("error", () => undefined).end(key);
+    const { stdout } = await running;
     const { Username, Secret } = z.object({ Username: z.string(), Secret: z.string() }).parse(JSON.parse(stdout));
     return { username: Username, password: Secret, serveraddress: address };
   }

@@ -14,6 +14,7 @@ const commands: Readonly<Record<string, () => Promise<{ run(args: readonly strin
   pulumi: () => import("./commands/pulumi.ts"),
   reconcile: () => import("./commands/reconcile.ts"),
   images: () => import("./commands/images.ts"),
+  build: () => import("./commands/build.ts"),
 };
 
 const [name = "", ...args] = process.argv.slice(2);

@@ -220,7 +220,7 @@ function checkProbe(name: string, { health, ports, image }: Workload | Slot, sit
     {
       key,
       value: image,
-      remedy: "nothing in this image can call a port: give it a command as a probe, or its client in images.json",
+      remedy: "nothing in this image can call a port: give it a command as a probe, or its client in image-lock.ts",
     },
   ];
 }

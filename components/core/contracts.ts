@@ -205,7 +205,7 @@ export interface Platform {
   readonly engine: Engine | undefined;
   /** Where a part of this name answers inside the stack: a pure function of names, known before anything is made. */
   address(name: string): string;
-  /** The reference of an image that the system starts itself: of a key of images.json, or the reference as it is. */
+  /** The reference of an image that the system starts itself: of a key of image-lock.ts, or the reference as it is. */
   image(name: string): string;
   /** What callers of the edge must trust; undefined when a public authority signed its certificate. */
   readonly ca: Output<string> | undefined;

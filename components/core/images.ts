@@ -1,35 +1,10 @@
-import { z } from "zod";
-
-import lock from "./images.json" with { type: "json" };
 import type { Dict } from "./contracts.ts";
 import { listed, type Problem } from "./errors.ts";
 import { own } from "./formats.ts";
-
-/** A row of `images.json`. Public images have `ref` and `version`; `built`: ours, made by set-up; else private. */
-const row = z.strictObject({
-  ref: z.string().optional(),
-  version: z.string().optional(),
-  /** Filled in from a registry; a reference with a digest pulls exactly that. */
-  digest: z.string().startsWith("sha256:").optional(),
-  built: z.literal(true).optional(),
-  /** What a private image's reference looks like, for the error message. */
-  example: z.string().optional(),
-  /** The key of the stack's config that makes this image needless: something exists in its place. */
-  instead: z.string().optional(),
-  /** The HTTP client inside, for health checks. Default: none. */
-  client: z.enum(["curl", "wget", "python", "bash"]).optional(),
-  /** `env`: the image cannot read its secrets from files. */
-  secrets: z.enum(["env"]).optional(),
-  /** The image that stands in for a private store's in a rehearsal: a real server, where an application's is ours. */
-  standIn: z.string().optional(),
-});
-export type ImageRow = z.infer<typeof row>;
-
-/** Every image that a system may name: versions live here and nowhere else. */
-export const imageLock: Dict<ImageRow> = z.record(z.string(), row).parse(lock);
+import { imageLock, type ImageRow } from "./image-lock.ts";
 
 /** The sentence for another key. */
-export const noSuchImage = `no such image; known are ${listed(Object.keys(imageLock))} (components/core/images.json)`;
+export const noSuchImage = `no such image; known are ${listed(Object.keys(imageLock))} (components/core/image-lock.ts)`;
 
 /** The row of `key`; a row `media/*` is that of every `media/<name>` without one of its own. */
 export function imageRow(key: string): ImageRow | undefined {

@@ -1,6 +1,3 @@
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-
 import { type Input, output, secret } from "@pulumi/pulumi";
 
 import type { Dict } from "./contracts.ts";
@@ -22,11 +19,13 @@ export interface SiteArgs {
   readonly publicPort?: number | undefined;
   /** Data and passwords refuse destroy and replacement. Default: true. */
   readonly protect?: boolean;
-  /** References for images, by key of images.json. */
+  /** References for images, by key of image-lock.ts. */
   readonly images?: Dict<string>;
   /** Put the rehearsal image in the place of private images that `images` does not name. Default: false. */
   readonly rehearsal?: boolean;
-  /** Use the images that set-up built on this machine; a mirror comes first. Default: false. */
+  /** What set-up built on a machine, by key: a mirror has ours under these tags. Default: under their versions. */
+  readonly built?: Dict<string>;
+  /** Use what is `built` as it is; a mirror comes first. Default: false. */
   readonly localImages?: boolean;
   /** A registry that serves all images, public ones and ours, as `npm run images -- push` fills it. */
   readonly mirror?: string | undefined;
@@ -55,8 +54,7 @@ export function siteOf(args: SiteArgs): Site {
       problemsOf(reference, `images.${key}`, key.endsWith("/*") ? ref.replace("*", "x") : ref),
     ),
   ]);
-  const { backup, restore, mirror, ports = { http: 80, https: 443 } } = args;
-  const built = localImages();
+  const { backup, restore, mirror, built = {}, ports = { http: 80, https: 443 } } = args;
   const choices = {
     overrides: args.images ?? {},
     local: args.localImages ? built : {},
@@ -80,10 +78,4 @@ export function siteOf(args: SiteArgs): Site {
     ...(backup ? { backup } : {}),
     ...(restore ? { restore } : {}),
   };
-}
-
-/** What set-up built in the place of images that it could not pull. */
-function localImages(): Dict<string> {
-  const file = join(import.meta.dirname, "../../.local/images.json");
-  return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Dict<string>) : {};
 }

@@ -94,7 +94,7 @@ export type Mount = ({ readonly volume: string } | { readonly folder: string }) 
 };
 
 export interface Container {
-  /** A key of the image lock file (`images.json`), or `<system>/<name>` for a system's own image without a row there. */
+  /** A key of the image lock file (`image-lock.ts`), or `<system>/<name>` for a system's own image without a row there. */
   readonly image: string;
   readonly tier: Tier;
   /** Cores. */

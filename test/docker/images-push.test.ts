@@ -9,7 +9,8 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { execa } from "execa";
 import { stringify } from "yaml";
 
-import { imageLock, resolveImage } from "../../components/core/images.ts";
+import { imageLock } from "../../components/core/image-lock.ts";
+import { resolveImage } from "../../components/core/images.ts";
 import { built, images } from "../../tools/images/index.ts";
 import { copies, push } from "../../tools/images/push.ts";
 import { installRegistry } from "../../tools/swarm/registry.ts";

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 
-import { containerIds, engine, inContainer, localImage, sweep } from "../support/arkindex.ts";
+import { containerIds, engine, inContainer, localImage, localImages, sweep } from "../support/arkindex.ts";
 import { repo, succeeded, TestStack } from "../support/stack.ts";
 
 const name = "pg-alone";
@@ -19,7 +19,7 @@ function example(): string {
   return code
     .replaceAll('"./components/', `"${repo}/components/`)
     .replace('tls: { mode: "local" },', `tls: { mode: "local" }, subnets: ${JSON.stringify(subnets)}, mtu: 1400,`)
-    .replace('name: "shop",', `name: "${name}", localImages: true, protect: false,`);
+    .replace('name: "shop",', `name: "${name}", images: ${JSON.stringify(localImages())}, protect: false,`);
 }
 
 beforeAll(async () => {

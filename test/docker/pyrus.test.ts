@@ -58,7 +58,7 @@ test("no secret is in an inspection but where the images can read nothing else, 
     const inspected = await engine.getContainer(id).inspect();
     const env = inspected.Config.Env.join("\n");
     const application = [...apps, "preview-generator", "scheduler", "web-api"].some((app) => key === `${app}-1`);
-    if (application) inspected.Config.Env = []; // images.json lists them: `secrets: "env"`
+    if (application) inspected.Config.Env = []; // image-lock.ts lists them: `secrets: "env"`
     expect([key, leaks(JSON.stringify(inspected), secrets)]).toEqual([key, []]);
     if (application) expect(leaks(env, { licence, adminPassword })).toEqual([]);
   }

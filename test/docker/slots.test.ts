@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 
 import { ifThere } from "../../ops/docker.ts";
-import { containerIds, engine, inContainer, localImage, sweep } from "../support/arkindex.ts";
+import { containerIds, engine, inContainer, localImage, localImages, sweep } from "../support/arkindex.ts";
 import { runLabels } from "../support/run.ts";
 import { repo, succeeded, TestStack } from "../support/stack.ts";
 
@@ -35,7 +35,7 @@ const system = (p, { count }) => {
 class Cluster extends SystemComponent {
   constructor(name, args) { super("Cluster", system, z.any(), name, args); }
 }
-const site = siteOf({ name: "${name}", hostname: "slots.localhost", localImages: true, protect: false });
+const site = siteOf({ name: "${name}", hostname: "slots.localhost", images: ${JSON.stringify(localImages())}, protect: false });
 const on = new DockerHost("docker", { site, host: "unix:///var/run/docker.sock", address: "127.0.0.1", tls: { mode: "local" } });
 new Cluster("cluster", { on, count: ${String(members)} });
 `;

@@ -3,7 +3,7 @@ import { existsSync, rmSync } from "node:fs";
 
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 
-import { containerIds, engine, sweep } from "../support/arkindex.ts";
+import { containerIds, engine, localImages, sweep } from "../support/arkindex.ts";
 import { repo, succeeded, TestStack } from "../support/stack.ts";
 
 const name = "socket-alone";
@@ -14,7 +14,7 @@ const program = (socket: string): string => `
 import { siteOf } from "${repo}/components/core/site.ts";
 import { ContainerApi } from "${repo}/components/services/containers.ts";
 import { DockerHost } from "${repo}/components/topologies/docker/index.ts";
-const site = siteOf({ name: "${name}", hostname: "socket.example.com", localImages: true, protect: false });
+const site = siteOf({ name: "${name}", hostname: "socket.example.com", images: ${JSON.stringify(localImages())}, protect: false });
 const host = "unix:///var/run/docker.sock";
 const on = new DockerHost("host", { site, host, address: "127.0.0.1", tls: { mode: "local" }, ${socket} });
 new ContainerApi("reader", { on, may: "read" });

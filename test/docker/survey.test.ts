@@ -6,7 +6,7 @@ import process from "node:process";
 
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 
-import { containerIds, engine, eventually, inContainer, localImage, sweep } from "../support/arkindex.ts";
+import { containerIds, engine, eventually, inContainer, localImage, localImages, sweep } from "../support/arkindex.ts";
 import { stackName } from "../support/run.ts";
 import { repo, succeeded, TestStack } from "../support/stack.ts";
 
@@ -32,7 +32,7 @@ function program({
   name: called = name,
   protect = false,
 }: Options = {}) {
-  const site = { name: called, hostname: "survey.localhost", localImages: true, protect, disks, images };
+  const site = { name: called, hostname: "survey.localhost", protect, disks, images: { ...localImages(), ...images } };
   return `import { siteOf } from "${repo}/components/core/site.ts";
 import { Postgres } from "${repo}/components/services/postgres.ts";
 import { DockerHost } from "${repo}/components/topologies/docker/index.ts";

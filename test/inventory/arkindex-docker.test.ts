@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, test } from "@jest/globals";
 import { secret } from "@pulumi/pulumi";
 
-import { imageLock } from "../../components/core/images.ts";
+import { imageLock } from "../../components/core/image-lock.ts";
 import { siteOf } from "../../components/core/site.ts";
 import { Arkindex } from "../../components/systems/arkindex.ts";
 import { DockerHost } from "../../components/topologies/docker/index.ts";

@@ -187,9 +187,12 @@ async function collect(stream: NodeJS.ReadableStream): Promise<string> {
 }
 
 /** What set-up built here, by key. */
+export function localImages(): Record<string, string> {
+  return JSON.parse(readFileSync(`${repo}/.local/images.json`, "utf8")) as Record<string, string>;
+}
+
 export function localImage(key: string): string {
-  const images = JSON.parse(readFileSync(`${repo}/.local/images.json`, "utf8")) as Record<string, string>;
-  const found = images[key];
+  const found = localImages()[key];
   if (found === undefined) throw new Error(`no local image ${key}: npm run images -- build builds it`);
   return found;
 }

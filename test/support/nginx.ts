@@ -9,7 +9,7 @@ import { proxies } from "../../components/edge/edge.ts";
 import { publishedPorts } from "../../components/edge/proxy.ts";
 import { entry } from "../../components/topologies/containers.ts";
 import { certificate } from "../../ops/certificate.ts";
-import { engine, inContainer, localImage } from "./arkindex.ts";
+import { engine, inContainer, localImage, localImages } from "./arkindex.ts";
 import { runLabels } from "./run.ts";
 import { repo } from "./stack.ts";
 
@@ -63,7 +63,7 @@ export class NginxEdge {
       name,
       hostname: hostnames[0] ?? "",
       publicPort,
-      localImages: true,
+      images: localImages(),
       ports: { http: https - 1, ...(outside ? {} : { https }) },
     });
     const workload = proxies[proxy]({

@@ -4,7 +4,8 @@ import { output, type Output, secret } from "@pulumi/pulumi";
 import { type Pack, pack } from "tar-stream";
 
 import type { Ask, Kind, List, Members, Platform, Recipe, Slot } from "../../components/core/contracts.ts";
-import { type Image, imageLock } from "../../components/core/images.ts";
+import { imageLock } from "../../components/core/image-lock.ts";
+import { type Image } from "../../components/core/images.ts";
 import { numbered } from "../../components/core/platform.ts";
 import { entry, environment, healthTest } from "../../components/topologies/containers.ts";
 import { engine, inContainer, localImage, type Reply } from "./arkindex.ts";

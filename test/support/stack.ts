@@ -23,6 +23,10 @@ export interface TestStackArgs {
   env?: Readonly<Record<string, string>>;
   /** Default: `test-stack`. */
   project?: string;
+  /** The program's `node_modules`. Default: the checkout's. */
+  modules?: string;
+  /** The folder that has our provider. Default: the checkout's. */
+  provider?: string;
 }
 
 /** One resource as the checkpoint has it. Secrets are envelopes with a ciphertext. */
@@ -78,7 +82,7 @@ export class TestStack {
     const tools = await toolchain(() => undefined);
     const project = args.project ?? "test-stack";
     const folder = await mkdtemp(join(tmpdir(), `stack-${run}-`));
-    const ops = join(repo, "ops");
+    const ops = args.provider ?? join(repo, "ops");
     const yaml = {
       name: project,
       main: "index.ts",
@@ -89,7 +93,7 @@ export class TestStack {
     await mkdir(join(folder, "state"), { mode: 0o700 });
     await writeFile(join(folder, "Pulumi.yaml"), JSON.stringify(yaml));
     await writeFile(join(folder, "package.json"), JSON.stringify({ name: project, type: "module", main: "index.ts" }));
-    await symlink(join(repo, "node_modules"), join(folder, "node_modules"));
+    await symlink(args.modules ?? join(repo, "node_modules"), join(folder, "node_modules"));
     const env = {
       ...tools.env,
       PULUMI_CONFIG_PASSPHRASE: "test",

@@ -10,7 +10,7 @@ import fc from "fast-check";
 import { parse } from "yaml";
 
 import { sentence } from "../../components/core/errors.ts";
-import { imageLock } from "../../components/core/images.ts";
+import { imageLock } from "../../components/core/image-lock.ts";
 import { planStack } from "../../components/deploy.ts";
 
 const root = join(import.meta.dirname, "../..");

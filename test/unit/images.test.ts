@@ -1,7 +1,8 @@
 /** What an image is called: in the public registries, on this machine, and in a mirror. */
 import { expect, test } from "@jest/globals";
 
-import { imageLock, resolveImage } from "../../components/core/images.ts";
+import { imageLock } from "../../components/core/image-lock.ts";
+import { resolveImage } from "../../components/core/images.ts";
 import { run } from "../../tools/commands/images.ts";
 import { localImages } from "../../tools/images/list.ts";
 import { copies } from "../../tools/images/push.ts";

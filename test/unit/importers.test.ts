@@ -59,6 +59,16 @@ test("a site's references and mirror", async () => {
   expect(await refused(() => void site({ mirror: "myhub" }))).toContain('mirror = "myhub": a registry');
 });
 
+test("an image of ours: by its version in a mirror, by the tag of what was built where a site is told", () => {
+  const own = { images: {}, rehearsal: false, built: { toolbox: "platform-topologies/toolbox:1-0123abcd" } };
+  const mirror = "r.example.com/hub";
+  const ref = (more: Partial<Parameters<typeof siteOf>[0]>) => site(more).image("toolbox");
+  expect(ref({ ...own, built: {}, mirror })).toMatchObject({ ref: `${mirror}/platform-topologies/toolbox:1` });
+  expect(ref({ ...own, mirror })).toMatchObject({ ref: `${mirror}/platform-topologies/toolbox:1-0123abcd` });
+  expect(ref({ ...own, localImages: true })).toMatchObject({ ref: own.built.toolbox });
+  expect(ref(own)).toMatchObject({ key: "images.toolbox" });
+});
+
 test("registries by their bare names", async () => {
   const registries = ["https://r.example.com/group"];
   expect(await refused(() => void host({ registries }))).toContain("registries.0");

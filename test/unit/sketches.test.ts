@@ -150,7 +150,7 @@ describe("every system on every topology", () => {
   test("an image of which nothing is known is probed by a command, or its client is named", () => {
     const real = site({ image: (key) => ({ key, ref: "example", rehearsing: false, client: "none", secrets: "env" }) });
     expect(problems(plan("media", {}, {}, real), "docker", real)).toContain(
-      'assets.health = "media/assets": nothing in this image can call a port: give it a command as a probe, or its client in images.json',
+      'assets.health = "media/assets": nothing in this image can call a port: give it a command as a probe, or its client in image-lock.ts',
     );
   });
 

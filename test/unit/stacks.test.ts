@@ -6,7 +6,7 @@ import { expect, test } from "@jest/globals";
 import { parse } from "yaml";
 
 import { sentence } from "../../components/core/errors.ts";
-import { imageLock } from "../../components/core/images.ts";
+import { imageLock } from "../../components/core/image-lock.ts";
 import { planStack } from "../../components/deploy.ts";
 
 const root = join(import.meta.dirname, "../..");

@@ -1,5 +1,5 @@
 /** The images that can be built here, in the order in which a deployment needs them. */
-import { imageLock } from "../../components/core/images.ts";
+import { imageLock } from "../../components/core/image-lock.ts";
 import {
   arangodb,
   arangodbTools,

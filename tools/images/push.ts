@@ -1,7 +1,8 @@
 /** Copies of this machine's images in a registry, under the names that a stack with `mirror` set pulls. */
 import { execa } from "execa";
 
-import { imageLock, inMirror, tagOf } from "../../components/core/images.ts";
+import { imageLock } from "../../components/core/image-lock.ts";
+import { inMirror, tagOf } from "../../components/core/images.ts";
 import { present } from "./build.ts";
 import { loggedTo } from "./log.ts";
 

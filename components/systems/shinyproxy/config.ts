@@ -5,7 +5,7 @@ import { constraint, nodeLabels, reference } from "../../core/formats.ts";
 const app = z
   .strictObject({
     title: z.string().min(1),
-    /** A reference, or a key of images.json (`shiny-demo`). No other image can be started. */
+    /** A reference, or a key of image-lock.ts (`shiny-demo`). No other image can be started. */
     image: reference,
     command: z.array(z.string()).optional(),
     env: z

@@ -1,0 +1,27 @@
+/** What other programs import. Topologies lie beside it, each with its provider's SDK: `platform-topologies/docker`. */
+export type * from "./core/contracts.ts";
+export { ConfigError, type Problem } from "./core/errors.ts";
+export type { Existing } from "./core/existing.ts";
+export type { Image } from "./core/images.ts";
+export type { Service } from "./core/service.ts";
+export { siteOf, type SiteArgs } from "./core/site.ts";
+export type * from "./core/topology.ts";
+
+export { Cassandra } from "./services/cassandra.ts";
+export { ContainerApi } from "./services/containers.ts";
+export { Elasticsearch } from "./services/elasticsearch.ts";
+export { Influx } from "./services/influx.ts";
+export { Nats } from "./services/nats.ts";
+export { ObjectStore } from "./services/objects.ts";
+export { OpenId } from "./services/oidc.ts";
+export { Postgres } from "./services/postgres.ts";
+export { RabbitMq } from "./services/rabbitmq.ts";
+export { Redis } from "./services/redis.ts";
+export { Solr } from "./services/solr.ts";
+
+export { ArangoDb, type ArangoDbConfig } from "./systems/arangodb/arangodb.ts";
+export { Arkindex, type ArkindexConfig } from "./systems/arkindex.ts";
+export { type MediaConfig, MediaPlatform } from "./systems/media.ts";
+export { Pyrus, type PyrusConfig } from "./systems/pyrus/pyrus.ts";
+export { ShinyProxy } from "./systems/shinyproxy/shinyproxy.ts";
+export { SystemComponent } from "./core/system.ts";

@@ -1,0 +1,57 @@
+/**
+ * `npm pack` starts it: makes `dist/`, what other programs import. CommonJS, which both kinds of programs load, and the
+ * provider in one file: Node strips no types below node_modules, and a program has an SDK of its own.
+ */
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import process from "node:process";
+
+import { build } from "esbuild";
+import { execa } from "execa";
+
+import { repo } from "../setup/paths.ts";
+import { Problem } from "../setup/problem.ts";
+
+const dist = join(repo, "dist");
+
+export async function run(): Promise<number> {
+  await rm(dist, { recursive: true, force: true });
+  await Promise.all([components(), provider()]);
+  return 0;
+}
+
+async function components(): Promise<void> {
+  const tsc = join(repo, "node_modules/typescript/bin/tsc");
+  const { failed } = await execa(process.execPath, [tsc, "-p", join(repo, "tsconfig.build.json")], {
+    reject: false,
+    stdout: 2, // npm prints the package's name there
+    stderr: 2,
+  });
+  if (failed) throw new Problem("the components do not compile, for the reasons above");
+  await writeFile(join(dist, "package.json"), JSON.stringify({ type: "commonjs" }));
+}
+
+const launcher = `#!/bin/sh
+# The engine starts this file: Pulumi.yaml names its folder under plugins.providers.
+exec node "$(dirname "$(readlink -f "$0")")/main.cjs" "$@"
+`;
+
+async function provider(): Promise<void> {
+  const folder = join(dist, "provider");
+  await mkdir(folder, { recursive: true });
+  await build({
+    entryPoints: [join(repo, "ops/main.ts")],
+    outfile: join(folder, "main.cjs"),
+    bundle: true,
+    format: "cjs",
+    platform: "node",
+    target: "node20",
+    keepNames: true, // messages show those of errors
+    legalComments: "none",
+    logLevel: "error",
+    external: ["*.node"], // ssh2 goes without
+  });
+  const name = (await readdir(join(repo, "ops"))).find((file) => file.startsWith("pulumi-resource-"));
+  if (name === undefined) throw new Error("ops has no file that starts the provider");
+  await writeFile(join(folder, name), launcher, { mode: 0o755 });
+}
