@@ -11,6 +11,7 @@ import type { Image } from "./core/images.ts";
 import { stateOfStack } from "./core/known.ts";
 import { withRetired } from "./core/overlay.ts";
 import { containers, imageKeys, type Plan, routesOf } from "./core/plan.ts";
+import { endings, unasked as unaskedLines } from "./core/releases.ts";
 import { siteOf } from "./core/site.ts";
 import type { Site } from "./core/topology.ts";
 import { checkValues } from "./core/values.ts";
@@ -48,7 +49,7 @@ export interface StackPlan {
 }
 
 /** Reads and checks a whole config without any engine or provider. Everything that is wrong comes at once. */
-export function planStack(raw: Readonly<Record<string, unknown>>, stack: string): StackPlan {
+export function planStack(raw: Readonly<Record<string, unknown>>, stack: string, now = new Date()): StackPlan {
   const { problems, settings, system } = parseConfig(raw);
   if (settings === undefined || system === undefined) return { problems, warnings: [], images: [], containers: [] };
   const unsayable = checkValues(raw, settings);
@@ -66,6 +67,9 @@ export function planStack(raw: Readonly<Record<string, unknown>>, stack: string)
   });
   const plan = entry.plan(system, site, containerServices);
   const certificates = certificatesOf(settings, system, plan);
+  const images = imageKeys(plan)
+    .map((key) => site.image(key))
+    .filter((image): image is Image => !("remedy" in image));
   return {
     problems: [
       ...problems,
@@ -79,13 +83,11 @@ export function planStack(raw: Readonly<Record<string, unknown>>, stack: string)
       ...(plan.edge.proxy === "nginx" ? nginxProblems(settings.tls.mode, routesOf(plan)) : []),
       ...check(plan, site, topology.capabilities),
     ],
-    warnings: certificates.warnings,
+    warnings: [...certificates.warnings, ...endings(images, settings.images, now)],
     settings,
     system,
     site,
-    images: imageKeys(plan)
-      .map((key) => site.image(key))
-      .filter((image): image is Image => !("remedy" in image)),
+    images,
     containers: containers(plan),
   };
 }
@@ -106,7 +108,8 @@ export async function deploy(): Promise<Outputs> {
     throw new Error("a plan without problems is whole");
   const topology = topologies[settings.topology];
   if (topology === undefined) throw new Error("a plan without problems has its topology");
-  refuse(otherStack((await stateOfStack()) ?? [], { ...settings, name: site.name }));
+  const state = (await stateOfStack()) ?? [];
+  refuse([...otherStack(state, { ...settings, name: site.name }), ...unaskedLines(state, images, settings.images)]);
   refuse(await topology.preflight(settings, site, images, planned));
 
   const on = await topology.make(settings, site, {});

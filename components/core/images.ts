@@ -6,23 +6,41 @@ import { listed, type Problem } from "./errors.ts";
 import { own } from "./formats.ts";
 
 /** A row of `images.json`. Public images have `ref` and `version`; `built`: ours, made by set-up; else private. */
-const row = z.strictObject({
-  ref: z.string().optional(),
-  version: z.string().optional(),
-  /** Filled in from a registry; a reference with a digest pulls exactly that. */
-  digest: z.string().startsWith("sha256:").optional(),
-  built: z.literal(true).optional(),
-  /** What a private image's reference looks like, for the error message. */
-  example: z.string().optional(),
-  /** The key of the stack's config that makes this image needless: something exists in its place. */
-  instead: z.string().optional(),
-  /** The HTTP client inside, for health checks. Default: none. */
-  client: z.enum(["curl", "wget", "python", "bash"]).optional(),
-  /** `env`: the image cannot read its secrets from files. */
-  secrets: z.enum(["env"]).optional(),
-  /** The image that stands in for a private store's in a rehearsal: a real server, where an application's is ours. */
-  standIn: z.string().optional(),
-});
+const row = z
+  .strictObject({
+    ref: z.string().optional(),
+    version: z.string().optional(),
+    /** Filled in from a registry; a reference with a digest pulls exactly that. */
+    digest: z.string().startsWith("sha256:").optional(),
+    /** Of a public image: the release line that its makers mend as one, by its name. */
+    line: z.string().optional(),
+    /** The line's last day, as its makers say it. */
+    until: z.iso.date().optional(),
+    /** In its place: why no day is known. */
+    open: z.string().optional(),
+    /** What the recipe was really run with here. */
+    ran: z.string().optional(),
+    /** An older line does not read what a newer one has written: the disk moves by the operator's word alone. */
+    data: z.literal(true).optional(),
+    built: z.literal(true).optional(),
+    /** What a private image's reference looks like, for the error message. */
+    example: z.string().optional(),
+    /** The key of the stack's config that makes this image needless: something exists in its place. */
+    instead: z.string().optional(),
+    /** The HTTP client inside, for health checks. Default: none. */
+    client: z.enum(["curl", "wget", "python", "bash"]).optional(),
+    /** `env`: the image cannot read its secrets from files. */
+    secrets: z.enum(["env"]).optional(),
+    /** The image that stands in for a private store's in a rehearsal: a real server, where an application's is ours. */
+    standIn: z.string().optional(),
+  })
+  .refine(
+    ({ ref, version, line, until, open, ran }) =>
+      ref === undefined
+        ? [line, until, open, ran].every((each) => each === undefined)
+        : [version, line, ran].every((each) => each !== undefined) && (until === undefined) !== (open === undefined),
+    "a public image has `version`, `line`, `ran`, and one of `until` and `open`; another image has none of the last four",
+  );
 export type ImageRow = z.infer<typeof row>;
 
 /** Every image that a system may name: versions live here and nowhere else. */
