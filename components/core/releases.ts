@@ -19,7 +19,7 @@ export function endings(images: List<Image>, overrides: Dict<string>, now: Date)
     const days = Math.ceil((Date.parse(until) - now.getTime()) / day);
     if (days > warnDays) return [];
     const said = days < 0 ? `was mended until ${until}` : `is mended until ${until}, for ${String(days)} more days`;
-    return [`images.${key}: ${line} ${said}: move as ${page} says, and name the next image there`];
+    return [`images.${key}: ${line} ${said}: ${page} has the way on; an image that is named here is not warned of`];
   });
 }
 

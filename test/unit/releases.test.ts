@@ -51,7 +51,7 @@ test("a line's end is said from ninety days before it on, and goes on being said
   expect(imageLock.grafana?.until).toBe("2027-05-24");
   expect(at("2027-02-22T12:00:00Z")).toEqual([]);
   expect(at("2027-02-23T12:00:00Z")).toEqual([
-    "images.grafana: Grafana 12.4 is mended until 2027-05-24, for 90 more days: move as docs/releases.md says, and name the next image there",
+    "images.grafana: Grafana 12.4 is mended until 2027-05-24, for 90 more days: docs/releases.md has the way on; an image that is named here is not warned of",
   ]);
   expect(at("2027-05-24T12:00:00Z")).toEqual([expect.stringContaining("until 2027-05-24, for 0 more days")]);
   for (const late of ["2027-05-25T00:00:01Z", "2031-01-01T00:00:00Z"])
