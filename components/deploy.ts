@@ -13,6 +13,7 @@ import { listed, type Problem, refuse } from "./core/errors.ts";
 import { at, nearest, own, stackName } from "./core/formats.ts";
 import type { Image } from "./core/images.ts";
 import { stateOfStack } from "./core/known.ts";
+import { endings, movedLines } from "./core/releases.ts";
 import { withRetired } from "./core/retirements.ts";
 import { containers, imageKeys, type Plan } from "./core/plan.ts";
 import { siteOf } from "./core/site.ts";
@@ -56,7 +57,7 @@ export interface StackPlan {
 }
 
 /** Reads and checks a whole config without any engine or provider. Everything that is wrong comes at once. */
-export function planStack(raw: Readonly<Record<string, unknown>>, stack: string): StackPlan {
+export function planStack(raw: Readonly<Record<string, unknown>>, stack: string, now = new Date()): StackPlan {
   const { problems, settings, system, topology: config = {} } = parseConfig(raw);
   const nothing = { warnings: [], images: [], containers: [] };
   if (settings === undefined || system === undefined) return { problems, ...nothing };
@@ -76,6 +77,9 @@ export function planStack(raw: Readonly<Record<string, unknown>>, stack: string)
   const { capabilities, services } = topology;
   const plan = entry.plan(system, { site, capabilities, services });
   const placed = topology.check(config, { site, plan, secrets });
+  const images = imageKeys(plan, capabilities.edge.by === "proxy")
+    .map((key) => site.image(key))
+    .filter((image): image is Image => !("remedy" in image));
   return {
     problems: [
       ...problems,
@@ -86,11 +90,9 @@ export function planStack(raw: Readonly<Record<string, unknown>>, stack: string)
       ...placed.problems,
       ...check(plan, { site, capabilities }),
     ],
-    warnings: [...placed.warnings, ...authorities(settings, system)],
+    warnings: [...placed.warnings, ...authorities(settings, system), ...endings(images, settings.images, now)],
     whole: { settings, system, topology: config, site, plan },
-    images: imageKeys(plan, capabilities.edge.by === "proxy")
-      .map((key) => site.image(key))
-      .filter((image): image is Image => !("remedy" in image)),
+    images,
     containers: containers(plan),
   };
 }
@@ -111,7 +113,8 @@ export async function deploy(): Promise<Outputs> {
   const { settings, system, topology: config, site, plan } = whole;
   const topology = own(topologies, settings.topology);
   if (topology === undefined) throw new Error("a plan without problems has its topology");
-  refuse(otherStack((await stateOfStack()) ?? [], { ...settings, name: site.name }));
+  const state = (await stateOfStack()) ?? [];
+  refuse([...otherStack(state, { ...settings, name: site.name }), ...movedLines(state, images, settings.images)]);
   const stack = { site, plan, secrets: settings.secrets };
   refuse(await topology.preflight(config, stack, images));
 

@@ -73,7 +73,7 @@ test("a public image built here and one of ours are pulled under their names in 
   ].map((found) => ("remedy" in found ? found.remedy : found.ref));
   expect(new Set(asked)).toEqual(
     new Set([
-      `${mirror}/library/redis:${imageLock.redis?.version ?? ""}`,
+      `${mirror}/valkey/valkey:${imageLock.redis?.version ?? ""}`,
       `${mirror}/platform-topologies/toolbox:${list.toolbox?.split(":")[1] ?? ""}`,
       `${mirror}/platform-topologies/toolbox:${imageLock.toolbox?.version ?? ""}`,
     ]),
@@ -81,7 +81,7 @@ test("a public image built here and one of ours are pulled under their names in 
   for (const name of asked) await execa("docker", ["pull", "--quiet", name]);
   const [redis = ""] = asked;
   const run = ["run", "--rm", "--network", "none", redis, "redis-server", "--version"];
-  expect((await execa("docker", run)).stdout).toContain("Redis server v=7.0.");
+  expect((await execa("docker", run)).stdout).toContain(" server v=8.1.");
 }, 240_000);
 
 test("a registry that does not answer: one sentence, each time, and no name is left", async () => {
@@ -89,7 +89,7 @@ test("a registry that does not answer: one sentence, each time, and no name is l
   const one = copies(nowhere, await built()).filter(({ key }) => key === "redis");
   for (let round = 1; round <= 2; round++)
     await expect(push(one, () => undefined)).rejects.toThrow(
-      /^127\.0\.0\.1:5152\/hub\/library\/redis:7\.0 could not be/,
+      /^127\.0\.0\.1:5152\/hub\/valkey\/valkey:8\.1 could not be/,
     );
-  expect((await execa("docker", ["image", "ls", "--quiet", `${nowhere}/library/redis`])).stdout).toBe("");
+  expect((await execa("docker", ["image", "ls", "--quiet", `${nowhere}/valkey/valkey`])).stdout).toBe("");
 }, 120_000);

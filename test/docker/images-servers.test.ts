@@ -12,7 +12,7 @@ test("nats: JetStream keeps a message, and its monitor answers wget", async () =
   const exec = await serve("nats", ["--user", "1000:1000"], "exec nats-server -js -sd /tmp/js -m 8222");
   await answered(() => exec("wget -q -T 4 -O /dev/null http://127.0.0.1:8222/healthz"));
   const said = await exec("wget -q -O - http://127.0.0.1:8222/varz");
-  expect(JSON.parse(said)).toMatchObject({ version: expect.stringMatching(/^2\.10\./), jetstream: {} });
+  expect(JSON.parse(said)).toMatchObject({ version: expect.stringMatching(/^2\.15\./), jetstream: {} });
   // The protocol itself: what is published comes back to a subscriber.
   const talk = String.raw`exec 3<>/dev/tcp/127.0.0.1/4222; printf 'CONNECT {"verbose":false}\r\nSUB a 1\r\nPUB a 5\r\nhello\r\nPING\r\n' >&3; timeout 3 head -n 4 <&3`;
   expect(await exec(`bash -c '${talk.replaceAll("'", String.raw`'\''`)}'`)).toContain("MSG a 1 5\r\nhello");

@@ -118,8 +118,8 @@ test("postgis: a new cluster starts as postgres and knows geometry", async () =>
 test("redis: answers as its own user and keeps its file in /data", async () => {
   const exec = await serve("redis", ["--user", "999:999"], "cd /data && exec redis-server --appendonly yes");
   expect(await eventually(() => exec("redis-cli PING"))).toBe("PONG");
-  expect(await exec("redis-cli SET a 1 && redis-cli SAVE && redis-cli INFO server | grep redis_version")).toContain(
-    "redis_version:7.0.",
+  expect(await exec("redis-cli SET a 1 && redis-cli SAVE && redis-cli INFO server | grep valkey_version")).toContain(
+    "valkey_version:8.1.",
   );
   expect(await exec("stat -c %u /data/dump.rdb")).toBe("999");
 }, 120_000);

@@ -19,3 +19,21 @@ test("no sidecar file, which the backend does not write atomically, is needed or
   }
   expect(await readFile(join(repo, "Pulumi.yaml"), "utf8")).toContain("&metadata=skip");
 }, 60_000);
+
+test("the images of the last run are in the state that a program is told", async () => {
+  const stack = await TestStack.create({
+    program: `import { stateOfStack } from "${repo}/components/core/known.ts";
+import { unasked } from "${repo}/components/core/releases.ts";
+const redis = { key: "redis", ref: "docker.io/valkey/valkey:8.1", rehearsing: false, client: "none", secrets: "files" };
+export const refused = unasked((await stateOfStack()) ?? [], [redis], {}).map(({ key }) => key);
+export const images = { redis: "docker.io/library/redis:7.0" };`,
+  });
+  try {
+    succeeded(await stack.up());
+    expect(await stack.outputs()).toMatchObject({ refused: [] });
+    succeeded(await stack.up());
+    expect(await stack.outputs()).toMatchObject({ refused: ["images.redis"] });
+  } finally {
+    await stack.dispose();
+  }
+}, 60_000);

@@ -12,7 +12,7 @@ import type { ImageChoices } from "../../components/core/images.ts";
 const mirror = "mirror.example.com:5000/hub";
 const built = {
   toolbox: "platform-topologies/toolbox:1-0123abcd",
-  redis: "platform-topologies/redis:7.0-0123abcd",
+  redis: "platform-topologies/redis:valkey-8.1-0123abcd",
   elasticsearch: "platform-topologies/elasticsearch:8-stand-in-opensearch-2.15.0-0123abcd",
 };
 
@@ -22,11 +22,11 @@ function refOf(key: string, choices: Partial<ImageChoices>): string {
 }
 
 test.each<[string, string, Partial<ImageChoices>]>([
-  ["redis", "docker.io/library/redis:7.0", {}],
+  ["redis", "docker.io/valkey/valkey:8.1", {}],
   ["redis", built.redis, { local: built }],
   ["redis", "own/redis:1", { local: built, overrides: { redis: "own/redis:1" } }],
-  ["redis", `${mirror}/library/redis:7.0`, { mirror }],
-  ["redis", `${mirror}/library/redis:7.0`, { mirror, local: built, built }],
+  ["redis", `${mirror}/valkey/valkey:8.1`, { mirror }],
+  ["redis", `${mirror}/valkey/valkey:8.1`, { mirror, local: built, built }],
   ["redis", "own/redis:1", { mirror, overrides: { redis: "own/redis:1" } }],
   ["minio", `${mirror}/minio/minio:RELEASE.2025-09-07T16-13-09Z`, { mirror }],
   ["shinyproxy", `${mirror}/openanalytics/shinyproxy:3.2.3`, { mirror }],

@@ -41,7 +41,7 @@ export interface LocalImage {
 export const localImages: readonly LocalImage[] = [
   { key: "postgis", version: "15-3.3", official: inLock("postgis") },
   { key: "postgres-cron", version: ours("postgres-cron"), base: "debian:bookworm-slim" },
-  { key: "redis", version: "7.0", official: inLock("redis") },
+  { key: "redis", version: "valkey-8.1", official: inLock("redis") },
   {
     key: "minio",
     version: "2026-02-12",
@@ -50,8 +50,8 @@ export const localImages: readonly LocalImage[] = [
   },
   { key: "toolbox", version: ours("toolbox"), base: "debian:bookworm-slim" },
   { key: "traefik", version: "3.6.7", official: inLock("traefik"), parts: [traefik] },
-  { key: "solr", version: "9.7.0", official: inLock("solr"), parts: [solr] },
-  { key: "nats", version: "2.10.27", official: inLock("nats"), parts: [nats] },
+  { key: "solr", version: "9.10.1", official: inLock("solr"), parts: [solr] },
+  { key: "nats", version: "2.15.3", official: inLock("nats"), parts: [nats] },
   { key: "rabbitmq", version: "3.10", official: inLock("rabbitmq") },
   { key: "cassandra", version: "5.0.5", official: inLock("cassandra"), parts: [cassandra, cqlsh] },
   {

@@ -42,7 +42,7 @@ export const nats: Recipe = goRecipe({
   name: "nats-server",
   module: "tools/go/nats",
   package: "github.com/nats-io/nats-server/v2",
-  version: "2.10.27",
+  version: "2.15.3",
 });
 
 /** Telegraf with the plugins that the recipes configure: the whole of it takes twenty times as long. */
@@ -111,7 +111,7 @@ function bundle(name: string, entry: string, inputs: readonly string[]): Recipe 
 }
 
 /** Solr with everything that it needs. */
-export const solr: Recipe = maven("solr", "9.7.0", ["SolrServer.java"]);
+export const solr: Recipe = maven("solr", "9.10.1", ["SolrServer.java"]);
 
 export const cassandra: Recipe = maven("cassandra", "5.0.5");
 
