@@ -26,17 +26,31 @@ export interface Handler {
 }
 
 /**
- * A change of one of `replacing` makes a new one; of another input, an update; of `host`, where the work is done, and of
- * those in `silent`, nothing: the engine stores the new one without a word.
+ * A change of one of `replacing` makes a new one; of another input, an update. A change of `host` is no difference: it only
+ * says where the work is done. Nor is one of `redact`: one more password of the stack would change every gate and job. The
+ * engine still stores the new values, as it does for those in `silent`.
  */
 export function compare(
   inputs: z.ZodObject,
   replacing: readonly string[],
   silent: readonly string[] = [],
 ): Handler["diff"] {
-  const shape = Object.keys(inputs.shape).filter((key) => key !== "host" && !silent.includes(key));
+  const shape = Object.keys(inputs.shape).filter((key) => !silent.includes(key));
   return (olds, news) => {
-    const keys = changed(olds, news, shape);
+    const keys = changed(seen(olds), seen(news), shape);
     return { changes: keys.length > 0, replaces: keys.filter((key) => replacing.includes(key)) };
   };
+}
+
+const unseen = ["host", "redact"];
+
+/** The same without them, in a job of a finalizer as well. */
+function seen(values: Values): Values {
+  const without = (bag: Bag): Bag =>
+    Object.fromEntries(
+      Object.entries(bag)
+        .filter(([key]) => !unseen.includes(key))
+        .map(([key, value]) => [key, key === "job" ? without(value as Bag) : value]),
+    );
+  return { ...values, plain: without(values.plain) };
 }

@@ -48,7 +48,7 @@ export function setupScript(cluster: Cluster): string {
     `GRANT ALL PERMISSIONS ON KEYSPACE ${sqlIdentifier(keyspace)} TO ${user};`,
   ]);
   return `
-as() { CQL_PASSWORD="$2" cql -h ${hosts.join(",")} -u "$1" --consistency QUORUM; }
+as() { CQL_PASSWORD="$2" cql -h ${hosts.join(",")} -u "$1" --consistency LOCAL_QUORUM; }
 admin=$(cat ${passwordPath(admin)})
 app=$(cat ${passwordPath(user)})
 string() { local q="'"; printf %s "$q\${1//$q/$q$q}$q"; } # of CQL

@@ -1,6 +1,7 @@
 import type { ComponentResourceOptions } from "@pulumi/pulumi";
 
 import type { Member, Recipe } from "../core/contracts.ts";
+import { numbered } from "../core/platform.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
 import { yaml } from "../core/syntax.ts";
 import {
@@ -53,7 +54,7 @@ export const cassandra: Recipe<"cql"> = (p, name, ask) => {
     env: environment(member, memoryMib),
     files: [
       adminFile,
-      { path: `${conf}/cassandra.yaml`, content: configuration(name, member) },
+      { path: `${conf}/cassandra.yaml`, content: configuration(name, member, p.address.bind(p)) },
       { path: `${conf}/rackdc.properties`, content: `dc=${dataCentre}\nrack=zone-${String(member.zone + 1)}\n` },
     ],
     prepare: prepare(member),
@@ -101,7 +102,8 @@ export const cassandra: Recipe<"cql"> = (p, name, ask) => {
           seconds: 24 * 3600,
           after: [setup],
         });
-  return { host: cluster.hosts[0] ?? `${name}-1`, port: cql, members: cluster.hosts, user, password, ready };
+  const slots = numbered(name, members).map((member) => member.name);
+  return { host: cluster.hosts[0] ?? p.address(`${name}-1`), port: cql, members: slots, user, password, ready };
 };
 
 /** The first number that is not retired: its member stands for the cluster where one is enough. */
@@ -139,8 +141,8 @@ function environment({ host }: Member, memoryMib: number): Record<string, string
  * Addresses are the member's own name, which the server resolves when it starts: they may change. A member is no seed of
  * its own, as a seed takes no data over when it joins; only the first of all is, for there is nobody else.
  */
-function configuration(name: string, { host, number }: Member): string {
-  const seeds = Array.from({ length: founders }, (_, index) => `${name}-${String(index + 1)}`).filter(
+function configuration(name: string, { host, number }: Member, address: (slot: string) => string): string {
+  const seeds = Array.from({ length: founders }, (_, index) => address(`${name}-${String(index + 1)}`)).filter(
     (seed) => number === 1 || seed !== host,
   );
   return yaml({

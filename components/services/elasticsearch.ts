@@ -20,7 +20,8 @@ const user = "elastic";
 export const elasticsearch: Recipe<"elasticsearch"> = (p, name, ask) => {
   const secret = p.secret(`${name}-password`);
   const heap = `${String(ask.heapMib ?? 1024)}m`;
-  const hosts = Array.from({ length: ask.nodes }, (_, index) => `${name}-${String(index + 1)}`);
+  const members = Array.from({ length: ask.nodes }, (_, index) => `${name}-${String(index + 1)}`);
+  const hosts = members.map((each) => p.address(each));
   const certificate = ask.nodes > 1 ? p.certificate(`${name}-transport`, hosts) : undefined;
   const files: File[] = [
     { path: password, content: secret, secret: true },
@@ -54,7 +55,7 @@ export const elasticsearch: Recipe<"elasticsearch"> = (p, name, ask) => {
       backup: { rebuilt: "the index is made again from the application's database" },
     },
   }));
-  const host = ask.names?.[0] ?? `${name}-1`;
+  const host = ask.names?.[0] ?? p.address(`${name}-1`);
   const setup = p.job(`${name}-setup`, {
     ...toolbox,
     tier: "data",
@@ -63,7 +64,7 @@ export const elasticsearch: Recipe<"elasticsearch"> = (p, name, ask) => {
     seconds: 300,
     after: made,
   });
-  return { host, port: 9200, members: hosts, user, password: secret, ready: setup.ready };
+  return { host, port: 9200, members, user, password: secret, ready: setup.ready };
 };
 
 /** Settings as Elasticsearch documents them; every one may stand on the command line. */

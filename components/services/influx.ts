@@ -17,7 +17,8 @@ const user = "app";
  * with the set-up. A changed retention is applied by the set-up, which runs again for other databases or periods.
  */
 export const influx: Recipe<"influx"> = (p, name, ask) => {
-  const host = `${name}-1`;
+  const slot = `${name}-1`;
+  const host = p.address(slot);
   const password = p.secret(`${name}-password`);
   const admin = p.secret(`${name}-admin-password`);
   const keep = Object.values(ask.databases).map((database) => database.keep);
@@ -41,7 +42,7 @@ export const influx: Recipe<"influx"> = (p, name, ask) => {
     ports: { api: { number: 8086, protocol: "http" } },
     command: ["influxd", "-config", `${folder}/influxdb.conf`],
   } as const;
-  const drill = drillHost(host);
+  const drill = p.address(drillHost(slot));
   const [first] = p.slots(name, { count: 1 }, () => ({
     ...server,
     memoryMib,
@@ -79,7 +80,7 @@ export const influx: Recipe<"influx"> = (p, name, ask) => {
     ...(ask.nodeLabels === undefined ? {} : { nodes: ask.nodeLabels }),
     after: first ? [first] : [],
   });
-  return { host, port: 8086, members: [host], user, password, ready: made.ready };
+  return { host, port: 8086, members: [slot], user, password, ready: made.ready };
 };
 
 /**

@@ -17,7 +17,8 @@ export const nats: Recipe<"nats"> = (p, name, ask) => {
   const password = p.secret(`${name}-password`);
   const routes = ask.nodes > 1 ? p.secret(`${name}-routes-password`) : undefined;
   const memoryMib = ask.memoryMib ?? 512;
-  const hosts = Array.from({ length: ask.nodes }, (_, index) => `${name}-${String(index + 1)}`);
+  const members = Array.from({ length: ask.nodes }, (_, index) => `${name}-${String(index + 1)}`);
+  const hosts = members.map((each) => p.address(each));
   // One by one: a change restarts one server at a time, so the other two keep the quorum.
   const made = p.slots(name, { count: ask.nodes }, ({ host }) => ({
     ...storeOptions(ask, "nats"),
@@ -69,11 +70,15 @@ export const nats: Recipe<"nats"> = (p, name, ask) => {
     ...toolbox,
     tier: "data",
     files: [{ path: login, content: password.apply(connect), secret: true }],
-    command: ["bash", "-euc", ask.nodes > 1 ? [...hosts.map(answers), copies(hosts)].join("\n") : answers(`${name}-1`)],
+    command: [
+      "bash",
+      "-euc",
+      ask.nodes > 1 ? [...hosts.map(answers), copies(hosts)].join("\n") : answers(p.address(`${name}-1`)),
+    ],
     seconds: 300,
     after: made,
   });
-  return { host: ask.names?.[0] ?? `${name}-1`, port: 4222, members: hosts, user, password, ready: setup.ready };
+  return { host: ask.names?.[0] ?? p.address(`${name}-1`), port: 4222, members, user, password, ready: setup.ready };
 };
 
 const alive = [

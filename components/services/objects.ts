@@ -17,7 +17,8 @@ export const objects: Recipe<"objects"> = (p, name, ask) => {
   const key = "app"; // MinIO's root, used by nobody else; its password is the secret
   const secret = p.secret(`${name}-password`);
   const secretFile = { path: root, content: secret, secret: true };
-  const host = `${name}-1`;
+  const slot = `${name}-1`;
+  const host = p.address(slot);
   const allowed = "a bucket's name: lower-case letters, digits, dots and hyphens, 3 to 63";
   named(`${name}.buckets`, Object.keys(ask.buckets), /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, allowed);
   const origins = [...new Set(Object.values(ask.buckets).flatMap(({ cors }) => (cors === undefined ? [] : [cors])))];
@@ -73,7 +74,7 @@ export const objects: Recipe<"objects"> = (p, name, ask) => {
   return {
     api: "s3",
     url: ask.browser ? url : `http://${host}:9000`,
-    internal: { host, port: 9000, members: [host] },
+    internal: { host, port: 9000, members: [slot] },
     region,
     key: output(key),
     secret,

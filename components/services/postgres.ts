@@ -18,7 +18,8 @@ const login = `PGPASSWORD="$(cat ${password})"; export PGPASSWORD`;
 export const postgres: Recipe<"postgres"> = (p, name, ask) => {
   const secret = p.secret(`${name}-password`);
   const secretFile = { path: password, content: secret, secret: true };
-  const host = `${name}-1`;
+  const slot = `${name}-1`;
+  const host = p.address(slot);
   const { name: user, superuser } = ask.owner ?? { name: "app", superuser: false };
   const plain = "letters, digits, _ and inner hyphens, at most 63";
   const { databases: names, extensions = [], outputPlugins = [] } = ask;
@@ -30,7 +31,7 @@ export const postgres: Recipe<"postgres"> = (p, name, ask) => {
     ...ask.settings,
   };
   const { memoryMib = 1024 } = ask;
-  const drill = drillHost(host);
+  const drill = p.address(drillHost(slot));
   const options = [
     ...["-c", "hba_file=/etc/postgres/pg_hba.conf"],
     ...Object.entries(settings).flatMap(([key, value]) => ["-c", `${key}=${value}`]),
@@ -86,7 +87,7 @@ esac${trusted(ask.outputPlugins)}`,
     seconds: 300,
     after: first ? [first] : [],
   });
-  return { host: ask.names?.[0] ?? host, port: 5432, members: [host], user, password: secret, ready: setup.ready };
+  return { host: ask.names?.[0] ?? host, port: 5432, members: [slot], user, password: secret, ready: setup.ready };
 };
 
 /** What the workers of one query share is in /dev/shm: 64 MiB are less than six ordinary joins. Half, as a machine has it. */

@@ -33,7 +33,9 @@ export const rabbitmq: Recipe<"amqp"> = (p, name, ask) => {
   const besides = new Map(ask.colocate.slice(0, ask.nodes).map((volumeNode) => [numberOf(volumeNode), volumeNode]));
   // Each has the number of the slot that it is beside, and goes when that one goes for good.
   const members = { count: ask.nodes, retired: missing([...besides.keys()]) } as const;
-  const hosts = numbered(name, members).map(({ host }) => host);
+  const address = p.address.bind(p);
+  const slots = numbered(name, members, address);
+  const hosts = slots.map(({ host }) => host);
   const { image } = storeOptions(ask, "rabbitmq");
   const tool = {
     image,
@@ -41,15 +43,15 @@ export const rabbitmq: Recipe<"amqp"> = (p, name, ask) => {
     cpu: 1,
     memoryMib: 256,
     user: "999:999",
-    env: { ...quickNames, HOME: "/tmp" },
+    env: { ...quickNames, ...longNames(p, name), HOME: "/tmp" },
     files: [{ path: `${folder}/cookie`, content: cookie, secret: true }],
   } as const;
   const job = (script: string, seconds: number) => ({ ...tool, command: ["bash", "-euc", script], seconds });
   const made = p.slots(name, members, ({ host, number }) => {
     const colocate = besides.get(number);
-    const others = founding(name).filter((other) => other !== host);
+    const others = founding(name, address).filter((other) => other !== host);
     // The same three for a small cluster, however many it has: a finalizer is never withdrawn from a member that stays.
-    const stay = [...new Set([...hosts, ...founding(name)])].filter((other) => other !== host);
+    const stay = [...new Set([...hosts, ...founding(name, address)])].filter((other) => other !== host);
     return {
       ...storeOptions(ask, "rabbitmq"),
       ...(colocate === undefined ? {} : { colocate }),
@@ -62,6 +64,7 @@ export const rabbitmq: Recipe<"amqp"> = (p, name, ask) => {
       env: {
         HOME: data, // where the server and its commands look for the cookie
         ...quickNames,
+        ...longNames(p, name),
         RABBITMQ_NODENAME: nodeName(host),
         RABBITMQ_CONFIG_FILE: `${folder}/rabbitmq.conf`,
         RABBITMQ_ENABLED_PLUGINS_FILE: `${folder}/enabled_plugins`,
@@ -86,8 +89,15 @@ export const rabbitmq: Recipe<"amqp"> = (p, name, ask) => {
   });
   if (hosts.length > 1)
     p.job(`${name}-grow`, { ...job(grow(hosts), 3600), trigger: hosts.join(), onlyOnTrigger: true, after: made });
-  const [host = `${name}-1`] = hosts;
-  return { host, port: amqp, members: hosts, user, password, ready: made.flatMap((m) => m.ready) };
+  const [host = address(`${name}-1`)] = hosts;
+  return {
+    host,
+    port: amqp,
+    members: slots.map((slot) => slot.name),
+    user,
+    password,
+    ready: made.flatMap((m) => m.ready),
+  };
 };
 
 /** 4 of `cassandra-4`. */
@@ -102,13 +112,18 @@ function missing(numbers: List<number>): List<number> {
 
 const plugins = ["rabbitmq_federation", "rabbitmq_federation_management", "rabbitmq_management", "rabbitmq_prometheus"];
 
-function founding(name: string): List<string> {
-  return Array.from({ length: founders }, (_, index) => `${name}-${String(index + 1)}`);
+function founding(name: string, address: (slot: string) => string = (slot) => slot): List<string> {
+  return Array.from({ length: founders }, (_, index) => address(`${name}-${String(index + 1)}`));
+}
+
+/** Erlang takes a host of several labels for a name only where it is told so. */
+function longNames(p: Platform, name: string): { readonly RABBITMQ_USE_LONGNAME?: "true" } {
+  return p.address(name).includes(".") ? { RABBITMQ_USE_LONGNAME: "true" } : {};
 }
 
 /** A node that is not among the founders looks for those and itself: its own name has to be in the list. */
 function conf(p: Platform, name: string, host: string, memoryMib: number): string {
-  const peers = [...new Set([...founding(name), host])];
+  const peers = [...new Set([...founding(name, p.address.bind(p)), host])];
   const settings = {
     cluster_name: `${p.name}-${name}`,
     "listeners.tcp.default": String(amqp),

@@ -12,7 +12,8 @@ const passwordFile = `${folder}/password`;
 /** One Redis server. `keep`: an append-only file on its disk, so that queued jobs outlive a restart. */
 export const redis: Recipe<"redis"> = (p, name, ask) => {
   const password = ask.clientAuth ? p.secret(`${name}-password`) : undefined;
-  const host = `${name}-1`;
+  const slot = `${name}-1`;
+  const host = p.address(slot);
   const settings = {
     dir: "/data",
     appendonly: ask.keep ? "yes" : "no",
@@ -57,7 +58,7 @@ export const redis: Recipe<"redis"> = (p, name, ask) => {
     },
   }));
   const login = password ? { user: "default", password } : {};
-  return { host, port: 6379, members: [host], ...login, ready: made.flatMap(({ ready }) => ready) };
+  return { host, port: 6379, members: [slot], ...login, ready: made.flatMap(({ ready }) => ready) };
 };
 
 /**

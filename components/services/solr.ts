@@ -7,7 +7,8 @@ import { named, replaySeconds, toolbox, storeOptions } from "../core/recipe.ts";
 
 /** One Solr in cloud mode with its own ZooKeeper inside: collections, as Arkindex speaks of them, need that mode. */
 export const solr: Recipe<"solr"> = (p, name, ask) => {
-  const host = `${name}-1`;
+  const slot = `${name}-1`;
+  const host = p.address(slot);
   named(`${name}.collections`, ask.collections, /^[\w.][\w.-]*$/, "letters, digits, dots, _ and inner hyphens");
   const made = p.slots(name, { count: 1 }, () => ({
     ...storeOptions(ask, "solr"),
@@ -49,7 +50,7 @@ export const solr: Recipe<"solr"> = (p, name, ask) => {
     seconds: 300,
     after: made,
   });
-  return { host, port: 8983, members: [host], ready: setup.ready };
+  return { host, port: 8983, members: [slot], ready: setup.ready };
 };
 
 /**

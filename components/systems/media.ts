@@ -194,10 +194,10 @@ function storesJson(
   const queue = indexer === undefined ? {} : { queue: `${exchange}.${region}.${indexer}` };
   return output({
     // The driver learns of all from any: a fourth node changes no service.
-    cassandra: { ...reach({ ...cassandra, members: cassandra.members.slice(0, 3) }), dataCentre: region, keyspace },
-    rabbit: { ...reach(rabbit), exchange, ...queue },
-    search: reach(search),
-    redis: reach(redis),
+    cassandra: { ...reach(p, { ...cassandra, members: cassandra.members.slice(0, 3) }), dataCentre: region, keyspace },
+    rabbit: { ...reach(p, rabbit), exchange, ...queue },
+    search: reach(p, search),
+    redis: reach(p, redis),
     objects: {
       url: objects.url,
       region: objects.region,
@@ -208,9 +208,9 @@ function storesJson(
   }).apply((stores) => JSON.stringify(stores, undefined, 2));
 }
 
-function reach({ host, members, port, tls = false, ...login }: Given<"redis">) {
+function reach(p: Platform, { host, members, port, tls = false, ...login }: Given<"redis">) {
   // Clients of a cluster get several members to begin with; a managed store has one address.
-  const hosts = members.length > 0 ? [...members] : [host];
+  const hosts = members.length > 0 ? members.map((slot) => p.address(slot)) : [host];
   const { user, password } = login;
   return {
     hosts,

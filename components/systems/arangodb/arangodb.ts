@@ -120,7 +120,7 @@ function cluster(p: Platform, c: ArangoDbConfig, files: Files) {
   const job = inToolbox(files);
   const begun = p.job("upgrade-begin", change(p, files, "on"));
   const rebuilt = c.rebuild.map((agent) =>
-    p.job(`rebuild-${agent}`, { ...job(othersAgree(agent), 5 * minute), trigger: "1", after: [begun] }),
+    p.job(`rebuild-${agent}`, { ...job(othersAgree(p.address(agent)), 5 * minute), trigger: "1", after: [begun] }),
   );
 
   const agency = p.slots("agent", { count: agents.length }, ({ name }) => ({
@@ -133,8 +133,8 @@ function cluster(p: Platform, c: ArangoDbConfig, files: Files) {
       "--agency.supervision=true",
       // Its id for life: one that is made again comes back as itself, where a new id would be a member too many.
       `--agency.disaster-recovery-id=AGNT-${name}`,
-      `--agency.my-address=${at(name)}`,
-      ...agents.filter((peer) => peer !== name).map((peer) => `--agency.endpoint=${at(peer)}`),
+      `--agency.my-address=${at(p.address(name))}`,
+      ...agents.filter((peer) => peer !== name).map((peer) => `--agency.endpoint=${at(p.address(peer))}`),
     ),
     prepare: `${c.rebuild.some((agent) => agent === name) ? "set -eu" : neverEmpty(name, remake)}\n${upgraded}`,
     health: available(5 * minute, minute),
@@ -146,7 +146,7 @@ function cluster(p: Platform, c: ArangoDbConfig, files: Files) {
     ...server,
     ...sized(c.dbservers),
     files: [files.jwt],
-    command: arangod(...joining(m, "DBSERVER")),
+    command: arangod(...joining(p, m, "DBSERVER")),
     prepare: [neverEmpty(m.name, retire), persisted, upgraded].join("\n"),
     health: available(6 * hour, hour), // a large write-ahead log is replayed first
     disk: kept(c.dbservers.gib),
@@ -161,7 +161,7 @@ function cluster(p: Platform, c: ArangoDbConfig, files: Files) {
     ...front(p),
     files: [files.jwt, files.root],
     command: arangod(
-      ...joining(m, "COORDINATOR"),
+      ...joining(p, m, "COORDINATOR"),
       `--cluster.default-replication-factor=${String(c.replicationFactor)}`,
       `--cluster.system-replication-factor=${String(c.systemReplicationFactor)}`,
       `--cluster.write-concern=${String(c.writeConcern)}`,
@@ -238,11 +238,11 @@ function arangod(...options: List<string>): List<string> {
   ];
 }
 
-function joining({ host }: Member, role: "DBSERVER" | "COORDINATOR"): List<string> {
+function joining(p: Platform, { host }: Member, role: "DBSERVER" | "COORDINATOR"): List<string> {
   return [
     `--cluster.my-role=${role}`,
     `--cluster.my-address=${at(host)}`,
-    ...agents.map((agent) => `--cluster.agency-endpoint=${at(agent)}`),
+    ...agents.map((agent) => `--cluster.agency-endpoint=${at(p.address(agent))}`),
   ];
 }
 
