@@ -40,6 +40,7 @@ const existing = z.discriminatedUnion("kind", [
     host: address,
     port: port.optional(),
     user: oneLine.optional(),
+    tls: z.boolean().optional(),
     ca: pem.optional(),
   }),
   z
@@ -152,6 +153,8 @@ const common = z.strictObject({
    * slot. Without a word no disk is replaced or deleted.
    */
   disks: z.record(z.string(), z.string().min(1)).default({}),
+  /** Who supplies a need, by its name, as `{ db: container }`. Default: what the topology has itself, where it is for the need. */
+  data: z.record(z.string(), z.enum(["managed", "container"], { error: "managed or container" })).default({}),
   /** Secrets that the operator sets: `pulumi config set --path --secret secrets.<name>`. */
   secrets: z.record(z.string(), z.string().min(1)).default({}),
 });

@@ -5,7 +5,7 @@ import type { Container, Health, Job, Need, Probe, Slot, Workload } from "./cont
 import { type Problem, sentence } from "./errors.ts";
 import { checkExisting } from "./existing.ts";
 import { nodeLabels, own, problemsOf } from "./formats.ts";
-import { containers, imageKeys, type Plan, replicaNames, routesOf } from "./plan.ts";
+import { containers, imageKeys, type Plan, type PlannedNeed, replicaNames, routesOf } from "./plan.ts";
 import { baseOf, routeProblems } from "./routes.ts";
 import type { Capabilities, Limits, Place, Runner, Site } from "./topology.ts";
 
@@ -19,10 +19,13 @@ export function check(plan: Plan, { site, capabilities: can }: Pick<Place, "site
       key: name,
       remedy: "two parts have this name; give each its own",
     })),
-    ...plan.needs.flatMap(({ kind, name, supplied }) => {
-      const reason = can.refuses[kind] ?? (supplied ? undefined : `nothing supplies ${kind} on ${can.name} yet`);
-      return reason === undefined ? [] : [{ key: name, remedy: reason }];
-    }),
+    ...plan.needs.flatMap((need) => unsupplied(need, site, can)),
+    ...Object.keys(site.data)
+      .filter((name) => !plan.needs.some((need) => need.name === name))
+      .map((name) => ({
+        key: `data.${name}`,
+        remedy: `nothing here needs it; the system needs ${plan.needs.map((need) => need.name).join(", ")}`,
+      })),
     ...[...plan.secrets]
       .filter((name) => !Object.hasOwn(site.secrets, name))
       .map((name) => ({ key: `secrets.${name}`, remedy: `set it: pulumi config set --path --secret secrets.${name}` })),
@@ -46,6 +49,16 @@ export function check(plan: Plan, { site, capabilities: can }: Pick<Place, "site
         remedy: `no such disk; there are ${[...plan.slots.keys()].join(", ")}`,
       })),
   ]);
+}
+
+/** A need that nobody supplies, or for which the operator chose what is not for it. */
+function unsupplied({ kind, name, by, because }: PlannedNeed, { data }: Site, { refuses }: Capabilities): Problem[] {
+  const refused = by === "existing" ? undefined : refuses[kind];
+  if (refused === undefined && by !== "nobody") return [];
+  const word = own(data, name);
+  return word === undefined
+    ? [{ key: name, remedy: refused ?? because }]
+    : [{ key: `data.${name}`, value: word, remedy: refused ?? because }];
 }
 
 /** A workload's replicas are numbered, and so are slots: `search` and the store `search` would both be `search-1`. */

@@ -24,12 +24,16 @@ import type {
 export type * from "./workload.ts";
 
 /**
- * Whether the application is known to speak TLS to its store. A managed store that is reached by TLS only is not the one
- * for an application that cannot; inside a stack the data network carries plain text.
+ * How the application speaks TLS to its store. `verifies`: it is told the authority, and refuses another. `if-asked`: it
+ * speaks TLS where the server wants it, and takes any certificate (libpq's default). `never`: nobody knows how it would be
+ * told; a store that takes nothing but TLS is not for it. Inside a stack the data network carries plain text.
  */
 export interface Speaks {
-  readonly clientTls: boolean;
+  readonly clientTls: "verifies" | "if-asked" | "never";
 }
+
+/** What a client of a search store can speak: Elasticsearch's official ones refuse OpenSearch. */
+export type SearchProtocol = "elasticsearch7" | "elasticsearch8" | "opensearch2";
 
 /** The containers that a system starts itself. Whatever it asks the engine for is rewritten to fit this. */
 export interface Apps {
@@ -99,8 +103,9 @@ export interface Kinds {
   };
   elasticsearch: {
     ask: StoreOptions & {
-      readonly major: 7 | 8;
-      /** What the image must bring. */
+      /** What its clients take, the best first: that is what a container of ours is. */
+      readonly speaks: List<SearchProtocol>;
+      /** What the server must bring. */
       readonly plugins?: List<string>;
       /** 1 or 3: two cannot outvote a lost one. */
       readonly nodes: number;
@@ -219,6 +224,13 @@ export interface Platform {
   certificate(name: string, hostnames: List<string>): Certificate;
   edge(wish: EdgeOptions): void;
   need<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K>;
+  /**
+   * What the place supplies itself for a kind, as RDS or Cloud SQL: an endpoint and a login, without databases in it. For a
+   * place's own recipes: a system says `need`.
+   */
+  managed<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K>;
+  /** The way out and in of a store that is no slot's. */
+  dump(store: string, dump: Dump): void;
   /** A store that the system itself is: in outputs, backup and restore as a need is. Ready when its data are back. */
   store(name: string, given: Store & Login & Ready, dump: Dump): Ready;
   run(name: string, workload: Workload): Running;
@@ -229,5 +241,5 @@ export interface Platform {
 /** A platform, once, in terms of the contracts. It must be a pure function of its config: it is called twice. */
 export type System<C> = (platform: Platform, config: C) => void;
 
-/** A container recipe for a kind, written against "run a workload" alone. */
+/** How a kind is supplied, written against the platform alone. */
 export type Recipe<K extends Kind> = (platform: Platform, name: string, ask: Ask<K>) => Given<K>;

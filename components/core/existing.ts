@@ -17,7 +17,9 @@ export type Existing =
       /** Default: the kind's own. */
       readonly port?: number | undefined;
       readonly user?: string | undefined;
-      /** A private authority's certificate, PEM. Unset: plain text, as the company's network is trusted. */
+      /** It speaks TLS. Default: true with `ca`, else false, as the company's network is trusted. */
+      readonly tls?: boolean | undefined;
+      /** A private authority's certificate, PEM. Unset, with `tls`: a public authority signed. */
       readonly ca?: string | undefined;
     }
   | {
@@ -88,9 +90,8 @@ export function existingGiven(
       };
     }
     default: {
-      const { host, port = defaultPort[existing.kind], user, ca } = existing;
+      const { host, port = defaultPort[existing.kind], user, ca, tls = ca !== undefined } = existing;
       const login = user === undefined ? {} : { user, password: configured(`${name}Password`) };
-      const tls = ca !== undefined;
       return { host, port, members: [], ready: [], user: "", password: secret(""), ...login, tls, ...trust(ca) };
     }
   }
@@ -102,7 +103,7 @@ function trust(ca: string | undefined) {
 
 /** What is wrong with `existing`: a name that nothing needs, or another kind than the system needs there. */
 export function checkExisting(
-  needs: readonly { readonly kind: keyof Kinds; readonly name: string }[],
+  needs: readonly { readonly kind: keyof Kinds; readonly name: string; readonly ask: object }[],
   existing: Readonly<Record<string, Existing>>,
 ): Problem[] {
   return Object.entries(existing).flatMap(([name, row]) => {
@@ -114,9 +115,21 @@ export function checkExisting(
     }
     const ca = "ca" in row && row.ca !== undefined ? checkAuthorities(`existing.${name}.ca`, row.ca).problems : [];
     return need.kind === kind
-      ? ca
+      ? [...ca, ...checkTls(name, row, need.ask)]
       : [{ key: `existing.${name}.kind`, value: kind, remedy: `the system needs ${need.kind} there` }];
   });
+}
+
+/** A client that speaks no TLS reaches nothing by it; one that verifies nothing has no use for an authority. */
+function checkTls(name: string, row: Existing, ask: object): Problem[] {
+  if (!("host" in row)) return [];
+  const { ca, tls = ca !== undefined } = row;
+  const key = `existing.${name}.${row.tls === undefined ? "ca" : "tls"}`;
+  if (ca !== undefined && !tls)
+    return [{ key, value: tls, remedy: "an authority is for TLS: leave one of the two out" }];
+  const never = "clientTls" in ask && ask.clientTls === "never";
+  const remedy = "the application speaks no TLS to it: name one that takes plain text, or leave it to the stack";
+  return tls && never ? [{ key, remedy }] : [];
 }
 
 interface Client {

@@ -1,12 +1,15 @@
 /** What a system would make, as plain values, and what can be told from it. */
 import type { Container, EdgeOptions, Job, Kind, List, Port, Route, Slot, Workload } from "./contracts.ts";
 import { own } from "./formats.ts";
+import type { Supplier } from "./supply.ts";
 
 /** A need: who supplies it, and why not somebody else. */
 export interface PlannedNeed {
   readonly kind: Kind;
   readonly name: string;
-  readonly supplied: boolean;
+  readonly ask: object;
+  readonly by: Supplier<Kind>["by"];
+  readonly because: string;
 }
 
 /** Everything that a system would make, in the order in which it asks. */
@@ -15,6 +18,8 @@ export interface Plan {
   readonly workloads: Map<string, Workload>;
   readonly slots: Map<string, Slot>;
   readonly jobs: Map<string, Job>;
+  /** What the place supplies itself, by name. */
+  readonly managed: Map<string, { readonly kind: Kind; readonly ask: object }>;
   /** Secrets that the operator must set. */
   readonly secrets: Set<string>;
   /** Names that were used twice. */

@@ -24,7 +24,6 @@ import type {
   Workload,
 } from "./contracts.ts";
 import { restoreJob } from "./backup.ts";
-import { existingGiven } from "./existing.ts";
 import { own } from "./formats.ts";
 import { imageRow } from "./images.ts";
 import type { Capabilities, NamedDump, Place, Restore, Site } from "./topology.ts";
@@ -82,8 +81,7 @@ export abstract class BasePlatform implements Platform {
   abstract configured(name: string): Output<string>;
   abstract certificate(name: string, hostnames: List<string>): Certificate;
   protected abstract supply<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K>;
-  /** A need that something met which exists already. */
-  protected abstract adopt<K extends Kind>(kind: K, name: string, given: Given<K>): Given<K>;
+  abstract managed<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K>;
   abstract edge(wish: EdgeOptions): void;
   abstract job(name: string, job: Job): Ready;
   protected abstract makeWorkload(name: string, workload: Workload): List<Resource>;
@@ -92,18 +90,17 @@ export abstract class BasePlatform implements Platform {
   /** What is supplied; with `restore` in the config, ready only when its data are back. */
   need<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K> {
     const before = this.dumps.length;
-    const { restore, existing } = this.#site;
-    const there = own(existing, name);
-    const supplied =
-      there?.kind === kind
-        ? // What a row of `existing` gives is what its kind gives.
-          this.adopt(kind, name, existingGiven(name, there, this.configured.bind(this), `${this.url}/`))
-        : this.supply(kind, name, ask);
+    const { restore } = this.#site;
+    const supplied = this.supply(kind, name, ask);
     const ready =
       restore === undefined ? supplied.ready : this.#restored(this.dumps.slice(before), name, restore, supplied);
     const given = { ...supplied, ready };
     this.stores.push(given);
     return given;
+  }
+
+  dump(store: string, dump: Dump): void {
+    this.dumps.push({ ...dump, store, tier: "data" });
   }
 
   /** For the outputs. */

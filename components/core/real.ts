@@ -5,6 +5,7 @@ import { Certificate as MadeCertificate } from "../../ops/resources.ts";
 import type { Ask, Certificate, Given, Job, Kind, List, Login, Ready, Slot, Store, Workload } from "./contracts.ts";
 import { own } from "./formats.ts";
 import { BasePlatform } from "./platform.ts";
+import { supplierOf } from "./supply.ts";
 import type { At, NamedDump, Topology, Within } from "./topology.ts";
 
 /** A need that was met, or a store that the system is itself. */
@@ -79,16 +80,21 @@ export class RealPlatform extends BasePlatform implements Within {
     this.supplied.push({ name, given });
   }
 
-  protected adopt<K extends Kind>(_: K, name: string, given: Given<K>): Given<K> {
+  protected supply<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K> {
+    const { by, recipe } = supplierOf(this.topology, kind, name, ask);
+    const Component = this.topology.services[kind];
+    if (recipe === undefined || Component === undefined) throw new Error(`${kind}: not checked before it was made`);
+    const given =
+      by === "existing"
+        ? recipe(this, name, ask) // nothing is made, so there is no component
+        : new Component(name, { ...ask, on: this }, { parent: this.#parent }).given;
     this.supplied.push({ name, given });
     return given;
   }
 
-  protected supply<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K> {
-    const Supplier = this.topology.services[kind];
-    if (Supplier === undefined) throw new Error(`${kind}: not checked before it was made`);
-    const { given } = new Supplier(name, { ...ask, on: this }, { parent: this.#parent });
-    this.supplied.push({ name, given });
+  managed<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K> {
+    const given = this.topology.supply?.(kind, name, ask, this.#at(name));
+    if (given === undefined) throw new Error(`${this.topology.capabilities.name} has no ${kind} of its own`);
     return given;
   }
 

@@ -8,6 +8,7 @@ import { imageRow } from "./images.ts";
 import { recorded } from "./kinds.ts";
 import type { Plan } from "./plan.ts";
 import { BasePlatform } from "./platform.ts";
+import { supplierOf } from "./supply.ts";
 import type { Place } from "./topology.ts";
 
 /** Runs a system without making anything: nothing is registered, no provider is loaded. */
@@ -27,6 +28,7 @@ class Recorder extends BasePlatform {
     workloads: new Map(),
     slots: new Map(),
     jobs: new Map(),
+    managed: new Map(),
     secrets: new Set(),
     repeated: new Set(),
     images: new Set(),
@@ -66,15 +68,16 @@ class Recorder extends BasePlatform {
     // nothing to give in the dry run
   }
 
-  protected adopt<K extends Kind>(kind: K, name: string, given: Given<K>): Given<K> {
-    this.plan.needs.push({ kind, name, supplied: true });
-    return given;
+  protected supply<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K> {
+    const { recipe, by, because } = supplierOf(this.#place, kind, name, ask);
+    this.plan.needs.push({ kind, name, ask, by, because });
+    return recipe ? recipe(this, name, ask) : recorded(kind, name);
   }
 
-  protected supply<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K> {
-    const recipe = this.#place.services[kind]?.recipe;
-    this.plan.needs.push({ kind, name, supplied: recipe !== undefined });
-    return recipe ? recipe(this, name, ask) : recorded(kind, name);
+  managed<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K> {
+    this.plan.managed.set(name, { kind, ask });
+    const given = recorded(kind, name);
+    return "members" in given ? { ...given, members: [] } : given;
   }
 
   protected makeWorkload(name: string, workload: Workload): [] {

@@ -41,6 +41,8 @@ export interface SiteArgs {
    * with its slot. Default: no disk is ever replaced.
    */
   readonly disks?: Dict<string>;
+  /** Who supplies a need, by its name: `managed` or `container`. Default: what the topology has itself, where it is for the need. */
+  readonly data?: Dict<"managed" | "container">;
   /** The platform that the stack is. */
   readonly system?: string;
 }
@@ -74,6 +76,7 @@ export function siteOf(args: SiteArgs): Site {
     secrets: Object.fromEntries(Object.entries(args.secrets ?? {}).map(([key, value]) => [key, secret(output(value))])),
     existing: args.existing ?? {},
     disks: args.disks ?? {},
+    data: args.data ?? {},
     ...(args.system === undefined ? {} : { system: args.system }),
     ...(backup ? { backup } : {}),
     ...(restore ? { restore } : {}),

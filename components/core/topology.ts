@@ -22,6 +22,7 @@ import type { Problem } from "./errors.ts";
 import type { Existing } from "./existing.ts";
 import type { Image } from "./images.ts";
 import type { Plan } from "./plan.ts";
+import type { Managed } from "./supply.ts";
 
 export const topologyNames = ["docker", "swarm", "aws", "gcp", "azure"] as const;
 export type TopologyName = (typeof topologyNames)[number];
@@ -108,6 +109,8 @@ export interface Site {
   readonly restore?: Restore;
   /** The operator's words for disks, by the slot: another text makes a new, empty disk; `gone` lets one go. */
   readonly disks: Dict<string>;
+  /** The operator's word on who supplies a need, by its name. Default: what the topology has itself, where it is for the need. */
+  readonly data: Dict<"managed" | "container">;
   /** The platform that the stack is; unset where a program uses services alone. */
   readonly system?: string;
 }
@@ -124,8 +127,10 @@ export interface NamedDump extends Dump {
 export interface Place {
   readonly site: Site;
   readonly capabilities: Capabilities;
-  /** What supplies each kind here: container recipes, and over them what this topology knows better. */
+  /** The components that supply each kind, with the recipe for containers. */
   readonly services: Services;
+  /** What this topology has itself for a kind, and takes in the place of containers where it is for the ask. */
+  readonly managed?: Managed;
 }
 
 /** Where in a program something is made: below which resource, and under which name. */
@@ -156,6 +161,8 @@ export interface Topology extends Place {
   workload(name: string, workload: Workload, at: At): Ready;
   slot(name: string, slot: Slot, at: At): Ready;
   job(name: string, job: Job, at: At): Ready;
+  /** Makes what it has itself for a kind, for the recipes of `managed`. */
+  supply?<K extends Kind>(kind: K, name: string, ask: Ask<K>, at: At): Given<K>;
 }
 
 /** A system that is being made: a place to run for the services that it needs. */

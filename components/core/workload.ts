@@ -162,17 +162,17 @@ export interface Dump {
   readonly files?: List<File>;
   /** A toolbox with the store's own tools; default `toolbox`. One for a whole stack. */
   readonly image?: string;
-  readonly dump: string;
+  readonly dump: Input<string>;
   /** What a restore will need of the run that has just been made, as far as that costs little to ask. */
-  readonly check?: string;
+  readonly check?: Input<string>;
   /** Must refuse a store that has data; compares what has come back with what was saved. */
-  readonly restore: string;
+  readonly restore: Input<string>;
   /** The newest run as a restore would read it, compared with what was saved: into `drillServer`, where there is one. */
-  readonly drill: string;
+  readonly drill: Input<string>;
   /** An empty server of the same image, `<store>-drill`, for the drill to fill and to empty again. */
   readonly drillServer?: Workload;
   /** What no run needs any more, beside the folders of the runs themselves. */
-  readonly prune?: string;
+  readonly prune?: Input<string>;
 }
 /** `rebuilt`: how the content comes back without a backup, for the operator to read. */
 export type Backup = Dump | { readonly rebuilt: string };

@@ -206,6 +206,6 @@ export class Cassandra extends Service<"cql"> {
   static readonly recipe = cassandra;
 
   constructor(name: string, args: ServiceArgs<"cql">, opts?: ComponentResourceOptions) {
-    super("Cassandra", cassandra, name, args, opts);
+    super("Cassandra", "cql", cassandra, name, args, opts);
   }
 }

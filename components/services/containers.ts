@@ -52,6 +52,6 @@ export class ContainerApi extends Service<"containers"> {
   static readonly recipe = containers;
 
   constructor(name: string, args: ServiceArgs<"containers">, opts?: ComponentResourceOptions) {
-    super("ContainerApi", containers, name, args, opts);
+    super("ContainerApi", "containers", containers, name, args, opts);
   }
 }

@@ -20,6 +20,7 @@ const user = "elastic";
 export const elasticsearch: Recipe<"elasticsearch"> = (p, name, ask) => {
   const secret = p.secret(`${name}-password`);
   const heap = `${String(ask.heapMib ?? 1024)}m`;
+  const major = ask.speaks[0] === "elasticsearch7" ? 7 : 8;
   const members = Array.from({ length: ask.nodes }, (_, index) => `${name}-${String(index + 1)}`);
   const hosts = members.map((each) => p.address(each));
   const certificate = ask.nodes > 1 ? p.certificate(`${name}-transport`, hosts) : undefined;
@@ -33,7 +34,7 @@ export const elasticsearch: Recipe<"elasticsearch"> = (p, name, ask) => {
   ];
   // One by one: a change restarts one node at a time.
   const made = p.slots(name, { count: ask.nodes }, ({ host, number }) => ({
-    ...storeOptions(ask, ask.major === 7 ? "elasticsearch7" : "elasticsearch"),
+    ...storeOptions(ask, major === 7 ? "elasticsearch7" : "elasticsearch"),
     tier: "data",
     cpu: 2,
     memoryMib: 2 * (ask.heapMib ?? 1024), // the rest is for the page cache and what lies off the heap
@@ -42,7 +43,7 @@ export const elasticsearch: Recipe<"elasticsearch"> = (p, name, ask) => {
     files: [...files, ...(certificate ? transportFiles(certificate) : [])],
     env: { ES_JAVA_OPTS: `-Xms${heap} -Xmx${heap}` },
     prepare: prepare(host, ask.nodes === 1 ? "single" : number === 1 ? "first" : "further"),
-    command: ["elasticsearch", ...settings(`${p.name}-${name}`, host, hosts, ask.major), ...watermarks(ask.gib)],
+    command: ["elasticsearch", ...settings(`${p.name}-${name}`, host, hosts, major), ...watermarks(ask.gib)],
     ports: {
       http: { number: 9200, protocol: "http" },
       ...(certificate ? { transport: { number: 9300, protocol: "tcp" } } : {}),
@@ -176,6 +177,6 @@ export class Elasticsearch extends Service<"elasticsearch"> {
   static readonly recipe = elasticsearch;
 
   constructor(name: string, args: ServiceArgs<"elasticsearch">, opts?: ComponentResourceOptions) {
-    super("Elasticsearch", elasticsearch, name, args, opts);
+    super("Elasticsearch", "elasticsearch", elasticsearch, name, args, opts);
   }
 }

@@ -223,6 +223,6 @@ export class Influx extends Service<"influx"> {
   static readonly recipe = influx;
 
   constructor(name: string, args: ServiceArgs<"influx">, opts?: ComponentResourceOptions) {
-    super("Influx", influx, name, args, opts);
+    super("Influx", "influx", influx, name, args, opts);
   }
 }

@@ -172,6 +172,6 @@ export class Nats extends Service<"nats"> {
   static readonly recipe = nats;
 
   constructor(name: string, args: ServiceArgs<"nats">, opts?: ComponentResourceOptions) {
-    super("Nats", nats, name, args, opts);
+    super("Nats", "nats", nats, name, args, opts);
   }
 }

@@ -99,6 +99,6 @@ export class ObjectStore extends Service<"objects"> {
   static readonly recipe = objects;
 
   constructor(name: string, args: ServiceArgs<"objects">, opts?: ComponentResourceOptions) {
-    super("ObjectStore", objects, name, args, opts);
+    super("ObjectStore", "objects", objects, name, args, opts);
   }
 }

@@ -63,6 +63,6 @@ export class OpenId extends Service<"oidc"> {
   static readonly recipe = oidc;
 
   constructor(name: string, args: ServiceArgs<"oidc">, opts?: ComponentResourceOptions) {
-    super("OpenId", oidc, name, args, opts);
+    super("OpenId", "oidc", oidc, name, args, opts);
   }
 }

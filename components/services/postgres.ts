@@ -138,6 +138,6 @@ export class Postgres extends Service<"postgres"> {
   static readonly recipe = postgres;
 
   constructor(name: string, args: ServiceArgs<"postgres">, opts?: ComponentResourceOptions) {
-    super("Postgres", postgres, name, args, opts);
+    super("Postgres", "postgres", postgres, name, args, opts);
   }
 }

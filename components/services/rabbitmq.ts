@@ -268,6 +268,6 @@ export class RabbitMq extends Service<"amqp"> {
   static readonly recipe = rabbitmq;
 
   constructor(name: string, args: ServiceArgs<"amqp">, opts?: ComponentResourceOptions) {
-    super("RabbitMq", rabbitmq, name, args, opts);
+    super("RabbitMq", "amqp", rabbitmq, name, args, opts);
   }
 }

@@ -89,6 +89,6 @@ export class Redis extends Service<"redis"> {
   static readonly recipe = redis;
 
   constructor(name: string, args: ServiceArgs<"redis">, opts?: ComponentResourceOptions) {
-    super("Redis", redis, name, args, opts);
+    super("Redis", "redis", redis, name, args, opts);
   }
 }

@@ -67,6 +67,6 @@ export class Solr extends Service<"solr"> {
   static readonly recipe = solr;
 
   constructor(name: string, args: ServiceArgs<"solr">, opts?: ComponentResourceOptions) {
-    super("Solr", solr, name, args, opts);
+    super("Solr", "solr", solr, name, args, opts);
   }
 }

@@ -56,11 +56,11 @@ export const arkindex: System<ArkindexConfig> = (p, c) => {
   const db = p.need("postgres", "db", {
     databases: ["arkindex"],
     extensions: ["postgis"],
-    clientTls: false,
+    clientTls: "if-asked", // Django connects by libpq, whose default is sslmode=prefer
     gib: c.postgresGib,
   });
   const redis = p.need("redis", "redis", {
-    clientTls: false,
+    clientTls: "never", // config.yml has a host alone
     clientAuth: false,
     keep: true,
     memoryMib: c.redisMemoryMib,

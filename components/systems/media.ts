@@ -104,13 +104,13 @@ export const media: System<MediaConfig> = (p, c) => {
     memoryMib: c.rabbitMemoryMib,
   });
   const search = p.need("elasticsearch", "elasticsearch", {
-    major: 8,
+    speaks: ["elasticsearch8"],
     nodes: c.searchNodes,
     gib: c.searchGib,
     heapMib: c.searchHeapMib,
   });
   const redis = p.need("redis", "redis", {
-    clientTls: true,
+    clientTls: "verifies",
     clientAuth: true,
     keep: false,
     memoryMib: c.redisMemoryMib,

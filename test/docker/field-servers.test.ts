@@ -6,7 +6,7 @@ import { redis } from "../../components/services/redis.ts";
 import { eventually, type Reply } from "../support/arkindex.ts";
 import { password, SlotServer, slotsOf } from "../support/slot-server.ts";
 
-const [redisSlot] = slotsOf(redis, "redis", { clientTls: false, clientAuth: true, keep: true, memoryMib: 64 });
+const [redisSlot] = slotsOf(redis, "redis", { clientTls: "never", clientAuth: true, keep: true, memoryMib: 64 });
 const [influxSlot] = slotsOf(influx, "influx", { databases: { metrics: { keep: "30d" } }, gib: 1 });
 let cache: SlotServer;
 let series: SlotServer;

@@ -39,7 +39,7 @@ const images = ${JSON.stringify(localImages())};
 const site = siteOf({ name: "${name}", hostname: "pack.example.com", images, protect: false });
 const host = "unix:///var/run/docker.sock";
 const on = new DockerHost("host", { site, host, address: "127.0.0.1", tls: { mode: "local" } });
-const db = new Postgres("db", { on, databases: ["shop"], clientTls: false, gib: 1 });
+const db = new Postgres("db", { on, databases: ["shop"], clientTls: "never", gib: 1 });
 export const { password } = db.given;
 `;
 
@@ -105,7 +105,7 @@ const typed = `${program}
 import { Swarm } from "platform-topologies/swarm";
 export const swarm = new Swarm("swarm", { site, managers: ["tcp://m1:2375"], tls: { mode: "local" } });
 // @ts-expect-error -- a number
-new Postgres("text", { on, databases: ["shop"], clientTls: false, gib: "1" });
+new Postgres("text", { on, databases: ["shop"], clientTls: "never", gib: "1" });
 // @ts-expect-error -- no such mode
 new DockerHost("mode", { site, host, address: "127.0.0.1", tls: { mode: "none" } });
 // @ts-expect-error -- a list

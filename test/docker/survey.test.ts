@@ -38,7 +38,7 @@ import { Postgres } from "${repo}/components/services/postgres.ts";
 import { DockerHost } from "${repo}/components/topologies/docker/index.ts";
 const site = siteOf(${JSON.stringify(site)});
 const on = new DockerHost("host", { site, host: "unix:///var/run/docker.sock", address: "127.0.0.1", tls: { mode: "local" } });
-const db = new Postgres("db", { on, databases: ${JSON.stringify(databases)}, clientTls: false, gib: 1 });
+const db = new Postgres("db", { on, databases: ${JSON.stringify(databases)}, clientTls: "never", gib: 1 });
 export const { host, password } = db.given;
 `;
 }

@@ -69,7 +69,7 @@ const topologies = {
 type On = DockerHost | Swarm;
 const components = {
   service: (on: On, opts: pulumi.ComponentResourceOptions) =>
-    new Postgres("made", { on, databases: ["a"], clientTls: false, gib: 1 }, opts),
+    new Postgres("made", { on, databases: ["a"], clientTls: "never", gib: 1 }, opts),
   system: (on: On, opts: pulumi.ComponentResourceOptions) => new Arkindex("made", { on }, opts),
 };
 

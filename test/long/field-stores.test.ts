@@ -105,7 +105,7 @@ test.concurrent(
   async () => {
     const three: Asked<"elasticsearch"> = {
       ...{ recipe: elasticsearch, name: "fb-search" },
-      ask: { major: 7, nodes: 3, gib: 1, heapMib: 256 },
+      ask: { speaks: ["elasticsearch7"], nodes: 3, gib: 1, heapMib: 256 },
     };
     const server = await Server.start("fb-search-2", quick(slotOf(three, 2)));
     await healthy(server);
@@ -120,7 +120,7 @@ test.concurrent(
   async () => {
     const one: Asked<"elasticsearch"> = {
       ...{ recipe: elasticsearch, name: "fb-blocked" },
-      ask: { major: 7, nodes: 1, gib: 1, heapMib: 256 },
+      ask: { speaks: ["elasticsearch7"], nodes: 1, gib: 1, heapMib: 256 },
     };
     const server = await Server.start("fb-blocked-1", quick(slotOf(one)));
     await healthy(server);
@@ -175,7 +175,7 @@ test.concurrent(
     const asked: Asked<"postgres"> = {
       ...{ recipe: postgres, name: "fb-pg" },
       ask: {
-        ...{ databases: [], clientTls: false, gib: 0.125, image: "postgres-cron", outputPlugins: ["wal2json"] },
+        ...{ databases: [], clientTls: "never", gib: 0.125, image: "postgres-cron", outputPlugins: ["wal2json"] },
         settings: { wal_level: "logical", max_wal_size: "32MB", min_wal_size: "32MB" },
       },
     };

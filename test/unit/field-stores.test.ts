@@ -13,17 +13,17 @@ import { type Asked, slotsOf } from "../support/recipe.ts";
 
 const asked = {
   cassandra: { recipe: cassandra, ask: { nodes: 3, gib: 20, keyspaces: ["a"], peers: [] } } satisfies Asked<"cql">,
-  elasticsearch: { recipe: elasticsearch, ask: { major: 7, nodes: 3, gib: 20 } } satisfies Asked<"elasticsearch">,
+  elasticsearch: { recipe: elasticsearch, ask: { speaks: ["elasticsearch7"], nodes: 3, gib: 20 } } satisfies Asked<"elasticsearch">,
   influx: { recipe: influx, ask: { databases: { a: { keep: "1d" } }, gib: 1 } } satisfies Asked<"influx">,
   nats: { recipe: nats, ask: { nodes: 3, jetstreamGib: 1 } } satisfies Asked<"nats">,
   postgres: {
     recipe: postgres,
-    ask: { databases: ["a"], clientTls: false, gib: 20, outputPlugins: ["wal2json"] },
+    ask: { databases: ["a"], clientTls: "never", gib: 20, outputPlugins: ["wal2json"] },
   } satisfies Asked<"postgres">,
   rabbitmq: { recipe: rabbitmq, ask: { nodes: 3, colocate: [], federate: [], exchanges: [] } } satisfies Asked<"amqp">,
   redis: {
     recipe: redis,
-    ask: { clientTls: false, clientAuth: true, keep: true, memoryMib: 64 },
+    ask: { clientTls: "never", clientAuth: true, keep: true, memoryMib: 64 },
   } satisfies Asked<"redis">,
   solr: { recipe: solr, ask: { collections: ["a"], gib: 1, memoryMib: 512 } } satisfies Asked<"solr">,
 };
@@ -73,6 +73,6 @@ describe("what stops writes is unhealthy on one host, and no reason for a swarm 
 
 test("a reader that has gone costs PostgreSQL half of its disk, and where there is none nothing is set", () => {
   expect(first(slotsOf(asked.postgres)).command).toContain("max_slot_wal_keep_size=10240MB");
-  const alone: Asked<"postgres"> = { recipe: postgres, ask: { databases: ["a"], clientTls: false, gib: 20 } };
+  const alone: Asked<"postgres"> = { recipe: postgres, ask: { databases: ["a"], clientTls: "never", gib: 20 } };
   expect(first(slotsOf(alone)).command?.join(" ")).not.toContain("max_slot_wal");
 });

@@ -390,10 +390,10 @@ test("a generated password may be anything, too", async () => {
   const value = together.slice(0, 2000);
   const all = await alone(
     (on) => [
-      new Redis("redis", { on, clientTls: false, clientAuth: true, keep: true, memoryMib: 64 }),
+      new Redis("redis", { on, clientTls: "never", clientAuth: true, keep: true, memoryMib: 64 }),
       new Nats("nats", { on, nodes: 3, jetstreamGib: 1 }),
       new Influx("influx", { on, databases: { "my-db": { keep: "1d" } }, gib: 1 }),
-      new Elasticsearch("search", { on, major: 8, nodes: 1, gib: 1 }),
+      new Elasticsearch("search", { on, speaks: ["elasticsearch8"], nodes: 1, gib: 1 }),
       new ObjectStore("objects", { on, apis: ["s3"], buckets: { files: {} }, browser: false, gib: 1 }),
       new Cassandra("cassandra", { on, nodes: 1, keyspaces: ["media"], peers: [], gib: 1 }),
     ],
@@ -469,7 +469,7 @@ test("on a swarm every variable is what it is on one host, and NODE_NAME alone i
 }, 30_000);
 
 describe("names of databases that an importer chose", () => {
-  const pg = { clientTls: false, gib: 1 };
+  const pg = { clientTls: "never", gib: 1 };
 
   test("my-db, Order and an extension with a hyphen are names, not syntax", async () => {
     teller("psql", true);

@@ -156,7 +156,7 @@ describe("every system on every topology", () => {
 
   test("a workload whose first replica has a slot's name is refused", () => {
     const system: System<object> = (p) => {
-      p.need("redis", "search", { clientTls: false, clientAuth: false, keep: false, memoryMib: 16 });
+      p.need("redis", "search", { clientTls: "never", clientAuth: false, keep: false, memoryMib: 16 });
       p.run("search", {
         ...{ image: "toolbox", tier: "app", cpu: 1, memoryMib: 64, replicas: 1 },
         health: { ready: { command: ["true"] }, startSeconds: 1, stopSeconds: 1 },

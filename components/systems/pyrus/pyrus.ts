@@ -65,7 +65,7 @@ function storesOf(p: Platform, c: PyrusConfig): Stores {
   return {
     main: p.need("postgres", "postgresql", {
       ...on("postgresql"),
-      ...{ names: ["pyrus-postgresql"], image: "pyrus/pgsql-16", clientTls: true, owner },
+      ...{ names: ["pyrus-postgresql"], image: "pyrus/pgsql-16", clientTls: "verifies", owner },
       databases: ["pyrusdb"],
       settings: { wal_level: "logical", shared_preload_libraries: "pg_cron", "cron.database_name": "postgres" },
       outputPlugins: ["wal2json"],
@@ -74,14 +74,19 @@ function storesOf(p: Platform, c: PyrusConfig): Stores {
     }),
     logs: p.need("postgres", "logs", {
       ...on("logs"),
-      ...{ names: ["pyrus-logs-pgsql"], image: "pyrus/logs-pgsql-16", clientTls: true, owner },
+      ...{ names: ["pyrus-logs-pgsql"], image: "pyrus/logs-pgsql-16", clientTls: "verifies", owner },
       databases: ["pyrus_logs"],
       gib: c.logsGib,
       memoryMib: c.logsMemoryMib,
     }),
     elastic: p.need("elasticsearch", "elasticsearch", {
       ...on("elasticsearch"),
-      ...{ names: ["pyrus-elastic"], image: "pyrus/elastic", major: 7, plugins: ["analysis-jmorphy2"] },
+      ...{
+        names: ["pyrus-elastic"],
+        image: "pyrus/elastic",
+        speaks: ["elasticsearch7"],
+        plugins: ["analysis-jmorphy2"],
+      },
       nodes: c.elasticNodes ?? size,
       gib: c.elasticGib,
       heapMib: c.elasticHeapMib,

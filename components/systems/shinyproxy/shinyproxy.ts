@@ -28,7 +28,7 @@ export const shinyproxy: System<ShinyProxyConfig> = (p, c) => {
   });
   // Sessions and running apps: without it a restarted ShinyProxy forgets those on other nodes.
   const redis = p.need("redis", "redis", {
-    clientTls: false,
+    clientTls: "never",
     clientAuth: true,
     keep: true,
     memoryMib: 128,

@@ -1,0 +1,54 @@
+/** Who supplies what a system needs, and why: told the same way in the dry run and when it is made. */
+import type { Ask, Given, Kind, Recipe } from "./contracts.ts";
+import { existingGiven } from "./existing.ts";
+import { own } from "./formats.ts";
+import type { Place } from "./topology.ts";
+
+/** What a place has itself for a kind, and may not for every ask. */
+export interface ManagedKind<K extends Kind> {
+  /** As an operator knows it: `Amazon RDS for PostgreSQL`. */
+  readonly name: string;
+  /** Why it is not for this ask; undefined: it is. */
+  unfit(ask: Ask<K>): string | undefined;
+  readonly recipe: Recipe<K>;
+}
+export type Managed = { readonly [K in Kind]?: ManagedKind<K> };
+
+/** Who supplies a need. `nobody`: it is refused. */
+export interface Supplier<K extends Kind> {
+  readonly by: "existing" | "managed" | "container" | "nobody";
+  /** Why this one: the rest of a sentence. */
+  readonly because: string;
+  readonly recipe: Recipe<K> | undefined;
+}
+
+/**
+ * What exists already comes first, then the operator's word (`data.<need>`), then what the place has itself, if it is for
+ * what is asked, then a container.
+ */
+export function supplierOf<K extends Kind>(place: Place, kind: K, name: string, ask: Ask<K>): Supplier<K> {
+  const { site, capabilities, managed = {}, services } = place;
+  const row = own(site.existing, name);
+  if (row?.kind === kind)
+    return {
+      by: "existing",
+      because: `existing.${name} names it`,
+      // What a row of `existing` gives is what its kind gives.
+      recipe: (p) => existingGiven(name, row, p.configured.bind(p), `${p.url}/`) as Given<K>,
+    };
+  const word = own(site.data, name);
+  const ours = managed[kind] as ManagedKind<K> | undefined;
+  const reason =
+    word === "container"
+      ? `data.${name} says so`
+      : ours === undefined
+        ? `${capabilities.name} has no ${kind} of its own`
+        : ours.unfit(ask);
+  if (ours !== undefined && reason === undefined)
+    return { by: "managed", because: `it is ${ours.name}`, recipe: ours.recipe };
+  if (word === "managed") return { by: "nobody", because: reason ?? "", recipe: undefined };
+  const recipe = services[kind]?.recipe;
+  return recipe === undefined
+    ? { by: "nobody", because: `nothing supplies ${kind} on ${capabilities.name} yet`, recipe }
+    : { by: "container", because: reason ?? "", recipe };
+}
