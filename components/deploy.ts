@@ -53,7 +53,7 @@ export interface StackPlan {
 
 /** Reads and checks a whole config without any engine or provider. Everything that is wrong comes at once. */
 export function planStack(raw: Readonly<Record<string, unknown>>, stack: string): StackPlan {
-  const { problems, settings, system, topology: config = {} } = parseConfig(raw);
+  const { problems, settings, system, topology: read } = parseConfig(raw);
   const nothing = { warnings: [], images: [], containers: [] };
   if (settings === undefined || system === undefined) return { problems, ...nothing };
   const unsayable = checkValues(raw, settings);
@@ -61,6 +61,9 @@ export function planStack(raw: Readonly<Record<string, unknown>>, stack: string)
   const entry = systems[settings.system];
   const topology = own(topologies, settings.topology);
   if (topology === undefined) return { problems: [...problems, notBuilt(settings, entry.on)], ...nothing };
+  // Of a part that cannot be read at all, what it would be without a word.
+  const config = read ?? topology.config.safeParse(undefined).data;
+  if (config === undefined) return { problems, ...nothing };
   const { name = `${settings.system}-${stack}`, secrets } = settings;
   const named = stackName.safeParse(name).success;
   const site = siteOf({ ...settings, name: named ? name : "unnamed", ports: topology.ports(config) });
