@@ -85,9 +85,11 @@ describe("what the systems ask for", () => {
 
 describe("every system on every topology", () => {
   const docker = "ShinyProxy starts containers through Docker; choose swarm on this cloud's machines";
+  const onManagers = "sign-in runner reader shinyproxy telegraf influx-1 redis-1 grafana-1 influx-setup".split(" ");
   const noShinyProxy = (on: string) => [
     `runner: ${docker}`,
     `reader: ${docker}`,
+    ...onManagers.map((name) => `${name}.nodes = {"role":"manager"}: ${on} has no nodes of yours`),
     `telegraf-node.replicas = "each-node": ${on} has no nodes of yours`,
   ];
   const refused: Dict<readonly string[]> = {
