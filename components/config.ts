@@ -200,7 +200,8 @@ function part(
   key: "system" | "topology",
   rows: Readonly<Record<string, { readonly config: z.ZodType<object> }>>,
 ) {
-  const name = String(raw[key]);
+  const given = raw[key];
+  const name = typeof given === "string" ? given : "";
   const schema = own(rows, name)?.config;
   if (schema === undefined) return { problems: [], data: undefined, readable: undefined };
   const { data, error } = schema.safeParse(raw[name] ?? {});

@@ -33,6 +33,8 @@ export interface Outputs {
   readonly passwords: pulumi.Output<unknown>;
   readonly ca: pulumi.Output<string> | undefined;
   readonly images: Readonly<Record<string, string>>;
+  /** Who supplies each need, and why. */
+  readonly suppliers: Readonly<Record<string, string>>;
   /** Where things are, on a topology of several nodes. */
   readonly places: Readonly<Record<string, unknown>>;
 }
@@ -58,7 +60,7 @@ export interface StackPlan {
 
 /** Reads and checks a whole config without any engine or provider. Everything that is wrong comes at once. */
 export function planStack(raw: Readonly<Record<string, unknown>>, stack: string, now = new Date()): StackPlan {
-  const { problems, settings, system, topology: config = {} } = parseConfig(raw);
+  const { problems, settings, system, topology: read } = parseConfig(raw);
   const nothing = { warnings: [], images: [], containers: [] };
   if (settings === undefined || system === undefined) return { problems, ...nothing };
   const unsayable = checkValues(raw, settings);
@@ -66,6 +68,9 @@ export function planStack(raw: Readonly<Record<string, unknown>>, stack: string,
   const entry = systems[settings.system];
   const topology = own(topologies, settings.topology);
   if (topology === undefined) return { problems: [...problems, notBuilt(settings, entry.on)], ...nothing };
+  // Of a part that cannot be read at all, what it would be without a word.
+  const config = read ?? topology.config.safeParse(undefined).data;
+  if (config === undefined) return { problems, ...nothing };
   const { name = `${settings.system}-${stack}`, secrets } = settings;
   const named = stackName.safeParse(name).success;
   const site = siteOf({
@@ -74,8 +79,8 @@ export function planStack(raw: Readonly<Record<string, unknown>>, stack: string,
     name: named ? name : "unnamed",
     ports: topology.ports(config),
   });
-  const { capabilities, services } = topology;
-  const plan = entry.plan(system, { site, capabilities, services });
+  const { capabilities } = topology;
+  const plan = entry.plan(system, { ...topology, site });
   const placed = topology.check(config, { site, plan, secrets });
   const images = imageKeys(plan, capabilities.edge.by === "proxy")
     .map((key) => site.image(key))
@@ -128,6 +133,9 @@ export async function deploy(): Promise<Outputs> {
     endpoints: made.endpoints,
     passwords: pulumi.secret(made.passwords),
     ca: on.ca,
+    suppliers: Object.fromEntries(
+      plan.needs.map(({ name, kind, by, because }) => [name, `${kind}: ${by}, as ${because}`]),
+    ),
     places: on.outputs ?? {},
     images: Object.fromEntries(images.map(({ key, ref }) => [key, ref])),
   };

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 
-import { all, type Input, type Output } from "@pulumi/pulumi";
+import { all, type Output } from "@pulumi/pulumi";
 
 import type { Dump, File, Job, List, Mount, Platform, Ready, Workload } from "./contracts.ts";
 import { rcloneSection } from "./syntax.ts";
@@ -93,12 +93,8 @@ function container(place: Place, dumps: List<NamedDump>, verbs: List<Verb>) {
 }
 
 /** One function for each verb: a store's whole script is one file. */
-export function scriptOf(dump: Dump, verbs: List<Verb>): Input<string> {
-  const bodies = verbs.map((verb) => dump[verb] ?? ":");
-  const script = (texts: List<string>): string =>
-    [...verbs.map((verb, index) => `${verb}() {\n${texts[index] ?? ""}\n}`), '"$1"\n'].join("\n");
-  // Plain where it can be: a plan shows it, and its size is checked.
-  return bodies.every((body) => typeof body === "string") ? script(bodies) : all(bodies).apply(script);
+export function scriptOf(dump: Dump, verbs: List<Verb>): string {
+  return [...verbs.map((verb) => `${verb}() {\n${dump[verb] ?? ":"}\n}`), '"$1"\n'].join("\n");
 }
 
 /** The nodes of its stores, where these have the same: a system may keep others for something else. */

@@ -38,6 +38,11 @@ export function check(plan: Plan, { site, capabilities: can }: Pick<Place, "site
     ...[...plan.slots].flatMap(([name, slot]) => checkSlot(name, slot, can)),
     ...[...plan.workloads, ...plan.slots].flatMap(([name, workload]) => checkProbe(name, workload, site)),
     ...sameRoutes(plan),
+    ...site.peers.map(({ region }) => ({
+      key: "peers",
+      value: region,
+      remedy: "no recipe carries another region yet: docs/contracts.md says what is missing; leave it out",
+    })),
     ...beyondEdge(plan, can),
     ...checkBackup(site, can),
     ...checkExisting(plan.needs, site.existing),

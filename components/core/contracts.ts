@@ -202,7 +202,9 @@ export interface Platform {
   /** The public name, and the address that a browser opens (with its port, when that is not 443). */
   readonly hostname: string;
   readonly url: string;
-  /** The address of `<name>.<hostname>`. */
+  /** `<name>.<hostname>`; of one region among several `<name>.<region>.<hostname>`, as each has its own. */
+  publicHost(name: string): string;
+  /** The address of that. */
   publicUrl(name: string): string;
   readonly region: string;
   readonly peers: List<Peer>;
@@ -216,6 +218,8 @@ export interface Platform {
   readonly ca: Output<string> | undefined;
   /** A generated password of 32 letters and digits, kept in state, protected with the data that it guards. */
   secret(name: string): Output<string>;
+  /** The same, one for all regions of the platform, made in its home: for what a cluster that spans them has once. */
+  shared(name: string): Output<string>;
   /** A secret that the operator sets in the stack's config: `secrets: { <name>: … }`. */
   configured(name: string): Output<string>;
   /** The reference of an image as this stack runs it: for a job's `once` that follows its version. */

@@ -1,14 +1,16 @@
 /** What a system would make, as plain values, and what can be told from it. */
 import type { Container, EdgeOptions, Job, Kind, List, Port, Route, Slot, Workload } from "./contracts.ts";
 import { own } from "./formats.ts";
-import type { Supplier } from "./supply.ts";
+
+/** `nobody`: it is refused. */
+export type SuppliedBy = "existing" | "managed" | "container" | "nobody";
 
 /** A need: who supplies it, and why not somebody else. */
 export interface PlannedNeed {
   readonly kind: Kind;
   readonly name: string;
   readonly ask: object;
-  readonly by: Supplier<Kind>["by"];
+  readonly by: SuppliedBy;
   readonly because: string;
 }
 

@@ -70,7 +70,11 @@ export abstract class BasePlatform implements Platform {
     return this.#publicAddress(this.#site.hostname);
   }
   publicUrl(name: string): string {
-    return this.#publicAddress(`${name}.${this.#site.hostname}`);
+    return this.#publicAddress(this.publicHost(name));
+  }
+  publicHost(name: string): string {
+    const { hostname, region } = this.#site;
+    return region === "" ? `${name}.${hostname}` : `${name}.${region}.${hostname}`;
   }
   #publicAddress(host: string): string {
     const { publicPort } = this.#site;
@@ -78,6 +82,10 @@ export abstract class BasePlatform implements Platform {
   }
 
   abstract secret(name: string): Output<string>;
+  /** In one region its own. */
+  shared(name: string): Output<string> {
+    return this.#site.shared?.[name] ?? this.secret(name);
+  }
   abstract configured(name: string): Output<string>;
   abstract certificate(name: string, hostnames: List<string>): Certificate;
   protected abstract supply<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K>;

@@ -2,21 +2,12 @@
 import type { Ask, Given, Kind, Recipe } from "./contracts.ts";
 import { existingGiven } from "./existing.ts";
 import { own } from "./formats.ts";
-import type { Place } from "./topology.ts";
+import type { SuppliedBy } from "./plan.ts";
+import type { ManagedKind, Place } from "./topology.ts";
 
-/** What a place has itself for a kind, and may not for every ask. */
-export interface ManagedKind<K extends Kind> {
-  /** As an operator knows it: `Amazon RDS for PostgreSQL`. */
-  readonly name: string;
-  /** Why it is not for this ask; undefined: it is. */
-  unfit(ask: Ask<K>): string | undefined;
-  readonly recipe: Recipe<K>;
-}
-export type Managed = { readonly [K in Kind]?: ManagedKind<K> };
-
-/** Who supplies a need. `nobody`: it is refused. */
+/** Who supplies a need, and how. */
 export interface Supplier<K extends Kind> {
-  readonly by: "existing" | "managed" | "container" | "nobody";
+  readonly by: SuppliedBy;
   /** Why this one: the rest of a sentence. */
   readonly because: string;
   readonly recipe: Recipe<K> | undefined;

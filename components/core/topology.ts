@@ -22,7 +22,6 @@ import type { Problem } from "./errors.ts";
 import type { Existing } from "./existing.ts";
 import type { Image } from "./images.ts";
 import type { Plan } from "./plan.ts";
-import type { Managed } from "./supply.ts";
 
 export const topologyNames = ["docker", "swarm", "aws", "gcp", "azure"] as const;
 export type TopologyName = (typeof topologyNames)[number];
@@ -96,7 +95,10 @@ export interface Site {
   /** The https port of every public URL: browsers see it, and the edge listens on it for the stack's own containers. */
   readonly publicPort: number;
   readonly region: string;
+  /** Other regions of the platform. Refused until a recipe carries them. */
   readonly peers: List<Peer>;
+  /** Secrets that all regions have alike, by the name that a recipe asks for. */
+  readonly shared?: Dict<Output<string>>;
   /** Data and the passwords that guard it refuse destroy and replacement. */
   readonly protect: boolean;
   /** The image for a key, or what is missing. */
@@ -122,6 +124,16 @@ export interface NamedDump extends Dump {
   /** Where the slot may be, and so what copies its data. */
   readonly nodes?: Dict<string>;
 }
+
+/** What a place has itself for a kind, and may not for every ask. */
+export interface ManagedKind<K extends Kind> {
+  /** As an operator knows it: `Amazon RDS for PostgreSQL`. */
+  readonly name: string;
+  /** Why it is not for this ask; undefined: it is. */
+  unfit(ask: Ask<K>): string | undefined;
+  readonly recipe: Recipe<K>;
+}
+export type Managed = { readonly [K in Kind]?: ManagedKind<K> };
 
 /** A place as the dry run knows it: without any SDK, and the same as when things are made. */
 export interface Place {

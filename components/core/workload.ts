@@ -157,22 +157,23 @@ export interface Workload extends Container {
   readonly nodes?: Dict<string>;
 }
 
-/** How a store's data gets out and back in: bash in the backup container, with the variables that backup.ts names. */
+/** How a store's data gets out and back in: bash in the backup container, with the variables that backup.ts names. What is
+ * known only later, as a managed server's address, it reads from a file. */
 export interface Dump {
   readonly files?: List<File>;
   /** A toolbox with the store's own tools; default `toolbox`. One for a whole stack. */
   readonly image?: string;
-  readonly dump: Input<string>;
+  readonly dump: string;
   /** What a restore will need of the run that has just been made, as far as that costs little to ask. */
-  readonly check?: Input<string>;
+  readonly check?: string;
   /** Must refuse a store that has data; compares what has come back with what was saved. */
-  readonly restore: Input<string>;
+  readonly restore: string;
   /** The newest run as a restore would read it, compared with what was saved: into `drillServer`, where there is one. */
-  readonly drill: Input<string>;
+  readonly drill: string;
   /** An empty server of the same image, `<store>-drill`, for the drill to fill and to empty again. */
   readonly drillServer?: Workload;
   /** What no run needs any more, beside the folders of the runs themselves. */
-  readonly prune?: Input<string>;
+  readonly prune?: string;
 }
 /** `rebuilt`: how the content comes back without a backup, for the operator to read. */
 export type Backup = Dump | { readonly rebuilt: string };

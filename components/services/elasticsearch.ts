@@ -20,7 +20,7 @@ const user = "elastic";
 export const elasticsearch: Recipe<"elasticsearch"> = (p, name, ask) => {
   const secret = p.secret(`${name}-password`);
   const heap = `${String(ask.heapMib ?? 1024)}m`;
-  const major = ask.speaks[0] === "elasticsearch7" ? 7 : 8;
+  const major = ask.speaks.find((each) => each !== "opensearch2") === "elasticsearch7" ? 7 : 8;
   const members = Array.from({ length: ask.nodes }, (_, index) => `${name}-${String(index + 1)}`);
   const hosts = members.map((each) => p.address(each));
   const certificate = ask.nodes > 1 ? p.certificate(`${name}-transport`, hosts) : undefined;

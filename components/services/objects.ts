@@ -23,7 +23,7 @@ export const objects: Recipe<"objects"> = (p, name, ask) => {
   named(`${name}.buckets`, Object.keys(ask.buckets), /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, allowed);
   const origins = [...new Set(Object.values(ask.buckets).flatMap(({ cors }) => (cors === undefined ? [] : [cors])))];
   const url = p.publicUrl(name);
-  const publicHost = `${name}.${p.hostname}`;
+  const publicHost = p.publicHost(name);
   const store = p.slots(name, { count: 1 }, () => ({
     ...storeOptions(ask, "minio"),
     tier: "app",

@@ -34,7 +34,7 @@ export const oidc: Recipe<"oidc"> = (p, name, ask) => {
     env: { OPENID_CONFIG: path },
     rehearsal: { REHEARSAL_ROLE: "openid" },
     ports: { web: { number: 8080, protocol: "http" } },
-    routes: [{ host: `${name}.${p.hostname}`, path: "/", port: "web" }],
+    routes: [{ host: p.publicHost(name), path: "/", port: "web" }],
     health: { ready: { http: "web", path: "/health" }, startSeconds: 60, stopSeconds: 10 },
     replicas: 1,
     ...(ask.nodeLabels === undefined ? {} : { nodes: ask.nodeLabels }),

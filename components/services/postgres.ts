@@ -1,7 +1,7 @@
-import type { ComponentResourceOptions } from "@pulumi/pulumi";
+import { type ComponentResourceOptions, output } from "@pulumi/pulumi";
 
 import { drillHost } from "../core/backup.ts";
-import type { Ask, Dict, List, Recipe } from "../core/contracts.ts";
+import type { Ask, Dict, File, List, Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
 import { shellWord } from "../core/syntax.ts";
 import { drillCommand, postgresDump } from "./postgres-backup.ts";
@@ -24,34 +24,10 @@ export const postgres: Recipe<"postgres"> = (p, name, ask) => {
   const plain = "letters, digits, _ and inner hyphens, at most 63";
   const { databases: names, extensions = [], outputPlugins = [] } = ask;
   named(`${name}.databases`, [...names, user, ...extensions, ...outputPlugins], /^[A-Za-z_][\w-]{0,62}$/, plain);
-  const settings = {
-    ...{ listen_addresses: "*", password_encryption: "scram-sha-256" },
-    // Of an application that has stopped reading, the log grows until the disk is full: at half of it, its slot is lost.
-    ...(ask.outputPlugins ? { max_slot_wal_keep_size: `${String(Math.ceil(ask.gib * 512))}MB` } : {}),
-    ...ask.settings,
-  };
   const { memoryMib = 1024 } = ask;
   const drill = p.address(drillHost(slot));
-  const options = [
-    ...["-c", "hba_file=/etc/postgres/pg_hba.conf"],
-    ...Object.entries(settings).flatMap(([key, value]) => ["-c", `${key}=${value}`]),
-  ];
-  const server = {
-    ...storeOptions(ask, "postgis"),
-    tier: "data",
-    cpu: 2,
-    user: "999:999",
-    files: [
-      secretFile,
-      { path: "/etc/postgres/pg_hba.conf", content: "local all all peer\nhost all all all scram-sha-256\n" },
-    ],
-    ports: { sql: { number: 5432, protocol: "tcp" } },
-    health: {
-      ready: { command: ["pg_isready", "--host=127.0.0.1", "--quiet", "--timeout=8"] },
-      startSeconds: replaySeconds,
-      stopSeconds: 60,
-    },
-  } as const;
+  const options = optionsOf(ask);
+  const server = serverOf(ask, secretFile);
   const [first] = p.slots(name, { count: 1 }, () => ({
     ...server,
     ...memory(memoryMib),
@@ -80,15 +56,85 @@ esac${trusted(ask.outputPlugins)}`,
   }));
   // Alive is not enough: who waits for the store needs its databases.
   const setup = p.job(`${name}-setup`, {
-    ...toolbox,
-    tier: "data",
-    files: [secretFile],
-    command: ["sh", "-euc", `${login}\n${databases(host, ask, user, superuser)}`],
-    seconds: 300,
+    ...setUp(secretFile, databases(host, ask, user, superuser)),
     after: first ? [first] : [],
   });
   return { host: ask.names?.[0] ?? host, port: 5432, members: [slot], user, password: secret, ready: setup.ready };
 };
+
+/**
+ * The same on a server that the place brings: RDS, Cloud SQL, Flexible Server. Its address is known only when it is there, so
+ * scripts read it from a file. A drill restores into a container of ours.
+ */
+export const managedPostgres: Recipe<"postgres"> = (p, name, ask) => {
+  const server = p.managed("postgres", name, ask);
+  const { name: user } = ask.owner ?? { name: "app" };
+  const secretFile = { path: password, content: server.password, secret: true };
+  const hostFile = { path: "/run/postgres/host", content: output(server.host) };
+  const host = `"$(cat ${hostFile.path})"`;
+  const drill = p.address(drillHost(name));
+  const setup = (at: string): string => databases(at, ask, user, false);
+  const made = p.job(`${name}-setup`, {
+    ...setUp(secretFile, setup(host)),
+    files: [secretFile, hostFile],
+    after: [server],
+  });
+  const out = postgresDump({ host, drill, passwordFile: secretFile, setup });
+  p.dump(name, {
+    ...out,
+    files: [secretFile, hostFile],
+    drillServer: {
+      ...serverOf(ask, secretFile),
+      ...memory(512),
+      names: [],
+      command: drillCommand(password, optionsOf({ ...ask, gib: 1 })),
+      replicas: 1,
+    },
+  });
+  return { ...server, user, ready: made.ready };
+};
+
+/** The server's switches. */
+function optionsOf({ gib, settings, outputPlugins }: Ask<"postgres">): string[] {
+  const all = {
+    ...{ listen_addresses: "*", password_encryption: "scram-sha-256" },
+    // Of an application that has stopped reading, the log grows until the disk is full: at half of it, its slot is lost.
+    ...(outputPlugins ? { max_slot_wal_keep_size: `${String(Math.ceil(gib * 512))}MB` } : {}),
+    ...settings,
+  };
+  const set = Object.entries(all).flatMap(([key, value]) => ["-c", `${key}=${value}`]);
+  return ["-c", "hba_file=/etc/postgres/pg_hba.conf", ...set];
+}
+
+function serverOf(ask: Ask<"postgres">, passwordFile: File) {
+  return {
+    ...storeOptions(ask, "postgis"),
+    tier: "data",
+    cpu: 2,
+    user: "999:999",
+    files: [
+      passwordFile,
+      { path: "/etc/postgres/pg_hba.conf", content: "local all all peer\nhost all all all scram-sha-256\n" },
+    ],
+    ports: { sql: { number: 5432, protocol: "tcp" } },
+    health: {
+      ready: { command: ["pg_isready", "--host=127.0.0.1", "--quiet", "--timeout=8"] },
+      startSeconds: replaySeconds,
+      stopSeconds: 60,
+    },
+  } as const;
+}
+
+/** A one-time job: each statement leaves alone what is there. */
+function setUp(passwordFile: File, statements: string) {
+  return {
+    ...toolbox,
+    tier: "data",
+    files: [passwordFile],
+    command: ["sh", "-euc", `${login}\n${statements}`],
+    seconds: 300,
+  } as const;
+}
 
 /** What the workers of one query share is in /dev/shm: 64 MiB are less than six ordinary joins. Half, as a machine has it. */
 function memory(memoryMib: number) {

@@ -7,7 +7,7 @@ import type { Problem } from "../core/errors.ts";
 import type { Image } from "../core/images.ts";
 import type { Plan } from "../core/plan.ts";
 import type { RetirementStore } from "../core/retirements.ts";
-import type { Capabilities, Services, Site, Topology } from "../core/topology.ts";
+import type { Place, Site, Topology } from "../core/topology.ts";
 
 /** What a stack is, beside the topology's own part of its config. */
 export interface Stack {
@@ -18,10 +18,8 @@ export interface Stack {
 }
 
 /** A topology as a stack's config chooses it. `C`: its own part of the config, under its name. No SDK before `make`. */
-export interface Row<C> {
+export interface Row<C> extends Omit<Place, "site"> {
   readonly config: z.ZodType<C>;
-  readonly capabilities: Capabilities;
-  readonly services: Services;
   /** The edge's ports on the machines. */
   ports(config: C): Site["ports"];
   /** The names of the secrets that it needs itself. */

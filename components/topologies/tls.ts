@@ -62,7 +62,8 @@ export function checkTls(key: string, tls: Tls, site: Site, plan: Plan): Verdict
   const routes = routesOf(plan);
   const pair = tls.mode === "own" && typeof tls.cert === "string" && typeof tls.key === "string";
   const server = pair
-    ? checkServer(`${key}.tls.cert`, tls.cert as string, tls.key as string, namesOf(site, routes))
+    ? // Of a key that is missing the secrets' own check tells.
+      checkServer(`${key}.tls.cert`, tls.cert as string, (tls.key as string) || undefined, namesOf(site, routes))
     : { problems: [], warnings: [] };
   return {
     problems: [

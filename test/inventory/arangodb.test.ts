@@ -63,7 +63,7 @@ describe.each([
     const more = await deploy(on, { dbservers: { count: 4 } });
     expect(added(all, more)).toEqual([]);
     for (const each of added(more, all))
-      expect(each).toMatch(/ arangodb-dbserver-4(-disk|-leave|-left|-run-.*)?$| dbserver-4-volume-node$/);
+      expect(each).toMatch(/ arangodb-dbserver-4(-disk|-leave|-left|-run-.*)?$| swarm-dbserver-4$/);
     const before = new Map(all.map(({ type, name, inputs }) => [`${type} ${name}`, JSON.stringify(inputs)]));
     const changed = more.filter(({ type, name, inputs }) => {
       const was = before.get(`${type} ${name}`);

@@ -48,7 +48,7 @@ const byName = (name: string, of = all): Registered["inputs"] => {
   return found.inputs;
 };
 const networks = (inputs: Registered["inputs"]) =>
-  (inputs.networksAdvanced as { name: string }[]).map(({ name }) => name.replace("-id", ""));
+  (inputs.networksAdvanced as { name: string }[]).map(({ name }) => name.replace(/^docker-(.*)-id$/, "$1"));
 
 test("inventory", () => {
   expect(inventory(all)).toEqual({
@@ -78,7 +78,7 @@ test("every resource has a provider of its own topology, never a default one", (
   for (const { custom, type, provider, name } of all) {
     if (!custom || type.startsWith("pulumi:")) continue;
     const [packageName = ""] = type.split(":");
-    expect(`${name} ${provider}`).toContain(`pulumi:providers:${packageName}::${packageName}`);
+    expect(`${name} ${provider}`).toMatch(new RegExp(`DockerHost\\$pulumi:providers:${packageName}::docker-`));
   }
 });
 
@@ -99,7 +99,7 @@ test("who is on which network", () => {
     "arkindex-backup-1": "app data",
     "arkindex-db-1-drill-1": "data",
   });
-  const data = all.find(({ name, type }) => name === "data" && type.startsWith("docker:"));
+  const data = all.find(({ name, type }) => name === "docker-data" && type.startsWith("docker:"));
   expect(data?.inputs.internal).toBe(true);
 });
 
@@ -197,9 +197,9 @@ test("an agent on another machine has that machine's engine, network and image, 
   const machines = { gpu1: { host, socket: "/run/gpu/docker.sock" } };
   const more = await deploy({ agents: { gpu: { farm, machine: "gpu1" } } }, { machines });
   const agent = more.find(({ name, type }) => name === "arkindex-agent-gpu-1" && type.startsWith("docker:"));
-  expect(agent?.provider).toContain("::docker-gpu1");
+  expect(agent?.provider).toContain("::docker-engine-gpu1::");
   expect(networks(agent?.inputs ?? {})).toEqual(["app-gpu1"]);
-  expect(agent?.inputs.image).toBe("sha256:image-rehearsal-gpu1");
+  expect(agent?.inputs.image).toBe("sha256:docker-image-rehearsal-gpu1");
   expect(agent?.inputs.mounts).toEqual([
     { type: "bind", source: "/run/gpu/docker.sock", target: "/var/run/docker.sock" },
   ]);
@@ -231,13 +231,13 @@ test("chosen ranges and MTU reach each network, and a change of one replaces tha
   expect(
     Object.fromEntries(made.map(({ name, inputs: { ipamConfigs, options } }) => [name, { ipamConfigs, options }])),
   ).toEqual({
-    edge: { ...range("10.60.1.0/24", "10.60.1.1"), options: mtu },
-    app: { options: mtu },
-    data: {
+    "docker-edge": { ...range("10.60.1.0/24", "10.60.1.1"), options: mtu },
+    "docker-app": { options: mtu },
+    "docker-data": {
       ...range("10.60.3.0/24", "10.60.3.1"),
       options: { ...mtu, "com.docker.network.bridge.inhibit_ipv4": "true" },
     },
-    "app-gpu1": { ...range("10.60.4.0/24", "10.60.4.1"), options: mtu },
+    "docker-app-gpu1": { ...range("10.60.4.0/24", "10.60.4.1"), options: mtu },
   });
 });
 

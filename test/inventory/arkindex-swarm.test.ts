@@ -105,7 +105,7 @@ test("every resource has a provider of its own topology, and component inputs ar
     if (!custom) expect(inputs).toEqual({});
     if (!custom || type.startsWith("pulumi:")) continue;
     const [packageName = ""] = type.split(":");
-    expect(`${name} ${provider}`).toContain(`pulumi:providers:${packageName}::${packageName}`);
+    expect(`${name} ${provider}`).toMatch(new RegExp(`Swarm\\$pulumi:providers:${packageName}::swarm-`));
   }
 });
 
@@ -113,7 +113,7 @@ test("who is on which network, under which names", () => {
   const networks = Object.fromEntries(
     [...services()].map(([name, { taskSpec }]) => [
       name,
-      taskSpec.networksAdvanceds.map(({ id }) => id.replace("-id", "")).join(" "),
+      taskSpec.networksAdvanceds.map(({ id }) => id.replace(/^swarm-(.*)-id$/, "$1")).join(" "),
     ]),
   );
   expect(networks).toEqual({
@@ -139,7 +139,7 @@ test("who is on which network, under which names", () => {
     expect(inputs).toMatchObject({
       driver: "overlay",
       attachable: true,
-      internal: name === "data",
+      internal: name === "swarm-data",
       options: { encrypted: "true" },
     });
 });
@@ -197,10 +197,10 @@ test("a slot is one task under its own name, stopped before it is replaced, pinn
     expect(updateConfig.order).toBe("stop-first");
     expect(taskSpec.containerSpec.hostname).toBe(name);
     expect(taskSpec.placement.constraints).toEqual([
-      `node.labels.platform-topologies.volume-node.ark.${name}==${name}-volume-node-id`,
+      `node.labels.platform-topologies.volume-node.ark.${name}==swarm-${name}-id`,
     ]);
     const volumes = taskSpec.containerSpec.mounts?.filter(({ type }) => type === "volume");
-    expect(volumes?.map(({ source }) => source)).toEqual([`ark-${name}-${name}-volume-node-id`]);
+    expect(volumes?.map(({ source }) => source)).toEqual([`ark-${name}-swarm-${name}-id`]);
   }
   const volumeNodes = all
     .filter(({ type }) => type === "platform-topologies:index:VolumeNode")
@@ -210,7 +210,7 @@ test("a slot is one task under its own name, stopped before it is replaced, pinn
     name: "ark.db-1",
     constraints: { labels: {} },
     spread: "ark/db",
-    owner: "identity-id",
+    owner: "swarm-identity-id",
     spare: false,
     generation: "",
     round: "0",
@@ -218,7 +218,7 @@ test("a slot is one task under its own name, stopped before it is replaced, pinn
   for (const name of stores) {
     const labels = service(name).taskSpec.containerSpec.mounts?.find(({ type }) => type === "volume")?.volumeOptions
       ?.labels;
-    const disk = { label: "platform-topologies.disk", value: `${name}-volume-node-id` };
+    const disk = { label: "platform-topologies.disk", value: `swarm-${name}-id` };
     expect(labels).toContainEqual(disk);
     const marker = all.find(
       (each) => each.type === "platform-topologies:index:Job" && each.name === `arkindex-${name}-disk`,
@@ -230,8 +230,8 @@ test("a slot is one task under its own name, stopped before it is replaced, pinn
 test("what was done once for a store knows its disk", () => {
   const job = (name: string) =>
     all.find((each) => each.type === "platform-topologies:index:Job" && each.name === `arkindex-${name}`);
-  expect(job("db-setup")?.inputs.disks).toEqual({ "db-1": "db-1-volume-node-id" });
-  expect(job("migrate")?.inputs.disks).toMatchObject({ "db-1": "db-1-volume-node-id" });
+  expect(job("db-setup")?.inputs.disks).toEqual({ "db-1": "swarm-db-1-id" });
+  expect(job("migrate")?.inputs.disks).toMatchObject({ "db-1": "swarm-db-1-id" });
 });
 
 test("a workload scales and starts its new task first", () => {
@@ -300,10 +300,10 @@ describe("options", () => {
     const acme = await deploy({ tls: { mode: "acme", email: "a@example.com" } });
     expect(service("edge", acme)).toMatchObject({
       mode: { replicated: { replicas: 1 } },
-      taskSpec: { containerSpec: { mounts: [{ target: "/data", source: "ark-edge-edge-volume-node-id" }] } },
+      taskSpec: { containerSpec: { mounts: [{ target: "/data", source: "ark-edge-swarm-edge-id" }] } },
     });
     const volumeNode = acme.find(
-      ({ type, name }) => type === "platform-topologies:index:VolumeNode" && name === "edge-volume-node",
+      ({ type, name }) => type === "platform-topologies:index:VolumeNode" && name === "swarm-edge",
     );
     expect(volumeNode?.inputs.constraints).toEqual({ labels: {}, role: "manager" });
   });
@@ -322,6 +322,7 @@ describe("options", () => {
       const on = new Swarm("swarm", {
         site: own,
         managers: ["unix:///d"],
+        nodes: { w1: {} },
         tls: { mode: "local" },
         pin: (ref) => Promise.resolve(ref),
       });
@@ -344,9 +345,9 @@ test("chosen ranges and MTU reach each overlay, with what the engine reads back 
   const networks = more.filter(({ type }) => type === "docker:index/network:Network");
   const options = { encrypted: "true", "com.docker.network.driver.mtu": "1400" };
   expect(Object.fromEntries(networks.map(({ name, inputs }) => [name, [inputs.ipamConfigs, inputs.options]]))).toEqual({
-    edge: [undefined, options],
-    app: [[{ subnet: "10.60.2.0/24", gateway: "10.60.2.1" }], options],
-    data: [undefined, options],
+    "swarm-edge": [undefined, options],
+    "swarm-app": [[{ subnet: "10.60.2.0/24", gateway: "10.60.2.1" }], options],
+    "swarm-data": [undefined, options],
   });
 });
 

@@ -23,7 +23,7 @@ beforeAll(async () => {
     });
     new MediaPlatform("media", { on });
   });
-}, 30_000);
+});
 
 const container = (name: string): Registered["inputs"] => {
   const found = all.find((each) => each.name === name && each.type === "docker:index/container:Container");
@@ -63,10 +63,13 @@ test("inventory", () => {
 
 test("stores are in the data network alone, services in all three, the object store in edge and app", () => {
   for (const store of ["cassandra-1", "rabbit-1", "elasticsearch-1", "redis-1"])
-    expect([store, networks(`media-${store}`)]).toEqual([store, ["data"]]);
-  expect(networks("media-objects-1").sort()).toEqual(["app", "edge"]);
+    expect([store, networks(`media-${store}`)]).toEqual([store, ["docker-data"]]);
+  expect(networks("media-objects-1").sort()).toEqual(["docker-app", "docker-edge"]);
   for (const service of ["frontend-1", "indexer-1"])
-    expect([service, networks(`media-${service}`).sort()]).toEqual([service, ["app", "data", "edge"]]);
+    expect([service, networks(`media-${service}`).sort()]).toEqual([
+      service,
+      ["docker-app", "docker-data", "docker-edge"],
+    ]);
 });
 
 test("component inputs are stored in the state, so there are none", () => {

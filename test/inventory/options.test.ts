@@ -139,9 +139,9 @@ test("volume nodes wait for the identity as for the nodes' labels", async () => 
         tls: { mode: "local" },
         pin: (ref) => Promise.resolve(ref),
       },
-      { dependsOn: new Thing("identity") },
+      { dependsOn: new Thing("earlier") },
     );
     components.service(on, {});
   });
-  expect(new Set(told.get("VolumeNode made-1-volume-node")?.dependencies)).toEqual(new Set(["a", "identity"]));
+  expect(new Set(told.get("VolumeNode on-made-1")?.dependencies)).toEqual(new Set(["on-a", "on-identity", "earlier"]));
 });

@@ -144,10 +144,10 @@ test("on a swarm: applications and stores on the nodes that are named for them",
   const volumeNodes = many.filter(({ type }) => type === "platform-topologies:index:VolumeNode");
   const asked = Object.fromEntries(volumeNodes.map(({ name, inputs }) => [name, inputs.constraints]));
   expect(asked).toMatchObject({
-    "postgresql-1-volume-node": { labels: { disk: "fast" } },
-    "objects-1-volume-node": { labels: { disk: "large" } },
-    "logs-1-volume-node": { labels: { apps: "yes" } },
-    "nats-3-volume-node": { labels: { apps: "yes" } },
+    "swarm-postgresql-1": { labels: { disk: "fast" } },
+    "swarm-objects-1": { labels: { disk: "large" } },
+    "swarm-logs-1": { labels: { apps: "yes" } },
+    "swarm-nats-3": { labels: { apps: "yes" } },
   });
   const { taskSpec } = named("Service", "preview-generator", many) as { taskSpec: object };
   expect(taskSpec).toMatchObject({ placement: { constraints: ["node.labels.previews==yes"] } });

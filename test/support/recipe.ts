@@ -38,8 +38,8 @@ class Written extends BasePlatform {
   protected supply(): never {
     throw new Error("a store needs no other");
   }
-  protected adopt(): never {
-    throw new Error("a store needs no other");
+  managed(): never {
+    throw new Error("a container is nobody's managed store");
   }
 }
 

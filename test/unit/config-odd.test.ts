@@ -187,11 +187,15 @@ const more: readonly Tree[] = [
       registries: ["r.example.com:5000"],
     },
   },
-  {
-    mirror: "mirror.example.com/hub",
-    tls: { mode: "acme", email: "a@example.com", caServer: "https://acme.example.com" },
-  },
-  { tls: { mode: "own", cert: "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----" }, secrets: { tlsKey: "x" } },
+  { mirror: "mirror.example.com/hub", publicPort: 8443 },
+  ...["docker", "swarm"].flatMap((topology): Tree[] => [
+    { [topology]: { tls: { mode: "acme", email: "a@example.com", caServer: "https://acme.example.com" } } },
+    { [topology]: { tls: { mode: "outside", trustedProxies: ["10.1.0.0/16"] } } },
+    {
+      [topology]: { tls: { mode: "own", cert: "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----" } },
+      secrets: { tlsKey: "x" },
+    },
+  ]),
   {
     backup: {
       everyHours: 1,
@@ -242,10 +246,10 @@ const more: readonly Tree[] = [
   { arangodb: { rebuild: ["agent-1"], dbservers: { count: 3, retired: [2] } } },
 ];
 
-const shared = ["backup", "docker", "existing", "mirror", "restore", "secrets", "swarm", "tls"];
+const shared = ["backup", "existing", "mirror", "publicPort", "restore", "secrets"];
 const fuller = stacks.flatMap(({ config }) =>
   more
-    .filter((add) => Object.keys(add).every((key) => shared.includes(key) || key === config.system))
+    .filter((add) => Object.keys(add).every((key) => [...shared, config.system, config.topology].includes(key)))
     .map((add) => ({
       config: {
         ...config,

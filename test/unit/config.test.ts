@@ -58,7 +58,7 @@ const wrong: [string, Record<string, unknown>, string, number?][] = [
   [
     "unknown nested key",
     { docker: { hosts: "unix:///x" } },
-    'docker.hosts: unknown key (did you mean "host"?); known are host, machines, address, ports, registries, subnets, mtu, socket',
+    'docker.hosts: unknown key (did you mean "host"?); known are host, machines, address, ports, tls, registries, subnets, mtu, socket',
   ],
   [
     "unknown key of the system",
@@ -191,20 +191,20 @@ const wrong: [string, Record<string, unknown>, string, number?][] = [
     { docker: { address: "eth0" } },
     'docker.address = "eth0": an IP address of the host',
   ],
-  ["no manager", { swarm: { managers: [] } }, "swarm.managers = []: Too small"],
+  ["no manager", { topology: "swarm", swarm: { managers: [] } }, "swarm.managers = []: Too small"],
   [
     "a role that a swarm has not",
-    { swarm: { edge: { nodes: { role: "leader" } } } },
+    { topology: "swarm", swarm: { edge: { nodes: { role: "leader" } } } },
     'swarm.edge.nodes = {"role":"leader"}: role is manager or worker',
   ],
   [
     "a role as a label",
-    { swarm: { nodes: { w1: { labels: { role: "worker" } } } } },
+    { topology: "swarm", swarm: { nodes: { w1: { labels: { role: "worker" } } } } },
     "role is the swarm's own: docker node promote",
   ],
   [
     "a label of the program's own",
-    { swarm: { nodes: { w1: { labels: { "platform-topologies.volume-node.x": "y" } } } } },
+    { topology: "swarm", swarm: { nodes: { w1: { labels: { "platform-topologies.volume-node.x": "y" } } } } },
     "platform-topologies.* is written by the program",
   ],
   [
@@ -216,8 +216,7 @@ const wrong: [string, Record<string, unknown>, string, number?][] = [
     "ACME's port on a swarm",
     {
       topology: "swarm",
-      tls: { mode: "acme", email: "operator@example.com" },
-      swarm: { ports: { http: 80, https: 8443 } },
+      swarm: { tls: { mode: "acme", email: "operator@example.com" }, ports: { http: 80, https: 8443 } },
     },
     "swarm.ports.https = 8443: ACME's challenge arrives on 443",
   ],
@@ -239,14 +238,18 @@ const wrong: [string, Record<string, unknown>, string, number?][] = [
     'images.redis = "https://redis": an image reference',
   ],
   ["a bad mirror", { mirror: "https://mirror.example.com" }, 'mirror = "https://mirror.example.com": a registry'],
-  ["not a certificate", { tls: { mode: "own", cert: "cert.pem" } }, 'tls.cert = "cert.pem": a PEM certificate chain'],
-  ["ACME without an address", { tls: { mode: "acme" } }, "tls.email: missing: expected string"],
+  [
+    "not a certificate",
+    { docker: { tls: { mode: "own", cert: "cert.pem" } } },
+    'docker.tls.cert = "cert.pem": a PEM certificate chain',
+  ],
+  ["ACME without an address", { docker: { tls: { mode: "acme" } } }, "docker.tls.email: missing: expected string"],
   [
     "ACME on another port",
-    { tls: { mode: "acme", email: "a@example.com" }, docker: { ports: { http: 8080, https: 8443 } } },
+    { docker: { tls: { mode: "acme", email: "a@example.com" }, ports: { http: 8080, https: 8443 } } },
     "docker.ports.https = 8443: ACME's challenge arrives on 443",
   ],
-  ["unknown way of TLS", { tls: { mode: "none" } }, "tls.mode"],
+  ["unknown way of TLS", { docker: { tls: { mode: "none" } } }, "docker.tls.mode"],
   [
     "a backup without a place",
     { backup: { everyHours: 24 } },
@@ -284,6 +287,14 @@ const wrong: [string, Record<string, unknown>, string, number?][] = [
     { arkindex: { agents: { gpu: { farm: "farm" } } } },
     'arkindex.agents.gpu.farm = "farm": a UUID',
   ],
+  // A part of what the stack is not.
+  [
+    "another topology's part",
+    { swarm: { managers: ["tcp://m:2375"] } },
+    "swarm: the stack's topology is docker: remove this key",
+  ],
+  ["another system's part", { media: {} }, "media: the stack's system is arkindex: remove this key"],
+  ["TLS at the top", { tls: { mode: "local" } }, "tls: unknown key; known are system, topology, name, hostname"],
   // Names that every object has.
   ["a system of every object's", { system: "constructor" }, 'system = "constructor": one of arangodb, arkindex'],
   ["another", { system: "__proto__" }, 'system = "__proto__": one of arangodb, arkindex'],
@@ -306,7 +317,11 @@ const wrong: [string, Record<string, unknown>, string, number?][] = [
     "secrets.",
     2,
   ],
-  ["a prototype", JSON.parse('{"swarm": {"nodes": {"__proto__": {}}}}'), "swarm.nodes.__proto__: no name"],
+  [
+    "a prototype",
+    JSON.parse('{"topology": "swarm", "swarm": {"nodes": {"__proto__": {}}}}'),
+    "swarm.nodes.__proto__: no name",
+  ],
   // Secrets that nothing asks for.
   [
     "a mistyped secret",
@@ -335,14 +350,14 @@ const wrong: [string, Record<string, unknown>, string, number?][] = [
   ],
   [
     "a label that looks like a switch",
-    { swarm: { place: { ssd: true } } },
+    { topology: "swarm", swarm: { place: { ssd: true } } },
     "swarm.place.ssd = true: Invalid input: expected string, received boolean: put it in quotes",
   ],
   // The keys of the form that is there.
   [
     "an unknown key of one form of TLS",
-    { tls: { mode: "acme", email: "a@example.com", dns: "x" } },
-    "tls.dns: unknown key; known are mode, email, caServer",
+    { docker: { tls: { mode: "acme", email: "a@example.com", dns: "x" } } },
+    "docker.tls.dns: unknown key; known are mode, email, caServer",
   ],
   [
     "an unknown key of one form of `existing`",
@@ -357,7 +372,7 @@ const wrong: [string, Record<string, unknown>, string, number?][] = [
     { existing: { db: { kind: "mysql", host: "h" } } },
     'existing.db.kind = "mysql": one of postgres, redis',
   ],
-  ["no mode of TLS", { tls: {} }, "tls.mode: missing: one of local, own, acme"],
+  ["no mode of TLS", { docker: { tls: {} } }, "docker.tls.mode: missing: one of local, own, acme"],
   // References, mirrors, registries.
   ...["registry.example.com/Toolbox:1", "Toolbox:1", "../..", "a b", "r.example.com/a:1:2", "r.example.com//a"].map(
     (ref): [string, Record<string, unknown>, string] => [
@@ -391,13 +406,13 @@ const wrong: [string, Record<string, unknown>, string, number?][] = [
   ...["eu/a, b@c", "a=b", "a>b", " a", "a ", "", "a\nb", "ünï"].map(
     (zone): [string, Record<string, unknown>, string] => [
       `the label ${JSON.stringify(zone)}`,
-      { swarm: { place: { zone } } },
+      { topology: "swarm", swarm: { place: { zone } } },
       `swarm.place.zone = ${JSON.stringify(zone)}: a label's value that a constraint takes`,
     ],
   ),
   [
     "a label's name that no constraint takes",
-    { swarm: { edge: { nodes: { "com.example/zone": "a" } } } },
+    { topology: "swarm", swarm: { edge: { nodes: { "com.example/zone": "a" } } } },
     'swarm.edge.nodes.com.example/zone = "a": a label\'s name: letters, digits',
   ],
   [
@@ -427,7 +442,7 @@ const wrong: [string, Record<string, unknown>, string, number?][] = [
   ...["$(id)", "a\nb", "https://10.0.0.1", "10.0.0.1:80", "a b", ""].map(
     (address): [string, Record<string, unknown>, string] => [
       `the address ${JSON.stringify(address)}`,
-      { swarm: { nodes: { w1: { address } } } },
+      { topology: "swarm", swarm: { nodes: { w1: { address } } } },
       `swarm.nodes.w1.address = ${JSON.stringify(address)}: an IP address or a DNS name`,
     ],
   ),
@@ -502,9 +517,13 @@ test("what is right is accepted: references, mirrors, registries, labels, addres
   for (const mirror of ["mirror.example.com/hub", "localhost", "localhost:5000", "myhost:5000/a", "docker.io/myhub"])
     expect(problems({ mirror })).toEqual([]);
   for (const name of ["r.example.com", "localhost:5000", "myhost:5000", "docker.io"])
-    expect(problems({ docker: { registries: [name] }, swarm: { registries: [name] } })).toEqual([]);
+    for (const topology of ["docker", "swarm"])
+      expect(problems({ topology, [topology]: { registries: [name] } })).toEqual([]);
   expect(
-    problems({ swarm: { place: { "com.example.zone": "eu/a b:c(1)*", 1: "x" }, edge: { nodes: { role: "worker" } } } }),
+    problems({
+      topology: "swarm",
+      swarm: { place: { "com.example.zone": "eu/a b:c(1)*", 1: "x" }, edge: { nodes: { role: "worker" } } },
+    }),
   ).toEqual([]);
   const nodes = {
     a: { address: "10.0.0.1" },
@@ -512,7 +531,7 @@ test("what is right is accepted: references, mirrors, registries, labels, addres
     c: { address: "node-1" },
     d: { address: "n.example.com" },
   };
-  expect(problems({ swarm: { nodes } })).toEqual([]);
+  expect(problems({ topology: "swarm", swarm: { nodes } })).toEqual([]);
 });
 
 test("a sentence quotes the beginning of what is long, and nothing of a private key", () => {
@@ -520,5 +539,7 @@ test("a sentence quotes the beginning of what is long, and nothing of a private 
   expect(line).toMatch(/^hostname = "x+…: Too big/);
   expect(line.length).toBeLessThan(400);
   const key = "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----";
-  expect(problems({ tls: { mode: "own", cert: key } })).toEqual(["tls.cert: a PEM certificate chain"]);
+  expect(problems({ docker: { tls: { mode: "own", cert: key } } })).toEqual([
+    "docker.tls.cert: a PEM certificate chain",
+  ]);
 });

@@ -13,7 +13,10 @@ import { type Asked, slotsOf } from "../support/recipe.ts";
 
 const asked = {
   cassandra: { recipe: cassandra, ask: { nodes: 3, gib: 20, keyspaces: ["a"], peers: [] } } satisfies Asked<"cql">,
-  elasticsearch: { recipe: elasticsearch, ask: { speaks: ["elasticsearch7"], nodes: 3, gib: 20 } } satisfies Asked<"elasticsearch">,
+  elasticsearch: {
+    recipe: elasticsearch,
+    ask: { speaks: ["elasticsearch7"], nodes: 3, gib: 20 },
+  } satisfies Asked<"elasticsearch">,
   influx: { recipe: influx, ask: { databases: { a: { keep: "1d" } }, gib: 1 } } satisfies Asked<"influx">,
   nats: { recipe: nats, ask: { nodes: 3, jetstreamGib: 1 } } satisfies Asked<"nats">,
   postgres: {

@@ -333,7 +333,7 @@ test("every script of every system is one that bash reads, whatever the values",
   });
   const each = 'for file in "$@"; do bash -n "$file" || echo "$file"; done';
   expect((await execa("bash", ["-c", each, "each", ...files])).stdout).toBe("");
-}, 60_000);
+});
 
 /** A program of this name on PATH, which tells its arguments, and what it reads. */
 function teller(name: string, reads = false): void {
@@ -375,7 +375,7 @@ test("Pyrus' set-up is given every value as one argument, an address with an apo
       ...["--storageType", "MinIo", "--endpointUrl", "https://s3.example.com/"],
     ]);
   }
-}, 30_000);
+});
 
 /** Services of an importer's program. */
 async function alone(make: (on: DockerHost) => unknown, password?: (name: string) => string): Promise<Registered[]> {
@@ -427,13 +427,13 @@ test("a generated password may be anything, too", async () => {
     readFileSync(join(folder, "statements"), "utf8"),
   );
   expect(said?.[1]?.replaceAll("''", "'")).toBe(value);
-}, 30_000);
+});
 
 test("on a swarm every variable is what it is on one host, and NODE_NAME alone is a template", async () => {
   const on = (system: "pyrus" | "shinyproxy") => {
     const existing = existingOf[system](together);
     const site = siteOf({
-      ...{ name: "x", hostname: "x.example.com", engine: "swarm", rehearsal: true },
+      ...{ name: "x", hostname: "x.example.com", rehearsal: true },
       images: { toolbox: "t:1", rehearsal: "r:1", "docker-proxy": "d:1", "postgres-cron": "p:1" },
       secrets: stack(system, together, existing).secrets as Dict<string>,
       backup: { everyHours: 1, keepDays: 1, drillEveryHours: 0, to: { path: "/mnt/{{.Node.ID}}" } },
@@ -444,7 +444,7 @@ test("on a swarm every variable is what it is on one host, and NODE_NAME alone i
   };
   const all = await record(() => {
     new Pyrus("pyrus", { on: on("pyrus"), adminEmail: "o'brien@example.com" });
-    new ShinyProxy("shinyproxy", { on: on("shinyproxy"), ...ownOf.shinyproxy(together) });
+    new ShinyProxy("shinyproxy", { on: on("shinyproxy"), ...ownOf.shinyproxy(together.slice(0, 2000)) });
   });
   const services = Object.fromEntries(
     all
@@ -466,10 +466,10 @@ test("on a swarm every variable is what it is on one host, and NODE_NAME alone i
   expect(services["pyrus-backup"]?.sources).toEqual(["/mnt/{{.Node.ID}}"]);
   const { ConnectionString } = JSON.parse(services["pyrus-files"]?.env.MAIN_CONN_STRING ?? "") as Dict<string>;
   expect(reader.dotNet(ConnectionString ?? "")).toMatchObject({ Username: together, Password: together });
-}, 30_000);
+});
 
 describe("names of databases that an importer chose", () => {
-  const pg = { clientTls: "never", gib: 1 };
+  const pg = { clientTls: "never", gib: 1 } as const;
 
   test("my-db, Order and an extension with a hyphen are names, not syntax", async () => {
     teller("psql", true);
@@ -488,7 +488,7 @@ describe("names of databases that an importer chose", () => {
     expect(extension?.args).toEqual(expect.arrayContaining(["--set=extension=uuid-ossp", "--dbname=my-db"]));
     expect(extension?.stdin).toContain('CREATE EXTENSION IF NOT EXISTS :"extension"');
     for (const call of calls) expect(call.at(-1)).not.toMatch(/my-db|Order|My-Role|uuid/);
-  }, 30_000);
+  });
 
   test.each(["my db", "o'brien", "a;b", "$(id)", "-x", "a/b", 'x"y', "x\ny", ""])(
     "%j is refused in one sentence",

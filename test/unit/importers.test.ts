@@ -78,7 +78,7 @@ test("registries by their bare names", async () => {
 test("labels by the grammar of a constraint: of the swarm, and of a store", async () => {
   expect(await refused(() => void swarm({ place: { zone: "eu/a, b@c" } }))).toContain('place.zone = "eu/a, b@c"');
   expect(await refused(() => void swarm({ edge: { nodes: { role: "boss" } } }))).toContain("role is manager or worker");
-  const store = { databases: ["shop"], clientTls: "never", gib: 1, nodeLabels: { zone: "a,b" } };
+  const store = { databases: ["shop"], clientTls: "never", gib: 1, nodeLabels: { zone: "a,b" } } as const;
   const made = (): void => {
     new Postgres("db", { on: swarm(), ...store });
   };

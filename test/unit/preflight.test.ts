@@ -197,7 +197,7 @@ describe("the networks' ranges", () => {
       "docker.subnets: the stack makes the networks app-gpu, and the engine has no address range",
     );
     expect(await sentences({}, { machines: { gpu: other.host }, subnets: { "app-gpu": "10.60.1.0/24" } })).toEqual([]);
-    const container = { image: "x", tier: "isolated", joins: ["apps"], cpu: 1, memoryMib: 64 } as const;
+    const container = { image: "x", tier: "isolated", networks: ["apps"], cpu: 1, memoryMib: 64 } as const;
     const [four] = await sentences({ networks: full.slice(3) }, { planned: [["runner", container]] });
     expect(four).toContain("the networks edge, app, data, apps, and the engine has address ranges for 3 of them");
   });

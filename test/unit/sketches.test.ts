@@ -3,8 +3,8 @@ import { describe, expect, test } from "@jest/globals";
 import { secret } from "@pulumi/pulumi";
 import fc from "fast-check";
 
-import { runnerFor } from "../../components/core/check.ts";
-import type { Dict, System } from "../../components/core/contracts.ts";
+import { needsOf, runnerFor } from "../../components/core/check.ts";
+import type { Dict, Slot, System, Workload } from "../../components/core/contracts.ts";
 import { replicaNames } from "../../components/core/plan.ts";
 import { planOf } from "../../components/core/recorder.ts";
 import { type TopologyName, topologyNames } from "../../components/core/topology.ts";
@@ -85,9 +85,11 @@ describe("what the systems ask for", () => {
 
 describe("every system on every topology", () => {
   const docker = "ShinyProxy starts containers through Docker; choose swarm on this cloud's machines";
+  const onManagers = "sign-in runner reader shinyproxy telegraf influx-1 redis-1 grafana-1 influx-setup".split(" ");
   const noShinyProxy = (on: string) => [
     `runner: ${docker}`,
     `reader: ${docker}`,
+    ...onManagers.map((name) => `${name}.nodes = {"role":"manager"}: ${on} has no nodes of yours`),
     `telegraf-node.replicas = "each-node": ${on} has no nodes of yours`,
   ];
   const refused: Dict<readonly string[]> = {
@@ -99,6 +101,9 @@ describe("every system on every topology", () => {
   test.each(pairs)("%s on %s is accepted, or refused with these words", (name, on) => {
     expect(problems(plan(name), on)).toEqual(refused[`${name} on ${on}`] ?? []);
   });
+
+  const pyrusRuns =
+    "identity-server files bind web-api mail-sender mail-reader notification-service async-worker preview-generator scheduler";
 
   /** Which workloads a cloud's managed runner takes; slots are machines there in any case. */
   const takenBy = (name: Name, on: TopologyName) => {
@@ -113,30 +118,77 @@ describe("every system on every topology", () => {
   test.each<[Name, TopologyName, Dict<string>]>([
     ["arkindex", "docker", { container: "backend worker cantaloupe" }],
     ["arkindex", "swarm", { container: "backend worker cantaloupe" }],
+    ["arkindex", "aws", { serverless: "backend worker cantaloupe" }],
+    // Two files in one folder.
+    ["arkindex", "gcp", { machine: "backend worker cantaloupe" }],
+    // A page of 404 for a health page, a command as a probe, requests of 300 s.
+    ["arkindex", "azure", { machine: "backend worker cantaloupe" }],
+    ["pyrus", "aws", { serverless: pyrusRuns }],
+    // Its stores have the vendor's names, of one label: nothing of Cloud Run or Container Apps finds a machine by those.
+    ["pyrus", "gcp", { machine: pyrusRuns }],
+    ["pyrus", "azure", { machine: pyrusRuns }],
     ["media", "aws", { serverless: "assets frontend indexer" }],
-    // One-label names are not found from Cloud Run.
-    [
-      "pyrus",
-      "gcp",
-      {
-        machine:
-          "identity-server files bind web-api mail-sender mail-reader notification-service async-worker preview-generator scheduler",
-      },
-    ],
-    // Uploads and the event socket outlast 240 s; two have no port to be asked at.
-    [
-      "pyrus",
-      "azure",
-      {
-        machine: "files bind web-api async-worker preview-generator",
-        serverless: "identity-server mail-sender mail-reader notification-service scheduler",
-      },
-    ],
-    // A body of 64 MiB.
-    ["media", "gcp", { machine: "assets", serverless: "frontend indexer" }],
+    // Two files in one folder: the stores' addresses, and the authority.
+    ["media", "gcp", { machine: "assets frontend indexer" }],
     ["media", "azure", { serverless: "assets frontend indexer" }],
   ])("%s on %s runs where it can", (name, on, expected) => {
     expect(takenBy(name, on)).toEqual(expected);
+  });
+
+  const page = { http: "web", path: "/" } as const;
+  const app: Workload = {
+    ...{ image: "x", tier: "app", cpu: 1, memoryMib: 64, replicas: 1 },
+    ports: { web: { number: 80, protocol: "http" } },
+    health: { ready: page, startSeconds: 1, stopSeconds: 1 },
+  };
+  const content = "x";
+
+  /** What a workload is, the need that it implies, and the clouds whose managed runner has it. */
+  test.each<[string, Partial<Workload>, string, string]>([
+    ["nothing else", {}, "", "aws gcp azure"],
+    ["a probe below 400", { health: { ...app.health, ready: { ...page, below: 400 } } }, "", "aws gcp azure"],
+    ["a probe below 500", { health: { ...app.health, ready: { ...page, below: 500 } } }, "any-status-probe", "aws"],
+    ["a probe below 300", { health: { ...app.health, ready: { ...page, below: 300 } } }, "any-status-probe", "aws"],
+    ["a command as a probe", { health: { ...app.health, ready: { command: ["true"] } } }, "exec-probe", "aws"],
+    ["never two", { update: "stop-first" }, "stop-first", "aws"],
+    ["a port that is no web server's", { ports: { sql: { number: 1, protocol: "tcp" } } }, "tcp-in", "aws azure"],
+    ["a name of its own", { names: ["vendor-app"] }, "short-names", "aws"],
+    ["a folder that is shared", { mounts: [{ volume: "v", path: "/v" }] }, "shared-folders", ""],
+    [
+      "two files in one folder",
+      { files: ["/a/b", "/a/c"].map((path) => ({ path, content })) },
+      "file-folders",
+      "aws azure",
+    ],
+    ["two files in two folders", { files: ["/a/b", "/c/b"].map((path) => ({ path, content })) }, "", "aws gcp azure"],
+    ["an engine's API", { needs: ["container-api"] }, "container-api", ""],
+    ["a request of 300 s", { routes: [{ host: "h", path: "/", port: "web", seconds: 300 }] }, "", "aws gcp"],
+    ["a body of 64 MiB", { routes: [{ host: "h", path: "/", port: "web", bodyMib: 64 }] }, "", "aws azure"],
+  ])("%s: what it needs, and who takes it", (_, more, needs, clouds) => {
+    const workload = { ...app, ...more };
+    const planned = { workloads: new Map([["app", workload]]), slots: new Map<string, Slot>() };
+    expect(needsOf(workload, planned).join(" ")).toBe(needs);
+    const runner = (on: TopologyName) => runnerFor(workload, planned, capabilities[on])?.name;
+    expect(topologyNames.filter((on) => runner(on) === "serverless").join(" ")).toBe(clouds);
+    expect(topologyNames.filter((on) => runner(on) === undefined)).toEqual([]);
+  });
+
+  test("who may call a name of one label is not known: one such name, and every part needs it", () => {
+    const slot = { ...app, names: ["vendor-db"], disk: { path: "/d", gib: 1, backup: { rebuilt: "x" } } };
+    expect(needsOf(app, { workloads: new Map([["app", app]]), slots: new Map([["db-1", slot]]) })).toEqual([
+      "short-names",
+    ]);
+  });
+
+  test.each(["aws", "gcp", "azure"] as const)("nodes and machines are nobody's on %s", (on) => {
+    const system: System<object> = (p) => {
+      p.run("app", { ...app, image: "toolbox", nodes: { disk: "fast" }, machine: "gpu" });
+    };
+    const planned = planOf(system, {}, { site: site(), services: {}, capabilities: capabilities[on] });
+    expect(problems(planned, on)).toEqual([
+      `app.machine = "gpu": ${on} has no nodes of yours`,
+      `app.nodes = {"disk":"fast"}: ${on} has no nodes of yours`,
+    ]);
   });
 
   test("replicas that follow the load are for clouds", () => {
