@@ -4,7 +4,7 @@ import type { Given, Kind, Recipe } from "./contracts.ts";
 import { refuse } from "./errors.ts";
 import { routesOf } from "./plan.ts";
 import { RealPlatform } from "./real.ts";
-import { planOf } from "./recorder.ts";
+import { dryRun } from "./recorder.ts";
 import type { ServiceArgs } from "./topology.ts";
 
 export type { ServiceArgs } from "./topology.ts";
@@ -20,7 +20,7 @@ export abstract class Service<K extends Kind> extends ComponentResource {
     const inside = "topology" in on; // all of the system has been admitted
     const topology = inside ? on.topology : on;
     if (!inside) {
-      const plan = planOf((platform) => void recipe(platform, name, args), undefined, topology);
+      const plan = dryRun((platform) => void recipe(platform, name, args), topology);
       refuse(
         routesOf(plan).map(({ to: key }) => ({ key, remedy: "its public name needs an edge: use it inside a system" })),
       );

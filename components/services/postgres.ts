@@ -72,7 +72,11 @@ esac${trusted(ask.outputPlugins)}`,
       path: data,
       gib: ask.gib,
       backup: {
-        ...postgresDump({ host, drill, passwordFile: secretFile, setup: (at) => databases(at, ask, user, superuser) }),
+        ...postgresDump({
+          ...{ host, drill, setup: (at) => databases(at, ask, user, superuser) },
+          // The stack's one toolbox has those of all its servers.
+          passwordFile: { ...secretFile, path: `/run/postgres/${host}-password` },
+        }),
         drillServer: { ...server, ...memory(512), names: [], command: drillCommand(password, options), replicas: 1 },
       },
     },
