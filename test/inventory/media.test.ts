@@ -66,7 +66,10 @@ test("stores are in the data network alone, services in all three, the object st
     expect([store, networks(`media-${store}`)]).toEqual([store, ["docker-data"]]);
   expect(networks("media-objects-1").sort()).toEqual(["docker-app", "docker-edge"]);
   for (const service of ["frontend-1", "indexer-1"])
-    expect([service, networks(`media-${service}`).sort()]).toEqual([service, ["docker-app", "docker-data", "docker-edge"]]);
+    expect([service, networks(`media-${service}`).sort()]).toEqual([
+      service,
+      ["docker-app", "docker-data", "docker-edge"],
+    ]);
 });
 
 test("component inputs are stored in the state, so there are none", () => {

@@ -143,7 +143,5 @@ test("volume nodes wait for the identity as for the nodes' labels", async () => 
     );
     components.service(on, {});
   });
-  expect(new Set(told.get("VolumeNode on-made-1")?.dependencies)).toEqual(
-    new Set(["on-a", "on-identity", "earlier"]),
-  );
+  expect(new Set(told.get("VolumeNode on-made-1")?.dependencies)).toEqual(new Set(["on-a", "on-identity", "earlier"]));
 });
