@@ -4,7 +4,7 @@ import type { Ask, Given, Kind, Recipe } from "./contracts.ts";
 import { refuse } from "./errors.ts";
 import { routesOf } from "./plan.ts";
 import { RealPlatform } from "./real.ts";
-import { planOf } from "./recorder.ts";
+import { dryRun } from "./recorder.ts";
 import { supplierOf } from "./supply.ts";
 import type { ServiceArgs } from "./topology.ts";
 
@@ -29,7 +29,7 @@ export abstract class Service<K extends Kind> extends ComponentResource {
     const inside = "topology" in on; // all of the system has been admitted
     const topology = inside ? on.topology : on;
     if (!inside) {
-      const plan = planOf((platform) => void platform.need(kind, name, ask), undefined, topology);
+      const plan = dryRun((platform) => void platform.need(kind, name, ask), topology);
       refuse(
         routesOf(plan).map(({ to }) => ({ key: to, remedy: "its public name needs an edge: use it inside a system" })),
       );

@@ -100,10 +100,10 @@ test("a managed store has the same databases, backup and restore; only its serve
   const plan = planned({ backup });
   expect(check(plan, place({ backup }))).toEqual([]);
   const { command = [], files = [] } = plan.jobs.get("db-setup") ?? {};
-  expect(command.at(-1)).toContain('--host="$(cat /run/postgres/host)"');
-  expect(files.map(({ path }) => path)).toContain("/run/postgres/host");
+  expect(command.at(-1)).toContain('--host="$(cat /run/postgres/db-host)"');
+  expect(files.map(({ path }) => path)).toContain("/run/postgres/db-host");
   const saved = plan.workloads.get("backup")?.files?.map(({ path }) => path);
-  expect(saved).toEqual(expect.arrayContaining(["/run/backup/scripts/db", "/run/postgres/host"]));
+  expect(saved).toEqual(expect.arrayContaining(["/run/backup/scripts/db", "/run/postgres/db-host"]));
   expect([...plan.workloads.keys()]).toContain("db-drill");
 });
 
