@@ -53,11 +53,11 @@ export function systemOn(system: SystemName, name: string, on: Topology, more: o
 
 /** What each kind is asked for here. */
 const asks: { readonly [K in Kind]: Ask<K> } = {
-  postgres: { databases: ["a"], extensions: ["postgis"], clientTls: false, gib: 1 },
-  redis: { clientTls: false, clientAuth: true, keep: true, memoryMib: 64 },
+  postgres: { databases: ["a"], extensions: ["postgis"], clientTls: "never", gib: 1 },
+  redis: { clientTls: "never", clientAuth: true, keep: true, memoryMib: 64 },
   objects: { apis: ["s3"], buckets: { files: {} }, browser: false, gib: 1 },
   solr: { collections: ["a"], gib: 1, memoryMib: 256 },
-  elasticsearch: { major: 8, nodes: 3, gib: 1 },
+  elasticsearch: { speaks: ["elasticsearch8"], nodes: 3, gib: 1 },
   nats: { nodes: 3, jetstreamGib: 1 },
   amqp: { nodes: 3, colocate: [], federate: [], exchanges: ["a"] },
   cql: { nodes: 3, keyspaces: ["a"], peers: [], gib: 1 },
