@@ -115,13 +115,21 @@ export function checkExisting(
     }
     const ca = "ca" in row && row.ca !== undefined ? checkAuthorities(`existing.${name}.ca`, row.ca).problems : [];
     return need.kind === kind
-      ? [...ca, ...checkTls(name, row, need.ask)]
+      ? [...ca, ...checkFit(name, row, need.ask)]
       : [{ key: `existing.${name}.kind`, value: kind, remedy: `the system needs ${need.kind} there` }];
   });
 }
 
-/** A client that speaks no TLS reaches nothing by it; one that verifies nothing has no use for an authority. */
-function checkTls(name: string, row: Existing, ask: object): Problem[] {
+/** Whether what exists is for the application: its bucket names, and TLS that its client speaks. */
+function checkFit(name: string, row: Existing, ask: object): Problem[] {
+  if (row.kind === "objects" && row.prefix !== "" && "fixedNames" in ask)
+    return [
+      {
+        key: `existing.${name}.prefix`,
+        value: row.prefix,
+        remedy: "the application knows its buckets by their bare names: leave it out, and make them under these",
+      },
+    ];
   if (!("host" in row)) return [];
   const { ca, tls = ca !== undefined } = row;
   const key = `existing.${name}.${row.tls === undefined ? "ca" : "tls"}`;

@@ -75,6 +75,13 @@ test("registries by their bare names", async () => {
   expect(await refused(() => void swarm({ registries }))).toContain("registries.0");
 });
 
+test("everything that is wrong in a topology's arguments comes at once", async () => {
+  const said = await refused(() => void host({ host: "localhost:2375", address: "eth0", mtu: 12 }));
+  expect(said).toContain("3 problems, nothing was changed");
+  for (const key of ["host = ", "address = ", "mtu = "]) expect(said).toContain(key);
+  expect(await refused(() => void swarm({ managers: [], publish: "both" as "host" }))).toContain("2 problems");
+});
+
 test("labels by the grammar of a constraint: of the swarm, and of a store", async () => {
   expect(await refused(() => void swarm({ place: { zone: "eu/a, b@c" } }))).toContain('place.zone = "eu/a, b@c"');
   expect(await refused(() => void swarm({ edge: { nodes: { role: "boss" } } }))).toContain("role is manager or worker");
