@@ -1,7 +1,7 @@
 /** What no topology, or not this one, can run of a plan. */
 import { dirname } from "node:path";
 
-import type { Container, Health, Job, Need, Probe, Slot, Workload } from "./contracts.ts";
+import type { Container, Job, Need, Probe, Slot, Workload } from "./contracts.ts";
 import { type Problem, sentence } from "./errors.ts";
 import { checkExisting } from "./existing.ts";
 import { nodeLabels, own, problemsOf } from "./formats.ts";

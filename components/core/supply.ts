@@ -25,10 +25,10 @@ export function supplierOf<K extends Kind>(place: Place, kind: K, name: string, 
       by: "existing",
       because: `existing.${name} names it`,
       // What a row of `existing` gives is what its kind gives.
-      recipe: (p) => existingGiven(name, row, p.configured.bind(p), `${p.url}/`) as Given<K>,
+      recipe: (p) => existingGiven(name, row, p.configured.bind(p), `${p.url}/`),
     };
   const word = own(site.data, name);
-  const ours = managed[kind] as ManagedKind<K> | undefined;
+  const ours: ManagedKind<K> | undefined = managed[kind];
   const reason =
     word === "container"
       ? `data.${name} says so`

@@ -60,11 +60,11 @@ export function publishedOn({ http, https }: Required<Site["ports"]>, { mode }: 
 /** `key`: of the topology's config. A pair of files that comes later is checked when it comes. */
 export function checkTls(key: string, tls: Tls, site: Site, plan: Plan): Verdict {
   const routes = routesOf(plan);
-  const pair = tls.mode === "own" && typeof tls.cert === "string" && typeof tls.key === "string";
-  const server = pair
-    ? // Of a key that is missing the secrets' own check tells.
-      checkServer(`${key}.tls.cert`, tls.cert as string, (tls.key as string) || undefined, namesOf(site, routes))
-    : { problems: [], warnings: [] };
+  const server =
+    tls.mode === "own" && typeof tls.cert === "string" && typeof tls.key === "string"
+      ? // Of a key that is missing the secrets' own check tells.
+        checkServer(`${key}.tls.cert`, tls.cert, tls.key || undefined, namesOf(site, routes))
+      : { problems: [], warnings: [] };
   return {
     problems: [
       ...server.problems,
