@@ -63,7 +63,7 @@ export function checkTls(key: string, tls: Tls, site: Site, plan: Plan): Verdict
   const pair = tls.mode === "own" && typeof tls.cert === "string" && typeof tls.key === "string";
   const server = pair
     ? // Of a key that is missing the secrets' own check tells.
-      checkServer(`${key}.tls.cert`, tls.cert as string, (tls.key as string) || undefined, namesOf(site, routes))
+      checkServer(`${key}.tls.cert`, tls.cert, tls.key || undefined, namesOf(site, routes))
     : { problems: [], warnings: [] };
   return {
     problems: [
