@@ -107,7 +107,9 @@ describe("each of these took the edge down", () => {
 
   test("the bare name alone: the routed ones fail in browsers", async () => {
     const bare = await certificate({ name: host, hostnames: [host] });
-    expect(said(bare.pem, bare.key)).toEqual([`docker.tls.cert: it does not cover objects.${host}; it is for DNS:${host}`]);
+    expect(said(bare.pem, bare.key)).toEqual([
+      `docker.tls.cert: it does not cover objects.${host}; it is for DNS:${host}`,
+    ]);
     const unnamed = await certificate({ name: host });
     expect(said(unnamed.pem, unnamed.key)).toEqual([
       expect.stringContaining(`it does not cover ${host}, objects.${host}`),
@@ -122,9 +124,7 @@ describe("each of these took the edge down", () => {
 
 test("without its key", () => {
   const base = { ...raw(leaf.pem, ""), secrets: {} };
-  expect(planStack(base, "dev").problems.map(sentence)).toEqual([
-    expect.stringMatching(/^secrets\.tlsKey: set it: /),
-  ]);
+  expect(planStack(base, "dev").problems.map(sentence)).toEqual([expect.stringMatching(/^secrets\.tlsKey: set it: /)]);
 });
 
 test("less than 30 days to go is a warning, and no problem", async () => {

@@ -238,7 +238,11 @@ const wrong: [string, Record<string, unknown>, string, number?][] = [
     'images.redis = "https://redis": an image reference',
   ],
   ["a bad mirror", { mirror: "https://mirror.example.com" }, 'mirror = "https://mirror.example.com": a registry'],
-  ["not a certificate", { docker: { tls: { mode: "own", cert: "cert.pem" } } }, 'docker.tls.cert = "cert.pem": a PEM certificate chain'],
+  [
+    "not a certificate",
+    { docker: { tls: { mode: "own", cert: "cert.pem" } } },
+    'docker.tls.cert = "cert.pem": a PEM certificate chain',
+  ],
   ["ACME without an address", { docker: { tls: { mode: "acme" } } }, "docker.tls.email: missing: expected string"],
   [
     "ACME on another port",
@@ -290,11 +294,7 @@ const wrong: [string, Record<string, unknown>, string, number?][] = [
     "swarm: the stack's topology is docker: remove this key",
   ],
   ["another system's part", { media: {} }, "media: the stack's system is arkindex: remove this key"],
-  [
-    "TLS at the top",
-    { tls: { mode: "local" } },
-    "tls: unknown key; known are system, topology, name, hostname",
-  ],
+  ["TLS at the top", { tls: { mode: "local" } }, "tls: unknown key; known are system, topology, name, hostname"],
   // Names that every object has.
   ["a system of every object's", { system: "constructor" }, 'system = "constructor": one of arangodb, arkindex'],
   ["another", { system: "__proto__" }, 'system = "__proto__": one of arangodb, arkindex'],
@@ -317,7 +317,11 @@ const wrong: [string, Record<string, unknown>, string, number?][] = [
     "secrets.",
     2,
   ],
-  ["a prototype", JSON.parse('{"topology": "swarm", "swarm": {"nodes": {"__proto__": {}}}}'), "swarm.nodes.__proto__: no name"],
+  [
+    "a prototype",
+    JSON.parse('{"topology": "swarm", "swarm": {"nodes": {"__proto__": {}}}}'),
+    "swarm.nodes.__proto__: no name",
+  ],
   // Secrets that nothing asks for.
   [
     "a mistyped secret",
@@ -516,7 +520,10 @@ test("what is right is accepted: references, mirrors, registries, labels, addres
     for (const topology of ["docker", "swarm"])
       expect(problems({ topology, [topology]: { registries: [name] } })).toEqual([]);
   expect(
-    problems({ topology: "swarm", swarm: { place: { "com.example.zone": "eu/a b:c(1)*", 1: "x" }, edge: { nodes: { role: "worker" } } } }),
+    problems({
+      topology: "swarm",
+      swarm: { place: { "com.example.zone": "eu/a b:c(1)*", 1: "x" }, edge: { nodes: { role: "worker" } } },
+    }),
   ).toEqual([]);
   const nodes = {
     a: { address: "10.0.0.1" },
@@ -532,5 +539,7 @@ test("a sentence quotes the beginning of what is long, and nothing of a private 
   expect(line).toMatch(/^hostname = "x+…: Too big/);
   expect(line.length).toBeLessThan(400);
   const key = "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----";
-  expect(problems({ docker: { tls: { mode: "own", cert: key } } })).toEqual(["docker.tls.cert: a PEM certificate chain"]);
+  expect(problems({ docker: { tls: { mode: "own", cert: key } } })).toEqual([
+    "docker.tls.cert: a PEM certificate chain",
+  ]);
 });
