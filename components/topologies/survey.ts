@@ -240,7 +240,7 @@ export function judge(
   const { component, name, host, machine, words, types } = args;
   const identity = identityOf(state, component);
   const last = machine === undefined ? identity.engine : own(identity.machines ?? {}, machine);
-  const known = knownThings(state, types, name, identity.owner);
+  const known = knownThings(state, types, name, component);
   const there = new Map(things.map((thing) => [called(thing), thing]));
   const renewing = Object.fromEntries(Object.entries(words).filter(([, word]) => word !== gone));
   const slotOf = (disk: { readonly name: string }): string => disk.name.slice(name.length + 1);
@@ -344,12 +344,10 @@ export function marksOf(outputs: Known["outputs"]): { readonly name?: string; re
 const mode = z.object({ replicated: z.object({ replicas: z.number() }) });
 
 /** What the state has of this topology. Another one of the program may have others, of the same name on another engine. */
-function knownThings(
-  state: List<Known>,
-  types: Dict<Kind>,
-  prefix: string,
-  owner: string | undefined,
-): Map<string, Before> {
+function knownThings(state: List<Known>, types: Dict<Kind>, prefix: string, component: string): Map<string, Before> {
+  const { owner } = identityOf(state, component);
+  // Before its first run it has no identity: what another topology has is known by that one's.
+  const theirs = new Set(state.filter(({ type }) => type === identityType).map(({ outputs }) => outputs.owner));
   const found = new Map<string, Before>();
   for (const { urn, type, outputs } of state) {
     const kind = Object.hasOwn(types, type) ? types[type] : undefined;
@@ -358,8 +356,8 @@ function knownThings(
     const disk = kind === "volume node" ? outputs.value : outputs.disk;
     const word = kind === "volume node" ? outputs.generation : outputs.word;
     if (kind === undefined || typeof name !== "string") continue;
-    const theirs = kind === "volume node" ? z.string().safeParse(outputs.owner).data : marksOf(outputs).owner;
-    if (owner !== undefined && theirs !== undefined && theirs !== owner) continue;
+    const whose = kind === "volume node" ? z.string().safeParse(outputs.owner).data : marksOf(outputs).owner;
+    if (whose !== undefined && (owner === undefined ? theirs.has(whose) : whose !== owner)) continue;
     // `shop-eu` has things that begin as those of `shop`.
     if (kind !== "image" && kind !== "node" && !name.startsWith(prefix + (kind === "volume node" ? "." : "-")))
       continue;
@@ -391,11 +389,11 @@ const memory = z.object({
   words: z.record(z.string(), z.string()).default({}),
 });
 
+const identityType = "platform-topologies:index:StackIdentity";
+
 /** What the last run's identity remembers. */
 function identityOf(state: List<Known>, component: string): Partial<z.infer<typeof memory>> {
-  const found = state.find(
-    ({ type, urn }) => type.endsWith(":index:StackIdentity") && urn.endsWith(`::${component}-identity`),
-  );
+  const found = state.find(({ type, urn }) => type === identityType && urn.endsWith(`::${component}-identity`));
   return memory.safeParse(found?.outputs).data ?? {};
 }
 

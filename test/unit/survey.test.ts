@@ -227,6 +227,22 @@ test("things of another stack in the same program, whose name begins with this o
   expect(look({ before: [...state, ...other] })).toMatchObject({ said: [], healed: [], memory: { words: {} } });
 });
 
+test("of two topologies of one name, one that is new has nothing of the other's to miss", () => {
+  const labels = { "platform-topologies.name": "shop", "platform-topologies.owner": owner };
+  const marked = state.map((each) => ({ ...each, outputs: { ...each.outputs, labels } }));
+  const there = { engine: "E2", things: [] };
+  const { problems, healed } = judge({ ...args, component: "second" }, [], marked, there);
+  expect([problems, healed]).toEqual([[], []]);
+  // And once both are there, each sees its own alone.
+  const second = known("platform-topologies:index:StackIdentity", "second-identity", {
+    ...{ name: "shop", topology: "docker", owner: "0e0f", engine: "E2", rounds: {} },
+  });
+  expect(judge({ ...args, component: "second" }, [], [...marked, second], there).problems).toEqual([]);
+  expect(judge(args, wishes, [...marked, second], but("volume")).problems.map(sentence)).toEqual([
+    expect.stringContaining("the volume shop-db-1 is gone"),
+  ]);
+});
+
 test("a disk that nothing uses any more goes by the operator's word alone", () => {
   const wanted = wishes.filter(({ kind }) => kind !== "volume");
   expect(look({ wanted }).said).toEqual([expect.stringContaining("say disks: { db-1: gone }")]);
