@@ -4,7 +4,7 @@ import { describe, expect, test } from "@jest/globals";
 import { sentence } from "../../components/core/errors.ts";
 import type { Known } from "../../components/core/known.ts";
 import { otherStack } from "../../components/topologies/identity.ts";
-import { machineTypes, types } from "../../components/topologies/docker/look.ts";
+import { machineTypes, placesOf, types } from "../../components/topologies/docker/look.ts";
 import { judge, type There, type Thing, type Wish } from "../../components/topologies/survey.ts";
 
 const args = {
@@ -225,6 +225,12 @@ test("things of another stack in the same program, whose name begins with this o
     known("docker:index/network:Network", "data", { name: "shop-eu-data", labels: listed }),
   ];
   expect(look({ before: [...state, ...other] })).toMatchObject({ said: [], healed: [], memory: { words: {} } });
+});
+
+test("engines of copied machines, with one id, are two; a host that is a swarm's node is that node", () => {
+  const [one, other] = [placesOf({ ID: "E1", Name: "a" }), placesOf({ ID: "E1", Name: "b", Swarm: { NodeID: "n1" } })];
+  expect([one, other]).toEqual([["E1 a"], ["E1 b", "n1"]]);
+  expect(placesOf({ ID: "E1", Name: "a", Swarm: { NodeID: "" } })).toEqual(one);
 });
 
 test("of two topologies of one name, one that is new has nothing of the other's to miss", () => {

@@ -60,6 +60,7 @@ async function lookAt(
     const tasks = known.length === 0 ? [] : await listTasks(engine, ...known.map(({ ID }) => ID));
     return {
       engine: swarm.ID,
+      places: [swarm.ID, ...nodes.map(({ ID }) => ID)],
       things: [
         ...services.map((service) =>
           known.includes(service)
