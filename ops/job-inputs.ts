@@ -53,13 +53,16 @@ export type JobInputs = z.infer<typeof job>;
 export const label = "platform-topologies.job";
 
 const run = job.omit({
-  ...{ host: true, labels: true, redact: true, ref: true, registries: true, seconds: true, disks: true },
+  ...{ host: true, labels: true, redact: true, ref: true, registries: true, seconds: true },
 });
 
-/** What a run depends on. Who can read the label can read the container's environment and files as well. */
-export function fingerprint(asked: JobInputs): string {
+/**
+ * What a run depends on, its disks included: what was done for one is not done for another. `made`: the marks of the
+ * volumes that are these disks. Who can read the label can read the container's environment and files as well.
+ */
+export function fingerprint(asked: JobInputs, made: readonly string[] = []): string {
   return createHash("sha256")
-    .update(JSON.stringify(run.parse(asked)))
+    .update(JSON.stringify(run.parse(asked)) + made.join())
     .digest("hex")
     .slice(0, 32);
 }
