@@ -19,7 +19,7 @@ export function planOf<C>(system: System<C>, config: C, place: Place): Plan {
   return recorder.plan;
 }
 
-/** `edge` is known when the system has said it. */
+/** `edge` is set when the system asks for it. */
 type Draft = Omit<Plan, "edge"> & { edge: EdgeOptions };
 
 class Recorder extends BasePlatform {
@@ -65,7 +65,7 @@ class Recorder extends BasePlatform {
   }
 
   protected offer(): void {
-    // nothing to give in the dry run
+    // a dry run has no outputs
   }
 
   protected supply<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K> {

@@ -25,7 +25,7 @@ export abstract class Service<K extends Kind> extends ComponentResource {
     opts?: ComponentResourceOptions,
   ) {
     const { on } = args;
-    const inside = "topology" in on; // all of the system has been admitted
+    const inside = "topology" in on; // the topology has admitted the whole system
     const topology = inside ? on.topology : on;
     if (!inside) {
       const plan = planOf((platform) => void platform.need(kind, name, args), undefined, topology);
