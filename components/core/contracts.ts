@@ -82,6 +82,8 @@ export interface Kinds {
       readonly apis: List<"s3" | "azure-blob">;
       /** `mirror`: the regions that hold a copy. */
       readonly buckets: Dict<{ readonly cors?: string; readonly mirror?: List<Peer> }>;
+      /** The application knows its buckets by these very names: a prefix, or names of the whole world, are not for it. */
+      readonly fixedNames?: true;
       /** Browsers read and write it: it gets a public name at the edge. */
       readonly browser: boolean;
       readonly gib: number;

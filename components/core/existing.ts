@@ -118,13 +118,21 @@ export function checkExisting(
     }
     const ca = "ca" in row && row.ca !== undefined ? checkAuthorities(`existing.${name}.ca`, row.ca).problems : [];
     return need.kind === kind
-      ? [...ca, ...checkTls(name, row, need.ask)]
+      ? [...ca, ...checkFit(name, row, need.ask)]
       : [{ key: `existing.${name}.kind`, value: kind, remedy: `the system needs ${need.kind} there` }];
   });
 }
 
-/** TLS for a client that speaks none, or an authority for a client that verifies nothing. */
-function checkTls(name: string, row: Existing, ask: object): Problem[] {
+/** Whether a row fits the application: its bucket names, and TLS that its client speaks. */
+function checkFit(name: string, row: Existing, ask: object): Problem[] {
+  if (row.kind === "objects" && row.prefix !== "" && "fixedNames" in ask)
+    return [
+      {
+        key: `existing.${name}.prefix`,
+        value: row.prefix,
+        remedy: "the application knows its buckets by their bare names: leave it out, and make them under these",
+      },
+    ];
   if (!("host" in row)) return [];
   const { ca, tls = ca !== undefined } = row;
   const key = `existing.${name}.${row.tls === undefined ? "ca" : "tls"}`;

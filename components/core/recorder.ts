@@ -13,9 +13,16 @@ import type { Place } from "./topology.ts";
 
 /** Runs a system without making anything: nothing is registered, no provider is loaded. */
 export function planOf<C>(system: System<C>, config: C, place: Place): Plan {
+  return dryRun((recorder) => {
+    system(recorder, config);
+    backup(recorder, place.site);
+  }, place);
+}
+
+/** The same of a part alone, which has no backup. */
+export function dryRun(run: (platform: BasePlatform) => void, place: Place): Plan {
   const recorder = new Recorder(place);
-  system(recorder, config);
-  backup(recorder, place.site);
+  run(recorder);
   return recorder.plan;
 }
 

@@ -1,10 +1,10 @@
 import { ComponentResource, type ComponentResourceOptions, mergeOptions } from "@pulumi/pulumi";
 
-import type { Given, Kind, Recipe } from "./contracts.ts";
+import type { Ask, Given, Kind, Recipe } from "./contracts.ts";
 import { refuse } from "./errors.ts";
 import { routesOf } from "./plan.ts";
 import { RealPlatform } from "./real.ts";
-import { planOf } from "./recorder.ts";
+import { dryRun } from "./recorder.ts";
 import { supplierOf } from "./supply.ts";
 import type { ServiceArgs } from "./topology.ts";
 
@@ -24,21 +24,22 @@ export abstract class Service<K extends Kind> extends ComponentResource {
     args: ServiceArgs<K>,
     opts?: ComponentResourceOptions,
   ) {
-    const { on } = args;
+    const { on, ...rest } = args;
+    const ask = rest as unknown as Ask<K>; // what is left of `Ask<K> & { on }`
     const inside = "topology" in on; // the topology has admitted the whole system
     const topology = inside ? on.topology : on;
     if (!inside) {
-      const plan = planOf((platform) => void platform.need(kind, name, args), undefined, topology);
+      const plan = dryRun((platform) => void platform.need(kind, name, ask), topology);
       refuse(
         routesOf(plan).map(({ to }) => ({ key: to, remedy: "its public name needs an edge: use it inside a system" })),
       );
       topology.admit(name, plan, "service");
     }
-    const supply = supplierOf(topology, kind, name, args).recipe ?? recipe;
+    const supply = supplierOf(topology, kind, name, ask).recipe ?? recipe;
     const logicalName = inside ? on.logicalName(name) : name;
     // No inputs: they would be stored in the state.
     super(`platform-topologies:index:${type}`, logicalName, {}, mergeOptions(topology.options, opts));
-    this.given = supply(inside ? on.within(this) : new RealPlatform(topology, this), name, args);
+    this.given = supply(inside ? on.within(this) : new RealPlatform(topology, this), name, ask);
     this.registerOutputs({});
   }
 }

@@ -49,7 +49,11 @@ esac${trusted(ask.outputPlugins)}`,
       path: data,
       gib: ask.gib,
       backup: {
-        ...postgresDump({ host, drill, passwordFile: secretFile, setup: (at) => databases(at, ask, user, superuser) }),
+        ...postgresDump({
+          ...{ host, drill, setup: (at) => databases(at, ask, user, superuser) },
+          // The stack's one toolbox has those of all its servers.
+          passwordFile: { ...secretFile, path: `/run/postgres/${host}-password` },
+        }),
         drillServer: { ...server, ...memory(512), names: [], command: drillCommand(password, options), replicas: 1 },
       },
     },
@@ -70,7 +74,9 @@ export const managedPostgres: Recipe<"postgres"> = (p, name, ask) => {
   const server = p.managed("postgres", name, ask);
   const { name: user } = ask.owner ?? { name: "app" };
   const secretFile = { path: password, content: server.password, secret: true };
-  const hostFile = { path: "/run/postgres/host", content: output(server.host) };
+  // The stack's one toolbox has those of all its servers.
+  const hostFile = { path: `/run/postgres/${name}-host`, content: output(server.host) };
+  const savedBy = { ...secretFile, path: `/run/postgres/${name}-password` };
   const host = `"$(cat ${hostFile.path})"`;
   const drill = p.address(drillHost(name));
   const setup = (at: string): string => databases(at, ask, user, false);
@@ -79,10 +85,10 @@ export const managedPostgres: Recipe<"postgres"> = (p, name, ask) => {
     files: [secretFile, hostFile],
     after: [server],
   });
-  const out = postgresDump({ host, drill, passwordFile: secretFile, setup });
+  const out = postgresDump({ host, drill, passwordFile: savedBy, setup });
   p.dump(name, {
     ...out,
-    files: [secretFile, hostFile],
+    files: [savedBy, hostFile],
     drillServer: {
       ...serverOf(ask, secretFile),
       ...memory(512),

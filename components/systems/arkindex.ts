@@ -68,6 +68,7 @@ export const arkindex: System<ArkindexConfig> = (p, c) => {
   const objects = p.need("objects", "objects", {
     apis: ["s3"],
     buckets: Object.fromEntries(bucketNames.map((name) => [name, name === "staging" ? { cors: p.url } : {}])),
+    fixedNames: true, // config.yml has no key for any
     browser: true,
     gib: c.objectsGib,
   });

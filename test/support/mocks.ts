@@ -1,13 +1,26 @@
 import * as pulumi from "@pulumi/pulumi";
+import { MockMonitor } from "@pulumi/pulumi/runtime/mocks.js";
 
 /** A resource as the program registered it; secrets are unwrapped, and their paths are in `secrets`. */
 export interface Registered {
   readonly type: string;
   readonly name: string;
   readonly custom: boolean;
+  /** Its parent's name; empty where it has none. */
+  readonly parent: string;
   readonly provider: string;
   readonly inputs: Readonly<Record<string, unknown>>;
 }
+
+/** The mocks are not told the parent: it is taken from the request, which calls them before it returns. */
+let parent = "";
+const { prototype } = MockMonitor as unknown as { prototype: { registerResource: (...args: unknown[]) => unknown } };
+const original = prototype.registerResource;
+prototype.registerResource = function (this: unknown, ...args: unknown[]) {
+  const [request] = args as [{ getParent(): string }];
+  parent = request.getParent().split("::").at(-1) ?? "";
+  return original.apply(this, args);
+};
 
 const secretSignature = "4dabf18193072939515e22adb298388d";
 
@@ -24,7 +37,7 @@ export async function record(
     {
       newResource: ({ type, name, inputs, custom = true, provider = "" }: pulumi.runtime.MockResourceArgs) => {
         const plain = unwrap(inputs) as Record<string, unknown>;
-        seen.push({ type, name, custom, provider, inputs: plain });
+        seen.push({ type, name, custom, parent, provider, inputs: plain });
         return { id: `${name}-id`, state: { ...plain, ...made(type, name, password) } };
       },
       call: () => ({}),

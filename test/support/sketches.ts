@@ -40,7 +40,7 @@ export const peer: Peer = {
 };
 
 /** What set-up would have built. */
-const builtImages = Object.fromEntries(
+export const builtImages = Object.fromEntries(
   Object.entries(imageLock).flatMap(([key, { built }]) => (built ? [[key, `${key}:1`] as const] : [])),
 );
 

@@ -136,3 +136,41 @@ describe("signing out", () => {
     expect(said("https://s3.example.com?x=1").join()).toContain("without a query");
   });
 });
+
+describe("what exists has to be for the application", () => {
+  const said = (existing: object, system = "arkindex") =>
+    planStack(
+      {
+        ...{ system, topology: "docker", hostname: "a.example.com", rehearsal: true, existing },
+        images: { toolbox: "r.example.com/t:1", rehearsal: "r.example.com/r:1" },
+        secrets: system === "arkindex" && "db" in existing ? { dbPassword: "x" } : {},
+      },
+      "dev",
+    )
+      .problems.map(sentence)
+      .filter((each) => each.startsWith("existing."));
+
+  test("a client that speaks no TLS gets no store that takes nothing else; one that speaks it when asked does", () => {
+    const never = "the application speaks no TLS to it: name one that takes plain text, or leave it to the stack";
+    expect(said({ redis: { kind: "redis", host: "r.example.com", tls: true } })).toEqual([
+      `existing.redis.tls: ${never}`,
+    ]);
+    expect(said({ db: { kind: "postgres", host: "p.example.com", user: "u", tls: true } })).toEqual([]);
+    expect(said({ redis: { kind: "redis", host: "r.example.com", tls: true } }, "media")).toEqual([]);
+  });
+
+  test("an authority is for TLS", () => {
+    const row = { kind: "redis", host: "r.example.com", tls: false, ca };
+    expect(said({ redis: row }, "media")).toContain(
+      "existing.redis.tls = false: an authority is for TLS: leave one of the two out",
+    );
+  });
+
+  test("an application that knows its buckets by name gets no prefix", () => {
+    const row = { kind: "objects", url: "https://s3.example.com", prefix: "ark-" };
+    expect(said({ objects: row })).toEqual([
+      'existing.objects.prefix = "ark-": the application knows its buckets by their bare names: leave it out, and make them under these',
+    ]);
+    expect(said({ objects: row }, "media")).toEqual([]);
+  });
+});

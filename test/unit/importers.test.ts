@@ -1,11 +1,16 @@
 /** Who uses the components without a stack's config meets the same rules, before anything is made. */
-import { beforeAll, expect, test } from "@jest/globals";
+import { beforeAll, describe, expect, test } from "@jest/globals";
 import { output, secret } from "@pulumi/pulumi";
 
 import { checkedPair } from "../../components/core/certificates.ts";
+import { ConfigError, sentence } from "../../components/core/errors.ts";
 import { siteOf } from "../../components/core/site.ts";
+import type { Topology } from "../../components/core/topology.ts";
 import { Arkindex } from "../../components/systems/arkindex.ts";
 import { Postgres } from "../../components/services/postgres.ts";
+import { Redis } from "../../components/services/redis.ts";
+import { MediaPlatform } from "../../components/systems/media.ts";
+import { type SystemName, systems } from "../../components/systems/index.ts";
 import { DockerHost } from "../../components/topologies/docker/index.ts";
 import type { Tls } from "../../components/topologies/tls.ts";
 import { Swarm, type SwarmArgs } from "../../components/topologies/swarm/index.ts";
@@ -32,17 +37,36 @@ const host = (more: Partial<ConstructorParameters<typeof DockerHost>[1]> = {}) =
 const swarm = (more: Partial<SwarmArgs> = {}) =>
   new Swarm("swarm", { site: site(), managers: ["tcp://m:2375"], tls: { mode: "local" }, ...more });
 
-/** The error of what is made by `make`, and how many resources there were by then. */
+/** The error of what is made by `make`. */
 async function refused(make: () => void): Promise<string> {
-  let message = "";
-  await record(() => {
+  return (await attempt(make, () => undefined)).message;
+}
+
+/** What `make` throws after `before`, and what of it all is registered. */
+async function attempt<T>(make: (on: T) => void, before: () => T) {
+  const thrown: unknown[] = [];
+  const all = await record(() => {
+    const on = before();
     try {
-      make();
+      make(on);
     } catch (error) {
-      message = error instanceof Error ? error.message : String(error);
+      thrown.push(error);
     }
   });
-  return message;
+  const [error] = thrown;
+  return {
+    message: error instanceof Error ? error.message : thrown.map(String).join(""),
+    problems: error instanceof ConfigError ? error.problems.map(sentence) : [],
+    registered: all.map(({ type, name }) => `${type} ${name}`).sort(),
+  };
+}
+
+/** Beside what `before` registers there is nothing: only the sentences. */
+async function nothingButWords(make: (on: Topology) => void, before: () => Topology): Promise<string[]> {
+  const { problems, registered } = await attempt(make, before);
+  const alone = await attempt(() => undefined, before);
+  expect(registered).toEqual(alone.registered);
+  return problems;
 }
 
 test.each([
@@ -73,6 +97,13 @@ test("registries by their bare names", async () => {
   const registries = ["https://r.example.com/group"];
   expect(await refused(() => void host({ registries }))).toContain("registries.0");
   expect(await refused(() => void swarm({ registries }))).toContain("registries.0");
+});
+
+test("everything that is wrong in a topology's arguments comes at once", async () => {
+  const said = await refused(() => void host({ host: "localhost:2375", address: "eth0", mtu: 12 }));
+  expect(said).toContain("3 problems, nothing was changed");
+  for (const key of ["host = ", "address = ", "mtu = "]) expect(said).toContain(key);
+  expect(await refused(() => void swarm({ managers: [], publish: "both" as "host" }))).toContain("2 problems");
 });
 
 test("labels by the grammar of a constraint: of the swarm, and of a store", async () => {
@@ -111,4 +142,65 @@ test("a key that comes later is checked when it comes", async () => {
   const known = (given: string) =>
     new Promise((resolve) => output(checkedPair({ cert, key: secret(given) }, [hostname]).key).apply(resolve));
   expect(await known(key)).toBe(key);
+});
+
+const pinned = { pin: (ref: string) => Promise.resolve(ref) };
+const both = [
+  ["host", host],
+  ["swarm", () => swarm(pinned)],
+] as const;
+const postgres = (name: string, on: Topology) =>
+  new Postgres(name, { on, databases: ["shop"], clientTls: false, gib: 1 });
+const redis = (name: string, on: Topology) =>
+  new Redis(name, { on, clientTls: false, clientAuth: false, keep: true, memoryMib: 16 });
+
+describe.each(both)("several on one %s", (called, make) => {
+  const having = (first: (on: Topology) => void) => (): Topology => {
+    const on = make();
+    first(on);
+    return on;
+  };
+
+  test("a second system is refused in one sentence, whichever it is", async () => {
+    const first = having((on) => new Arkindex("one", { on }));
+    const words = `on = "two": ${called} has a system already, one: make a topology for each, with a site of its own`;
+    expect(await nothingButWords((on) => new Arkindex("two", { on }), first)).toEqual([words]);
+    expect(await nothingButWords((on) => new MediaPlatform("two", { on }), first)).toEqual([words]);
+  });
+
+  test("two services whose parts have one name: the second is refused", async () => {
+    const words = (whose: string, part: string, name: string) =>
+      `${part}: ${whose} has a part of this name on ${called}: name ${name} otherwise`;
+    const store = having((on) => postgres("store", on));
+    expect(await nothingButWords((on) => redis("store", on), store)).toEqual([words("store", "store-1", "store")]);
+    // A system's parts have short names on the engine, too.
+    const system = having((on) => new Arkindex("one", { on }));
+    expect(await nothingButWords((on) => postgres("db", on), system)).toEqual(
+      ["db-1", "db-setup"].map((part) => words("one", part, "db")),
+    );
+  });
+
+  test("services beside each other, and beside a system, where no name is another's", async () => {
+    const made = await attempt(
+      (on) => {
+        postgres("shop", on);
+        redis("cache", on);
+      },
+      having((on) => new Arkindex("one", { on })),
+    );
+    expect(made.message).toBe("");
+    expect(made.registered.filter((each) => / (shop|cache)-1$/.test(each)).length).toBeGreaterThanOrEqual(4);
+  });
+
+  test("wrong values come at once, before anything is registered", async () => {
+    expect(await nothingButWords((on) => new Arkindex("a", { on, backends: 0, workers: "x" as never }), make)).toEqual([
+      expect.stringMatching(/^backends = 0: Too small/),
+      expect.stringMatching(/^workers = "x": Invalid input: expected number/),
+    ]);
+  });
+
+  test.each(Object.keys(systems) as SystemName[])("%s refuses a key that it has not", async (name) => {
+    const found = await nothingButWords((on) => systems[name].make("a", { strange: 1 }, on, {}), make);
+    expect(found).toContainEqual(expect.stringMatching(/^strange: unknown key.*; known are /));
+  });
 });

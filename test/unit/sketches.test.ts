@@ -102,6 +102,15 @@ describe("every system on every topology", () => {
     expect(problems(plan(name), on)).toEqual(refused[`${name} on ${on}`] ?? []);
   });
 
+  test.each(pairs.filter(([name]) => name !== "shinyproxy"))("%s on %s is accepted with a backup", (name, on) => {
+    const s3 = { endpoint: "https://s3.example.com", bucket: "b", region: "eu" };
+    const at = site({
+      backup: { everyHours: 24, keepDays: 14, drillEveryHours: 168, to: { s3 } },
+      secrets: { ...site().secrets, backupKey: secret("key"), backupSecret: secret("secret") },
+    });
+    expect(problems(plan(name, {}, containerServices, at, on), on, at)).toEqual([]);
+  });
+
   const pyrusRuns =
     "identity-server files bind web-api mail-sender mail-reader notification-service async-worker preview-generator scheduler";
 

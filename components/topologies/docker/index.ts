@@ -6,9 +6,10 @@ import * as random from "@pulumi/random";
 import { Gate, Volume } from "../../../ops/resources.ts";
 import type { VolumeArgs } from "../../../ops/resources.ts";
 import type { Container, Dict, Health, Job, List, Ready, Slot, Tier, Workload } from "../../core/contracts.ts";
-import { type Problem, refuse } from "../../core/errors.ts";
-import { own, problemsOf, registries as registryNames } from "../../core/formats.ts";
+import type { Problem } from "../../core/errors.ts";
+import { own } from "../../core/formats.ts";
 import { type Image, imageOf } from "../../core/images.ts";
+import { parse } from "../../core/parse.ts";
 import { type Plan, type PlannedRoute, replicaNames } from "../../core/plan.ts";
 import type { At, Capabilities, Site } from "../../core/topology.ts";
 import { type Backends, publishedPorts } from "../../edge/proxy.ts";
@@ -20,6 +21,7 @@ import type { Survey } from "../survey.ts";
 import { checkTls, type Tls } from "../tls.ts";
 import { dockerCapabilities } from "./capabilities.ts";
 import { dockerProblems } from "./check.ts";
+import { dockerArgs } from "./config.ts";
 import { containerArgs, mounts } from "./container.ts";
 import { Engine, surveyOf } from "./engine.ts";
 import { hostOf, type Machine, socketOf } from "./machines.ts";
@@ -49,10 +51,11 @@ export class DockerHost extends BaseTopology {
   readonly #engine: Engine;
   readonly #machines: Dict<Engine>;
 
-  /** @throws ConfigError for a registry's name that no login has. */
+  /** @throws ConfigError with everything in `args` that no engine takes. */
   constructor(name: string, args: DockerHostArgs, opts: ComponentResourceOptions = {}) {
-    const { site, host, tls, registries = [] } = args;
-    refuse(problemsOf(registryNames, "registries", registries));
+    const { site, tls, ...rest } = args;
+    parse(dockerArgs, rest);
+    const { host, registries = [] } = args;
     const survey = surveyOf(name, site, "", host, registries);
     const machines = Object.entries(args.machines ?? {}).map(([key, at]) => ({
       key,

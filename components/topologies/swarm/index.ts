@@ -12,9 +12,9 @@ import * as docker from "@pulumi/docker";
 import { Job as OpsJob, NodeLabels, roundLabel, ServiceEnd, ServiceGate } from "../../../ops/resources.ts";
 import type { JobSwarm } from "../../../ops/resources.ts";
 import type { Container, Dict, Job, List, Ready, Slot, Workload } from "../../core/contracts.ts";
-import { type Problem, refuse } from "../../core/errors.ts";
-import { nodeLabels, problemsOf, registries } from "../../core/formats.ts";
+import type { Problem } from "../../core/errors.ts";
 import { type Image, imageOf } from "../../core/images.ts";
+import { parse } from "../../core/parse.ts";
 import type { Plan, PlannedRoute } from "../../core/plan.ts";
 import { swarmText } from "../../core/syntax.ts";
 import type { At, Capabilities } from "../../core/topology.ts";
@@ -28,6 +28,7 @@ import { checkTls } from "../tls.ts";
 import type { SwarmArgs } from "./args.ts";
 import { swarmCapabilities } from "./capabilities.ts";
 import { swarmProblems } from "./check.ts";
+import { swarmArgs } from "./config.ts";
 import { backendsOf, edgeNodes, edgeShape } from "./edge.ts";
 import { files } from "./files.ts";
 import { pinned } from "./images.ts";
@@ -57,15 +58,12 @@ export class Swarm extends BaseTopology {
   readonly #described: NodeLabels[];
   readonly #refs = new Map<string, Output<string>>();
 
-  /** @throws ConfigError for labels that no constraint takes, and a registry's name that no login has. */
+  /** @throws ConfigError with everything in `args` that no swarm takes. */
   constructor(name: string, args: SwarmArgs, opts: ComponentResourceOptions = {}) {
-    refuse([
-      ...problemsOf(registries, "registries", args.registries ?? []),
-      ...problemsOf(nodeLabels, "place", args.place ?? {}),
-      ...problemsOf(nodeLabels, "edge.nodes", edgeNodes(args)),
-    ]);
+    const { site, tls, pin: _, ...rest } = args;
+    parse(swarmArgs, rest);
     const survey = surveyOf(name, args);
-    super(name, { type: "Swarm", topology: "swarm", site: args.site, tls: args.tls, survey }, opts);
+    super(name, { type: "Swarm", topology: "swarm", site, tls, survey }, opts);
     this.#survey = survey;
     this.#args = args;
     this.#host = args.managers.join(",");
