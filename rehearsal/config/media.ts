@@ -28,7 +28,9 @@ const stores = z.object({
 });
 export type MediaStores = z.output<typeof stores>;
 
-/** Reads `$STORES_FILE`, as a service of the media platform is given it. Throws a Refusal that names what is missing. */
+/**
+ * Reads `$STORES_FILE`, as a service of the media platform is given it. Throws a Refusal that names what is missing.
+ */
 export function mediaStores({ env, secrets }: Given): MediaStores {
   const path = env.STORES_FILE ?? "";
   if (path === "") throw new Refusal("STORES_FILE is not set: it must name the file of the stores");
