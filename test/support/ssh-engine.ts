@@ -13,7 +13,7 @@ import { toolchain } from "../../tools/setup/toolchain.ts";
 export class SshEngine {
   readonly machine: Machine;
   readonly folder: string;
-  /** Past ssh, for a test's own eyes. */
+  /** A client without ssh, for what a test itself has to see. */
   readonly docker: Docker;
   #sshd: (() => Promise<void>) | undefined;
 
@@ -27,7 +27,7 @@ export class SshEngine {
     return `ssh://root@${this.machine.address}`;
   }
 
-  /** With an `ssh` first on PATH that knows the host and has a key for it, as an operator's own would. */
+  /** An environment whose first `ssh` on PATH knows the host and has a key for it, as an operator's would. */
   async env(): Promise<Record<string, string>> {
     const { env } = await toolchain(() => undefined);
     return { PATH: `${this.folder}${delimiter}${env.PATH ?? ""}` };
@@ -43,7 +43,7 @@ export class SshEngine {
 
   async #startDocker(): Promise<void> {
     const { name } = this.machine;
-    // A /run of its own: what a container there mounts as /var/run/docker.sock has to be this engine's.
+    // The host has its own /run: a container that mounts /var/run/docker.sock has to get this engine's.
     const script = `mount -t tmpfs tmpfs /run && hostname ${name} && exec dockerd --host unix:///run/docker.sock \
 --host unix://${this.folder}/docker.sock --data-root ${this.folder}/data --exec-root /run/docker \
 --pidfile /run/docker.pid --cgroup-parent /${name}`;
@@ -59,7 +59,7 @@ export class SshEngine {
     await eventually(async () => String(await this.docker.ping()), 60);
   }
 
-  /** An image that this machine's engine has. */
+  /** Copies an image from this machine's engine. */
   async load(image: string): Promise<void> {
     const there = `unix://${this.folder}/docker.sock`;
     await execa("bash", ["-o", "pipefail", "-c", `docker save ${image} | docker --host ${there} load`]);
@@ -80,7 +80,7 @@ export class SshEngine {
       "StrictHostKeyChecking yes",
     ];
     await writeFile(join(folder, "config"), `${config.join("\n")}\n`);
-    // OpenSSH looks for its configuration in the user's home as passwd has it, whatever HOME says.
+    // OpenSSH looks for its configuration in the home that passwd names, whatever HOME says.
     await writeFile(join(folder, "ssh"), `#!/bin/sh\nexec /usr/bin/ssh -F ${folder}/config "$@"\n`);
     await chmod(join(folder, "ssh"), 0o755);
   }
@@ -119,7 +119,7 @@ export class SshEngine {
   }
 }
 
-/** Debian's sshd, unless the machine has one. */
+/** Installs Debian's sshd, unless the machine has one. */
 export async function installSshd(): Promise<void> {
   if ((await execa("test", ["-x", "/usr/sbin/sshd"], { reject: false })).exitCode === 0) return;
   const env = { DEBIAN_FRONTEND: "noninteractive" };
