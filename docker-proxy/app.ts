@@ -9,7 +9,7 @@ export function image(value: unknown, { images }: AppsPolicy): string {
   throw new Refusal(`image ${asked} is not one of the configured apps': ${images.join(", ")}`);
 }
 
-/** Ours win: a client cannot put itself on another stack's list, nor into another program's. */
+/** The client's labels and ours. Ours win: no client can give a container to another stack, or to another program. */
 export function labels(value: unknown, { stack }: AppsPolicy): Json {
   const asked = Object.entries(object(value, "Labels")).filter(
     ([key]) => !/^(platform-topologies|com\.docker)\./.test(key),
@@ -17,7 +17,7 @@ export function labels(value: unknown, { stack }: AppsPolicy): Json {
   return { ...Object.fromEntries(asked), [appLabel]: stack };
 }
 
-/** At most the policy's, and never none. */
+/** The asked memory, at most the policy's; the policy's if none is asked. */
 export function memory(value: unknown, { memoryMib }: AppsPolicy): number {
   const most = memoryMib * 1024 * 1024;
   return typeof value === "number" && value > 0 ? Math.min(value, most) : most;
@@ -27,26 +27,26 @@ export function nanoCpus(value: unknown, { cpu }: AppsPolicy): number {
   return typeof value === "number" && value > 0 ? Math.min(value, most) : most;
 }
 
-/** /dev/shm in bytes: what the image's apps have, and never more than the container's memory. */
+/** /dev/shm in bytes: the size for the image's apps, but never more than the container's memory. */
 export function sharedMemory({ shmMib }: AppsPolicy, image: string, memory: number): number | undefined {
   const mebibytes = Object.hasOwn(shmMib, image) ? shmMib[image] : undefined;
   return mebibytes === undefined ? undefined : Math.min(mebibytes * 1024 * 1024, memory);
 }
 
-/** `network` is the only one, by name or in any of Docker's places for it. */
+/** Refuses every network but `network`, in any of Docker's places for a network. */
 export function networks(asked: readonly (string | undefined)[], { network }: AppsPolicy): void {
   const other = asked.find((name) => name !== undefined && name !== "" && name !== "default" && name !== network);
   if (other !== undefined) throw new Refusal(`network ${other} is not the apps' own, ${network}`);
 }
 
-/** Named volumes of the policy's list; a bind mount would be the host's own files. */
+/** Named volumes of the policy's list. A bind mount, which would show the host's own files, is refused. */
 export function mounts(value: unknown, { volumes }: AppsPolicy): Json[] {
   return list(value, "Mounts").map((entry) => {
     const mount = object(entry, "Mounts");
     const [type, source] = [text(mount.Type), text(mount.Source) ?? ""];
     const target = text(mount.Target) ?? "";
     if (!target.startsWith("/")) throw new Refusal("a mount needs an absolute target", 400);
-    // ShinyProxy knows binds alone: one whose source is no path is a volume.
+    // ShinyProxy writes all mounts as binds. A bind whose source is no path is a volume.
     if ((type === "volume" || (type === "bind" && !source.startsWith("/"))) && volumes.includes(source))
       return { Type: "volume", Source: source, Target: target, ReadOnly: mount.ReadOnly === true };
     if (type === "tmpfs" && source === "") return { Type: "tmpfs", Target: target };

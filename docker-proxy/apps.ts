@@ -6,21 +6,21 @@ import type { AppsPolicy } from "./policy.ts";
 import { Refusal } from "./refusal.ts";
 import { service } from "./service.ts";
 
-/** What goes to the engine in the place of the asked request, and how its answer is shown. */
+/** The request that goes to the engine in the place of the client's, and how the client sees the answer. */
 export interface Forward {
   readonly path: string;
   readonly query?: string;
   readonly body?: Json;
-  /** Unset: passed on as it comes. */
+  /** Unset: the answer is passed on as it comes. */
   readonly show?: (answer: unknown) => unknown;
 }
 
 export interface Asked {
   readonly method: string;
-  /** Without the API's version. */
+  /** The path without the API's version. */
   readonly path: string;
   readonly query: URLSearchParams;
-  /** Read and parsed when a rule needs it. */
+  /** Reads and parses the body, when a rule needs it. */
   readonly body: () => Promise<Json>;
 }
 
@@ -30,7 +30,7 @@ const id = "([A-Za-z0-9][A-Za-z0-9_.-]*)";
 const rule = (method: string, path: string, does: Rule) => ({ method, pattern: new RegExp(`^${path}$`), does });
 const pass: Rule = ({ path, query }) => ({ path, query: query.toString() });
 
-/** On every engine. */
+/** Rules for every engine. */
 const common = [
   rule("GET", "/_ping", pass),
   rule("HEAD", "/_ping", pass),
@@ -51,7 +51,7 @@ const common = [
 ];
 
 const onSwarm = [
-  // Without the tokens that let a machine join, and become a manager.
+  // The answer leaves out the tokens with which a machine can join as a manager.
   rule("GET", "/swarm", ({ path }) => ({
     path,
     show: (swarm) => ({ ...object(swarm, "swarm"), JoinTokens: { Worker: "", Manager: "" } }),
@@ -134,7 +134,7 @@ const onEngine = [
   }),
 ];
 
-/** What a request of the policy `run-apps` becomes. @throws Refusal */
+/** The request to send, under the policy `run-apps`. @throws Refusal */
 export async function forward(asked: Asked, policy: AppsPolicy, engine: Engine): Promise<Forward> {
   for (const { method, pattern, does } of [...common, ...(policy.engine === "swarm" ? onSwarm : onEngine)]) {
     const match = method === asked.method ? pattern.exec(asked.path) : null;
@@ -143,7 +143,7 @@ export async function forward(asked: Asked, policy: AppsPolicy, engine: Engine):
   throw new Refusal(`${asked.method} ${asked.path} is not allowed: this proxy runs users' apps and nothing else`);
 }
 
-/** The full id of an app's container: by it the request goes on, so that no name can change in between. */
+/** The full id of an app's container. The request goes on with it, as a name could change in between. */
 async function ownContainer(ref: string | undefined, policy: AppsPolicy, engine: Engine): Promise<string> {
   const found = await engine.find(`/containers/${ref ?? ""}/json`);
   const own = text(found?.Id);

@@ -7,7 +7,7 @@ import { pick } from "./service.ts";
 const cpuPeriod = 100_000;
 
 /**
- * The container that one engine is asked for in the place of the asked one.
+ * The container that one engine is asked for in the place of the client's.
  * @throws Refusal
  */
 export function container(asked: Json, policy: AppsPolicy): Json {
@@ -56,7 +56,7 @@ export function container(asked: Json, policy: AppsPolicy): Json {
     Labels: app.labels(asked.Labels, policy),
     HostConfig: {
       Memory: limit,
-      MemorySwap: limit, // none beyond memory
+      MemorySwap: limit, // no swap beyond the memory
       ...(typeof host.MemoryReservation === "number" && host.MemoryReservation > 0
         ? { MemoryReservation: Math.min(host.MemoryReservation, limit) }
         : {}),
@@ -72,7 +72,7 @@ export function container(asked: Json, policy: AppsPolicy): Json {
   };
 }
 
-/** ShinyProxy asks for a quota of a period. */
+/** The limit of cores. ShinyProxy asks for a quota of a period. */
 function cpus({ NanoCpus, CpuPeriod, CpuQuota }: Json): number | undefined {
   if (typeof CpuQuota === "number" && CpuQuota > 0)
     return (CpuQuota / (typeof CpuPeriod === "number" && CpuPeriod > 0 ? CpuPeriod : cpuPeriod)) * 1e9;

@@ -11,7 +11,7 @@ export class Engine {
     this.#socket = socket;
   }
 
-  /** Sends a request and hands the answer back as it comes; `body` is all of it. */
+  /** Sends a request with a whole `body`, and returns the answer as it comes. */
   open(
     method: string,
     path: string,
@@ -48,7 +48,7 @@ export class Engine {
   }
 }
 
-/** What the system says of the socket, and what that means for the machine's owner. */
+/** The system's error about the socket, in words for the machine's owner. */
 function reason({ code = "", message }: NodeJS.ErrnoException): string {
   const meanings: Readonly<Record<string, string>> = {
     ENOENT: "no socket is mounted: docker.socket (swarm.socket) of the stack's config names it",

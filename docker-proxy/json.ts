@@ -1,4 +1,4 @@
-/** Reading JSON of which nothing is known. */
+/** Reads JSON of unknown shape. */
 import { Refusal } from "./refusal.ts";
 
 export type Json = Record<string, unknown>;
@@ -23,14 +23,14 @@ export function text(value: unknown): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
-/** Clients send what they do not use as null, false, 0, "", [] or {}. */
+/** Whether an option says nothing: clients send unused ones as null, false, 0, "", [] or {}. */
 export function empty(value: unknown): boolean {
   if (Array.isArray(value)) return value.every(empty);
   if (isObject(value)) return Object.values(value).every(empty);
   return value === undefined || value === null || value === false || value === 0 || value === "";
 }
 
-/** Only these keys may say anything: an option that a later engine invents is refused until somebody has looked at it. */
+/** Refuses all other keys that say anything: an option of a later engine is refused until somebody has looked at it. */
 export function only(value: Json, at: string, keys: readonly string[]): void {
   const other = Object.keys(value).find((key) => !keys.includes(key) && !empty(value[key]));
   if (other !== undefined) throw new Refusal(`${at}.${other} is not allowed: apps are started without it`);

@@ -21,7 +21,7 @@ async function health(): Promise<void> {
 }
 
 async function serve(file: string): Promise<void> {
-  // Here, as the probe runs every few seconds and needs none of it.
+  // Imported here: the probe, which runs every few seconds, needs none of these.
   const [{ Engine }, { policySchema }, { proxy }] = await Promise.all([
     import("./engine.ts"),
     import("./policy.ts"),

@@ -3,7 +3,7 @@ import { isObject, object, text } from "./json.ts";
 import { Refusal } from "./refusal.ts";
 
 const id = "[A-Za-z0-9][A-Za-z0-9_.-]*";
-/** What may be read, and what is done with the answer. `stream`: passed on as it comes. */
+/** The paths that may be read, and how their answers are treated. `stream`: passed on as it comes. */
 const readable: readonly (readonly [RegExp, "stream" | "json"])[] = [
   [/^\/_ping$/, "stream"],
   [/^\/(version|info|events)$/, "stream"],
@@ -25,7 +25,7 @@ export function readableAs(method: string, path: string): "stream" | "json" {
   return found[1];
 }
 
-/** Without the values of environment variables: older images have passwords there. */
+/** Removes the values of environment variables: older images have passwords there. */
 export function withoutValues(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutValues);
   if (!isObject(value)) return value;
@@ -51,8 +51,9 @@ export interface Event {
 }
 
 /**
- * The engine's events of the last `seconds`, swarm-wide on a manager: Telegraf has no input for them, and polls this.
- * Stateless: an event that is asked for twice has the same series and time in InfluxDB, and is written over.
+ * The engine's events of the last `seconds`, of the whole swarm on a manager. Telegraf has no input for events, and
+ * polls this. It keeps no state: an event that is asked for twice overwrites itself in InfluxDB, as its series and time
+ * are the same.
  */
 export async function recentEvents(engine: Engine, seconds: number, now = Date.now()): Promise<Event[]> {
   const [since, until] = [now / 1000 - seconds, now / 1000].map((at) => at.toFixed(3));
@@ -64,7 +65,7 @@ export async function recentEvents(engine: Engine, seconds: number, now = Date.n
 function event(found: unknown): Event[] {
   const { Type, Action, Actor, timeNano, scope } = object(found, "event");
   const { ID, Attributes } = object(Actor, "Actor");
-  // Health checks and their shells are most of an engine's events, and no news.
+  // Most events of an engine are health checks and their shells, and nobody needs them.
   if (typeof Type !== "string" || typeof Action !== "string" || Action.startsWith("exec_")) return [];
   return [
     {

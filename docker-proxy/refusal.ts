@@ -1,4 +1,4 @@
-/** What the client is told, as Docker tells it: a status and one sentence. */
+/** A refusal in Docker's own form: a status and one sentence. */
 export class Refusal extends Error {
   override readonly name = "Refusal";
   readonly status: number;

@@ -7,7 +7,7 @@ import type { Policy } from "./policy.ts";
 import { recentEvents, readableAs, withoutValues } from "./read.ts";
 import { Refusal } from "./refusal.ts";
 
-/** Headers of one connection alone. */
+/** Headers that count for one connection alone. */
 const hop = new Set([
   "connection",
   "keep-alive",
@@ -19,7 +19,7 @@ const hop = new Set([
   "host",
 ]);
 
-/** The proxy for one client with one policy. What no rule names is refused. */
+/** The proxy for one client with one policy. It refuses what no rule names. */
 export function proxy(policy: Policy, engine: Engine): http.Server {
   const server = http.createServer((request, response) => {
     answer(policy, engine, request, response).catch((error: unknown) => {
@@ -32,7 +32,7 @@ export function proxy(policy: Policy, engine: Engine): http.Server {
       else json(response, status, { message });
     });
   });
-  // Attach and exec take the connection over, past every rule.
+  // Refused: attach and exec would take the connection over, past every rule.
   server.on("upgrade", (_request, socket) => {
     socket.end(
       'HTTP/1.1 403 Forbidden\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n{"message":"taking over the connection is not allowed"}',
@@ -50,7 +50,7 @@ async function answer(
 ): Promise<void> {
   const { method = "GET" } = request;
   const url = URL.parse(request.url ?? "", "http://docker");
-  // Compared as they were sent: an engine reads `%2e` and `//` in its own way.
+  // Paths are compared as they were sent: an engine reads `%2e` and `//` in its own way.
   const [raw = ""] = (request.url ?? "").split("?");
   if (url?.pathname !== raw || /%|\/\/|\\/.test(raw)) throw new Refusal("not a plain path", 400);
   const [, version = "", path = "/"] = /^(\/v\d+\.\d+)?(\/.*)$/.exec(raw) ?? [];
@@ -85,7 +85,7 @@ async function answer(
   await (show === undefined ? streamed(found, response) : shown(found, show, response));
 }
 
-/** `X-Registry-Auth` among them: ShinyProxy's login for a private registry. */
+/** The headers that go on, `X-Registry-Auth` among them: ShinyProxy's login for a private registry. */
 function passed(headers: http.IncomingHttpHeaders): http.OutgoingHttpHeaders {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !hop.has(name)));
 }

@@ -3,8 +3,8 @@ import { type Json, list, object, only, text } from "./json.ts";
 import type { AppsPolicy } from "./policy.ts";
 
 /**
- * The service that a swarm is asked for in the place of the asked one: one replica on the apps' nodes and network,
- * unprivileged, limited, labelled. What is not listed here is refused.
+ * The service that a swarm is asked for in the place of the client's: one replica on the apps' nodes and network,
+ * unprivileged, limited, labelled. An option that is not listed here is refused.
  * @throws Refusal
  */
 export function service(asked: Json, policy: AppsPolicy): Json {
@@ -19,7 +19,7 @@ export function service(asked: Json, policy: AppsPolicy): Json {
     "EndpointSpec",
   ]);
   const task = object(asked.TaskTemplate, "TaskTemplate");
-  // Whatever Placement says is replaced.
+  // The policy's placement replaces the client's.
   only(task, "TaskTemplate", [
     "ContainerSpec",
     "Resources",
@@ -89,12 +89,12 @@ export function service(asked: Json, policy: AppsPolicy): Json {
       Networks: [{ Target: policy.network }],
     },
     Mode: { Replicated: { Replicas: 1 } },
-    // Reached by its container's id: no virtual address, no port.
+    // ShinyProxy reaches the app by its container's id, so it needs no virtual address and no port.
     EndpointSpec: { Mode: "dnsrr" },
   };
 }
 
-/** A service has no other way to ask for more of it than Docker's 64 MiB. What is mounted there already stays. */
+/** /dev/shm as a mount: a service has no other way to get more than Docker's 64 MiB. A mount that is there stays. */
 function withSharedMemory(mounts: Json[], bytes: number | undefined): Json[] {
   if (bytes === undefined || mounts.some(({ Target }) => Target === shm)) return mounts;
   return [...mounts, { Type: "tmpfs", Target: shm, TmpfsOptions: { SizeBytes: bytes } }];

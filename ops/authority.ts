@@ -1,8 +1,8 @@
-/** Signs: a certificate authority of a stack's own, and a server certificate from it. */
+/** Makes a certificate authority of a stack's own, and a server certificate from it. */
 import { webcrypto } from "node:crypto";
 import { isIP } from "node:net";
 
-// Asked for by @peculiar/x509's dependency injection; has to come first.
+// @peculiar/x509's dependency injection needs this import, and needs it first.
 import "reflect-metadata";
 import * as x509 from "@peculiar/x509";
 import { secret } from "./wire.ts";
@@ -34,12 +34,12 @@ export interface Asked {
   readonly members?: boolean | undefined;
 }
 
-/** With an authority of its own. */
+/** Makes a server certificate with an authority of its own. */
 export async function make(asked: Asked, now: Date): Promise<Bag> {
   return issue(await makeAuthority(asked, now), asked, now);
 }
 
-/** The same authority signs anew, unless it would end before what it signs. */
+/** The same authority signs a new certificate, unless the authority would end before that. */
 export async function renew(
   asked: Asked,
   { caCert, caKey }: { caCert: string; caKey: string },
@@ -74,7 +74,7 @@ async function issue(authority: Pair, asked: Asked, now: Date): Promise<Bag> {
   const { hostnames, members = false } = asked;
   const keys = await generate();
   const cert = await x509.X509CertificateGenerator.create({
-    // Clients read the alternative names only, and a common name ends at 64 characters.
+    // Clients read the alternative names only. A common name may have 64 characters.
     subject: [{ CN: [(hostnames[0] ?? "").slice(0, 64)] }],
     issuer: authority.cert.subject,
     ...validity(now, days(asked).leaf),
@@ -103,7 +103,7 @@ async function issue(authority: Pair, asked: Asked, now: Date): Promise<Bag> {
   };
 }
 
-/** From an hour ago: clocks differ. */
+/** Valid from an hour ago, as clocks differ. */
 function validity(now: Date, length: number): { notBefore: Date; notAfter: Date } {
   return { notBefore: new Date(now.getTime() - day / 24), notAfter: new Date(now.getTime() + length * day - day / 24) };
 }

@@ -17,7 +17,7 @@ const outputs = z.object({ caCert: z.string(), caKey: z.string(), cert: z.string
 const day = 24 * 3600 * 1000;
 const renewDays = 30;
 
-/** Loaded for signing alone: it takes a tenth of a second of every preview otherwise. */
+/** Loaded only to sign: else it would cost every preview a tenth of a second. */
 const signer = () => import("./authority.ts");
 
 /** Outputs `caCert`, `cert` (PEM), and as secrets `key`, `caKey` (PEM, PKCS 8). */
@@ -25,7 +25,7 @@ export const certificate: Handler = {
   inputs,
   diff: (olds, news) => ({
     changes: changed(olds, news, ["hostnames", "organization", "members"]).length > 0 || due(olds, new Date()),
-    // Who has trusted the authority has to do so again: a replacement says that loudly.
+    // Clients have to trust the new authority anew: a replacement says that loudly.
     replaces: changed(olds, news, ["organization"]),
   }),
   create: async (given) => (await signer()).make(inputs.parse(given.plain), new Date()),

@@ -39,7 +39,7 @@ export async function reach(host: string): Promise<Docker> {
       }),
     );
   try {
-    // All of them late at once: more likely this machine, busy with a large stack, than every manager.
+    // If all are late at once, this machine is busy with a large stack, more likely than every manager.
     return await first(3000).catch(() => first(10_000));
   } catch (error) {
     const reasons = error instanceof AggregateError ? error.errors.map(text) : [text(error)];
@@ -54,7 +54,7 @@ export function ping(host: string, milliseconds: number): Promise<void> {
   });
 }
 
-/** The same for a manager of a swarm: for whoever names several engines and may use any that is one. */
+/** The same for a manager of a swarm, where several engines are named and any manager will do. */
 export async function pingManager(host: string, milliseconds: number): Promise<void> {
   await ping(host, milliseconds);
   const looks: unknown = await within(host, 3000, (docker) => docker.info()).catch(() => undefined);
@@ -63,8 +63,8 @@ export async function pingManager(host: string, milliseconds: number): Promise<v
 }
 
 /**
- * What an engine is that says of itself that it manages no swarm. One that pings and says nothing more is a manager
- * that waits for a new leader: the others answer at once.
+ * What an engine is that calls itself no manager of a swarm. An engine that answers a ping and nothing more is a
+ * manager that waits for a new leader: all others answer at once.
  */
 function notManager(info: unknown): string | undefined {
   const { LocalNodeState, ControlAvailable } = swarmState.parse(info).Swarm;
@@ -84,12 +84,12 @@ async function within<T>(host: string, milliseconds: number, ask: (docker: Docke
   const to = options(host);
   const late = new AbortController();
   try {
-    // modem's own time-out does not reach into ssh, and destroys the request where ours only stops waiting.
+    // docker-modem's own time-out does not reach into ssh, and destroys the request. Ours only stops waiting.
     const answer = ask(new Docker({ ...to, timeout: milliseconds }));
     const limit = sleep(milliseconds, undefined, { signal: late.signal }).then(() => {
       throw new Error("late");
     });
-    limit.catch(() => undefined); // nobody waits for it any more once the answer is there
+    limit.catch(() => undefined); // after the answer nobody waits for it any more
     return await Promise.race([answer, limit]);
   } catch (error) {
     const message = error instanceof Error ? error.message : "";
@@ -100,7 +100,7 @@ async function within<T>(host: string, milliseconds: number, ask: (docker: Docke
   }
 }
 
-/** Passed on to docker-modem, whose types name it. */
+/** docker-modem gets the agent; its types name it. */
 interface Options extends Docker.DockerOptions {
   readonly agent?: Agent;
 }
@@ -120,7 +120,7 @@ function options(host: string): Options {
       return { ...to, ca: read("ca.pem"), cert: read("cert.pem"), key: read("key.pem"), protocol: "https" };
     }
     case "ssh:":
-      // Where it goes is the agent's business; HTTP only needs something for its Host header.
+      // The agent makes the connection; HTTP only needs something for its Host header.
       return { ...none, host: "docker", port: "80", agent: sshAgent(url) };
     default:
       throw new Error(
@@ -143,7 +143,7 @@ const reasons: Readonly<Record<string, string>> = {
     "does not answer as Docker does: check the port and TLS, and over ssh that the login prints nothing of its own",
 };
 
-/** Failures to reach an engine become one sentence with the remedy; its own refusals pass as they are. */
+/** A failure to reach an engine becomes one sentence with the remedy. The engine's own refusals pass as they are. */
 export function explain(error: unknown, host: string): Error {
   const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
   const reason = reasons[code];

@@ -20,7 +20,7 @@ type Looks = Pick<Docker.ContainerInspectInfo, "State" | "RestartCount"> & {
   readonly Config: Pick<Docker.ContainerInspectInfo["Config"], "Healthcheck">;
 };
 
-/** What the first look saw, as a gate may come late to a container that has failed before. */
+/** What the first look saw: a gate may meet a container that has failed before. */
 interface Start {
   readonly restarts: number;
   readonly probe: string | undefined;
@@ -29,10 +29,10 @@ interface Start {
 export type Verdict = { readonly is: "healthy" | "waiting" } | { readonly is: "failed"; readonly why: string };
 
 const interval = 500;
-/** How long a container has to run before it passes without Docker's word. */
+/** How long a container has to run before it passes without a health check of Docker's. */
 const steady = 2000;
 
-/** Done when a container is healthy; throws why it will not be, with its last words. */
+/** Done when a container is healthy. Throws why it does not become so, with its last log lines. */
 export const gate: Handler = {
   inputs,
   diff: compare(inputs, ["container"]),
@@ -61,12 +61,12 @@ async function wait(
     const looks = await ifThere<Looks>(container.inspect());
     if (!looks) throw new Error(`${asked.name} did not become healthy: its container is gone`);
     start ??= { restarts: looks.RestartCount, probe: looks.State.Health?.Log.at(-1)?.End };
-    // Its own clock may differ from ours: only that the start stays the same is taken from it.
+    // The engine's clock may differ from ours: we only compare its start times with each other.
     if (run.since !== looks.State.StartedAt) run = { since: looks.State.StartedAt, seen: Date.now() };
     const steadyFor = Date.now() - run.seen;
     const verdict = judge(looks, start, steadyFor);
     if (verdict.is === "healthy") return;
-    // Docker asks first after a whole interval, which would be most of an `up`.
+    // Docker's first health check comes after a whole interval, which would be most of an `up`: we ask before.
     if (verdict.is === "waiting" && steadyFor >= steady && looks.State.Running && !looks.State.Restarting)
       if (await passes(container, looks.Config.Healthcheck)) return;
     const late = Date.now() >= limit;
@@ -83,22 +83,22 @@ async function wait(
   }
 }
 
-/** `steadyFor`: for how many milliseconds the same run of the process has been seen. */
+/** `steadyFor`: how many milliseconds we have seen the same run of the process. */
 export function judge({ State, RestartCount }: Omit<Looks, "Config">, start: Start, steadyFor: number): Verdict {
   const failed = (why: string): Verdict => ({ is: "failed", why });
   const code = `exit code ${String(State.ExitCode)}${State.OOMKilled ? ", out of memory" : ""}`;
   const health = State.Health?.Status;
   if (State.Running && !State.Restarting && health === "healthy") return { is: "healthy" };
-  // Beyond the first look's count: the cause of a loop from before this gate may have been put right meanwhile.
+  // Restarts before the first look do not count: their cause may have been put right.
   if (RestartCount >= 3 && RestartCount > start.restarts) {
-    // While it runs once more, the exit code of the last time is not to be had.
+    // While the process runs again, Docker does not tell the last exit code.
     const last = State.Running && !State.Restarting ? "" : ` (${code})`;
     return failed(`its process has ended and been restarted ${String(RestartCount)} times${last}`);
   }
   if (State.Restarting) return { is: "waiting" };
   if (State.Status === "created" && State.Error !== "") return failed(`it could not be started (${State.Error})`);
   if (["exited", "dead", "removing"].includes(State.Status)) return failed(`its process has ended with ${code}`);
-  // The same for an old verdict: it takes one fresh probe to confirm it.
+  // Nor does an old verdict: one new probe has to confirm it.
   if (health === "unhealthy" && State.Health?.Log.at(-1)?.End !== start.probe) return failed("its health check fails");
   const unchecked = health === undefined || health === "none";
   return { is: State.Running && unchecked && steadyFor >= steady ? "healthy" : "waiting" };

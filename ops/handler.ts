@@ -5,30 +5,30 @@ import type { Bag, Values } from "./wire.ts";
 
 export interface Difference {
   readonly changes: boolean;
-  /** The properties whose change means: a new one. */
+  /** The properties whose change replaces the resource. */
   readonly replaces?: string[];
 }
 
-/** One resource type. What it throws is shown to the user as it is: one clear sentence, then evidence. */
+/** One resource type. Users see its errors as they are: one clear sentence, then evidence. */
 export interface Handler {
   readonly inputs: z.ZodObject;
   /** Why the change from `olds` to `news` is refused; asked in previews too. */
   refuse?(olds: Values, news: Values): string | undefined;
   diff(olds: Values, news: Values): Difference;
-  /** Does the work. Answers computed outputs, which are stored beside the inputs. */
+  /** Does the work. Returns computed outputs, which are stored beside the inputs. */
   create(inputs: Values): Promise<Bag>;
   update(olds: Values, news: Values): Promise<Bag>;
-  /** What is so now, to be stored over the state; undefined when it is gone. */
+  /** The outputs as they are now, for the state; undefined if the thing is gone. */
   read?(state: Values): Promise<Bag | undefined>;
   delete?(state: Values): Promise<void>;
-  /** Its id, of what create answered; default: its name in the program. */
+  /** The resource's id, from what `create` returned. Default: its name in the program. */
   id?(made: Bag): string;
 }
 
 /**
- * A change of one of `replacing` makes a new one; of another input, an update. A change of `host` is no difference: it only
- * says where the work is done. Nor is one of `redact`: one more password of the stack would change every gate and job. The
- * engine still stores the new values, as it does for those in `silent`.
+ * A change of an input in `replacing` replaces the resource; a change of another input updates it. A change of `host`
+ * is no difference: it only says where the work is done. Nor is a change of `redact`: each new password of the stack
+ * would change every gate and job. The engine still stores the new values, as it does for those in `silent`.
  */
 export function compare(
   inputs: z.ZodObject,
@@ -44,7 +44,7 @@ export function compare(
 
 const unseen = ["host", "redact"];
 
-/** The same without them, in a job of a finalizer as well. */
+/** The values without these inputs, also in the job of a finalizer. */
 function seen(values: Values): Values {
   const without = (bag: Bag): Bag =>
     Object.fromEntries(

@@ -1,6 +1,6 @@
 /**
- * As another `host` is no difference, a resource's outputs keep the one of its last change. The program's latest is in
- * its inputs, which the engine sends along with a delete and a read, and which the SDK's server leaves out.
+ * As another `host` is no difference, a resource's outputs keep the `host` of its last change. The latest one is in its
+ * inputs. The engine sends those along with a delete and a read, but the SDK's server leaves them out.
  */
 import type { Struct } from "google-protobuf/google/protobuf/struct_pb.js";
 

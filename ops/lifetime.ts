@@ -5,12 +5,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 const cancelled = new AbortController();
 const parent = process.ppid;
 
-/** The engine asks for this at the first Ctrl-C. */
+/** The engine calls this at the first Ctrl-C. */
 export function cancel(): void {
   cancelled.abort();
 }
 
-/** Throws `otherwise` once cancelled, else waits. */
+/** Waits, and throws `otherwise` once the user has cancelled. */
 export async function pause(milliseconds: number, otherwise: string): Promise<void> {
   try {
     await sleep(milliseconds, undefined, { signal: cancelled.signal });
@@ -21,14 +21,14 @@ export async function pause(milliseconds: number, otherwise: string): Promise<vo
 }
 
 /**
- * An engine that was killed leaves its providers running. One that went on would remove a finished job whose result
- * nobody records, and the next `up` would run it twice.
+ * A killed engine leaves its providers running. A provider that went on would remove a finished job whose result nobody
+ * records, and the next `up` would run the job again.
  */
 export function exitIfOrphan(): void {
   if (process.ppid !== parent) process.exit(1);
 }
 
-/** Looks every second, for the provider process only. */
+/** Looks every second. For the provider process only. */
 export function watchParent(): void {
   setInterval(exitIfOrphan, 1000).unref();
 }

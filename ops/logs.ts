@@ -1,10 +1,10 @@
-/** A container's or task's last words, without secrets. */
+/** The last log lines of a container or task, without secrets. */
 import type Docker from "dockerode";
 
 /** Shorter values would blank out half of every log. */
 const shortest = 4;
 
-/** Docker cuts at lines: a secret of many lines must not lose its head before it is looked for. */
+/** Further lines to read: Docker cuts at lines, and a secret of many lines has to be whole to be found. */
 const margin = 200;
 
 /** Replaces each of `secrets`, and each longer line of a secret of several lines, by `[secret]`. */
@@ -33,7 +33,7 @@ export async function lastLines(
   }
 }
 
-/** The same of a swarm's task, through its manager. A node that is cut off keeps its logs to itself. */
+/** The same for a swarm's task, through a manager. A node that is cut off gives no logs. */
 export async function taskLines(
   docker: Docker,
   task: string,

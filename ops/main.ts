@@ -1,6 +1,6 @@
 /**
- * The `ops` provider: work that must be able to fail. It is done in a resource's create, as a create that throws leaves
- * no record and is tried again by the next `up`; a failed wait or hook leaves one, and the next `up` passes.
+ * The `ops` provider: work that must be able to fail. A resource's create does it: a create that throws leaves no
+ * record, so the next `up` tries again. A failed wait or hook would leave a record, and the next `up` would pass.
  */
 import module from "node:module";
 import process from "node:process";
@@ -40,7 +40,7 @@ const handlers = new Map<string, Handler>([
 
 watchParent();
 useLatestHost();
-// The engine ends plugins before they would write it themselves. Node 20 has no such cache.
+// The engine ends plugins before they write the cache themselves. Node 20 has no such cache.
 (module as Partial<typeof module>).flushCompileCache?.();
 void main(
   {
@@ -85,7 +85,7 @@ void main(
   process.argv.slice(2),
 );
 
-/** The SDK's server prints the stack of what a read or delete throws. */
+/** Throws without a stack: the SDK's server prints the stack of what a read or delete throws. */
 async function plainly<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();

@@ -15,7 +15,7 @@ const inputs = z.object({
 });
 type Asked = z.infer<typeof inputs>;
 
-/** Labels and availability of one node; what others have set stays. */
+/** Labels and availability of one node. Labels that others have set stay. */
 export const nodeLabels: Handler = {
   inputs,
   diff: compare(inputs, ["node"]),
@@ -62,7 +62,7 @@ function set(news: Values, olds?: Values): Promise<Record<string, never>> {
   });
 }
 
-/** A node that was wiped and has joined again is there twice: the old one is down. */
+/** A node that was wiped and has joined again is listed twice: the old entry is down. */
 function pick(nodes: readonly Node[], hostname: string): Node | undefined {
   const found = nodes.filter(({ Description }) => Description.Hostname === hostname);
   return found.find(({ Status }) => Status.State === "ready") ?? found[0];

@@ -42,7 +42,7 @@ function networks(spec: Docker.ServiceSpec | undefined): readonly { readonly Tar
   return spec?.TaskTemplate && "Networks" in spec.TaskTemplate ? (spec.TaskTemplate.Networks ?? []) : [];
 }
 
-/** Somebody was faster. */
+/** Ignores that somebody else has removed it first. */
 function gone(error: unknown): void {
   if (!answered(error, 404) && !answered(error, 409)) throw error;
 }

@@ -1,7 +1,9 @@
-/** The engine's placement constraints, read as its scheduler does: for the nodes that a global service is due on. */
+/** Reads placement constraints as the engine's scheduler does, to tell the nodes where a global service has to run. */
 import type { Node } from "./swarm.ts";
 
-/** Whether a global service with these constraints (`node.role==worker`, `node.labels.disk!=slow`) runs a task there. */
+/**
+ * Whether a global service with these constraints (`node.role==worker`, `node.labels.disk!=slow`) runs a task there.
+ */
 export function eligible(node: Node, constraints: readonly string[]): boolean {
   const ready = node.Status.State === "ready" && node.Spec.Availability === "active";
   return ready && constraints.every((constraint) => satisfies(node, constraint));

@@ -1,4 +1,4 @@
-/** Has an engine pull an image, with what `docker login` on this machine knows. */
+/** Has an engine pull an image, with the credentials of `docker login` on this machine. */
 import type Docker from "dockerode";
 
 import { credentials } from "./registry.ts";
@@ -9,7 +9,7 @@ export async function pull(engine: Docker, ref: string, registries: readonly str
   const progress = await engine.pull(ref, auth === undefined ? {} : { authconfig: auth });
   let lines = "";
   for await (const chunk of progress) lines += String(chunk);
-  // What goes wrong after the answer has begun is a line of it.
+  // An error after the answer has begun is a line of the answer.
   const [, failed] = /"error":\s*("(?:[^"\\]|\\.)*")/.exec(lines) ?? [];
   if (failed !== undefined) throw new Error(JSON.parse(failed) as string);
 }

@@ -1,4 +1,4 @@
-/** What `docker login` on this machine knows, for whoever asks an engine to pull. */
+/** The credentials that `docker login` on this machine has, for engines that pull. */
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
@@ -21,7 +21,7 @@ export interface Credentials {
 }
 
 /**
- * Those for the reference's registry, if it is one of `registries`; undefined for others, and where nobody has logged in.
+ * The credentials for the reference's registry, if that is one of `registries`; else, and without a login, undefined.
  * @throws when there is no Docker config, or its credential helper fails.
  */
 export async function credentials(ref: string, registries: readonly string[]): Promise<Credentials | undefined> {
@@ -29,7 +29,7 @@ export async function credentials(ref: string, registries: readonly string[]): P
   return address === undefined ? undefined : login(address);
 }
 
-/** What `docker login` on this machine has for each registry: undefined, or the command to run, and why. */
+/** Whether `docker login` on this machine has credentials for a registry. If not: the command to run, and why. */
 export async function loggedOut(registry: string): Promise<string | undefined> {
   const remedy = `docker login ${registry}`;
   try {
@@ -54,7 +54,7 @@ async function login(address: string): Promise<Credentials | undefined> {
   const key = named(config.auths) ?? helped ?? (bare(address) === hub ? hubKey : address);
   if (helper !== undefined) {
     const running = promisify(execFile)(`docker-credential-${helper}`, ["get"], { env: process.env });
-    // Its exit code says more than a pipe that it does not read.
+    // If the helper does not read the pipe, its exit code says more than the pipe's error.
     running.child.stdin?.on("error", () => undefined).end(key);
     const { stdout } = await running;
     const { Username, Secret } = z.object({ Username: z.string(), Secret: z.string() }).parse(JSON.parse(stdout));
@@ -71,16 +71,18 @@ function configFile(): string {
 }
 
 const hub = "docker.io";
-/** Under which `docker login` keeps it. */
+/** The key under which `docker login` keeps Docker Hub. */
 const hubKey = "https://index.docker.io/v1/";
 
-/** A registry's name without what a login may keep around it. */
+/** A registry's name without the scheme and path that a login may keep with it. */
 function bare(address: string): string {
   const name = address.replace(/^https?:\/\//, "").replace(/\/.*$/, "");
   return ["index.docker.io", "registry-1.docker.io"].includes(name) ? hub : name;
 }
 
-/** As the engine reads a reference: a first part with a dot or a port, or localhost, is a registry. */
+/**
+ * The registry of a reference, as the engine reads it: its first part, if that has a dot or a port, or is localhost.
+ */
 function registryOf(ref: string): string {
   const [first = "", ...rest] = ref.split("/");
   return rest.length > 0 && (/[.:]/.test(first) || first === "localhost") ? bare(first) : hub;

@@ -1,4 +1,6 @@
-/** Resources for a Docker Swarm. `host`: its managers, as `tcp://a:2375,tcp://b:2375`; the first that answers serves. */
+/**
+ * Resources for a Docker Swarm. `host`: its managers, as `tcp://a:2375,tcp://b:2375`; the first that answers serves.
+ */
 import * as pulumi from "@pulumi/pulumi";
 
 type Input<T> = pulumi.Input<T>;
@@ -9,14 +11,18 @@ export interface ServiceGateArgs {
   readonly service: Input<string>;
   /**
    * A hash of what the service is to run, which its containers carry as the label `platform-topologies.spec`
-   * (`taskSpec.containerSpec.labels`), or as the variable `PLATFORM_TOPOLOGIES_SPEC`. A change replaces the gate; a change of the others waits for nothing.
+   * (`taskSpec.containerSpec.labels`), or as the variable `PLATFORM_TOPOLOGIES_SPEC`. A change replaces the gate; a
+   * change of another property waits for nothing.
    */
   readonly spec: Input<string>;
-  /** What messages call it. */
+  /** The service's name in messages. */
   readonly name: Input<string>;
-  /** How many tasks it is to have: a service that was scaled by hand gets them. Unset for a global one. A change replaces the gate. */
+  /**
+   * How many tasks the service is to have: one that was scaled by hand gets them again. Unset for a global service. A
+   * change replaces the gate.
+   */
   readonly replicas?: Input<number>;
-  /** How long it may take, an image's pull included. */
+  /** How long the service may take, an image's pull included. */
   readonly seconds: Input<number>;
   /** Values of four characters or more that errors show as `[secret]`; stored encrypted. */
   readonly redact?: Input<readonly Input<string>[]>;
@@ -27,10 +33,10 @@ export interface ServiceGateArgs {
  * service has a health check, else for two seconds. A global service wants one task on each node that may take it, and
  * at least one.
  *
- * Throws, with the failing task's error, its node and its last 20 log lines: once the update was rolled back or paused,
- * one replica has failed three times, a node cannot get the image, no node can take a task for 20 s, the service is gone
- * or somebody else has changed it, or at the end of `seconds`. What had failed before it began does not count. Deleting
- * it does nothing.
+ * Throws once the update was rolled back or paused, one replica has failed three times, a node cannot get the image, no
+ * node can take a task for 20 s, the service is gone or somebody else has changed it, or at the end of `seconds`. The
+ * error has the failing task's error, its node and its last 20 log lines. Failures before the gate began do not count.
+ * Deleting the gate does nothing.
  */
 export class ServiceGate extends pulumi.CustomResource {
   constructor(name: string, args: ServiceGateArgs, opts?: pulumi.CustomResourceOptions) {
@@ -45,19 +51,21 @@ export const roundLabel = "platform-topologies.round";
 
 export interface ServiceEndArgs {
   readonly host: Input<string>;
-  /** The service's name. A change is another end. */
+  /** The service's name. A change replaces the end. */
   readonly service: Input<string>;
-  /** The service carries it as the label `platform-topologies.round`. A change replaces the end, which then ends nothing. */
+  /**
+   * The service's label `platform-topologies.round`. A change replaces the end, and the old end then removes nothing.
+   */
   readonly round: Input<string>;
-  /** How long its tasks may take to stop. */
+  /** How long the service's tasks may take to stop. */
   readonly seconds: Input<number>;
-  /** Values of what the service uses, which goes after it. A change means nothing. */
+  /** Values of the things that the service uses, so that they are deleted after it. A change does nothing. */
   readonly uses: Input<readonly Input<string>[]>;
 }
 
 /**
- * Removes a service when it is itself deleted, and waits for the end of its tasks. For the service's `deletedWith`: the
- * Docker provider's own delete fails for a service that somebody has removed already.
+ * Removes a service when this resource is deleted, and waits for the end of its tasks. The service names it in
+ * `deletedWith`: the Docker provider's own delete fails for a service that somebody has removed already.
  */
 export class ServiceEnd extends pulumi.CustomResource {
   constructor(name: string, args: ServiceEndArgs, opts?: pulumi.CustomResourceOptions) {
@@ -69,32 +77,35 @@ export interface VolumeNodeArgs {
   readonly host: Input<string>;
   /** Unique on the swarm: letters, digits, `-`, `_` and `.`. A change is refused. */
   readonly name: Input<string>;
-  /** What its node must be. A change does not move a volume node. */
+  /** What the node must be. A change does not choose another node. */
   readonly constraints: {
     readonly labels?: Readonly<Record<string, Input<string>>>;
     readonly role?: "manager" | "worker";
   };
-  /** A group's name, as `arangodb-dev/dbserver`: its volume nodes share a node only when there are more volume nodes than nodes. */
+  /**
+   * A group's name, as `arangodb-dev/dbserver`: its members share a node only if there are more of them than nodes.
+   */
   readonly spread: Input<string>;
-  /** A change chooses anew, another node where there is one, with an empty disk. The data on the old node stays there. */
+  /** A change chooses a new node, another if possible, with an empty disk. The data on the old node stays there. */
   readonly generation?: Input<string>;
   /** Whose it is, for the label `platform-topologies.owner.<name>`. */
   readonly owner?: Input<string>;
-  /** It goes without anybody's leave: a note for the next run. Default false. */
+  /** It may go without the operator's word: a note for the next run. Default false. */
   readonly spare?: Input<boolean>;
-  /** A change writes its labels again. */
+  /** A change writes the labels again. */
   readonly round?: Input<string>;
 }
 
 /**
- * The node that keeps a slot's disk, chosen once and kept: the node label `platform-topologies.volume-node.<name>` with the
- * volume node's `id` as its value, so that `node.labels.platform-topologies.volume-node.<name>==<id>` pins a service. A label of this
- * `owner` that is there already, as after an interrupted run, is adopted; another's is refused. Among the ready, active nodes that satisfy `constraints` it takes
- * the one with the fewest volume nodes of its group, then of all, then the first by name. Throws when there is none.
+ * The node that keeps a slot's disk. It is chosen once: among the ready, active nodes that satisfy `constraints`, the
+ * one with the fewest VolumeNodes of the group, then of all, then the first by name. Throws if there is none. The node
+ * gets the label `platform-topologies.volume-node.<name>` with this resource's `id` as value, so that
+ * `node.labels.platform-topologies.volume-node.<name>==<id>` pins a service. A label of this `owner` that is there
+ * already, as after an interrupted run, is adopted; another owner's is refused.
  *
- * An operator may move the label, and `platform-topologies.spread.<name>` with it, to where the data is now;
- * `refresh` then shows the new node. A label that is gone is put back on
- * the same node by the next `up` after a refresh, or with another `round`. Deleting a volume node removes its labels; the volumes on its node stay.
+ * An operator may move the label, and `platform-topologies.spread.<name>` with it, to where the data is now; `refresh`
+ * then shows the new node. The next `up` after a refresh, or another `round`, puts a lost label back on the same node.
+ * Deleting this resource removes its labels; the volumes on the node stay.
  */
 export class VolumeNode extends pulumi.CustomResource {
   /** The node's hostname. */
@@ -106,26 +117,28 @@ export class VolumeNode extends pulumi.CustomResource {
   }
 }
 
-/** The constraint, as of `docker service create`, that pins a task to a volume node: `id` is the volume node's. */
+/**
+ * The constraint, as of `docker service create`, that pins a task to the node of a VolumeNode. `id`: the VolumeNode's.
+ */
 export function volumeNodeConstraint(name: string, id: string): string {
   return `node.labels.platform-topologies.volume-node.${name}==${id}`;
 }
 
 export interface NodeLabelsArgs {
   readonly host: Input<string>;
-  /** The node's hostname. A change is another node. */
+  /** The node's hostname. A change replaces the resource. */
   readonly node: Input<string>;
   readonly labels: Input<Readonly<Record<string, Input<string>>>>;
-  /** Default: left as it is. One that was set goes back to `active` when it is set no more. */
+  /** Default: left as it is. Once it is set no more, the node goes back to `active`. */
   readonly availability?: Input<"active" | "pause" | "drain">;
-  /** A change sets all of it again. */
+  /** A change sets everything again. */
   readonly round?: Input<string>;
 }
 
 /**
- * Sets labels on a node of the swarm; an update or delete removes those that it has set, and every other label stays.
- * Throws when the node is unknown, naming those that there are. After a `refresh` the next `up` repairs what was changed
- * by hand. Two of these must not set the same label of one node.
+ * Sets labels on a node of the swarm. An update or delete removes the labels that it has set; every other label stays.
+ * Throws if the node is unknown, with the names of all nodes. After a `refresh` the next `up` repairs changes by hand.
+ * Two of these must not set the same label of one node.
  */
 export class NodeLabels extends pulumi.CustomResource {
   constructor(name: string, args: NodeLabelsArgs, opts?: pulumi.CustomResourceOptions) {

@@ -16,10 +16,10 @@ export class OpsProvider extends pulumi.ProviderResource {
 }
 
 export interface StackIdentityArgs {
-  /** The platform; unset where a program uses services alone. */
+  /** The platform; unset if a program uses services alone. */
   readonly system?: Input<string> | undefined;
   readonly topology: Input<string>;
-  /** The stack's own name, which its resources' names derive from. */
+  /** The stack's own name, with which the names of its things begin. */
   readonly name: Input<string>;
   /** The id of the engine, or the swarm, that has the stack's things. A change is noted. */
   readonly engine?: Input<string | undefined>;
@@ -32,9 +32,10 @@ export interface StackIdentityArgs {
 }
 
 /**
- * Says once what a stack is on one topology. Any change of system, topology or name is refused, in a preview too, with
- * the way to move instead; only a resource that depends on the identity is sure to be left alone by that run. Its id is the
- * owner that is written on everything that the stack makes: another state, also of the same name, has another.
+ * Says once what a stack is on one topology. It refuses any change of system, topology or name, in a preview too, and
+ * says how to move instead. That run is sure to leave a resource alone only if it depends on the identity. The
+ * identity's id is the owner that is written on everything that the stack makes: another state, even of the same name,
+ * has another id.
  */
 export class StackIdentity extends pulumi.CustomResource {
   constructor(name: string, args: StackIdentityArgs, opts?: pulumi.CustomResourceOptions) {
@@ -46,27 +47,28 @@ export interface VolumeArgs {
   readonly host: Input<string>;
   /** Unique on the engine. A change is refused. */
   readonly name: Input<string>;
-  /** Which disk it is: an id that the state has had before the volume is made. A change is a new, empty volume. */
+  /** The disk's id, which is in the state before the volume is made. A change makes a new, empty volume. */
   readonly disk: Input<string>;
   /** The operator's word for this disk, for the next run. */
   readonly word: Input<string>;
-  /** Its data are elsewhere, too: it may go when the program does not name it any more. Default false. */
+  /** Its data are elsewhere, too: it may go if the program does not name it any more. Default false. */
   readonly spare?: Input<boolean>;
-  /** Of a new volume; later changes are ignored, as the engine cannot make them. */
+  /** The labels of a new volume. Later changes are ignored, as an engine cannot change labels. */
   readonly labels: Input<Readonly<Record<string, Input<string>>>>;
   /** Default `local`. Later changes are ignored. */
   readonly driver?: Input<string>;
   readonly driverOptions?: Input<Readonly<Record<string, Input<string>>>>;
   /**
-   * Leaves a file on the new volume, once: a server that does not find it has lost its data. `image`: id of the server's
-   * own image, `path`: where it has the disk. The volume is filled as the image has that folder.
+   * Leaves a file on the new volume, once: a server that does not find it has lost its data. `image`: the id of the
+   * server's own image. `path`: where the server has the disk. The engine fills the volume from that folder of the
+   * image.
    */
   readonly marker?: { readonly image: Input<string>; readonly path: string; readonly file: string };
 }
 
 /**
- * A volume of one engine. Throws, and takes nothing, where a volume of that name is not this disk. One that is gone from
- * the engine stays in the state; a delete removes this disk alone.
+ * A volume of one engine. If a volume of that name is another disk, it throws and takes nothing. A volume that is gone
+ * from the engine stays in the state. A delete removes this disk alone.
  */
 export class Volume extends pulumi.CustomResource {
   declare readonly name: pulumi.Output<string>;
@@ -80,21 +82,24 @@ export class Volume extends pulumi.CustomResource {
 export interface GateArgs {
   /** The engine: `unix:///path`, `tcp://host:port` or `ssh://user@host[:port]`. */
   readonly host: Input<string>;
-  /** The container's id. A change replaces the gate, which waits anew; a change of the others waits for nothing. */
+  /**
+   * The container's id. A change replaces the gate, which waits anew; a change of another property waits for nothing.
+   */
   readonly container: Input<string>;
-  /** What messages call it. */
+  /** The container's name in messages. */
   readonly name: Input<string>;
-  /** How long it may take. */
+  /** How long the container may take. */
   readonly seconds: Input<number>;
   /** Values of four characters or more that errors show as `[secret]`; stored encrypted. */
   readonly redact?: Input<readonly Input<string>[]>;
 }
 
 /**
- * Done when the container is healthy, or has run for two seconds if it has no health check. Throws, with the last 20
- * log lines and the last health check's output, as soon as it has ended for good, has been restarted three times, is
- * unhealthy or gone, or at the end of `seconds`. An old verdict does not count: a container that was unhealthy or
- * in a restart loop before has one more probe or start to prove itself. Deleting it does nothing.
+ * Done when the container is healthy, or has run for two seconds if it has no health check. Throws as soon as the
+ * container has ended for good, has been restarted three times, is unhealthy or gone, or at the end of `seconds`. The
+ * error has the last 20 log lines and the last health check's output. An old verdict does not count: a container that
+ * was unhealthy or in a restart loop before has one more probe or start to prove itself. Deleting the gate does
+ * nothing.
  */
 export class Gate extends pulumi.CustomResource {
   constructor(name: string, args: GateArgs, opts?: pulumi.CustomResourceOptions) {
@@ -111,27 +116,27 @@ export interface JobFile {
   readonly mode?: number;
   /** The owner, and the group of the same number. Default 0. */
   readonly uid?: number;
-  /** Stores the content encrypted and takes it out of errors; a content that is a secret already needs no word. */
+  /** Stores the content encrypted and takes it out of errors. Not needed for a content that is a secret already. */
   readonly secret?: boolean;
 }
 
 export interface JobArgs {
   /** The engine: `unix:///path`, `tcp://host:port` or `ssh://user@host[:port]`. */
   readonly host: Input<string>;
-  /** The container's name, and what messages call it. An interrupted run is found again by it. */
+  /** The container's name, also in messages. By it an interrupted run is found again. */
   readonly name: Input<string>;
-  /** On an engine its id there; on a swarm its reference, which its node pulls. A change reruns the job. */
+  /** On an engine the image's id there; on a swarm its reference, which the node pulls. A change reruns the job. */
   readonly image: Input<string>;
   /** On an engine: the reference behind the id, to pull it again when somebody has pruned it. A change is not noted. */
   readonly ref?: Input<string>;
-  /** On an engine: those to which `docker login` on this machine has credentials. A change is not noted. Default: none. */
+  /** On an engine: registries for which `docker login` here has credentials. A change is not noted. Default: none. */
   readonly registries?: readonly string[];
   /** A change reruns the job. */
   readonly command: Input<readonly Input<string>[]>;
   /** Default: the image's. A change reruns the job. */
   readonly entrypoint?: Input<readonly Input<string>[]>;
   readonly env?: Input<Readonly<Record<string, Input<string>>>>;
-  /** Shows in `docker inspect`: only for images that cannot read files. */
+  /** `docker inspect` shows it: only for images that cannot read secrets from files. */
   readonly secretEnv?: Input<Readonly<Record<string, Input<string>>>>;
   readonly files?: readonly JobFile[];
   /** Names or ids, all joined before the start; on a swarm overlay networks' ids. None: no network at all. */
@@ -144,9 +149,9 @@ export interface JobArgs {
   readonly shmMib?: Input<number>;
   /** In cores. Default: no limit. */
   readonly cpu?: Input<number>;
-  /** How long it may run, counted anew by an `up` that takes an interrupted run over. */
+  /** How long the job may run. An `up` that takes an interrupted run over counts anew. */
   readonly seconds: Input<number>;
-  /** A change reruns the job: the version that it migrates to. */
+  /** A change reruns the job, as the version to which it migrates. */
   readonly trigger: Input<string>;
   /** The disks that it works on, by the slot. Another disk of a slot reruns the job; one more or less does not. */
   readonly disks?: Input<Readonly<Record<string, Input<string>>>>;
@@ -154,7 +159,7 @@ export interface JobArgs {
   /** Further values of four characters or more that errors show as `[secret]`; stored encrypted. */
   readonly redact?: Input<readonly Input<string>[]>;
   readonly mounts?: Input<readonly JobMount[]>;
-  /** Runs it somewhere on the swarm that `host` is a manager of. */
+  /** Runs the job on any node of the swarm of which `host` is a manager. */
   readonly swarm?: JobSwarm;
 }
 
@@ -162,29 +167,29 @@ export interface JobMount {
   /** A volume's name, or the absolute path of a folder of the engine's host. */
   readonly source: Input<string>;
   readonly path: Input<string>;
-  /** Of the volume, should it have to be made. Default `local`. */
+  /** The driver of a volume that has to be made. Default `local`. */
   readonly driver?: Input<string>;
   readonly driverOptions?: Input<Readonly<Record<string, Input<string>>>>;
-  /** Of the volume, should it have to be made. */
+  /** The labels of a volume that has to be made. */
   readonly labels?: Input<Readonly<Record<string, Input<string>>>>;
 }
 
 export interface JobSwarm {
   /** As for `docker service create --constraint`, as `node.role==worker`. */
   readonly constraints?: Input<readonly Input<string>[]>;
-  /** Those to which `docker login` on this machine has credentials that the nodes need. Default: none. */
+  /** Registries for which the nodes need the credentials of `docker login` on this machine. Default: none. */
   readonly registries?: readonly string[];
 }
 
 /**
  * Runs a container to its end, without capabilities, and removes it. Throws the exit code and the last 30 log lines if
- * that is not 0, and at the end of `seconds`. A change of `once`, `image`, `command` or `entrypoint`, or another disk, reruns it; any
- * other change is only noted for the next run. After a cancelled or killed `up` the container goes on, and the next
- * `up` waits for that one if it is still what is asked for.
+ * the code is not 0, and at the end of `seconds`. A change of `trigger`, `image`, `command` or `entrypoint`, or another
+ * disk, reruns the job; any other change is only noted for the next run. After a cancelled or killed `up` the container
+ * goes on. The next `up` waits for that one if it is still what is asked for.
  *
- * With `swarm` it is a service in mode replicated-job of that name: one task, never restarted, files as secrets
- * (`secret`) and configs, all removed after it whatever the outcome. Throws as well when no node can take it for 20 s, or
- * when the node cannot get the image.
+ * With `swarm` the job is a service of that name in mode replicated-job: one task, never restarted, its files secrets
+ * (`secret`) and configs, all removed whatever the outcome. Throws as well if no node can take the task for 20 s, or if
+ * the node cannot get the image.
  */
 export class Job extends pulumi.CustomResource {
   constructor(name: string, args: JobArgs, opts?: pulumi.CustomResourceOptions) {
@@ -193,18 +198,18 @@ export class Job extends pulumi.CustomResource {
 }
 
 export interface FinalizerArgs {
-  /** The engine, or a swarm's managers. Where it is now counts, not where it was when the rest was stored. */
+  /** The engine, or a swarm's managers. The latest value counts, even if the rest was stored with an older one. */
   readonly host: Input<string>;
-  /** What runs at the delete. Any change is only noted. */
+  /** The job that runs at the delete. Any change is only noted. */
   readonly job: Omit<JobArgs, "host" | "trigger">;
 }
 
 /**
- * Runs a job when it is *deleted*, and nothing before: what a member does before it leaves (let the finalizer depend on
- * the member), or what the others do afterwards (let the member depend on the finalizer). A job that fails fails the
- * `up`, and the next one tries again; nothing that the finalizer depends on is deleted until it has ended well. An update
- * or a replacement of what it depends on does not run it. `deletedWith` in its options, naming something that goes only
- * with the whole stack, lets `destroy` skip it.
+ * Runs a job when the finalizer is *deleted*, and never before. If the finalizer depends on a member, the job runs
+ * before that member leaves; if the member depends on the finalizer, the job runs afterwards. A failed job fails the
+ * `up`, and the next `up` tries again: until the job has ended well, nothing is deleted that the finalizer depends on.
+ * An update or a replacement of that does not run the job. `destroy` skips the job if `deletedWith` in the options
+ * names something that goes only with the whole stack.
  */
 export class Finalizer extends pulumi.CustomResource {
   constructor(name: string, { host, job }: FinalizerArgs, opts?: pulumi.CustomResourceOptions) {
@@ -217,16 +222,17 @@ export interface OrphansArgs {
   readonly host: Input<string>;
   /** The network's id. */
   readonly network: Input<string>;
-  /** `key=value` that they carry. */
+  /** The label that they carry, `key=value`. */
   readonly label: Input<string>;
 }
 
 /**
- * The containers and services that programs of the stack start themselves in one of its networks. Deleting this removes
- * them, and the network can go. Whoever starts some joins the network by `network`, and so has ended before.
+ * The containers and services that programs of the stack start themselves in one of its networks. Deleting this
+ * resource removes them, so that the network can go. A program that starts some joins the network by `network`: so it
+ * is deleted before.
  */
 export class Orphans extends pulumi.CustomResource {
-  /** The network's id again. */
+  /** The network's id, for those who start containers in it. */
   declare readonly network: pulumi.Output<string>;
 
   constructor(name: string, args: OrphansArgs, opts?: pulumi.CustomResourceOptions) {
@@ -248,7 +254,9 @@ export interface CertificateArgs {
   readonly hostnames: Input<readonly Input<string>[]>;
   /** The authority's name. Default `platform-topologies`. A change replaces the authority. */
   readonly organization?: Input<string>;
-  /** Unset: a server's. True: of a store's members, each a client of the others too; ten years, the authority twenty. */
+  /**
+   * True: for a store's members, who are each other's clients; ten years, the authority twenty. Unset: for a server.
+   */
   readonly members?: Input<boolean>;
 }
 
@@ -257,7 +265,7 @@ export interface CertificateArgs {
  * days of its end renews the certificate.
  */
 export class Certificate extends pulumi.CustomResource {
-  /** To be trusted by clients, PEM. */
+  /** The authority's certificate, which clients have to trust, PEM. */
   declare readonly caCert: pulumi.Output<string>;
   /** The authority's key, PEM, secret. */
   declare readonly caKey: pulumi.Output<string>;

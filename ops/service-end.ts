@@ -13,11 +13,11 @@ const inputs = z.object({
   uses: z.array(z.string()),
 });
 
-/** As in resources-swarm.ts, which loads the SDK. */
+/** The same as in resources-swarm.ts, which would load the SDK. */
 const roundLabel = "platform-topologies.round";
 const shape = z.object({ ID: z.string(), Spec: z.object({ Labels: z.record(z.string(), z.string()).nullish() }) });
 
-/** Removes a service at its own delete. A service of another round is not its. */
+/** Removes a service when this resource is deleted, but no service of another round. */
 export const serviceEnd: Handler = {
   inputs,
   diff: compare(inputs.pick({ service: true, round: true, seconds: true }), ["service", "round"]),

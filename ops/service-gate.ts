@@ -24,12 +24,12 @@ const inputs = z.object({
 type Asked = z.infer<typeof inputs>;
 
 const specLabel = "platform-topologies.spec";
-/** The same where labels cannot change in place: the Docker provider replaces a whole service for one. */
+/** The same as a variable, as the Docker provider replaces a whole service for a changed label. */
 const specVariable = "PLATFORM_TOPOLOGIES_SPEC=";
 const interval = 500;
 
 const strings = z.record(z.string(), z.string()).nullish();
-/** As the API has it. */
+/** A service in the API's form. */
 export const serviceShape = z.object({
   Spec: z.object({
     Name: z.string(),
@@ -48,7 +48,7 @@ export const serviceShape = z.object({
 });
 type Service = z.infer<typeof serviceShape>;
 
-/** The whole spec, as an update wants it. */
+/** A service with its whole spec, which an update has to send. */
 const scaled = z.object({
   Version: z.object({ Index: z.number() }),
   Spec: z.looseObject({
@@ -59,7 +59,7 @@ const scaled = z.object({
   }),
 });
 
-/** Done when a swarm service has become what was asked for; throws why it will not, with its last words. */
+/** Done when a swarm service has become what was asked for. Throws why it does not, with its last log lines. */
 export const serviceGate: Handler = {
   inputs,
   diff: compare(inputs, ["service", "spec", "replicas"]),
@@ -77,17 +77,17 @@ export const serviceGate: Handler = {
   update: () => Promise.resolve({}),
 };
 
-/** One that somebody has scaled by hand gets its replicas back; the Docker provider does not look. */
+/** Gives a service its replicas back that somebody has scaled by hand: the Docker provider does not look. */
 async function scale(docker: Docker, { service: id, spec: asked, replicas }: Asked): Promise<void> {
   const service = docker.getService(id);
   for (let tries = 1; replicas !== undefined; tries++) {
     const found = await ifThere<unknown>(service.inspect());
-    if (found === undefined) return; // for the wait to say
+    if (found === undefined) return; // the wait reports that
     const { Version, Spec } = scaled.parse(found);
     const is = Spec.Mode.Replicated?.Replicas;
     if (is === undefined || is === replicas || specOf(Spec.TaskTemplate.ContainerSpec) !== asked) return;
     try {
-      // Without credentials the manager keeps those that it has.
+      // The update sends no credentials: the manager keeps those that it has.
       const spec = { ...Spec, Mode: { Replicated: { Replicas: replicas } } };
       await service.update({ _query: { version: Version.Index }, _body: spec });
       return;
@@ -151,7 +151,7 @@ export function viewOf({ Spec, UpdateStatus }: Service, tasks: readonly Task[], 
     global,
     checksHealth: test.length > 0 && test[0] !== "NONE",
     tasks: tasks
-      // A node that is down keeps its global task in the books.
+      // The manager still lists the global task of a node that is down.
       .filter(({ NodeID }) => !global || NodeID === "" || due.some(({ ID }) => ID === NodeID))
       .map((task) => ({
         id: task.ID,

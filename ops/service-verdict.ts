@@ -1,10 +1,10 @@
-/** Whether a swarm service has become what was asked for: judged from what its manager knows, without asking anybody. */
+/** Judges whether a swarm service has become what was asked for, from what a manager has told. */
 
 export interface TaskView {
   readonly id: string;
   /** The replica's number, or a global task's node. */
   readonly slot: string;
-  /** As in messages: `shop-web.2 on node w1`. */
+  /** The task's name in messages: `shop-web.2 on node w1`. */
   readonly title: string;
   readonly state: string;
   readonly desired: string;
@@ -28,7 +28,7 @@ export interface ServiceView {
 export interface Memory {
   /** The replica that has failed most often since the first look. */
   readonly failures: { readonly count: number; readonly task: TaskView } | undefined;
-  /** A node could not get the image. */
+  /** A task whose node could not get the image. */
   readonly unpullable: TaskView | undefined;
   /** For how long no node could take a task. */
   readonly unplaced: number;
@@ -61,7 +61,7 @@ export function judgeService(view: ServiceView, asked: string, memory: Memory): 
   }
   if (update === "paused") return fail(`its update is paused${by(last)}`, last);
   if (memory.unplaced >= times.unplaced) return fail(unplacedReason(view, asked) ?? "no node can take it");
-  // The swarm itself will say so in a moment, by rolling back: until then the earlier version is not whole again.
+  // If the swarm is about to roll back, we wait for that: until then the earlier version is not whole again.
   if (!(view.rollsBack && update === "updating")) {
     const { unpullable, failures } = memory;
     if (unpullable) return fail(`its image cannot be had: ${unpullable.title}: ${unpullable.error}`, unpullable);
@@ -111,7 +111,7 @@ export function running({ tasks }: ServiceView, asked: string): number {
   return new Set(found.map(({ slot }) => slot)).size;
 }
 
-/** What is still missing, for the end of the time. */
+/** What is still missing when the time is over. */
 export function describeWait(view: ServiceView, asked: string): string {
   const parts = [`${String(running(view, asked))} of ${String(view.wanted)} tasks run`];
   const late = view.tasks.find((task) => task.desired === "running" && task.state !== "running");
@@ -122,7 +122,7 @@ export function describeWait(view: ServiceView, asked: string): string {
   return parts.join(", ");
 }
 
-/** Adds up the looks of one gate. What had failed before its first look does not count: its cause may be put right. */
+/** Adds up the looks of one gate. Failures before its first look do not count: their cause may have been put right. */
 export class Watch {
   readonly #asked: string;
   #known: ReadonlySet<string> | undefined;

@@ -33,7 +33,7 @@ class SshConnection extends Duplex {
     super();
     const { hostname, username, port } = url;
     this.child = spawn("ssh", [
-      // Never a question: there is no terminal, and it would hang.
+      // BatchMode: ssh must not ask, as there is no terminal and it would hang.
       ...["-o", "BatchMode=yes", "-o", "ConnectTimeout=15", "-T"],
       ...(username === "" ? [] : ["-l", decodeURIComponent(username)]),
       ...(port === "" ? [] : ["-p", port]),
@@ -44,7 +44,7 @@ class SshConnection extends Duplex {
     this.child.stdout.on("data", (chunk: Buffer) => {
       if (!this.push(chunk)) this.child.stdout.pause();
     });
-    // A write to an ssh that has ended; its exit code says more.
+    // The error of a write to an ssh that has ended: ssh's exit code says more.
     this.child.stdin.on("error", () => undefined);
     this.child.on("error", (error) => this.destroy(new Error(`ssh could not be started: ${error.message}`)));
     this.child.on("close", (code) => {
@@ -72,7 +72,7 @@ class SshConnection extends Duplex {
     done(error);
   }
 
-  // What http.Agent calls on the sockets that it keeps. An idle one must not keep the process alive.
+  // http.Agent calls these on the sockets that it keeps. An idle socket must not keep the process alive.
   ref(): this {
     for (const part of this.parts()) part.ref();
     return this;

@@ -16,7 +16,7 @@ const inputs = fixed.extend({
 });
 const outputs = z.object({ owner: z.string() });
 
-/** Says once what a stack is, and refuses every change of it, in a preview too; remembers what the next run must know. */
+/** Says once what a stack is, and refuses every change, in a preview too. Remembers what the next run must know. */
 export const identity: Handler = {
   inputs,
   refuse: (olds, news) => {

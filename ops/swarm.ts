@@ -26,7 +26,7 @@ const nodeShape = z.object({
   Status: z.object({ State: z.string() }),
 });
 
-/** As the API has it; `Status.State` is `ready`, `down`, `unknown` or `disconnected`. */
+/** A node in the API's form. `Status.State` is `ready`, `down`, `unknown` or `disconnected`. */
 export type Node = z.infer<typeof nodeShape>;
 
 const taskShape = z.object({
@@ -55,7 +55,7 @@ export async function listNodes(docker: Docker): Promise<Node[]> {
     .sort((a, b) => compareText(a.Description.Hostname, b.Description.Hostname));
 }
 
-/** Of these services, newest first. */
+/** The tasks of these services, newest first. */
 export async function listTasks(docker: Docker, ...services: readonly string[]): Promise<Task[]> {
   const tasks: unknown = await docker.listTasks({ filters: { service: [...services] } });
   return z
@@ -66,7 +66,7 @@ export async function listTasks(docker: Docker, ...services: readonly string[]):
 
 const endedStates = ["complete", "failed", "rejected", "shutdown", "orphaned", "remove"];
 
-/** Removes a service, and waits `limit` milliseconds at most for its tasks' end: what comes next may want their disk. */
+/** Removes a service, and waits up to `limit` ms for the end of its tasks: what comes next may need their disk. */
 export async function removeService(docker: Docker, id: string, limit: number): Promise<void> {
   const tasks = await listTasks(docker, id).catch((error: unknown) => {
     if (answered(error, 404)) return [];
@@ -90,7 +90,7 @@ export function compareText(a: string, b: string): number {
   return a < b ? -1 : Number(a > b);
 }
 
-/** As a list of nodes reads in an error. */
+/** The nodes as a list for an error message. */
 export function describeNodes(nodes: readonly Node[]): string {
   const described = nodes.map(({ Description, Spec, Status }) => {
     const labels = Object.entries(Spec.Labels)
@@ -104,8 +104,8 @@ export function describeNodes(nodes: readonly Node[]): string {
 type NodeSpec = Node["Spec"];
 
 /**
- * Changes a node by what `edit` makes of its spec; undefined: no change. The engine takes whole specs, so it is done
- * again from the start when somebody else was first. Answers whether there is such a node.
+ * Changes a node's spec to what `edit` returns; undefined: no change. The engine takes whole specs, so if somebody else
+ * has changed it meanwhile, this begins again. Returns whether there is such a node.
  */
 export async function editNode(
   docker: Docker,
@@ -136,7 +136,10 @@ export function relabel(
   return { ...Object.fromEntries(Object.entries(labels).filter(([key]) => !gone.includes(key))), ...set };
 }
 
-/** Does `work` on a swarm of which `host` names managers; one at a time within this process, so that choices add up. */
+/**
+ * Does `work` on the swarm of the managers in `host`, one at a time in this process, so that each choice counts the
+ * last.
+ */
 export function onSwarm<T>(host: string, work: (docker: Docker) => Promise<T>): Promise<T> {
   const result = last.then(async () => {
     try {

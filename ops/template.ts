@@ -1,4 +1,4 @@
-/** A swarm takes environment, hostname, mounts and their options for Go templates: this one says what was written. */
+/** A swarm reads environment, hostname, mounts and their options as Go templates. This template says just `text`. */
 export function swarmText(text: string): string {
   return text.replaceAll("{{", '{{"{{"}}');
 }

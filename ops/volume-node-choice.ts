@@ -1,17 +1,17 @@
-/** Which node a volume node gets. */
+/** Chooses the node of a VolumeNode. */
 import { z } from "zod";
 
 import { compareText } from "./swarm.ts";
 import type { Node } from "./swarm.ts";
 
 export const volumeNodeLabel = "platform-topologies.volume-node.";
-/** Its value is the group. A group in the key would leave open where it ends and the volume node's name begins. */
+/** The label's value is the group. In the key nobody could tell where the group ends and the name begins. */
 export const spreadLabel = "platform-topologies.spread.";
 export const generationLabel = "platform-topologies.generation.";
-/** Whose it is, as the owner's label on everything else. */
+/** The label with the owner, as on everything else. */
 export const volumeNodeOwnerLabel = "platform-topologies.owner.";
 
-/** What to do about a volume node that another state has made. */
+/** What to do about the volume node label of another state. */
 export function foreignVolumeNode(name: string, { Description, Spec }: Node): string {
   const label = volumeNodeLabel + name;
   return (
@@ -27,7 +27,7 @@ export const constraints = z.object({
 });
 export type Constraints = z.infer<typeof constraints>;
 
-/** The node with the fewest volume nodes of the group, then of all, then the first by name. */
+/** The node with the fewest VolumeNodes of the group, then of all, then the first by name. */
 export function choose(nodes: readonly Node[], asked: Constraints, group: string): Node | undefined {
   const [first] = nodes
     .filter((node) => fits(node, asked))

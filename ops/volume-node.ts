@@ -33,13 +33,13 @@ const inputs = z.object({
 });
 type Asked = z.infer<typeof inputs>;
 
-/** `node` is empty once its label was found to be gone; `value` is the label's. */
+/** `node` is empty once its label was found to be gone. `value`: the label's. */
 const place = z.object({ node: z.string(), nodeId: z.string(), value: z.string() });
 type Place = z.infer<typeof place>;
 
 const differences = compare(inputs, ["generation"]);
 
-/** A label on a node says where a slot's disk lives; chosen once. */
+/** A label on a node says where a slot's disk lives. The node is chosen once. */
 export const volumeNode: Handler = {
   inputs,
   refuse: ({ plain: olds }, { plain: news }) =>
@@ -60,7 +60,8 @@ export const volumeNode: Handler = {
         if ((node.Spec.Labels[volumeNodeOwnerLabel + asked.name] ?? "") !== (asked.owner ?? ""))
           throw new Error(`the volume node ${asked.name}: ${foreignVolumeNode(asked.name, node)}`);
       const [held, ...more] = taken.filter(
-        // As an interrupted run has left it. Another generation's is not adopted: that is what a new generation is for.
+        // An interrupted run has left this label. The label of another generation is not adopted: a new one means a new
+        // node.
         ({ Spec }) => (Spec.Labels[generationLabel + asked.name] ?? "") === (asked.generation ?? ""),
       );
       if (more.length > 0)
@@ -70,7 +71,7 @@ export const volumeNode: Handler = {
       const node = held ?? choose(nodes, asked.constraints, asked.spread);
       if (!node) {
         throw new Error(
-          `no node can take the volume node ${asked.name}: wanted is ${describeConstraints(asked.constraints)}; there are ${describeNodes(nodes)}`,
+          `no node can keep the disk of ${asked.name}: wanted is ${describeConstraints(asked.constraints)}; there are ${describeNodes(nodes)}`,
         );
       }
       const made = {
@@ -101,7 +102,7 @@ export const volumeNode: Handler = {
       return Promise.resolve(known);
     return onSwarm(asked.host, async (docker) => {
       const nodes = await listNodes(docker);
-      // An operator may have moved it.
+      // An operator may have moved the label.
       const held = holders(nodes, asked.name).find(
         ({ Spec }) => Spec.Labels[volumeNodeLabel + asked.name] === known.value,
       );
@@ -115,7 +116,7 @@ export const volumeNode: Handler = {
     const { value } = place.parse(state.plain);
     await onSwarm(host, async (docker) => {
       for (const { ID } of await listNodes(docker)) {
-        // The next generation's may be on the same node by now.
+        // The labels of the next generation may be on the same node by now.
         await editNode(docker, ID, (spec) =>
           (spec.Labels[volumeNodeLabel + name] ?? value) === value && ours(name).some((key) => key in spec.Labels)
             ? { ...spec, Labels: relabel(spec.Labels, ours(name), {}) }
@@ -151,7 +152,7 @@ async function write(
   }));
   if (!there) {
     throw new Error(
-      `the node ${node === "" ? nodeId : node} of the volume node ${name} is not in the swarm any more: bring it back, or give ` +
+      `the node ${node === "" ? nodeId : node}, which keeps the disk of ${name}, is not in the swarm any more: bring it back, or give ` +
         `its label ${volumeNodeLabel}${name}=${value} to the node that has the data now, or say another word for its disk: a new, ` +
         "empty one",
     );

@@ -22,12 +22,12 @@ const inputs = z.object({
 });
 type Asked = z.infer<typeof inputs>;
 
-/** Says which disk a volume is. The engine cannot change a volume's label. */
+/** The label with a volume's disk. The engine cannot change a volume's label. */
 export const diskLabel = "platform-topologies.disk";
 /** Of each volume another one, even for the same disk. */
 export const madeLabel = "platform-topologies.made";
 
-/** A volume of one engine, with its mark on it. It is never taken from somebody else, and never given away. */
+/** A volume of one engine, with its disk's id on it. No other disk is ever taken over, or removed. */
 export const volume: Handler = {
   inputs,
   refuse: ({ plain: olds }, { plain: news }) =>
@@ -45,12 +45,12 @@ export const volume: Handler = {
     });
   },
   update: () => Promise.resolve({}),
-  // One that is gone stays in the state: its data are lost, and who forgets that makes an empty one.
+  // A volume that is gone stays in the state: its data are lost, and a run that forgot it would make an empty one.
   read: () => Promise.resolve({}),
   delete: ({ plain }) => {
     const { host, name, disk } = inputs.parse(plain);
     return onEngine(host, async (engine) => {
-      if ((await diskOf(engine, name)) !== disk) return; // gone, or another's by now
+      if ((await diskOf(engine, name)) !== disk) return; // gone, or another disk by now
       await remove(engine, name);
     });
   },
@@ -64,7 +64,7 @@ async function onEngine<T>(host: string, work: (engine: Docker) => Promise<T>): 
   }
 }
 
-/** The disk that the volume is, empty for one without our label; undefined where there is no such volume. */
+/** The volume's disk; empty for a volume without our label; undefined if there is no such volume. */
 async function diskOf(engine: Docker, name: string): Promise<string | undefined> {
   const found = await ifThere<Docker.VolumeInspectInfo>(engine.getVolume(name).inspect());
   return found && (labelsOf(found)[diskLabel] ?? "");
@@ -75,7 +75,7 @@ function labelsOf({ Labels }: { readonly Labels: Readonly<Record<string, string>
   return Labels ?? {};
 }
 
-/** One that is there is taken only if it is this very disk, as an interrupted run has left it. */
+/** Makes the volume. One that is there already is taken only if it is this very disk, from an interrupted run. */
 async function make(engine: Docker, { name, disk, labels, driver, driverOptions }: Asked): Promise<void> {
   if ((await diskOf(engine, name)) === undefined)
     await engine.createVolume({
@@ -84,14 +84,14 @@ async function make(engine: Docker, { name, disk, labels, driver, driverOptions 
       ...(driver === undefined ? {} : { Driver: driver }),
       ...(driverOptions === undefined ? {} : { DriverOpts: driverOptions }),
     });
-  // The engine answers with the volume that is there already, should somebody have been faster.
+  // If somebody was faster, the engine answers with the volume that is there already.
   if ((await diskOf(engine, name)) !== disk)
     throw new Error(`the volume ${name} exists and belongs to another state: name the stack otherwise, or remove it`);
 }
 
 /**
- * Puts the marker on the new disk: into a container that is never started. Making it has the engine fill the new volume
- * as the image has that folder, with its owner.
+ * Puts the marker on the new disk, through a container that is never started. When the container is made, the engine
+ * fills the new volume from that folder of the image, with its owner.
  */
 async function mark(engine: Docker, asked: Asked, { image, path, file }: NonNullable<Asked["marker"]>): Promise<void> {
   const { name, disk, labels } = asked;
@@ -117,7 +117,7 @@ async function mark(engine: Docker, asked: Asked, { image, path, file }: NonNull
   }
 }
 
-/** A container that has just been removed may hold it for a moment. */
+/** Removes the volume. A container that was just removed may hold it for a moment. */
 async function remove(engine: Docker, name: string): Promise<void> {
   for (let tries = 1; ; tries++) {
     try {

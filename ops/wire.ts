@@ -6,13 +6,15 @@ import rpc from "@pulumi/pulumi/runtime/rpc.js";
 export type Bag = Readonly<Record<string, unknown>>;
 
 export interface Values {
-  /** As sent. Returned as outputs it keeps secrets encrypted in the state; unwrapped values would land there in clear. */
+  /**
+   * The bag as sent. As outputs it keeps secrets encrypted in the state; unwrapped values would be plain text there.
+   */
   readonly raw: Bag;
   /** Unwrapped, to work with; never to be returned. */
   readonly plain: Bag;
   /** Every string that came inside a secret, to be taken out of logs. */
   readonly secrets: readonly string[];
-  /** Whether something is not known yet, as in a preview. */
+  /** Whether a value is not known yet, as in a preview. */
   readonly partial: boolean;
 }
 
@@ -43,7 +45,7 @@ export function secret(value: unknown): Bag {
   return { [rpc.specialSigKey]: rpc.specialSecretSig, value };
 }
 
-/** Those of `keys` in which the two differ, wrapped or not. */
+/** The `keys` in which the two differ, wrapped or not. */
 export function changed(olds: Values, news: Values, keys: readonly string[]): string[] {
   return keys.filter((key) => !isDeepStrictEqual(olds.plain[key], news.plain[key]));
 }

@@ -1,20 +1,20 @@
 import { request } from "node:https";
 import { connect } from "node:tls";
 
-/** A coordinator of the cluster, as anybody outside reaches one: through the edge, with the stack's own authority. */
+/** How anybody outside reaches a coordinator: through the edge, with the stack's own authority. */
 export interface EdgeArgs {
   /** As `https://db.example.com`. */
   readonly url: string;
   readonly ca: string | undefined;
   readonly user: string;
   readonly password: string;
-  /** Where the edge may be, the first that answers; none: where its name leads. */
+  /** Addresses of the edge, of which the first that answers is taken. None: the address of its name. */
   readonly addresses: readonly string[];
 }
 
 export type Ask = <T>(path: string) => Promise<T>;
 
-/** GET with a JSON answer. @throws one sentence when no edge node gives one. */
+/** Sends a GET, and returns the JSON answer. @throws one sentence if no edge node gives one. */
 export function through({ url, ca, user, password, addresses }: EdgeArgs): Ask {
   const { hostname, port } = new URL(url);
   const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;

@@ -25,9 +25,9 @@ export interface ReconcileArgs {
 }
 
 export interface Reconciler {
-  /** True when every member is well, or made so. */
+  /** Looks once, and replaces at most one member. True if every member is well, or is well again. */
   once(): Promise<boolean>;
-  /** Only looks, to remember what the swarm forgets. */
+  /** Only looks, to remember ends of tasks before the swarm forgets them. */
   glance(): Promise<void>;
 }
 
@@ -39,7 +39,7 @@ const outputsSchema = z.object({
   places: z.object({ nodes: z.record(z.string(), z.string()).optional() }).optional(),
 });
 
-/** @throws ConfigError where nothing can be replaced by itself; an Error when the stack has no outputs yet. */
+/** @throws ConfigError if no member of the stack may be replaced; an Error if the stack has no outputs yet. */
 export async function reconciler(args: ReconcileArgs): Promise<Reconciler> {
   const { settings, topology: config = {} } = parseConfig(args.raw);
   if (settings === undefined) throw new ConfigError([{ key: "config", remedy: "not the config of a stack" }]);

@@ -1,4 +1,4 @@
-/** Which member has failed for good, and whether it is safe to put another in its place. Pure: what was seen goes in. */
+/** Judges which member has failed for good, and whether another can safely take its place. Pure: observations go in. */
 
 export type Role = "agent" | "dbserver" | "coordinator";
 
@@ -8,20 +8,20 @@ export interface Seen {
   readonly name: string;
   readonly role: Role;
   readonly number: number;
-  /** When its process has ended, milliseconds since 1970. */
+  /** The times when its process ended, in milliseconds since 1970. */
   readonly ends: readonly number[];
-  /** Its last words, for the history. */
+  /** Its last error, for the history. */
   readonly said?: string;
-  /** What the cluster thinks of it. `unknown`: it never joined. */
+  /** Its status in the cluster. `unknown`: it never joined. */
   readonly status: "GOOD" | "BAD" | "FAILED" | "unknown";
-  /** Since when nothing of it runs because its node, and with it its disk, is not there. */
+  /** Since when it cannot run, as its node, and with it its disk, is away. */
   readonly lostSince?: number;
 }
 
-/** One copy of a shard: who holds it in sync. */
+/** A shard, and the members that hold a copy of it. */
 export interface Copies {
   readonly shard: string;
-  /** Members that should hold it, or do. */
+  /** Members that should hold a copy, or do. */
   readonly planned: readonly string[];
   readonly inSync: readonly string[];
 }
@@ -32,7 +32,7 @@ export interface Observed {
   readonly shards: readonly Copies[];
 }
 
-/** As kube-arangodb's: five ends of the process within ten minutes. And: how long a node may be away. */
+/** As in kube-arangodb: five ends of the process within ten minutes. `graceSeconds`: how long a node may be away. */
 export interface Policy {
   readonly ends: number;
   readonly withinSeconds: number;
@@ -46,7 +46,7 @@ export type Verdict =
   | { readonly member: Seen; readonly is: "retire"; readonly why: string }
   | { readonly member: Seen; readonly is: "help"; readonly why: string };
 
-/** One verdict a member. `retire`: another may take its place; `help`: an operator has to do something. */
+/** One verdict for each member. `retire`: another may take its place; `help`: an operator has to act. */
 export function judge(observed: Observed, policy: Policy = usual): Verdict[] {
   return observed.members.map((member) => {
     const why = failure(member, observed.now, policy);
@@ -74,7 +74,7 @@ function failure(
   now: number,
   policy: Policy,
 ): { text: string; soon: boolean } | undefined {
-  if (status === "GOOD") return undefined; // it has come back, however often it ended before
+  if (status === "GOOD") return undefined; // the member has come back, however often it ended before
   const recent = ends.filter((at) => now - at <= policy.withinSeconds * 1000).length;
   const words = said === undefined ? "" : ` (${said})`;
   if (recent >= policy.ends) {
@@ -94,7 +94,7 @@ function failure(
   return status === "FAILED" ? { text: "it does not answer the cluster", soon: true } : undefined;
 }
 
-/** A shard that no healthy server has in sync besides this one. */
+/** Shards that no healthy server but this one has in sync. */
 function onlyCopy({ name }: Seen, { shards, members }: Observed): string | undefined {
   const good = members.filter(({ status }) => status === "GOOD").map((member) => member.name);
   const alone = shards

@@ -23,7 +23,7 @@ type Distribution = Readonly<Record<string, { readonly Plan: Shard; readonly Cur
 
 const ended = ["failed", "rejected", "complete"];
 
-/** What the swarm and the cluster show of a stack's members. A swarm forgets tasks: this remembers the ends that it saw. */
+/** Observes a stack's members in the swarm and in the cluster. A swarm forgets tasks, so it remembers their ends. */
 export class Observer {
   readonly #engine: () => Promise<Docker>;
   readonly #name: string;
@@ -42,7 +42,7 @@ export class Observer {
     return { now: Date.now(), members, shards: await this.#shards(Object.values(Health)) };
   }
 
-  /** A look at the swarm alone, to see ends that it forgets before the next whole look. */
+  /** Looks at the swarm alone, to see ends that the swarm would forget before the next whole look. */
   async glance(): Promise<void> {
     await this.#members([]);
   }
@@ -64,7 +64,7 @@ export class Observer {
       this.#ends.set(ID, seen);
       const newest = own.at(-1);
       const said = over.at(-1)?.Status.Err;
-      // Nowhere to run: its node is not there, and no other has its disk.
+      // A pending task has no node to run on: its own is away, and no other has its disk.
       const lost = newest?.Status.State === "pending" ? { lostSince: Date.parse(newest.CreatedAt) } : {};
       const status = statusOf(name, health);
       return [
@@ -107,7 +107,7 @@ export class Observer {
   }
 }
 
-/** Another server may have had the same address before: the best of them counts. */
+/** The cluster may list an older server of the same address, too: the best status counts. */
 function statusOf(name: string, health: readonly Health[]): Seen["status"] {
   const found = health.filter(({ Endpoint }) => new URL(Endpoint).hostname === name).map(({ Status }) => Status);
   return (["GOOD", "BAD", "FAILED"] as const).find((status) => found.includes(status)) ?? "unknown";

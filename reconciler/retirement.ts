@@ -7,10 +7,10 @@ export interface Limits {
   readonly everySeconds: number;
 }
 
-/** What the reconciler does next, and what it says of it. */
+/** What the reconciler does next, and what it reports. */
 export type Decision =
   | { readonly do: "nothing"; readonly say: readonly string[] }
-  /** A retirement was written down, but the deployment has not ended well: first that. */
+  /** A retirement was written down, but its deployment has not ended well: that comes first. */
   | { readonly do: "finish"; readonly say: readonly string[] }
   | { readonly do: "retire"; readonly member: Seen; readonly why: string; readonly say: readonly string[] };
 
@@ -37,10 +37,10 @@ export function decide(verdicts: readonly Verdict[], { history }: Retirements, n
 }
 const label = { wait: "watched", retire: "failed", help: "needs an operator" } as const;
 
-/** What the history keeps. */
+/** How many retirements the history keeps. */
 const remembered = 20;
 
-/** Writes a retirement down; false when somebody else has written meanwhile. */
+/** Writes a retirement down; false if somebody else has written one meanwhile. */
 export async function begin(store: RetirementStore, member: Seen, why: string, now: number): Promise<boolean> {
   const { number, retirements } = await store.latest();
   if (retirements.history.some(({ outcome }) => outcome === "begun")) return false;

@@ -6,12 +6,12 @@ import type { RetirementStore } from "../components/core/retirements.ts";
 export interface Reach {
   readonly store: RetirementStore;
   observe(): Promise<Observed>;
-  /** Runs the stack's own program; what it printed last, where it failed. */
+  /** Runs the stack's own program. `said`: its last output, if it failed. */
   deploy(): Promise<{ readonly ok: boolean; readonly said: string }>;
   say(line: string): void;
 }
 
-/** One look, and at most one retirement. True when all members are well, or made so. */
+/** One look, and at most one retirement. True if all members are well, or are well again. */
 export async function once(reach: Reach, policy: Policy, limits: Limits): Promise<boolean> {
   const observed = await reach.observe();
   const { retirements } = await reach.store.latest();

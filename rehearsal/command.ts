@@ -38,9 +38,9 @@ export type Command =
 const programs: readonly string[] = ["arkindex", "ponos-agent", "dotnet", "rehearse", ...standIns];
 
 /**
- * What `<program> <args>` means. The programs are those of the real images (`arkindex`, `ponos-agent`, `dotnet`), so that
- * the same command line runs in both, and `rehearse`, which takes its role from `REHEARSAL_ROLE`. As the image's own
- * entrypoint that one may have another before its arguments: `docker run <image> arkindex check`.
+ * What `<program> <args>` means. The programs are those of the real images (`arkindex`, `ponos-agent`, `dotnet`), so
+ * that the same command line runs in both, and `rehearse`, which takes its role from `REHEARSAL_ROLE`. `rehearse` is
+ * the image's entrypoint, so another program may follow it: `docker run <image> arkindex check`.
  */
 export function commandOf(argv: readonly string[], env: Readonly<Record<string, string | undefined>>): Command {
   const [given, next] = argv;
@@ -63,7 +63,7 @@ export function commandOf(argv: readonly string[], env: Readonly<Record<string, 
   throw new Refusal(`the rehearsal has no "arkindex ${first}"; it knows ${[...arkindexJobs, "rqworker"].join(", ")}`);
 }
 
-/** The one library that Pyrus' setup is. */
+/** The arguments of Pyrus' setup, which is one library. */
 function dotnetArgs([library, ...args]: readonly string[]): readonly string[] {
   if (library === "Pyrus.DataMigrations.dll") return args;
   throw new Refusal(`the rehearsal has no "dotnet ${library ?? ""}"; it knows Pyrus.DataMigrations.dll`);

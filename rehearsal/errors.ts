@@ -3,7 +3,7 @@ export class Refusal extends Error {
   override readonly name = "Refusal";
 }
 
-/** What the codes of Node, of PostgreSQL and of S3 mean for someone who looks at a deployment. */
+/** The meaning of error codes of Node, PostgreSQL and S3, in words for an operator. */
 const meanings: Readonly<Record<string, string>> = {
   ENOTFOUND: "does not resolve (is the name on this network?)",
   EAI_AGAIN: "does not resolve (is the name on this network?)",
@@ -44,7 +44,7 @@ export function explain(target: string, error: unknown): string {
   return `${target}: ${name}${oneLine(error.message || (code ?? "failed"))}`;
 }
 
-/** By its shape: `instanceof` fails for an error of another realm, such as a test runner's sandbox. */
+/** Tells an error by its shape: `instanceof` fails for one of another realm, such as a test runner's sandbox. */
 function isError(value: unknown): value is Error {
   if (typeof value !== "object" || value === null || !("name" in value) || !("message" in value)) return false;
   return typeof value.name === "string" && typeof value.message === "string";

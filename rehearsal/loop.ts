@@ -14,7 +14,7 @@ export interface Result {
   readonly ms: number;
   /** When the last try ended; epoch milliseconds. */
   readonly at: number;
-  /** Since when it is as it is; epoch milliseconds. */
+  /** When `ok` last changed; epoch milliseconds. */
   readonly since: number;
 }
 
@@ -64,7 +64,7 @@ export class Loop {
   }
 
   health(now = Date.now()): Health {
-    // One store away fails many checks for one reason: say it once.
+    // A store that is away fails many checks for one reason: it is said once.
     const names = new Map<string, string[]>();
     for (const { name, required, ok, at, detail } of this.results) {
       if (!required || (ok === true && now - at <= this.#options.stale)) continue;
@@ -80,8 +80,8 @@ export class Loop {
     const began = Date.now();
     void this.round().then(() => {
       if (this.#stopped) return;
-      // Many replicas that look after many stores are a load of their own. What fails is asked again soon: one slow answer
-      // must not look like an end.
+      // The checks of many replicas are a load of their own, so a healthy stack is asked half as often. A failed check
+      // is asked again soon, so that one slow answer does not look like the store's end.
       const every = this.health().ok ? this.#options.every * 2 : Math.min(this.#options.every, 5000);
       const rest = Math.max(0, every - (Date.now() - began));
       this.#timer = setTimeout(() => {
@@ -95,7 +95,7 @@ export class Loop {
     clearTimeout(this.#timer);
   }
 
-  /** Every check once. Never rejects. */
+  /** Runs every check once. Never rejects. */
   async round(): Promise<void> {
     await Promise.all(this.#checks.map((check) => this.#try(check)));
   }

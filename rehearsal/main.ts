@@ -11,7 +11,7 @@ const pyrus = Object.fromEntries(pyrusApps.map((app) => [`pyrus-${app}`, pyrusRo
   typeof pyrusRole
 >;
 
-// Imports in functions: a role pays for its own clients alone.
+// Each role is imported in a function, so that a process loads the clients of its own role alone.
 const roles: Readonly<Record<RoleName, () => Promise<MakeRole>>> = {
   "arkindex-backend": async () => (await import("./roles/arkindex-backend.ts")).arkindexBackend,
   "arkindex-worker": async () => (await import("./roles/arkindex-worker.ts")).arkindexWorker,
@@ -33,7 +33,7 @@ const jobs: Readonly<Record<JobName, () => Promise<(given: Given, say: (line: st
   "pyrus-elastic-console": async () => (await import("./roles/pyrus-setup.ts")).pyrusElasticConsole,
 };
 
-// A third less memory; speed does not matter here, and a stack has many of these.
+// Saves a third of the memory: a stack has many of these processes, and their speed does not matter.
 setFlagsFromString("--optimize-for-size");
 
 const secrets = new Secrets();
@@ -42,7 +42,7 @@ const say = (line: string): void => {
 };
 
 async function run(command: Command): Promise<void> {
-  // As process 1 of a container nothing ends this process by default.
+  // As process 1 of a container this process ignores SIGTERM by default.
   process.once("SIGTERM", () => process.exit(command.kind === "job" ? 143 : 0));
   process.once("SIGINT", () => process.exit(130));
   const { trustExtraAuthorities } = await import("./trust.ts");

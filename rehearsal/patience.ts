@@ -1,8 +1,8 @@
 import { Refusal } from "./errors.ts";
 
 /**
- * `REHEARSAL_PATIENCE=3`: checks three times as seldom, each with three times as long. Dozens of applications that ask
- * every store every five seconds keep a small machine busy, and then find the stores slow.
+ * `REHEARSAL_PATIENCE=3`: a third as many checks, each with three times as long. Dozens of applications that ask every
+ * store every five seconds keep a small machine busy, and then find the stores slow.
  */
 export function patience(env: Readonly<Record<string, string | undefined>>): number {
   const { REHEARSAL_PATIENCE: text } = env;

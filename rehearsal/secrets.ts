@@ -7,7 +7,7 @@ export class Secrets {
   /** Remembers a value, its lines (a key in PEM) and the forms in which a URL or a header would carry it. */
   add(...values: readonly (string | undefined)[]): void {
     for (const value of values) {
-      // Three letters are no secret, and blotting them out would make every message unreadable.
+      // Three letters are no secret, and blanking them out would make every message unreadable.
       if (value === undefined || value.length < 4) continue;
       const lines = value.split("\n").filter((line) => line.length > 7);
       for (const text of [value, ...lines]) {
@@ -20,7 +20,7 @@ export class Secrets {
   }
 
   scrub(text: string): string {
-    // Longest first: a short secret must not leave the rest of a longer one standing.
+    // Longest first: else a short secret inside a longer one would leave the rest of that visible.
     const values = [...this.#values].sort((a, b) => b.length - a.length);
     return values.reduce((left, value) => left.replaceAll(value, "***"), text);
   }

@@ -46,7 +46,7 @@ async function answer(
     const state = { rehearsal: true, role: name, title, version, ...health, checks: loop.results };
     send(response, 200, "application/json", secrets.scrub(JSON.stringify(state, undefined, 2)));
   } else if (plain && url.pathname === "/") {
-    // No script, nothing from elsewhere: the page must work on a network without an outside.
+    // No script, and nothing from elsewhere: the page must work on a network without a way out.
     response.setHeader("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'; img-src data:");
     send(response, 200, "text/html; charset=utf-8", secrets.scrub(page(role, health, loop.results, Date.now())));
   } else if (!((await role.handle?.(request, response, url)) ?? false)) {
@@ -63,7 +63,7 @@ export function sendJson(response: http.ServerResponse, status: number, value: u
   send(response, status, "application/json", `${JSON.stringify(value)}\n`);
 }
 
-/** undefined: longer than `limit` bytes. */
+/** A request's body; undefined if it is longer than `limit` bytes. */
 export async function bodyOf(request: http.IncomingMessage, limit: number): Promise<string | undefined> {
   const parts: Buffer[] = [];
   let size = 0;

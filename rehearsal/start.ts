@@ -6,7 +6,7 @@ import { patience } from "./patience.ts";
 import type { Given, Role } from "./role.ts";
 import { serve } from "./server.ts";
 
-/** Runs a role until SIGTERM, which ends it at once: nothing here is worth waiting for. */
+/** Runs a role until SIGTERM, which ends it at once: no work here is worth a wait. */
 export async function start(role: Role, given: Given, say: (line: string) => void): Promise<void> {
   const { env, secrets } = given;
   const checks = env.REHEARSAL_FAIL === "unhealthy" ? [...role.checks, neverHealthy] : role.checks;
@@ -32,7 +32,7 @@ export async function start(role: Role, given: Given, say: (line: string) => voi
   void role.work?.();
 }
 
-/** What `Loop` has by default, so many times. */
+/** The defaults of `Loop`, `times` as long. */
 function patient(times: number): { every: number; timeout: number; stale: number } {
   return { every: times * 5000, timeout: times * 8000, stale: times * 30_000 };
 }

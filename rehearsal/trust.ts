@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import tls from "node:tls";
 import { Refusal } from "./errors.ts";
 
-/** Node reads NODE_EXTRA_CA_CERTS itself; the applications in whose place this runs read one of these. */
+/** The real applications read one of these. Node itself reads NODE_EXTRA_CA_CERTS. */
 const variables = ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"] as const;
 
 /** Adds the authorities in those files to the ones that every TLS connection of this process trusts. */

@@ -16,7 +16,7 @@ function installed() {
     const want = JSON.parse(readFileSync(join(repo, "package-lock.json"), "utf8")).packages;
     const have = JSON.parse(readFileSync(join(repo, "node_modules/.package-lock.json"), "utf8")).packages;
     const same = (path) => have[path]?.version === want[path].version && have[path]?.integrity === want[path].integrity;
-    // A package for another operating system is optional, and absent here.
+    // An optional package for another operating system is absent here.
     const fits = (path) => path === "" || same(path) || (want[path].optional && have[path] === undefined);
     return existsSync(node) && Object.keys(want).every(fits) && Object.keys(have).every((path) => path in want);
   } catch {
@@ -24,7 +24,7 @@ function installed() {
   }
 }
 
-/** Runs a command to its end. The terminal sends Ctrl-C to all of us; without one, what we are sent is passed on. */
+/** Runs a command to its end. A terminal sends Ctrl-C to the command, too; without one we pass our signals on. */
 function run(file, args, options = {}) {
   const atTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
   const child = spawn(file, args, { cwd: repo, stdio: "inherit", ...options });
@@ -57,9 +57,9 @@ if (!installed()) {
   process.stderr.write("installing the packages of package-lock.json (npm ci), about a minute\n");
   const ticks = setInterval(() => process.stderr.write(`  npm ci: ${seconds()} s\n`), 10_000);
   const args = ["ci", "--no-audit", "--no-fund", "--loglevel=error"];
-  // Under `npm start` the running npm names itself: the same one is used, with no look at PATH.
+  // Under `npm start` the running npm names itself here: that one is used, without a look at PATH.
   const npm = process.env.npm_execpath;
-  // Its report goes to stderr, for stdout belongs to the command.
+  // npm's report goes to stderr, as stdout belongs to the command.
   const stdio = ["ignore", 2, 2];
   const code = npm ? await run(process.execPath, [npm, ...args], { stdio }) : await run("npm", args, { stdio });
   clearInterval(ticks);

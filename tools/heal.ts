@@ -1,6 +1,6 @@
 /**
  * Repairs what a killed `pulumi up` leaves on this machine: a lock whose process is dead, plugins without an engine,
- * operations that were under way. What it has left on the engine is the next `up`'s own to see to (survey.ts).
+ * operations that were under way. The next `up` itself mends what it has left on the Docker engine (survey.ts).
  */
 import { readFile, readdir } from "node:fs/promises";
 import { hostname } from "node:os";
@@ -38,9 +38,9 @@ export interface Place {
 
 const here: Place = { folder: repo, state: join(local, "state") };
 
-/** Repairs the stack and says in one line each what it did; nothing to repair costs milliseconds. */
+/** Repairs the stack. Returns a line for each repair. Costs milliseconds if there is nothing to repair. */
 export async function heal(tools: Toolchain, stack: string, place = here): Promise<string[]> {
-  if (process.env.PULUMI_BACKEND_URL) return []; // a shared backend: its locks are others' as well
+  if (process.env.PULUMI_BACKEND_URL) return []; // in a shared backend a lock may be another machine's
   return [
     ...(await clearLock(tools, stack, place)),
     ...(await endOrphans(tools)),
@@ -65,7 +65,7 @@ async function clearLock(tools: Toolchain, stack: string, place: Place): Promise
   return [`the lock of process ${holders.map(({ pid }) => pid).join(", ")}, which is dead, is gone`];
 }
 
-/** Another program may have been given the dead one's number. */
+/** Whether the process is Pulumi: another program may have got the dead one's number. */
 async function isPulumi(pid: number): Promise<boolean> {
   try {
     process.kill(pid, 0);
@@ -76,7 +76,7 @@ async function isPulumi(pid: number): Promise<boolean> {
   return (await readFile(`/proc/${String(pid)}/comm`, "utf8").catch(() => "")).startsWith("pulumi");
 }
 
-/** Plugins outlive a killed engine, and would finish making a container after we have looked for it. */
+/** Ends plugins without an engine: they outlive it, and could finish a container after we have looked for it. */
 async function endOrphans(tools: Toolchain): Promise<string[]> {
   if (process.platform !== "linux") return [];
   const homes = [tools.env.PULUMI_HOME, join(repo, "ops")].filter((home) => home !== undefined);
@@ -95,7 +95,7 @@ async function endOrphans(tools: Toolchain): Promise<string[]> {
       if (codeOf(error) !== "ESRCH") throw error;
     }
   }
-  if (ended.length > 0) await sleep(1_000); // the Docker engine may still be answering what they asked
+  if (ended.length > 0) await sleep(1_000); // the Docker engine may still work on their requests
   return ended;
 }
 
@@ -107,9 +107,9 @@ export async function snapshot(stack: string, place = here): Promise<Snapshot> {
 }
 
 /**
- * `pulumi up` goes on after an interrupted create (and warns for ever); an interrupted update or delete it takes for
- * done or undone as the state has it. So those resources are read again; the stack itself is named so that a target
- * exists when there are creates only.
+ * `pulumi up` goes on after an interrupted create, and warns for ever. After an interrupted update or delete it
+ * believes the state. So this refreshes those resources. The stack itself is a target, too: interrupted creates alone
+ * would leave none.
  */
 async function clearPending(tools: Toolchain, stack: string, place: Place): Promise<string[]> {
   const { resources = [], pending_operations: pending = [] } = await snapshot(stack, place);

@@ -10,7 +10,7 @@ import type { BackupPlace, NamedDump, Restore, Site } from "./topology.ts";
  * Backups: one small container a stack runs every store's `dump` on a schedule. The scripts are bash with
  * `set -euo pipefail` and find
  * - `$TO`: the store's folder in the place, as rclone names it (`place:arkindex-dev/db-1`),
- * - `$STAMP`: this run's time, `2026-01-31T04-00-00Z`; in check, drill and restore `$AT`: the time that is meant,
+ * - `$STAMP`: this run's time, `2026-01-31T04-00-00Z`; in check, drill and restore `$AT`: the time of the run to read,
  * - `backup put NAME` and `backup get NAME`: streams of any size into the run and out of it,
  * - every file of `rcloneSections` as a part of rclone's configuration.
  * Schedule, retention and the list of finished runs are in the toolbox image's `backup` command.
@@ -43,7 +43,7 @@ export function backup(platform: BackedUp, site: Site): void {
     },
     replicas: 1,
     update: "stop-first",
-    // Long enough for the place to be tried and to be away for a moment: a run may take hours and is not waited for.
+    // The first try of the backup's place has to fit in. Nobody waits for a run, which may take hours.
     health: { ready: { command: ["backup", "healthy"] }, startSeconds: 20, stopSeconds: 30 },
     after: platform.stores,
   });
@@ -78,10 +78,10 @@ const scheduled: List<Verb> = ["dump", "check", "drill", "prune"];
 function container(place: Place, dumps: List<NamedDump>, verbs: List<Verb>) {
   return {
     image: dumps.find(({ image }) => image !== undefined)?.image ?? "toolbox",
-    tier: "app", // in app and data: it ships dumps out, which the data network cannot
+    tier: "app", // it joins app and data: dumps go out, and the data network has no way out
     cpu: 1,
     memoryMib: 256,
-    user: "0:0", // without any capability; the place is root's
+    user: "0:0", // root without any capability, as the place is root's
     files: [
       ...place.files,
       ...dumps.map((dump) => ({ path: `${scripts}/${dump.store}`, content: scriptOf(dump, verbs) })),
@@ -92,12 +92,12 @@ function container(place: Place, dumps: List<NamedDump>, verbs: List<Verb>) {
   } satisfies Partial<Workload>;
 }
 
-/** One function for each verb: a store's whole script is one file. */
+/** A store's script is one file, with a function for each verb. */
 export function scriptOf(dump: Dump, verbs: List<Verb>): string {
   return [...verbs.map((verb) => `${verb}() {\n${dump[verb] ?? ":"}\n}`), '"$1"\n'].join("\n");
 }
 
-/** The nodes of its stores, where these have the same: a system may keep others for something else. */
+/** The nodes of the stores, if all stores name the same: a system may keep other nodes for something else. */
 function nodesOf([first, ...others]: List<NamedDump>): Pick<Workload, "nodes"> {
   const nodes = first?.nodes;
   return nodes !== undefined && others.every((dump) => isDeepStrictEqual(dump.nodes, nodes)) ? { nodes } : {};

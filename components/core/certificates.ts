@@ -1,11 +1,11 @@
-/** What can be told of a certificate before it is used: whether it is whole, fits its key and names, and is of today. */
+/** Checks a certificate before it is used: is it whole, does it fit its key and names, is it valid today? */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 
 import { all, type Input, log } from "@pulumi/pulumi";
 
 import { listed, type Problem, refuse } from "./errors.ts";
 
-/** `warnings`: what is right today, and has to be seen to. */
+/** `warnings`: what is right today, but needs care soon. */
 export interface Verdict {
   readonly problems: readonly Problem[];
   readonly warnings: readonly string[];
@@ -80,7 +80,7 @@ export function checkServer(
     warnings: chain.flatMap((each, index) => ending(each, `${chainKey}: certificate ${String(index + 1)}`, now)),
   };
 }
-/** serverAuth, and any. */
+/** The purposes serverAuth and anyExtendedKeyUsage. */
 const serverPurposes = ["1.3.6.1.5.5.7.3.1", "2.5.29.37.0"];
 
 function checkKey(chain: readonly X509Certificate[], key: string): { of: "key" | "chain"; remedy: string }[] {
@@ -115,7 +115,7 @@ function usable({
   return type === "ed25519" || (type === "ec" && ["prime256v1", "secp384r1", "secp521r1"].includes(namedCurve));
 }
 
-/** Authorities that something is to trust: one at least is valid, and each can vouch for others. */
+/** Checks authorities that a client is to trust: at least one is valid now, and each may sign certificates. */
 export function checkAuthorities(key: string, pem: string, now = new Date()): Verdict {
   const found = parsed(pem);
   if (typeof found === "string") return { problems: [{ key, remedy: found }], warnings: [] };
@@ -133,14 +133,14 @@ export function checkAuthorities(key: string, pem: string, now = new Date()): Ve
               },
             ],
       ),
-      // A bundle keeps old ones for a while.
+      // A bundle may keep old authorities for a while.
       ...(ages.every((each) => each.length > 0) ? first.map((remedy) => ({ key, remedy })) : []),
     ],
     warnings: found.flatMap((each, index) => ending(each, `${key}: certificate ${String(index + 1)}`, now)),
   };
 }
 
-/** By its name, and by its signature, as far as that can be computed at all. */
+/** Whether `issuer` signed `one`, by name and by signature. False if the signature cannot be computed. */
 function issued(one: X509Certificate, issuer: X509Certificate): boolean {
   try {
     return one.checkIssued(issuer) && one.verify(issuer.publicKey);
@@ -161,7 +161,7 @@ function ending({ validTo }: X509Certificate, which: string, now: Date): string[
 }
 
 /**
- * An importer's certificate and key as given, once they have been checked: at once where both are plain, else when they
+ * The certificate and key that an importer gives, after their check. Plain values are checked at once; others when they
  * are known, before anything is made of them.
  * @throws ConfigError
  */
@@ -188,7 +188,7 @@ export function checkedPair(
 
 const warned = new Set<string>();
 
-/** In the preview and the deployment, each once. */
+/** Shows each warning once, in a preview as in an `up`. */
 export function warn(warnings: readonly string[]): void {
   for (const text of warnings) {
     if (warned.has(text)) continue;

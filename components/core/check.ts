@@ -1,4 +1,4 @@
-/** What no topology, or not this one, can run of a plan. */
+/** Finds what a topology, or any topology, cannot run of a plan. */
 import { dirname } from "node:path";
 
 import type { Container, Job, Need, Probe, Slot, Workload } from "./contracts.ts";
@@ -12,7 +12,7 @@ import type { Capabilities, Limits, Place, Runner, Site } from "./topology.ts";
 /** The largest file that every topology's secret store carries, in bytes: Azure's Key Vault has 25k. */
 export const largestFile = 24 * 1024;
 
-/** Everything about a plan that this place, or any, cannot run. Nothing has been made when it is called. */
+/** Everything in a plan that this place, or any place, cannot run. It is called before anything is made. */
 export function check(plan: Plan, { site, capabilities: can }: Pick<Place, "site" | "capabilities">): Problem[] {
   return distinct([
     ...[...plan.repeated, ...replicasNamedAs(plan)].map((name) => ({
@@ -56,7 +56,7 @@ export function check(plan: Plan, { site, capabilities: can }: Pick<Place, "site
   ]);
 }
 
-/** A need that nobody supplies, or for which the operator chose what is not for it. */
+/** A need that nobody supplies, or whose supplier of the operator's choice does not fit it. */
 function unsupplied({ kind, name, by, because }: PlannedNeed, { data }: Site, { refuses }: Capabilities): Problem[] {
   const refused = by === "existing" ? undefined : refuses[kind];
   if (refused === undefined && by !== "nobody") return [];
@@ -66,7 +66,7 @@ function unsupplied({ kind, name, by, because }: PlannedNeed, { data }: Site, { 
     : [{ key: `data.${name}`, value: word, remedy: refused ?? because }];
 }
 
-/** A workload's replicas are numbered, and so are slots: `search` and the store `search` would both be `search-1`. */
+/** Replicas and slots are both numbered: a workload `search` and a store `search` would both have a `search-1`. */
 function replicasNamedAs({ workloads, slots, jobs }: Plan): string[] {
   return [...workloads]
     .flatMap(([name, workload]) => replicaNames(name, workload))
@@ -145,7 +145,7 @@ function within({ bodyMib = 0, seconds = 60 }: Partial<Limits>, limits: Limits):
   return bodyMib <= limits.bodyMib && seconds <= limits.seconds;
 }
 
-/** What a container says that it needs, and what the rest of it implies. */
+/** The needs that a container names, and those that its other properties imply. */
 export function needsOf(
   container: Container & Partial<Pick<Workload, "health" | "update">>,
   { workloads, slots }: Pick<Plan, "workloads" | "slots">,
@@ -153,7 +153,7 @@ export function needsOf(
   const { health, files = [], ports = {}, mounts = [], update, needs = [] } = container;
   const ready = health?.ready;
   const folders = files.map(({ path }) => dirname(path));
-  // Whoever insists on a name of its own calls it as it stands; who calls whom is not said, so it may be anybody.
+  // Callers use a name in `names` as it is, without a domain. No plan says who calls whom, so any container may.
   const named = [...workloads.values(), ...slots.values()].some(({ names = [] }) => names.length > 0);
   const implied: [Need, boolean][] = [
     ["exec-probe", ready !== undefined && "command" in ready],
@@ -167,7 +167,7 @@ export function needsOf(
   return [...needs, ...implied.flatMap(([need, is]) => (is ? [need] : []))];
 }
 
-/** What the edge would end, or refuse, on its way. */
+/** Routes whose requests the edge would refuse as too large, or end as too long. */
 function beyondEdge(plan: Plan, { edge, name }: Capabilities): Problem[] {
   return routesOf(plan)
     .filter((route) => !within(route, edge))
@@ -178,7 +178,7 @@ function beyondEdge(plan: Plan, { edge, name }: Capabilities): Problem[] {
     }));
 }
 
-/** A folder of a machine that comes and goes would be no backup. */
+/** Places of backups that this topology has not: a folder on a machine that comes and goes would be no backup. */
 function checkBackup({ backup, restore }: Site, { backupPlaces, name }: Capabilities): Problem[] {
   const places = [
     ["backup.to", backup?.to],

@@ -24,9 +24,10 @@ import type {
 export type * from "./workload.ts";
 
 /**
- * How the application speaks TLS to its store. `verifies`: it is told the authority, and refuses another. `if-asked`: it
- * speaks TLS where the server wants it, and takes any certificate (libpq's default). `never`: nobody knows how it would be
- * told; a store that takes nothing but TLS is not for it. Inside a stack the data network carries plain text.
+ * How the application speaks TLS to its store. `verifies`: it is told the authority, and refuses another. `if-asked`:
+ * it speaks TLS where the server wants it, and takes any certificate (libpq's default). `never`: nobody knows how to
+ * switch its TLS on, so a store that takes TLS alone cannot serve it. Inside a stack the data network carries plain
+ * text.
  */
 export interface Speaks {
   readonly clientTls: "verifies" | "if-asked" | "never";
@@ -35,18 +36,18 @@ export interface Speaks {
 /** What a client of a search store can speak: Elasticsearch's official ones refuse OpenSearch. */
 export type SearchProtocol = "elasticsearch7" | "elasticsearch8" | "opensearch2";
 
-/** The containers that a system starts itself. Whatever it asks the engine for is rewritten to fit this. */
+/** The limits of containers that a system starts itself: its requests to the engine are rewritten to fit them. */
 export interface Apps {
   /** A swarm's placement constraint, as `node.role==worker`. */
   readonly appsOn: string;
   /** References of the images that may run. */
   readonly images: List<string>;
-  /** The most that one may have. */
+  /** The most memory that one container may have. */
   readonly memoryMib: number;
   readonly cpu: number;
   /** Shared memory (/dev/shm) by the image's reference, in MiB. Default: Docker's 64. */
   readonly shmMib: Dict<number>;
-  /** Names of volumes that one may mount. */
+  /** Names of volumes that such a container may mount. */
   readonly volumes: List<string>;
 }
 
@@ -89,9 +90,9 @@ export interface Kinds {
     };
     give: {
       readonly api: "s3" | "azure-blob";
-      /** One URL for browsers and containers (those set `callsEdge`). */
+      /** One URL for browsers and for containers, which set `callsEdge` for it. */
       readonly url: string;
-      /** For containers alone: past the edge, and without TLS where it is a store of the stack. */
+      /** For containers alone: the store itself, not through the edge. Without TLS if it is a store of the stack. */
       readonly internal: Store;
       readonly region: string;
       readonly key: Output<string>;
@@ -105,7 +106,7 @@ export interface Kinds {
   };
   elasticsearch: {
     ask: StoreOptions & {
-      /** What its clients take, the best first: that is what a container of ours is. */
+      /** What its clients can speak, the best first: a container of ours speaks the first. */
       readonly speaks: List<SearchProtocol>;
       /** What the server must bring. */
       readonly plugins?: List<string>;
@@ -132,7 +133,7 @@ export interface Kinds {
   amqp: {
     ask: StoreOptions & {
       readonly nodes: number;
-      /** Slots of another store whose machines these share. */
+      /** Slots of another store: each node runs on the machine of one of them. */
       readonly colocate: List<string>;
       readonly federate: List<Peer>;
       /** Durable topic exchanges. */
@@ -176,12 +177,14 @@ export interface Kinds {
       readonly groupsClaim: string;
       readonly clientId: Input<string>;
       readonly clientSecret: Output<string>;
-      /** Of the stand-in's demo users. */
+      /** The password of the stand-in's demo users. */
       readonly password?: Output<string>;
     };
   };
   containers: {
-    /** Docker's API, filtered. `read`: looks at everything but secrets. `run-apps`: starts these, and sees only them. */
+    /**
+     * Docker's API, filtered. `read`: sees everything but secrets. `run-apps`: starts such apps, and sees only them.
+     */
     ask: { readonly may: "read" } | ({ readonly may: "run-apps" } & Apps);
     give: {
       readonly engine: Engine;
@@ -204,13 +207,13 @@ export interface Platform {
   /** The public name, and the address that a browser opens (with its port, when that is not 443). */
   readonly hostname: string;
   readonly url: string;
-  /** `<name>.<hostname>`; of one region among several `<name>.<region>.<hostname>`, as each has its own. */
+  /** `<name>.<hostname>`; with several regions `<name>.<region>.<hostname>`, as each region has its own. */
   publicHost(name: string): string;
-  /** The address of that. */
+  /** The address of that name, as a browser opens it. */
   publicUrl(name: string): string;
   readonly region: string;
   readonly peers: List<Peer>;
-  /** What starts the containers that a system starts itself; undefined: nothing here does. */
+  /** The engine on which a system may start containers itself; undefined: there is none here. */
   readonly engine: Engine | undefined;
   /** Where a part of this name answers inside the stack: a pure function of names, known before anything is made. */
   address(name: string): string;
@@ -220,24 +223,28 @@ export interface Platform {
   readonly ca: Output<string> | undefined;
   /** A generated password of 32 letters and digits, kept in state, protected with the data that it guards. */
   secret(name: string): Output<string>;
-  /** The same, one for all regions of the platform, made in its home: for what a cluster that spans them has once. */
+  /** The same, but one for all regions, made in the home region: for a cluster that spans the regions. */
   shared(name: string): Output<string>;
   /** A secret that the operator sets in the stack's config: `secrets: { <name>: … }`. */
   configured(name: string): Output<string>;
-  /** The reference of an image as this stack runs it: for a job's `once` that follows its version. */
+  /** The reference of an image as this stack runs it: a job's `trigger` may follow its version. */
   reference(image: string): string;
-  /** A certificate of an authority of its own, PEM, for ten years: for members of a store among themselves, both ways. */
+  /**
+   * A certificate from an authority of its own, PEM, for ten years: a store's members show it to each other, both ways.
+   */
   certificate(name: string, hostnames: List<string>): Certificate;
   edge(wish: EdgeOptions): void;
   need<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K>;
   /**
-   * What the place supplies itself for a kind, as RDS or Cloud SQL: an endpoint and a login, without databases in it. For a
-   * place's own recipes: a system says `need`.
+   * What the place supplies itself for a kind, as RDS or Cloud SQL: an endpoint and a login, without databases in it.
+   * For a place's own recipes: a system says `need`.
    */
   managed<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K>;
-  /** The way out and in of a store that is no slot's. */
+  /** How the data of a store without a slot get out and back in. */
   dump(store: string, dump: Dump): void;
-  /** A store that the system itself is: in outputs, backup and restore as a need is. Ready when its data are back. */
+  /**
+   * A store that the system itself is. Outputs, backup and restore treat it as a need. Ready when its data are back.
+   */
   store(name: string, given: Store & Login & Ready, dump: Dump): Ready;
   run(name: string, workload: Workload): Running;
   job(name: string, job: Job): Ready;

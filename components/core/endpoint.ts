@@ -2,7 +2,7 @@ import { output, type Output } from "@pulumi/pulumi";
 
 import type { Endpoint } from "./contracts.ts";
 
-/** Where a server answers that speaks HTTP, as its clients write it: with its own scheme, and no port that this implies. */
+/** The URL of an HTTP server, as clients write it: without the port if the scheme implies it. */
 export function urlOf({ host, port, tls = false }: Endpoint): Output<string> {
   const usual = tls ? 443 : 80;
   return output(host).apply((name) => {

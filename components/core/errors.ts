@@ -9,7 +9,7 @@ export interface Problem {
   readonly remedy: string;
 }
 
-/** Of a key and of a value: a certificate that was pasted into a wrong place is no use in a terminal. */
+/** The most characters of a key or value in a message: a certificate in a wrong place would fill the terminal. */
 const longest = 100;
 
 /** `key = value: remedy`, on one line. */
@@ -18,19 +18,19 @@ export function sentence({ key, value, remedy }: Problem): string {
   return `${shortened(printable(key))}${json === undefined ? "" : ` = ${json}`}: ${remedy}`;
 }
 
-/** As JSON; nothing where it has a private key, and without the password of an address. A user of ssh alone is none. */
+/** A value as JSON: nothing of one with a private key, an address without its password. An ssh user is no password. */
 function shown(value: unknown): string | undefined {
   const json = (JSON.stringify(value) as string | undefined) ?? "";
   if (json === "" || json.includes("PRIVATE KEY")) return undefined;
   return shortened(json.replaceAll(/(http:\/\/|https:\/\/|\w:\/\/[^/@\s":]*:)[^/@\s"]*@/g, "$1…@"));
 }
 
-/** The beginning of a text, and that there was more. */
+/** The beginning of a text; `…` says that there was more. */
 export function shortened(text: string, length = longest): string {
   return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
 }
 
-/** A few of many names. */
+/** The first of many names; `…` says that there are more. */
 export function listed(names: readonly string[], length = 150): string {
   const text = names.join(", ");
   return text.length <= length ? text : `${text.slice(0, text.lastIndexOf(", ", length))}, …`;
@@ -51,7 +51,7 @@ export class ConfigError extends RunError {
     const count = problems.length === 1 ? "1 problem" : `${String(problems.length)} problems`;
     super(`${count}, nothing was changed:\n${problems.map((problem) => `  - ${sentence(problem)}`).join("\n")}`);
     this.problems = problems;
-    // A program that has run to its end, while a look at the engine was still under way, is shown the stack of what is thrown.
+    // If a look at the engine fails after the program has run to its end, the stack is printed: so it is the message.
     this.stack = this.message;
   }
 }

@@ -26,7 +26,7 @@ export type Existing =
       readonly kind: "objects";
       readonly api: "s3" | "azure-blob";
       readonly url: string;
-      /** A private authority's certificate, PEM. Unset: the address says whether it is TLS, and a public one signed. */
+      /** A private authority's certificate, PEM. Unset: a public authority signed, if the address is https. */
       readonly ca?: string | undefined;
       readonly region: string;
       /** Before each bucket's name. */
@@ -54,7 +54,10 @@ export type Existing =
       readonly clientId: string;
     };
 
-/** What `existing` gives in the place of a recipe. `configured`: a secret that the operator sets; `home`: the stack's page. */
+/**
+ * What `existing` gives in the place of a recipe. `configured`: a secret that the operator sets; `home`: the stack's
+ * page.
+ */
 export function existingGiven(
   name: string,
   existing: Existing,
@@ -120,7 +123,7 @@ export function checkExisting(
   });
 }
 
-/** Whether what exists is for the application: its bucket names, and TLS that its client speaks. */
+/** Whether a row fits the application: its bucket names, and TLS that its client speaks. */
 function checkFit(name: string, row: Existing, ask: object): Problem[] {
   if (row.kind === "objects" && row.prefix !== "" && "fixedNames" in ask)
     return [
@@ -145,7 +148,7 @@ interface Client {
   readonly clientId: string;
 }
 
-/** As OpenID's RP-initiated logout has it; Keycloak asks whether to sign out, as it is given no ID token. */
+/** Logout is OpenID's RP-initiated logout. Keycloak asks the user whether to sign out, as it is given no ID token. */
 function belowIssuer({ issuer, clientId }: Client, home: string) {
   const base = `${issuer.replace(/\/$/, "")}/protocol/openid-connect`;
   const after = new URLSearchParams({ client_id: clientId, post_logout_redirect_uri: home });
@@ -157,7 +160,7 @@ function belowIssuer({ issuer, clientId }: Client, home: string) {
   };
 }
 
-/** Cognito has a form of its own, and takes only an address that the pool's client allows. */
+/** Cognito's logout has a form of its own, and leads only to an address that the pool's client allows. */
 function ofCognito({ issuer, clientId, domain }: Client & { readonly domain: string }, home: string) {
   const base = domain.replace(/\/$/, "");
   const after = new URLSearchParams({ client_id: clientId, logout_uri: home });

@@ -1,4 +1,4 @@
-/** Forms that values of the config have, and the same values where an importer gives them to a component. */
+/** The formats of values, in the config and where an importer gives them to a component. */
 import { z } from "zod";
 
 import type { Problem } from "./errors.ts";
@@ -40,7 +40,7 @@ export const stackName = z
   .regex(/^[a-z][a-z0-9-]{0,30}$/, "lower-case letters, digits and hyphens, at most 31, a letter first");
 
 const hostLabel = "[a-zA-Z0-9_](?:[a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?";
-/** Of one label or more: a name inside a company may have just one. */
+/** A host's name or IP address. A name inside a company may be one label alone. */
 export const address = z.union(
   [z.ipv4(), z.ipv6(), z.string().regex(new RegExp(`^(?=.{1,253}$)(?:${hostLabel}\\.)*${hostLabel}$`))],
   { error: "an IP address or a DNS name, without scheme or port" },
@@ -48,13 +48,13 @@ export const address = z.union(
 
 export const oneLine = z.string().regex(/^[^\p{Cc}]+$/u, "one line of text");
 
-/** Passwords belong to `secrets`; the rest would end a line or a quotation somewhere. */
+/** A URL without a password, which belongs to `secrets`, and without characters that end a line or a quotation. */
 export const webUrl = z
   .url({ protocol: /^https?$/, error: "an address, as https://s3.example.com" })
   .regex(/^[^\s"'\\<>]*$/, "an address without spaces or quotation marks")
   .regex(/^\w+:\/\/[^/@]*(\/|$)/, "an address without a user or password in it: they are secrets");
 
-/** swarmkit's manager/constraint/constraint.go: a label of another form is in no constraint, and so on no service. */
+/** swarmkit's manager/constraint/constraint.go: no constraint, and so no service, can name another label. */
 const labelKey = z.string().regex(/^[\w.-]{1,200}$/, "a label's name: letters, digits, - _ and .");
 const constraintValue =
   "[a-zA-Z0-9:_.*()?+[\\]\\\\^$|/-](?:[a-zA-Z0-9:_ .*()?+[\\]\\\\^$|/-]*[a-zA-Z0-9:_.*()?+[\\]\\\\^$|/-])?";
@@ -92,7 +92,7 @@ export function problemsOf(schema: z.ZodType, key: string, value: unknown): Prob
   }));
 }
 
-/** What is at `path`, of what the value itself has; undefined where there is nothing. */
+/** The value at `path`, by own properties alone; undefined if there is none. */
 export function at(value: unknown, path: readonly PropertyKey[]): unknown {
   return path.reduce<unknown>(
     (inner, key) =>
@@ -101,7 +101,7 @@ export function at(value: unknown, path: readonly PropertyKey[]): unknown {
   );
 }
 
-/** `dict[key]` for a name from outside: every object has a `constructor`. */
+/** `dict[key]` for a key from outside, by own properties alone: every object inherits a `constructor`. */
 export function own<T>(dict: Readonly<Record<string, T>> | undefined, key: string): T | undefined {
   return dict !== undefined && Object.hasOwn(dict, key) ? dict[key] : undefined;
 }

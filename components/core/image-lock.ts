@@ -1,20 +1,23 @@
 import type { Dict } from "./contracts.ts";
 
-/** Public images have `ref`, `version`, `line`, `ran`, and one of `until` and `open`; `built`: ours, made by set-up; else private. */
+/**
+ * Public images have `ref`, `version`, `line`, `ran`, and one of `until` and `open`; `built`: ours, made by set-up;
+ * else private.
+ */
 export interface ImageRow {
   readonly ref?: string;
   readonly version?: string;
   /** Filled in from a registry; a reference with a digest pulls exactly that. */
   readonly digest?: `sha256:${string}`;
-  /** Of a public image: the release line that its makers mend as one, by its name. */
+  /** Of a public image: the name of the release line, for which its makers publish fixes. */
   readonly line?: string;
   /** The line's last day, as its makers say it, `2027-11-11`. */
   readonly until?: string;
-  /** In its place: why no day is known. */
+  /** In the place of `until`: why no day is known. */
   readonly open?: string;
-  /** What the recipe was really run with here. */
+  /** The version that the recipe really ran with here. */
   readonly ran?: string;
-  /** An older line does not read what a newer one has written: the disk moves by the operator's word alone. */
+  /** An older line cannot read what a newer one wrote: only the operator's word moves a disk to another line. */
   readonly data?: true;
   readonly built?: true;
   /** What a private image's reference looks like, for the error message. */
@@ -25,7 +28,7 @@ export interface ImageRow {
   readonly client?: "curl" | "wget" | "python" | "bash";
   /** `env`: the image cannot read its secrets from files. */
   readonly secrets?: "env";
-  /** The image that stands in for a private store's in a rehearsal: a real server, where an application's is ours. */
+  /** The image that a rehearsal runs in the place of a private store's: a real server, not the rehearsal image. */
   readonly standIn?: string;
 }
 

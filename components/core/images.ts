@@ -3,7 +3,7 @@ import { listed, type Problem } from "./errors.ts";
 import { own } from "./formats.ts";
 import { imageLock, type ImageRow } from "./image-lock.ts";
 
-/** The sentence for another key. */
+/** The message for a key without a row. */
 export const noSuchImage = `no such image; known are ${listed(Object.keys(imageLock))} (components/core/image-lock.ts)`;
 
 /** The row of `key`; a row `media/*` is that of every `media/<name>` without one of its own. */
@@ -12,8 +12,8 @@ export function imageRow(key: string): ImageRow | undefined {
 }
 
 /**
- * A further system names its own images `<system>/<name>` without a row for any: private, with what an unknown image is
- * sure to have, no HTTP client, and files for its secrets.
+ * A further system names its own images `<system>/<name>`, without a row for any. Such an image is private. As nothing
+ * is known of it, it counts as one without an HTTP client that reads its secrets from files.
  */
 export function privateRow(key: string): ImageRow | undefined {
   const folder = /^[a-z][a-z0-9-]*\/(?=[a-z0-9-]+$)/.exec(key)?.[0];
@@ -38,7 +38,7 @@ export interface ImageChoices {
   readonly overrides: Dict<string>;
   /** What set-up built on this machine, by key; empty where images come from registries. */
   readonly local: Dict<string>;
-  /** The same list for the tags of our own images in the mirror, whether or not this machine's images are used. */
+  /** The same list, also if `local` is empty: a mirror has our own images under these tags. */
   readonly built?: Dict<string>;
   /** Put the rehearsal image in the place of private images that are not configured. */
   readonly rehearsal: boolean;
@@ -46,7 +46,7 @@ export interface ImageChoices {
   readonly mirror?: string;
 }
 
-/** The image for `key`, or what is missing. A mirror serves everything, before this machine's own images. */
+/** The image for `key`, or what is missing. A mirror, which serves all images, comes before this machine's own. */
 export function resolveImage(key: string, choices: ImageChoices): Image | Problem {
   const entry = imageRow(key) ?? privateRow(key);
   if (entry === undefined) {
@@ -57,7 +57,7 @@ export function resolveImage(key: string, choices: ImageChoices): Image | Proble
   const chosen = named(key, choices.overrides) ?? (mirror === undefined ? own(choices.local, key) : undefined);
   if (chosen !== undefined) return { ...image, ref: chosen };
   if (entry.ref !== undefined) {
-    // What was built here in its place has another digest.
+    // An image that was built here has another digest than the row's.
     const digest = entry.digest === undefined || Object.hasOwn(choices.local, key) ? "" : `@${entry.digest}`;
     const name = mirror === undefined ? `${entry.ref}:${entry.version ?? ""}` : inMirror(key, entry, mirror);
     return { ...image, ref: name + digest };

@@ -15,7 +15,7 @@ export const defaultPort: Readonly<Record<Exclude<Kind, "oidc" | "containers">, 
   influx: 8086,
 };
 
-/** On paper a kind without a recipe gives this: right in shape, empty in the leaves. */
+/** In a dry run a kind without a recipe gives this: the right shape with empty values. */
 export function recorded<K extends Kind>(kind: K, name: string): Given<K> {
   const nothing = secret("");
   const store = <P extends keyof typeof defaultPort>(of: P) =>

@@ -15,8 +15,8 @@ const answer = z.object({
 });
 
 /**
- * What the state knows, as the engine tells it (`readStackResourceOutputs`, the SDK's way to read a stack's resources).
- * Undefined where nobody tells, as in a test with mocks. Asked once a process.
+ * The resources in this stack's state, as the engine tells them (`readStackResourceOutputs`, the SDK's way to read
+ * them). Undefined without an engine, as in a test with mocks. A process asks once.
  */
 export function stateOfStack(): Promise<List<Known> | undefined> {
   return (asked ??= ask());
@@ -33,7 +33,7 @@ async function ask(): Promise<List<Known> | undefined> {
   return Object.entries(data.outputs).map(([urn, { type, outputs }]) => ({ urn, type, outputs }));
 }
 
-/** With mocks the SDK throws where the test has named none. */
+/** Undefined with mocks: the SDK throws if the test has named no organization. */
 function organizationOf(): string | undefined {
   try {
     return getOrganization();

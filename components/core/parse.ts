@@ -45,12 +45,12 @@ function remedyOf(issue: z.core.$ZodIssue, path: readonly string[], there: unkno
   if (there === undefined)
     return `missing: ${message.replace(/^Invalid input: /, "").replace(/, received undefined$/, "")}`;
   if (issue.expected !== "string" || !["number", "boolean"].includes(typeof there)) return message;
-  // YAML and the CLI read 12345 and true as what they look like.
+  // YAML and the CLI take 12345 for a number, and true for a boolean.
   const flag = path[0] === "secrets" ? "--secret" : "--type string";
   return `${message}: put it in quotes, or pulumi config set --path ${flag} <key> <value>`;
 }
 
-/** The keys that a strict object at `path` of a schema takes; of several forms, that of the one that is there. */
+/** The keys that a strict object at `path` of a schema takes; in a union, those of the form that the value has. */
 function knownKeys(schema: z.ZodType, path: readonly PropertyKey[], raw: unknown): string[] {
   let here: unknown = schema;
   for (const [index, key] of [...path, undefined].entries()) {
@@ -67,7 +67,7 @@ function inside(schema: unknown, key: string): z.ZodType | undefined {
   return schema instanceof z.ZodArray ? (schema.element as z.ZodType) : undefined;
 }
 
-/** The form of a union whose fixed key has the value's. */
+/** The form of a union whose fixed key is the same as in the value. */
 function chosen(schema: unknown, value: unknown): unknown {
   if (!(schema instanceof z.ZodDiscriminatedUnion)) return schema;
   const { discriminator } = schema.def;

@@ -2,7 +2,7 @@
 import type { Container, EdgeOptions, Job, Kind, List, Port, Route, Slot, Workload } from "./contracts.ts";
 import { own } from "./formats.ts";
 
-/** `nobody`: it is refused. */
+/** `nobody`: the need is refused. */
 export type SuppliedBy = "existing" | "managed" | "container" | "nobody";
 
 /** A need: who supplies it, and why not somebody else. */
@@ -39,9 +39,9 @@ export interface PlannedRoute extends Route {
   readonly target: Port;
   /** A page that answers below 400 while the server is well. */
   readonly check?: { readonly path: string; readonly port: number };
-  /** Replicas by name, as a topology without a balancer of its own runs them; slots by theirs. */
+  /** The names of the replicas, for a topology without a balancer of its own, or of the slots. */
   readonly hosts: List<string>;
-  /** `replicas`: of one workload, known to a swarm by one name. */
+  /** `replicas`: of one workload, which a swarm knows by one name. */
   readonly of: "replicas" | "slots";
 }
 
@@ -54,7 +54,10 @@ export function containers(plan: Plan): List<readonly [string, Container]> {
   return [...plan.workloads, ...plan.slots, ...plan.jobs, ...finalizers];
 }
 
-/** Every image that a plan runs, by its key: the proxy's too where the edge is one (`proxied`), and that of the job which marks a new disk. */
+/**
+ * Every image that a plan runs, by its key. With `proxied` the edge is a proxy, whose image counts, too. So does the
+ * image of the job that marks a new disk.
+ */
 export function imageKeys(plan: Plan, proxied: boolean): List<string> {
   const marked = [...plan.slots.values()].some(({ disk }) => disk.marker !== undefined);
   const keys = containers(plan).map(([, { image }]) => image);
@@ -103,12 +106,15 @@ function pooled(routes: List<PlannedRoute>): List<PlannedRoute> {
   return [...byPath.values()];
 }
 
-/** Port 0 where there is none: the check has reported it. */
+/** Returns port 0 for an unknown port: `check` has reported it. */
 function target({ ports }: Container, key: string): Pick<PlannedRoute, "target"> {
   return { target: own(ports, key) ?? { number: 0, protocol: "http" } };
 }
 
-/** The health page, if a proxy may use it as well: proxies take any status below 400 for healthy, so another limit leaves it out. */
+/**
+ * The health page, if a proxy may use it as well. Proxies take any status below 400 for healthy, so a probe with
+ * another limit is left out.
+ */
 function healthPage({ health: { ready }, ports = {} }: Workload | Slot): Pick<PlannedRoute, "check"> {
   if (!("http" in ready) || (ready.below ?? 400) !== 400) return {};
   const port = own(ports, ready.http);

@@ -32,7 +32,7 @@ import type { Capabilities, NamedDump, Place, Restore, Site } from "./topology.t
 export abstract class BasePlatform implements Platform {
   readonly #site: Site;
   readonly #can: Capabilities;
-  /** Each store's way out and in, for the backup; shared by a system and its services. */
+  /** Each store's dump, for the backup. A system and its services share the list. */
   readonly dumps: NamedDump[];
   /** Everything that was needed so far. */
   readonly stores: Ready[] = [];
@@ -82,7 +82,7 @@ export abstract class BasePlatform implements Platform {
   }
 
   abstract secret(name: string): Output<string>;
-  /** In one region its own. */
+  /** A stack of one region has its own. */
   shared(name: string): Output<string> {
     return this.#site.shared?.[name] ?? this.secret(name);
   }
@@ -95,7 +95,7 @@ export abstract class BasePlatform implements Platform {
   protected abstract makeWorkload(name: string, workload: Workload): List<Resource>;
   protected abstract makeSlot(name: string, slot: Slot): List<Resource>;
 
-  /** What is supplied; with `restore` in the config, ready only when its data are back. */
+  /** Supplies a need. With `restore` in the config it is ready only when its data are back. */
   need<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K> {
     const before = this.dumps.length;
     const { restore } = this.#site;
@@ -111,7 +111,7 @@ export abstract class BasePlatform implements Platform {
     this.dumps.push({ ...dump, store, tier: "data" });
   }
 
-  /** For the outputs. */
+  /** Keeps what a need gave, for the outputs. */
   protected abstract offer(name: string, given: Store & Login & Ready): void;
 
   store(name: string, given: Store & Login & Ready, dump: Dump): Ready {
@@ -124,7 +124,7 @@ export abstract class BasePlatform implements Platform {
     return { ready };
   }
 
-  /** A job for each of its dumps, one after another; ready with the last. */
+  /** Restores a store: a job for each of its dumps, one after another. Ready with the last. */
   #restored(dumps: List<NamedDump>, name: string, restore: Restore, { ready }: Ready): List<Resource> {
     return dumps.reduce(
       (before, dump) =>
@@ -138,7 +138,7 @@ export abstract class BasePlatform implements Platform {
 
   reference(image: string): string {
     const found = this.#site.image(image);
-    return "remedy" in found ? "" : found.ref; // what is missing is the check's to say
+    return "remedy" in found ? "" : found.ref; // `check` reports a missing image
   }
 
   run(name: string, workload: Workload): Running {
@@ -163,8 +163,8 @@ export abstract class BasePlatform implements Platform {
 }
 
 /**
- * A server whose disk is not the one that was made for it refuses to start: an empty store that looks well would be
- * backed up, and be taken for the real one. What has a marker of its own sees to that itself.
+ * A server refuses to start on a disk that was not made for it: an empty store that looks healthy would be backed up,
+ * and be taken for the real one. A slot with a marker of its own checks that itself.
  */
 function guarded(name: string, slot: Slot): Slot {
   const { command, prepare, disk } = slot;
@@ -175,7 +175,7 @@ function guarded(name: string, slot: Slot): Slot {
   return { ...slot, disk: { ...disk, marker }, prepare: prepare === undefined ? look : `${look}\n${prepare}` };
 }
 
-/** The first `count` numbers that are not retired: a lost member's place is taken by a new name, never by its own. */
+/** The first `count` numbers that are not retired: a new name takes a lost member's place, never the old one. */
 export function numbered(
   role: string,
   { count, retired = [] }: Members,

@@ -71,7 +71,7 @@ export class RealPlatform extends BasePlatform implements Within {
     return own(this.topology.site.secrets, name) ?? secret("");
   }
 
-  /** Does nothing: the topology has opened with the plan, which knows it. */
+  /** Does nothing: the topology has opened with the plan, and the plan knows what the edge is to be. */
   edge(): void {
     // nothing is left to do
   }

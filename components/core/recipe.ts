@@ -19,7 +19,8 @@ export function storeOptions(
 }
 
 /**
- * Names that a caller chose and that scripts, addresses and the dumps' files are made of: others are refused.
+ * Refuses names outside `grammar`: scripts, addresses and the dumps' files are made of these names, and a caller chose
+ * them.
  * @throws ConfigError
  */
 export function named(key: string, names: List<string>, grammar: RegExp, remedy: string): void {
@@ -30,33 +31,33 @@ export function named(key: string, names: List<string>, grammar: RegExp, remedy:
 export const toolbox = { image: "toolbox", cpu: 1, memoryMib: 128, user: "65534:65534", trigger: "1" } as const;
 
 /**
- * A name of nobody (yet) is refused within a second or two. A network without an outside has no resolver but Docker's
- * own, and glibc's patience is 20 s.
+ * A name that nobody has (yet) fails within a second or two. A network without a way out has no resolver but Docker's
+ * own, and glibc alone would wait 20 s.
  */
 export const quickNames = { RES_OPTIONS: "timeout:1 attempts:1" } as const;
 
 /**
- * For \`prepare\`: as many open files as the engine allows, 65536 at most. Containers begin with 1024 on newer engines, of
- * which a client takes one or two; with none to speak of on older ones, where Erlang makes tables for a billion.
+ * For `prepare`: sets the limit of open files to what the engine allows, 65536 at most. Newer engines give a container
+ * 1024, of which each client takes one or two. Older ones have a limit of a billion, and Erlang makes tables for it.
  */
 export const openFiles = `most="$(ulimit -Hn)"
 if [ "$most" = unlimited ] || [ "$most" -gt 65536 ]; then most=65536; fi
 ulimit -Sn "$most"`;
 
-/** For a job's `once`: a changed secret runs it again; what it was cannot be told from this. */
+/** For a job's `trigger`: a changed secret runs the job again. Nobody can read the secret from the fingerprint. */
 export function fingerprint(...secrets: Output<string>[]): Output<string> {
   return all(secrets).apply((values) => createHash("sha256").update(values.join("\n")).digest("hex").slice(0, 16));
 }
 
 /**
- * A server that starts after a crash first replays its log, reads its queues, or syncs its files, and a new member takes
- * rows over: as long as it takes. A swarm kills what is not healthy by then, and the next start begins at the beginning.
+ * How long a start may take. After a crash a server replays its log, reads its queues or syncs its files; a new member
+ * takes rows over. A swarm kills what is not healthy by then, and the next start begins at the beginning.
  */
 export const replaySeconds = 3600;
 
 /**
- * Whether "unhealthy" is only said. A swarm kills what is unhealthy: of a store that takes no writes, as its disk is full,
- * it would take away the reads as well, again and again.
+ * Whether the engine only reports an unhealthy container. A swarm kills it: a store with a full disk takes no writes,
+ * and would lose its reads as well, again and again.
  */
 export function onlySaid({ engine }: Platform): boolean {
   return engine === "docker";

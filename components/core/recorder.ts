@@ -26,7 +26,7 @@ export function dryRun(run: (platform: BasePlatform) => void, place: Place): Pla
   return recorder.plan;
 }
 
-/** `edge` is known when the system has said it. */
+/** `edge` is set when the system asks for it. */
 type Draft = Omit<Plan, "edge"> & { edge: EdgeOptions };
 
 class Recorder extends BasePlatform {
@@ -72,7 +72,7 @@ class Recorder extends BasePlatform {
   }
 
   protected offer(): void {
-    // nothing to give in the dry run
+    // a dry run has no outputs
   }
 
   protected supply<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K> {

@@ -1,4 +1,4 @@
-/** Until when the images of a stack are mended, and that no disk moves to another line without the operator's word. */
+/** Warns when a stack's images get no more fixes. Moves no disk to another line without the operator's word. */
 import type { Dict, List } from "./contracts.ts";
 import type { Problem } from "./errors.ts";
 import { at, own } from "./formats.ts";
@@ -10,11 +10,11 @@ const day = 24 * 3600 * 1000;
 const warnDays = 90;
 const page = "docs/releases.md";
 
-/** What the lock file says of images that a stack runs: of those alone that are the lock file's own, from a registry. */
+/** What the lock file says of the images that a stack runs, if they are the lock file's own, from a registry. */
 export function endings(images: List<Image>, overrides: Dict<string>, now: Date): string[] {
   return images.flatMap(({ key, ref, standsIn, rehearsing }) => {
     const { line, until } = own(imageLock, key) ?? {};
-    // What was built here, or stands in, is another version than the row's.
+    // An image that was built here, or stands in, is of another version than the row's.
     const another = standsIn === true || rehearsing || ref.startsWith("platform-topologies/");
     if (line === undefined || until === undefined || another || own(overrides, key) !== undefined) return [];
     const days = Math.ceil((Date.parse(until) - now.getTime()) / day);
@@ -25,8 +25,8 @@ export function endings(images: List<Image>, overrides: Dict<string>, now: Date)
 }
 
 /**
- * A store whose default is of another line than what this stack ran last: its disk would be moved, by a newer checkout
- * alone, and no server goes back. `images.<key>` is the operator's word, for the one as for the other.
+ * A store whose default image is of another line than the one that this stack ran last. A newer checkout alone would
+ * move its disk, and no server goes back. `images.<key>` is the operator's word, to stay or to move.
  */
 export function movedLines(state: List<Known>, images: List<Image>, overrides: Dict<string>): Problem[] {
   const last = state.find(({ type }) => type === "pulumi:pulumi:Stack")?.outputs.images;

@@ -4,8 +4,8 @@ import type { Dict, List } from "./contracts.ts";
 import { own } from "./formats.ts";
 
 /**
- * What the reconciler has retired, beside the operator's own config: every `up` of the stack adds it to `retired` of the
- * role. Each version is an object of its own, so that making a name is a compare-and-swap.
+ * The members that the reconciler has retired, kept beside the operator's own config: every `up` of the stack adds them
+ * to `retired` of their role. Each version is an object of its own, so that making its name is a compare-and-swap.
  */
 export const retirementsSchema = z.object({
   /** Member numbers by role, as `{ dbserver: [2] }`. */
@@ -25,7 +25,7 @@ export const retirementsSchema = z.object({
 export type Retirements = z.infer<typeof retirementsSchema>;
 export const nothingRetired: Retirements = { retired: {}, history: [] };
 
-/** A version of it; the highest counts. */
+/** One version of the retirements; the highest counts. */
 export interface Version {
   readonly number: number;
   readonly retirements: Retirements;
@@ -33,7 +33,7 @@ export interface Version {
 
 /** Where versions are kept: with the stack, so that every operator and every machine sees the same. */
 export interface RetirementStore {
-  /** 0 and nothing retired, where there is none yet. */
+  /** Version 0 with nothing retired, if there is none yet. */
   latest(): Promise<Version>;
   /** Makes version `number`; false where somebody else has made it meanwhile. */
   add(version: Version): Promise<boolean>;

@@ -1,11 +1,14 @@
-/** What a route's path means, and what of it both proxies can say. */
+/** What a route's path means, and which paths both proxies can express. */
 import type { Container, List, Route } from "./contracts.ts";
 import type { Problem } from "./errors.ts";
 
 const hostnames = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const paths = /^(?:\/[\w.~-]+)*\/?$/;
 
-/** A path covers itself and what is below it, as `/avatar` and `/avatar/7`, never `/avatars`; a slash at its end says nothing. */
+/**
+ * A path covers itself and what is below it, as `/avatar` and `/avatar/7`, never `/avatars`; a slash at its end says
+ * nothing.
+ */
 export function baseOf(path: string): string {
   return path.replace(/\/$/, "");
 }

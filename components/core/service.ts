@@ -26,7 +26,7 @@ export abstract class Service<K extends Kind> extends ComponentResource {
   ) {
     const { on, ...rest } = args;
     const ask = rest as unknown as Ask<K>; // what is left of `Ask<K> & { on }`
-    const inside = "topology" in on; // all of the system has been admitted
+    const inside = "topology" in on; // the topology has admitted the whole system
     const topology = inside ? on.topology : on;
     if (!inside) {
       const plan = dryRun((platform) => void platform.need(kind, name, ask), topology);

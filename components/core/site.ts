@@ -23,9 +23,11 @@ export interface SiteArgs {
   readonly images?: Dict<string>;
   /** Put the rehearsal image in the place of private images that `images` does not name. Default: false. */
   readonly rehearsal?: boolean;
-  /** What set-up built on a machine, by key: a mirror has ours under these tags. Default: under their versions. */
+  /**
+   * What set-up built on a machine, by key: a mirror has our images under these tags. Default: under their versions.
+   */
   readonly built?: Dict<string>;
-  /** Use what is `built` as it is; a mirror comes first. Default: false. */
+  /** Run the images in `built` as they are; a mirror comes first. Default: false. */
   readonly localImages?: boolean;
   /** A registry that serves all images, public ones and ours, as `npm run images -- push` fills it. */
   readonly mirror?: string | undefined;
@@ -36,12 +38,12 @@ export interface SiteArgs {
   readonly backup?: BackupOptions | undefined;
   readonly restore?: Restore | undefined;
   /**
-   * The operator's words for disks, by the slot, as `{ "db-1": "2026-03-01" }`. Another text makes a new, empty disk
-   * in the place of the old one, which is deleted on a Docker host and stays on its node on a swarm; `gone` lets a disk go
+   * The operator's words for disks, by the slot, as `{ "db-1": "2026-03-01" }`. Another text makes a new, empty disk in
+   * the place of the old one, which is deleted on a Docker host and stays on its node on a swarm; `gone` lets a disk go
    * with its slot. Default: no disk is ever replaced.
    */
   readonly disks?: Dict<string>;
-  /** Who supplies a need, by its name: `managed` or `container`. Default: what the topology has itself, where it is for the need. */
+  /** Who supplies a need, by its name: `managed` or `container`. Default: what the topology has itself, if it fits. */
   readonly data?: Dict<"managed" | "container">;
   /** The platform that the stack is. */
   readonly system?: string;

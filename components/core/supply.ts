@@ -1,9 +1,9 @@
-/** Who supplies what a system needs, and why: told the same way in the dry run and when it is made. */
-import type { Ask, Given, Kind, Recipe } from "./contracts.ts";
+/** Decides who supplies what a system needs, and why: in the dry run as for real. */
+import type { Ask, Kind, Recipe } from "./contracts.ts";
 import { existingGiven } from "./existing.ts";
 import { own } from "./formats.ts";
 import type { SuppliedBy } from "./plan.ts";
-import type { ManagedKind, Place } from "./topology.ts";
+import type { Place } from "./topology.ts";
 
 /** Who supplies a need, and how. */
 export interface Supplier<K extends Kind> {
@@ -14,8 +14,8 @@ export interface Supplier<K extends Kind> {
 }
 
 /**
- * What exists already comes first, then the operator's word (`data.<need>`), then what the place has itself, if it is for
- * what is asked, then a container.
+ * What exists already comes first, then the operator's word (`data.<need>`), then what the place has itself, if it fits
+ * the ask, then a container.
  */
 export function supplierOf<K extends Kind>(place: Place, kind: K, name: string, ask: Ask<K>): Supplier<K> {
   const { site, capabilities, managed = {}, services } = place;
@@ -24,7 +24,6 @@ export function supplierOf<K extends Kind>(place: Place, kind: K, name: string, 
     return {
       by: "existing",
       because: `existing.${name} names it`,
-      // What a row of `existing` gives is what its kind gives.
       recipe: (p) => existingGiven(name, row, p.configured.bind(p), `${p.url}/`),
     };
   const word = own(site.data, name);

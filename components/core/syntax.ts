@@ -1,7 +1,7 @@
 /**
  * How a value becomes a part of a text that some program reads. A value from the config, from a secret or from a store
- * that exists already never becomes syntax: whoever writes such a text uses the one function of that syntax, or passes the
- * value as an argument, a variable or a file.
+ * that exists already never becomes syntax: whoever writes such a text uses the one function of that syntax, or passes
+ * the value as an argument, a variable or a file.
  */
 import { Document, Scalar, visit } from "yaml";
 
@@ -9,7 +9,7 @@ import type { Dict } from "./contracts.ts";
 
 export { swarmText } from "../../ops/template.ts";
 
-/** No text that is handed to a process carries it, as arguments and variables end there. */
+/** No text for a process may have it: arguments and variables end there. */
 const nul = "\0";
 
 function without(pattern: RegExp, text: string, where: string, what: string): string {
@@ -63,8 +63,8 @@ export function redisString(text: string): string {
 }
 
 /**
- * A string of Telegraf's TOML. It puts variables of its environment into the text before it reads it, so no `$` may be
- * seen; `@{store:key}` it looks up in a store of secrets, and knows no other way to write it.
+ * A string of Telegraf's TOML. Telegraf puts variables of its environment into the text before it parses it, so the
+ * text may show no `$`. It looks `@{store:key}` up in a store of secrets, and has no other way to write that.
  */
 export function telegrafString(text: string): string {
   return JSON.stringify(without(/@\{\w+:\w+\}/, text, "Telegraf", "@{name:name}"))
@@ -73,9 +73,9 @@ export function telegrafString(text: string): string {
 }
 
 /**
- * Lines of a .properties file that Java's reader and Cantaloupe's own (PropertiesDocument, UTF-8) understand alike: a
- * backslash is two, and what is special elsewhere in Java's may stand in a value as it is. What Cantaloupe's cannot hold
- * at all, as a line end, is Java's escape here, and refused where it is set (values.ts).
+ * Lines of a .properties file that Java's reader and Cantaloupe's own (PropertiesDocument, UTF-8) understand alike. A
+ * backslash is written as two; other special characters of Java's may stand in a value as they are. Cantaloupe's reader
+ * has no way to write a line end: it becomes Java's escape here, and values.ts refuses it where it is set.
  */
 export function javaProperties(values: Dict<string>): string {
   const escaped = (text: string): string =>
@@ -88,7 +88,7 @@ export function javaProperties(values: Dict<string>): string {
     .join("");
 }
 
-/** A connection string of .NET (DbConnectionStringBuilder): `key=value;`, in quotes whatever is more than a plain word. */
+/** A connection string of .NET (DbConnectionStringBuilder): `key=value;`, with quotes around all but plain words. */
 export function dotNetConnection(values: Dict<string>): string {
   return Object.entries(values)
     .map(([key, value]) => {
@@ -99,12 +99,12 @@ export function dotNetConnection(values: Dict<string>): string {
     .join("");
 }
 
-/** What every reader of YAML takes for a string as it stands, if it is no number, date or word such as `yes`. */
+/** Text that every YAML reader takes for a string, unless it is a number, a date or a word such as `yes`. */
 const plainYaml = /^[\w/][\w ./:@?&=+%,-]*$/;
 
 /**
- * YAML that readers of 1.1 (Python's, Java's) and of 1.2 understand alike: 1.1 takes `yes`, `0777`, `12:30:00` and
- * `2026-01-31` for something else, and what is no plain word is in double quotes.
+ * YAML that readers of 1.1 (Python's, Java's) and of 1.2 understand alike. 1.1 takes `yes`, `0777`, `12:30:00` and
+ * `2026-01-31` for other types, so all text but plain words is in double quotes.
  */
 export function yaml(value: unknown): string {
   const document = new Document(value, {
@@ -128,19 +128,19 @@ export function yaml(value: unknown): string {
 }
 
 /**
- * What Spring finds in a configuration file: it resolves `${name}` in every value, and has an escape only since 6.2. A
- * placeholder that nobody defines has its default in every version.
+ * Text for a configuration file that Spring reads. Spring resolves `${name}` in every value, and has an escape only
+ * since 6.2. In every version a placeholder that nobody defines becomes its default.
  */
 export function springText(text: string): string {
   return text.replaceAll(/\\(?=\\*\$\{)|\$(?=\{)/g, (special) => `\${platform-topologies.literal:${special}}`);
 }
 
-/** What Grafana finds in a provisioning file: it puts variables of its environment into every value. */
+/** Text for a provisioning file: Grafana puts variables of its environment into every value. */
 export function grafanaText(text: string): string {
   return text.replaceAll("$", "$$$$");
 }
 
-/** `change` for each string in it, keys excepted. */
+/** Applies `change` to each string in a value, but not to keys. */
 export function eachString<T>(value: T, change: (text: string) => string): T {
   const changed = (one: unknown): unknown => {
     if (typeof one === "string") return change(one);
@@ -151,10 +151,13 @@ export function eachString<T>(value: T, change: (text: string) => string): T {
   return changed(value) as T;
 }
 
-/** What no section of rclone's configuration can hold: a value ends with its line, and `%(name)s` is another value. */
+/** Text that rclone's configuration cannot hold: a value ends with its line, and `%(name)s` means another value. */
 export const notForRclone = /[\0\r\n]|%\([^)]+\)s/;
 
-/** A section of rclone's configuration. In backquotes: blanks and quotes stay, and the last one on the line is the end. */
+/**
+ * A section of rclone's configuration. Values are in backquotes, of which the last ends a value: blanks and quotes
+ * stay.
+ */
 export function rcloneSection(name: string, values: Dict<string>): string {
   const lines = Object.entries(values).map(
     ([key, value]) => `${key} = \`${without(notForRclone, value, "rclone", "a line end or %(…)s")}\`\n`,

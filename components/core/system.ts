@@ -26,7 +26,10 @@ export abstract class SystemComponent<C> extends ComponentResource {
   /** Each store's password. */
   readonly passwords: Dict<Output<string>>;
 
-  /** @throws ConfigError with everything in `args` that is wrong, or that `on` cannot run; nothing has been registered then. */
+  /**
+   * @throws ConfigError with everything in `args` that is wrong, or that `on` cannot run; nothing has been registered
+   * then.
+   */
   constructor(
     type: string,
     system: System<C>,

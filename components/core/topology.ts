@@ -45,11 +45,14 @@ export interface Capabilities {
   readonly runners: List<Runner>;
   /** What it does for a slot beyond running it. `leave`: before and after it goes. */
   readonly slots: ReadonlySet<"marker" | "leave">;
-  /** What starts the containers that a system starts itself; unset: nothing here does. */
+  /** The engine on which a system may start containers itself; unset: there is none here. */
   readonly engine?: Engine;
-  /** It has machines of the operator's: a container may ask for one by labels or by name, or run on each. */
+  /** The operator has machines here: a container may ask for one by labels or by name, or run on each. */
   readonly nodes: boolean;
-  /** How a part is called inside the stack: by its bare name, or below a domain of the stack's own, `<name>.<stack>.internal`. */
+  /**
+   * How a part is called inside the stack: by its bare name, or below a domain of the stack's own,
+   * `<name>.<stack>.internal`.
+   */
   readonly address: "name" | "domain";
   /** Where backups can go from here. A folder of a machine that comes and goes is no place. */
   readonly backupPlaces: ReadonlySet<"path" | "volume" | "s3">;
@@ -90,7 +93,9 @@ export interface Site {
   /** Prefix of everything that has a global name here: `arkindex-dev`. */
   readonly name: string;
   readonly hostname: string;
-  /** The edge's ports on the host, or on the swarm's nodes. Without `https` none but http: TLS ends in front of the edge. */
+  /**
+   * The edge's ports on the host, or on the swarm's nodes. Without `https` only http: TLS ends in front of the edge.
+   */
   readonly ports: { readonly http: number; readonly https?: number };
   /** The https port of every public URL: browsers see it, and the edge listens on it for the stack's own containers. */
   readonly publicPort: number;
@@ -109,9 +114,11 @@ export interface Site {
   readonly backup?: BackupOptions;
   /** Fill the stores, while they are still empty, from a backup. */
   readonly restore?: Restore;
-  /** The operator's words for disks, by the slot: another text makes a new, empty disk; `gone` lets one go. */
+  /** The operator's words for disks, by the slot: another text makes a new, empty disk; `gone` lets a disk go. */
   readonly disks: Dict<string>;
-  /** The operator's word on who supplies a need, by its name. Default: what the topology has itself, where it is for the need. */
+  /**
+   * Who is to supply a need, by its name, in the operator's word. Default: what the topology has itself, if it fits.
+   */
   readonly data: Dict<"managed" | "container">;
   /** The platform that the stack is; unset where a program uses services alone. */
   readonly system?: string;
@@ -121,27 +128,27 @@ export interface Site {
 export interface NamedDump extends Dump {
   readonly store: string;
   readonly tier: Tier;
-  /** Where the slot may be, and so what copies its data. */
+  /** Labels of the nodes where the slot may run: the backup that copies its data runs there, too. */
   readonly nodes?: Dict<string>;
 }
 
-/** What a place has itself for a kind, and may not for every ask. */
+/** What a place has itself for a kind. It need not fit every ask. */
 export interface ManagedKind<K extends Kind> {
   /** As an operator knows it: `Amazon RDS for PostgreSQL`. */
   readonly name: string;
-  /** Why it is not for this ask; undefined: it is. */
+  /** Why it does not fit this ask; undefined: it does. */
   unfit(ask: Ask<K>): string | undefined;
   readonly recipe: Recipe<K>;
 }
 export type Managed = { readonly [K in Kind]?: ManagedKind<K> };
 
-/** A place as the dry run knows it: without any SDK, and the same as when things are made. */
+/** A place as the dry run knows it: without any SDK, but with the same answers as for real. */
 export interface Place {
   readonly site: Site;
   readonly capabilities: Capabilities;
   /** The components that supply each kind, with the recipe for containers. */
   readonly services: Services;
-  /** What this topology has itself for a kind, and takes in the place of containers where it is for the ask. */
+  /** What this topology has itself for a kind. It comes before containers, if it fits the ask. */
   readonly managed?: Managed;
 }
 
@@ -162,18 +169,21 @@ export interface Topology extends Place {
   readonly options: ComponentResourceOptions;
   /**
    * Lets a plan in, before anything of it is registered. `owner`: the component's name.
-   * @throws ConfigError with everything that this place cannot run, with names that another component has here, and for a
-   * second system.
+   * @throws ConfigError with everything that this place cannot run, with names that another component has here, and for
+   * a second system.
    */
   admit(owner: string, plan: Plan, what: "system" | "service"): void;
-  /** Before the first thing of a system: the whole of it, for what comes first, as an edge whose names stores need. */
+  /**
+   * Called with the whole plan before a system's first thing: makes what comes first, as an edge whose names stores
+   * need.
+   */
   open(plan: Plan, at: At): void;
-  /** After the last thing of a system, for what needs all of them. */
+  /** Called after the last thing of a system: makes what needs all of them. */
   close(at: At): void;
   workload(name: string, workload: Workload, at: At): Ready;
   slot(name: string, slot: Slot, at: At): Ready;
   job(name: string, job: Job, at: At): Ready;
-  /** Makes what it has itself for a kind, for the recipes of `managed`. */
+  /** Makes what the place has itself for a kind. The recipes of `managed` call it. */
   supply?<K extends Kind>(kind: K, name: string, ask: Ask<K>, at: At): Given<K>;
 }
 

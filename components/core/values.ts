@@ -1,4 +1,4 @@
-/** Values that what reads them cannot be told, in any quotes: refused where they are set. */
+/** Values that no quotes can carry to the program that reads them. They are refused where they are set. */
 import type { Dict } from "./contracts.ts";
 import type { Problem } from "./errors.ts";
 import type { Existing } from "./existing.ts";
@@ -9,18 +9,18 @@ interface Rule {
   readonly remedy: string;
 }
 
-/** Letters and digits at every store there is; a line end or a blank that was copied along is the usual slip. */
+/** Every store's keys are letters and digits. The usual slip: a line end or a blank was copied along. */
 const keyOfObjects: Rule = {
   wrong: new RegExp(`^\\s|\\s$|[\\x00-\\x1f]|\\\\\\\\|${notForRclone.source}`),
   remedy: "an object store's key is one line, without a blank at its ends, two backslashes in a row or %(…)s",
 };
-/** Telegraf looks these up in a store of secrets. */
+/** Telegraf would look such a password up in a store of secrets. */
 const passwordOfInflux: Rule = {
   wrong: /@\{\w+:\w+\}/,
   remedy: "Telegraf cannot be told @{name:name}: choose another",
 };
 
-/** Everything in a stack's config that nobody could be told. Secrets are not shown. */
+/** Everything in a stack's config that its reader could not be given. Secrets are not shown. */
 export function checkValues(
   raw: unknown,
   { secrets, existing }: { readonly secrets: Dict<string>; readonly existing: Dict<Existing> },
@@ -38,7 +38,7 @@ export function checkValues(
   ];
 }
 
-/** It ends every argument and every variable. */
+/** Values with a NUL, which ends every argument and every variable. */
 function withNul(value: unknown, path: readonly string[]): Problem[] {
   if (typeof value === "object" && value !== null)
     return Object.entries(value).flatMap(([key, inner]: [string, unknown]) => withNul(inner, [...path, key]));

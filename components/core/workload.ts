@@ -10,21 +10,21 @@ export type Dict<T> = Readonly<Record<string, T>>;
 export type List<T> = readonly T[];
 
 /**
- * Networks, from the outside in. Nothing but the edge is published; data cannot reach out. `isolated`: none of them, only
- * those that the container joins by name.
+ * Networks, from the outside in. Nothing but the edge is published; data cannot reach out. `isolated`: none of them,
+ * only those that the container joins by name.
  */
 export type Tier = "edge" | "app" | "data" | "isolated";
 
 /**
- * What a container needs of the machine that it runs on. A topology says which of these each of its ways to run has. The
- * first two a system names; the others follow from what it asks (`needsOf` in check.ts).
+ * What a container needs of the machine that it runs on. A topology says which of these each of its runners has. A
+ * system names the first two; the others follow from what it asks (`needsOf` in check.ts).
  */
 export type Need =
   | "container-api" // the container engine's own API (root on that machine: name it in the docs)
   | "max-map-count" // vm.max_map_count of at least 262144 on the host
   | "exec-probe" // a health check that is a command inside the container
   | "any-status-probe" // a health check for which other answers than 200 to 399 count
-  | "stop-first" // never two replicas of one, not for a moment
+  | "stop-first" // never two replicas of one workload at the same time
   | "tcp-in" // a port that is not HTTP
   | "short-names" // other workloads under one-label DNS names
   | "shared-folders" // a volume or a host folder that several containers mount
@@ -56,7 +56,9 @@ export interface Route {
   readonly strip?: string;
 }
 
-/** A file that the container finds at `path` at start. It lies in a folder of ours: cloud mounts hide an image's own. */
+/**
+ * A file that the container finds at `path` at start. It lies in a folder of ours: cloud mounts hide an image's own.
+ */
 export interface File {
   readonly path: string;
   /** At most 64 KiB (the smallest limit of the secret stores that carry it). */
@@ -94,15 +96,17 @@ export type Mount = ({ readonly volume: string } | { readonly folder: string }) 
 };
 
 export interface Container {
-  /** A key of the image lock file (`image-lock.ts`), or `<system>/<name>` for a system's own image without a row there. */
+  /**
+   * A key of the image lock file (`image-lock.ts`), or `<system>/<name>` for a system's own image without a row there.
+   */
   readonly image: string;
   readonly tier: Tier;
   /** Cores. */
   readonly cpu: number;
   readonly memoryMib: number;
   /**
-   * Shared memory (/dev/shm) at most, in MiB; what is used of it counts as the container's memory. Default: Docker's 64.
-   * A change replaces the container.
+   * Shared memory (/dev/shm) at most, in MiB; what is used of it counts as the container's memory. Default: Docker's
+   * 64. A change replaces the container.
    */
   readonly shmMib?: number;
   /** `uid[:gid]`, numbers. Unset: what the image says (private images only). */
@@ -125,7 +129,7 @@ export interface Container {
   readonly ports?: Dict<Port>;
   /** Keys of `ports` that the same slots of other regions call, by TLS. Refused until a topology opens them. */
   readonly linked?: List<string>;
-  /** What cannot be told from the rest of it. */
+  /** Needs that do not follow from the other properties. */
   readonly needs?: List<"container-api" | "max-map-count">;
   readonly after?: List<Ready>;
   /** Further DNS names that the applications insist on. */
@@ -134,7 +138,7 @@ export interface Container {
   /** It calls public names itself (the object store's): it joins the edge network too, and trusts the edge's CA. */
   readonly callsEdge?: boolean;
   /**
-   * Further networks of the stack, each made when it is first named: where containers live that a system starts itself,
+   * Further networks of the stack, each made when it is first named. Containers that a system starts itself live there,
    * apart from everything else. Their full name is `<stack's prefix>-<name>`.
    */
   readonly networks?: List<string>;
@@ -151,28 +155,35 @@ export interface Workload extends Container {
   readonly health: Health;
   /** `each-node`: one on every node that `nodes` allows, new ones too. */
   readonly replicas: number | { readonly min: number; readonly max: number } | "each-node";
-  /** `stop-first`: the old replica has ended before the new one starts, where two would do everything twice. Unset: as the topology likes. */
+  /**
+   * `stop-first`: the old replica ends before the new one starts, as two would do all twice. Unset: the topology
+   * decides.
+   */
   readonly update?: "stop-first";
   /** Node labels that a replica's node must carry (swarm, machines in a cloud). `role`: a swarm's own roles. */
   readonly nodes?: Dict<string>;
 }
 
-/** How a store's data gets out and back in: bash in the backup container, with the variables that backup.ts names. What is
- * known only later, as a managed server's address, it reads from a file. */
+/**
+ * How a store's data gets out and back in: bash in the backup container, with the variables that backup.ts names. The
+ * scripts read what is known only later, as a managed server's address, from a file.
+ */
 export interface Dump {
   readonly files?: List<File>;
   /** A toolbox with the store's own tools; default `toolbox`. One for a whole stack. */
   readonly image?: string;
   readonly dump: string;
-  /** What a restore will need of the run that has just been made, as far as that costs little to ask. */
+  /** Checks that the new run has what a restore will need, as far as that costs little. */
   readonly check?: string;
   /** Must refuse a store that has data; compares what has come back with what was saved. */
   readonly restore: string;
-  /** The newest run as a restore would read it, compared with what was saved: into `drillServer`, where there is one. */
+  /**
+   * Reads the newest run as a restore would, into `drillServer` if there is one, and compares it with what was saved.
+   */
   readonly drill: string;
   /** An empty server of the same image, `<store>-drill`, for the drill to fill and to empty again. */
   readonly drillServer?: Workload;
-  /** What no run needs any more, beside the folders of the runs themselves. */
+  /** Removes what no run needs any more. The folders of old runs go by themselves. */
   readonly prune?: string;
 }
 /** `rebuilt`: how the content comes back without a backup, for the operator to read. */
@@ -186,13 +197,13 @@ export interface Slot extends Container {
     readonly gib: number;
     readonly backup: Backup;
     /**
-     * A file that the topology leaves on a disk that it has just made, and never again: a member of a cluster refuses
-     * in `prepare` to start on a disk with neither this nor data, for an emptied volume would replicate emptiness. Unset:
-     * there is one all the same, and the platform's own first line of `prepare` refuses without it (needs `command`).
+     * A file that the topology leaves on a disk that it has just made, and never again. In `prepare` a member of a
+     * cluster refuses to start on a disk with neither this file nor data: an emptied volume would replicate emptiness.
+     * Unset: the platform leaves a file of its own, and its own first line of `prepare` refuses (needs `command`).
      */
     readonly marker?: string;
   };
-  /** The only slot of its role: another disk means another store, for which all that was done once is done again. */
+  /** The only slot of its role: on another disk the store is a new one, and one-time jobs run again for it. */
   readonly alone?: boolean;
   /** The slot whose machine this one shares. */
   readonly colocate?: string;
@@ -201,11 +212,11 @@ export interface Slot extends Container {
   /** Labels that its node must carry, as for a workload. */
   readonly nodes?: Dict<string>;
   /**
-   * What runs before this member goes for good. Not at a replacement, not when the whole stack is destroyed; but also when a
-   * slot that stays has no `leave` any more.
+   * Runs before the slot is removed for good. Does not run on a replacement or on `destroy` of the stack. It also runs
+   * if you remove `leave` from a slot that stays.
    */
   readonly leave?: Omit<Job, "trigger">;
-  /** What runs after it has gone for good: a cluster's books forget it. */
+  /** Runs after the slot is gone for good, so that a cluster forgets the member. */
   readonly left?: Omit<Job, "trigger">;
 }
 
@@ -219,7 +230,7 @@ export interface Job extends Container {
   readonly nodes?: Dict<string>;
 }
 
-/** `tls`: it speaks nothing else. `ca` is there, too, when only this CA vouches for its certificate. */
+/** `tls`: the server speaks TLS alone. `ca` is set if no public authority signed its certificate. */
 export interface Endpoint {
   readonly host: Input<string>;
   readonly port: number;
@@ -244,8 +255,8 @@ export interface Running extends Ready {
 }
 
 /**
- * `count` slots, numbered from 1, one by one: member n+1 starts when member n is healthy; of two that leave, it has gone
- * before n begins. A retired number is never used again: the next free one appears instead.
+ * `count` slots, numbered from 1. Member n+1 starts when member n is healthy. If both leave, member n+1 is gone before
+ * member n begins. A retired number is never used again: the next free number takes its place.
  */
 export interface Members {
   readonly count: number;
@@ -265,16 +276,16 @@ export interface Peer {
   /** It was founded before this one: what spans regions starts there. */
   readonly home: boolean;
   readonly reach: "routed" | "published-tls";
-  /** Of one of its slots, from here. */
+  /** The address of one of its slots, as seen from here. */
   address(slot: string): string;
-  /** Of a store with a public name, there: `https://<name>.<region>.<hostname>`. */
+  /** The URL of a store with a public name there: `https://<name>.<region>.<hostname>`. */
   publicUrl(name: string): string;
 }
 
-/** Where slots of ours carry a store, `members` names them; empty when it is managed or the company's own. */
+/** `members`: the slots of ours that carry the store. Empty if it is managed or the company's own. */
 export type Store = Endpoint & { readonly members: List<string> };
 
-/** What the ask of a store may add, for where containers of ours supply it. */
+/** What the ask of a store may add. It counts only if containers of ours supply the store. */
 export interface StoreOptions {
   /** Further DNS names that the applications insist on; with several members each of them answers. */
   readonly names?: List<string>;

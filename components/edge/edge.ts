@@ -9,7 +9,7 @@ export const proxies: Readonly<Record<EdgeOptions["proxy"], (args: EdgeArgs) => 
   nginx,
 };
 
-/** The workload at the edge, without its published ports: those are the topology's to place. */
+/** The workload at the edge, without its published ports: the topology decides those. */
 export function edgeProxy({ proxy }: EdgeOptions, args: EdgeArgs): Workload {
   return proxies[proxy](args);
 }

@@ -1,4 +1,4 @@
-/** The edge's health: its certificate and key serve, and it says in time when they end. */
+/** The edge's health check: verifies the certificate that the edge serves, and warns in time before it ends. */
 import { X509Certificate } from "node:crypto";
 
 import { type Input, output } from "@pulumi/pulumi";
@@ -6,7 +6,7 @@ import { type Input, output } from "@pulumi/pulumi";
 import type { File, List } from "../core/contracts.ts";
 import type { EdgeArgs } from "./proxy.ts";
 
-/** From then on the health check's output, and once a day the edge's log, say so. \`up\` renews a local one from 30 days. */
+/** With so many days left the health check warns, and once a day the edge's log. `up` renews a local one at 30 days. */
 const warnDays = 21;
 const certificates = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
@@ -20,14 +20,14 @@ function end(chain: string): string {
     const ends = (chain.match(certificates) ?? []).map((pem) => Date.parse(new X509Certificate(pem).validTo));
     return String(Math.floor(Math.min(...ends) / 1000));
   } catch {
-    return ""; // no certificate: the handshake fails, and says why
+    return ""; // no certificate: the handshake fails and says why
   }
 }
 
 /**
- * Shell: \`handshake\` verifies what is served under the stack's own name. A certificate that has ended fails every
- * handshake. On one host the edge is unhealthy from then on; a swarm would start it over and over for something that no
- * start mends, and with it lose every client that goes on, so there only \`alive\` counts.
+ * Shell: `handshake` verifies what is served under the stack's own name. A certificate that has ended fails every
+ * handshake. On one host the edge is unhealthy from then on. A swarm would start it again and again, which mends
+ * nothing and loses the clients that go on in spite of the certificate: there only `alive` counts.
  */
 export function certificateHealth(
   { engine, site: { hostname } }: Pick<EdgeArgs, "engine" | "site">,

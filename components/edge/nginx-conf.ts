@@ -5,7 +5,9 @@ import type { PlannedRoute } from "../core/plan.ts";
 import { type EdgeArgs, edgePorts, outside } from "./proxy.ts";
 import { newerFile, nobody, upstreamsFile, work } from "./nginx-resolver.ts";
 
-/** Largest body of a route that asks for none in particular: as Pyrus' own ingress has it. Kept on disk on its way. */
+/**
+ * Largest body of a route that names none: the limit of Pyrus' own ingress. nginx keeps such a body on disk on its way.
+ */
 const usualBody = "250m";
 
 /** The upstream of a route: routes to one port with the same stickiness share it. */
@@ -19,7 +21,7 @@ export function stickyVariables(route: PlannedRoute) {
   return { brought: `$brought_${of}`, leads: `$leads_${of}`, answered: `$answered_${of}`, cookie: `$cookie_for_${of}` };
 }
 
-/** No two texts have the same. */
+/** A name for nginx that differs for any two texts. */
 function identifier(text: string): string {
   return text.replaceAll(/[^a-z0-9]/gi, (sign) => `_${sign.charCodeAt(0).toString(16)}`);
 }
@@ -106,14 +108,14 @@ ${hosts
 `;
 }
 
-/** Where it listens. `trusted`: somebody may end TLS in front of it. */
+/** Where nginx listens. `trusted`: something may end TLS in front of it. */
 interface Ports {
   readonly http: number;
   readonly https: number;
   readonly trusted: boolean;
 }
 
-/** The whole list, as a location that sets one header of its own inherits none. */
+/** All headers: a location that sets one of its own inherits none. */
 function headers({ https, trusted }: Ports): string[] {
   return [
     "proxy_set_header Host $http_host;",
@@ -127,9 +129,9 @@ function headers({ https, trusted }: Ports): string[] {
 }
 
 /**
- * Plain http is for those who end TLS for us: they say who the visitor is. Whoever else comes is refused: led to https, a
- * balancer that the list has not would be led there for ever. All that they pass on has come by TLS, whatever the last of
- * them makes of the scheme.
+ * Plain http is for the balancers that end TLS for us: they say who the visitor is. All other callers are refused: a
+ * redirect to https would send a balancer that is missing in the list round for ever. All that the balancers pass on
+ * has come by TLS, whatever scheme the last of them names.
  */
 function believed(trusted: List<string>): string {
   return `  real_ip_header X-Forwarded-For;
@@ -151,7 +153,7 @@ function toHttps(hosts: List<string>, { http, https }: Ports): string {
 `;
 }
 
-/** A visitor without the cookie, or whose replica is gone, is given that of the replica that has answered. */
+/** A visitor without a cookie, or with the cookie of a lost replica, gets the cookie of the replica that answered. */
 function stickyMaps(route: PlannedRoute): string {
   const { cookie = "", seconds = 0 } = route.sticky ?? {};
   const of = stickyVariables(route);
@@ -180,7 +182,7 @@ ${locations.map(([, text]) => text).join("")}${routes.some(({ path }) => path ==
 `;
 }
 
-/** A path and what is below it. Of a hidden one applications may not mind the case, or what follows a `;`. */
+/** Matches a path and what is below it. For a hidden one case and `;…` do not count: applications may ignore both. */
 function matching(path: string, hidden = false): string {
   return hidden ? `~* "^${literally(path)}(?:[/;%]|$)"` : path === "" ? "/" : `~ "^${literally(path)}(?:/|$)"`;
 }

@@ -1,15 +1,15 @@
 /** The loop that tells nginx where its backends are. */
 import type { List } from "../core/contracts.ts";
 
-/** Everything that nginx writes lies below. */
+/** nginx writes below this folder alone. */
 export const work = "/tmp/nginx";
 export const upstreamsFile = `${work}/upstreams.conf`;
-/** What only newer versions know. */
+/** Settings that only newer versions know. */
 export const newerFile = `${work}/newer.conf`;
 /** Where a route leads that has no backend at the moment: a server of ours that answers 503. */
 export const nobody = `unix:${work}/nobody.sock`;
 
-/** Old and new; two are new. With certificates and a hundred routes one takes about 3 MiB. */
+/** Most workers, old and new; two are new. With certificates and a hundred routes a worker takes about 3 MiB. */
 const mostWorkers = 34;
 
 export interface Upstream {
@@ -17,24 +17,26 @@ export interface Upstream {
   readonly port: number;
   /** Names; each may stand for any number of addresses. */
   readonly hosts: List<string>;
-  /** Sessions stay with a replica; unset: all in turn. */
+  /** Sessions stay with a replica; unset: all replicas in turn. */
   readonly sticky?: {
-    /** nginx' variable for the mark that the visitor brought. */
+    /** nginx' variable with the mark that the visitor brought. */
     readonly brought: string;
-    /** Made here: the upstream that this mark leads to, and the mark of the replica that has answered. */
+    /** Variables that are made here: the upstream of that mark, and the mark of the replica that has answered. */
     readonly leads: string;
     readonly answered: string;
   };
 }
 
 /**
- * Shell before nginx: writes the upstreams once, then looks again every second in the background. nginx hears of changes
- * only, and ends with its old configuration what it has begun with it. A name that is gone takes its addresses with it,
- * as they are soon another container's; but while DNS itself fails (our own name `edge` is not found either) all stay.
- * `max_fails=0`: nginx counts an application's own 503 as a failure, and one visitor could put every replica out of use.
+ * Shell before nginx: writes the upstreams once, then looks again every second in the background. The loop tells nginx
+ * of changes only. nginx ends the requests under way with its old configuration. If a name is gone, its addresses go,
+ * too: they are soon another container's. But while DNS itself fails (our own name `edge` is not found either) all
+ * stay. `max_fails=0`: nginx counts an application's own 503 as a failure, and one visitor could put every replica out
+ * of use.
  *
- * A session's replica has an upstream of its own in which the others only stand by: whoever comes and goes beside it, the
- * session stays. Its mark is the same on every balancer, and without `key`, the path of a secret file, nobody can make one.
+ * Each replica has an upstream of its own for its sessions, in which the others only stand by: a session stays,
+ * whatever replicas come and go. A replica's mark is the same on every balancer. Only who has the secret file `key` can
+ * make one.
  */
 export function resolver(upstreams: List<Upstream>, configFile: string, key: string): string {
   return `set -eu

@@ -16,8 +16,9 @@ const [cert, key, ends] = ["cert.pem", "key.pem", "ends"].map((name) => `${folde
 ];
 
 /**
- * nginx as the edge: TLS with a given certificate, http to https, websockets, sticky sessions, bodies of any size passed
- * on as they come. Addresses come from a loop beside it, because nginx wants every name to exist at its own start.
+ * nginx as the edge: TLS with a given certificate, http to https, websockets, sticky sessions, bodies of any size
+ * passed on as they come. A loop beside nginx finds the addresses, because nginx wants every name to exist at its own
+ * start.
  * @throws ConfigError for what `nginxProblems` names.
  */
 export function nginx(args: EdgeArgs): Workload {
@@ -56,16 +57,16 @@ export function nginx(args: EdgeArgs): Workload {
   };
 }
 
-/** nginx, and the loop too: without it a replaced container would not be found again. */
+/** Checks nginx and the loop: without the loop nginx would not find a replaced container. */
 const alive = `curl -fsS -m 4 -o /dev/null http://127.0.0.1:8082/health && [ -n "$(find ${work}/alive -mmin -1)" ]`;
 
-/** Verified against the file: what is served is what was given. No application is asked: the page is of no host. */
+/** Verifies that nginx serves the given certificate. No application is asked: the page belongs to no host. */
 function handshake({ hostname, publicPort }: Site): string {
   const at = `${hostname}:${String(publicPort)}`;
   return `curl -sS -m 4 -o /dev/null --noproxy '*' --cacert ${cert} --resolve ${at}:127.0.0.1 -H 'Host: nobody.invalid' https://${at}/`;
 }
 
-/** What nginx cannot do, for the check before anything is made. `key`: of the config, for the mode of TLS. */
+/** What nginx cannot do, for the check before anything is made. `key`: the config's key for the mode of TLS. */
 export function nginxProblems(
   key: string,
   mode: "local" | "own" | "acme" | "outside",
@@ -96,7 +97,7 @@ export function nginxProblems(
   ];
 }
 
-/** A cookie names a replica of one workload. */
+/** Cookies that two workloads share: a cookie names a replica of one workload. */
 function sharedCookies(routes: readonly PlannedRoute[]): string[] {
   const by = new Map<string, Set<string>>();
   for (const route of routes)

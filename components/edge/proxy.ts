@@ -6,8 +6,8 @@ import type { PlannedRoute } from "../core/plan.ts";
 import type { Site } from "../core/topology.ts";
 
 /**
- * Who signs the edge's certificate. `key` is a secret. `trustedProxies`: TLS ends in front of the edge, at these addresses;
- * what they pass on by http is served, and the certificate is for the stack's own containers.
+ * Who signs the edge's certificate. `key` is a secret. `trustedProxies`: TLS ends in front of the edge, at these
+ * addresses; what they pass on by http is served, and the certificate is for the stack's own containers.
  */
 export type EdgeTls =
   | { readonly cert: Input<string>; readonly key: Input<string>; readonly trustedProxies?: List<string> }
@@ -24,14 +24,14 @@ export interface Backends {
 
 export interface EdgeArgs {
   readonly site: Site;
-  /** What runs it: a swarm kills what is unhealthy. */
+  /** What runs the proxy: a swarm kills an unhealthy one. */
   readonly engine: Engine;
   readonly routes: List<PlannedRoute>;
   readonly tls: EdgeTls;
   readonly backends: (route: PlannedRoute) => Backends;
 }
 
-/** Who ends TLS in front of the edge, if anybody does. */
+/** The addresses that end TLS in front of the edge, if there are any. */
 export function outside(tls: EdgeTls): List<string> | undefined {
   return "acme" in tls ? undefined : tls.trustedProxies;
 }

@@ -8,9 +8,9 @@ export function eachOf(host: string): string {
 
 /**
  * Shell that keeps the servers of sticky routes up to date, in the background: each `- url:` line with such a host
- * becomes one for each address that the name has. Twice a second, as a replica leaves the swarm's DNS two seconds before
- * it is told to stop. A name without any answer keeps its last addresses: DNS itself may be what fails. The new file is
- * moved into its place whole.
+ * becomes one for each address that the name has. It asks twice a second, as a replica leaves the swarm's DNS two
+ * seconds before it is told to stop. A name without an answer keeps its last addresses, as DNS itself may fail. The new
+ * file is moved into its place whole.
  *
  * The official image has busybox with nslookup; others have getent.
  */

@@ -16,7 +16,7 @@ const [cert, key, ends] = ["cert.pem", "key.pem", "ends"].map((name) => `${folde
 ];
 /** Where ACME accounts and certificates are kept; the topology puts a disk there. */
 export const acmeFolder = "/data";
-/** Entry points for the health check alone: is Traefik there, and does it serve what it was given? */
+/** Entry points for the health check alone: does Traefik answer, and does it serve the given certificate? */
 const ping = "--entryPoints.ping.address=127.0.0.1:8082";
 const self = "--entryPoints.self.address=127.0.0.2:8082";
 
@@ -39,7 +39,7 @@ export function traefik(args: EdgeArgs): Workload {
     tier: "edge",
     cpu: 1,
     memoryMib: 256,
-    user: "acme" in tls ? "0:0" : "65532:65532", // a new volume is root's; no capability either way
+    user: "acme" in tls ? "0:0" : "65532:65532", // a new volume is root's; neither user has a capability
     files,
     ...prepared([...("acme" in tls ? [usable] : []), ...(watching ? [watchScript(`${given}/routes.yml`)] : [])]),
     command: ["traefik", ...flags(site, tls, watching ? watched : given)],
@@ -52,9 +52,9 @@ export function traefik(args: EdgeArgs): Workload {
 }
 
 /**
- * Traefik serves a certificate of its own making where the key does not fit, and says so in its log alone. The official
- * image has no client that could verify; Traefik itself has: the entry point `self` leads through a handshake with its
- * own https port. With ACME there is nothing to verify before the authority has called.
+ * If the key does not fit, Traefik serves a certificate of its own making, and says so in its log alone. The official
+ * image has no client that could verify, but Traefik can: the entry point `self` makes a handshake with Traefik's own
+ * https port. With ACME there is nothing to verify before the authority has called.
  */
 function ready(args: EdgeArgs): Probe {
   const alive = ["traefik", "healthcheck", "--ping", "--ping.entryPoint=ping", ping];
@@ -68,8 +68,9 @@ function prepared(scripts: string[]): Pick<Workload, "prepare"> {
 }
 
 /**
- * A file that others may read, as after a copy of the volume, or that a power cut left half written, makes Traefik serve
- * without certificates, healthy: it says one line in its log. The half one is kept beside; certificates are asked for anew.
+ * Mends the file of ACME certificates. If others may read it, as after a copy of the volume, or a power cut left it
+ * half written, Traefik logs one line and serves without certificates, healthy. A half file is kept beside; Traefik
+ * asks for certificates anew.
  */
 const usable = `store=${acmeFolder}/acme.json
 if [ -s "$store" ]; then
@@ -100,7 +101,7 @@ function flags(site: Site, tls: EdgeTls, routes: string): string[] {
     ...(acme ? [] : [self]),
     `--providers.file.directory=${routes}`,
     `--providers.file.watch=${String(routes === watched)}`,
-    // A replica leaves the swarm's DNS two seconds before it is told to stop: the news has to be here by then.
+    // A replica leaves the swarm's DNS two seconds before it is told to stop: Traefik has to know by then.
     "--providers.providersThrottleDuration=200ms",
     "--log.level=INFO",
     "--global.checkNewVersion=false",
@@ -122,7 +123,7 @@ function dynamic({ site, routes, tls, backends }: EdgeArgs): object {
   const middlewares: Record<string, object> = {
     headers: {
       headers: {
-        // What no proxy here writes is a stranger's claim.
+        // Headers that no proxy here writes are a stranger's claim.
         customRequestHeaders: { Forwarded: "", "X-Forwarded-Port": String(site.publicPort) },
         stsSeconds: 31536000,
         forceSTSHeader: trusted !== undefined,
@@ -130,7 +131,7 @@ function dynamic({ site, routes, tls, backends }: EdgeArgs): object {
         browserXssFilter: false,
       },
     },
-    // Only where no connection came about: a request that has been sent is never sent twice.
+    // Only if no connection came about: a request that has been sent is never sent twice.
     retry: { retry: { attempts: 4, initialInterval: "100ms" } },
     ...(trusted ? fromOutside(trusted) : {}),
   };
@@ -157,10 +158,10 @@ function dynamic({ site, routes, tls, backends }: EdgeArgs): object {
     const { hosts, watch } = backends(route);
     const each = isWatched(route, { watch });
     transports[name] = {
-      // Where a name has several addresses, the first that takes no connection has two seconds of these.
+      // If a name has several addresses, one that takes no connection costs two of these seconds.
       forwardingTimeouts: { dialTimeout: "4s", responseHeaderTimeout: `${String(route.seconds ?? 60)}s` },
-      // No kept connections: on one to a node that has died, or a replica that stops, a request would hang or be lost.
-      // And so each request asks DNS anew, which gives the replicas that are healthy now, in any order.
+      // No kept connections: on one to a dead node or a stopping replica, a request would hang or be lost. So each
+      // request asks DNS anew, which names the replicas that are healthy now, in any order.
       ...(watch || hosts.length > 1 ? { maxIdleConnsPerHost: -1 } : {}),
     };
     services[name] = {
@@ -200,8 +201,8 @@ function isWatched({ sticky }: PlannedRoute, { watch }: Pick<Backends, "watch">)
 }
 
 /**
- * A server with a health page is asked for it. Not Traefik's passive check: an application's own 500 counts as a dead
- * server there, and two such answers would close a route for everybody.
+ * Traefik asks a server for its health page, if there is one. Traefik's passive check is no choice: it counts an
+ * application's own 500 as a dead server, and two such answers would close a route for everybody.
  */
 function health({ check }: PlannedRoute): object {
   return check ? { healthCheck: { ...check, interval: "2s", timeout: "2s" } } : {};
@@ -211,7 +212,7 @@ function address(host: string, { target }: PlannedRoute): string {
   return `http://${host}:${String(target.number)}`;
 }
 
-/** Without a rule of its own a hidden path is nobody's: 404. Applications may not mind its case, or what follows a `;`. */
+/** A hidden path has no router: 404. Case and what follows a `;` do not count for it: applications may ignore both. */
 function rule({ host, path }: PlannedRoute, routes: List<PlannedRoute>): string {
   const base = baseOf(path);
   const hidden = hiddenOf(routes.filter((route) => route.host === host)).filter((each) => covers(path, each));
@@ -223,21 +224,24 @@ function rule({ host, path }: PlannedRoute, routes: List<PlannedRoute>): string 
 }
 
 /**
- * Plain http is for those who end TLS for us. Whoever else comes is refused: led to https, a balancer that the list has
- * not would be led there for ever. All that they pass on has come by TLS, whatever the last of them makes of the scheme.
+ * Plain http is for the balancers that end TLS for us. All other callers are refused: a redirect to https would send a
+ * balancer that is missing in the list round for ever. All that the balancers pass on has come by TLS, whatever scheme
+ * the last of them names.
  */
 function fromOutside(trusted: List<string>): Record<string, object> {
   return {
     trusted: { ipAllowList: { sourceRange: [...trusted] } },
     outside: {
       headers: {
-        customRequestHeaders: { "X-Forwarded-Proto": "https", "X-Real-Ip": "" }, // the last one is often a visitor's own
+        customRequestHeaders: { "X-Forwarded-Proto": "https", "X-Real-Ip": "" }, // a visitor often sets X-Real-Ip himself
       },
     },
   };
 }
 
-/** From the entry point `self` to the https port and its ping: a new connection each time, verified against the file. */
+/**
+ * Leads the entry point `self` to the https port and its ping, each time by a new connection that verifies the file.
+ */
 function ownHandshake(
   { hostname, publicPort }: Site,
   routers: Record<string, object>,
@@ -263,7 +267,7 @@ function ownHandshake(
     serverName: hostname,
     rootCAs: [cert],
     maxIdleConnsPerHost: -1,
-    disableHTTP2: true, // whose connections are kept all the same, and hold up Traefik's end for a second and a half
+    disableHTTP2: true, // HTTP/2 connections are kept all the same, and delay Traefik's end by a second and a half
     forwardingTimeouts: { dialTimeout: "2s", responseHeaderTimeout: "2s" },
   };
 }

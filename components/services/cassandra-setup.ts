@@ -1,15 +1,15 @@
-/** What has to be said to a Cassandra that is up: roles, copies, keyspaces; and how its tables get out and back in. */
+/** Sets a running Cassandra up: roles, copies, keyspaces. Dumps and restores its tables. */
 import type { Dump, File, List } from "../core/contracts.ts";
 import { shellWord, sqlIdentifier, sqlString } from "../core/syntax.ts";
 
-/** The operator's role; the application's own may do everything in its keyspaces and nothing else. */
+/** The operator's role. The application's own role may do everything in its keyspaces and nothing else. */
 export const admin = "admin";
 export const user = "app";
 
 const folder = "/run/cassandra";
-/** Roles and permissions. */
+/** The keyspace of roles and permissions. */
 const auth = "system_auth";
-/** Further keyspaces of the system whose copies Cassandra leaves at one or two. */
+/** Further keyspaces of Cassandra's own: it leaves their copies at one or two. */
 const systemKeyspaces = ["system_distributed", "system_traces"];
 
 export interface Cluster {
@@ -22,17 +22,17 @@ export function passwordPath(role: string): string {
   return `${folder}/${role}-password`;
 }
 
-/** A member's copies: one of each row on three nodes, or on all where there are fewer. */
+/** How many copies each row has: one on each of three nodes, or on all if there are fewer. */
 export function copies({ hosts }: Cluster): number {
   return Math.min(3, hosts.length);
 }
 
 /**
  * Bash for the toolbox. The default superuser, `cassandra` with the password `cassandra`, makes the operator's role and
- * is shut out; the server makes it some seconds after it has begun to answer. Every statement may run again. Copies are
- * raised to what is wanted in this data centre and never lowered; other data centres stay as they are. It refuses fewer
- * members than there are copies, while nothing else has changed yet. Copies of the roles are raised last of all: until
- * they are repaired, one read of them in three finds nothing, the administrator's role neither.
+ * is then shut out; the server makes that superuser some seconds after its first answer. Every statement may run again.
+ * Copies in this data centre are raised to what is wanted and never lowered; other data centres stay as they are.
+ * Before it changes anything else, the script refuses fewer members than there are copies. It raises the copies of the
+ * roles last: until their repair, one read of the roles in three finds nothing, not even the administrator's role.
  */
 export function setupScript(cluster: Cluster): string {
   const { hosts, dataCentre, keyspaces } = cluster;
@@ -78,24 +78,24 @@ CQL
 as ${admin} "$admin" </tmp/statements`;
 }
 
-/** Copies that were asked for are not there yet: each node brings its own ranges up to date, logins first. */
+/** Makes the copies that a raised number asks for: each node brings its own ranges up to date, logins first. */
 export function repairScript({ hosts, keyspaces }: Cluster): string {
   return [auth, ...keyspaces]
     .flatMap((keyspace) => hosts.map((host) => `${nodetool(host)} repair --full -pr ${keyspace}`))
     .join("\n");
 }
 
-/** nodetool's word to another container's node. It reads its password from a file of its own form. */
+/** nodetool on the node of another container. It reads its password from a file of its own format. */
 export function nodetool(host: string): string {
   return `nodetool -h ${host} -u ${admin} -pwf ${jmxFile}`;
 }
 export const jmxFile = "/tmp/jmx";
-/** The same file is the server's list of who may sign in, which must be the server's own and closed. */
+/** The server has the same file as its list of logins: the file must be the server's own and closed to others. */
 export const jmxLogin = `(umask 077; echo "${admin} $(cat ${passwordPath(admin)})" > ${jmxFile})`;
 
 /**
- * Through any node: a table is the cluster's, not a member's. Every keyspace but the system's, those that somebody else
- * has made too. Rows as JSON; their time of writing and time to live are not in it.
+ * Dumps through any node, as a table is the cluster's, not a member's. All keyspaces but Cassandra's own are in the
+ * dump, whoever made them. Rows are JSON, without their time of writing and their time to live.
  */
 export function dumpOf({ hosts }: Cluster, files: List<File>): Dump {
   const common = `CQL_PASSWORD_FILE=${passwordPath(admin)}; export CQL_PASSWORD_FILE
@@ -126,7 +126,7 @@ for keyspace in $(backup get keyspaces); do
     backup get "$keyspace.$table.json" | cql --insert "$keyspace.$table"
   done
 done`,
-    // Without a server to fill, which would need as much memory as a member: each row is read and is one.
+    // The drill reads each row, and fills no server: that would need as much memory as a member.
     drill: `for keyspace in $(backup get keyspaces); do
   for table in $(backup get "$keyspace.tables"); do backup get "$keyspace.$table.json" | jq empty; done
 done`,

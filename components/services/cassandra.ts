@@ -24,15 +24,15 @@ const conf = "/run/cassandra";
 const marker = ".disk";
 const cql = 9042;
 const jmx = 7199;
-/** Those that a node asks for the others: fixed, so that node four changes no other node's configuration. */
+/** The seeds: a fixed number, so that node four changes no other node's configuration. */
 const founders = 3;
 
 /**
- * A Cassandra data centre: members started one by one, each when the one before is `UN` and answers CQL. Passwords are
- * asked for, and the default superuser is shut out. Keyspaces, those of the system too, have as many copies as there are
- * nodes, three at most: raised and repaired when nodes come, never lowered, so that `nodetool decommission` refuses to
- * take a node that the copies still need. Of the official image it uses the programs on PATH, the user (999) and the
- * folder of the data.
+ * A Cassandra data centre. Members start one by one, each when the one before is `UN` and answers CQL. The server asks
+ * for passwords, and the default superuser is shut out. Keyspaces, Cassandra's own too, have as many copies as there
+ * are nodes, three at most. More nodes raise and repair the copies. Nothing lowers them, so `nodetool decommission`
+ * refuses to take a node that the copies still need. Of the official image the recipe uses the programs on PATH, the
+ * user (999) and the folder of the data.
  */
 export const cassandra: Recipe<"cql"> = (p, name, ask) => {
   const password = p.shared(`${name}-password`); // roles are the cluster's, not a region's
@@ -85,11 +85,11 @@ export const cassandra: Recipe<"cql"> = (p, name, ask) => {
     env: quickNames,
     files: [adminFile, { path: passwordPath(user), content: password, secret: true }],
     command: ["bash", "-euc", setupScript(cluster)],
-    trigger: fingerprint(password), // another: say so
+    trigger: fingerprint(password), // a new password: tell the server
     seconds: 600,
     after: made,
   });
-  // Copies that were asked for are not there before a repair.
+  // Only a repair makes the copies that a raised number asks for.
   const { ready } =
     ask.nodes === 1
       ? setup
@@ -98,7 +98,7 @@ export const cassandra: Recipe<"cql"> = (p, name, ask) => {
           files: [adminFile],
           command: ["bash", "-euc", `${jmxLogin}\n${repairScript(cluster)}`],
           trigger: String(copies(cluster)),
-          onlyOnTrigger: true, // other members alone are no reason: who joins takes its rows over
+          onlyOnTrigger: true, // new members alone are no reason: a node that joins takes its rows over
           seconds: 24 * 3600,
           after: [setup],
         });
@@ -106,7 +106,7 @@ export const cassandra: Recipe<"cql"> = (p, name, ask) => {
   return { host: cluster.hosts[0] ?? p.address(`${name}-1`), port: cql, members: slots, user, password, ready };
 };
 
-/** The first number that is not retired: its member stands for the cluster where one is enough. */
+/** The first number that is not retired: where one member is enough, this one stands for the cluster. */
 function first({ retired = [] }: { readonly retired?: readonly number[] }): number {
   let number = 1;
   while (retired.includes(number)) number++;
@@ -117,10 +117,10 @@ function environment({ host }: Member, memoryMib: number): Record<string, string
   const properties = {
     "cassandra.config": `file://${conf}/cassandra.yaml`,
     "cassandra-rackdc.properties": `file://${conf}/rackdc.properties`,
-    // Addresses change: what it remembers of the others' is then another member's, and one would be missing in its ring
-    // for good. It asks the seeds, by name, instead.
+    // Container addresses change. A saved ring could map an address to the wrong node and lose one for good, so the
+    // node asks the seeds (by name) at every start.
     "cassandra.load_ring_state": "false",
-    // From another container the set-up repairs, and a member that leaves is told so.
+    // JMX answers other containers: the set-up repairs, and tells a member to leave, from there.
     "java.rmi.server.hostname": host,
     "com.sun.management.jmxremote.authenticate": "true",
     "com.sun.management.jmxremote.password.file": jmxFile,
@@ -129,17 +129,17 @@ function environment({ host }: Member, memoryMib: number): Record<string, string
     ...quickNames,
     LOCAL_JMX: "no",
     MAX_HEAP_SIZE: `${String(Math.floor(memoryMib / 2))}M`,
-    HEAP_NEWSIZE: `${String(Math.floor(memoryMib / 8))}M`, // for CMS alone, but the official script may want both
+    HEAP_NEWSIZE: `${String(Math.floor(memoryMib / 8))}M`, // for CMS alone; the official script may want both
     JVM_EXTRA_OPTS: [
-      "--add-exports=java.management/com.sun.jmx.remote.security=ALL-UNNAMED", // what checks JMX passwords
+      "--add-exports=java.management/com.sun.jmx.remote.security=ALL-UNNAMED", // the class that checks JMX passwords
       ...Object.entries(properties).map(([key, value]) => `-D${key}=${value}`),
     ].join(" "),
   };
 }
 
 /**
- * Addresses are the member's own name, which the server resolves when it starts: they may change. A member is no seed of
- * its own, as a seed takes no data over when it joins; only the first of all is, for there is nobody else.
+ * The member's addresses are its own name, as they may change: the server resolves the name when it starts. A member is
+ * no seed of itself, as a seed takes no data over when it joins. Only the first of all is one, for there is no other.
  */
 function configuration(name: string, { host, number }: Member, address: (slot: string) => string): string {
   const seeds = Array.from({ length: founders }, (_, index) => address(`${name}-${String(index + 1)}`)).filter(
@@ -166,16 +166,19 @@ function configuration(name: string, { host, number }: Member, address: (slot: s
     commitlog_sync: "periodic",
     commitlog_sync_period: "10000ms",
     commitlog_disk_access_mode: "legacy",
-    // A node that cannot write ends, and is started again until it can. Left alone it answers, healthy, and keeps what it is
-    // told in memory.
+    // A node that cannot write ends, and is started again until it can write. By default it would go on, look healthy,
+    // and keep new data in memory alone.
     disk_failure_policy: "die",
     commit_failure_policy: "die",
-    // What a dropped or truncated table leaves behind stays on the disk otherwise.
+    // Without this the snapshots of dropped and truncated tables stay on the disk.
     auto_snapshot_ttl: "30d",
   });
 }
 
-/** An emptied member would join as a new one under an old name, or, as a seed, take over ranges without their rows. */
+/**
+ * Refuses an emptied disk: the member would join as a new one under an old name, or, as a seed, own ranges without
+ * rows.
+ */
 function prepare({ host, number }: Member): string {
   return `set -eu
 if [ ! -e ${data}/${marker} ] && [ ! -d ${data}/data/system ]; then
@@ -186,8 +189,8 @@ ${jmxLogin}`;
 }
 
 /**
- * Until it has joined: its own line of \`nodetool status\`, which costs a second of Java; from then on the answer of its
- * CQL port (OPTIONS is answered by SUPPORTED, code 6, without a login).
+ * Until the node has joined, the probe reads its line of `nodetool status`, which costs a second of Java. From then on
+ * it asks the CQL port, which answers OPTIONS with SUPPORTED (code 6) without a login.
  */
 function probe({ host }: Member): string {
   return `joined=/tmp/joined

@@ -14,8 +14,8 @@ const marker = ".new";
 const user = "elastic";
 
 /**
- * Elasticsearch 7 or 8, one node or three, with a login. Three speak TLS among themselves, which Elasticsearch insists on
- * where it has a login; clients speak plain HTTP inside the data network.
+ * Elasticsearch 7 or 8, one node or three, with a login. Three nodes speak TLS to each other, which Elasticsearch
+ * insists on if it has a login. Clients speak plain HTTP inside the data network.
  */
 export const elasticsearch: Recipe<"elasticsearch"> = (p, name, ask) => {
   const secret = p.secret(`${name}-password`);
@@ -85,17 +85,17 @@ function settings(cluster: string, host: string, hosts: List<string>, major: 7 |
     "network.host": "0.0.0.0",
     "xpack.security.enabled": "true",
     "xpack.security.http.ssl.enabled": "false",
-    // 8 would make certificates of its own for clients at its first start.
+    // At its first start 8 would make certificates of its own for clients.
     ...(major === 8 ? { "xpack.security.autoconfiguration.enabled": "false" } : {}),
-    "ingest.geoip.downloader.enabled": "false", // data has no way out
+    "ingest.geoip.downloader.enabled": "false", // the data network has no way out
     ...(hosts.length > 1 ? together : { "discovery.type": "single-node" }),
   };
   return Object.entries(all).map(([key, value]) => `-E${key}=${value}`);
 }
 
 /**
- * Of the disk that was asked for, and in bytes: a volume is often a folder of a much larger disk, whose last tenth is no
- * reason to refuse an index.
+ * Watermarks in bytes, of the disk size that was asked for. A volume is often a folder of a much larger disk, whose
+ * last tenth is no reason to refuse an index.
  */
 function watermarks(gib: number): string[] {
   const free = { low: 0.15, high: 0.1, flood_stage: 0.05 };
@@ -113,10 +113,10 @@ function transportFiles({ ca, cert, key }: Certificate): File[] {
 }
 
 /**
- * The password goes into the keystore, as the official entrypoint puts it there; the entrypoint itself refuses a
- * password file that others may read, and ours are root's. A cluster is formed once, by the first node, on a disk that
- * was made for it: `initial_master_nodes` at any later start could form a second one beside it. A disk that lost its data
- * later joins empty and is filled by the others.
+ * Puts the password into the keystore, as the official entrypoint does. The entrypoint itself is no choice: it refuses
+ * a password file that others may read, and our files are root's. The first node forms the cluster once, on a disk that
+ * was made for it: `initial_master_nodes` at any later start could form a second cluster. A node whose disk lost its
+ * data joins empty, and the others fill it.
  */
 function prepare(host: string, formation: "single" | "first" | "further"): string {
   const form = `if [ ! -d ${data}/nodes ] && [ ! -d ${data}/_state ] && [ -e ${data}/${marker} ]; then
@@ -136,10 +136,10 @@ fi${formation === "first" ? `\n${form}` : ""}`;
 }
 
 /**
- * The first success waits until nothing is being copied to this node any more, so that the next one may stop. Not where the
- * others have no address, as when all start again one by one, or all at once on a swarm, whose DNS has the healthy only:
- * somebody has to be found first. Later ones ask for a master and for indices that take writes; on a swarm for any
- * answer, as a node must not be restarted for peers that it lost.
+ * The first success waits until no shard is being copied to this node any more, so that the next node may stop. It does
+ * not wait while the other nodes have no address, as after a start of all: a swarm's DNS has healthy nodes only, so one
+ * has to be healthy first. Later probes ask for a master and for indices that take writes. On a swarm they take any
+ * answer: a node must not be restarted because it lost its peers.
  */
 function healthy(p: Platform, host: string, hosts: List<string>): string {
   const base = "http://127.0.0.1:9200";
@@ -162,7 +162,7 @@ case $blocks in *allow?delete*) echo "indices take no writes, as the disk is alm
 }`;
 }
 
-/** Until the login works and all nodes have found each other. */
+/** Waits until the login works and all nodes have found each other. */
 function wait(host: string, nodes: number): string {
   const url = `http://${host}:9200/_cluster/health?wait_for_nodes=${String(nodes)}&timeout=5s`;
   return `for attempt in $(seq 30); do

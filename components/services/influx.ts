@@ -13,8 +13,8 @@ const data = "/var/lib/influxdb";
 const user = "app";
 
 /**
- * One InfluxDB 1.x. `app` may read and write the asked databases and nothing else; the administrator's password stays
- * with the set-up. A changed retention is applied by the set-up, which runs again for other databases or periods.
+ * One InfluxDB 1.x. The user `app` may read and write the asked databases and nothing else; only the set-up has the
+ * administrator's password. The set-up runs again for other databases or another retention, and applies it.
  */
 export const influx: Recipe<"influx"> = (p, name, ask) => {
   const slot = `${name}-1`;
@@ -30,7 +30,7 @@ export const influx: Recipe<"influx"> = (p, name, ask) => {
   const statements = setup(ask.databases);
   const files = [
     curlLogin("admin.curl", "admin", admin),
-    // In files: a command line can be read by every process of the machine.
+    // In files, as every process of the machine can read a command line.
     secretFile("admin.iql", newUser("admin", admin, " WITH ALL PRIVILEGES")),
     secretFile("app.iql", newUser(user, password)),
   ];
@@ -84,8 +84,9 @@ export const influx: Recipe<"influx"> = (p, name, ask) => {
 };
 
 /**
- * What differs from the built-in defaults. Bodies: a restore writes more than 25 MB at a time. An index in memory would
- * hold every series that was ever kept, and refuse the 100,001st value of a tag; the cache's own limit is the container's.
+ * What differs from the built-in defaults. The limit of a body is off: a restore writes more than 25 MB at a time. The
+ * index is on disk: in memory it would hold every series that was ever kept, and refuse the 100,001st value of a tag.
+ * The limit of the cache follows the container's memory.
  */
 function conf(at: string, memoryMib: number): string {
   return `reporting-disabled = true
@@ -103,14 +104,14 @@ function conf(at: string, memoryMib: number): string {
 `;
 }
 
-/** Shell: whether the disk takes another MiB. */
+/** Shell that succeeds if the disk takes another MiB. */
 const room = `{ head -c 1048576 /dev/zero >${data}/.room && rm ${data}/.room || { rm -f ${data}/.room; false; }; }`;
 
 /**
- * On a full disk InfluxDB starts with an empty history. A power cut may leave a list of series without its beginning, at
- * which it waits for ever: that database's lists are made anew from the points. And a log that is cut short it shortens
- * after it has looked for its end: what it writes then lies behind a hole, and is lost at the next start. With an empty
- * log behind it, it begins a new one.
+ * Mends the disk before a start. On a full disk InfluxDB would start with an empty history. A power cut may leave a
+ * list of series without its beginning, and InfluxDB would wait for ever: that database's lists are made anew from the
+ * points. It may also cut a log short. InfluxDB looks for the log's end first and shortens it then: new writes would
+ * lie behind a hole, and be lost at the next start. With an empty log behind that one, InfluxDB begins a new log.
  */
 const prepare = `${openFiles}
 if ! ${room}; then echo "the disk is full: InfluxDB would show nothing of what it has" >&2; exit 1; fi
@@ -128,8 +129,9 @@ for log in ${data}/wal/*/*/*/; do
 done`;
 
 /**
- * Where writing has failed once, as on a full disk, InfluxDB fails there until it is started again, however much room
- * there is by then; meanwhile it answers /ping, and queries from its memory. So it ends as soon as there is room.
+ * After one failed write, as on a full disk, InfluxDB writes no more until it is started again, even if there is room
+ * again. Meanwhile it answers /ping, and answers queries from its memory. So the probe ends it as soon as there is
+ * room.
  */
 const probe = `now="$(curl -fsS -m 4 http://127.0.0.1:8086/debug/vars)" || exit 1
 echo "$now" | grep '"tsm1_wal:' | grep -q '"writeErr":[1-9]' || exit 0
@@ -138,8 +140,8 @@ if ${room}; then kill 1; fi
 exit 1`;
 
 /**
- * The server answers 200 to a statement that fails, and says so in the body. Without any user it lets exactly one
- * statement pass: the one that makes an administrator.
+ * The server answers 200 to a statement that fails, and tells the failure in the body. While it has no user it accepts
+ * exactly one statement: the one that makes an administrator.
  */
 function setup(databases: Ask<"influx">["databases"]): string {
   const policies = Object.entries(databases).flatMap(([database, { keep }]) => {
@@ -167,7 +169,10 @@ ask --data-urlencode q@${folder}/app.iql
 ${policies.join("\n")}`;
 }
 
-/** A year of days would be 365 folders of indexes, with ten open files and a MiB of memory each. */
+/**
+ * How much time a shard has: 365 daily shards would each be a folder of indexes, with ten open files and a MiB of
+ * memory.
+ */
 function shardOf(keep: string): string {
   const days = Number.parseInt(keep, 10) * (keep.endsWith("w") ? 7 : 1);
   return days > 180 ? "7d" : "1d";
@@ -175,7 +180,7 @@ function shardOf(keep: string): string {
 
 const login = `INFLUX_PASSWORD_FILE=${folder}/admin-password; export INFLUX_PASSWORD_FILE`;
 
-/** Every database, those that somebody else has made too. */
+/** Dumps every database, whoever made it. */
 function dump(host: string, fleeting: List<string>): string {
   const omitted =
     fleeting.length > 0 ? ` | grep -vxF ${fleeting.map((each) => `-e ${shellWord(each)}`).join(" ")}` : "";
@@ -187,7 +192,7 @@ done 3< /tmp/databases
 backup put databases < /tmp/databases`;
 }
 
-/** A backup never overwrites: a database with points is refused. */
+/** Refuses a database with points: a restore never overwrites. */
 function restore(host: string): string {
   return `${login}
 backup get databases > /tmp/databases
@@ -196,7 +201,7 @@ while IFS= read -r name <&3; do
 done 3< /tmp/databases`;
 }
 
-/** A server that has just started lets nobody in but the first administrator, and has nothing then. */
+/** Empties the drill's server. A new server, which only lets a first administrator in, has nothing to empty. */
 function emptied(host: string): string {
   return `${login}
 until curl --silent --fail --max-time 5 http://${host}:8086/ping; do sleep 1; done

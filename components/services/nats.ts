@@ -11,7 +11,7 @@ const user = "app";
 
 /**
  * NATS with JetStream on disk, one server or a cluster of three. Clients log in; the servers have a login of their own
- * among themselves. Configuration is a file of ours; of the official image only the program on PATH is used.
+ * for each other. The configuration is a file of ours. Of the official image the recipe uses only the program on PATH.
  */
 export const nats: Recipe<"nats"> = (p, name, ask) => {
   const password = p.secret(`${name}-password`);
@@ -65,7 +65,7 @@ export const nats: Recipe<"nats"> = (p, name, ask) => {
       backup: { rebuilt: "streams and messages in flight: the applications make their streams again at their start" },
     },
   }));
-  // A cluster is there only when its servers have elected a leader: who waits for NATS waits for JetStream's answer.
+  // A cluster works only when its servers have elected a leader: what waits for NATS waits for JetStream's answer.
   const setup = p.job(`${name}-setup`, {
     ...toolbox,
     tier: "data",
@@ -88,14 +88,17 @@ const alive = [
 ];
 
 /**
- * Servers that found each other too late (2.10) elect a leader that never takes in the third: all say that they are
- * well, and a stream of three copies has `no suitable peers`. To start again heals it.
+ * Servers that found each other too late (2.10) elect a leader that never takes in the third server. All three call
+ * themselves healthy, but a stream of three copies has `no suitable peers`. A restart heals it.
  */
 function whole(nodes: number): string {
   return `! echo "$facts" | grep -qE '"leader":"[^"]+".*"cluster_size":[1-${String(nodes - 1)}],' || exit 1`;
 }
 
-/** A stream that cannot be read, or in 2.10 does not fit `max_file_store` any more, is left out at the start with one line of the log. */
+/**
+ * At its start the server leaves out a stream that it cannot read, or that (2.10) does not fit `max_file_store` any
+ * more. It says so in one line of its log.
+ */
 const served = `kept=$(ls -d /data/jetstream/*/streams/*/meta.inf 2>/dev/null | wc -l)
 streams=$(echo "$facts" | grep -oE '"streams":[0-9]+' | head -n 1 | cut -d : -f 2)
 if [ "$kept" -gt "\${streams:-0}" ]; then echo "$kept streams are on the disk, $streams are served: the log says why (a store that was made smaller?)"; exit 1; fi`;
@@ -106,7 +109,7 @@ listen: 0.0.0.0:4222
 http: 127.0.0.1:8222${maxPayloadBytes === undefined ? "" : `\nmax_payload: ${String(maxPayloadBytes)}`}`;
 }
 
-/** `no_advertise`: clients keep to the names that they were given, which lead to every server. */
+/** `no_advertise`: clients keep the names that they were given, which lead to every server. */
 function cluster(name: string, hosts: readonly string[], password: string): string {
   return `cluster {
   name: ${name}
@@ -117,7 +120,7 @@ function cluster(name: string, hosts: readonly string[], password: string): stri
 }`;
 }
 
-/** A stream that all servers keep, made and deleted. Uses the last `try` of `answers`. */
+/** Makes a stream that all servers keep, and deletes it. Uses the last `try` of `answers`. */
 function copies(hosts: readonly string[]): string {
   const stream = JSON.stringify({
     ...{ name: "SETUP_PROBE", subjects: ["setup.probe"], storage: "memory", max_msgs: 1, max_bytes: 1024 },
@@ -141,7 +144,7 @@ for attempt in $(seq 60); do
 done`;
 }
 
-/** What a client says first, in JSON: in a file, as the shell could not write it for every password. */
+/** A client's first message, in JSON. It lies in a file, as the shell could not write every password. */
 function connect(password: string): string {
   const client = { verbose: false, pedantic: false, lang: "bash", version: "1" };
   return JSON.stringify({ user, pass: password, ...client });

@@ -14,7 +14,7 @@ const region = "us-east-1";
  * URL is signed with the host's name. Community MinIO has no CORS per bucket, so the origins of all buckets are joined.
  */
 export const objects: Recipe<"objects"> = (p, name, ask) => {
-  const key = "app"; // MinIO's root, used by nobody else; its password is the secret
+  const key = "app"; // MinIO's root user, for the application alone; its password is the secret
   const secret = p.secret(`${name}-password`);
   const secretFile = { path: root, content: secret, secret: true };
   const slot = `${name}-1`;
@@ -47,7 +47,7 @@ export const objects: Recipe<"objects"> = (p, name, ask) => {
       gib: ask.gib,
       backup: {
         files: [{ path: `${rcloneSections}/${name}.conf`, content: rclone(name, key, secret, host), secret: true }],
-        // What an object is called and described by is in a list, so any key fits any place.
+        // A list has the objects' keys and descriptions, so any key fits any place.
         dump: `objects dump ${name}`,
         check: `objects check ${name}`,
         restore: `objects restore ${name}`,

@@ -6,9 +6,9 @@ import { Service, type ServiceArgs } from "../core/service.ts";
 const path = "/run/openid/openid.json";
 
 /**
- * Sign-in by OpenID is never ours to run: a stack names its provider (Keycloak, Cognito, any) under `existing`. In
- * rehearsal a small provider stands in, with a user `demo`, and `demo-<group>` for each group, under one generated
- * password. Without either, the check says what is missing.
+ * We never run sign-in by OpenID: a stack names its provider (Keycloak, Cognito, any) under `existing`. In a rehearsal
+ * a small provider stands in, with a user `demo`, and `demo-<group>` for each group, under one generated password.
+ * Without either, the check says what is missing.
  */
 export const oidc: Recipe<"oidc"> = (p, name, ask) => {
   const issuer = p.publicUrl(name);
@@ -39,7 +39,7 @@ export const oidc: Recipe<"oidc"> = (p, name, ask) => {
     replicas: 1,
     ...(ask.nodeLabels === undefined ? {} : { nodes: ask.nodeLabels }),
   });
-  // Called by the application itself, inside: no edge, and no authority that it would have to trust.
+  // The application itself calls this one, inside: it needs no edge, and no authority to trust.
   const inside = `http://${made.host}:8080`;
   const after = new URLSearchParams({ client_id: clientId, post_logout_redirect_uri: `${p.url}/` });
   return {

@@ -1,7 +1,7 @@
 /** How a PostgreSQL server gets out and back in: bash for the toolbox. */
 import type { Dump, File, List } from "../core/contracts.ts";
 
-/** Where the server is and what a set-up makes in it; both again where a drill restores. */
+/** A server and what its set-up makes in it. A drill restores into a second one. */
 export interface Server {
   readonly host: string;
   readonly drill: string;
@@ -11,9 +11,9 @@ export interface Server {
 }
 
 /**
- * The superuser saves and restores everything: the databases, all of them, with the rows, owners and grants of tables
- * that the application's role may not read, extensions and settings of the operator's own, and the roles, without their
- * passwords. What is restored is compared with what was counted in the dump's own snapshot.
+ * The superuser saves and restores everything: all databases with rows, owners and grants, also of tables that the
+ * application's role may not read; the operator's own extensions and settings; the roles, without their passwords. The
+ * restore is compared with what the dump counted in its own snapshot.
  */
 export function postgresDump(server: Server): Omit<Dump, "drillServer"> {
   const restore = `${common}\n${restoring}\n${server.setup(server.host)}`;
@@ -30,7 +30,7 @@ function on(host: string, { passwordFile }: Server): string {
   return `PGHOST=${host} PGUSER=postgres PGPASSWORD="$(cat ${passwordFile.path})"; export PGHOST PGUSER PGPASSWORD`;
 }
 
-/** Relations of a database's own, not of its extensions. */
+/** A database's own relations, without those of its extensions. */
 const own = (kinds: List<string>): string => `FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind IN (${kinds.map((kind) => `'${kind}'`).join(", ")}) AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')`;
@@ -48,7 +48,7 @@ SELECT 'database', datdba::regrole, (SELECT string_agg(a::text, ' ' ORDER BY a::
 SELECT 'setting', setrole::regrole, unnest(setconfig) FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase
   WHERE datname = current_database() AND datname <> 'postgres' ORDER BY 2, 3;`;
 
-/** Databases go by PGDATABASE: as an argument, a name may be read as a connection string. */
+/** PGDATABASE names the database: psql may take an argument for a connection string. */
 const common = `sql() { PGDATABASE=$1 psql --no-psqlrc --quiet -At -F ' ' --set=ON_ERROR_STOP=1; }
 file() { jq -rn --arg name "$1" '$name | @uri'; }
 content() { sql "$1" <<'SQL'
@@ -80,7 +80,7 @@ SQL
   backup put "$file.content" < /tmp/content
 done 3<<< "$names"`;
 
-/** The dump begins with a list of all that is in it. Who owns something has to be among the roles. */
+/** The dump begins with a list of all that is in it. Every owner has to be among the roles. */
 const checking = `roles=$(backup get roles.sql | sed -n 's/^CREATE ROLE \\(.*\\);$/\\1/p')
 names=$(backup get databases)
 while IFS= read -r name <&3; do
@@ -95,8 +95,8 @@ while IFS= read -r name <&3; do
 done 3<<< "$names"`;
 
 /**
- * A backup never overwrites rows: a database with tables is refused, before anything is changed. An empty one is made
- * again by the dump's own statements, for its owner, settings and grants, and filled in one transaction.
+ * A restore never overwrites rows: it refuses a database with tables, before anything is changed. The dump's own
+ * statements make an empty database again, with its owner, settings and grants, and fill it in one transaction.
  */
 const restoring = `names=$(backup get databases)
 existing=$(sql postgres <<< 'SELECT datname FROM pg_database')
@@ -138,7 +138,9 @@ empty() {
 }
 empty`;
 
-/** In the container's own files, never on a volume. Nothing that is restored may act from here, so pg_cron gets nowhere. */
+/**
+ * Data lies in the container's own files, never on a volume. Restored jobs may do nothing here: pg_cron has no host.
+ */
 export function drillCommand(password: string, settings: List<string>): List<string> {
   const cluster = "/tmp/drill";
   const script = `trap 'kill -INT "$server" 2>/dev/null; exit 0' TERM INT

@@ -12,8 +12,8 @@ const password = "/run/postgres/password";
 const login = `PGPASSWORD="$(cat ${password})"; export PGPASSWORD`;
 
 /**
- * One PostgreSQL server, with PostGIS at hand unless the application brings its own image. It sets command, user and configuration itself; of the official image
- * it uses only the programs on PATH and the user postgres (999).
+ * One PostgreSQL server, with PostGIS at hand unless the application brings its own image. The recipe sets command,
+ * user and configuration; of the official image it uses only the programs on PATH and the user postgres (999).
  */
 export const postgres: Recipe<"postgres"> = (p, name, ask) => {
   const secret = p.secret(`${name}-password`);
@@ -31,7 +31,7 @@ export const postgres: Recipe<"postgres"> = (p, name, ask) => {
   const [first] = p.slots(name, { count: 1 }, () => ({
     ...server,
     ...memory(memoryMib),
-    // A half-made cluster is in a folder of its own name, so that a kill in mid-init leaves nothing that looks whole.
+    // initdb works in a folder of another name, so that a kill in its middle leaves nothing that looks whole.
     prepare: `
 set -eu
 if [ ! -d ${data}/pgdata ]; then
@@ -58,7 +58,7 @@ esac${trusted(ask.outputPlugins)}`,
       },
     },
   }));
-  // Alive is not enough: who waits for the store needs its databases.
+  // A server that answers is not enough: what waits for the store needs its databases.
   const setup = p.job(`${name}-setup`, {
     ...setUp(secretFile, databases(host, ask, user, superuser)),
     after: first ? [first] : [],
@@ -67,8 +67,8 @@ esac${trusted(ask.outputPlugins)}`,
 };
 
 /**
- * The same on a server that the place brings: RDS, Cloud SQL, Flexible Server. Its address is known only when it is there, so
- * scripts read it from a file. A drill restores into a container of ours.
+ * The same on a server that the place brings: RDS, Cloud SQL, Flexible Server. Its address is known only when it is
+ * there, so scripts read it from a file. A drill restores into a container of ours.
  */
 export const managedPostgres: Recipe<"postgres"> = (p, name, ask) => {
   const server = p.managed("postgres", name, ask);
@@ -104,7 +104,7 @@ export const managedPostgres: Recipe<"postgres"> = (p, name, ask) => {
 function optionsOf({ gib, settings, outputPlugins }: Ask<"postgres">): string[] {
   const all = {
     ...{ listen_addresses: "*", password_encryption: "scram-sha-256" },
-    // Of an application that has stopped reading, the log grows until the disk is full: at half of it, its slot is lost.
+    // The log for an application that has stopped reading would fill the disk: at half the disk its slot is lost.
     ...(outputPlugins ? { max_slot_wal_keep_size: `${String(Math.ceil(gib * 512))}MB` } : {}),
     ...settings,
   };
@@ -131,7 +131,7 @@ function serverOf(ask: Ask<"postgres">, passwordFile: File) {
   } as const;
 }
 
-/** A one-time job: each statement leaves alone what is there. */
+/** A one-time job. Its statements leave alone what is there. */
 function setUp(passwordFile: File, statements: string) {
   return {
     ...toolbox,
@@ -142,12 +142,15 @@ function setUp(passwordFile: File, statements: string) {
   } as const;
 }
 
-/** What the workers of one query share is in /dev/shm: 64 MiB are less than six ordinary joins. Half, as a machine has it. */
+/**
+ * The workers of a query share /dev/shm: 64 MiB are too little for six ordinary joins. Half of the memory, as on a
+ * machine.
+ */
 function memory(memoryMib: number) {
   return { memoryMib, shmMib: Math.min(memoryMib, Math.max(64, Math.floor(memoryMib / 2))) };
 }
 
-/** Minor releases of 2026 load only output plugins that a new setting names, which older ones refuse to start with. */
+/** Minor releases of 2026 load only output plugins that a new setting names. Older ones refuse to start with it. */
 function trusted(plugins: List<string> = []): string {
   if (plugins.length === 0) return "";
   return `
@@ -163,7 +166,7 @@ function databases(
   user: string,
   superuser: boolean,
 ): string {
-  // psql quotes what it is given: :'name' is a string, :"name" an identifier.
+  // psql quotes its variables itself: :'name' is a string, :"name" an identifier.
   const sql = (database: string, values: Dict<string>, statement: string): string => {
     const set = Object.entries(values).map(([key, value]) => `--set=${key}=${shellWord(value)} `);
     return `psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --set=pw="$PGPASSWORD" ${set.join("")}--host=${host} --username=postgres --dbname=${shellWord(database)} <<'SQL'\n${statement}\nSQL`;

@@ -1,15 +1,17 @@
-/** What is said to a RabbitMQ cluster when members come and go: bash in its own image, with its cookie. */
+/**
+ * What a RabbitMQ cluster is told when members come and go: bash in RabbitMQ's own image, with the cluster's cookie.
+ */
 import type { List } from "../core/contracts.ts";
 
 /** Where the server's files are. */
 export const folder = "/run/rabbitmq";
 export const nodeName = (host: string): string => `rabbit@${host}`;
 
-/** Its commands are Erlang nodes, which the cookie lets in. */
+/** RabbitMQ's commands are Erlang nodes, which the cookie lets in. */
 const cookie = `install -m 0600 ${folder}/cookie "$HOME/.erlang.cookie"`;
 const runs = (host: string): string => `rabbitmq-diagnostics -q -n ${nodeName(host)} check_running >/dev/null 2>&1`;
 
-/** A queue that was declared before a member came has no copy on it. */
+/** Gives new members copies of older queues: a queue that was declared before a member came has no copy on it. */
 export function grow(hosts: List<string>): string {
   const [first = ""] = hosts;
   return [cookie, ...hosts.map((host) => `rabbitmq-queues -q -n ${nodeName(first)} grow ${nodeName(host)} all`)].join(
@@ -18,8 +20,8 @@ export function grow(hosts: List<string>): string {
 }
 
 /**
- * Before a member goes: its copies of the queues are given up, and it takes itself out of the cluster, so that those who
- * stay count their majority without it. One that is lost is taken out by `left`.
+ * Runs before a member goes. The member gives up its copies of the queues and leaves the cluster, so that the others
+ * count their majority without it. A lost member cannot do so: `left` takes it out.
  */
 export function leave(host: string, stay: List<string>): string {
   return `${cookie}
@@ -35,7 +37,10 @@ if ${runs(host)}; then
 fi`;
 }
 
-/** After it has gone: the others strike it off, where it could not do so itself; not before they see that it is down. */
+/**
+ * Runs after the node is gone. The other nodes remove it from the cluster if it could not remove itself. RabbitMQ
+ * allows that only once it sees the node down.
+ */
 export function left(host: string, stay: List<string>): string {
   return `${cookie}
 for try in $(seq 60); do

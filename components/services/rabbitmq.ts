@@ -17,21 +17,21 @@ const management = 15672;
 const founders = 3;
 
 /**
- * A RabbitMQ cluster: durable topic exchanges, quorum queues by default, the federation plugin on every node, also while
- * there is no peer. Of the official image it uses the programs on PATH, the user (999) and the folders; what it sets is
- * known to 3.10 (Debian's) and 3.13 alike.
+ * A RabbitMQ cluster: durable topic exchanges, quorum queues by default, the federation plugin on every node, also
+ * while there is no peer. Of the official image the recipe uses the programs on PATH, the user (999) and the folders.
+ * 3.10 (Debian's) and 3.13 both know all of its settings.
  */
 export const rabbitmq: Recipe<"amqp"> = (p, name, ask) => {
   const password = p.secret(`${name}-password`);
   const cookie = p.secret(`${name}-cookie`);
-  // One password that all regions share, so the operator sets it.
+  // All regions share this password, so the operator sets it.
   const federation = ask.federate.length > 0 ? p.configured(`${name}Federation`) : "";
   const definitions = all([password, federation]).apply(([own, shared]) =>
     JSON.stringify(definitionsOf(name, ask, own, shared), undefined, 2),
   );
   const memoryMib = ask.memoryMib ?? 1024;
-  const besides = new Map(ask.colocate.slice(0, ask.nodes).map((volumeNode) => [numberOf(volumeNode), volumeNode]));
-  // Each has the number of the slot that it is beside, and goes when that one goes for good.
+  const besides = new Map(ask.colocate.slice(0, ask.nodes).map((slot) => [numberOf(slot), slot]));
+  // Each member has the number of the slot that it shares a machine with, and goes when that slot goes for good.
   const members = { count: ask.nodes, retired: missing([...besides.keys()]) } as const;
   const address = p.address.bind(p);
   const slots = numbered(name, members, address);
@@ -50,7 +50,8 @@ export const rabbitmq: Recipe<"amqp"> = (p, name, ask) => {
   const made = p.slots(name, members, ({ host, number }) => {
     const colocate = besides.get(number);
     const others = founding(name, address).filter((other) => other !== host);
-    // The same three for a small cluster, however many it has: a finalizer is never withdrawn from a member that stays.
+    // Always list the three founders, even in a smaller cluster. If the list were empty at one node, `leave` would
+    // disappear from a slot that stays, and Pulumi would run it.
     const stay = [...new Set([...hosts, ...founding(name, address)])].filter((other) => other !== host);
     return {
       ...storeOptions(ask, "rabbitmq"),
@@ -62,7 +63,7 @@ export const rabbitmq: Recipe<"amqp"> = (p, name, ask) => {
       memoryMib,
       user: "999:999",
       env: {
-        HOME: data, // where the server and its commands look for the cookie
+        HOME: data, // the server and its commands look for the cookie there
         ...quickNames,
         ...longNames(p, name),
         RABBITMQ_NODENAME: nodeName(host),
@@ -105,7 +106,7 @@ function numberOf(slot: string): number {
   return Number(slot.slice(slot.lastIndexOf("-") + 1));
 }
 
-/** What is not among them, up to the highest. */
+/** The numbers below the highest that are not in the list. */
 function missing(numbers: List<number>): List<number> {
   return Array.from({ length: Math.max(0, ...numbers) }, (_, index) => index + 1).filter((n) => !numbers.includes(n));
 }
@@ -116,12 +117,12 @@ function founding(name: string, address: (slot: string) => string = (slot) => sl
   return Array.from({ length: founders }, (_, index) => address(`${name}-${String(index + 1)}`));
 }
 
-/** Erlang takes a host of several labels for a name only where it is told so. */
+/** Erlang accepts a host name of several labels only if this variable says so. */
 function longNames(p: Platform, name: string): { readonly RABBITMQ_USE_LONGNAME?: "true" } {
   return p.address(name).includes(".") ? { RABBITMQ_USE_LONGNAME: "true" } : {};
 }
 
-/** A node that is not among the founders looks for those and itself: its own name has to be in the list. */
+/** A node that is no founder looks for the founders and itself: its own name has to be in the list. */
 function conf(p: Platform, name: string, host: string, memoryMib: number): string {
   const peers = [...new Set([...founding(name, p.address.bind(p)), host])];
   const settings = {
@@ -132,14 +133,14 @@ function conf(p: Platform, name: string, host: string, memoryMib: number): strin
     ...Object.fromEntries(
       peers.map((peer, index) => [`cluster_formation.classic_config.nodes.${String(index + 1)}`, nodeName(peer)]),
     ),
-    // A blank first node finds the others at once or is the first of all; one that joins must not give up so soon.
+    // An empty first node finds the others at once, or is the first of all. A node that joins must not give up so soon.
     "cluster_formation.discovery_retry_limit": host === peers[0] ? "1" : "20",
     "cluster_formation.discovery_retry_interval": "1000",
     cluster_partition_handling: "pause_minority",
-    // After a power cut whatever changes the cluster (a declared queue, a binding) waits until the lost node is given up:
-    // a minute unless said otherwise.
+    // After a power cut every change of the cluster (a declared queue, a binding) waits until the others give the lost
+    // node up. Default: a minute.
     net_ticktime: "10",
-    // Half an hour unless said otherwise: whoever works on a message for longer loses it to the next, for ever.
+    // Default: half an hour. A consumer that works on a message for longer loses it to the next one, without end.
     consumer_timeout: String(24 * 3600 * 1000),
     // Of the container's memory, not of the host's.
     "vm_memory_high_watermark.absolute": `${String(Math.floor(memoryMib * 0.6))}MiB`,
@@ -156,9 +157,9 @@ function conf(p: Platform, name: string, host: string, memoryMib: number): strin
 }
 
 /**
- * The cookie must be the server's own file, readable by nobody else. A node that has data waits at its start for those
- * that were up when it stopped; where the whole cluster was taken away and comes back one by one, there are none: when
- * no other name resolves for half a minute, the first node starts from what it has.
+ * The cookie must be the server's own file, readable by nobody else. At its start a node with data waits for the nodes
+ * that were up when it stopped. If the whole cluster was taken away and comes back one by one, there are none: when no
+ * other name resolves for half a minute, the first node starts from its own data.
  */
 function prepare(host: string, others: List<string>): string {
   const lines = ["set -eu", openFiles, `install -m 0600 ${folder}/cookie ${data}/.erlang.cookie`];
@@ -178,9 +179,9 @@ function prepare(host: string, others: List<string>): string {
 }
 
 /**
- * `check_running`, `check_local_alarms` and `check_port_listener` of rabbitmq-diagnostics, asked over HTTP: each of its
- * commands starts an Erlang machine, which costs a second of a core. With an alarm publishers are stopped until consumers
- * have made room: those need a server that runs.
+ * `check_running`, `check_local_alarms` and `check_port_listener` of rabbitmq-diagnostics, asked over HTTP: each
+ * command of rabbitmq-diagnostics starts an Erlang machine, which costs a second of a core. At an alarm RabbitMQ stops
+ * publishers until consumers have made room, and consumers need a server that runs.
  */
 function probe(p: Platform): string {
   const checks = [...(onlySaid(p) ? ["local-alarms"] : []), `port-listener/${String(amqp)}`];
@@ -196,7 +197,7 @@ done`;
 
 const federationUser = "federation";
 
-/** Imported by every node at its start; a blank one then makes no default user. Passwords only as hashes. */
+/** Every node imports them at its start; an empty node then makes no default user. Passwords are hashes alone. */
 export function definitionsOf(
   name: string,
   { federate, exchanges }: Pick<Ask<"amqp">, "federate" | "exchanges">,
@@ -215,7 +216,7 @@ export function definitionsOf(
   return {
     // The health probe reads alarms with this user.
     users: [login(user, own, "monitoring"), ...(federated ? [login(federationUser, federation, "")] : [])],
-    vhosts: [{ name: vhost, default_queue_type: "quorum" }], // 3.10 does not know the default: clients ask for quorum
+    vhosts: [{ name: vhost, default_queue_type: "quorum" }], // 3.10 ignores this default: clients ask for quorum
     permissions: [may(user), ...(federated ? [may(federationUser)] : [])],
     exchanges: exchanges.map((exchange) => ({
       name: exchange,
@@ -248,7 +249,7 @@ export function definitionsOf(
   };
 }
 
-/** The founders of another region: a link that ends tries the next. Between published regions it speaks TLS. */
+/** The founders of another region: a link that ends tries the next one. A link between published regions speaks TLS. */
 function upstream(name: string, peer: Peer, password: string): List<string> {
   const [scheme, port] = peer.reach === "published-tls" ? ["amqps", 5671] : ["amqp", amqp];
   return founding(name).map(

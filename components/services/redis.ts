@@ -20,7 +20,7 @@ export const redis: Recipe<"redis"> = (p, name, ask) => {
     save: '""',
     maxmemory: `${String(ask.memoryMib)}mb`,
     "maxmemory-policy": ask.keep ? "noeviction" : "allkeys-lru",
-    // Without a password Redis answers only itself unless told otherwise; the data network is what guards it.
+    // Without this, a Redis without a password answers its own machine alone. The data network guards it.
     "protected-mode": "no",
   };
   const plain = Object.entries(settings)
@@ -30,7 +30,7 @@ export const redis: Recipe<"redis"> = (p, name, ask) => {
     ...storeOptions(ask, "redis"),
     tier: "data",
     cpu: 1,
-    // Room beside the data: a rewrite of the append-only file forks.
+    // A rewrite of the append-only file forks, and needs memory beside the data.
     memoryMib: ask.memoryMib * 2,
     user: "999:999",
     files: password
@@ -62,8 +62,8 @@ export const redis: Recipe<"redis"> = (p, name, ask) => {
 };
 
 /**
- * Signed in, as Redis asks for the password first: to a stranger it says NOAUTH, also while it loads its data (LOADING)
- * and while it refuses every write because the disk is full (MISCONF).
+ * The probe signs in: a stranger is told NOAUTH even while Redis loads its data (LOADING), or refuses every write
+ * because the disk is full (MISCONF).
  */
 function probe(p: Platform, signsIn: boolean): string {
   const well = onlySaid(p) ? "PONG" : "PONG | MISCONF*";
@@ -72,8 +72,8 @@ function probe(p: Platform, signsIn: boolean): string {
 }
 
 /**
- * A power cut may leave NULs behind what was written last, and Redis then refuses to start. No command ends in one; one
- * that is cut short Redis drops by itself.
+ * A power cut may leave NULs behind the last write, and Redis then refuses to start. No command ends in a NUL, so they
+ * can go. Redis itself drops a command that is cut short.
  */
 const withoutNuls = `for file in /data/appendonlydir/*.incr.aof; do
   [ -e "$file" ] || continue

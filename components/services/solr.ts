@@ -17,7 +17,8 @@ export const solr: Recipe<"solr"> = (p, name, ask) => {
     memoryMib: ask.memoryMib * 2,
     user: "8983:8983",
     env: { SOLR_HEAP: `${String(ask.memoryMib)}m`, SOLR_HOST: host, SOLR_JETTY_HOST: "0.0.0.0" },
-    // A power cut may leave ZooKeeper's newest log empty: it then never starts, and Solr goes on without it (ZOOKEEPER-2332).
+    // A power cut may leave ZooKeeper's newest log empty. ZooKeeper then never starts, and Solr goes on without it
+    // (ZOOKEEPER-2332).
     prepare: "find /var/solr/data/zoo_data/version-2 -name 'log.*' -size 0 -delete 2>/dev/null || true",
     command: ["solr", "start", "-f", "-c", "-p", "8983"],
     ports: { http: { number: 8983, protocol: "http" } },
@@ -54,8 +55,8 @@ export const solr: Recipe<"solr"> = (p, name, ask) => {
 };
 
 /**
- * A core that could not be loaded, as a power cut broke its index, counts as healthy for Solr and as green in its books
- * (9.7): each search of it fails. Only the list of cores tells.
+ * Solr (9.7) calls itself healthy, and the collection green, even if it could not load a core, as after a power cut
+ * that broke an index. Each search of that core fails. Only the list of cores tells.
  */
 const healthy = `admin=http://127.0.0.1:8983/solr/admin
 curl -fs -m 4 -o /dev/null "$admin/info/health?requireHealthyCores=true" || exit 1

@@ -27,7 +27,10 @@ export const arkindexConfig = z.strictObject({
   solrMemoryMib: z.int().min(256).default(512),
   redisMemoryMib: z.int().min(16).default(256),
   objectsGib: z.int().min(1).default(100),
-  /** Ponos agents (Enterprise), by name. `machine`: one of docker.machines; unset: this host. The seed is a secret: `secrets.ponosSeed-<name>`. */
+  /**
+   * Ponos agents (Enterprise), by name. `machine`: one of docker.machines; unset: this host. The seed is a secret:
+   * `secrets.ponosSeed-<name>`.
+   */
   agents: z
     .record(
       z.string().regex(/^[a-z][a-z0-9-]{0,20}$/, "lower-case letters, digits, hyphens"),
@@ -146,7 +149,9 @@ export const arkindex: System<ArkindexConfig> = (p, c) => {
   for (const [name, agent] of Object.entries(c.agents)) ponosAgent(p, name, agent, backend);
 };
 
-/** A Ponos agent takes jobs of its farm and runs them as containers beside it, so it holds that host's Docker socket. */
+/**
+ * A Ponos agent takes jobs of its farm and runs them as containers beside it, so it holds that host's Docker socket.
+ */
 function ponosAgent(p: Platform, name: string, agent: ArkindexConfig["agents"][string], backend: Ready): void {
   const path = "/run/ponos/agent.yml";
   const data = "/usr/share/ponos/data";
@@ -169,7 +174,7 @@ function ponosAgent(p: Platform, name: string, agent: ArkindexConfig["agents"][s
     rehearsal: { REHEARSAL_ROLE: "ponos-agent" },
     health,
     replicas: 1,
-    after: [backend], // it signs in at once
+    after: [backend], // the agent signs in at once
     ...(agent.machine === undefined ? {} : { machine: agent.machine }),
   });
 }
@@ -203,7 +208,9 @@ function configYml(
 
 const delegatePath = "/run/cantaloupe/delegates.rb";
 
-/** `bucket%2Fkey` serves every bucket. The basic strategy takes an identifier as a key of one bucket (S3Source.java). */
+/**
+ * `bucket%2Fkey` serves every bucket. The basic strategy takes an identifier for a key of one bucket (S3Source.java).
+ */
 const delegateScript = `class CustomDelegate
   attr_accessor :context
 
@@ -222,7 +229,7 @@ const delegateScript = `class CustomDelegate
 end
 `;
 
-/** Cantaloupe's configuration. It asks the store inside, past the edge. */
+/** Cantaloupe's configuration. Cantaloupe calls the store inside the stack, not through the edge. */
 function cantaloupeProperties(objects: Given<"objects">): Output<string> {
   return all([urlOf(objects.internal), objects.key, objects.secret]).apply(([endpoint, key, secret]) => {
     const keys: Dict<string> = {

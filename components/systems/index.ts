@@ -28,10 +28,10 @@ export const systems = {
 } as const;
 export type SystemName = keyof typeof systems;
 
-/** A system's own part of a stack's config, as its schema returned it. Only that system's entry can read it. */
+/** A system's own part of a stack's config, as its schema returned it. Only the entry of that system can read it. */
 export type SystemSettings = object;
 
-/** A system as index.ts deploys it. `on`: where it has been seen to work. */
+/** A system as index.ts deploys it. `on`: the topologies where it was seen to work. */
 export interface SystemEntry {
   readonly config: z.ZodType<object>;
   readonly on: readonly TopologyName[];

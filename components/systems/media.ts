@@ -7,7 +7,7 @@ import { trusting, vouches } from "./trust.ts";
 
 const size = z.int().min(1).max(1000);
 const service = z.strictObject({
-  /** The public path that it answers; unset: an indexer, which works from the queue alone. */
+  /** The public path that the service answers. Unset: it is an indexer, which works from the queue alone. */
   path: z.string().startsWith("/", "begins with /").optional(),
   port: z.int().min(1).max(65535).default(8080),
   replicas: z
@@ -20,7 +20,10 @@ const service = z.strictObject({
   bodyMib: z.int().min(1).optional(),
 });
 
-/** The microservices of a stack that names none. `indexer` brings what changed, in any region, into this region's search. */
+/**
+ * The microservices of a stack that names none. `indexer` brings what changed, in any region, into this region's
+ * search.
+ */
 const usual: Dict<z.input<typeof service>> = {
   frontend: { path: "/" },
   assets: { path: "/API/assets/" },
@@ -35,7 +38,7 @@ const usual: Dict<z.input<typeof service>> = {
 
 export const mediaConfig = z
   .strictObject({
-    /** Of the applications: the tables are made again, where they changed, for each new one. */
+    /** The version of the applications. Each new one runs the job that makes new and changed tables. */
     version: z.string().min(1).default("1"),
     /** The microservices, by name: each runs the image `media/<name>`. */
     services: z
@@ -72,7 +75,7 @@ export const mediaConfig = z
       if (Object.hasOwn(services, name)) say("services", `"${name}" is the name of a store or a job`);
   });
 export type MediaConfig = z.output<typeof mediaConfig>;
-/** Names of a stack's other parts: `<name>-1` is a container of both. */
+/** Names that a service may not have: another part of the stack may have a container `<name>-1`, too. */
 const reserved = ["cassandra", "rabbit", "elasticsearch", "redis", "objects", "schema", "backup", "edge"];
 
 const folder = "/run/media";
@@ -82,9 +85,9 @@ const exchange = "index";
 const bucketNames = ["originals", "proxies", "keyframes"];
 
 /**
- * A media platform's region. Cassandra spans the regions; each has a RabbitMQ of its own beside Cassandra's nodes, which
- * federates the exchange of index changes; search and cache are the region's own; files are mirrored. In one region
- * `peers` is empty and the rest is the same.
+ * A media platform's region. Cassandra spans the regions. Each region has a RabbitMQ of its own on Cassandra's
+ * machines, which federates the exchange of index changes. Search and cache are the region's own; files are mirrored.
+ * With one region `peers` is empty and the rest is the same.
  */
 export const media: System<MediaConfig> = (p, c) => {
   const cassandra = p.need("cql", "cassandra", {
@@ -140,7 +143,7 @@ export const media: System<MediaConfig> = (p, c) => {
     },
   });
 
-  // Before any service: tables that several make at once split a Cassandra cluster's mind.
+  // Runs before any service: concurrent schema changes cause a schema disagreement in Cassandra.
   const schema = p.job("schema", {
     ...application("schema", false),
     image: "media/schema",
@@ -182,8 +185,8 @@ interface Stores {
 }
 
 /**
- * How a service reaches everything. An indexer's queue is the region's own: a message of another region comes by
- * federation.
+ * How a service reaches everything. An indexer's queue is the region's own: federation brings the messages of other
+ * regions.
  */
 function storesJson(
   p: Platform,
@@ -193,7 +196,7 @@ function storesJson(
   const region = regionOf(p);
   const queue = indexer === undefined ? {} : { queue: `${exchange}.${region}.${indexer}` };
   return output({
-    // The driver learns of all from any: a fourth node changes no service.
+    // The driver learns all nodes from any node: a fourth one changes no service.
     cassandra: { ...reach(p, { ...cassandra, members: cassandra.members.slice(0, 3) }), dataCentre: region, keyspace },
     rabbit: { ...reach(p, rabbit), exchange, ...queue },
     search: reach(p, search),
@@ -221,7 +224,7 @@ function reach(p: Platform, { host, members, port, tls = false, ...login }: Give
   };
 }
 
-/** What a store's certificate is checked against, where no public authority signed it. */
+/** The authorities of the stores whose certificates no public authority signed. */
 function authorities({ cassandra, rabbit, search, redis }: Stores): File[] {
   return Object.entries({ cassandra, rabbit, search, redis }).flatMap(([name, { ca }]) =>
     ca === undefined ? [] : [{ path: `${folder}/${name}-ca.pem`, content: ca }],

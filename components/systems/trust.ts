@@ -3,8 +3,8 @@ import { all, type Output } from "@pulumi/pulumi";
 import type { Dict, File, Given } from "../core/contracts.ts";
 
 /**
- * Where clients find the authorities that no public list has: the edge's own, a company's. One file at `path`, which the
- * AWS SDKs and Python's requests take in the place of the public ones; Node adds it.
+ * Tells clients the authorities that no public list has: the edge's own, a company's. They are one file at `path`. The
+ * AWS SDKs and Python's requests take it in the place of the public authorities; Node adds it to them.
  */
 export function trusting(
   path: string,
@@ -18,7 +18,7 @@ export function trusting(
   };
 }
 
-/** Who vouches for the object store's public name: the edge's authority for one of the stack's own, else the company's. */
+/** The authority for the object store's public name: the edge's for a store of the stack, else the company's. */
 export function vouches({ internal }: Given<"objects">, edge: Output<string> | undefined): Output<string> | undefined {
   return internal.members.length > 0 ? edge : internal.ca;
 }

@@ -1,4 +1,4 @@
-/** Whether the engine has room for a stack's networks, asked before the first is made. */
+/** Asks the engine, before the first network is made, whether it has room for the stack's networks. */
 import { readFile } from "node:fs/promises";
 
 import type Docker from "dockerode";
@@ -10,13 +10,13 @@ import { type NetworkChoices, overlap, type Range, rangeOf } from "./subnets.ts"
 
 /** The networks that a stack has on one engine. */
 export interface Asked extends NetworkChoices {
-  /** The config's key for them. */
+  /** The config's key for the networks. */
   readonly key: string;
   /** Their full names, by their names in the config. */
   readonly networks: Dict<string>;
-  /** On a swarm its own pools count. */
+  /** `swarm`: the swarm's own pools count. */
   readonly scope: "local" | "swarm";
-  /** The engine is this machine's, so that this machine's routes are its own. */
+  /** The engine runs on this machine, so that this machine's routes count. */
   readonly here: boolean;
 }
 
@@ -40,7 +40,7 @@ interface Taken extends Range {
   readonly scope: string;
 }
 
-/** Ranges that something else has, and networks for which the engine has none left. */
+/** Reports chosen ranges that something else has, and networks for which the engine has no range left. */
 export async function addressProblems(engine: Docker, asked: Asked): Promise<Problem[]> {
   const [networks, info, routes] = await Promise.all([
     engine.listNetworks().then((found) => z.array(networkShape).parse(found)),
@@ -53,7 +53,7 @@ export async function addressProblems(engine: Docker, asked: Asked): Promise<Pro
       return range === undefined ? [] : [{ ...range, by: Name, scope: Scope }];
     }),
   );
-  // A network's own bridge is a route, too.
+  // The bridge of a network is a route, too.
   const others = routes.filter(
     (route) => !taken.some(({ first, last }) => first === route.first && last === route.last),
   );
@@ -108,7 +108,7 @@ interface Pool {
   readonly Size: number;
 }
 
-/** Without a word in daemon.json an engine has these. */
+/** The pools of an engine whose daemon.json names none. */
 const usual: List<Pool> = [
   ...["172.17.0.0/16", "172.18.0.0/16", "172.19.0.0/16"].map((Base) => ({ Base, Size: 16 })),
   ...["172.20.0.0/14", "172.24.0.0/14", "172.28.0.0/14"].map((Base) => ({ Base, Size: 16 })),
@@ -131,7 +131,7 @@ function room(pools: List<Pool>, taken: List<Range>, wanted: number): number {
   for (const { Base, Size } of pools) {
     const base = rangeOf(Base);
     const size = 2 ** (32 - Size);
-    if (base === undefined) return wanted; // IPv6: not ours to judge
+    if (base === undefined) return wanted; // IPv6: we do not judge it
     for (let first = base.first; first < base.last && free < wanted; first += size) {
       const range = { text: "", first, last: first + size - 1 };
       if (!taken.some((other) => overlap(range, other))) free++;
@@ -140,13 +140,13 @@ function room(pools: List<Pool>, taken: List<Range>, wanted: number): number {
   return free;
 }
 
-/** Where this machine sends packets, but for what goes to the outside. Empty where the system does not tell. */
+/** This machine's routes, but for the default one. Empty if the system does not tell them. */
 async function machineRoutes(): Promise<Taken[]> {
   const table = await readFile("/proc/net/route", "utf8").catch(() => "");
   return parseRoutes(table);
 }
 
-/** The kernel's table: addresses are hexadecimal numbers, their last byte first. */
+/** Reads the kernel's table: addresses are hexadecimal numbers, their last byte first. */
 export function parseRoutes(table: string): Taken[] {
   return table
     .split("\n")

@@ -3,14 +3,14 @@ import { dockerCapabilities } from "./docker/capabilities.ts";
 import { swarmCapabilities } from "./swarm/capabilities.ts";
 
 /**
- * What each topology can do, as plain values: a system is checked against all of them without loading an SDK. Those of
- * the clouds are design, to be proven when the topology is built; see docs/contracts.md.
+ * What each topology can do, as plain values: a system is checked against all of them without loading an SDK. The rows
+ * of the clouds are design: building the topology has to prove them (docs/contracts.md).
  */
 
-/** Our own Docker API proxy, which ShinyProxy needs, starts containers: no cloud's managed runner does. */
+/** ShinyProxy needs our Docker API proxy, which starts containers: no cloud's managed runner allows that. */
 const noContainers = "ShinyProxy starts containers through Docker; choose swarm on this cloud's machines";
 
-/** Machines of one container each: what the managed runner cannot run. Their containers are ours to start, so they can all. */
+/** A machine for each container that the managed runner cannot run. We start these containers, so all is possible. */
 const machine: Runner = {
   name: "machine",
   can: new Set([
@@ -27,7 +27,9 @@ const machine: Runner = {
   limits: { bodyMib: Infinity, seconds: Infinity },
 };
 
-/** What the clouds have in common. Names below a domain: no managed runner has a search domain of the stack's own. */
+/**
+ * What the clouds have in common. Names are below a domain: no managed runner has a search domain of the stack's own.
+ */
 const cloud: Omit<Capabilities, "name" | "runners" | "edge"> = {
   slots: new Set(["marker", "leave"]),
   nodes: false,
@@ -38,7 +40,7 @@ const cloud: Omit<Capabilities, "name" | "runners" | "edge"> = {
   backupPlaces: new Set(["s3"]),
 };
 
-/** A balancer in front, which ends a request after so many seconds. */
+/** A balancer in front, which ends a request after `seconds`. */
 function balancer(seconds: number): Capabilities["edge"] {
   return { by: "balancer", bodyMib: Infinity, seconds };
 }
@@ -59,8 +61,8 @@ export const awsCapabilities: Capabilities = {
 };
 
 /**
- * Cloud Run, then Compute Engine. Cloud Run ends a body at 32 MiB (HTTP/1), mounts one secret a folder, counts 200 to 399
- * as healthy, and has no search domain, so no short names.
+ * Cloud Run, then Compute Engine. Cloud Run ends a body at 32 MiB (HTTP/1), mounts one secret a folder, counts 200 to
+ * 399 as healthy, and has no search domain, so no short names.
  */
 export const gcpCapabilities: Capabilities = {
   name: "gcp",
@@ -70,9 +72,9 @@ export const gcpCapabilities: Capabilities = {
 };
 
 /**
- * Container Apps, then virtual machines. Its ingress ends a request after 240 s, its probes count 200 to 399 and run no
- * command, and an old revision stays until the new one is ready: nothing that must never be two. An app finds
- * other apps by one-label names, and machines by two labels alone.
+ * Container Apps, then virtual machines. Container Apps end a request after 240 s; their probes count 200 to 399 and
+ * run no command. An old revision stays until the new one is ready, so nothing runs there that must never be two. An
+ * app finds other apps by names of one label, but machines only by two labels.
  */
 export const azureCapabilities: Capabilities = {
   name: "azure",

@@ -1,4 +1,4 @@
-/** What the topologies on engines of one's own have alike in a stack's config. */
+/** What `docker` and `swarm` in a stack's config have in common. */
 import { z } from "zod";
 
 import { unfit } from "./subnets.ts";
@@ -23,7 +23,7 @@ export const engineHost = z
     "unix:///path, tcp://host:port or ssh://user@host",
   );
 
-/** What each means is in subnets.ts. */
+/** subnets.ts says what each means. */
 export const networks = {
   subnets: z
     .record(

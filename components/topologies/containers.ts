@@ -1,4 +1,4 @@
-/** What containers have in common on one Docker host and on a swarm: how a contract's terms become Docker's. */
+/** How a contract's terms become Docker's, alike on one Docker host and on a swarm. */
 import { all, type Input, type Output } from "@pulumi/pulumi";
 
 import type { Container, Health, List, Probe } from "../core/contracts.ts";
@@ -7,12 +7,12 @@ import type { Image } from "../core/images.ts";
 import type { Site } from "../core/topology.ts";
 import { nameLabel, ownerLabel } from "./survey.ts";
 
-/** By it a topology asks for a caller's provider of passwords, in whose place it would make its own. */
+/** By this type a topology finds a caller's provider of passwords. Without one it makes its own. */
 export const randomType = "random:index/randomPassword:RandomPassword";
 
 /**
- * Labels on everything that is made on an engine: how a stack's own things are found again, and told from another
- * state's. Pulumi's name of the stack is not among them: it may change, and a label of a volume may not.
+ * Labels on everything that is made on an engine. By them a run finds the stack's own things again, and tells them from
+ * another state's. Pulumi's name of the stack is no label: it may change, and a volume's labels may not.
  */
 export function labels(site: Site, workload: string, owner: Input<string>): { label: string; value: Input<string> }[] {
   return [
@@ -47,7 +47,7 @@ export function entry({ command, args, prepare }: Container): { entrypoints?: st
   return rest.length > 0 ? { entrypoints: [program], command: rest } : { entrypoints: [program] };
 }
 
-/** Sorted, as Docker returns them in any order. */
+/** The variables, sorted, as Docker returns them in any order. */
 export function environment(
   { env = {}, secretEnv = {}, rehearsal = {} }: Container,
   { rehearsing }: Image,
@@ -59,11 +59,31 @@ export function environment(
   );
 }
 
-/** A file's mode where it asks for none. */
+/** `key` and `value` of `key=value`, as `environment` writes them. */
+export function keyAndValue(pair: string): [string, string] {
+  const at = pair.indexOf("=");
+  return [pair.slice(0, at), pair.slice(at + 1)];
+}
+
+/** The mode of a file that names none. */
 export const defaultMode = 0o444;
 
-/** The health check's times: the same wherever it runs. `startSeconds` has to be added in the provider's own form. */
+/** The health check's times, alike on every engine. Each topology adds `startSeconds` in its provider's own form. */
 export const healthTimes = { interval: "5s", timeout: "10s", retries: 3 } as const;
+
+/**
+ * Seconds as the provider reads a container's back: 90 is `1m30s`, 120 is `2m0s`. Another form is a difference for
+ * ever.
+ */
+export function goDuration(seconds: number): string {
+  const [h, m, s] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+  return `${h > 0 ? `${String(h)}h` : ""}${h > 0 || m > 0 ? `${String(m)}m` : ""}${String(s)}s`;
+}
+
+/** The same of a service, where the provider cuts zeros off the end: `2m`, `1h`. */
+export function shortDuration(seconds: number): string {
+  return goDuration(seconds).replace(/m0s$/, "m").replace(/h0m$/, "h");
+}
 
 /** A health check as a command inside the container. */
 export function healthTest({ health, ports = {} }: Container & { readonly health: Health }, image: Image): string[] {
@@ -74,10 +94,13 @@ export function healthTest({ health, ports = {} }: Container & { readonly health
   return ["CMD", ...command];
 }
 
-/** KiB. Below it a store answers its health page, and takes no write. */
+/** KiB. With less room a store may answer its health page, but takes no write. */
 const room = 65_536;
 
-/** A store's health check that fails, too, when its disk is full. For one host: a swarm would kill it, and end the reads too. */
+/**
+ * A store's health check that fails, too, when the disk is full. For one host alone: a swarm would kill the store, and
+ * end the reads as well.
+ */
 export function withRoom([, ...command]: List<string>, path: string): string[] {
   const script = `"$@" || exit 1
 set -- $(df -kP ${path} | tail -n 1)
@@ -85,7 +108,7 @@ set -- $(df -kP ${path} | tail -n 1)
   return ["CMD", "sh", "-c", script, "health", ...command];
 }
 
-/** A probe as a command inside the container, by the client that the image has. */
+/** A probe as a command inside the container, with the HTTP client that the image has. */
 function probe(ready: Probe, port: (key: string) => number, { client }: Image): string[] {
   if ("command" in ready) return [...ready.command];
   const [key, path, below] =
@@ -104,12 +127,12 @@ function probe(ready: Probe, port: (key: string) => number, { client }: Image): 
   return ["sh", "-c", code, "probe", url];
 }
 
-/** Where there is no HTTP client but bash, which opens connections itself. */
+/** For an image without an HTTP client: bash opens connections itself. */
 function bashProbe(port: number, below: number): string {
   return `exec 3<>/dev/tcp/127.0.0.1/${String(port)} && printf 'GET %s HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n' "$1" >&3 && read -r -t 4 -u 3 _ status _ && [ "$status" -lt ${String(below)} ]`;
 }
 
-/** An answer of 401 or 404 is an answer: urllib raises on it, so its status is read from the error. */
+/** 401 and 404 are answers, too. urllib raises an error for them, so the status is read from the error. */
 function pythonProbe(below: number): string {
   return [
     "import sys, urllib.request, urllib.error",

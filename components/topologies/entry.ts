@@ -22,18 +22,18 @@ export interface Row<C> extends Omit<Place, "site"> {
   readonly config: z.ZodType<C>;
   /** The edge's ports on the machines. */
   ports(config: C): Site["ports"];
-  /** The names of the secrets that it needs itself. */
+  /** The names of the secrets that the topology itself needs. */
   asks(config: C): List<string>;
-  /** What only its config and the plan together can tell. */
+  /** Problems and warnings that follow only from its config and the plan together. */
   check(config: C, stack: Stack): Verdict;
   /** What can be asked of the engines before the first resource. */
   preflight(config: C, stack: Stack, images: List<Image>): Promise<Problem[]>;
   make(config: C, stack: Stack, opts: ComponentResourceOptions): Promise<Topology>;
-  /** Where the reconciler's retirements are kept for a stack of this name. Without it nothing is retired by itself here. */
+  /** Where a stack of this name keeps the reconciler's retirements. Without it the reconciler retires nothing here. */
   retirements?(config: C, name: string): RetirementStore;
 }
 
-/** A row whose config only itself can read: it is what its own schema returned. */
+/** A row whose config only the row itself can read: its own schema returned it. */
 export type TopologyEntry = Row<object>;
 
 /** Ties a schema to the functions that read what it returns. */
@@ -41,7 +41,10 @@ export function entry<C extends object>(row: Row<C>): TopologyEntry {
   return row;
 }
 
-/** Their credentials come from `docker login` on the machine that deploys; the provider would only say that there are none. */
+/**
+ * Registries for which `docker login` on the machine that deploys has no credentials. The provider's own error does not
+ * say what to do.
+ */
 export async function loggedOutOf(key: string, registries: List<string>): Promise<Problem[]> {
   const { loggedOut } = await import("../../ops/registry.ts");
   const remedies = await Promise.all(registries.map((value) => loggedOut(value)));

@@ -7,7 +7,7 @@ import type { Problem } from "../core/errors.ts";
 import type { Site, TopologyName } from "../core/topology.ts";
 import type { Survey } from "./survey.ts";
 
-/** What a topology's part of the state says of itself, and remembers for the next run: of its further engines, too. */
+/** The stack's identity on a topology, and what it remembers for the next run, further engines included. */
 export function identityFor(
   component: string,
   topology: TopologyName,
@@ -18,7 +18,7 @@ export function identityFor(
 ): StackIdentity {
   const { engine, words } = output(survey.memory);
   const others = all(Object.fromEntries(Object.entries(further).map(([key, each]) => [key, each.memory])));
-  // Each engine's look starts from all that is remembered, and counts on for its own things alone.
+  // Each engine's survey starts from all remembered counts, and raises the counts of its own things alone.
   const rounds = all([survey.memory, others]).apply(([first, rest]) =>
     highest([first, ...Object.values(rest)].map((of) => of.rounds)),
   );
@@ -43,7 +43,7 @@ function highest(counts: readonly Dict<number>[]): Dict<number> {
   return found;
 }
 
-/** A stack that was something else: its own identity, which another topology's never meets, cannot say so. */
+/** Refuses a stack that was something else: its own identity cannot, as another topology's identity never meets it. */
 export function otherStack(
   state: readonly Known[],
   wanted: { readonly system: string; readonly topology: string; readonly name: string },

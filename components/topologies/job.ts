@@ -4,21 +4,21 @@ import type { FinalizerArgs } from "../../ops/resources.ts";
 import type { Container, Job, Slot } from "../core/contracts.ts";
 import { type Image, imageOf } from "../core/images.ts";
 import type { Site } from "../core/topology.ts";
-import { defaultMode, entry, environment, labels, userOf } from "./containers.ts";
+import { defaultMode, entry, environment, keyAndValue, labels, userOf } from "./containers.ts";
 
 /** What a job needs to know of where it runs. */
 export interface JobPlace {
   /** The image as an engine there knows it. */
   image(image: Image): Input<string>;
-  /** Where images are known by their ids: those to which there are credentials, to pull one again. */
+  /** On an engine, which knows images by their ids: the registries with credentials, to pull an image again. */
   readonly registries?: readonly string[];
   network(name: string): { readonly id: Input<string> };
   networksOf(container: Container, isSlot: boolean): string[];
-  /** Written on everything: whose it is. */
+  /** The owner that is written on everything. */
   readonly owner: Input<string>;
 }
 
-/** A job as `ops` runs it, but for when it runs. `redact`: what its log must not show. */
+/** A job as `ops` runs it, without its trigger. `redact`: what its log must not show. */
 export function jobArgs(
   site: Site,
   place: JobPlace,
@@ -35,7 +35,7 @@ export function jobArgs(
     ...(place.registries === undefined ? {} : { ref: image.ref, registries: [...place.registries] }),
     ...(entrypoints ? { entrypoint: entrypoints } : {}),
     command: command ?? [],
-    env: environment(job, image).apply((pairs) => Object.fromEntries(pairs.map((pair) => split(pair)))),
+    env: environment(job, image).apply((pairs) => Object.fromEntries(pairs.map(keyAndValue))),
     files: (job.files ?? []).map(({ path, content, secret = false, mode = defaultMode }) => ({
       path,
       content,
@@ -57,17 +57,20 @@ export function jobArgs(
   };
 }
 
-/** Of a job that installs what later runs do not repeat: another version of its image is no reason to run it. */
+/** With `onlyOnTrigger` another image or command is no reason to run the job again. */
 export function jobIgnores({ onlyOnTrigger }: Job): { ignoreChanges?: string[] } {
   return onlyOnTrigger === true ? { ignoreChanges: ["image", "entrypoint", "command"] } : {};
 }
 
-/** Never again for a disk, whatever else of the member changes: one that has lost its data would pass for a new one. */
+/**
+ * The marker is left once for a disk, whatever changes later: else a disk that lost its data would pass for a new one.
+ */
 export const markerIgnores = { ignoreChanges: ["command", "entrypoint", "env", "image", "user"] };
 
 /**
- * Leaves a slot's marker on its new disk, with the disk's id; one with another id is on another state's. In the slot's
- * own image, as its own user: the engine makes a new volume the image's, with the folder's owner, when it is first used.
+ * Leaves a slot's marker on its new disk, with the disk's id. A marker with another id means another state's disk. The
+ * job runs the slot's own image as the slot's own user: at the first use the engine fills a new volume from the image,
+ * with the owner of its folder.
  */
 export function markerJob({ image, user, disk }: Slot, marker: string, id: Input<string>): Omit<Job, "trigger"> {
   return {
@@ -87,8 +90,3 @@ const markerScript = `if [ -e "$1" ] && [ "$(cat "$1")" != "$DISK" ]; then
   exit 1
 fi
 printf %s "$DISK" >"$1"`;
-
-function split(pair: string): [string, string] {
-  const at = pair.indexOf("=");
-  return [pair.slice(0, at), pair.slice(at + 1)];
-}

@@ -1,4 +1,4 @@
-/** The address ranges of a stack's networks: chosen ones, and whether there is room for the others. IPv4 alone. */
+/** The address ranges of a stack's networks: checks the chosen ones, and the room in them. IPv4 alone. */
 import type { Container, Dict, List, Slot, Workload } from "../core/contracts.ts";
 import type { Problem } from "../core/errors.ts";
 
@@ -6,8 +6,8 @@ import type { Problem } from "../core/errors.ts";
 export interface NetworkChoices {
   /**
    * Ranges in CIDR form by the network's name: `edge`, `app`, `data`, and those that containers join by name (`apps`);
-   * on a further machine `app-<machine>`. Default: the engine chooses. A change replaces the network, and so each of its
-   * containers; no data. One that is taken away stays as it is on one host.
+   * on a further machine `app-<machine>`. Default: the engine chooses. A change replaces the network and its
+   * containers, but no data. On one host a network whose range is taken out of the config stays as it is.
    */
   readonly subnets?: Dict<string> | undefined;
   /** Bytes in a packet of every network. Default: the engine's own (1500). A change replaces all networks, as above. */
@@ -22,7 +22,7 @@ export interface Range {
 
 const pattern = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\/(\d{1,2})$/;
 
-/** Undefined for what is no IPv4 range. Host bits are cut off. */
+/** Undefined for a text that is no IPv4 range. Host bits are cut off. */
 export function rangeOf(text: string): Range | undefined {
   const [a = 0, b = 0, c = 0, d = 0, bits = 0] = (pattern.exec(text)?.slice(1) ?? []).map(Number);
   if (!pattern.test(text) || [a, b, c, d].some((byte) => byte > 255) || bits > 32) return undefined;
@@ -31,7 +31,7 @@ export function rangeOf(text: string): Range | undefined {
   return { text, first, last: first + size - 1 };
 }
 
-/** What is wrong with a range for containers; undefined: nothing. */
+/** Why a range is no range for containers; undefined: it is one. */
 export function unfit(text: string): string | undefined {
   const range = rangeOf(text);
   if (range === undefined) return "an IPv4 range in CIDR form, as 10.60.1.0/24";
@@ -55,20 +55,20 @@ export function overlap(a: Range, b: Range): boolean {
 
 const mtuOption = "com.docker.network.driver.mtu";
 
-/** A network's arguments with what is chosen for it. `options`: those that it has anyway. */
+/** The arguments for a network that the operator has chosen. `options`: those that the network has anyway. */
 export function chosen({ subnets = {}, mtu }: NetworkChoices, name: string, options: Dict<string> = {}) {
   const subnet = Object.hasOwn(subnets, name) ? subnets[name] : undefined;
   const all = { ...options, ...(mtu === undefined ? {} : { [mtuOption]: String(mtu) }) };
   return {
     ...(Object.keys(all).length === 0 ? {} : { options: all }),
-    // The gateway is said, as some engines read back the one that they have chosen: a difference for ever.
+    // The gateway is set, as some engines read back the one that they chose: a difference for ever.
     ...(subnet === undefined ? {} : { ipamConfigs: [{ subnet, gateway: dotted((rangeOf(subnet)?.first ?? 0) + 1) }] }),
   };
 }
 
 type Planned = List<readonly [string, Container]>;
 
-/** What the config's ranges and the plan tell together. `names`: the topology's own networks, with or without containers. */
+/** Problems of the config's ranges with this plan. `names`: the topology's own networks, with or without containers. */
 export function subnetProblems(
   key: string,
   subnets: Dict<string>,
@@ -83,7 +83,7 @@ export function subnetProblems(
     const say = (remedy: string): Problem[] => [{ key: `${key}.${name}`, value, remedy }];
     if (!known.includes(name)) return say(`no such network; there are ${known.join(", ")}`);
     const range = rangeOf(value);
-    if (range === undefined || unfit(value) !== undefined) return []; // said already
+    if (range === undefined || unfit(value) !== undefined) return []; // reported already
     const other = entries.slice(0, index).find(([, earlier]) => overlaps(range, earlier));
     if (other !== undefined) return say(`overlaps with that of ${other[0]}: each needs its own`);
     const wanted = needed.get(name) ?? 0;
@@ -101,7 +101,7 @@ function bitsFor(count: number): number {
   return 32 - Math.ceil(Math.log2(count));
 }
 
-/** What the engine keeps of each range, and jobs, clients and a roll may need beside the containers of the plan. */
+/** Addresses of a range that the engine keeps, or that jobs, clients and a roll need beside the plan's containers. */
 const spare = 8;
 
 /** How many addresses each network needs. */
@@ -115,7 +115,9 @@ function addresses(planned: Planned, joined: (container: Container) => List<stri
   return needed;
 }
 
-/** One more each: a virtual address on a swarm, or the replica that comes before one goes. Jobs are in `spare`. */
+/**
+ * Addresses of a container: its replicas, and one for a swarm's virtual address or a new replica. Jobs are in `spare`.
+ */
 function replicas(container: Container & Partial<Pick<Workload, "replicas"> & Pick<Slot, "disk">>): number {
   if (container.disk !== undefined) return 2;
   if (container.replicas === undefined) return 0;

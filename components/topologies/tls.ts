@@ -1,4 +1,4 @@
-/** Who signs the certificate of an edge that is ours, and what follows from it. */
+/** Who signs the certificate of our own edge, and what follows from it. */
 import { type Input, output, secret } from "@pulumi/pulumi";
 import { z } from "zod";
 
@@ -18,7 +18,7 @@ export type Tls =
   | { readonly mode: "acme"; readonly email: string; readonly caServer?: string | undefined }
   | { readonly mode: "outside"; readonly trustedProxies: List<string> };
 
-/** A balancer's address, or its network's. Whoever is in there may say who a visitor is. */
+/** A balancer's address, or its network. Every machine in it may say who a visitor is. */
 const trustedProxy = z
   .union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()], { error: "an IP address or a network, as 10.0.0.0/8" })
   .refine((network) => Number(network.split("/")[1] ?? 32) >= (network.includes(":") ? 7 : 8), {
@@ -42,27 +42,27 @@ export const tlsConfig = z
   .default({ mode: "local" });
 export type TlsConfig = z.output<typeof tlsConfig>;
 
-/** The names of the secrets that it needs. */
+/** The names of the secrets that the mode needs. */
 export function tlsSecrets({ mode }: TlsConfig): List<string> {
   return mode === "own" ? ["tlsKey"] : [];
 }
 
-/** With the operator's own key: as it is, to be checked, or as a secret. */
+/** Adds the operator's own key: plain, to be checked, or as a secret. */
 export function tlsOf(tls: TlsConfig, { tlsKey = "" }: Dict<string>, how: "plain" | "secret"): Tls {
   return tls.mode === "own" ? { ...tls, key: how === "plain" ? tlsKey : secret(tlsKey) } : tls;
 }
 
-/** What ends TLS in front of the edge calls its http port. */
+/** The edge's published ports. With `outside` only http: what ends TLS in front of the edge calls that. */
 export function publishedOn({ http, https }: Required<Site["ports"]>, { mode }: Tls | TlsConfig): Site["ports"] {
   return mode === "outside" ? { http } : { http, https };
 }
 
-/** `key`: of the topology's config. A pair of files that comes later is checked when it comes. */
+/** `key`: the topology's key in the config. Certificates that are known only later are checked then. */
 export function checkTls(key: string, tls: Tls, site: Site, plan: Plan): Verdict {
   const routes = routesOf(plan);
   const server =
     tls.mode === "own" && typeof tls.cert === "string" && typeof tls.key === "string"
-      ? // Of a key that is missing the secrets' own check tells.
+      ? // The check of secrets reports a missing key.
         checkServer(`${key}.tls.cert`, tls.cert, tls.key || undefined, namesOf(site, routes))
       : { problems: [], warnings: [] };
   return {
@@ -82,7 +82,7 @@ function acmePort(key: string, { ports, publicPort }: Site): Problem[] {
   return [{ key: at, value: publicPort, remedy }];
 }
 
-/** As the proxy wants it. `local`: the stack's own certificate, where it has one. */
+/** TLS for the proxy. `local`: the stack's own certificate, if it has one. */
 export function edgeTls(
   tls: Tls,
   site: Site,
@@ -97,7 +97,7 @@ export function edgeTls(
   return tls.mode === "outside" ? { cert, key, trustedProxies: tls.trustedProxies } : { cert, key };
 }
 
-/** What callers of the edge must trust; undefined where a public authority signed. */
+/** The authority that callers of the edge must trust; undefined if a public one signed. */
 export function edgeAuthority(tls: Tls) {
   return tls.mode === "own" && tls.ca !== undefined ? output(tls.ca) : undefined;
 }

@@ -5,11 +5,14 @@ import { emptyState, type State, type View } from "./state.ts";
 
 /** The agency as members use it. */
 export interface Agency {
-  /** What was known last; undefined when that is too old to act on. */
+  /** The last view; undefined if it is too old to act on. */
   view(): View | undefined;
-  /** What is known now. */
+  /** Asks for a new view. */
   refresh(): Promise<View>;
-  /** Changes the state: `change` may run several times, on a copy each time. @throws Refused what `change` throws, or 503. */
+  /**
+   * Changes the state: `change` may run several times, on a copy each time. @throws Refused what `change` throws, or
+   * 503.
+   */
   update(change: (state: State) => void): Promise<View>;
 }
 
@@ -20,7 +23,7 @@ export class RemoteAgency implements Agency {
   #leader: string | undefined;
   #view: { at: number; view: View } | undefined;
 
-  /** `fresh`: how old a view may be, in milliseconds. For a leader of shards well below the time until another leads. */
+  /** `fresh`: how old a view may be, in ms. For a leader of shards far less than the time until another one leads. */
   constructor(endpoints: readonly string[], authorization: string, id: string, fresh: number) {
     this.#fresh = fresh;
     this.#endpoints = endpoints;
@@ -54,7 +57,7 @@ export class RemoteAgency implements Agency {
     }
   }
 
-  /** The leader's answer, wherever it is. */
+  /** Asks the leader, wherever it is. */
   async #ask(what: string, body: unknown, until = 0): Promise<View> {
     const leader = this.#leader;
     for (const endpoint of [...(leader ? [leader] : []), ...this.#endpoints.filter((other) => other !== leader)]) {
@@ -73,12 +76,12 @@ export class RemoteAgency implements Agency {
     }
     this.#leader = undefined;
     if (Date.now() > until) throw new Refused(503, 1505, "no agent leads");
-    await new Promise((resolve) => setTimeout(resolve, 300)); // while they elect one
+    await new Promise((resolve) => setTimeout(resolve, 300)); // while the agents elect a leader
     return this.#ask(what, body, until);
   }
 }
 
-/** A single server's own. */
+/** The agency inside a single server. */
 export class LocalAgency implements Agency {
   readonly #disk: Disk;
   readonly #id: string;

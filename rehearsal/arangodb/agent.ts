@@ -4,7 +4,7 @@ import { type Answer, type Asked, call, Turns } from "./http.ts";
 import { emptyState, type State, type Status, type View } from "./state.ts";
 import { supervise } from "./supervision.ts";
 
-/** What a majority of agents has on disk is committed. A log of one entry: the whole state. */
+/** A log of one entry, the whole state. An entry that a majority of agents has on disk is committed. */
 interface Entry {
   term: number;
   index: number;
@@ -41,7 +41,7 @@ export class Agent {
   #patience = patience();
   readonly #acks = new Map<string, { at: number; index: number; term: number }>();
   readonly #beats = new Map<string, number>();
-  /** Agents whose id is new, by address. */
+  /** The ids of agents that are not in the pool yet, by address. */
   readonly #met = new Map<string, string>();
 
   constructor(args: AgentArgs) {
@@ -71,7 +71,7 @@ export class Agent {
     }
   }
 
-  /** @throws Refused 503 where another agent leads, or where this one cannot be sure that it does. */
+  /** @throws Refused 503 if another agent leads, or if this one cannot be sure that it leads. */
   #view(): View {
     const fresh = [...this.#acks.values()].filter(({ at }) => Date.now() - at < lease).length;
     if (this.#leader !== this.#args.address || this.#committed === undefined || fresh + 1 < this.#majority)
@@ -85,7 +85,7 @@ export class Agent {
     const status = (silent: number): Status =>
       silent > failedSeconds * 1000 ? "FAILED" : silent > 3000 ? "BAD" : "GOOD";
     const servers = Object.keys(state.servers).map((id) => {
-      // One that had failed stays so until it is heard again, whoever leads; a new one has its time, too.
+      // Whoever leads, a failed server stays failed until it is heard again; a new server gets its time, too.
       const failed = state.failed.includes(id);
       const heard = this.#beats.get(id) ?? (failed ? 0 : Date.now());
       this.#beats.set(id, heard);
@@ -137,7 +137,7 @@ export class Agent {
         await this.#turns.take(() => this.#supervise());
       } else if (Date.now() - this.#heard > this.#patience) await this.#stand();
     } catch {
-      // No majority now; the next tick tries again.
+      // There is no majority now: the next tick tries again.
     }
   }
 
@@ -152,7 +152,7 @@ export class Agent {
     for (const line of said) this.#args.say(line);
   }
 
-  /** To every other agent: who leads, and the last entry. */
+  /** Tells every other agent who leads, and the last entry. */
   async #spread(): Promise<void> {
     const { term, entry } = this.#kept;
     await Promise.all(
@@ -167,7 +167,7 @@ export class Agent {
     );
   }
 
-  /** An agent that lost its disk has another id, unless it is told its old one: it is no member. */
+  /** Whether an agent is a member. One that lost its disk is none, unless it is told its old id: it has another id. */
   #admits(address: string, id: string): boolean {
     const { pool } = this.#kept.entry.state;
     const known = pool[address];
@@ -233,7 +233,7 @@ export class Agent {
     this.#acks.clear();
     this.#beats.clear();
     this.#args.say(`leading the agency, term ${String(term)}`);
-    // What an earlier leader left is committed together with an entry of this term.
+    // An entry that an earlier leader left is committed together with an entry of this term.
     await this.#turns.take(() => this.#propose(structuredClone(this.#kept.entry.state)));
   }
 

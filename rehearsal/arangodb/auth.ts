@@ -11,7 +11,7 @@ export class Tokens {
     this.#secret = secret;
   }
 
-  /** For calls between members. */
+  /** A token for calls between members. */
   member(id: string): string {
     return `bearer ${this.#sign({ iss: "arangodb", server_id: id })}`;
   }
@@ -19,7 +19,7 @@ export class Tokens {
     return this.#sign({ iss: "arangodb", preferred_username: name, exp: Math.floor(Date.now() / 1000) + seconds });
   }
 
-  /** Who it is: `member`, a user's name, or nobody. */
+  /** Who has signed in: `member`, a user's name, or nobody. */
   read(token: string): string | undefined {
     const [head = "", body = "", signature = ""] = token.split(".");
     const right = Buffer.from(this.#signature(`${head}.${body}`));

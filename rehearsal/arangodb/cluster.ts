@@ -5,7 +5,7 @@ import { type Collection, type Role, type Shard, shardsOf, type State, type View
 
 const maintenanceMinutes = 60;
 
-/** A coordinator's `/_admin/cluster` and the inventory, as 3.12 answers them. undefined: not one of its paths. */
+/** A coordinator's `/_admin/cluster` and the inventory, as 3.12 answers them. undefined: the path is none of these. */
 export async function clusterRoute(
   { method, path, body, query, database }: Asked,
   agency: Agency,
@@ -85,7 +85,7 @@ async function cleanOut(view: View, agency: Agency, { server }: { server: string
   return { status: 202, body: { error: false, code: 202, id: job } };
 }
 
-/** Accepted only for a server that has failed and has no shards. */
+/** Removes a server, but only if it has failed and has no shards. */
 async function remove(agency: Agency, server: string): Promise<Answer> {
   const failed = agency.view()?.health ?? {};
   await agency.update((state) => {

@@ -28,7 +28,7 @@ export class Collections {
     this.#defaults = defaults;
   }
 
-  /** undefined: not one of its paths. What is not known may have been made through another coordinator a moment ago. */
+  /** undefined: the path is none of these. Another coordinator may have made an unknown thing a moment ago. */
   async route(asked: Asked): Promise<Answer | undefined> {
     try {
       return await this.#route(asked);
@@ -149,7 +149,7 @@ export class Collections {
     return this.#try(request(shardOf(this.#find(database, name), key)));
   }
 
-  /** Waits for another leader where one has failed, as coordinators do; what may have been done is not done twice. */
+  /** As a coordinator does, waits for a new leader if one has failed. Repeats no write that may have been done. */
   async #try(request: Request): Promise<readonly Document[]> {
     for (const until = Date.now() + 30_000; ;) {
       try {
@@ -172,7 +172,7 @@ export class Collections {
     system: boolean,
   ): Collection {
     const { numberOfShards = 1 } = wanted;
-    // A single server takes what a cluster's dump says, and has one copy.
+    // A single server accepts the number of copies in a cluster's dump, and keeps one.
     const alone = Object.values(state.servers).some(({ role }) => role === "Single");
     const [replicationFactor, writeConcern] = alone ? [1, 1] : [wanted.replicationFactor, wanted.writeConcern];
     if (writeConcern > replicationFactor) throw new Refused(400, 10, "writeConcern is above replicationFactor");
@@ -230,7 +230,7 @@ function randomKey(): string {
   return String(Date.now() * 1000 + Math.floor(Math.random() * 1000));
 }
 
-/** The connection was not made. */
+/** Whether the connection was not made, so that no request has arrived. */
 function neverArrived(error: unknown): boolean {
   const cause = error instanceof Error ? error.cause : undefined;
   const code = cause instanceof Error && "code" in cause ? cause.code : undefined;

@@ -16,14 +16,14 @@ export interface DbServerArgs {
 export type Request =
   | { readonly shard: string; readonly do: "read"; readonly key?: string }
   | { readonly shard: string; readonly do: "write"; readonly how: How; readonly changes: readonly Change[] };
-/** From a shard's leader to its followers. */
+/** A message from a shard's leader to its followers. */
 type FromLeader = { readonly shard: string; readonly leader: string; readonly index: number } & (
   { readonly changes: readonly Change[] } | { readonly all: readonly Document[] }
 );
 
-/** Another server has to be asked. */
+/** Error number: another server leads the shard. */
 const notLeader = 1496;
-/** Fewer copies in sync than the write concern. */
+/** Error number: fewer copies are in sync than the write concern asks for. */
 const tooFewCopies = 1429;
 
 /** Holds copies of shards. The leader of one writes to all followers in sync, and brings the others up to date. */
@@ -48,7 +48,7 @@ export class DbServer {
     throw new Refused(404, 404, `the stand-in's DB server has nothing at ${path}`);
   }
 
-  /** Documents for a read, by key or all; nothing for a write that is done. */
+  /** Returns documents for a read, by key or all; nothing for a write. */
   ask(request: Request): Promise<readonly Document[]> {
     if (request.do === "write") return this.#turn(request.shard, () => this.#write(request));
     this.#led(request.shard);
@@ -82,7 +82,7 @@ export class DbServer {
       throw new Refused(403, tooFewCopies, `${String(copies)} copies in sync, write concern is ${String(concern)}`);
   }
 
-  /** Those that did not take it. */
+  /** Sends to followers. Returns those that did not take it. */
   async #tell(
     shard: string,
     followers: readonly string[],
@@ -110,7 +110,7 @@ export class DbServer {
     return {};
   }
 
-  /** As a leader: brings a follower that is not in sync up to date, and has it counted again. */
+  /** As a leader: brings a follower up to date that is not in sync, and has it counted again. */
   async #tend(): Promise<void> {
     const { id: me, agency, say } = this.#args;
     const view = agency.view();
@@ -137,7 +137,7 @@ export class DbServer {
     return view && shardsOf(view.state).find(({ id }) => id === shard);
   }
 
-  /** @throws Refused unless this server leads it, and knows so for sure. */
+  /** @throws Refused unless this server leads the shard, and is sure of it. */
   #led(shard: string): Placed {
     const placed = this.#placed(shard);
     if (placed?.shard.servers[0] !== this.#args.id || !placed.shard.inSync.includes(this.#args.id))

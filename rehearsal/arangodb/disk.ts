@@ -23,7 +23,7 @@ export class Disk {
     const text = this.read(name);
     return text === undefined ? undefined : JSON.parse(text);
   }
-  /** Whole or not at all, and on the disk when it returns. */
+  /** Writes a file whole or not at all; it is on the disk when this returns. */
   write(name: string, text: string): void {
     const path = join(this.folder, name);
     const file = openSync(`${path}.new`, "w");
@@ -36,7 +36,7 @@ export class Disk {
 
 export interface Identity {
   readonly prefix: "AGNT" | "PRMR" | "CRDN" | "SNGL";
-  /** `--agency.disaster-recovery-id`. */
+  /** The value of `--agency.disaster-recovery-id`. */
   readonly fixed?: string | undefined;
   /** `--cluster.require-persisted-id`. */
   readonly mustExist: boolean;
@@ -46,7 +46,10 @@ export interface Identity {
   readonly upgrade: boolean;
 }
 
-/** Opens a data directory, or makes it; the member's id. @throws Fatal where the real server would not start either. */
+/**
+ * Opens a data directory, or makes it. Returns the member's id. @throws Fatal if the real server would not start
+ * either.
+ */
 export function identify(disk: Disk, { prefix, fixed, mustExist, version, upgrade }: Identity): string {
   if (mustExist && !disk.has("UUID"))
     throw new Fatal("required persisted UUID file 'UUID' not found: --cluster.require-persisted-id is set");
@@ -63,7 +66,7 @@ export function identify(disk: Disk, { prefix, fixed, mustExist, version, upgrad
   return id;
 }
 
-/** 3.12.4 is 31204. */
+/** The number of a version: 3.12.4 is 31204. */
 function numeric(version: string): number {
   const [major = 0, minor = 0, patch = 0] = version.split(".").map(Number);
   return major * 10000 + minor * 100 + patch;

@@ -150,7 +150,7 @@ export const documented: Readonly<Record<string, string>> = {
   "web-interface": "proxy-request-check trusted-proxy version-check",
 };
 
-/** Their full names. */
+/** The full names of all options. */
 export function documentedNames(): string[] {
   return Object.entries(documented).flatMap(([section, names]) =>
     names

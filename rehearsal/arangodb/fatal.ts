@@ -1,4 +1,4 @@
-/** The server cannot go on: one line in the log, exit code 1. */
+/** The server cannot go on: it logs one line and ends with exit code 1. */
 export class Fatal extends Error {}
 
 /** An answer other than success, as ArangoDB's: an HTTP status and an error number. */

@@ -4,7 +4,7 @@ import { Refused } from "./fatal.ts";
 
 export interface Asked {
   readonly method: string;
-  /** Without `/_db/<database>`. */
+  /** The path without `/_db/<database>`. */
   readonly path: string;
   readonly database: string;
   readonly query: URLSearchParams;
@@ -63,7 +63,7 @@ function json(text: string): unknown {
   }
 }
 
-/** A call between members. Throws for no answer; any answer is returned. */
+/** A call between members. Throws if no answer comes; returns any answer. */
 export async function call(
   endpoint: string,
   authorization: string,
@@ -80,13 +80,13 @@ export async function call(
   return { status: answer.status, body: await answer.json() };
 }
 
-/** The error of an answer, as an exception. */
+/** The error in an answer, as an exception. */
 export function refusedBy({ status, body }: Answer): Refused {
   const { errorNum = 4, errorMessage = "no reason given" } = body as { errorNum?: number; errorMessage?: string };
   return new Refused(status, errorNum, errorMessage);
 }
 
-/** Work on one thing at a time, in the order in which it was asked for. */
+/** Runs work one piece at a time, in the order in which it was asked for. */
 export class Turns {
   #last: Promise<unknown> = Promise.resolve();
 

@@ -126,10 +126,12 @@ function start(role: Role, id: string, options: Options, disk: Disk, authorizati
     const agent = new Agent({ id, address, peers, authorization, disk, failedSeconds, say });
     const route = (asked: Asked, who: string): Promise<Answer | undefined> =>
       who === "member" ? agent.route(asked) : Promise.reject(new Refused(401, 11, "members only"));
-    // As the real one, an agent is available before there is a majority: three that wait for each other never are.
+    // Like a real agent this one is available before there is a majority. If three waited for each other, none would
+    // be.
     return { ready: () => true, view: () => undefined, route };
   }
-  // What a coordinator does by an old view fails and is tried again; a DB server would write what another one leads.
+  // With an old view a coordinator's request fails and is tried again. A DB server would write a shard that another
+  // leads.
   const fresh = role === "DBServer" ? failedSeconds * 500 : 60_000;
   const agents = options.all("cluster.agency-endpoint");
   const agency = role === "Single" ? new LocalAgency(disk, id) : new RemoteAgency(agents, authorization, id, fresh);
@@ -190,7 +192,7 @@ async function register(agency: Agency, id: string, role: Role, endpoint: string
   });
 }
 
-/** One coordinator does it, once: the system database, and root with the password of the environment. */
+/** Makes the system database, and root with the password of the environment. One coordinator does it, once. */
 async function bootstrap(agency: Agency, collections: Collections, copies: number): Promise<void> {
   await until(async () => {
     const view = agency.view();

@@ -1,7 +1,7 @@
 import { documentedNames } from "./documented.ts";
 import { Fatal } from "./fatal.ts";
 
-/** The command line: each option's values in order. A flag without a value is `true`, as arangod takes it. */
+/** The command line: each option's values in order. As in arangod, a flag without a value is `true`. */
 export class Options {
   readonly #values = new Map<string, string[]>();
 

@@ -5,7 +5,7 @@ import type { Disk } from "./disk.ts";
 import { Refused } from "./fatal.ts";
 
 export type Document = Readonly<Record<string, unknown>> & { readonly _key: string };
-/** `null`: removed. */
+/** A change of a document; `null`: it is removed. */
 export interface Change {
   readonly key: string;
   readonly document: Document | null;
@@ -21,11 +21,11 @@ export class ShardFile {
     this.#path = join(disk.folder, `shard-${id}.jsonl`);
     if (!existsSync(this.#path)) return;
     const lines = readFileSync(this.#path, "utf8").split("\n");
-    // What follows the last line's end is half a change, which nobody was told of.
+    // Text after the last line's end is half a change, which no client was told of.
     for (const line of lines.slice(0, -1)) this.#remember(JSON.parse(line) as Change[]);
   }
 
-  /** @throws Refused for a key that is there already, or is not. */
+  /** @throws Refused for an insert with a key that is there, or a change of one that is not. */
   check(changes: readonly Change[], how: How): void {
     for (const { key } of changes) {
       if (how === "insert" && this.documents.has(key))
@@ -35,7 +35,7 @@ export class ShardFile {
     }
   }
 
-  /** On the disk when it returns. */
+  /** Applies changes, which are on the disk when this returns. */
   apply(changes: readonly Change[]): void {
     appendFileSync(this.#path, `${JSON.stringify(changes)}\n`);
     const file = openSync(this.#path, "r");

@@ -1,9 +1,9 @@
-/** What the agency keeps. The real one is a tree of keys; this has of it what the rest of the stand-in needs. */
+/** What the agency keeps: of the real one's tree of keys, those that the stand-in needs. */
 export type Role = "Agent" | "DBServer" | "Coordinator" | "Single";
 
 export interface Member {
   role: Role;
-  /** As `tcp://dbserver-1:8529`. */
+  /** The address, as `tcp://dbserver-1:8529`. */
   endpoint: string;
   shortName: string;
   version: string;
@@ -26,7 +26,7 @@ export interface Job {
 }
 export interface State {
   bootstrapped: boolean;
-  /** Last number given out, for short names and shards. */
+  /** The last number that was given to a short name or a shard. */
   last: number;
   /** Agents by address. An address that comes back with another id is a stranger. */
   pool: Record<string, string>;
@@ -35,7 +35,7 @@ export interface State {
   databases: Record<string, Record<string, Collection>>;
   jobs: Record<string, Job>;
   cleaned: string[];
-  /** No supervision until then, in milliseconds since 1970. */
+  /** Supervision pauses until then, in milliseconds since 1970. */
   maintenanceUntil: number;
   root: { salt: string; hash: string };
 }
@@ -78,7 +78,7 @@ export function shardsOf(state: State): Placed[] {
   );
 }
 
-/** DB servers that may get another copy, those with the fewest first. */
+/** DB servers that may get another copy, those with the fewest copies first. */
 export function roomiest(state: State, health: Record<string, Status>): string[] {
   const leaving = Object.values(state.jobs).flatMap(({ status, server }) => (status === "Pending" ? [server] : []));
   const load = (id: string): number => shardsOf(state).filter(({ shard }) => shard.servers.includes(id)).length;

@@ -1,6 +1,6 @@
 import { type Job, roomiest, type Shard, shardsOf, type State, type Status } from "./state.ts";
 
-/** What the leading agent does about failed servers and jobs. Changes `state`; says what it did. */
+/** What the leading agent does about failed servers and jobs. Changes `state`, and returns what it did. */
 export function supervise(state: State, health: Record<string, Status>, now: number): string[] {
   if (now < state.maintenanceUntil) return [];
   const said: string[] = [];
@@ -19,7 +19,7 @@ export function supervise(state: State, health: Record<string, Status>, now: num
         said.push(`${nameOf(state, next)} leads ${id} now`);
       }
     }
-    // A failed follower's copy goes elsewhere, as far as there is a server without one.
+    // A failed follower's copy goes elsewhere, if there is a server without one.
     const lost = shard.servers.slice(1).find((server) => failed.includes(server) || !(server in state.servers));
     const [spare] = roomiest(state, health).filter((server) => !shard.servers.includes(server));
     if (spare !== undefined && (lost !== undefined || shard.servers.length < collection.replicationFactor)) {

@@ -9,11 +9,13 @@ import type { Check } from "./check.ts";
 interface Open {
   readonly connection: ChannelModel;
   readonly channel: ConfirmChannel;
-  /** The health check's own queue, for as long as the connection: one more each time would be a change of the cluster. */
+  /**
+   * The health check's queue. It lives as long as the connection: a new one for each check would change the cluster.
+   */
   probe?: Promise<string>;
 }
 
-/** One connection for the whole process, to whichever node answers; made anew when it ends, or gives no answer. */
+/** One connection for the whole process, to any node that answers. It is made anew when it ends, or gives no answer. */
 export class Rabbit {
   readonly #access: MediaStores["rabbit"];
   #open: Promise<Open> | undefined;
@@ -27,7 +29,9 @@ export class Rabbit {
     return `${hosts.join(",")}:${String(port)} ${exchange}`;
   }
 
-  /** Persistent; resolves when the cluster has taken it. It may come twice, which index messages may. */
+  /**
+   * Publishes a persistent message; resolves when the cluster has taken it. It may come twice, as index messages may.
+   */
   async publish(key: string, message: unknown): Promise<void> {
     let last: unknown;
     for (let attempt = 0; attempt < 3; attempt++) {
@@ -51,7 +55,7 @@ export class Rabbit {
     });
   }
 
-  /** A message to this host alone, through the exchange and back. */
+  /** Sends a message to this host alone, through the exchange and back. */
   async roundTrip(host: string): Promise<void> {
     await this.#use(async (open) => {
       const key = `probe.${host}`;
@@ -73,7 +77,9 @@ export class Rabbit {
     return queue;
   }
 
-  /** This region's own queue, on all nodes: each message is answered once `handle` has done its work. For ever. */
+  /**
+   * Reads this region's own queue, on all nodes, for ever. A message is acknowledged once `handle` has done its work.
+   */
   async consume(queue: string, keys: string, handle: (message: unknown) => Promise<void>): Promise<never> {
     for (;;) {
       await this.#consumeUntilLost(queue, keys, handle).catch(() => undefined); // the check `rabbit` says what is wrong
@@ -102,13 +108,13 @@ export class Rabbit {
               await sleep(1000);
               channel.nack(message);
             })
-            .catch(() => undefined); // a channel that has closed meanwhile delivers it again
+            .catch(() => undefined); // if the channel has closed meanwhile, the message comes again
         })
         .catch(reject);
     });
   }
 
-  /** A node that has lost its power neither answers nor closes: what takes too long (milliseconds) is another's then. */
+  /** A node without power neither answers nor closes: after `patience` milliseconds another node is asked. */
   async #use<T>(work: (open: Open) => Promise<T>, patience = 3000): Promise<T> {
     const opened = this.#opened();
     let timer: NodeJS.Timeout | undefined;
@@ -148,14 +154,14 @@ export class Rabbit {
 
   async #make(): Promise<Open> {
     const connection = await this.#connect();
-    // An error without a listener ends the process; the close that follows it is what counts.
+    // An error without a listener would end the process. The close after the error is what counts.
     connection.on("error", () => undefined);
     const channel = await connection.createConfirmChannel();
     channel.on("error", () => undefined);
     return { connection, channel };
   }
 
-  /** Any node, in another order each time. */
+  /** Connects to any node, in another order each time. */
   async #connect(): Promise<ChannelModel> {
     const { hosts, port, user, password, tls } = this.#access;
     let last: unknown = new Refusal("no host");

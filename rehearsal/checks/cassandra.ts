@@ -4,13 +4,16 @@ import type { MediaStores } from "../config/media.ts";
 import { Refusal } from "../errors.ts";
 import type { Check } from "./check.ts";
 
-/** One session for the whole process, as the driver wants it: it knows the cluster's nodes and tries another itself. */
+/**
+ * One session for the whole process, as the driver wants it: the driver knows the cluster's nodes and tries another one
+ * itself.
+ */
 export class Cassandra {
   readonly #access: MediaStores["cassandra"];
   readonly #patience: number;
   #session: Promise<Client> | undefined;
 
-  /** `patience`: milliseconds that one answer may take; a new table takes seconds, as all nodes agree on it. */
+  /** `patience`: milliseconds that one answer may take. A new table takes seconds, as all nodes have to agree. */
   constructor(access: MediaStores["cassandra"], patience = 8000) {
     this.#access = access;
     this.#patience = patience;
@@ -21,7 +24,7 @@ export class Cassandra {
     return `${hosts.join(",")}:${String(port)}/${keyspace}`;
   }
 
-  /** At LOCAL_QUORUM. A session that could not be made is made anew the next time. */
+  /** Runs a query at LOCAL_QUORUM. If no session could be made, the next query tries again. */
   async execute(query: string, values: readonly unknown[] = []): Promise<types.ResultSet> {
     this.#session ??= this.#connect().catch((error: unknown) => {
       this.#session = undefined;
@@ -39,8 +42,8 @@ export class Cassandra {
       keyspace,
       credentials: { username: user, password },
       socketOptions: { connectTimeout: 7500, readTimeout: this.#patience },
-      // LOCAL_QUORUM. Every statement here may run twice, so another node is asked when one that has lost its power is
-      // silent: it stays among the driver's own for some seconds.
+      // 6 is LOCAL_QUORUM. Every statement here may run twice, so the driver asks another node if a node without power
+      // is silent: for some seconds the driver still counts on that node.
       queryOptions: { consistency: 6, isIdempotent: true },
       policies: {
         speculativeExecution: new policies.speculativeExecution.ConstantSpeculativeExecutionPolicy(500, 2),
@@ -57,7 +60,7 @@ export class Cassandra {
   }
 }
 
-/** "All host(s) tried failed" hides what each said. */
+/** The hosts' own errors, which "All host(s) tried failed" hides. */
 function reason(error: unknown): unknown {
   const inner: unknown =
     error instanceof Error && "innerErrors" in error ? Object.values(error.innerErrors ?? {})[0] : undefined;

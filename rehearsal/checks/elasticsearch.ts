@@ -8,7 +8,7 @@ export interface ElasticAccess {
   readonly password: string;
 }
 
-/** `access` is asked for at each try: an application reads it from its database. */
+/** Each try calls `access`, as an application reads it from its database. */
 export function elasticsearch(
   access: () => Promise<ElasticAccess>,
   target: string,

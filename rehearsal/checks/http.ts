@@ -16,11 +16,11 @@ export interface Ask {
   readonly signal?: AbortSignal;
   /** What verifies the server in the place of the public authorities, PEM. */
   readonly ca?: string;
-  /** Goes to this unix socket; the URL's host is only a name then. */
+  /** The request goes to this unix socket; the URL's host is only a name then. */
   readonly socketPath?: string;
 }
 
-/** One request, no redirects followed. Bodies above 1 MiB are cut: no answer that we ask for is longer. */
+/** Sends one request, and follows no redirects. Bodies above 1 MiB are cut: no answer that we ask for is longer. */
 export function ask(url: string, options: Ask = {}): Promise<Answer> {
   const { body, ...rest } = options;
   return new Promise((resolve, reject) => {

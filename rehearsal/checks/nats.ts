@@ -8,7 +8,7 @@ export interface NatsAccess {
   readonly host: string;
   readonly user: string;
   readonly password: string;
-  /** Copies of what JetStream keeps. */
+  /** How many copies JetStream keeps. */
   readonly replicas: number;
 }
 

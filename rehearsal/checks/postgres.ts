@@ -95,7 +95,7 @@ export async function writeAndRead(client: pg.Client, table: string, host: strin
       [host, value],
     );
   } catch (error) {
-    // Before the migrations there is no table; the check `migrations` says so, this one has answered.
+    // Before the migrations there is no table, which the check `migrations` reports. The server has answered.
     if (sqlState(error) === "42P01") return "no table to write to yet";
     throw error;
   }

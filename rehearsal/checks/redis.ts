@@ -13,7 +13,7 @@ export interface RedisAccess {
 
 export type RedisClient = ReturnType<typeof connectionTo>;
 
-/** A client that does not reconnect: the loop is what tries again. */
+/** A client that does not reconnect: the loop tries again. */
 function connectionTo(access: RedisAccess) {
   const { host, port, user, password, tls } = access;
   const client = createClient({

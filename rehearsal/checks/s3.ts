@@ -28,7 +28,7 @@ export function s3Client(access: S3Access): S3Client {
     credentials,
     forcePathStyle: true,
     maxAttempts: 2,
-    // Stores other than Amazon's do not all know the newer checksums.
+    // Not every other store knows Amazon's newer checksums.
     requestChecksumCalculation: "WHEN_REQUIRED",
     responseChecksumValidation: "WHEN_REQUIRED",
   });
@@ -52,7 +52,7 @@ export function bucket(client: S3Client, endpoint: string, name: string, host: s
   };
 }
 
-/** For a reader of a bucket: it exists, lists, and one of its objects (if there is any) can be fetched. */
+/** For an application that reads: the bucket exists and lists, and one of its objects, if any, can be fetched. */
 export function readableBucket(client: S3Client, endpoint: string, name: string): Check {
   return {
     name: `s3:${name}`,
@@ -70,7 +70,7 @@ export function readableBucket(client: S3Client, endpoint: string, name: string)
         const got = await client.send(new GetObjectCommand({ Bucket: name, Key, Range }), { abortSignal });
         await got.Body?.transformToByteArray();
       } catch (error) {
-        // Another rehearsing part may have deleted it in between; an empty object has no first byte.
+        // Another rehearsing part may have deleted the object in between. An empty object has no first byte.
         if (!(error instanceof Error && ["NoSuchKey", "InvalidRange"].includes(error.name))) throw error;
       }
       return "bucket listed, an object fetched";
@@ -125,7 +125,7 @@ export async function writeObject(client: S3Client, Bucket: string, Key: string,
   await client.send(new PutObjectCommand({ Bucket, Key, Body }));
 }
 
-/** HEAD has no body, so the SDK calls a missing bucket "NotFound" and a wrong key "403". Say which. */
+/** HEAD has no body, so the SDK says only "NotFound" or "403": this names the missing bucket or the wrong key. */
 async function explained<T>(work: Promise<T>, name?: string): Promise<T> {
   try {
     return await work;

@@ -8,7 +8,7 @@ import { type Answer, ask } from "./http.ts";
 const hits = z.object({ hits: z.object({ hits: z.array(z.object({ _id: z.string() })) }) });
 const found = z.object({ _source: z.record(z.string(), z.unknown()) });
 
-/** Elasticsearch, or what speaks its API: a node after the other until one answers. */
+/** A client of Elasticsearch, or of a server with its API: it asks one node after the other until one answers. */
 export class Search {
   readonly #access: MediaStores["search"];
 
@@ -20,7 +20,7 @@ export class Search {
     return `${this.#access.hosts.join(",")}:${String(this.#access.port)}`;
   }
 
-  /** Only if `version` is newer than what is there: the same message twice, or late, changes nothing. */
+  /** Writes only if `version` is newer than the stored one: a message that comes twice, or late, changes nothing. */
   async write(index: string, id: string, version: number, document: object, signal?: AbortSignal): Promise<void> {
     const path = `/${index}/_doc/${id}?version=${String(version)}&version_type=external`;
     const { status, body } = await this.#ask("PUT", path, document, signal);
@@ -34,7 +34,7 @@ export class Search {
     return found.parse(JSON.parse(body))._source;
   }
 
-  /** The ids of what matches, a second after it was written. */
+  /** The ids of the matching documents. A new document is found a second after it was written. */
   async query(index: string, text: string): Promise<string[]> {
     const query = { size: 1000, query: { multi_match: { query: text, fields: ["title"] } } };
     const { status, body } = await this.#ask("POST", `/${index}/_search?ignore_unavailable=true`, query);

@@ -11,7 +11,7 @@ export function solr(api: string, collection: string, host: string): Check {
     target: base,
     required: true,
     run: async (signal) => {
-      // The answer to an add with versions=true carries the version that the query must then find.
+      // With versions=true the answer to an add has the version that the query must then find.
       const added = await post(`${base}/update?commit=true&versions=true&wt=json`, [{ id }], signal);
       const wrote = versionIn(field(added, "adds"), id);
       const query = new URLSearchParams({ q: `id:"${id}"`, fl: "id,_version_", wt: "json" });

@@ -5,7 +5,7 @@ import { parseConfig } from "./file.ts";
 const text = z.string().min(1);
 const url = z.url({ protocol: /^https?$/, error: "must be an http(s) URL" });
 
-/** Arkindex' config.yml, as far as its keys are known (see docs/arkindex). The real backend knows more of them. */
+/** Arkindex' config.yml, as far as we know its keys (see docs/arkindex). The real backend knows more. */
 const schema = z.strictObject({
   database: z.strictObject({ host: text, port: z.int().min(1).max(65535), name: text, user: text, password: text }),
   redis: z.strictObject({ host: text }),

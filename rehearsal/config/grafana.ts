@@ -17,7 +17,7 @@ const datasource = z.strictObject({
   secureJsonData: z.strictObject({ password: text }),
 });
 export type Datasource = z.output<typeof datasource>;
-/** Grafana puts variables of its environment into provisioning files; `$$` is a dollar. There is no variable for us. */
+/** Grafana puts variables of its environment into provisioning files; `$$` is a dollar. We allow no variable. */
 const datasources = z.preprocess(
   (file) => eachText(file, (text) => text.replaceAll(/\$(\$|\w+|\{[^}]*\})/g, (_, name) => (name === "$" ? "$" : ""))),
   z.strictObject({ apiVersion: z.literal(1), datasources: z.array(datasource) }),
@@ -35,7 +35,7 @@ const providers = z.strictObject({
   ),
 });
 const ref = z.strictObject({ type: z.literal("influxdb"), uid: text });
-/** Of a dashboard only what is drawn: Grafana's own model has far more. */
+/** The parts of a dashboard that are drawn: Grafana's own model has far more. */
 const dashboard = z.looseObject({
   uid: text,
   title: text,
@@ -68,7 +68,10 @@ export interface Provisioned {
   readonly dashboards: readonly Dashboard[];
 }
 
-/** Everything below GF_PATHS_PROVISIONING; malformed files, unknown keys and dashboards without their data source are refused. */
+/**
+ * Everything below GF_PATHS_PROVISIONING; malformed files, unknown keys and dashboards without their data source are
+ * refused.
+ */
 export function provisioned(folder: string): Provisioned {
   const all = <T>(of: string, ending: RegExp, schema: z.ZodType<T>): T[] =>
     files(of, ending).map((path) => parseConfig(readConfig(path, "provisioning"), path, schema));

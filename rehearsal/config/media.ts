@@ -36,7 +36,9 @@ export type MediaStores = {
   readonly [S in keyof Read]: Read[S] extends { tls: boolean } ? WithTls<Read[S]> : Read[S];
 };
 
-/** Reads `$STORES_FILE`, as a service of the media platform is given it. Throws a Refusal that names what is missing. */
+/**
+ * Reads `$STORES_FILE`, as a service of the media platform is given it. Throws a Refusal that names what is missing.
+ */
 export function mediaStores({ env, secrets }: Given): MediaStores {
   const path = env.STORES_FILE ?? "";
   if (path === "") throw new Refusal("STORES_FILE is not set: it must name the file of the stores");

@@ -18,7 +18,7 @@ function logicalLines(text: string): string[] {
     const line = raw.replace(/^[ \t\f]+/, "");
     if (open === undefined && (line === "" || line.startsWith("#") || line.startsWith("!"))) continue;
     const whole = (open ?? "") + line;
-    // An odd number of backslashes at the end continues the line; an even number is escaped backslashes.
+    // An odd number of backslashes at its end continues the line. In an even number all are escaped.
     const continues = (/\\*$/.exec(whole)?.[0].length ?? 0) % 2 === 1;
     open = continues ? whole.slice(0, -1) : undefined;
     if (!continues) lines.push(whole);

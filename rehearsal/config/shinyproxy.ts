@@ -24,8 +24,8 @@ const spec = z.strictObject({
 export type Spec = z.output<typeof spec>;
 
 /**
- * application.yml as far as our deployment writes it, with containerproxy's names. A key that is not here is refused: the
- * real one would ignore a slip of the pen silently.
+ * application.yml as far as our deployment writes it, with containerproxy's names. A key that is not here is refused:
+ * the real one would ignore a slip of the pen silently.
  */
 const schema = z.strictObject({
   proxy: z.strictObject({
@@ -53,7 +53,7 @@ const schema = z.strictObject({
       "with-pkce": z.boolean().default(false),
       scopes: z.array(text).default(["openid", "email"]),
     }),
-    // Its collector takes no other address.
+    // ShinyProxy's collector takes no other address.
     "usage-stats-url": z.string().includes("/write?db="),
     specs: z.array(spec).min(1),
   }),
@@ -65,7 +65,7 @@ const schema = z.strictObject({
 });
 export type Application = z.output<typeof schema>;
 
-/** Spring resolves placeholders first: ours have no other value than the default that they come with. */
+/** Spring resolves placeholders first: ours have no other value than their default. */
 export const applicationSchema = z.preprocess(
   (file) => eachText(file, (text) => text.replaceAll(/\$\{[^{}:]*:([^{}]*)\}/g, "$1")),
   schema,

@@ -19,7 +19,7 @@ export const arkindexBackend: MakeRole = (given) => {
   };
 };
 
-/** Not required: the worker starts after the backend. */
+/** The check of the worker. Not required, as the worker starts after the backend. */
 function worker(app: Arkindex): Check {
   return {
     name: "worker",

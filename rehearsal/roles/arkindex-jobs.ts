@@ -52,7 +52,7 @@ export async function check(given: Given, say: Say): Promise<void> {
   if (failing.length > 0) throw new Refusal(`check failed: ${failing.join("; ")}`);
 }
 
-/** Looks three times: a job fails for good, and a store that has just come up may be slow. */
+/** Checks the stores up to three times: a store that has just come up may be slow, and a job has only one run. */
 async function stores(app: Arkindex, given: Given): Promise<void> {
   const loop = new Loop(storeChecks(app, given.host), { secrets: given.secrets, log: () => undefined });
   for (let look = 1; ; look++) {

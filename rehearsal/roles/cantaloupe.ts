@@ -34,7 +34,7 @@ export const cantaloupe: MakeRole = (given) => {
   const script = choose("S3Source.lookup_strategy", ["BasicLookupStrategy", "ScriptLookupStrategy"]).startsWith(
     "Script",
   );
-  // The basic strategy knows one bucket; `bucket%2Fkey` identifiers need a script that takes them apart.
+  // The basic strategy knows one bucket. For identifiers `bucket%2Fkey` a script has to take them apart.
   const only = script ? "" : need("S3Source.BasicLookupStrategy.bucket.name");
   const sources = script ? list(given.env.REHEARSAL_BUCKETS) : [only];
   if (sources.length === 0) throw new Refusal("REHEARSAL_BUCKETS is not set: a lookup script does not say its buckets");

@@ -124,7 +124,7 @@ export const grafana: MakeRole = ({ env, secrets }) => {
   };
 };
 
-/** As Grafana's backend asks: the macros filled in for the last hour. */
+/** Sends a query as Grafana's backend does, with the macros filled in for the last hour. */
 async function influxql({ url, user, jsonData, secureJsonData }: Datasource, query: string) {
   const filled = query.replaceAll("$timeFilter", "time > now() - 1h").replaceAll("$__interval", "10s");
   const answer = await fetch(

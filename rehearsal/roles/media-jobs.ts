@@ -3,7 +3,7 @@ import { mediaStores } from "../config/media.ts";
 import type { Given } from "../role.ts";
 
 /**
- * Makes the tables, before any service starts: tables that several make at once split a Cassandra cluster's mind.
+ * Makes the tables before any service starts: concurrent schema changes cause a schema disagreement in Cassandra.
  */
 export async function mediaSchema(given: Given, say: (line: string) => void): Promise<void> {
   const cassandra = new Cassandra(mediaStores(given).cassandra, 60_000);

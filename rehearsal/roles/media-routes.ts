@@ -13,7 +13,8 @@ const mebibyte = 1024 * 1024;
 
 /**
  * Enough of an API to take one asset through every store:
- * - POST `/API/assets/` makes a row in Cassandra under a new UUID and publishes it for the index; PUT changes its title,
+ * - POST `/API/assets/` makes a row in Cassandra under a new UUID and publishes it for the index; PUT changes its
+ *   title,
  * - GET `/API/assets/` lists all ids, `/API/assets/<id>` reads one,
  * - GET `/API/search/?q=` asks the index,
  * - PUT, GET `/API/files/<id>`: the original in the object store.

@@ -20,8 +20,9 @@ const configSchema = z.strictObject({
 type Config = z.output<typeof configSchema>;
 
 /**
- * An OpenID provider for a rehearsal: one client, demo users under one generated password, a claim `groups`. The protocol
- * is a real provider's (oidc-provider): authorization code with PKCE, signed tokens. Its keys and sessions end with it.
+ * An OpenID provider for a rehearsal: one client, demo users under one generated password, a claim `groups`. The
+ * protocol is a real provider's (oidc-provider): authorization code with PKCE, signed tokens. Keys and sessions end
+ * with the process.
  */
 export const openid: MakeRole = ({ env, secrets }) => {
   const path = env.OPENID_CONFIG ?? "";
@@ -36,7 +37,7 @@ export const openid: MakeRole = ({ env, secrets }) => {
       { name: "users", target: path, required: true, run: () => Promise.resolve(Object.keys(config.users).join(", ")) },
     ],
     listen: (loop, say) => {
-      // Clients are told little; why is here.
+      // Clients are told little of the reason, so it is logged here.
       provider.on("grant.error", (_, { message, error_detail: detail = "" }) => {
         say(`token refused: ${message} ${detail}`);
       });
@@ -78,7 +79,7 @@ function providerOf({ issuer, client, users, mailDomain }: Config): Provider {
     jwks: { keys: [{ ...privateKey.export({ format: "jwk" }), use: "sig", alg: "RS256", kid: "rehearsal" }] },
     cookies: { keys: [randomUUID()] },
     pkce: { required: () => true },
-    conformIdTokenClaims: false, // applications here read the token alone
+    conformIdTokenClaims: false, // the applications read the token alone
     claims: { openid: ["sub", "groups"], email: ["email"] },
     features: { devInteractions: { enabled: false } },
     interactions: { url: (_, { uid }) => `/interaction/${uid}` },

@@ -22,7 +22,9 @@ const schema = z.strictObject({
 
 const socket = "/var/run/docker.sock";
 
-/** The agent of a Ponos farm: Arkindex over TLS, its own data folder and, where it has one, a Docker engine. No port. */
+/**
+ * The agent of a Ponos farm: Arkindex over TLS, its own data folder and, where it has one, a Docker engine. No port.
+ */
 export const ponosAgent: MakeRole = (given) => {
   const path = configPath(given);
   const config = parseConfig(readConfig(path, "PONOS_CONFIG"), path, schema);

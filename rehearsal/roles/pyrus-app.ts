@@ -48,7 +48,7 @@ export const pyrusApp: MakeRole = (given) => {
   };
 };
 
-/** What only one of them has. */
+/** What only one of the applications has. */
 function particular(app: PyrusApp, config: PyrusConfig, given: Given): Partial<Role> {
   switch (app) {
     case "web-api":
@@ -67,10 +67,10 @@ function particular(app: PyrusApp, config: PyrusConfig, given: Given): Partial<R
   }
 }
 
-/** A row every two seconds with its own name: two schedulers at once would be seen in the table. */
+/** Writes a row with the host's name every two seconds: the table would show two schedulers at once. */
 async function tick({ databases: { MAIN_CONN_STRING: main } }: PyrusConfig, host: string): Promise<never> {
   for (;;) {
-    // The check of the database says what is wrong.
+    // The check of the database reports the error.
     await withPostgres(main, (client) => client.query("insert into rehearsal_ticks (host) values ($1)", [host])).catch(
       () => undefined,
     );

@@ -1,4 +1,4 @@
-/** The event service's stand-in: what arrives over NATS goes to every browser that listens. */
+/** The event service's stand-in: an event that arrives over NATS goes to every browser that listens. */
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { WebSocketServer } from "ws";
@@ -10,7 +10,7 @@ import { send } from "../server.ts";
 
 export const subject = "rehearsal.events";
 
-/** Under `/bind`: says its name first, echoes what it is sent, passes events on. */
+/** The websocket under `/bind`: says its name first, echoes what it is sent, passes events on. */
 export function events({ nats }: PyrusConfig, { host }: Given): Pick<Role, "handle" | "upgrade" | "work"> {
   const sockets = new WebSocketServer({ noServer: true, maxPayload: 64 * 1024 });
   sockets.on("connection", (socket) => {
@@ -37,7 +37,7 @@ export function events({ nats }: PyrusConfig, { host }: Given): Pick<Role, "hand
     },
     work: async () => {
       for (;;) {
-        // The check of NATS says what is wrong.
+        // The check of NATS reports the error.
         await listen().catch(() => undefined);
         await sleep(1000);
       }

@@ -21,8 +21,8 @@ import { parametersOf, store } from "./pyrus.ts";
 const partBytes = 8 * 1024 * 1024;
 
 /**
- * POST `/v4/files/upload?name=` (also below `/api`) and GET `/v4/files/download?name=`. GET `/v4/files/upload`: how many
- * bytes of the last upload have arrived, so that a test sees them before its client has sent all.
+ * POST `/v4/files/upload?name=` (also below `/api`) and GET `/v4/files/download?name=`. GET `/v4/files/upload`: how
+ * many bytes of the last upload have arrived, so that a test sees them before its client has sent all.
  */
 export function fileRoutes(config: PyrusConfig, given: Given): Handler {
   let arrived = 0;
@@ -72,7 +72,7 @@ async function give(client: S3Client, at: At, response: ServerResponse): Promise
   }
 }
 
-/** One part at a time: while it is on its way to the store, the client waits. */
+/** Takes one part at a time: while a part is on its way to the store, the client waits. */
 async function take(
   client: S3Client,
   at: At,
@@ -97,7 +97,7 @@ async function take(
   }
 }
 
-/** Always the same buffer's worth of memory, whatever the size of what arrives. */
+/** Cuts a body of any size into parts, with the memory of one buffer. */
 async function* inParts(request: IncomingMessage, count: (bytes: number) => void): AsyncGenerator<Buffer> {
   const stream: AsyncIterable<Buffer> = request;
   const part = Buffer.alloc(partBytes);

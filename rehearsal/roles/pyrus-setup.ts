@@ -1,4 +1,4 @@
-/** Pyrus' setup programs, as far as their command lines are known; what they do inside is ours. */
+/** Pyrus' setup programs, as far as we know their command lines. What they do inside is our own. */
 import { elastic } from "../checks/elasticsearch.ts";
 import { withNats } from "../checks/nats.ts";
 import { withPostgres } from "../checks/postgres.ts";
@@ -77,7 +77,7 @@ export async function pyrusElasticConsole(given: Given, say: Say): Promise<void>
   say(`elasticsearch: ${flag} done`);
 }
 
-/** Undefined before `--create`. */
+/** The database's version; undefined before `--create`. */
 async function versionOf({ databases }: PyrusConfig): Promise<string | undefined> {
   return withPostgres(databases.MAIN_CONN_STRING, async (client) => {
     const { rows: there } = await client.query<{ at: string | null }>("select to_regclass('rehearsal_version') as at");
@@ -89,7 +89,7 @@ async function versionOf({ databases }: PyrusConfig): Promise<string | undefined
   });
 }
 
-/** Both servers, and in the main one what only a superuser may. */
+/** Writes to both servers, and makes in the main one what only a superuser may make. */
 async function create(config: PyrusConfig, email: string, password: string): Promise<void> {
   const { MAIN_CONN_STRING: main, PRIVATE_LOGS_CONN_STRING: logs } = config.databases;
   await withPostgres({ ...main, name: "postgres" }, (client) => client.query("create extension if not exists pg_cron"));
@@ -106,7 +106,9 @@ async function create(config: PyrusConfig, email: string, password: string): Pro
   });
 }
 
-/** A slot that stays without a reader would keep the whole log: one that ends with the connection shows as much. */
+/**
+ * Makes a replication slot that ends with the connection. One that stayed without a reader would keep the whole log.
+ */
 async function track(config: PyrusConfig): Promise<void> {
   await withPostgres(config.databases.MAIN_CONN_STRING, async (client) => {
     await client.query("select pg_create_logical_replication_slot('rehearsal_probe', 'wal2json', true)");

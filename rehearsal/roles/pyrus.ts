@@ -1,4 +1,6 @@
-/** What Pyrus' applications and setup programs have in common: parameters in the main database, checks of the stores. */
+/**
+ * What Pyrus' applications and setup programs have in common: parameters in the main database, checks of the stores.
+ */
 import type { Check } from "../checks/check.ts";
 import { type ElasticAccess, elasticsearch } from "../checks/elasticsearch.ts";
 import { nats } from "../checks/nats.ts";
@@ -15,13 +17,13 @@ export const numbers = {
   elasticUser: "105120",
   elasticPassword: "105121",
 };
-/** The real one keeps the object store's access elsewhere; where is not known. */
+/** Parameters of the object store. The real setup keeps them elsewhere, and we do not know where. */
 export const s3Keys = ["s3.accessKey", "s3.secretKey", "s3.bucket", "s3.storageType", "s3.endpointUrl"] as const;
 export const index = "rehearsal";
 
 export type Parameters = ReadonlyMap<string, string>;
 
-/** Everything that setup has written; a Refusal when it has not run. */
+/** Everything that setup has written. @throws Refusal if setup has not run. */
 export async function parametersOf({ databases, version }: PyrusConfig, { secrets }: Given): Promise<Parameters> {
   const missing = new Refusal(`setup has not run for version ${version}`);
   return withPostgres(databases.MAIN_CONN_STRING, async (client) => {
@@ -57,7 +59,7 @@ export function elasticAccess(parameters: Parameters): ElasticAccess {
   return { url: url ?? "", user: user ?? "", password: password ?? "" };
 }
 
-/** The bucket and a client for it, as `--configure-s3` was told. */
+/** The bucket and a client for it, from the parameters that `--configure-s3` has written. */
 export function store(parameters: Parameters) {
   const [accessKeyId = "", secretAccessKey = "", name = "", type = "", endpoint = ""] = s3Keys.map((key) =>
     parameter(parameters, key),

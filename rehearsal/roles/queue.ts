@@ -4,7 +4,7 @@ import { withRedis, type RedisAccess, type RedisClient } from "../checks/redis.t
 const jobs = "rehearsal:jobs";
 const heartbeat = "rehearsal:worker";
 
-/** Adds a job and keeps the list short, for a stack whose worker is away for a week. */
+/** Adds a job. Keeps the list short, in case the stack's worker is away for a week. */
 export async function enqueue(client: RedisClient, from: string): Promise<string> {
   await client.lPush(jobs, JSON.stringify({ from, at: Date.now() }));
   await client.lTrim(jobs, 0, 99);
@@ -19,7 +19,7 @@ export async function lastHeartbeat(client: RedisClient): Promise<string | undef
 /** Takes jobs and answers each with a heartbeat, for ever. A lost Redis is tried again every second. */
 export async function takeJobs(access: RedisAccess, host: string): Promise<never> {
   for (;;) {
-    // The check `redis` says what is wrong.
+    // The check `redis` reports the error.
     await withRedis(access, (client) => answerJobs(client, host)).catch(() => undefined);
     await sleep(1000);
   }

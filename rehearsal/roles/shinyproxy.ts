@@ -36,7 +36,7 @@ export const shinyproxy: MakeRole = ({ args, secrets, host }) => {
     title: "ShinyProxy",
     checks: [
       redis(access, host),
-      // Of these two containerproxy makes sure at its own start: who is signed in and has an app needs neither.
+      // containerproxy checks these two at its own start. Users who have signed in and have an app need neither.
       atStart({ name: "docker", target: proxy.docker.url, required: true, run: () => engine.check() }),
       atStart({
         name: "keys",
@@ -57,7 +57,7 @@ export const shinyproxy: MakeRole = ({ args, secrets, host }) => {
   };
 };
 
-/** Once it has succeeded, its failures and silences are only told. */
+/** Once the check has succeeded, its failures are only reported. */
 function atStart(check: Check): Check {
   let seen = false;
   const run = async (signal: AbortSignal): Promise<string> => {

@@ -4,7 +4,7 @@ import type { Application, Spec } from "../config/shinyproxy.ts";
 import { Refusal } from "../errors.ts";
 import type { Session } from "./state.ts";
 
-/** What was started: how to find it again, and where it answers. */
+/** What was started: its id, to find it again, and where it answers. */
 export interface Started {
   readonly backend: string;
   readonly target: string;
@@ -12,7 +12,7 @@ export interface Started {
 export interface Backend {
   start(id: string, spec: Spec, session: Session): Promise<Started>;
   stop(backend: string): Promise<void>;
-  /** What containerproxy asks at its own start. */
+  /** The request of containerproxy at its own start. */
   check(): Promise<string>;
 }
 

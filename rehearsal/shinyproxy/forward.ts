@@ -9,7 +9,7 @@ import type { RunningApp, Session } from "./state.ts";
 export const appPath = /^\/app_proxy\/([\w-]+)(\/.*)$/;
 
 function headersFor(request: http.IncomingMessage, { user, groups }: Session): http.OutgoingHttpHeaders {
-  // The session is none of the app's business.
+  // The app must not see the session's cookie.
   const rest = Object.entries(request.headers).filter(([name]) => name !== "cookie");
   return { ...Object.fromEntries(rest), "x-sp-userid": user, "x-sp-usergroups": groups.join(",") };
 }
@@ -25,7 +25,7 @@ export function forward(
   return new Promise((resolve, reject) => {
     const { hostname, port } = new URL(app.target);
     const headers = headersFor(request, session);
-    // A connection of its own: an old one to a machine that is gone would only fall silent.
+    // Each request has a connection of its own: an old one to a machine that is gone would only fall silent.
     const sent = http.request({ hostname, port, path, method: request.method, headers, agent: false }, (answer) => {
       response.writeHead(answer.statusCode ?? 502, answer.headers);
       answer.pipe(response);
@@ -60,7 +60,7 @@ export async function answers(target: string, seconds: number): Promise<void> {
   }
 }
 
-/** A websocket: the app's answer and everything after it, both ways. */
+/** Passes a websocket on: the app's answer, and everything after it both ways. */
 export function tunnel(
   app: RunningApp,
   session: Session,

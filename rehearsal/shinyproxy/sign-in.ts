@@ -7,7 +7,7 @@ import type { Login, Session } from "./state.ts";
 
 export const callbackPath = "/login/oauth2/code/shinyproxy";
 
-/** The authorization code flow with PKCE, as the application.yml says it. */
+/** The authorization code flow with PKCE, with the settings of application.yml. */
 export class SignIn {
   readonly #config: Application["proxy"]["openid"];
 
@@ -15,7 +15,7 @@ export class SignIn {
     this.#config = proxy.openid;
   }
 
-  /** Where the browser goes, and what has to be remembered until it comes back. */
+  /** The address to which the browser goes, and what we have to remember until it comes back. */
   async begin(origin: string, to: string): Promise<{ url: string; state: string; login: Login }> {
     const [verifier, state, nonce] = [openid.randomPKCECodeVerifier(), openid.randomState(), openid.randomNonce()];
     const url = openid.buildAuthorizationUrl(this.#client("https://unknown.invalid"), {
@@ -51,12 +51,12 @@ export class SignIn {
     return { user: user.data, groups: groups.data ?? [] };
   }
 
-  /** ShinyProxy adds nothing to the address that it is given. */
+  /** The logout address: ShinyProxy adds nothing to the one that it is given. */
   logout(origin: string): string {
     return this.#config["logout-url"] ?? origin;
   }
 
-  /** ShinyProxy is not told the issuer either: it is what the answer names, and what the token must name. */
+  /** Nobody tells ShinyProxy the issuer either: the answer names it, and the token must name the same. */
   #client(issuer: string): openid.Configuration {
     const config = this.#config;
     const client = new openid.Configuration(
@@ -72,7 +72,7 @@ export class SignIn {
     );
     openid.enableNonRepudiationChecks(client);
     // Inside a stack the token's address is plain HTTP; nobody but the edge is on that network.
-    // eslint-disable-next-line @typescript-eslint/no-deprecated -- so marked as it should stand out
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- marked as deprecated only so that it stands out
     if (config["token-url"].startsWith("http:")) openid.allowInsecureRequests(client);
     return client;
   }

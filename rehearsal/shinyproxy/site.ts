@@ -43,7 +43,7 @@ export class Site {
     server.on("upgrade", (request: http.IncomingMessage, socket, head) => {
       this.#upgrade(request, socket, head).catch(() => socket.destroy());
     });
-    // Nobody has looked at these for a while: their browser is gone.
+    // Ends apps that nobody has looked at for a while: the browser is gone.
     setInterval(
       () =>
         void this.#reap().catch((error: unknown) => {
@@ -97,8 +97,9 @@ export class Site {
         response.destroy();
         return;
       }
-      // Containerproxy stops it at once, and the user's page offers to start a new one. Its resolver and its connections
-      // are kept for long; this one asks anew each time, so it looks twice.
+      // Containerproxy stops the app at once, and the user's page offers to start a new one. Containerproxy keeps
+      // addresses and connections for long. This stand-in resolves and connects anew each time, so it tries a second
+      // time first.
       if (await answers(own.target, 4).then(yes, no)) {
         sendJson(response, 502, { status: "fail", data: why });
         return;
@@ -170,7 +171,7 @@ export class Site {
     );
   }
 
-  /** The user's running app, or a new one: of each app at most one, however often it is asked for. */
+  /** The user's running app, or a new one. A user has at most one of each app, however often the browser asks. */
   async #open(id: string, session: Session): Promise<RunningApp> {
     const spec = this.#allowed(session).find((each) => each.id === id);
     if (spec === undefined) throw new Refusal(`no app ${id} for this user`);
@@ -197,7 +198,7 @@ export class Site {
     return running;
   }
 
-  /** A user's own app; being asked for is a sign of life. */
+  /** A user's own app. Each request for it is a sign of life. */
   async #own(id: string, { user }: Session): Promise<RunningApp> {
     const app = await this.#state.app(id);
     if (app?.user !== user) throw new Refusal(`no app ${id} of this user`);
@@ -210,7 +211,7 @@ export class Site {
     try {
       await this.#backend.stop(app.backend);
     } catch (error) {
-      await this.#state.keepApp(app); // a later try has to know of it
+      await this.#state.keepApp(app); // a later try has to find the app
       throw error;
     }
     this.#record(app.user, "ProxyStop", app.spec);

@@ -65,7 +65,7 @@ export class State {
   async keepApp(app: RunningApp): Promise<void> {
     await this.#redis.hSet(apps, app.id, JSON.stringify(app));
   }
-  /** Whether it was there: of two replicas one ends it. */
+  /** Returns whether the app was there: so only one of two replicas ends it. */
   async forgetApp(id: string): Promise<boolean> {
     return (await this.#redis.hDel(apps, id)) === 1;
   }

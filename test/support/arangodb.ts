@@ -2,7 +2,7 @@
 import { call, dockerConfig, dockerStack, type DockerTest, engine, eventually, type Reply } from "./arkindex.ts";
 import type { TestStack } from "./stack.ts";
 
-/** As small as it gets. */
+/** A config as small as it gets. */
 export const small = {
   agents: { memoryMib: 256, cpu: 0.5 },
   dbservers: { memoryMib: 256, cpu: 0.5 },
@@ -10,7 +10,7 @@ export const small = {
 };
 
 export interface ArangoTest extends DockerTest {
-  /** Below `arangodb`; `dbservers` adds to the small one. */
+  /** Keys below `arangodb`; `dbservers` adds to the small config's. */
   readonly arangodb?: { readonly dbservers?: object; readonly [key: string]: unknown };
 }
 
@@ -43,7 +43,7 @@ type Ask = (
   options: { method: string; body?: string; headers: Record<string, string> },
 ) => Promise<Reply>;
 
-/** Calls as root; the client of a cluster that a test has. */
+/** A client of a test's cluster, as root. */
 export class Arango {
   readonly #ask: Ask;
   readonly #authorization: string;
@@ -53,12 +53,12 @@ export class Arango {
     this.#authorization = `Basic ${Buffer.from(`root:${password}`).toString("base64")}`;
   }
 
-  /** Through the edge of a stack on this machine's engine. */
+  /** A client through the edge of a stack on this machine's engine. */
   static through({ url, ca, passwords }: ArangoOutputs): Arango {
     return new Arango((path, options) => call(`${url}${path}`, ca, options), passwords.cluster ?? "");
   }
 
-  /** @throws with status and body, where the status is not one of `expected`. */
+  /** @throws an error with status and body, if the status is not in `expected`. */
   async ask<T = unknown>(method: string, path: string, body?: unknown, expected = [200, 201, 202]): Promise<T> {
     const headers = { authorization: this.#authorization };
     const reply = await this.#ask(path, {
@@ -101,7 +101,7 @@ export class Arango {
   }
 }
 
-/** When each container of a stack was started, by workload. */
+/** The time when each container of a stack was started, by workload. */
 export async function starts(name: string): Promise<Record<string, string>> {
   const filters = { label: [`platform-topologies.name=${name}`] };
   const rows = await Promise.all(

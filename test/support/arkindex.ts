@@ -33,7 +33,7 @@ export function keyed(own: object): Record<string, unknown> {
   };
 }
 
-/** `own`: what the system has always; the test's further keys come last. */
+/** `own`: keys that every test of the system has; the test's further keys come last. */
 export function dockerConfig({ name, https, config }: DockerTest, own: { system: string; [key: string]: unknown }) {
   return keyed({
     topology: "docker",
@@ -91,7 +91,10 @@ export interface Reply {
   readonly headers?: IncomingHttpHeaders;
 }
 
-/** A request through the edge, as a browser makes it: the public name, the stack's own authority, this machine's loopback. */
+/**
+ * A request through the edge, as a browser makes it: the public name, the stack's own authority, this machine's
+ * loopback.
+ */
 export function call(
   url: string,
   ca: string,
@@ -109,7 +112,7 @@ export function call(
         ca,
         servername: hostname,
         headers: { host, ...headers },
-        agent: false, // not an earlier request's connection: a server may close a kept one at any time
+        agent: false, // a connection of its own: a server may close a kept one at any time
       },
       (answer) => {
         const chunks: Buffer[] = [];
@@ -125,7 +128,7 @@ export function call(
   });
 }
 
-/** Polls until `probe` returns something; fails with what it threw last. */
+/** Polls until `probe` returns something; fails with its last error. */
 export async function eventually<T>(probe: () => Promise<T | undefined>, seconds = 60): Promise<T> {
   const end = Date.now() + seconds * 1000;
   let last: unknown = new Error("nothing came");
@@ -141,7 +144,9 @@ export async function eventually<T>(probe: () => Promise<T | undefined>, seconds
   throw last;
 }
 
-/** Runs a shell script in a container of this stack, or in a new one of `image` on its networks; output and exit code. */
+/**
+ * Runs a shell script in a container of this stack, or in a new one of `image` on its networks; output and exit code.
+ */
 export async function inContainer(
   where:
     { container: string } | { image: string; network: string; also?: readonly string[]; binds?: readonly string[] },
@@ -186,7 +191,7 @@ async function collect(stream: NodeJS.ReadableStream): Promise<string> {
   return text;
 }
 
-/** What set-up built here, by key. */
+/** The images that set-up built here, by key. */
 export function localImages(): Record<string, string> {
   return JSON.parse(readFileSync(`${repo}/.local/images.json`, "utf8")) as Record<string, string>;
 }
@@ -203,7 +208,7 @@ export async function containerIds(name: string): Promise<Record<string, string>
   return Object.fromEntries(all.map(({ Id, Names }) => [Names[0]?.slice(name.length + 2) ?? Id, Id]));
 }
 
-/** Docker asks a container's probe once an interval: its word may come that much later than the end of an `up`. */
+/** Docker runs a container's probe once an interval: its verdict may come that much later than the end of an `up`. */
 export async function untilHealthy(ids: readonly string[], docker = engine): Promise<void> {
   const late = async (): Promise<string[]> => {
     const all = await Promise.all(ids.map((id) => docker.getContainer(id).inspect()));
@@ -222,7 +227,7 @@ export async function removeVolume(name: string): Promise<void> {
   if (Volumes.some(({ Name }) => Name === name)) await engine.getVolume(name).remove({ force: true });
 }
 
-/** Containers and networks that only the engine or only the state has: none, unless something is orphaned or lost. */
+/** Containers and networks that are orphaned or lost: only the engine has them, or only the state. */
 export async function strays(stack: TestStack, name: string): Promise<string[]> {
   const filters = { label: [`platform-topologies.name=${name}`] };
   const containers = Object.entries(await containerIds(name));
@@ -237,7 +242,7 @@ export async function strays(stack: TestStack, name: string): Promise<string[]> 
   return [...there.values(), ...lost];
 }
 
-/** Ends a test file whatever has happened: the stack's own way first, then all that carries its name. */
+/** Ends a test file whatever has happened: destroys the stack, then removes all that carries its name. */
 export async function cleanUp(stack: TestStack | undefined, name: string): Promise<void> {
   try {
     await stack?.heal();
@@ -248,7 +253,7 @@ export async function cleanUp(stack: TestStack | undefined, name: string): Promi
   }
 }
 
-/** Removes all that carries a test's name: also before it begins, as a run that was killed may have left some. */
+/** Removes all that carries a test's name. Called before a test, too, as a killed run may have left some. */
 export async function sweep(name: string): Promise<void> {
   for (const id of Object.values(await containerIds(name)))
     await engine.getContainer(id).remove({ force: true, v: true });

@@ -20,7 +20,7 @@ export interface Wishes {
   readonly name: string;
   readonly hostnames?: readonly string[];
   readonly ca?: boolean;
-  /** Unset: it signs itself. */
+  /** The issuer; unset: the certificate signs itself. */
   readonly by?: Made;
   /** Days from today. */
   readonly from?: number;

@@ -13,11 +13,11 @@ const started: string[] = [];
 export interface Exec {
   (line: string, shell?: "sh" | "bash"): Promise<string>;
   readonly id: string;
-  /** Stops it with a grace of so many seconds; resolves to the exit code of its process. */
+  /** Stops the container with a grace of so many seconds. Returns the exit code of its process. */
   stop(seconds: number): Promise<number>;
 }
 
-/** What this machine runs in the place of `key`: built here, or pulled. */
+/** The image that this machine runs for `key`: built here, or pulled. */
 async function image(key: string): Promise<string> {
   const reference = (await built())[key] ?? localImages.find((one) => one.key === key)?.official;
   if (reference === undefined) throw new Error(`no image for ${key}`);
@@ -40,7 +40,7 @@ export async function serve(key: string, options: string[], line: string): Promi
 
 export interface Once {
   readonly user?: string;
-  /** The container whose network it shares. */
+  /** The container whose network the new one shares. */
   readonly beside?: string;
   readonly input?: string;
 }

@@ -1,4 +1,6 @@
-/** What a loss on a swarm costs: a node loses its power under a steady load, comes back, and all is as it was. */
+/**
+ * Measures what a loss on a swarm costs: a node loses its power under a steady load, comes back, and all is as it was.
+ */
 import { appendFileSync } from "node:fs";
 import process from "node:process";
 
@@ -9,7 +11,7 @@ import type { Cluster } from "../../tools/swarm/cluster.ts";
 import { type Load, said, tasksOf } from "./swarm-stack.ts";
 import { eventually } from "./swarm.ts";
 
-/** Into the table of this run of `npm run test:swarm`, and onto the terminal. */
+/** Writes a failure into the table of this run of `npm run test:swarm`, and to the terminal. */
 export function tell(failure: Failure): void {
   const line = JSON.stringify(failure);
   process.stdout.write(`${line}\n`);
@@ -23,18 +25,18 @@ export interface PowerCut {
   /** Prefix of the stack's services. */
   readonly name: string;
   readonly node: string;
-  /** What runs on it that matters here: `the search slot`. */
+  /** What runs on the node and matters here, in words: `the search slot`. */
   readonly what: string;
-  /** Through the edge of a node that stays, where there is one. */
+  /** Starts a load through the edge of a node that stays, if there is one. */
   readonly load: () => Load;
   /**
-   * Services that nothing but this node can run, by their names without the prefix: they wait for it. Of the only
-   * manager: all.
+   * Services that only this node can run, by their names without the prefix: they wait for the node. If it is the only
+   * manager: all services.
    */
   readonly waits?: readonly string[];
   /** Done while the node is off and what can run elsewhere does; the load goes on. */
   readonly whileOff?: () => Promise<void>;
-  /** Of what was written before and during the cut, how many are gone. Asked when all is back. */
+  /** How many rows of those written before and during the cut are gone. Asked when all is back. */
   readonly rowsLost: () => Promise<number>;
 }
 
@@ -46,7 +48,8 @@ export async function powerCut(cut: PowerCut): Promise<Failure> {
   const { cluster, system, name, node, what, waits = [], whileOff, rowsLost } = cut;
   const another = cluster.nodes.some((each) => each.startsWith("m") && each !== node);
   const manager = () => cluster.manager(another ? node : undefined);
-  // Managers that have lost their leader answer with an error for a while; the only one does not answer while it is off.
+  // Managers that have lost their leader answer with an error for a while; the only one does not answer while it is
+  // off.
   const tasks = async (): Promise<Tasks> => {
     try {
       return await tasksOf(manager(), name);
@@ -61,7 +64,7 @@ export async function powerCut(cut: PowerCut): Promise<Failure> {
     await new Promise((resolve) => setTimeout(resolve, 3000));
     const cutAt = Date.now();
     await cluster.kill(node);
-    // A task on a node that is gone is "running" until the managers have noticed.
+    // Until the managers notice that a node is gone, they call its tasks "running".
     await eventually(180, tasks, (now) =>
       Object.entries(before).every(([service, all]) => {
         const due = perNode.has(service) ? all.filter((task) => !task.endsWith(` ${node}`)) : all;
@@ -77,7 +80,7 @@ export async function powerCut(cut: PowerCut): Promise<Failure> {
     const missing = (now: Tasks) =>
       Object.entries(before).flatMap(([service, all]) => (running(now[service]) === all.length ? [] : [service]));
     try {
-      // A manager that comes back has its tasks as they were, until its node has told it: the load knows better.
+      // A manager that comes back shows the old tasks until its node has reported: the load knows better.
       await eventually(300, tasks, (now) => missing(now).length === 0 && load.answered > answered);
     } catch (error) {
       for (const service of missing(await tasks())) process.stdout.write(await lastWords(cluster, name, service));
@@ -88,7 +91,7 @@ export async function powerCut(cut: PowerCut): Promise<Failure> {
     const { sent, lost, slowest } = await load.stop();
     const failure: Failure = {
       ...{ system, killed: `${node}: ${what}`, sent, lost: lost.length, slowest },
-      // Where all waits, nothing moves.
+      // If all services wait for the node, none moves elsewhere.
       ...(Object.keys(before).every((service) => waits.includes(service) || perNode.has(service))
         ? {}
         : { elsewhere: seconds(cutAt, moved) }),
@@ -105,8 +108,8 @@ export async function powerCut(cut: PowerCut): Promise<Failure> {
 }
 
 /**
- * The end of the log of a service's latest container on each node, and what it answers to a shell script: why it does
- * not do what it should.
+ * Tells why a service does not do what it should: the end of the log of its latest container on each node, and what the
+ * container answers to a shell script.
  */
 export async function lastWords(cluster: Cluster, name: string, service: string, script?: string): Promise<string> {
   const words: string[] = [];
@@ -125,7 +128,7 @@ export async function lastWords(cluster: Cluster, name: string, service: string,
   return words.join("");
 }
 
-/** Each kind of loss, how often, from when to when in milliseconds of the load. */
+/** Each kind of loss: how often it came, and the first and last time, in milliseconds of the load. */
 function kindsOf(lost: readonly string[]): string[] {
   const kinds = new Map<string, number[]>();
   for (const line of lost) {
@@ -140,7 +143,7 @@ function kindsOf(lost: readonly string[]): string[] {
 
 type Tasks = Awaited<ReturnType<typeof tasksOf>>;
 
-/** The services that have a task on each node that fits: on a node that is off, one less. */
+/** The global services, which have a task on each node that fits. With a node off they have one less. */
 async function onEachNode(manager: Docker, name: string): Promise<Set<string>> {
   const services = (await manager.listServices()) as { Spec: { Name: string; Mode: { Global?: object } } }[];
   return new Set(
@@ -150,7 +153,7 @@ async function onEachNode(manager: Docker, name: string): Promise<Set<string>> {
   );
 }
 
-/** How many of them run, on another node than `except`. */
+/** How many of the tasks run, on other nodes than `except`. */
 function running(tasks: readonly string[] = [], except?: string): number {
   return tasks.filter((task) => task.startsWith("running ") && task !== `running ${except ?? ""}`).length;
 }

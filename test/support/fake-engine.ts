@@ -1,4 +1,4 @@
-/** A server that answers as a Docker engine would: for what no real engine here can be brought to say. */
+/** A server that answers as a Docker engine would, for answers that no real engine here can be made to give. */
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 
@@ -8,14 +8,14 @@ export interface Answer {
   readonly body: unknown;
 }
 
-/** By method and path, without the API's version: `GET /info`. A function sees each request's query. */
+/** Answers by method and path, without the API's version: `GET /info`. A function sees each request's query. */
 export type Answers = Readonly<Record<string, unknown>>;
 
 export interface FakeEngine {
   readonly host: string;
   /** Method, path and query of each request, in order. */
   readonly asked: string[];
-  /** Of each request. */
+  /** The headers of each request. */
   readonly headers: Record<string, string | string[] | undefined>[];
   close(): void;
 }

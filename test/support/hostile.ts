@@ -1,7 +1,9 @@
-/** Values that break what they are pasted into, and readers of each syntax, written from its own rules. */
+/**
+ * Values that break a text into which they are pasted, and a reader of each syntax, written from the syntax' own rules.
+ */
 import { output } from "@pulumi/pulumi";
 
-/** A line end in each form, blanks at the ends, what any syntax takes for its own, and a lot of it. */
+/** Line ends in each form, blanks at both ends, the special characters of every syntax, and long texts. */
 export const hostile: readonly string[] = [
   ...["o'brien", '"', "`id`", "$x $(id) ${HOME} ${env:HOME}", "$$", "\\", "a\\", "\\n", "a\\\\b", "${a:b}${", "\\${x}"],
   ...["pa{{ss}}word", "{{.Node.Hostname}}", "{{", "{{{", "}}", '{{"{{"}}', "{{- x -}}"],
@@ -19,7 +21,7 @@ export const hostile: readonly string[] = [
   ],
 ];
 
-/** What an Output holds. */
+/** The value of an Output. */
 export const resolved = (value: unknown): Promise<unknown> =>
   new Promise((done) => {
     output({ value }).apply(({ value: plain }) => {
@@ -30,7 +32,10 @@ export const resolved = (value: unknown): Promise<unknown> =>
 /** .properties by the rules of java.util.Properties. */
 export { parseProperties as javaProperties } from "../../rehearsal/config/properties.ts";
 
-/** .properties as Cantaloupe 4.1 and later read them (PropertiesDocument): a line, a trim, runs of backslashes are one. */
+/**
+ * .properties as Cantaloupe 4.1 and later read them (PropertiesDocument): it reads lines, trims them, and takes runs of
+ * backslashes for one.
+ */
 export function cantaloupeProperties(text: string): Map<string, string> {
   const lines = text.split(/\r\n|\r|\n/).filter((line) => line.trim() !== "");
   return new Map(
@@ -47,7 +52,7 @@ export function cantaloupeProperties(text: string): Map<string, string> {
   );
 }
 
-/** A connection string by DbConnectionOptions' own pattern: what does not match as a whole is refused. */
+/** A connection string by DbConnectionOptions' own pattern, which has to match as a whole. */
 export function dotNet(text: string): Record<string, string> {
   const key = String.raw`(?<key>(?:[^=\s\p{Cc}]|\s+[^=\s\p{Cc}]|\s+==|==)+)`;
   const value = String.raw`(?<value>"(?:[^"\0]|"")*"|'(?:[^'\0]|'')*'|(?!["'\s])(?:[^;\s\p{Cc}]|\s+[^;\s\p{Cc}])*(?<!["']))`;
@@ -84,7 +89,7 @@ export function influxString(text: string): string {
   throw new Error("it does not end");
 }
 
-/** A word in double quotes on one line, as curl, NATS and Redis read it: `letters` are the escapes that it knows. */
+/** A word in double quotes on one line, as curl, NATS and Redis read it. `letters`: the escapes that they know. */
 export function doubleQuoted(text: string, letters: Readonly<Record<string, string>>): string {
   const inner = /^"((?:[^"\\\r\n]|\\.)*)"$/u.exec(text)?.[1];
   if (inner === undefined) throw new Error("not one quoted word");
@@ -127,7 +132,7 @@ export function rcloneSection(text: string): Record<string, string> {
   );
 }
 
-/** Spring's placeholders, none of which has a value of its own. */
+/** Spring's placeholders: each has its default, as nobody defines one. */
 export function spring(text: string): string {
   return text.replaceAll(/\$\{([^{}]*)\}/g, (_, inside: string) => {
     const at = inside.indexOf(":");
@@ -136,7 +141,7 @@ export function spring(text: string): string {
   });
 }
 
-/** Grafana's provisioning: `$$` is a dollar, all else after one is a variable. */
+/** Grafana's provisioning: `$$` is a dollar; a dollar before anything else begins a variable. */
 export function grafana(text: string): string {
   return text
     .split("$$")

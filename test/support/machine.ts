@@ -8,7 +8,7 @@ const longest = 14;
 
 export class Machine {
   readonly name: string;
-  /** Its own address, and this machine's at the other end of the cable. */
+  /** The host's own address; this machine's is at the other end of the cable. */
   readonly address: string;
   readonly gateway: string;
 
@@ -33,12 +33,12 @@ export class Machine {
     return machine;
   }
 
-  /** Not `ip netns exec`, which hides cgroups. */
+  /** Runs a command there by nsenter, as `ip netns exec` would hide cgroups. */
   async run(...command: string[]): Promise<string> {
     return (await execa("nsenter", [`--net=/run/netns/${this.name}`, ...command])).stdout;
   }
 
-  /** A web server on port 80 that says its name; ends with the machine. */
+  /** Starts a web server on port 80 that says the machine's name. It ends with the machine. */
   async serve(): Promise<void> {
     const source = `require("http").createServer((_, a) => a.end("${this.name}")).listen(80, () => console.log("up"))`;
     const server = execa("nsenter", [`--net=/run/netns/${this.name}`, process.execPath, "-e", source], {

@@ -1,4 +1,4 @@
-/** What a media platform's region on a test's swarm can be asked, from outside through the edge and from inside. */
+/** A client of a media platform's region on a test's swarm, from outside through the edge and from inside. */
 import { rm } from "node:fs/promises";
 
 import { z } from "zod";
@@ -43,7 +43,7 @@ export class MediaSwarm {
 
   static async up(test: SwarmTest, media: object, closing: (() => Promise<unknown>)[]): Promise<MediaSwarm> {
     const stack = await swarmStack({ ...test, config: { media } });
-    closing.push(() => rm(stack.folder, { recursive: true })); // what it made goes with the swarm
+    closing.push(() => rm(stack.folder, { recursive: true })); // what the stack made goes with the swarm
     succeeded(await stack.up());
     const { toolbox = "" } = await pushed(test.cluster);
     const made = new MediaSwarm(test, stack, await stack.outputs(), toolbox);
@@ -55,12 +55,12 @@ export class MediaSwarm {
     return this.#outputs;
   }
 
-  /** The stack's outputs anew, after a change of a password. */
+  /** Reads the stack's outputs anew, after a change of a password. */
   async refresh(): Promise<void> {
     this.#outputs = (await this.stack.outputs()) as unknown as MediaSwarm["outputs"];
   }
 
-  /** The same stack with another config of the system, and whatever nodes the swarm has now. */
+  /** Deploys the stack with another config of the system, and the nodes that the swarm has now. */
   async change(media: object) {
     await this.stack.configure(await swarmConfig({ ...this.#test, config: { media } }));
     return this.stack.up();
@@ -79,13 +79,13 @@ export class MediaSwarm {
     return listed.parse(JSON.parse(body)).ids;
   }
 
-  /** Reads one asset, which is Cassandra's to answer, and nobody else's. */
+  /** A load that reads one asset, which Cassandra alone answers. */
   reads(id: string, perSecond = 10): Load {
     const url = `${this.#outputs.url}/API/assets/${id}`;
     return new Load(this.cluster.address("m1"), this.#outputs.ca, url, { perSecond });
   }
 
-  /** On a network of the stack, with the stores' clients at hand. */
+  /** Runs a script on a network of the stack, with the stores' clients at hand. */
   async inside(script: string, network = "data") {
     const { status, output } = await onNetwork(
       this.cluster.dockerOf("m1"),
@@ -103,7 +103,7 @@ export class MediaSwarm {
     );
   }
 
-  /** RabbitMQ's HTTP API; the first of these members that answers. */
+  /** Asks RabbitMQ's HTTP API at the first of these members that answers. */
   async rabbit(members: readonly string[], method: string, path: string, body?: object): Promise<unknown> {
     const login = `app:${this.#outputs.passwords.rabbit ?? ""}`;
     const sent = body === undefined ? "" : `-H 'content-type: application/json' -d '${JSON.stringify(body)}'`;
@@ -115,14 +115,14 @@ export class MediaSwarm {
     return output === "" ? undefined : JSON.parse(output);
   }
 
-  /** A command in a slot's own container; its output. */
+  /** Runs a script in a slot's own container. Returns its output. */
   async exec(slot: string, script: string): Promise<string> {
     const { container } = await placeOf(this.cluster, this.name, slot);
     return said(container, script);
   }
 }
 
-/** New assets at a steady pace; one that was answered must be there for ever. Each request counts once. */
+/** Writes new assets at a steady pace. Each answered one has to stay for ever. Each request counts once. */
 export class Writer {
   readonly written: string[] = [];
   readonly title: string;
@@ -134,7 +134,7 @@ export class Writer {
   #sent = 0;
   #slowest = 0;
 
-  /** `title`: one word for all, by which the index is asked for them. */
+  /** `title`: one word for all assets, by which the index finds them. */
   constructor(media: MediaSwarm, title: string, perSecond = 2) {
     this.#media = media;
     this.title = title;

@@ -1,4 +1,4 @@
-/** A media platform's region as a throw-away stack, and what its rehearsing services can be asked. */
+/** A media platform's region as a throw-away stack, and a client of its rehearsing services. */
 import { call, dockerConfig, dockerStack, type DockerTest } from "./arkindex.ts";
 import type { TestStack } from "./stack.ts";
 
@@ -7,7 +7,9 @@ export interface MediaTest extends DockerTest {
   readonly media?: Readonly<Record<string, unknown>>;
 }
 
-/** One node of each store with the least memory that it starts with, and a service for each part of the rehearsed API. */
+/**
+ * One node of each store with the least memory that it starts with, and a service for each part of the rehearsed API.
+ */
 export const smallMedia = {
   nodes: 1,
   searchNodes: 1,
@@ -52,7 +54,7 @@ export class MediaApi {
   async title(id: string): Promise<string> {
     return (await this.#json<{ title: string }>(`/API/assets/${id}`, 200)).title;
   }
-  /** Of every asset: what a failure test compares with what it was told to have been written. */
+  /** The ids of all assets, which a failure test compares with those that were acknowledged. */
   async ids(): Promise<string[]> {
     return (await this.#json<{ ids: string[] }>("/API/assets/", 200)).ids;
   }

@@ -25,8 +25,8 @@ prototype.registerResource = function (this: unknown, ...args: unknown[]) {
 const secretSignature = "4dabf18193072939515e22adb298388d";
 
 /**
- * Runs a program against Pulumi's mocks and returns all that it registered. One await would miss children behind
- * chained outputs: it waits until the number of resources has stopped changing.
+ * Runs a program against Pulumi's mocks and returns all that it registered. It waits until the number of resources has
+ * stopped changing, as one await would miss children behind chained outputs.
  */
 export async function record(
   program: () => void | Promise<void>,
@@ -54,7 +54,7 @@ export async function record(
   return seen;
 }
 
-/** Three looks alike: a topology's first resources wait for its look at the engine, which in the dry run is soon over. */
+/** Waits for three looks alike: a topology's first resources wait for its survey, which with mocks is soon over. */
 async function settled(seen: readonly Registered[]): Promise<void> {
   for (let alike = 0; alike < 3;) {
     const last = seen.length;
@@ -79,7 +79,7 @@ function unwrap(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, unwrap(inner)]));
 }
 
-/** Type tokens with how many there are: the inventory that a reader compares with the picture in the docs. */
+/** How many resources of each type there are: a reader compares this inventory with the picture in the docs. */
 export function inventory(resources: readonly Registered[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { type } of resources) counts[short(type)] = (counts[short(type)] ?? 0) + 1;

@@ -1,4 +1,4 @@
-/** The edge as a topology makes it, in a container of its own, with backends that a test starts and stops. */
+/** nginx at the edge, as a topology makes it, in a container of its own, with backends that a test starts and stops. */
 import type Docker from "dockerode";
 import { type Pack, pack } from "tar-stream";
 
@@ -17,7 +17,7 @@ const label = "platform-topologies.nginx-edge";
 
 export interface EdgeTestOptions {
   readonly proxy?: EdgeOptions["proxy"];
-  /** TLS ends in front of it, on the machine itself: what comes from there has the network's own address. */
+  /** TLS ends in front of it, on the machine itself, whose requests come from the network's own address. */
   readonly outside?: boolean;
   /** The port of the public URLs; default: `https`. */
   readonly publicPort?: number;
@@ -39,7 +39,9 @@ export class NginxEdge {
     this.probe = probe;
   }
 
-  /** Publishes `https` and the port below it on loopback; only the latter for `outside`. The network is called `name`. */
+  /**
+   * Publishes `https` and the port below it on loopback; with `outside` the latter alone. `name` is the network's, too.
+   */
   static async create(
     name: string,
     https: number,
@@ -103,14 +105,14 @@ export class NginxEdge {
     return new NginxEdge(name, https, caCert, container, "command" in ready ? ready.command : []);
   }
 
-  /** The health check's word. */
+  /** The health check's status and output. */
   async health(): Promise<{ status: number; said: string }> {
     const [, , script = ""] = this.probe;
     const { status, body } = await inContainer({ container: this.container.id }, script);
     return { status, said: body.trim() };
   }
 
-  /** Puts another file in the place of one that it was given. */
+  /** Replaces one of the files that nginx was given. */
   async put(path: string, content: string): Promise<void> {
     await this.container.putArchive(archived([{ path, content }]), { path: "/" });
   }
@@ -154,7 +156,9 @@ function archived(files: NonNullable<Workload["files"]>): Pack {
   return tar;
 }
 
-/** Says who it is and what it was sent; counts a body as it comes; echoes on a websocket; answers what it is told. */
+/**
+ * A backend that says who it is and what it was sent, counts a body as it comes, echoes on a websocket, obeys commands.
+ */
 const backendSource = `
 const { hostname } = require("node:os");
 const { WebSocketServer } = require("/ws");

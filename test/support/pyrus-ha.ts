@@ -7,7 +7,7 @@ import { succeeded, type TestStack } from "./stack.ts";
 import { Client, swarmConfig, type SwarmTest } from "./swarm-stack.ts";
 
 export const name = "pyrus-ha";
-/** Two balancers; the stores that are one each have a machine to themselves; one function has nodes of its own. */
+/** Two balancers; each store that has one node has a machine to itself; one function has nodes of its own. */
 export const labels: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   m1: { apps: "yes", edge: "yes" },
   m2: { apps: "yes", edge: "yes" },
@@ -16,8 +16,8 @@ export const labels: Readonly<Record<string, Readonly<Record<string, string>>>> 
 };
 
 /**
- * Two of what a browser meets, one of the rest: with the vendor's 22 and three search nodes, which `ha` alone gives, the
- * stand-ins' checks keep two cores busy, and one late answer restarts them all.
+ * Two replicas of what a browser meets, one of the rest. With the vendor's 22 and three search nodes, which `ha` alone
+ * gives, the stand-ins' checks would keep two cores busy, and one late answer would restart them all.
  */
 export const replicas = {
   ...{ "web-api": 2, files: 2, bind: 2, "identity-server": 2 },
@@ -45,7 +45,7 @@ export function ha(
     config: {
       pyrus: {
         ...small,
-        memoryMib: { ...small.memoryMib, files: 512 }, // what is on its way from one store to the other
+        memoryMib: { ...small.memoryMib, files: 512 }, // for files on their way from one store to the other
         ha: true,
         replicas: { ...replicas, ...more },
         elasticNodes: 1,
@@ -88,17 +88,17 @@ function running(service: string): Docker.ContainerListOptions {
 }
 
 /**
- * Counts a service's containers every half second, on every node that has power. The managers are not asked: for some
- * seconds they take a task of a node without power for a running one, which it is not.
+ * Counts a service's containers every half second, on every node that has power. It does not ask the managers: for some
+ * seconds they take a task on a node without power for a running one.
  */
 export class Count {
   readonly #cluster: Cluster;
   readonly #service: string;
   readonly #over: Promise<void>;
   #ended = false;
-  /** How often there were so many: `[12, 340, 0]` is 12 times none and 340 times one. */
+  /** How often each count was seen: `[12, 340, 0]` is 12 times none and 340 times one. */
   readonly seen: number[] = [];
-  /** Where it ran, one after the other. */
+  /** The nodes where it ran, one after the other. */
   readonly nodes: string[] = [];
 
   constructor(cluster: Cluster, service: string) {

@@ -1,4 +1,4 @@
-/** Clients of Pyrus' stores, each the official one, in a container on the inner networks with what the stack's outputs say. */
+/** The official clients of Pyrus' stores, in a container on the inner networks, with the addresses of the outputs. */
 import { realpathSync } from "node:fs";
 
 import type { Cluster } from "../../tools/swarm/cluster.ts";
@@ -15,7 +15,7 @@ export interface Outputs {
   readonly places: { readonly slots: Readonly<Record<string, string>> };
 }
 
-/** How much of each store's there is. */
+/** How much each store has. */
 export interface Kept {
   readonly postgresql: number;
   readonly logs: number;
@@ -25,7 +25,7 @@ export interface Kept {
 }
 export const written = 100;
 
-/** Runs an ES module with the checkout's packages on a node, which must run applications; gives what it says. */
+/** Runs an ES module with the checkout's packages on a node that runs applications. Returns what the module says. */
 async function inside(cluster: Cluster, node: string, outputs: Outputs, source: string): Promise<unknown> {
   const engine = cluster.dockerOf(node);
   const { endpoints, passwords, images } = outputs;
@@ -45,12 +45,12 @@ async function inside(cluster: Cluster, node: string, outputs: Outputs, source: 
     },
   });
   try {
-    await engine.getNetwork(`${name}-app`).connect({ Container: container.id }); // where the objects are
+    await engine.getNetwork(`${name}-app`).connect({ Container: container.id }); // the object store is there
     await container.start();
     const { StatusCode } = (await container.wait()) as { StatusCode: number };
     const said = (await container.logs({ stdout: true, stderr: true })).toString().trim();
     if (StatusCode !== 0) throw new Error(said);
-    // A log that is JSON as a whole comes parsed.
+    // dockerode parses a log that is JSON as a whole.
     return said.startsWith("said ") ? (JSON.parse(said.slice(5).replaceAll(/\r?\n/g, "")) as unknown) : undefined;
   } finally {
     await container.remove({ force: true });
@@ -74,7 +74,7 @@ say(rows.flat());`;
   return (await inside(cluster, node, outputs, source)) as string[];
 }
 
-/** Of an object, as the store gives it back: its size and hash. */
+/** Size and hash of an object, as the store gives it back. */
 export async function hashOf(cluster: Cluster, node: string, outputs: Outputs, key: string): Promise<string> {
   const source = `const hash = createHash("sha256");
 let bytes = 0;

@@ -31,7 +31,7 @@ export async function pyrusStack(test: PyrusTest): Promise<TestStack> {
   return stack;
 }
 
-/** A new configuration; the secrets of the operator are set again. */
+/** Sets a new config, and the operator's secrets again. */
 export async function reconfigure(stack: TestStack, test: PyrusTest): Promise<void> {
   await stack.configure(pyrusConfig(test));
   await setSecrets(stack);

@@ -1,4 +1,4 @@
-/** A recipe's own containers on the engine, without a stack around them: what a server does in a bad hour. */
+/** Runs a recipe's own containers on the engine without a stack, to see what a server does in a bad hour. */
 import { type Input, type Output, output, type Resource } from "@pulumi/pulumi";
 import type Docker from "dockerode";
 import { execa } from "execa";
@@ -12,7 +12,7 @@ import { engine, localImage } from "./arkindex.ts";
 import { runLabels } from "./run.ts";
 import { site } from "./sketches.ts";
 
-/** Records what a recipe asks for. Every secret is the word. */
+/** Records what a recipe asks for. Every secret is the same word. */
 class Written extends BasePlatform {
   readonly ca = undefined;
   readonly made = new Map<string, Slot>();
@@ -46,9 +46,9 @@ class Written extends BasePlatform {
 export interface Asked<K extends Kind> {
   readonly recipe: Recipe<K>;
   readonly ask: Ask<K>;
-  /** Its slots are called so, with a number. Default: `store`. */
+  /** The name of its slots, before their number. Default: `store`. */
   readonly name?: string;
-  /** Where it is not Docker. */
+  /** The engine, if it is not Docker. */
   readonly engine?: Engine;
 }
 
@@ -64,22 +64,22 @@ export function slotsOf<K extends Kind>({
   return platform.made;
 }
 
-/** One of them. */
+/** One slot of a recipe. */
 export function slotOf<K extends Kind>(asked: Asked<K>, number = 1): Slot {
   const found = slotsOf(asked).get(`${asked.name ?? "store"}-${String(number)}`);
   if (found === undefined) throw new Error("no such slot");
   return found;
 }
 
-/** Other than the topologies make it. */
+/** What a test makes otherwise than the topologies. */
 export interface Differently {
   /** A disk of so many MiB, gone with the container. */
   readonly diskMib?: number;
-  /** What a host gives its containers. */
+  /** The limit of open files that a host gives its containers. */
   readonly openFiles?: { readonly soft: number; readonly hard: number };
 }
 
-/** No topology has left the marker on the disk: the server starts without a look for it. */
+/** The start script without its check for the marker, which no topology has left on this disk. */
 function unmarked({ prepare, disk: { path } }: Slot): Pick<Slot, "prepare"> {
   const [look = "", ...rest] = (prepare ?? "").split("\n");
   return look.startsWith(`[ -e ${path}/.disk ]`) ? { prepare: rest.join("\n") || ":" } : {};
@@ -146,20 +146,20 @@ export class Server {
     return new Server(container, test);
   }
 
-  /** What a command says, and how it ends. */
+  /** Runs a command. Returns its output and exit code. */
   async run(words: readonly string[]): Promise<{ code: number; said: string }> {
     const ended = await execa("docker", ["exec", this.container.id, ...words], { reject: false, all: true });
     return { code: ended.exitCode ?? -1, said: ended.all };
   }
 
-  /** A shell line; throws what it said where it fails. */
+  /** Runs a shell line. Throws its output if it fails. */
   async sh(line: string): Promise<string> {
     const { code, said } = await this.run(["sh", "-c", line]);
     if (code !== 0) throw new Error(`${line}: ${String(code)}: ${said}`);
     return said;
   }
 
-  /** Docker's question, asked once. */
+  /** Runs the container's health check once. */
   check(): Promise<{ code: number; said: string }> {
     return this.run(this.#test);
   }
@@ -175,7 +175,7 @@ function resolved(value: Input<string>): Promise<string> {
   });
 }
 
-/** Theirs alone: a server calls itself by its name. */
+/** A network for these servers alone: a server calls itself by its name. */
 const network = "field-stores";
 let made: Promise<unknown> | undefined;
 

@@ -34,7 +34,7 @@ features:
 `;
 }
 
-/** What a role is given, with its config file behind `variable`. */
+/** What a role is given. `variable` names its config file. */
 export function givenFile(variable: string, text: string, env: Given["env"] = {}): Given {
   const path = join(mkdtempSync(join(tmpdir(), "rehearsal-")), "config");
   writeFileSync(path, text);

@@ -12,7 +12,7 @@ const exported = z.object({
 });
 const plaintext = z.object({ plaintext: z.string() });
 
-/** What each type makes that nobody may see. */
+/** The secret outputs of each resource type. */
 const made: Readonly<Record<string, readonly string[]>> = {
   "random:index/randomPassword:RandomPassword": ["result"],
   "platform-topologies:index:Certificate": ["key", "caKey"],
@@ -32,7 +32,7 @@ export async function generatedSecrets(stack: TestStack): Promise<Record<string,
   return Object.fromEntries(found);
 }
 
-/** The names of the secrets that `text` holds, as they are or as JSON, URLs, base64 and the lines of a PEM file show them. */
+/** The names of the secrets in `text`: as they are, or as JSON, URLs, base64 and the lines of a PEM file show them. */
 export function leaks(text: string, secrets: Readonly<Record<string, string>>): string[] {
   return Object.entries(secrets)
     .filter(([, value]) => forms(value).some((form) => text.includes(form)))
@@ -45,7 +45,7 @@ function forms(value: string): string[] {
     form,
     encodeURIComponent(form),
     JSON.stringify(form).slice(1, -1),
-    // In the middle of a longer text base64 begins at any of three places; the ends depend on the neighbours.
+    // Inside a longer text a secret's base64 has three forms, by its place; both ends depend on the neighbours.
     ...[0, 1, 2].map((skip) => Buffer.from(form).subarray(skip).toString("base64").slice(0, -4)),
   ]);
 }

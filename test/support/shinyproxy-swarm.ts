@@ -8,7 +8,7 @@ import { Load, onNetwork } from "./swarm-stack.ts";
 
 export interface UserArgs {
   readonly cluster: Cluster;
-  /** The stack's. */
+  /** The stack's name. */
   readonly name: string;
   readonly url: string;
   readonly ca: string;
@@ -61,14 +61,14 @@ export class User {
     return true;
   }
 
-  /** True when the app's page is there; signs in nowhere, starts nothing. */
+  /** True if the app's page is there. Signs in nowhere, and starts nothing. */
   async sees(edge: string): Promise<true> {
     const page = await this.#via(edge).ask(this.app);
     if (!isApp(page)) throw new Error(`${this.#args.user}: ${String(page.status)} ${page.body.slice(0, 200)}`);
     return true;
   }
 
-  /** The first answer other than the app's page. */
+  /** Waits for the first answer other than the app's page. */
   loses(edge: string): Promise<Reply> {
     return eventually(async () => {
       const page = await this.#via(edge).ask(this.app);
@@ -84,7 +84,7 @@ export class User {
     return task?.replace(/^running /, "");
   }
 
-  /** This user, ten times a second. An answer that is not the app's page is a lost request. */
+  /** A load of this user's requests, ten a second. An answer other than the app's page is a lost request. */
   load(edge: string): Load {
     const { cluster, ca, url } = this.#args;
     return new Load(cluster.address(edge), ca, this.app, {
@@ -138,7 +138,7 @@ export class InfluxClient {
     return (result?.series ?? []).flatMap(({ values }) => values);
   }
 
-  /** Points of this minute's past, a second apart. */
+  /** Writes points of the last minutes, a second apart. */
   async write(tag: string, points: number): Promise<void> {
     const lines = `now=$(date +%s); for n in $(seq ${String(points)}); do echo "probe,tag=${tag} n=$\{n}i $((now - n))"; done`;
     await this.#run(
@@ -181,7 +181,7 @@ export class Witness {
 
   async #watch(cluster: Cluster, node: string): Promise<void> {
     while (!this.#stopped) {
-      // A node that is off runs nothing.
+      // A node without power runs nothing.
       const containers = await cluster
         .dockerOf(node)
         .listContainers({ all: true })

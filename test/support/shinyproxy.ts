@@ -51,15 +51,15 @@ export async function shinyproxyStack(test: ShinyProxyTest): Promise<TestStack> 
   return dockerStack(test, shinyproxyConfig(test));
 }
 
-/** Cookies by host, redirects followed by hand: what a browser does, seen at each step. */
+/** What a browser does, seen at each step: cookies by host, redirects followed by hand. */
 export class Browser {
   readonly #ca: string;
   readonly #address: string;
   readonly #cookies = new Map<string, Map<string, string>>();
-  /** Where it has been led. */
+  /** The address to which the browser was led last. */
   at = "";
 
-  /** `address`: the edge's, whatever name is called. */
+  /** `address`: the edge's. Every name leads there. */
   constructor(ca: string, address = "127.0.0.1") {
     this.#address = address;
     this.#ca = ca;
@@ -99,7 +99,7 @@ export class Browser {
     return reply;
   }
 
-  /** With redirects followed; the steps' addresses without their queries. */
+  /** Opens an address and follows redirects. `steps`: the addresses on the way, without their queries. */
   async open(
     url: string,
     options: { method?: string; body?: string; headers?: Record<string, string> } = {},
@@ -114,7 +114,7 @@ export class Browser {
     return { ...reply, steps };
   }
 
-  /** From an application's address to its page, by the stand-in's form. */
+  /** Signs in through the stand-in's form, from an application's address to its page. */
   async signIn(url: string, user: string, password: string): Promise<Reply & { steps: string[] }> {
     const form = await this.open(url);
     const action = /action="([^"]+)"/.exec(form.body)?.[1];

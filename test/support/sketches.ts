@@ -18,7 +18,7 @@ import { pyrus, pyrusConfig } from "../../components/systems/pyrus/pyrus.ts";
 import { shinyproxy, shinyproxyConfig } from "../../components/systems/shinyproxy/shinyproxy.ts";
 import { capabilities } from "../../components/topologies/capabilities.ts";
 
-/** Twenty lines of an operator, and what the two images of ours would be. */
+/** Twenty lines of an operator's, with names for the two images of our own. */
 export const samples = {
   arkindex: {},
   arangodb: {},
@@ -39,7 +39,7 @@ export const peer: Peer = {
   publicUrl: (name) => `https://${name}.us.media.example.com`,
 };
 
-/** What set-up would have built. */
+/** The images that set-up would have built. */
 export const builtImages = Object.fromEntries(
   Object.entries(imageLock).flatMap(([key, { built }]) => (built ? [[key, `${key}:1`] as const] : [])),
 );
@@ -90,12 +90,12 @@ export function plan(
   }
 }
 
-/** What the check says of a plan, a sentence a problem. */
+/** The problems of a plan, each in a sentence. */
 export function problems(planned: Plan, on: TopologyName, at = site()): string[] {
   return check(planned, { site: at, capabilities: capabilities[on] }).map(sentence);
 }
 
-/** What a plan fixes before anything is made: Outputs are leaves, and the order of things is no property of any. */
+/** The plain values of a plan. Outputs are leaves, and `after` is left out, as order is no property of a thing. */
 export function plain(value: unknown): unknown {
   if (Output.isInstance(value)) return "an output";
   if (value instanceof Map || value instanceof Set) return plain([...value]);

@@ -1,4 +1,4 @@
-/** A store's server as its recipe makes it, in a container of its own, on a disk that a test can fill, cut and give back. */
+/** A store's server, as its recipe makes it, in a container of its own. A test can fill, cut and give back its disk. */
 import type Docker from "dockerode";
 import { output, type Output, secret } from "@pulumi/pulumi";
 import { type Pack, pack } from "tar-stream";
@@ -14,7 +14,7 @@ import { runLabels } from "./run.ts";
 const label = "platform-topologies.slot-server";
 export const password = "password-of-the-test";
 
-/** What a recipe asks slots to be; its jobs are not run. */
+/** The slots that a recipe asks for. Its jobs are not run. */
 export function slotsOf<K extends Kind>(recipe: Recipe<K>, name: string, ask: Ask<K>): List<Slot> {
   const made: Slot[] = [];
   const platform: Partial<Platform> = {
@@ -37,7 +37,7 @@ export function slotsOf<K extends Kind>(recipe: Recipe<K>, name: string, ask: As
 export class SlotServer {
   readonly slot: Slot;
   readonly container: Docker.Container;
-  /** Root, on the same disk, also while the server is stopped. */
+  /** A container with root on the same disk, which runs while the server is stopped, too. */
   readonly #beside: Docker.Container;
   readonly #health: List<string>;
 
@@ -48,7 +48,7 @@ export class SlotServer {
     this.#health = health;
   }
 
-  /** Not started yet. `name`: what it is called, and its volume. Whoever starts it again finds the same disk. */
+  /** Makes a server, not started yet. `name`: of the container and its volume. Each start finds the same disk. */
   static async create(name: string, slot: Slot, mib: number): Promise<SlotServer> {
     await SlotServer.remove(name);
     const labels = { ...runLabels, [label]: name };
@@ -103,7 +103,7 @@ export class SlotServer {
     await this.container.start();
   }
 
-  /** As a power cut does. */
+  /** Ends the server as a power cut does. */
   async kill(): Promise<void> {
     await this.container.kill();
   }
@@ -116,7 +116,7 @@ export class SlotServer {
     return inContainer({ container: this.#beside.id }, `cd ${this.slot.disk.path}\n${script}`);
   }
 
-  /** Nothing more fits on the disk, until `room`. */
+  /** Fills the disk, until `room`. */
   async fill(): Promise<void> {
     await this.onDisk("cat /dev/zero >.fill; cat /dev/zero >>.fill; true");
   }
@@ -125,12 +125,12 @@ export class SlotServer {
     await this.onDisk("rm .fill");
   }
 
-  /** Its health check, asked now. */
+  /** Runs its health check now. */
   async probe(): Promise<Reply> {
     return this.run(this.#health.map((word) => `'${word.replaceAll("'", String.raw`'\''`)}'`).join(" "));
   }
 
-  /** How often its process was started again. */
+  /** How often Docker has started its process again. */
   async restarts(): Promise<number> {
     return (await this.container.inspect()).RestartCount;
   }

@@ -17,7 +17,7 @@ export class SshEngine extends FarEngine {
     return `ssh://root@${this.machine.address}`;
   }
 
-  /** With an `ssh` first on PATH that knows the host and has a key for it, as an operator's own would. */
+  /** An environment whose first `ssh` on PATH knows the host and has a key for it, as an operator's would. */
   async env(): Promise<Record<string, string>> {
     const { env } = await toolchain(() => undefined);
     return { PATH: `${this.folder}${delimiter}${env.PATH ?? ""}` };
@@ -46,7 +46,7 @@ export class SshEngine extends FarEngine {
       "StrictHostKeyChecking yes",
     ];
     await writeFile(join(folder, "config"), `${config.join("\n")}\n`);
-    // OpenSSH looks for its configuration in the user's home as passwd has it, whatever HOME says.
+    // OpenSSH looks for its configuration in the home that passwd names, whatever HOME says.
     await writeFile(join(folder, "ssh"), `#!/bin/sh\nexec /usr/bin/ssh -F ${folder}/config "$@"\n`);
     await chmod(join(folder, "ssh"), 0o755);
   }
@@ -79,7 +79,7 @@ export class SshEngine extends FarEngine {
   }
 }
 
-/** Debian's sshd, unless the machine has one. */
+/** Installs Debian's sshd, unless the machine has one. */
 export async function installSshd(): Promise<void> {
   if ((await execa("test", ["-x", "/usr/sbin/sshd"], { reject: false })).exitCode === 0) return;
   const env = { DEBIAN_FRONTEND: "noninteractive" };

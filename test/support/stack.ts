@@ -48,13 +48,13 @@ export interface State {
   pending_operations?: { type: string; resource: StateResource }[];
 }
 
-/** What a command answered: its exit code, and stdout and stderr as they came. */
+/** The end of a command: its exit code, and stdout and stderr as they came. */
 export interface Outcome {
   code: number;
   output: string;
 }
 
-/** What a command printed; an error with it where the command failed, which a bare exit code would not explain. */
+/** What a command printed. If it failed, throws an error with that, as an exit code alone would explain nothing. */
 export function succeeded({ code, output }: Outcome): string {
   if (code !== 0) throw new Error(`exit code ${String(code)}:\n${output}`);
   return output;
@@ -87,7 +87,7 @@ export class TestStack {
       name: project,
       main: "index.ts",
       runtime: { name: "nodejs", options: { typescript: false } },
-      // JSON is YAML: no writer needed. A provider named by its path needs no download.
+      // JSON is YAML, so no writer is needed. A provider that is named by its path needs no download.
       ...(existsSync(ops) ? { plugins: { providers: [{ name: "platform-topologies", path: ops }] } } : {}),
     };
     await mkdir(join(folder, "state"), { mode: 0o700 });
@@ -154,7 +154,7 @@ export class TestStack {
     };
   }
 
-  /** What `npm start` does after a kill, before its own `up`; what it repaired. */
+  /** Repairs what a kill has left, as `npm start` does before its own `up`. Returns what it repaired. */
   heal(): Promise<string[]> {
     return heal(this.tools, stackName, { folder: this.folder, state: join(this.folder, "state") });
   }
@@ -173,7 +173,7 @@ export class TestStack {
     return JSON.parse(output) as Record<string, unknown>;
   }
 
-  /** Destroys what is left, then removes the folder; a destroy that fails keeps the folder and says where it is. */
+  /** Destroys what is left, then removes the folder. If the destroy fails, it keeps the folder and says where it is. */
   async dispose(): Promise<void> {
     if ((await this.state()).resources.length > 0) {
       const { code, output } = await this.destroy();

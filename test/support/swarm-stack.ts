@@ -49,9 +49,9 @@ export async function swarmConfig(test: SwarmTest): Promise<Record<string, unkno
     swarm: {
       managers: cluster.nodes.filter((node) => node.startsWith("m")).map((node) => cluster.host(node)),
       nodes: Object.fromEntries(cluster.nodes.map((node) => [node, { address: cluster.address(node) }])),
-      endpointMode: "dnsrr", // no IPVS in test machines' kernels
-      socket: "/var/run/docker.sock", // of each node, for whoever is given it
-      encrypted: false, // nor, on some, what IPsec needs
+      endpointMode: "dnsrr", // kernels of test machines have no IPVS
+      socket: "/var/run/docker.sock", // on each node, for containers that are given it
+      encrypted: false, // some have nothing of what IPsec needs
       ...swarm,
     },
     ...config,
@@ -75,7 +75,7 @@ export interface ServiceName {
   readonly Spec: { readonly Name: string };
 }
 
-/** The same of these services, by their whole names. */
+/** The same for these services, by their whole names. */
 export async function tasksOfServices(manager: Docker, services: readonly ServiceName[]) {
   const nodes = (await manager.listNodes()) as { ID: string; Description: { Hostname: string } }[];
   const hostname = new Map(nodes.map(({ ID, Description }) => [ID, Description.Hostname]));
@@ -117,7 +117,7 @@ export interface Answer {
 export class Client {
   readonly #agent: Agent;
 
-  /** `keepAlive`: as a browser does; else a connection for each request. */
+  /** `keepAlive`: keeps connections, as a browser does; else each request has its own. */
   constructor(address: string, ca: string, { keepAlive = true }: { keepAlive?: boolean } = {}) {
     this.#agent = new Agent({
       connect: {
@@ -144,7 +144,7 @@ export class Client {
   }
 }
 
-/** What a steady load saw. */
+/** The answers to a steady load. */
 export interface Tally {
   readonly sent: number;
   /** `<milliseconds since the start>: <status or error>` for each request that was not answered below 400. */
@@ -156,17 +156,17 @@ export interface Tally {
 export interface LoadOptions {
   /** Default 20. */
   readonly perSecond?: number;
-  /** As a browser does; default: a connection for each request. */
+  /** Keeps connections, as a browser does. Default: each request has its own. */
   readonly keepAlive?: boolean;
   /** A session's cookie. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Default: a status below 400. A page behind a sign-in answers 302 to whoever has lost the session. */
+  /** Default: a status below 400. A page behind a sign-in answers 302 to a client that has lost its session. */
   readonly good?: (answer: Answer) => boolean;
 }
 
 /**
- * Calls `url` on an edge node `perSecond` times a second until `stop`, without waiting for earlier answers. Each request
- * counts once: no retries.
+ * Calls `url` on an edge node `perSecond` times a second until `stop`, without waiting for earlier answers. Each
+ * request counts once: no retries.
  */
 export class Load {
   readonly #began = Date.now();
@@ -206,17 +206,17 @@ export class Load {
     else this.#lost.push(`${String(began - this.#began)}: ${seen}`);
   }
 
-  /** How many were answered well so far; others may be under way. */
+  /** How many requests were answered well so far; others may be under way. */
   get answered(): number {
     return this.#answered;
   }
 
-  /** So far. */
+  /** The tally so far. */
   get tally(): Tally {
     return { sent: this.#sent, lost: [...this.#lost], slowest: this.#slowest };
   }
 
-  /** Again: the same tally. */
+  /** Stops the load. A second call returns the same tally. */
   stop(): Promise<Tally> {
     return (this.#stopped ??= this.#end());
   }
@@ -230,7 +230,7 @@ export class Load {
   }
 }
 
-/** An image on a node: a container that is made through the API pulls nothing. */
+/** Pulls an image on a node: the API pulls nothing when it makes a container. */
 export async function pulled(engine: Docker, image: string): Promise<string> {
   if (!(await hasImage(engine, image))) await finished((await engine.pull(image)).resume());
   return image;
@@ -249,7 +249,7 @@ export async function onNetwork(
     Entrypoint: ["sh", "-c", script],
     Cmd: [],
     Tty: true, // one plain stream
-    Env: ["PAGER=cat"], // and psql would wait for a key on its screen of no lines
+    Env: ["PAGER=cat"], // with a terminal psql would wait for a key on a screen of no lines
     Labels: { "platform-topologies.test": "client" },
     HostConfig: { NetworkMode: network },
   });

@@ -1,4 +1,4 @@
-/** A swarm for a test, taken away at its end; that of a test that was killed is taken away by the next one's start. */
+/** A swarm for a test, taken away at its end. The next test's start takes away the swarm of one that was killed. */
 import { Cluster } from "../../tools/swarm/cluster.ts";
 
 import type { ClusterArgs } from "../../tools/swarm/cluster.ts";

@@ -1,4 +1,4 @@
-/** Bodies that are too big to be held. */
+/** Uploads of bodies that are too big for the memory. */
 import { createHash, randomBytes } from "node:crypto";
 import { request } from "node:https";
 import { Readable } from "node:stream";
@@ -11,7 +11,7 @@ export interface Uploaded {
   readonly sent: string;
 }
 
-/** Sends so many MiB, each of them another one, as they are made. Throws where no answer comes. */
+/** Sends so many MiB, each with other content, as they are made. Throws if no answer comes. */
 export async function upload(address: string, ca: string, url: string, mebibytes: number): Promise<Uploaded> {
   const { hostname, pathname, search } = new URL(url);
   const hash = createHash("sha256");
@@ -39,7 +39,7 @@ export async function upload(address: string, ca: string, url: string, mebibytes
       yield next;
     }
   }
-  // Who is refused is answered before all is sent, and then cannot send the rest.
+  // A refused client gets its answer before all is sent, and cannot send the rest.
   await pipeline(Readable.from(pieces()), sending).catch(() => undefined);
   return { ...(await answered), sent: `${String(size)} ${hash.digest("hex")}` };
 }

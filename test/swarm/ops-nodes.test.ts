@@ -69,7 +69,7 @@ test("constraints decide the first time only; another generation is another volu
     volumeNode("db", `generation: "${generation}"`).replace("constraints: {}", `constraints: ${constraints}`);
   for (const output of await failsTwice(stack, program(`{ role: "worker", labels: { disk: "fast" } }`, "1"))) {
     expect(output).toContain(
-      "no node can take the volume node db: wanted is ready and active, role worker, label disk=fast; " +
+      "no node can keep the disk of db: wanted is ready and active, role worker, label disk=fast; " +
         "there are m1 (manager, ready, active), w1 (worker, ready, active)",
     );
   }

@@ -46,10 +46,10 @@ async function provider(): Promise<void> {
     format: "cjs",
     platform: "node",
     target: "node20",
-    keepNames: true, // messages show those of errors
+    keepNames: true, // messages show the names of errors
     legalComments: "none",
     logLevel: "error",
-    external: ["*.node"], // ssh2 goes without
+    external: ["*.node"], // ssh2 works without its native part
   });
   const name = (await readdir(join(repo, "ops"))).find((file) => file.startsWith("pulumi-resource-"));
   if (name === undefined) throw new Error("ops has no file that starts the provider");

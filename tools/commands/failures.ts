@@ -1,4 +1,4 @@
-/** What a run of `npm run test:swarm` has seen of losses, as a table. */
+/** The losses that a run of `npm run test:swarm` has seen, as a table. */
 
 /** One loss. Times are in seconds, but for `slowest`, in milliseconds. */
 export interface Failure {
@@ -7,14 +7,14 @@ export interface Failure {
   readonly killed: string;
   /** Requests through the edge from a little before the loss until all was as before. */
   readonly sent?: number;
-  /** Of these, not answered below 400. No client tried again. */
+  /** How many of these were not answered below 400. No client tried again. */
   readonly lost?: number;
   readonly slowest?: number;
-  /** From the loss until all that can run elsewhere did. */
+  /** From the loss until everything ran that can run elsewhere. */
   readonly elsewhere?: number;
   /** From the node's return, or from the loss where nothing returns, until all was as before. */
   readonly back?: number;
-  /** Of what was written before and during the loss, gone for good. */
+  /** How many rows of those written before and during the loss are gone for good. */
   readonly rows?: number;
 }
 
@@ -50,7 +50,7 @@ export function failureTable(failures: readonly Failure[]): string[] {
   ];
 }
 
-/** The lines that tests have appended; an empty one is none. */
+/** Reads the lines that tests have appended; an empty line is none. */
 export function failuresOf(lines: string): Failure[] {
   return lines
     .split("\n")

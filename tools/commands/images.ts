@@ -1,7 +1,7 @@
 /**
- * `npm run images -- build [keys]`: makes all images that this machine cannot pull, or those, and prints their names.
- * `npm run images -- push REGISTRY`: puts every image of the lock file that is here into a registry, under the names that
- * a stack with `mirror: REGISTRY` pulls.
+ * `npm run images -- build [keys]`: makes all images that this machine cannot pull, or the named ones, and prints them.
+ * `npm run images -- push REGISTRY`: puts every image of the lock file that is here into a registry, under the names
+ * that a stack with `mirror: REGISTRY` pulls.
  */
 import process from "node:process";
 

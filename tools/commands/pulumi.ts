@@ -19,7 +19,7 @@ import { devPassphrase, isReady, toolchain } from "../setup/toolchain.ts";
 import type { Toolchain } from "../setup/toolchain.ts";
 
 export async function run(args: readonly string[]): Promise<number> {
-  // Its stdout is a pipe's input for someone: only stderr, and only when there are minutes to wait.
+  // Scripts may read our stdout, so the set-up writes to stderr alone, and only if it takes minutes.
   const quiet = await isReady();
   let last = 0;
   const tools = await toolchain((line) => {
@@ -38,7 +38,7 @@ export async function run(args: readonly string[]): Promise<number> {
   const atTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
   return interruptible(
     () => {
-      if (!atTerminal) child.kill("SIGINT"); // a terminal's Ctrl-C has reached it already
+      if (!atTerminal) child.kill("SIGINT"); // a terminal's Ctrl-C has reached the child already
     },
     () =>
       new Promise((resolve, reject) => {
@@ -52,7 +52,7 @@ export async function run(args: readonly string[]): Promise<number> {
   );
 }
 
-/** The published passphrase is for trying out alone: without it the CLI asks for the stack's own. */
+/** Only stacks for trying out get the published passphrase. Without it the CLI asks for the stack's own. */
 export function withPassphrase(env: Toolchain["env"], stacks: readonly string[]): Toolchain["env"] {
   const { PULUMI_CONFIG_PASSPHRASE: passphrase, ...others } = env;
   const real = stacks.some((stack) => stack !== "dev" && !isReadyMade(stack));
@@ -64,7 +64,7 @@ function isReadyMade(stack: string): boolean {
   return existsSync(join(repo, "stacks", `${stack}.yaml`));
 }
 
-/** Makes the stack unless it is there; its config is the one in stacks/, not the one that Pulumi begins beside Pulumi.yaml. */
+/** Makes the stack unless it is there. Its config is the file in stacks/, so the one that Pulumi begins is removed. */
 async function create({ pulumi, env }: Toolchain, stack: string): Promise<void> {
   const at = { cwd: repo, env, reject: false, all: true } as const;
   const begun = join(repo, `Pulumi.${stack}.yaml`);
@@ -74,13 +74,13 @@ async function create({ pulumi, env }: Toolchain, stack: string): Promise<void> 
   if (!own) await rm(begun, { force: true });
 }
 
-/** The images of this machine that the stack runs: without a word where they are there. */
+/** Makes the images of this machine that the stack runs. Prints nothing if they are all there. */
 async function provide({ pulumi, env }: Toolchain, args: readonly string[], named: string | undefined): Promise<void> {
   const selected = async (): Promise<string> =>
     (await execa(pulumi, ["stack", "--show-name"], { env, reject: false, stdin: "ignore" })).stdout.trim();
   const stack = named ?? (await selected());
   const [file = `Pulumi.${stack}.yaml`] = valuesOf(args, "--config-file");
-  if (!existsSync(file)) return; // Pulumi says what is missing
+  if (!existsSync(file)) return; // Pulumi reports that the file is missing
   const config = await configOf(file);
   if (!takesLocal(config)) return;
   // The program and the SDK take a second to load, which most stacks need not wait for.
@@ -97,7 +97,7 @@ export function named(args: readonly string[]): string[] {
   return found.map((stack) => stack.split("/").at(-1) ?? stack);
 }
 
-/** What `--flag x` and `--flag=x` say. */
+/** The values of `--flag x` and `--flag=x`. */
 function valuesOf(args: readonly string[], ...flags: readonly string[]): string[] {
   return args.flatMap((arg, index) => {
     if (flags.includes(arg)) return args.slice(index + 1, index + 2);

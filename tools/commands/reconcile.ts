@@ -19,7 +19,7 @@ import { withPassphrase } from "./pulumi.ts";
 
 const usage =
   "npm run reconcile -- --stack <stack> [--config-file <file>] [--once | --every <seconds>] [--grace <seconds>] [--limit <seconds>]";
-/** A swarm forgets a task's end soon: so often the ends are noted. */
+/** The seconds between two glances, which note the ends of tasks: a swarm forgets them soon. */
 const glanceSeconds = 5;
 
 export async function run(args: readonly string[]): Promise<number> {
@@ -45,7 +45,7 @@ export async function run(args: readonly string[]): Promise<number> {
     }
   };
   if (every === undefined) {
-    // A member in a loop ends every few seconds: half a minute shows more of it than the swarm remembers.
+    // A member in a restart loop ends every few seconds: half a minute shows more ends than the swarm remembers.
     for (let seconds = 0; seconds < 30 && !interrupted(); seconds += glanceSeconds) {
       await watcher.glance().catch(() => undefined);
       await sleep(glanceSeconds * 1000);

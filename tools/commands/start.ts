@@ -53,7 +53,7 @@ async function selectDev(tools: Toolchain): Promise<void> {
   if (result.exitCode !== 0) throw new Problem(`the dev stack cannot be selected: ${result.all.trim()}`);
 }
 
-/** What to open and how to go on, from the stack's outputs; secrets are not among what is printed. */
+/** What to open and how to go on, from the stack's outputs. Prints no secret. */
 async function summary(tools: Toolchain): Promise<string> {
   const { stdout } = await execa(tools.pulumi, ["stack", "output", "--stack", devStack, "--json"], {
     cwd: repo,

@@ -65,15 +65,15 @@ async function destroy(args: readonly string[], protectedCount: number): Promise
 }
 
 /**
- * Pulumi calls a destroy that Ctrl-C has stopped between two resources a success. What is protected stays, with what it
- * is made with: never a container.
+ * Whether the destroy has not finished: Pulumi calls one that Ctrl-C has stopped between two resources a success.
+ * Protected resources stay, with those that they depend on, but never a container.
  */
 async function isUnfinished(protectedCount: number): Promise<boolean> {
   const { resources = [] } = await snapshot(devStack);
   return resources.some(({ type }) => protectedCount === 0 || type === "docker:index/container:Container");
 }
 
-/** What a person might look for, or want to remove, with the command that shows it. */
+/** What stays on the machine, for a person who looks for it or wants to remove it, with the command that shows it. */
 async function kept(name: string | undefined): Promise<string[]> {
   const lines = [`the state folder .local/state`, `what was built, in ${cacheRoot()}`];
   const engine = new Docker();

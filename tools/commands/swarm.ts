@@ -1,6 +1,7 @@
 /**
  * `npm run swarm -- start|stop|status [--managers 1|3] [--workers n]`: a Docker swarm of several daemons on this
- * machine, to try a swarm stack on. It stays until it is stopped; a restarted machine's is started again by `start`.
+ * machine, to try a swarm stack on. It stays until it is stopped. After a restart of the machine `start` brings it
+ * back.
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -102,7 +103,7 @@ async function opened(managers: 1 | 3 | undefined, workers: number | undefined):
     while (count("w") < (workers ?? 0)) say(`added ${await there.addWorker()}`);
     return there;
   }
-  await remove(dev.name); // one that was killed half-way
+  await remove(dev.name); // the rest of one that was killed half-way
   const abort = new AbortController();
   try {
     return await interruptible(

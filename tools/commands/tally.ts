@@ -1,4 +1,4 @@
-/** Adding up what passed and what failed. */
+/** Adds up what passed and what failed. */
 export interface Tally {
   passed: number;
   failed: number;
@@ -11,7 +11,7 @@ export interface JestReport {
   numFailedTests: number;
   numPendingTests: number;
   numTodoTests: number;
-  /** Files that could not even be loaded: none of their tests is in the other numbers. */
+  /** Test files that could not be loaded: the other numbers leave out their tests. */
   numRuntimeErrorTestSuites: number;
   testResults: readonly {
     /** The file's absolute path. */

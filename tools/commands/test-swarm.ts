@@ -1,6 +1,7 @@
 /**
  * `npm run test:swarm [-- paths] [--summary <file>]`: the heavy scenarios, on swarms of several daemons and on this
- * machine's engine (test/long), one after the other and without a limit of time. The summary says what ran, when, on which commit, and for how long.
+ * machine's engine (test/long), one after the other and without a limit of time. The summary says what ran, when, on
+ * which commit, and for how long.
  */
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";

@@ -29,7 +29,7 @@ const checks: readonly (readonly string[])[] = [
   ["typescript/bin/tsc", "-p", ".", "--noEmit"],
 ];
 
-/** Tests on real servers mostly wait, each on a stack of its own: two at a time. */
+/** Tests on real servers run two at a time: they mostly wait, each on a stack of its own. */
 const tiers: readonly (readonly string[])[] = [
   ["test/unit", "test/inventory"],
   ["--runInBand", "test/engine"],
@@ -41,7 +41,9 @@ export function run(args: readonly string[]): Promise<number> {
   return runAll([], [["--runInBand", ...args]], { keys: keysFor(args) });
 }
 
-/** No image where only tests below these folders are asked for; all for anything else, as a pattern may mean any test. */
+/**
+ * The images to make: none if only tests below these folders are asked for, else all, as a pattern may mean any test.
+ */
 export function keysFor(args: readonly string[]): readonly string[] {
   const below = (arg: string): boolean => /^test\/(unit|inventory)(\/|$)/.test(relative(repo, resolve(arg)));
   return args.every(below) ? [] : allKeys;
@@ -49,11 +51,11 @@ export function keysFor(args: readonly string[]): readonly string[] {
 
 export interface RunOptions {
   readonly report?: (report: JestReport) => void;
-  /** Of the images that the tests run. Default: all. */
+  /** The keys of the images that the tests run. Default: all. */
   readonly keys?: readonly string[];
 }
 
-/** The set-up, the checks, jest once for each list of its arguments; then whatever tests have left is taken down. */
+/** Runs the set-up, the checks, and jest once for each list of arguments. Then it removes what tests have left. */
 export async function runAll(
   checks: readonly (readonly string[])[],
   tiers: readonly (readonly string[])[],
@@ -117,11 +119,11 @@ interface Left {
   readonly remove: () => Promise<unknown>;
 }
 
-/** Containers first: networks and volumes go only when nothing uses them. */
+/** What a run has left, containers first: networks and volumes go only when nothing uses them. */
 async function ofRun(run: string): Promise<Left[]> {
   const engine = new Docker();
   const owners = await ownersOf(run);
-  // What a test makes by hand, and TestStack's stacks.
+  // The first label is on what tests make by hand, the others on what TestStack's stacks make.
   const labels = [`platform-topologies.test=${run}`, ...owners.map((owner) => `platform-topologies.owner=${owner}`)];
   const left: Left[] = [];
   for (const label of labels) {
@@ -142,7 +144,7 @@ async function ofRun(run: string): Promise<Left[]> {
   return left;
 }
 
-/** Whose things this run's throw-away stacks have made (test/support/stack.ts), of those that are still there. */
+/** The owner labels of this run's throw-away stacks (test/support/stack.ts) that are still there. */
 async function ownersOf(run: string): Promise<string[]> {
   const folders = (await readdir(tmpdir())).filter((name) => name.startsWith(`stack-${run}-`));
   const owners: string[] = [];
@@ -156,7 +158,7 @@ async function ownersOf(run: string): Promise<string[]> {
   return [...new Set(owners)];
 }
 
-/** Removes what this run left, and nothing of another's. */
+/** Removes what this run left, and nothing of another run. */
 async function takeDown(run: string): Promise<void> {
   for (const { what, remove } of await ofRun(run)) {
     await remove();

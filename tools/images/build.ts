@@ -22,7 +22,7 @@ export interface Planned {
   recipe: Recipe;
 }
 
-/** What would be built, and under which tag. Reads only the checkout. */
+/** Tells what would be built, and under which tag. Reads only the checkout. */
 export async function plan(image: LocalImage, online: boolean): Promise<Planned> {
   const parts = [...(image.parts ?? []), ...(online ? [] : (image.offlineParts ?? []))];
   const from = online ? image.base : undefined;
@@ -44,7 +44,7 @@ export async function plan(image: LocalImage, online: boolean): Promise<Planned>
   return { key: image.key, tag, quick: image.quick === true, recipe };
 }
 
-/** Makes sure that the engine has it: there already, loaded from the cache, or built. */
+/** Makes sure that the engine has the image: it is there already, or is loaded from the cache, or built. */
 export async function provide({ key, tag, quick, recipe }: Planned, say: Say): Promise<void> {
   if (await present(tag)) return;
   if (quick) {
@@ -77,7 +77,7 @@ async function build({ key, folder, tag, from, parts }: Build, scratch: string, 
   await cp(join(repo, folder), context, { recursive: true });
   for (const part of parts) await cp(await cached(part, say), join(context, "parts", part.name), { recursive: true });
   const baseArg = `BASE=${from ?? (await baseTag(say))}`;
-  // The host's network: it reaches the package mirror even where bridges have no way out.
+  // The build has the host's network, which reaches the package mirror even if bridges have no way out.
   const args = ["build", "--network", "host", "--build-arg", baseArg, "--tag", tag, context];
   const sentence = `The ${key} image could not be built: see the log, and run the same command again`;
   await loggedTo(`image-${key}`)(sentence, "docker", args, (line) => {

@@ -1,6 +1,6 @@
 /**
- * Local images: the stand-ins that are ours, and, on a machine whose engine cannot pull, the public servers' images made
- * from distribution packages, Go modules and Maven Central. The list of what was made is `.local/images.json`.
+ * Local images: our own stand-ins, and, if the machine's engine cannot pull, the public servers' images made from
+ * distribution packages, Go modules and Maven Central. The list of what was made is `.local/images.json`.
  */
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -22,8 +22,8 @@ const list = join(local, "images.json");
 export const allKeys: readonly string[] = localImages.map(({ key }) => key);
 
 /**
- * Makes those of the images that the engine cannot pull, and adds them to `.local/images.json` (key -> tag) last. What is
- * there is left alone, without asking a registry. Throws a Problem where something cannot be had.
+ * Makes the images that the engine cannot pull, and adds them to `.local/images.json` (key -> tag) last. An image that
+ * is there is left alone, and no registry is asked. Throws a Problem if an image cannot be made.
  */
 export async function images(say: Say, keys = allKeys): Promise<void> {
   const began = Date.now();
@@ -49,13 +49,13 @@ export async function images(say: Say, keys = allKeys): Promise<void> {
       });
     }
   };
-  // Two at once: packages are fetched for the one while the other compiles. Both end before a failure is told.
+  // Two lanes: one fetches packages while the other compiles. Both end before a failure is thrown.
   const ended = await Promise.allSettled([lane(), lane()]);
   for (const each of ended) if (each.status === "rejected") throw each.reason;
   await addToList(tagsOf(planned), tagsOf(all));
 }
 
-/** Whether `images` has nothing to do: the list has these, of one kind of machine throughout, and so has the engine. */
+/** Whether `images` has nothing to do: list and engine have these images, all made for the same kind of machine. */
 export async function settled(keys: readonly string[]): Promise<boolean> {
   if (keys.length === 0) return true;
   const written = await built();
@@ -70,21 +70,21 @@ export async function settled(keys: readonly string[]): Promise<boolean> {
   return false;
 }
 
-/** What these recipes make on a machine of the one kind or the other. */
+/** The images that these recipes make on a machine with a registry (`online`), or without. */
 export function planFor(online: boolean): Promise<Planned[]> {
   const wanted = localImages.filter((image) => !online || image.official === undefined);
   return Promise.all(wanted.map((image) => plan(image, online)));
 }
 
-/** Whether the list was made on such a machine, by these recipes: an empty one tells nothing. */
+/** Whether these recipes have made the list on such a machine. An empty list tells nothing. */
 export function isOf(written: Readonly<Record<string, string>>, tags: Readonly<Record<string, string>>): boolean {
   const entries = Object.entries(written);
   return entries.length > 0 && entries.every(([key, tag]) => tags[key] === tag);
 }
 
 /**
- * Whether the engine itself can pull: it may have a mirror or a proxy that this process knows nothing of. Asks for what
- * our own images are built on, so that nothing is fetched in vain; an engine without a registry says so in seconds.
+ * Whether the engine itself can pull: it may have a mirror or a proxy of which this process does not know. It pulls the
+ * base of our own images, so that nothing is fetched in vain. An engine without a registry fails in seconds.
  */
 async function registryAnswers(): Promise<boolean> {
   const bases = localImages.flatMap(({ base }) => base ?? []).slice(0, 1);
@@ -97,7 +97,7 @@ export async function built(): Promise<Record<string, string>> {
   return z.record(z.string(), z.string()).parse(JSON.parse(written));
 }
 
-/** Of what was there before, that stays which is still made like this. One command at a time, as each adds its own. */
+/** Adds images to the list. Older entries stay if their recipe is the same. One command writes at a time. */
 async function addToList(added: Record<string, string>, made: Record<string, string>): Promise<void> {
   await mkdir(local, { recursive: true });
   const release = await lock(list, { realpath: false, retries: 10 });

@@ -21,20 +21,20 @@ import {
 import type { Recipe } from "../setup/cache.ts";
 
 export interface LocalImage {
-  /** Also the folder of its Dockerfile, and the key in `.local/images.json`. */
+  /** The key in `.local/images.json`, and the name of the folder with the Dockerfile. */
   key: string;
-  /** The folder, where it is another's. */
+  /** The folder, if it is another image's. */
   folder?: string;
   version: string;
-  /** The public image in whose place it is built where no registry can be reached; without one it is always built. */
+  /** The public image in whose place it is built if no registry can be reached. Unset: it is always built. */
   official?: string;
-  /** What it is built on where the registry can be reached. */
+  /** The image on which it is built if the registry can be reached. */
   base?: string;
   /** Copied to `parts/<name>/` in the build's context. */
   parts?: readonly Recipe[];
-  /** Only where the registry cannot be reached, as `base` has them otherwise. */
+  /** Parts for a machine that reaches no registry; else `base` has them. */
   offlineParts?: readonly Recipe[];
-  /** Built in seconds from its parts, and often changed: the cache keeps those, but not the image. */
+  /** Built in seconds from its parts, and often changed: the cache keeps the parts, but not the image. */
   quick?: boolean;
 }
 
@@ -103,7 +103,7 @@ export const localImages: readonly LocalImage[] = [
     offlineParts: [node],
     quick: true,
   },
-  // Stand-ins: the servers themselves cannot be had where no registry answers.
+  // Stand-ins for servers that only a registry has.
   {
     key: "shinyproxy",
     version: "stand-in",

@@ -1,4 +1,4 @@
-/** Long commands: everything they print goes to one log, the lines that matter to whoever waits. */
+/** Runs long commands. All that they print goes to one log; the person who waits sees the lines that matter. */
 import { createWriteStream } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -17,7 +17,9 @@ type Run = (
   env?: Record<string, string>,
 ) => Promise<void>;
 
-/** A function that runs a command into `<cache>/logs/<name>.log`, and throws a Problem with the sentence when it fails. */
+/**
+ * Returns a function that runs a command, logs to `<cache>/logs/<name>.log`, and throws a Problem if the command fails.
+ */
 export function loggedTo(name: string): Run {
   let flags = "w";
   return async (sentence, command, args, line, env = {}) => {

@@ -1,4 +1,6 @@
-/** What goes into an image besides its folder: each a part of the cache, copied to `parts/<name>/` of the build's context. */
+/**
+ * The parts of images besides their folders. The cache keeps each; a build finds it in its context as `parts/<name>/`.
+ */
 import { copyFile, readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import process from "node:process";
@@ -45,7 +47,7 @@ export const nats: Recipe = goRecipe({
   version: "2.15.3",
 });
 
-/** Telegraf with the plugins that the recipes configure: the whole of it takes twenty times as long. */
+/** Telegraf with the plugins that the recipes configure: a whole one takes twenty times as long to build. */
 export const telegraf: Recipe = goRecipe({
   name: "telegraf",
   module: "tools/go/telegraf",
@@ -62,7 +64,7 @@ export const telegraf: Recipe = goRecipe({
   ].join(),
 });
 
-/** The Node that runs this: the npm package's, linked against nothing but the C and C++ libraries. */
+/** The Node that runs this. It is the npm package's, linked against the C and C++ libraries alone. */
 export const node: Recipe = {
   name: "node",
   version: process.versions.node,
@@ -75,7 +77,7 @@ export const rehearsal = bundle("rehearsal", "rehearsal/main.ts", ["rehearsal", 
 export const dockerProxy = bundle("docker-proxy", "docker-proxy/main.ts", ["docker-proxy", "package-lock.json"]);
 /** The stand-in for arangod. */
 export const arangodb = bundle("arangodb", "rehearsal/arangodb/main.ts", ["rehearsal/arangodb"]);
-/** Its clients' stand-ins. */
+/** The stand-ins for arangodump and arangorestore. */
 export const arangodbTools = copy("arangodb-tools", "tools/images/arangodb/bin/arangodump");
 /** The toolbox's schedule, for a toolbox on another base. */
 export const backup = copy("backup", "tools/images/toolbox/backup.sh");
@@ -91,7 +93,7 @@ function bundle(name: string, entry: string, inputs: readonly string[]): Recipe 
       entryPoints: [join(repo, entry)],
       outdir: into,
       bundle: true,
-      // In pieces, so that a health probe, which runs every few seconds, does not parse the clients of every store.
+      // In pieces: a health probe, which runs every few seconds, then does not parse the clients of every store.
       splitting: true,
       format: "esm",
       platform: "node",
@@ -101,7 +103,7 @@ function bundle(name: string, entry: string, inputs: readonly string[]): Recipe 
       keepNames: true,
       legalComments: "none",
       logLevel: "silent",
-      // Packages in CommonJS ask for Node's own modules through require.
+      // Packages in CommonJS load Node's own modules through require.
       banner: {
         js: 'import{createRequire as bundledRequire}from"node:module";const require=bundledRequire(import.meta.url);',
       },
@@ -155,7 +157,7 @@ function maven(name: string, version: string, sources: readonly string[] = []): 
           if (/Downloaded from .*\.jar /.test(line)) say(`${String(++fetched)} libraries fetched`);
         },
       );
-      // The compiler's leftovers.
+      // Removes what the compiler leaves.
       for (const left of await readdir(into)) if (left !== "lib") await rm(join(into, left), { recursive: true });
     },
   };

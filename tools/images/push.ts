@@ -12,7 +12,7 @@ import type { Say } from "../setup/cache.ts";
 export interface Copy {
   key: string;
   from: string;
-  /** Ours go under their own tag, which set-up's list names, and under their version, for machines without that list. */
+  /** Our images get their own tag, which set-up's list names, and their version, for machines without that list. */
   to: readonly string[];
 }
 
@@ -27,7 +27,7 @@ export function copies(registry: string, built: Readonly<Record<string, string>>
   });
 }
 
-/** Pushes what the engine has; resolves to what it has not. Throws a Problem where the registry refuses. */
+/** Pushes what the engine has. Returns that, and what the engine has not. Throws a Problem if the registry refuses. */
 export async function push(list: readonly Copy[], say: Say): Promise<{ pushed: Copy[]; missing: Copy[] }> {
   const [pushed, missing]: [Copy[], Copy[]] = [[], []];
   for (const copy of list) {
@@ -51,7 +51,7 @@ async function pushOne({ key, from }: Copy, name: string): Promise<void> {
   try {
     await run(sentence, "docker", ["push", name]);
   } finally {
-    // The name alone: the image stays.
+    // This removes the name alone; the image stays.
     await execa("docker", ["image", "rm", "--no-prune", name], { reject: false });
   }
 }

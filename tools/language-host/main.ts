@@ -17,17 +17,17 @@ import services from "@pulumi/pulumi/proto/language_grpc_pb.js";
 import type { ChildProcess } from "node:child_process";
 import type { LanguageHandshakeRequest, RunRequest } from "@pulumi/pulumi/proto/language_pb.js";
 
-/** The exit code with which `cmd/run` says: the user has been told already (see the SDK's cmd/run/index.ts). */
+/** The exit code of `cmd/run` if the user has been told already (see the SDK's cmd/run/index.ts). */
 const alreadyReported = 32;
 
 const require = createRequire(import.meta.url);
 
-/** The first that is not empty: gRPC says "not given" with an empty string. */
+/** The first text that is not empty: in gRPC an empty string means "not given". */
 function filled(...values: (string | undefined)[]): string {
   return values.find((value) => value !== undefined && value !== "") ?? "";
 }
 
-/** Programs that run now; ended with us. */
+/** The programs that run now. They end with us. */
 const programs = new Set<ChildProcess>();
 
 function endPrograms(): void {
@@ -84,7 +84,7 @@ function run(
   });
 }
 
-/** A unary call answered by `answer`; what it throws becomes the call's error. */
+/** A unary call, which `answer` answers. An error that it throws becomes the call's error. */
 function unary<Q, A>(
   answer: (request: Q, call: grpc.ServerUnaryCall<Q, A>) => A | Promise<A>,
 ): grpc.handleUnaryCall<Q, A> {
@@ -111,7 +111,8 @@ server.addService(services.LanguageRuntimeService, {
     return new language.LanguageHandshakeResponse();
   }),
   getPluginInfo: unary(() => new plugin.PluginInfo()),
-  // None: set-up has put the plugins where the engine looks. Naming them all would fetch three clouds for a laptop.
+  // We name no package: set-up has put the plugins where the engine looks. All of them would fetch three clouds'
+  // plugins.
   getRequiredPackages: unary(() => new language.GetRequiredPackagesResponse()),
   getProgramDependencies: unary(() => new language.GetProgramDependenciesResponse()),
   about: unary(() => {
@@ -132,7 +133,7 @@ server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error,
 });
 process.on("exit", endPrograms);
 
-// A killed engine says no goodbye: its children are given to another parent, and would live for ever.
+// A killed engine cannot end its children: they get another parent, and would live for ever.
 const parent = process.ppid;
 setInterval(() => {
   if (process.ppid !== parent) process.exit(1);

@@ -32,11 +32,11 @@ interface Entry {
   path: string;
   size: number;
   mtimeMs: number;
-  /** Of the content, or of the target of a symbolic link. */
+  /** The hash of the content, or of a symbolic link's target. */
   sha256: string;
 }
 
-/** A lock not refreshed for so long belongs to a dead process. */
+/** A lock that was not refreshed for so long belongs to a dead process. */
 const staleMs = 15_000;
 
 /**
@@ -61,7 +61,8 @@ export async function cached(
   try {
     if (await isWhole(place, check)) return files;
     await rm(place, { recursive: true, force: true });
-    // Whoever left these is dead, for we hold the lock. A new name each time: an orphaned compiler may still write there.
+    // The process that left these folders is dead, as we hold the lock. Ours gets a new name: a compiler without its
+    // parent may still write into the old one.
     for (const name of await readdir(scratch))
       if (name.startsWith(`${key}.`)) await rm(join(scratch, name), { recursive: true, force: true });
     const draft = join(scratch, `${key}.${randomBytes(4).toString("hex")}`);
@@ -79,7 +80,7 @@ export async function cached(
   }
 }
 
-/** Whether the part is there already, whole. */
+/** Whether the whole part is there already. */
 export async function isCached(recipe: Recipe): Promise<boolean> {
   return isWhole(join(cacheRoot(), "parts", await keyOf(recipe)), "quick");
 }

@@ -1,11 +1,11 @@
-/** A stack's config as its file has it: what a command has to know of a stack before Pulumi runs. */
+/** Reads a stack's config from its file, for what a command has to know before Pulumi runs. */
 import { readFile } from "node:fs/promises";
 
 import { parse } from "yaml";
 
 import { Problem } from "./problem.ts";
 
-/** Without the project's prefix. An encrypted value is a text of its own, as Pulumi alone decrypts it. */
+/** The config's keys without the project's prefix. A placeholder stands for a value that Pulumi alone decrypts. */
 export async function configOf(file: string): Promise<Record<string, unknown>> {
   const text = await readFile(file, "utf8").catch(() => {
     throw new Problem(`${file} cannot be read: name the stack's config with --config-file`);

@@ -17,7 +17,7 @@ import type { Say } from "./cache.ts";
 /** Where a daemon of ours lives; the default is the machine's usual place. Tests use another. */
 export interface Place {
   socket: string;
-  /** What runs dockerd, as `unshare --net`. Default: nothing. */
+  /** A command before dockerd, as `unshare --net`. Default: none. */
   inside?: readonly string[];
   /** Further arguments of dockerd: other roots, no bridge. */
   args: readonly string[];
@@ -27,7 +27,7 @@ export interface Place {
 
 export interface Engine {
   version: string;
-  /** In words, for a person. */
+  /** Where the engine comes from, in words for a person. */
   how: string;
   /** Whether this call started the daemon. */
   started: boolean;
@@ -107,7 +107,7 @@ async function install(say: Say): Promise<boolean> {
   return true;
 }
 
-/** Starts dockerd so that it outlives us, and waits for its first answer. */
+/** Starts a dockerd that outlives us, and waits for its first answer. */
 async function start(engine: Docker, place: Place, say: Say): Promise<string> {
   await mkdir(place.folder, { recursive: true });
   const log = join(place.folder, "dockerd.log");
@@ -137,8 +137,8 @@ async function start(engine: Docker, place: Place, say: Say): Promise<string> {
 }
 
 /**
- * Ends the daemon if we started it and no container is left in it. Never another one: the process is told by its id
- * and its start time.
+ * Ends the daemon if we started it and no container is left in it. It never ends another one: the id and the start time
+ * tell the process.
  */
 export async function stopOurs(place: Place = usualPlace()): Promise<"not ours" | "in use" | "ended"> {
   const file = join(place.folder, "dockerd.json");
@@ -155,7 +155,7 @@ export async function stopOurs(place: Place = usualPlace()): Promise<"not ours" 
   return "ended";
 }
 
-/** When the process began, in ticks since boot; undefined when there is none (or only a zombie). */
+/** When the process began, in ticks since boot; undefined if there is none, or only a zombie. */
 async function startTimeOf(pid: number): Promise<string | undefined> {
   const stat = await readFile(`/proc/${String(pid)}/stat`, "utf8").catch(() => "");
   // The second field, the name in parentheses, may hold spaces.

@@ -14,7 +14,7 @@ import type { Recipe, Say } from "./cache.ts";
 
 const server = "https://get.pulumi.com/releases/sdk";
 
-/** What makes a folder `pulumi/` with the release's executables. `from` is the download server. */
+/** The recipe for a folder `pulumi/` with the release's executables. `from`: the download server. */
 export function pulumiRelease(version: string, from = server): Recipe {
   const arch = process.arch === "x64" ? "x64" : "arm64";
   const file = `pulumi-v${version}-${process.platform}-${arch}.tar.gz`;

@@ -1,4 +1,4 @@
-/** Executables built from Go modules, with sums that are committed. */
+/** Builds executables from Go modules, whose sums are committed. */
 import { createWriteStream } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -44,7 +44,7 @@ async function build(binary: GoBinary, flags: string[], into: string, say: Say):
   const go = await findGo(folder, binary.name);
   const configured = (await execa(go, ["env", "GOPROXY"], { cwd: folder })).stdout;
   const env = {
-    // The first proxy alone: falling back to fetching repositories directly hangs where only the proxy is reachable.
+    // The first proxy alone: if nothing but the proxy is reachable, Go's direct fetch of repositories would hang.
     GOPROXY: configured.split(/[,|]/)[0] ?? "",
     GOFLAGS: "-mod=readonly",
     GOTOOLCHAIN: "local",

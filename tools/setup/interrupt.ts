@@ -1,4 +1,6 @@
-/** Ctrl-C and SIGTERM: the newest handler decides; without one the command ends, and what it started ends with it. */
+/**
+ * Ctrl-C and SIGTERM: the newest handler decides. Without one the command ends, and all that it started ends with it.
+ */
 import process from "node:process";
 
 type Handler = (again: boolean) => void;
@@ -21,7 +23,7 @@ function signalled(signal: NodeJS.Signals): void {
   process.exit(signal === "SIGINT" ? 130 : 143);
 }
 
-/** Starts listening; once, by main.ts. */
+/** Starts to listen. main.ts calls it once. */
 export function listen(): void {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, signalled);
 }

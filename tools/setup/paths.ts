@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 /** The checkout, without a trailing slash. */
 export const repo = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
 
-/** What belongs to this checkout and is never committed: state, image list, the CLI's place. */
+/** The folder of this checkout that is never committed: state, image list, the CLI's place. */
 export const local = join(repo, ".local");
 
 /** Where built parts are kept, outside the checkout, shared by all checkouts of this user. */

@@ -10,7 +10,7 @@ export class Problem extends Error {
   }
 }
 
-/** The error's code (`ENOENT`, `ENOSPC`, …), if it has one. Not by instanceof: jest's sandbox has its own Error. */
+/** The error's code (`ENOENT`, `ENOSPC`, …), if it has one. Without instanceof, as jest's sandbox has its own Error. */
 export function codeOf(error: unknown): string | undefined {
   if (typeof error !== "object" || error === null || !("code" in error)) return undefined;
   return typeof error.code === "string" ? error.code : undefined;

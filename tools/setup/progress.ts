@@ -9,14 +9,14 @@ import type { Say } from "./cache.ts";
 
 export interface Step {
   title: string;
-  /** Does the step; `say` shows how far it is. Resolves to what it took or made, in words. */
+  /** Does the step; `say` shows its progress. Returns what it took or made, in words. */
   run(say: Say): Promise<string>;
 }
 
-/** Between two plain lines of one step. */
+/** The time between two plain lines of one step. */
 const quietMs = 10_000;
 
-/** Runs the steps one after another; the first that throws ends them. Shown on stderr: stdout is for results. */
+/** Runs the steps one after another, until one throws. Shows them on stderr, as stdout is for results. */
 export async function steps(list: readonly Step[]): Promise<void> {
   if (process.stderr.isTTY) await live(list);
   else for (const step of list) await plain(step);
@@ -33,7 +33,7 @@ async function live(list: readonly Step[]): Promise<void> {
       task.title = `${step.title}: ${how} (${seconds(began)})`;
     },
   }));
-  // The error is printed once, by main.ts.
+  // main.ts prints the error, once.
   await new Listr(tasks, { rendererOptions: { showErrorMessage: false, collapseSkips: false } }).run();
 }
 

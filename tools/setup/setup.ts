@@ -13,7 +13,7 @@ export interface Machine {
   engine: Engine;
 }
 
-/** `keys`: of the images that what comes next runs. Default: all. */
+/** `keys`: the images that the command runs next. Default: all. */
 export async function setup(keys = allKeys): Promise<Machine> {
   const machine: Partial<Machine> = {};
   await steps([

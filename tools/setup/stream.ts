@@ -1,4 +1,4 @@
-/** Commands whose output the user sees as it comes. */
+/** Runs commands whose output the user sees as it comes. */
 import { spawn, spawnSync } from "node:child_process";
 import process from "node:process";
 
@@ -8,16 +8,16 @@ import { codeOf, Problem } from "./problem.ts";
 export interface Streaming {
   cwd: string;
   env?: Readonly<Record<string, string>>;
-  /** Hands the terminal over, keys too, where there is one: Pulumi shows its live display only to who can type. */
+  /** Hands a terminal over, with its keys: Pulumi shows its live display only if the user can type. */
   live?: boolean;
-  /** Ends whatever the command has left in its process group: for test runners, whose children may hang on. */
+  /** Ends what the command has left in its process group: the children of test runners may hang on. */
   endGroup?: boolean;
 }
 
 /**
  * Runs a command in a process group of its own, so that Ctrl-C reaches it once, from us: the first asks it to finish
  * what it has begun, the second ends it. (Pulumi ends at once on a second one, and a terminal's Ctrl-C comes twice.)
- * A live display reads Ctrl-C as a key: then Pulumi alone knows of it, and says the same.
+ * A live display reads Ctrl-C as a key: then Pulumi alone gets it, and does the same.
  */
 export async function stream(file: string, args: readonly string[], options: Streaming): Promise<number> {
   const live = options.live === true && process.stdin.isTTY && process.stdout.isTTY;
@@ -30,7 +30,7 @@ export async function stream(file: string, args: readonly string[], options: Str
   const end = (again: boolean): void => {
     if (child.pid === undefined) return;
     process.stderr.write(again ? "\nending it now\n" : "\nfinishing what has begun; Ctrl-C again ends it at once\n");
-    // The command alone is asked; its whole group is ended.
+    // The first Ctrl-C asks the command alone; the second ends its whole group.
     if (again) endGroup(child.pid);
     else child.kill("SIGINT");
   };

@@ -1,6 +1,6 @@
 /**
- * The Pulumi CLI with its language host and plugins, in the order: what is installed, the official download, from
- * source. The CLI that is taken is the one that every npm command uses.
+ * The Pulumi CLI with its language host and plugins: installed ones come first, then the official download, then a
+ * build from source. Every npm command uses the same CLI.
  */
 import { createHash } from "node:crypto";
 import { copyFile, link, mkdir, mkdtemp, rename, rm, stat, symlink } from "node:fs/promises";
@@ -22,16 +22,18 @@ import type { GoBinary } from "./go.ts";
 export interface Toolchain {
   /** The CLI's absolute path. */
   pulumi: string;
-  /** What makes it find its plugins, its language host and its passphrase; added to the caller's own environment. */
+  /**
+   * Variables by which the CLI finds its plugins, language host and passphrase, besides the caller's own environment.
+   */
   env: Record<string, string>;
   /** Where the CLI comes from, for a person. */
   how: string;
 }
 
-/** The oldest CLI whose hooks and transforms do what the program relies on, and the one that is built. */
+/** The oldest CLI with the hooks and transforms that the program relies on. Set-up builds this version. */
 export const pulumiVersion = "3.259.0";
 
-/** Published, so that `npm start` asks nothing: it guards a development stack on one's own machine and nothing else. */
+/** Published, so that `npm start` asks nothing. It guards development stacks on one's own machine and nothing else. */
 export const devPassphrase = "platform-topologies-dev";
 
 const cli: GoBinary = {
@@ -56,7 +58,7 @@ function plugin(name: string, version: string): GoBinary {
   };
 }
 
-/** Takes or makes the toolchain; under a second when it is there, minutes the first time from source. */
+/** Takes or makes the toolchain: in under a second if it is there, in minutes the first time from source. */
 export async function toolchain(say: Say = () => undefined): Promise<Toolchain> {
   const there = await installed();
   if (there) return there;
@@ -76,7 +78,7 @@ async function isBuilt(): Promise<boolean> {
   return parts.every(Boolean);
 }
 
-/** Environment that every CLI gets. PATH begins with the Node that runs this. */
+/** The environment that every CLI gets. PATH begins with the Node that runs this. */
 function common(): Record<string, string> {
   const own = "PULUMI_CONFIG_PASSPHRASE" in process.env || "PULUMI_CONFIG_PASSPHRASE_FILE" in process.env;
   return {
@@ -91,7 +93,7 @@ function common(): Record<string, string> {
 async function installed(): Promise<Toolchain | undefined> {
   const pulumi = await which("pulumi");
   if (pulumi === undefined) return undefined;
-  // A distribution's CLI without its language hosts would only fail later.
+  // A CLI of a distribution, without language hosts, would only fail later.
   if ((await which("pulumi-language-nodejs", dirname(pulumi))) === undefined) return undefined;
   const version = await versionOf(pulumi);
   if (!isAtLeast(version, pulumiVersion)) return undefined;
@@ -109,7 +111,7 @@ async function fromSource(say: Say): Promise<Toolchain> {
   const pulumi = await besideLanguageHost(built);
   const paths: string[] = [];
   for (const each of plugins) paths.push(await goBinary(each, say));
-  // One home for each set of plugin builds, so that two checkouts with different recipes do not fight over it.
+  // Each set of plugin builds has its own home, so that checkouts with different recipes do not fight over one.
   const home = join(cacheRoot(), "pulumi-home", createHash("sha256").update(paths.join()).digest("hex").slice(0, 12));
   const env = { ...common(), PULUMI_HOME: home };
   for (const [index, path] of paths.entries()) {
@@ -125,8 +127,8 @@ async function fromSource(say: Say): Promise<Toolchain> {
 }
 
 /**
- * The engine looks for a bundled language host beside its own executable, and warns when it finds one on PATH only.
- * So each checkout has a place with a hard link to the CLI and a symbolic one to its language host.
+ * The engine looks for its language host beside its own executable, and warns if it finds one on PATH only. So each
+ * checkout has a folder with a hard link to the CLI and a symbolic link to the language host.
  */
 async function besideLanguageHost(built: string): Promise<string> {
   const place = join(local, "bin", basename(dirname(dirname(built))));
@@ -138,7 +140,7 @@ async function besideLanguageHost(built: string): Promise<string> {
     await link(built, join(draft, "pulumi")).catch(() => copyFile(built, join(draft, "pulumi")));
     await symlink(join(repo, "tools/language-host/pulumi-language-nodejs"), join(draft, "pulumi-language-nodejs"));
     await rename(draft, place).catch((error: unknown) => {
-      // Another process was quicker.
+      // Another process has made it first.
       if (codeOf(error) !== "ENOTEMPTY") throw error;
     });
   } finally {

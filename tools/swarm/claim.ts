@@ -1,4 +1,4 @@
-/** What is asked of a cluster, whether this machine can have it, and its claim on a name and a network. */
+/** The arguments of a cluster, whether this machine can have it, and its claim on a name and a network. */
 import { mkdir } from "node:fs/promises";
 import process from "node:process";
 
@@ -22,13 +22,13 @@ export interface ClusterArgs {
   readonly managers?: 1 | 3;
   /** w1, w2, … Default 3. */
   readonly workers?: number;
-  /** It outlives this process; else the next `start` of anybody takes it away once this process is dead. */
+  /** The cluster outlives this process. Else the next `start` of any process takes it away once this one is dead. */
   readonly stays?: boolean;
   readonly say?: Say;
   readonly signal?: AbortSignal;
 }
 
-/** Throws a Problem that says what is missing. */
+/** Throws a Problem if this machine cannot have the cluster, with what is missing. */
 export async function possible({ name, network, workers = 3 }: ClusterArgs): Promise<void> {
   if (process.platform !== "linux" || process.getuid?.() !== 0)
     throw new Problem("a swarm on one machine is made of network namespaces: run this as root on Linux");
@@ -47,7 +47,7 @@ export async function possible({ name, network, workers = 3 }: ClusterArgs): Pro
     if (!(await which(tool, "/usr/sbin", "/sbin"))) throw new Problem(`there is no ${tool}: apt-get install ${from}`);
 }
 
-/** Writes the record, before anything is made; two processes never claim the same network. */
+/** Writes the record before anything is made. Two processes never claim the same network. */
 export async function claim(args: ClusterArgs): Promise<ClusterRecord> {
   await mkdir(swarmsRoot(), { recursive: true });
   const release = await lock(swarmsRoot(), { retries: { retries: 100, factor: 1, minTimeout: 100 } });
@@ -74,7 +74,7 @@ export async function claim(args: ClusterArgs): Promise<ClusterRecord> {
   }
 }
 
-/** 10.213.20 to 10.213.249, beginning at a place that the name decides. */
+/** Networks from 10.213.20 to 10.213.249; the name decides the first. */
 function candidates(name: string): string[] {
   let sum = 0;
   for (const letter of name) sum = (sum * 31 + letter.charCodeAt(0)) % 230;

@@ -34,7 +34,7 @@ export class Cluster {
     this.#record = record;
   }
 
-  /** Throws a Problem where it cannot be; what was made until then is taken away again. */
+  /** Starts a cluster. Throws a Problem if that fails, and takes away what it has made until then. */
   static async start(args: ClusterArgs): Promise<Cluster> {
     await possible(args);
     await sweep();
@@ -48,7 +48,7 @@ export class Cluster {
     return cluster;
   }
 
-  /** One that has been up whole; nodes that are off (the machine was restarted) are started. */
+  /** A cluster that has been up as a whole. Starts nodes that are off, as after a restart of the machine. */
   static async open(name: string, say: Say = () => undefined): Promise<Cluster | undefined> {
     const record = await load(name);
     if (!record?.complete) return undefined;
@@ -62,7 +62,7 @@ export class Cluster {
     return cluster;
   }
 
-  /** One that another process has started, as it is. */
+  /** A cluster that another process has started, as it is. */
   static of(record: ClusterRecord): Cluster {
     return new Cluster(record);
   }
@@ -101,7 +101,7 @@ export class Cluster {
     return new Docker({ socketPath: placeOf(this.#record, this.#node(node)).socket });
   }
 
-  /** A client of the first manager that is on, other than `except`. */
+  /** A client of the first manager that is on, but for `except`. */
   manager(except?: string): Docker {
     const on = this.#record.nodes.find(
       ({ name, role }) => role === "manager" && name !== except && !this.#off.has(name),
@@ -111,7 +111,7 @@ export class Cluster {
   }
   readonly #off = new Set<string>();
 
-  /** The swarm's nodes as the first manager that answers sees them; none answers: nothing. */
+  /** The swarm's nodes, as the first manager that answers sees them; empty if none answers. */
   async view(): Promise<NodeView[]> {
     for (const { name, role } of this.#record.nodes)
       if (role === "manager") {
@@ -134,12 +134,17 @@ export class Cluster {
     return (await execa(file, args)).stdout;
   }
 
-  /** The machine engine's images into the registry. Gives the references under which the nodes pull them. */
+  /**
+   * Pushes images of the machine's engine into the registry. Returns the references under which the nodes pull them.
+   */
   push(refs: readonly string[], say?: Say): Promise<Record<string, string>> {
     return push(this.registry, refs, say);
   }
 
-  /** What a stack with `mirror: <this registry>` pulls, of what was built here (`.local/images.json`: key to tag). */
+  /**
+   * Pushes the images that were built here (`.local/images.json`: key to tag), for stacks with `mirror: <this
+   * registry>`.
+   */
   async pushMirror(built: Readonly<Record<string, string>>, say?: Say): Promise<void> {
     const there = copies(this.registry, built).filter(({ key }) => built[key] !== undefined);
     const cut = this.registry.length + 1;
@@ -156,7 +161,7 @@ export class Cluster {
     await powerOff(this.#record, this.#node(node));
   }
 
-  /** The disk is lost, too. A later `start` makes a new node of the same name and address. */
+  /** A power cut in which the disk is lost, too. A later `start` makes a new node of the same name and address. */
   async wipe(node: string): Promise<void> {
     await this.kill(node);
     await removeDisk(this.#record, this.#node(node));
@@ -176,7 +181,7 @@ export class Cluster {
     await settled(this.manager(), [node], undefined);
   }
 
-  /** One more; gives its name. */
+  /** Adds one more worker. Returns its name. */
   async addWorker(): Promise<string> {
     const number = this.#record.nodes.filter(({ role }) => role === "worker").length + 1;
     const node = nodeOf("worker", number);
@@ -188,7 +193,7 @@ export class Cluster {
     return node.name;
   }
 
-  /** Takes everything away. Again: nothing. */
+  /** Takes everything away. A second call does nothing. */
   stop(): Promise<void> {
     return remove(this.name);
   }
@@ -199,7 +204,7 @@ export class Cluster {
     await mkdir(this.shared, { recursive: true });
     say(`starting ${String(nodes.length)} Docker daemons and a registry`);
     const started = await Promise.allSettled([this.#serve(), ...nodes.map((node) => powerOn(this.#record, node))]);
-    // All have ended one way or the other before anything is taken away.
+    // All have succeeded or failed before anything is taken away.
     for (const one of started) if (one.status === "rejected") throw one.reason;
     signal?.throwIfAborted();
     say("joining the swarm");
@@ -212,7 +217,7 @@ export class Cluster {
       role,
       address: this.address(name),
     }));
-    // Each new manager changes the quorum: one at a time.
+    // Each new manager changes the quorum, so they join one at a time.
     for (const { engine, role, address } of joining)
       if (role === "manager") await joinSwarm(manager, engine, role, address);
     await Promise.all(

@@ -9,7 +9,7 @@ async function ip(...args: string[]): Promise<void> {
   await execa("ip", args);
 }
 
-/** Throws where the bridge is there already, or the network is in use by another interface. */
+/** Adds the bridge. Throws if it is there already, or if another interface uses the network. */
 export async function addBridge(network: string): Promise<void> {
   const { bridge, gateway } = linksOf(network);
   const { stdout } = await execa("ip", ["-json", "address", "show"]);
@@ -30,7 +30,9 @@ export async function removeBridge(network: string): Promise<void> {
   while (!(await forward("-D", bridge)).failed);
 }
 
-/** Where the machine's own Docker engine filters forwarded packets, it would drop those between the nodes. */
+/**
+ * Lets packets between the nodes pass: a machine's own Docker engine that filters forwarded packets would drop them.
+ */
 function forward(action: "-I" | "-D", bridge: string) {
   const rule = ["DOCKER-USER", "-i", bridge, "-o", bridge, "-j", "ACCEPT"];
   return execa("iptables", ["-w", action, ...rule], { reject: false });
@@ -45,7 +47,7 @@ export async function plugIn(cluster: ClusterRecord, node: NodeRecord): Promise<
   const inside = ["ip", "-n", netns] as const;
   for (const device of ["lo", "eth0"]) await ip(...inside.slice(1), "link", "set", device, "up");
   await ip(...inside.slice(1), "address", "add", `${address}/24`, "dev", "eth0");
-  // The engine's API is for the outside alone, neither for other nodes nor for containers.
+  // Only the outside may call the node's engine, neither other nodes nor containers.
   const rule = ["INPUT", "-p", "tcp", "--dport", "2375", "!", "-s", gateway, "-j", "DROP"];
   await execa("nsenter", [`--net=/run/netns/${netns}`, "iptables", "-w", "-A", ...rule]);
 }

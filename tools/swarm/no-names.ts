@@ -1,6 +1,6 @@
 /**
- * The outside's name server, which knows no name: `no-names.ts <address>`. Without one, each unknown name inside a
- * container takes ten seconds to fail, and a container that looks for one behaves as it never would elsewhere.
+ * The outside's name server, which knows no name: `no-names.ts <address>`. Without it each unknown name inside a
+ * container takes ten seconds to fail, as it would nowhere else.
  */
 import { createSocket } from "node:dgram";
 import process from "node:process";

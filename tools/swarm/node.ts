@@ -19,7 +19,7 @@ import type { ClusterRecord, NodeRecord } from "./record.ts";
 export const registryPort = 5000;
 export const apiPort = 2375;
 
-/** sh stays as process 1, for dockerd does not reap what its shims leave. */
+/** sh stays as process 1: dockerd does not reap the processes that its shims leave. */
 const boot = `hostname "$1" && mount -t tmpfs tmpfs /run && mkdir -p /run/lock || exit
 names=$(readlink -m /etc/resolv.conf) && mkdir -p "$(dirname "$names")" && touch "$names" || exit # it may lie in /run
 echo "nameserver $2" > /run/node-resolv.conf && mount --bind /run/node-resolv.conf "$names" || exit
@@ -34,12 +34,12 @@ export async function powerOn(cluster: ClusterRecord, node: NodeRecord): Promise
   await rm(place.socket, { force: true });
   await plugIn(cluster, node);
   await launch(place.pidFile, place.log, [
-    // Not `ip netns exec`, which hides the cgroups from dockerd.
+    // nsenter, as `ip netns exec` would hide the cgroups from dockerd.
     ...["nsenter", `--net=/run/netns/${place.netns}`],
     ...["unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"],
     ...["sh", "-c", boot, "sh", node.name, linksOf(cluster.network).gateway],
     "dockerd",
-    // In its own /run, where containers that need the engine look for it.
+    // The socket is in the node's own /run, where containers that need the engine look for it.
     ...["--host", "unix:///run/docker.sock"],
     ...["--host", `unix://${place.socket}`, "--host", `tcp://${place.address}:${String(apiPort)}`, "--tls=false"],
     ...["--data-root", place.data, "--storage-driver", "overlay2", "--cgroup-parent", `/${place.cgroup}`],
@@ -65,10 +65,10 @@ export async function isOn(cluster: ClusterRecord, node: NodeRecord): Promise<bo
   return alive(await pidIn(placeOf(cluster, node).pidFile));
 }
 
-/** Everything of it ends at once, unasked; its disk stays. Mounts go with the namespace. */
+/** Ends everything of a node at once, without a warning; its disk stays. Mounts go with the namespace. */
 export async function powerOff(cluster: ClusterRecord, node: NodeRecord): Promise<void> {
   const { pidFile, netns, cgroup, socket } = placeOf(cluster, node);
-  // First the cable: nobody gets a reset from a machine that has lost its power.
+  // The cable goes first: a machine without power sends nobody a reset.
   const inside = await processesIn(netns);
   await unplug(cluster, node);
   await Promise.all([await pidIn(pidFile), ...inside].map(end));
@@ -77,7 +77,7 @@ export async function powerOff(cluster: ClusterRecord, node: NodeRecord): Promis
   await removeCgroups(cgroup);
 }
 
-/** The node's disk. It has to be off. */
+/** Removes the disk of a node, which has to be off. */
 export async function removeDisk(cluster: ClusterRecord, node: NodeRecord): Promise<void> {
   const { folder } = placeOf(cluster, node);
   // Mounts of the dead namespace may linger for a moment.
@@ -92,7 +92,9 @@ export async function removeDisk(cluster: ClusterRecord, node: NodeRecord): Prom
   }
 }
 
-/** The first process of the node's tree among them: it ends only after all others of the tree, containers included. */
+/**
+ * The node's processes. The first of its tree, which is among them, ends only after all others, containers included.
+ */
 async function processesIn(netns: string): Promise<Pid[]> {
   const found = await Promise.all(
     (await pidsIn(netns)).map(async (pid) => ({ pid, startTime: (await startTimeOf(pid)) ?? "" })),
@@ -100,7 +102,7 @@ async function processesIn(netns: string): Promise<Pid[]> {
   return found.filter(({ startTime }) => startTime !== "");
 }
 
-/** Version 1 has a tree for each controller, version 2 one. */
+/** Removes the node's cgroups. Version 1 has a tree for each controller, version 2 one. */
 async function removeCgroups(name: string): Promise<void> {
   const root = "/sys/fs/cgroup";
   const trees = [root, ...(await readdir(root).catch(() => [])).map((controller) => join(root, controller))];
@@ -124,7 +126,7 @@ async function removeTree(folder: string): Promise<void> {
     } catch (error) {
       if (codeOf(error) === "ENOENT") return;
       if (codeOf(error) !== "EBUSY" || tries === 50) throw error;
-      await sleep(50); // its last process is still on its way out
+      await sleep(50); // the last process in it is still ending
     }
   }
 }

@@ -1,4 +1,4 @@
-/** Processes that outlive whoever starts them, and are found again by their number and start time. */
+/** Processes that outlive the one that starts them. Number and start time find them again. */
 import { spawn } from "node:child_process";
 import { open, readFile, rm } from "node:fs/promises";
 import process from "node:process";
@@ -13,8 +13,7 @@ export interface Pid {
 }
 
 /**
- * The process writes its own number before it becomes the program, so that no moment is left in which it runs and
- * nobody knows of it.
+ * The process writes its own number before it becomes the program, so that it never runs without a record.
  */
 const writesItsPid =
   'read -r _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ _ at _ < /proc/$$/stat; echo "$$ $at" > "$0"; exec "$@"';
@@ -27,7 +26,7 @@ export async function launch(pidFile: string, log: string, command: readonly str
     detached: true,
     stdio: ["ignore", out.fd, out.fd],
   });
-  child.on("error", () => undefined); // seen as a process that is not there
+  child.on("error", () => undefined); // callers see that the process is not there
   child.unref();
   await out.close();
 }
@@ -46,7 +45,7 @@ export async function alive(pid: Pid | undefined): Promise<boolean> {
   return pid !== undefined && (await startTimeOf(pid.pid)) === pid.startTime;
 }
 
-/** SIGKILL, and waits until it is gone. */
+/** Sends SIGKILL, and waits until the process is gone. */
 export async function end(pid: Pid | undefined): Promise<void> {
   if (pid === undefined) return;
   for (let tries = 0; tries < 200 && (await alive(pid)); tries++) {
@@ -59,7 +58,7 @@ export async function end(pid: Pid | undefined): Promise<void> {
   }
 }
 
-/** Undefined when there is none, or only a zombie. */
+/** The start time of a process; undefined if there is none, or only a zombie. */
 export async function startTimeOf(pid: number): Promise<string | undefined> {
   const stat = await readFile(`/proc/${String(pid)}/stat`, "utf8").catch(() => "");
   // The second field, the name in parentheses, may hold spaces.

@@ -1,6 +1,6 @@
 /**
- * Images of the machine's own engine, into the registries' common store. The engine takes plain HTTP from 127.0.0.0/8
- * alone without being configured, so a registry at loopback receives them.
+ * Pushes images of the machine's own engine into the registries' common store. Without configuration the engine speaks
+ * plain HTTP to 127.0.0.0/8 alone, so a registry at loopback receives them.
  */
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -15,7 +15,7 @@ import { registryStore, serveRegistry } from "./registry.ts";
 
 import type { Say } from "../setup/cache.ts";
 
-/** Always the same one: the engine remembers by it which layers are there already. */
+/** Always the same address: by it the engine remembers which layers are there already. */
 const loopback = "127.0.0.1:5059";
 
 /** An image of the machine's engine, and its name in the registry: a path and a tag. */
@@ -25,7 +25,7 @@ interface Wanted {
 }
 
 /**
- * Pushes references of the machine's engine; those that are there already take no time. Gives, for each, its reference
+ * Pushes references of the machine's engine; those that are there already take no time. Returns for each its reference
  * at `registry`, which serves the common store.
  */
 export async function push(registry: string, refs: readonly string[], say?: Say): Promise<Record<string, string>> {
@@ -37,7 +37,7 @@ export async function push(registry: string, refs: readonly string[], say?: Say)
   return Object.fromEntries(refs.map((ref) => [ref, `${registry}/${withoutHost(ref)}`]));
 }
 
-/** The same under other names, as those that a stack with `mirror: <registry>` pulls. */
+/** Pushes under other names, as those that a stack with `mirror: <registry>` pulls. */
 export async function pushAs(registry: string, list: readonly Wanted[], say: Say = () => undefined): Promise<void> {
   const engine = new Docker();
   const missing: Wanted[] = [];
@@ -64,7 +64,7 @@ export async function pushAs(registry: string, list: readonly Wanted[], say: Say
     });
 }
 
-/** One pusher at a time on this machine. */
+/** Lets one process at a time push on this machine. */
 async function through(address: string, work: () => Promise<void>): Promise<void> {
   const folder = join(registryStore(), ".push");
   await mkdir(folder, { recursive: true });

@@ -1,4 +1,4 @@
-/** What a cluster has, or is about to have, on disk: whoever comes after a kill -9 can take all of it away. */
+/** A record on disk of what a cluster has, or is about to have: after a kill -9 any process can take all of it away. */
 import { mkdir, readFile, readdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -18,9 +18,9 @@ export interface ClusterRecord {
   readonly name: string;
   /** The first three numbers of its addresses. */
   readonly network: string;
-  /** The process that it ends with; null: nobody's, it stays until it is stopped. */
+  /** The process with which the cluster ends; null: it stays until it is stopped. */
   readonly owner: Pid | null;
-  /** Whether it has been up whole. */
+  /** Whether it has been up as a whole. */
   complete: boolean;
   nodes: NodeRecord[];
 }
@@ -28,7 +28,7 @@ export interface ClusterRecord {
 export const nodePrefix = { manager: "m", worker: "w" } as const;
 const firstHost = { manager: 11, worker: 21 } as const;
 
-/** The `number`th manager or worker: m1 has .11, w1 has .21. */
+/** The manager or worker of this number: m1 has .11, w1 has .21. */
 export function nodeOf(role: NodeRecord["role"], number: number): NodeRecord {
   return { name: `${nodePrefix[role]}${String(number)}`, role, host: firstHost[role] + number - 1 };
 }
@@ -40,7 +40,7 @@ export function folderOf(cluster: string): string {
   return join(swarmsRoot(), cluster);
 }
 
-/** Names and addresses are functions of the record, so that nothing else has to be remembered. */
+/** A node's names and addresses. They follow from the record, so that nothing else has to be remembered. */
 export function placeOf(cluster: ClusterRecord, node: NodeRecord) {
   const folder = join(folderOf(cluster.name), node.name);
   const { tag } = linksOf(cluster.network);
@@ -53,7 +53,7 @@ export function placeOf(cluster: ClusterRecord, node: NodeRecord) {
     address: `${cluster.network}.${String(node.host)}`,
     netns: `${tag}-${node.name}`,
     veth: `${tag}-${node.name}`,
-    /** A machine keeps its hardware address when it comes back: neighbours remember it. */
+    /** A machine that comes back has the same hardware address, which its neighbours remember. */
     mac: `02:d0:${cluster.network.split(".").slice(1).concat(String(node.host)).map(hex).join(":")}:01`,
     cgroup: `platform-topologies-${cluster.name}-${node.name}`,
   };

@@ -51,7 +51,7 @@ export async function serveRegistry(folder: string, name: string, address: strin
   while (Date.now() - began < 20_000) {
     const answer = await fetch(`http://${address}/v2/`).catch(() => undefined);
     await answer?.arrayBuffer();
-    // Another program's answer at our address is not ours.
+    // An answer at our address counts only while our own process lives: it may be another program's.
     if (answer?.ok && (await alive(await pidIn(pidFile)))) return;
     if (Date.now() - began > 1_000 && !(await alive(await pidIn(pidFile)))) break;
     await sleep(50);

@@ -1,4 +1,4 @@
-/** Takes clusters away whole, whoever made them and however far that got. */
+/** Takes whole clusters away, whoever made them, and however far that got. */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -9,7 +9,9 @@ import { all, folderOf, load } from "./record.ts";
 
 import type { ClusterRecord } from "./record.ts";
 
-/** Processes, mounts, namespaces, cables, bridge, rules, cgroups, disks, record. Of a cluster that is not there: nothing. */
+/**
+ * Removes processes, mounts, namespaces, cables, bridge, rules, cgroups, disks, record; nothing if there is no cluster.
+ */
 export async function remove(name: string): Promise<void> {
   const record = await load(name);
   if (record) await removeRecorded(record);
@@ -21,10 +23,10 @@ async function removeRecorded(record: ClusterRecord): Promise<void> {
   for (const server of ["registry", "names"]) await end(await pidIn(join(folder, `${server}.pid`)));
   await removeBridge(record.network);
   for (const node of record.nodes) await rm(join(folder, node.name), { recursive: true, force: true, maxRetries: 50 });
-  await rm(folder, { recursive: true, force: true }); // the record last: until here, this can be done again
+  await rm(folder, { recursive: true, force: true }); // the record last: until then the removal can be repeated
 }
 
-/** Removes the clusters whose owner is dead. Gives their names. */
+/** Removes the clusters whose owner is dead. Returns their names. */
 export async function sweep(): Promise<string[]> {
   const swept: string[] = [];
   for (const record of await all()) {

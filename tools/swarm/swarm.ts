@@ -1,4 +1,4 @@
-/** What is asked of the swarm itself: its beginning, joining, and whether all are there. */
+/** Begins a swarm, joins nodes, and waits until all are there. */
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { Problem } from "../setup/problem.ts";
@@ -44,7 +44,7 @@ async function managersOf(manager: Docker): Promise<string[]> {
   return up.map((node) => node.Status.Addr);
 }
 
-/** Removes the entry of a machine whose disk is lost, as its operator would before it joins again. */
+/** Removes the entry of a machine whose disk is lost, as its operator would do before the machine joins again. */
 export async function forget(manager: Docker, hostname: string): Promise<void> {
   for (const { ID, Description, Spec, Version } of await nodesOf(manager)) {
     if (Description.Hostname !== hostname) continue;
@@ -57,7 +57,7 @@ export async function forget(manager: Docker, hostname: string): Promise<void> {
   }
 }
 
-/** Until a manager sees all of these ready, and managers among them in the quorum. */
+/** Waits until a manager sees all of these nodes ready, and the managers among them in the quorum. */
 export async function settled(
   manager: Docker,
   names: readonly string[],

@@ -25,7 +25,7 @@ import {
 } from "./scripts.ts";
 import { type SystemArgs, SystemComponent } from "../../core/system.ts";
 
-/** Sizes of a member. On Docker a volume has no size: `gib` counts where disks are made. */
+/** Sizes of a member. On Docker a volume has no size: `gib` counts only where a topology makes disks. */
 const sizes = { memoryMib: z.int().min(256).default(4096), cpu: z.number().min(0.25).default(2) };
 
 /** Members of a role. A number in `retired` never comes back: its disk is lost, or it was taken out on purpose. */
@@ -46,9 +46,11 @@ const copies = z.int().min(1).max(10);
 
 export const arangodbConfig = z
   .strictObject({
-    /** `single`: one server without copies, for development. The other keys may stay; it has the size of a DB server. */
+    /**
+     * `single`: one server without copies, for development. The other keys may stay; it has the size of a DB server.
+     */
     mode: z.enum(["cluster", "single"]).default("cluster"),
-    /** Their number is fixed: three. */
+    /** The number of agents is fixed: three. */
     agents: z
       .strictObject({ ...sizes, memoryMib: sizes.memoryMib.default(1024), cpu: sizes.cpu.default(1) })
       .prefault({}),
@@ -78,7 +80,7 @@ export const arangodbConfig = z
   });
 export type ArangoDbConfig = z.output<typeof arangodbConfig>;
 
-/** Agents are not: their names are for life. */
+/** Roles whose members may be retired. Agents may not: they keep their names for life. */
 export const retirable = { dbserver: "dbservers", coordinator: "coordinators" } as const;
 
 const { disk, jwt, rootPassword, login } = paths;
@@ -88,7 +90,7 @@ const hour = 60 * minute;
 
 /**
  * ArangoDB as a cluster: agency, DB servers, coordinators, in the order in which they start and are upgraded. Each
- * member is a slot, so that a failed one is replaced by itself and a lost one by a new name.
+ * member is a slot: a failed member is started again under its name, and a new name takes the place of a lost one.
  */
 export const arangodb: System<ArangoDbConfig> = (p, c) => {
   const files = filesOf(p);
@@ -131,7 +133,7 @@ function cluster(p: Platform, c: ArangoDbConfig, files: Files) {
       "--agency.activate=true",
       `--agency.size=${String(agents.length)}`,
       "--agency.supervision=true",
-      // Its id for life: one that is made again comes back as itself, where a new id would be a member too many.
+      // The agent's id for life: an agent that is made again comes back as itself. A new id would be a member too many.
       `--agency.disaster-recovery-id=AGNT-${name}`,
       `--agency.my-address=${at(p.address(name))}`,
       ...agents.filter((peer) => peer !== name).map((peer) => `--agency.endpoint=${at(p.address(peer))}`),
@@ -148,7 +150,7 @@ function cluster(p: Platform, c: ArangoDbConfig, files: Files) {
     files: [files.jwt],
     command: arangod(...joining(p, m, "DBSERVER")),
     prepare: [neverEmpty(m.name, retire), persisted, upgraded].join("\n"),
-    health: available(6 * hour, hour), // a large write-ahead log is replayed first
+    health: available(6 * hour, hour), // the server first replays a large write-ahead log
     disk: kept(c.dbservers.gib),
     leave: job(leave(m.host), 12 * hour),
     left: job(left(m.host), hour),
@@ -167,8 +169,8 @@ function cluster(p: Platform, c: ArangoDbConfig, files: Files) {
       `--cluster.write-concern=${String(c.writeConcern)}`,
       `--javascript.app-path=${disk}/apps`,
     ),
-    // Root has this password from the first bootstrap on, whichever coordinator does it; the image's own way is for
-    // single servers. Exported here, no inspection of the container shows it.
+    // Whichever coordinator does the first bootstrap gives root this password; the image's own way is for single
+    // servers. `prepare` exports it, so no inspection of the container shows it.
     prepare: [neverEmpty(m.name, retire), persisted, rootPasswordOf, upgraded].join("\n"),
     health: available(hour, hour),
     disk: kept(c.coordinators.gib),
@@ -195,7 +197,7 @@ function single(p: Platform, c: ArangoDbConfig, files: Files) {
   }));
 }
 
-/** What answers clients: one name inside, one address at the edge, the same server for an hour. */
+/** How clients reach the servers: one name inside, one address at the edge, the same server for an hour. */
 function front(p: Platform): Pick<Slot, "names" | "routes"> {
   const sticky = { cookie: "coordinator", seconds: hour };
   return {
@@ -204,7 +206,9 @@ function front(p: Platform): Pick<Slot, "names" | "routes"> {
   };
 }
 
-/** Around a change of the image, which replaces all members one after another; at no other change. */
+/**
+ * The job before or after a change of the image, which replaces all members one after another. No other change runs it.
+ */
 function change(p: Platform, files: Files, mode: "on" | "off"): Job {
   return { ...inToolbox(files)(maintenance(mode), 5 * minute), trigger: p.reference("arangodb") };
 }
@@ -227,7 +231,7 @@ function ordered({ count, retired }: ArangoDbConfig["dbservers"]) {
   return { count, retired } as const;
 }
 
-/** All roles. Command and configuration are ours: the image's entrypoint sets up a single server. */
+/** The command of every role. It and its options are ours: the image's entrypoint sets up a single server. */
 function arangod(...options: List<string>): List<string> {
   return [
     "arangod",
@@ -246,7 +250,7 @@ function joining(p: Platform, { host }: Member, role: "DBSERVER" | "COORDINATOR"
   ];
 }
 
-/** The server takes the machine's memory for its own: it does not see the container's limit. */
+/** Tells the server its size: it does not see the container's limit, and would count on the machine's whole memory. */
 function sized({ cpu, memoryMib }: { cpu: number; memoryMib: number }): Pick<Container, "cpu" | "memoryMib" | "env"> {
   return {
     cpu,
@@ -269,8 +273,8 @@ const remake = "name it in arangodb.rebuild, alone, while the other two are heal
 const retire = "retire its number";
 
 /**
- * ArangoDB on a topology. Another image upgrades it member by member; another count adds or retires members; the mode is
- * for life.
+ * ArangoDB on a topology. Another image upgrades it member by member; another count adds or retires members; the mode
+ * is for life.
  */
 export class ArangoDb extends SystemComponent<ArangoDbConfig> {
   constructor(name: string, args: SystemArgs<typeof arangodbConfig>, opts?: ComponentResourceOptions) {

@@ -1,6 +1,6 @@
 import type { List } from "../../core/contracts.ts";
 
-/** Where ArangoDB's servers are given what they must not find in their environment, and where their data is. */
+/** The paths of a server's data, and of the secrets that must not be in its environment. */
 export const paths = {
   disk: "/var/lib/arangodb3",
   jwt: "/run/arangodb/jwt",
@@ -8,7 +8,7 @@ export const paths = {
   login: "/run/arangodb/login.curl",
 } as const;
 export const port = 8529;
-/** Any coordinator. */
+/** The name under which any coordinator answers. */
 export const coordinatorsName = "coordinators";
 export const at = (host: string): string => `tcp://${host}:${String(port)}`;
 
@@ -18,7 +18,7 @@ const { disk, rootPassword, login } = paths;
 const api = `http://${coordinatorsName}:${String(port)}`;
 const curl = `curl -fsS -m 90 -K ${login}`;
 
-/** A member that comes back without its data can replicate emptiness. */
+/** Refuses a disk without its data: a member that comes back empty can replicate emptiness. */
 export function neverEmpty(name: string, remedy: string): string {
   return `set -eu
 [ -e ${disk}/ENGINE ] || [ -e ${disk}/${marker} ] || { echo "${name} has lost its data: ${remedy}" >&2; exit 1; }`;
@@ -29,23 +29,24 @@ export const persisted = `[ ! -e ${disk}/UUID ] || set -- "$@" --cluster.require
 
 /**
  * A server of another version first brings its data up to date and ends (`--database.auto-upgrade`), then serves. The
- * version that ran last is noted on the disk: a coordinator's directory has none of its own.
+ * script notes the version that ran last on the disk: a coordinator's directory has no note of its own.
  */
 export const upgraded = `version=$(arangod --version | head -n 1)
 if [ -e ${disk}/ENGINE ] && [ "$(cat ${disk}/.version 2>/dev/null)" != "$version" ]; then "$@" --database.auto-upgrade=true; fi
 echo "$version" > ${disk}/.version
 [ "$(cat /proc/sys/vm/max_map_count)" -ge 262144 ] || echo "vm.max_map_count is below 262144 on this host: raise it before there is much data (sysctl -w vm.max_map_count=262144)" >&2`;
 
-/** A statement of its own, so that a file that cannot be read stops the start: root would have no password. */
+/** A statement of its own, so that an unreadable file stops the start. Else root would have no password. */
 export const rootPasswordOf = `ARANGODB_DEFAULT_ROOT_PASSWORD="$(cat ${rootPassword})"; export ARANGODB_DEFAULT_ROOT_PASSWORD`;
 
-/** jq: the members with this address, as `id status may-go`. A number may have had another server once. */
+/** jq: the members with this address, as `id status may-go`. An older server may have had the same address. */
 const known = (host: string): string =>
   `jq -r '.Health | to_entries[] | select(.value.Endpoint == "${at(host)}") | "\\(.key) \\(.value.Status) \\(.value.CanBeDeleted)"'`;
 
 /**
- * Before a DB server goes: its copies go elsewhere, or it stays. One that has failed cannot move them itself: the cluster
- * makes new copies from the others', and this waits until none is left on the books of the failed one.
+ * Runs before a DB server goes: its copies go elsewhere, or it stays. A failed server cannot move its copies: the
+ * cluster makes new ones from the other servers' copies, and this waits until the cluster lists none for the failed
+ * server.
  */
 export function leave(host: string): string {
   return `health() { ${curl} ${api}/_admin/cluster/health; }
@@ -94,7 +95,7 @@ echo "$books" | ${known(host)} | while read -r id status gone; do
 done`;
 }
 
-/** After a member has gone: the cluster strikes it off, once it has noticed. */
+/** Runs after a member has gone: the cluster removes it, once it has noticed. */
 export function left(host: string): string {
   return `for try in $(seq 300); do
   ids=$(${curl} ${api}/_admin/cluster/health | ${known(host)} | cut -d ' ' -f 1)
@@ -108,7 +109,7 @@ echo "${host} has gone, but the cluster does not strike it off: see its health i
 exit 1`;
 }
 
-/** Maintenance while versions change: nobody takes over from a member that restarts. It ends by itself after an hour. */
+/** Maintenance while versions change: no member takes over from one that restarts. It ends by itself after an hour. */
 export function maintenance(mode: "on" | "off"): string {
   const begun = `code=$(curl -s -m 20 -o /dev/null -w '%{http_code}' -K ${login} ${api}/_api/version || true)
 [ "$code" != 000 ] || exit 0 # no cluster yet, or none that could take over
@@ -116,13 +117,13 @@ export function maintenance(mode: "on" | "off"): string {
   return `${mode === "on" ? begun : ""}${curl} -X PUT -d '"${mode}"' ${api}/_admin/cluster/maintenance`;
 }
 
-/** Before an agent comes back empty: the others are a majority without it. */
+/** Runs before an agent comes back empty: makes sure that the others are a majority without it. */
 export function othersAgree(agent: string): string {
   return `good=$(${curl} ${api}/_admin/cluster/health | jq '[.Health[] | select(.Role == "Agent" and .Status == "GOOD" and .Endpoint != "${at(agent)}")] | length')
 [ "$good" -ge 2 ] || { echo "${agent} cannot be made again: $good of the other two agents are healthy; bring them back first" >&2; exit 1; }`;
 }
 
-/** With the password in, with none out: the password's variable is documented for older revisions only. */
+/** Verifies root's login: the password is let in, none is not. Its variable is documented for older revisions only. */
 export const rootLogin = `${curl} ${api}/_api/version
 code=$(curl -sS -o /dev/null -w '%{http_code}' --user root: ${api}/_api/version)
 [ "$code" = 401 ] || { echo "root has no password: change it before anything else" >&2; exit 1; }`;
@@ -131,7 +132,7 @@ const options = `--server.endpoint ${at(coordinatorsName)} --server.username roo
 
 const local = "/tmp/arangodb";
 
-/** Without users: root's password is this stack's own, and a restored one would be another's. */
+/** The dump has no users: root's password is this stack's own, and a restored one could be another stack's. */
 export const dump = `trap 'rm -rf ${local}' EXIT
 arangodump ${options} --ignore-collection _users --output-directory ${local} --overwrite true
 (cd ${local} && find . -type f | sort) | backup put files
@@ -142,7 +143,10 @@ mkdir -p ${local}
 backup get dump.tar | tar -C ${local} -x
 arangorestore ${options} --input-directory ${local} --create-database true`;
 
-/** Without a server to fill: each byte is there, and each file of the dump can be read. An empty cluster has none. */
+/**
+ * The drill fills no server: each byte has to be there, and each file of the dump readable. An empty cluster has no
+ * files.
+ */
 export const drill = `backup get files > /tmp/files
 backup get dump.tar | tar -t --quoting-style=literal | sed '/\\/$/d' | sort | diff -q - /tmp/files > /dev/null || { echo "the dump does not have the files that were saved" >&2; exit 1; }`;
 

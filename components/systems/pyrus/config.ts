@@ -5,7 +5,9 @@ import { checkAuthorities } from "../../core/certificates.ts";
 import type { Dict } from "../../core/contracts.ts";
 import { nodeLabels } from "../../core/formats.ts";
 
-/** By the names of Pyrus' documentation. `chart`: as images and addresses call it; `env`: as the vendor's chart sets it. */
+/**
+ * By the names of Pyrus' documentation. `chart`: as images and addresses call it; `env`: as the vendor's chart sets it.
+ */
 export const apps = {
   "web-api": { chart: "web-api", env: { APPLICATION_NAME: "web-api" } },
   files: { chart: "file-service", env: { APPLICATION_NAME: "file-service" } },
@@ -26,7 +28,7 @@ export const apps = {
 } as const satisfies Dict<{ chart: string; env: Dict<string> }>;
 export type App = keyof typeof apps;
 
-/** The vendor's cluster. The scheduler is not in it: two would do everything twice. */
+/** The replicas in the vendor's cluster. The scheduler is not among them: two would do everything twice. */
 export const clusterReplicas = {
   "web-api": 3,
   files: 3,
@@ -54,16 +56,21 @@ export const pyrusConfig = z.strictObject({
     .string()
     .regex(/^\d+\.\d+\.\d+$/, "a release, as 1.22.1")
     .default("1.22.1"),
-  /** The first administrator's sign-in; the password is `secrets.pyrusAdminPassword`, the licence `secrets.pyrusLicence`. */
+  /**
+   * The first administrator's sign-in; the password is `secrets.pyrusAdminPassword`, the licence
+   * `secrets.pyrusLicence`.
+   */
   adminEmail: z.email(),
   /** High availability: the vendor's replica counts, three NATS, three Elasticsearch; each can still be set. */
   ha: z.boolean().default(false),
   replicas: z.partialRecord(z.enum(scaled), z.int().min(1).max(50)).default({}),
-  /** Labels of the nodes that an application or a store is kept to: nodes dedicated to one function. */
+  /** Labels of the nodes on which an application or a store has to run: nodes dedicated to one function. */
   nodes: z.partialRecord(z.enum([...names, ...stores]), nodeLabels).default({}),
   natsNodes: clusterSize.optional(),
   elasticNodes: clusterSize.optional(),
-  /** Further parameters of the vendor's setup, by their numbers, as for mail or a directory of users. Nothing secret. */
+  /**
+   * Further parameters of the vendor's setup, by their numbers, as for mail or a directory of users. Nothing secret.
+   */
   parameters: z.record(z.string().regex(/^\d+$/, "a parameter's number"), z.string()).default({}),
   /** How the applications speak to the object store. Default: MinIo for S3, Azure for Azure's. */
   storageType: z.enum(["Aws", "MinIo", "Azure", "Mts", "VkCloud"]).optional(),
@@ -74,9 +81,9 @@ export const pyrusConfig = z.strictObject({
       for (const { remedy } of checkAuthorities("caCertificate", value).problems) context.addIssue(remedy);
     })
     .optional(),
-  /** Takes the applications away and leaves stores and setup: for an upgrade as the vendor does it. */
+  /** Takes the applications away and leaves stores and setup: the vendor upgrades in this way. */
   maintenance: z.boolean().default(false),
-  /** Makes the search index again, once for each new text: after a restore, say its date. */
+  /** Makes the search index again, once for each new text. After a restore, write its date here. */
   reindex: z.string().min(1).optional(),
   cpu: z.partialRecord(z.enum(names), z.number().min(0.1)).default({}),
   memoryMib: z.partialRecord(z.enum(names), mib).default({}),

@@ -10,8 +10,8 @@ export { type PyrusConfig, pyrusConfig };
 
 /**
  * Pyrus Datacenter: two PostgreSQL servers, Elasticsearch, NATS and an object store, the vendor's setup jobs, ten
- * applications; with nginx at the edge the fifteen containers of the single host, and one for the store that 1.12.1 made
- * compulsory. Names, ports and variables are those of the vendor's chart (docs/pyrus.md).
+ * applications; with nginx at the edge the fifteen containers of the single host, and one for the store that 1.12.1
+ * made compulsory. Names, ports and variables are those of the vendor's chart (docs/pyrus.md).
  */
 export const pyrus: System<PyrusConfig> = (p, c) => {
   p.edge({ proxy: "nginx" });
@@ -59,7 +59,7 @@ export const pyrus: System<PyrusConfig> = (p, c) => {
 };
 
 function storesOf(p: Platform, c: PyrusConfig): Stores {
-  const owner = { name: "pyrusadm", superuser: true }; // as the vendor's: it makes extensions and replication slots
+  const owner = { name: "pyrusadm", superuser: true }; // as with the vendor: it makes extensions and replication slots
   const size = c.ha ? 3 : 1;
   const on = (store: keyof typeof c.nodes) => (c.nodes[store] === undefined ? {} : { nodeLabels: c.nodes[store] });
   return {
@@ -125,7 +125,9 @@ function sharedBy(c: PyrusConfig, { main, logs, nats }: Stores) {
   } as const satisfies Partial<Container>;
 }
 
-/** As the vendor's ingress has them: bodies of 2 GiB pass as they come, 40 s between two pieces of an answer. */
+/**
+ * The routes of the vendor's ingress: bodies of 2 GiB pass as they come, 40 s may lie between two pieces of an answer.
+ */
 function fileRoutes({ hostname: host }: Platform): Route[] {
   const big = { host, port: "web", bodyMib: 2048, seconds: 600 };
   const files = [
@@ -139,7 +141,7 @@ function fileRoutes({ hostname: host }: Platform): Route[] {
   ];
 }
 
-/** Its replicas keep a session's state. /api/ and /v4/ are below "/". */
+/** The routes of the web application, whose replicas keep a session's state. /api/ and /v4/ are below "/". */
 function webRoutes({ hostname: host }: Platform): Route[] {
   const sticky = { cookie: "ingressstick", seconds: 1200 };
   return [
@@ -150,7 +152,7 @@ function webRoutes({ hostname: host }: Platform): Route[] {
 
 /** The vendor allows up to half an hour for a start. */
 const ready: Health = { ready: { http: "web", path: "/health/ready" }, startSeconds: 600, stopSeconds: 30 };
-/** These two have no path to ask. */
+/** The health check of the two applications that have no path to ask. */
 const alive: Health = { ...ready, ready: { command: ["sh", "-c", "test -d /proc/1"] }, stopSeconds: 60 };
 
 /**

@@ -26,7 +26,7 @@ const parameter = {
 const tool = "dotnet Pyrus.DataMigrations.dll";
 const version = `version() { ${tool} --version | sed -nr 's/.*version is ([0-9.]+).*/\\1/p'; }`;
 
-/** One after another; returns the last, which every application waits for. */
+/** Runs the steps one after another. Returns the last one, which every application waits for. */
 export function setUp(p: Platform, c: PyrusConfig, stores: Stores, shared: Partial<Container>): Ready {
   let last: Ready = { ready: Object.values(stores).flatMap((store: Ready) => store.ready) };
   const step = (name: string, image: "setup" | "elastic-console", given: Partial<Job>): void => {
@@ -62,7 +62,7 @@ export function setUp(p: Platform, c: PyrusConfig, stores: Stores, shared: Parti
     ),
     trigger: interpolate`${c.version} ${fingerprint(...Object.values(values.secrets))}`,
   });
-  // What makes indices is not for a second time: each release's update sees to them.
+  // These steps make the indices, and run once: later each release's update changes the indices.
   for (const flag of [since(c.version, 1, 24) ? "-ti" : "-it", "-in", "-ic", "-ip"])
     step(`setup-elastic${flag}`, "elastic-console", { args: [flag], trigger: "1", onlyOnTrigger: true });
   if (c.reindex !== undefined) {
@@ -72,14 +72,14 @@ export function setUp(p: Platform, c: PyrusConfig, stores: Stores, shared: Parti
   return last;
 }
 
-/** A database that has a version is left alone: that of an earlier release, or one that a backup filled. */
+/** Leaves a database alone that has a version: an earlier release or a backup has filled it. */
 function create({ adminEmail }: PyrusConfig): string {
   return `if [ -z "$(version || true)" ]; then
   ${tool} --create --skip --email ${shellWord(adminEmail)} --adminpassword "$ADMIN_PASSWORD"
 fi`;
 }
 
-/** As the vendor's chart does it: up to this release, and no other is good enough. */
+/** Updates to this release, as the vendor's chart does. A database at another release is refused afterwards. */
 function upgrade({ version: wanted }: PyrusConfig): string {
   return `current="$(version)"
 newest="$(printf '%s\\n' "$current" ${wanted} | sort -V | tail -n 1)"

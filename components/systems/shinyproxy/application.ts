@@ -47,7 +47,7 @@ export function applicationYml(
               "username-attribute": c.userClaim,
               "with-pkce": true,
             },
-            // Its collector knows no other way to sign in, and takes only an address with exactly this path.
+            // ShinyProxy's collector has no other way to sign in, and takes only an address with exactly this path.
             "usage-stats-url": `${given.influx}/write?db=${databases.usage}&u=${encodeURIComponent(influx.user)}&p=${encodeURIComponent(given.influxPassword)}`,
             specs: Object.entries(c.apps).map(([id, app]) => spec(p, id, app, runner)),
           },

@@ -15,11 +15,11 @@ const app = z
     /** What each user's container gets at most. */
     memoryMib: z.int().min(64).default(1024),
     cpu: z.number().min(0.1).default(1),
-    /** Shared memory (/dev/shm) at most, in MiB, as a part of the memory: browsers need it. Default: half of the memory. */
+    /** Shared memory (/dev/shm) at most, in MiB. It counts as memory; browsers need it. Default: half of the memory. */
     shmMib: z.int().min(1).optional(),
     /** Who may start it; unset: everyone who has signed in. */
     groups: z.array(z.string()).optional(),
-    /** Named volumes by the path where the app finds them; on a swarm each node has its own. */
+    /** Named volumes, by the path where the app finds them. On a swarm each node has its own. */
     volumes: z
       .record(
         z.string().regex(/^\/[^:]*$/, "an absolute path without :"),
@@ -40,7 +40,7 @@ const period = z.string().regex(/^[1-9]\d*[dw]$/, "days or weeks, as 90d or 12w"
 
 export const shinyproxyConfig = z.strictObject({
   title: z.string().default("ShinyProxy"),
-  /** What a user may start, by the name that its address has. */
+  /** The apps that a user may start, by their names in the address. */
   apps: z
     .record(z.string().regex(/^[a-z][a-z0-9-]{0,30}$/, "lower-case letters, digits, hyphens"), app)
     .refine((apps) => Object.keys(apps).length > 0, { error: "at least one app: {title, image}" }),
@@ -48,9 +48,9 @@ export const shinyproxyConfig = z.strictObject({
   memoryMib: z.int().min(256).default(2048),
   /** How long an app runs on without its user's browser. */
   idleMinutes: z.number().min(0.5).default(5),
-  /** Labels of the nodes for everything but users' apps: on a swarm its managers. */
+  /** Labels of the nodes for everything but users' apps. Default: the managers of a swarm. */
   controlNodes: nodeLabels.default({ role: "manager" }),
-  /** A swarm's constraint for the nodes of users' apps, and of nothing else. */
+  /** A swarm's constraint for the nodes of users' apps; nothing else runs there. */
   appNodes: constraint.default("node.role==worker"),
   adminGroups: z.array(z.string()).default(["admins"]),
   /** The claim that names a user. */

@@ -7,16 +7,16 @@ interface Panel {
   readonly type: "timeseries" | "stat" | "table";
   readonly from: keyof typeof databases;
   readonly unit?: string;
-  /** Columns of 24. */
+  /** The panel's width, in columns of 24. */
   readonly width: number;
-  /** InfluxQL, by the name of the line. */
+  /** InfluxQL queries, by the name of the line that each draws. */
   readonly queries: Readonly<Record<string, string>>;
 }
 
 const here = "$timeFilter";
 const each = "GROUP BY time($__interval)";
 
-/** One page: who is here, what they started, how the nodes are, what the engine did. */
+/** One page: who has signed in, what they started, how the nodes are, what the engine did. */
 export function dashboard(c: ShinyProxyConfig, engine: Engine): object {
   const panels = [...usage(c, engine), ...nodes, ...(engine === "swarm" ? services : containers), events];
   let [x, y] = [0, 0];

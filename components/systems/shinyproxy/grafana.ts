@@ -14,11 +14,11 @@ const dashboards = `${folder}/dashboards`;
 export function grafana(p: Platform, c: ShinyProxyConfig, influx: Given<"influx">): Slot {
   return {
     image: "grafana",
-    tier: "data", // where InfluxDB is: a slot of the app network would not reach it
+    tier: "data", // InfluxDB is there: a slot of the app network would not reach it
     cpu: 1,
     memoryMib: 512,
     user: "472:472",
-    // The official image's own start: it passes on `…__FILE` variables and the image's paths.
+    // The official image's own start script: it handles `…__FILE` variables and the image's paths.
     command: ["/run.sh"],
     files: [
       { path: `${folder}/admin-password`, content: p.secret("grafana-password"), secret: true },
@@ -30,7 +30,7 @@ export function grafana(p: Platform, c: ShinyProxyConfig, influx: Given<"influx"
       },
     ],
     env: {
-      GF_SECURITY_ADMIN_PASSWORD__FILE: `${folder}/admin-password`, // read at the first start only
+      GF_SECURITY_ADMIN_PASSWORD__FILE: `${folder}/admin-password`, // Grafana reads it at the first start only
       GF_PATHS_PROVISIONING: `${folder}/provisioning`,
       GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH: `${dashboards}/shinyproxy.json`,
       GF_SERVER_ROOT_URL: p.publicUrl("grafana"),

@@ -26,7 +26,7 @@ export const shinyproxy: System<ShinyProxyConfig> = (p, c) => {
     memoryMib: c.influxMemoryMib,
     nodeLabels: nodes,
   });
-  // Sessions and running apps: without it a restarted ShinyProxy forgets those on other nodes.
+  // Redis keeps sessions and running apps: without it a restarted ShinyProxy forgets the apps on other nodes.
   const redis = p.need("redis", "redis", {
     clientTls: "never",
     clientAuth: true,
@@ -47,7 +47,7 @@ export const shinyproxy: System<ShinyProxyConfig> = (p, c) => {
     memoryMib: Math.max(...apps.map(({ memoryMib }) => memoryMib)),
     cpu: Math.max(...apps.map(({ cpu }) => cpu)),
     shmMib: Object.fromEntries(
-      // Of two apps with one image, the larger.
+      // Of two apps with one image the larger size counts.
       [...apps].sort((a, b) => sharedMemory(a) - sharedMemory(b)).map((app) => [p.image(app.image), sharedMemory(app)]),
     ),
     volumes: [...new Set(apps.flatMap(({ volumes }) => Object.values(volumes)))],
@@ -61,7 +61,7 @@ export const shinyproxy: System<ShinyProxyConfig> = (p, c) => {
     cpu: 2,
     memoryMib: c.memoryMib,
     files: [{ path: configPath, content: applicationYml(p, c, influx, redis, signIn, runner), secret: true }],
-    // The official image's own command, with our file in the place of its own.
+    // The official image's command, with our configuration file.
     command: [
       ...["java", "-XX:MaxRAMPercentage=70", "-jar", "/opt/shinyproxy/shinyproxy.jar"],
       ...["--spring.jmx.enabled=false", `--spring.config.location=${configPath}`],

@@ -11,8 +11,9 @@ const host = "/hostfs";
 const login = "/run/telegraf/influx.curl";
 
 /**
- * Telegraf calls itself healthy whatever becomes of its points: those that InfluxDB refuses for a wrong password it drops,
- * and where the database is missing it waits. While InfluxDB is away it is healthy: a restart would lose what it keeps.
+ * Telegraf calls itself healthy whatever becomes of its points: after a wrong password it drops them, and without the
+ * database it waits. So the probe writes, too. While InfluxDB is away Telegraf counts as healthy: a restart would lose
+ * the points that it keeps.
  */
 const probe = `curl -fsS -m 4 -o /dev/null http://127.0.0.1:8080/ || exit 1
 answer="$(curl -sS -m 4 -X POST --data-binary '' --config ${login} -w '%{http_code}' 2>/dev/null)"
@@ -20,7 +21,7 @@ case $answer in *401 | *403 | *404) echo "InfluxDB takes nothing from Telegraf: 
 
 const common = {
   image: "telegraf",
-  tier: "data", // where InfluxDB is; it cannot reach out
+  tier: "data", // InfluxDB is there; Telegraf cannot reach out
   cpu: 0.5,
   memoryMib: 256,
   user: "65534:65534",
@@ -29,7 +30,7 @@ const common = {
   health: { ready: { command: ["sh", "-c", probe] }, startSeconds: 60, stopSeconds: 15 },
 } as const;
 
-/** Services, tasks and events, once: a swarm's are the same seen from any manager, and two would count them twice. */
+/** Services, tasks and events, from one manager: all managers see the same, and two Telegrafs would count it twice. */
 export function clusterTelegraf(
   influx: Given<"influx">,
   reader: Given<"containers">,
@@ -64,8 +65,8 @@ export function clusterTelegraf(
 }
 
 /**
- * Load, memory and disks of each node, workers included: the one thing beside users' apps that runs there. It reads the
- * machine's files as nobody, without a capability and without the engine's socket.
+ * Load, memory and disks of each node. On workers it is the one thing beside users' apps. It reads the machine's files
+ * as the user nobody, without a capability and without the engine's socket.
  */
 export function nodeTelegraf(influx: Given<"influx">): Workload {
   const inputs = `[agent]
@@ -90,7 +91,7 @@ export function nodeTelegraf(influx: Given<"influx">): Workload {
       HOST_SYS: `${host}/sys`,
       HOST_MOUNT_PREFIX: host,
     },
-    nodeName: "NODE_NAME", // where there is none, the machine's own file says it
+    nodeName: "NODE_NAME", // unset: the machine's own file names the node
     prepare: `NODE_NAME="\${NODE_NAME:-$(cat ${host}/etc/hostname)}"; export NODE_NAME`,
     replicas: "each-node",
     after: [influx],
@@ -112,7 +113,7 @@ function conf(influx: Given<"influx">, inputs: string): File[] {
   return [{ path, content, secret: true }, ...(influx.ca === undefined ? [] : [{ path: caPath, content: influx.ca }])];
 }
 
-/** For the health check: a write of nothing. */
+/** InfluxDB's login for the health check, which writes nothing. */
 function loginOf(influx: Given<"influx">): File {
   const content = all([urlOf(influx), influx.password]).apply(
     ([url, password]) =>

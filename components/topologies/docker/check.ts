@@ -1,4 +1,4 @@
-/** What one host's arguments and a plan together cannot be. */
+/** Finds what is wrong with one host's arguments and a plan together. */
 import type { Dict } from "../../core/contracts.ts";
 import type { Problem } from "../../core/errors.ts";
 import { containers, type Plan } from "../../core/plan.ts";

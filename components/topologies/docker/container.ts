@@ -3,10 +3,20 @@ import type * as docker from "@pulumi/docker";
 import type { Container, File, Health, Slot } from "../../core/contracts.ts";
 import type { Image } from "../../core/images.ts";
 import type { Site } from "../../core/topology.ts";
-import { defaultMode, entry, environment, healthTest, healthTimes, labels, userOf, withRoom } from "../containers.ts";
+import {
+  defaultMode,
+  entry,
+  environment,
+  goDuration,
+  healthTest,
+  healthTimes,
+  labels,
+  userOf,
+  withRoom,
+} from "../containers.ts";
 import type { Engine } from "./engine.ts";
 
-/** The networks that it joins, and how it is called there. */
+/** The networks that a container joins, and its names there. */
 interface Joins {
   readonly networks: readonly string[];
   readonly aliases: readonly string[];
@@ -42,14 +52,14 @@ export function containerArgs(
     },
     labels: labels(site, name, engine.owner),
     volumes: mounts(container),
-    // The process alone restarts; what an operator stops stays stopped.
+    // The engine restarts a process that ends. A container that an operator stops stays stopped.
     restart: "unless-stopped",
-    // Whether it is healthy is the gate's to say: the provider's own check would remove the container with its log.
+    // The gate judges the health: the provider's own check would remove an unhealthy container with its log.
     mustRun: false,
     wait: false,
     init: true,
     memory: container.memoryMib,
-    memorySwap: container.memoryMib, // none beyond memory
+    memorySwap: container.memoryMib, // no swap beyond the memory
     ...(container.shmMib === undefined ? {} : { shmSize: container.shmMib }),
     cpus: container.cpu.toFixed(Number.isInteger(container.cpu) ? 1 : 2).replace(/(\.\d)0$/, "$1"), // as it is read back
     capabilities: { drops: ["ALL"] },
@@ -57,12 +67,12 @@ export function containerArgs(
     logDriver: "json-file",
     logOpts: { "max-size": "10m", "max-file": "3" },
     stopTimeout: container.health.stopSeconds,
-    // Without it the provider kills at once, whatever stopTimeout says.
+    // Without this the provider kills at once, whatever stopTimeout says.
     destroyGraceSeconds: container.health.stopSeconds,
   };
 }
 
-/** Root's file: an owner makes Engines before 23 look the container's user up in the host's passwd, and fail. */
+/** The file is root's: for a file with an owner, Engines before 23 look the user up in the host's passwd, and fail. */
 function upload({ path, content, mode = defaultMode }: File): docker.types.input.ContainerUpload {
   return { file: path, content, permissions: `0${mode.toString(8)}` };
 }
@@ -73,10 +83,4 @@ export function mounts({ mounts: asked = [] }: Container): docker.types.input.Co
     containerPath: mount.path,
     ...(mount.readOnly === true ? { readOnly: true } : {}),
   }));
-}
-
-/** Seconds as the provider reads them back: 90 is `1m30s`. Any other form is a difference for ever. */
-export function goDuration(seconds: number): string {
-  const [h, m, s] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
-  return `${h > 0 ? `${String(h)}h` : ""}${h > 0 || m > 0 ? `${String(m)}m` : ""}${String(s)}s`;
 }

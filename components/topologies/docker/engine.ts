@@ -21,26 +21,26 @@ import { lookAt, machineTypes, pullAgain, removeFrom, types } from "./look.ts";
 import { networkName } from "./machines.ts";
 
 /**
- * No route out, so what is stolen from a store has nowhere to go. `internal` alone leaves the host's own address on the
- * bridge, and with it every port that the host, or another stack, listens on.
+ * A network without a route out: stolen data has nowhere to go. `internal` alone leaves the host's own address on the
+ * bridge, and with it every port on which the host, or another stack, listens.
  */
 const closed = { "com.docker.network.bridge.inhibit_ipv4": "true" };
 
 export interface EngineArgs {
-  /** The topology's own, with which those of its resources begin. */
+  /** The topology's own name. The names of its resources begin with it. */
   readonly name: string;
   readonly site: Site;
-  /** Of a further machine; empty for the stack's own host. */
+  /** The config's key of a further machine; empty for the stack's own host. */
   readonly key: string;
   readonly host: string;
   readonly registries: List<string>;
-  /** The networks that it needs; a further machine has `app` alone. */
+  /** The networks that the engine needs; a further machine has `app` alone. */
   readonly tiers: List<Tier>;
-  /** Of everything on it. */
+  /** The options of everything on the engine. */
   readonly options: ComponentResourceOptions;
   readonly ops: ProviderResource;
   readonly survey: Survey;
-  /** Written on everything that is made: whose it is. */
+  /** The owner that is written on everything that is made. */
   readonly owner: Output<string>;
   readonly choices: NetworkChoices;
   /** Its socket's path on its own machine; undefined: nobody has said it. */
@@ -93,7 +93,8 @@ export class Engine {
     this.#name = name;
     const provider = new docker.Provider(
       `${name}-engine${suffix(key)}`,
-      // Credentials come from `docker login` on the machine that deploys: in the provider's own they would be plain state.
+      // `docker login` on the machine that deploys has the credentials. As arguments they would be plain text in the
+      // state.
       { host, registryAuth: registries.map((address) => ({ address })) },
       options,
     );
@@ -138,7 +139,7 @@ export class Engine {
     return joined;
   }
 
-  /** What goes only with the whole stack. */
+  /** A resource that goes only with the whole stack. */
   get last(): Resource | undefined {
     return this.#networks.data;
   }
@@ -148,7 +149,7 @@ export class Engine {
     return this.#networks.data === undefined ? ["app", ...(container.networks ?? [])] : networksOf(container, isSlot);
   }
 
-  /** The image's id on this engine: pulled unless it is there, kept when the stack goes. */
+  /** The image's id on this engine. The image is pulled unless it is there, and stays when the stack goes. */
   image({ key, ref, rehearsing }: Image): Input<string> {
     const name = rehearsing ? "rehearsal" : key;
     let image = this.#images.get(name);
@@ -158,7 +159,7 @@ export class Engine {
         logical,
         { name: ref, keepLocally: true },
         mergeOptions(this.#options, {
-          // The provider's own order takes the containers of the old image away before it asks for the new one.
+          // By default the containers of the old image would go before the new image is asked for.
           deleteBeforeReplace: false,
           replacementTrigger: this.survey.wants({ kind: "image", name: ref, logical }),
         }),

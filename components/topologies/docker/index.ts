@@ -93,7 +93,7 @@ export class DockerHost extends BaseTopology {
       networks: ["edge"],
       aliases: ["edge", ...(proxy.names ?? [])],
     });
-    // Certificates are asked for again.
+    // The disk may go: Traefik asks for the certificates again.
     const disk = tls.mode === "acme" ? this.#volume("edge", at, { spare: true }) : undefined;
     return this.#start("edge", proxy, at, this.#engine, {
       ...args,
@@ -114,7 +114,7 @@ export class DockerHost extends BaseTopology {
       const at = { parent, logicalName: logicalName + replica.slice(name.length) };
       const aliases = [name, replica, ...(workload.names ?? [])];
       const args = this.#container(replica, workload, imageOf(this.site, workload.image), { networks, aliases });
-      // One after another: a change takes one replica at a time out of service.
+      // Each replica waits for the one before: a change takes one replica at a time out of service.
       ready.push(...this.#start(replica, workload, at, engine, args, ready).ready);
     }
     return { ready };
@@ -130,7 +130,7 @@ export class DockerHost extends BaseTopology {
             marker: { image: this.#engine.image(imageOf(this.site, slot.image)), path: disk.path, file: disk.marker },
           }),
     });
-    // Goes after the container, which depends on it.
+    // The finalizer is deleted, and so runs, after the container, which depends on it.
     const before = this.finalizer(`${name}-left`, left, part(at, "left"), this.after(slot));
     const args = this.#container(name, slot, imageOf(this.site, slot.image), {
       networks: this.#engine.networksOf(slot, true),
@@ -139,7 +139,7 @@ export class DockerHost extends BaseTopology {
     const volumes = [...mounts(slot), { volumeName: volume.name, containerPath: disk.path }];
     const started = this.#start(name, slot, at, this.#engine, { ...args, volumes }, before);
     if (alone) for (const gate of started.ready) this.disks.set(gate, { [name]: volume.disk });
-    // Who comes after a member depends on its finalizer too: of two that go, the later one has gone before this one begins.
+    // The next member depends on this finalizer, too. If both go, the next member is gone before this one begins.
     const finalizer = this.finalizer(`${name}-leave`, leave, part(at, "leave"), started.ready);
     return { ready: [...started.ready, ...finalizer] };
   }
@@ -162,11 +162,14 @@ export class DockerHost extends BaseTopology {
     const args = containerArgs(this.site, this.#on(container), name, container, image, joins);
     const { socket } = this.#on(container);
     if (!container.needs?.includes("container-api") || socket === undefined) return args;
-    // Of this kind one that is not there is refused: a volume's source would be made, as an empty folder.
+    // The engine refuses a bind mount without a source. For a volume it would make the source, an empty folder.
     return { ...args, mounts: [{ type: "bind", source: socket, target: "/var/run/docker.sock" }] };
   }
 
-  /** A volume, and before it, in the state, the id by which it is known: what an interrupted run has made is its own. */
+  /**
+   * A volume. The state has its id before it is made: so a later run knows the volume of an interrupted run for its
+   * own.
+   */
   #volume(name: string, { parent, logicalName: logical }: At, more: Pick<VolumeArgs, "spare" | "marker">): Volume {
     const { survey, host, owner } = this.#engine;
     const full = `${this.site.name}-${name}`;
@@ -186,7 +189,7 @@ export class DockerHost extends BaseTopology {
     );
   }
 
-  /** The container and its gate: only the gate tells that it is ready. */
+  /** The container and its gate. Only the gate says that the container is ready. */
   #start(
     name: string,
     { health, ...container }: Container & { readonly health: Health },
@@ -202,7 +205,7 @@ export class DockerHost extends BaseTopology {
       args,
       engine.under(parent, {
         dependsOn: [...this.after(container), ...earlier],
-        // The provider changes its state and leaves the container as it is (kreuzwerker#988; of mounts a changed source).
+        // The provider would change its state alone, not the container (kreuzwerker#988; of mounts a changed source).
         replaceOnChanges: ["healthcheck", "mounts"],
         deleteBeforeReplace: true,
         replacementTrigger: engine.survey.wants(wish),

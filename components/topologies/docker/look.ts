@@ -1,4 +1,4 @@
-/** What one Docker engine has, as a survey wants it. */
+/** Lists what one Docker engine has, for a survey. */
 import { z } from "zod";
 
 import { connect, explain, hasImage, ifThere, messageOf } from "../../../ops/docker.ts";
@@ -6,17 +6,17 @@ import { pull } from "../../../ops/pull.ts";
 import type { Dict, List } from "../../core/contracts.ts";
 import type { Kind, Pruned, There, Thing } from "../survey.ts";
 
-/** The resources that make each kind on a further machine. */
+/** The types of the resources that make each kind on a further machine. */
 export const machineTypes: Dict<Kind> = {
   "docker:index/container:Container": "container",
   "docker:index/network:Network": "network",
   "docker:index/remoteImage:RemoteImage": "image",
 };
 
-/** The same on the stack's own host, which has all of its disks. */
+/** The same on the stack's own host, which has all of the stack's disks. */
 export const types: Dict<Kind> = { ...machineTypes, "platform-topologies:index:Volume": "volume" };
 
-/** Its id and all of its containers, networks, volumes and images, by one list each. */
+/** The engine's id, and all of its containers, networks, volumes and images, by one request for each kind. */
 export async function lookAt(host: string): Promise<There> {
   const engine = connect(host);
   try {
@@ -61,7 +61,7 @@ export function placesOf({ ID, Name, Swarm: { NodeID: node = "" } = {} }: Info):
   return [`${ID} ${Name}`, ...(node === "" ? [] : [node])];
 }
 
-/** The engine says null for no labels, and some for no volumes. */
+/** Engines answer null for no labels, and some engines do for no volumes. */
 const listed = z.object({
   Volumes: z
     .array(
@@ -77,13 +77,13 @@ const listed = z.object({
     .transform((found) => found ?? []),
 });
 
-/** The engine goes on starting it: whether that will do, its gate says. */
+/** Why a container fails that the engine goes on starting. Its gate decides whether it recovers. */
 function failing(state: string, status: string): Thing["broken"] {
   if (state === "restarting") return { why: `its process ends again and again (${withoutTime(status)})` };
   return status.includes("(unhealthy)") ? { why: "its health check fails" } : undefined;
 }
 
-/** `Exited (0) 8 seconds ago` would be another sentence at each preview. */
+/** The status without its time: `Exited (0) 8 seconds ago` would be another message at each preview. */
 function withoutTime(status: string): string {
   return status.replace(/ [^()]* ago$/, "");
 }
@@ -102,14 +102,14 @@ function stopped(state: string, status: string): string | undefined {
   }
 }
 
-/** Of a run that was interrupted. A volume is nobody's to remove here. */
+/** Removes what an interrupted run has left. No volume is removed here. */
 export async function removeFrom(host: string, { kind, name }: Thing): Promise<void> {
   const engine = connect(host);
   if (kind === "container") await ifThere(engine.getContainer(name).remove({ force: true, v: true }));
   if (kind === "network") await ifThere(engine.getNetwork(name).remove());
 }
 
-/** By its digest where there is one, so that it is the very same, whatever its tag is by now. */
+/** Pulls by the digest, if there is one: the tag may be another image by now. */
 export async function pullAgain(host: string, registries: List<string>, { ref, id, digest }: Pruned): Promise<boolean> {
   const engine = connect(host);
   const refs = digest === undefined ? [ref] : [digest, ref];

@@ -3,20 +3,20 @@ import type { Container, Dict, List } from "../../core/contracts.ts";
 import type { Problem } from "../../core/errors.ts";
 import { networksOf } from "../containers.ts";
 
-/** A further engine: its address, or that and its socket's path on its own machine. */
+/** A further engine: its address, perhaps with the path of its socket on its own machine. */
 export type Machine = string | { readonly host: string; readonly socket?: string | undefined };
 
 export function hostOf(machine: Machine): string {
   return typeof machine === "string" ? machine : machine.host;
 }
 
-/** Where the engine's socket is on its own machine, for containers that are given it: as said, else as we reach it. */
+/** The path of the engine's socket on its own machine: the config's `socket`, else the path of a `unix://` address. */
 export function socketOf(machine: Machine): string | undefined {
   const { host, socket } = typeof machine === "string" ? { host: machine, socket: undefined } : machine;
   return socket ?? (host.startsWith("unix://") ? host.slice("unix://".length) : undefined);
 }
 
-/** How a network of an engine is called in the config: on a further machine with that machine's name. */
+/** A network's name in the config: on a further machine it ends with that machine's name. */
 export function networkName(network: string, machine = ""): string {
   return machine === "" ? network : `${network}-${machine}`;
 }
@@ -37,7 +37,7 @@ export function networksOn(machine: string, planned: List<readonly [string, Cont
   return Object.fromEntries([...tiers, ...joined].map((network) => [networkName(network, machine), network]));
 }
 
-/** Containers that are given the engine's socket, on engines of which nobody knows where it is. */
+/** Containers that are given the engine's socket, on an engine whose socket's path nobody has named. */
 export function socketProblems(
   engine: Machine,
   machines: Dict<Machine>,

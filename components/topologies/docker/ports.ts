@@ -1,4 +1,4 @@
-/** Who holds a port of the edge: other containers of the engine, or programs of this machine. */
+/** Finds who holds a port of the edge: another container of the engine, or a program of this machine. */
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 
@@ -11,8 +11,8 @@ export interface Listener {
 }
 
 /**
- * Whether both cannot be had at once. `::` is all addresses, as programs and engines open it; `0.0.0.0` all of IPv4. An
- * IPv4 address may be written as IPv6.
+ * Whether two programs cannot listen on both at once. `::` is all addresses, as programs and engines open it; `0.0.0.0`
+ * all of IPv4. An IPv4 address may be written as IPv6.
  */
 export function conflict(a: Listener, b: Listener): boolean {
   if (a.port !== b.port) return false;
@@ -51,8 +51,7 @@ export function published({ Ports }: Publisher): Listener[] {
 }
 
 /**
- * Whether a program of this machine has the port. `known`: what containers have there, for which the engine itself
- * listens.
+ * Whether a program of this machine has the port. `known`: the ports of containers, on which the engine itself listens.
  */
 export async function held(wanted: Listener, known: List<Listener>): Promise<boolean> {
   const all = await machineListeners();
@@ -63,7 +62,7 @@ export async function held(wanted: Listener, known: List<Listener>): Promise<boo
   return foreign.some((each) => conflict(each, wanted));
 }
 
-/** Everything that listens on this machine; undefined where the system has no list (only Linux has). */
+/** Everything that listens on this machine; undefined if the system has no list (only Linux has one). */
 async function machineListeners(): Promise<Listener[] | undefined> {
   const tables = await Promise.all(
     ["tcp", "tcp6"].map((table) => readFile(`/proc/net/${table}`, "utf8").catch(() => "")),
@@ -73,7 +72,7 @@ async function machineListeners(): Promise<Listener[] | undefined> {
 
 const listening = "0A";
 
-/** The kernel's table: each address in words of 32 bits, whose last byte comes first. */
+/** Reads the kernel's table: each address is in words of 32 bits, whose last byte comes first. */
 export function parseListeners(table: string): Listener[] {
   return table.split("\n").flatMap((line) => {
     const [, local = "", , state] = line.trim().split(/\s+/);
@@ -88,7 +87,7 @@ export function parseListeners(table: string): Listener[] {
   });
 }
 
-/** Tried by taking it for a moment. A port that this user may not take counts as free: the engine may. */
+/** Takes the port for a moment. A port that this user may not take counts as free: the engine may take it. */
 function free({ address, port }: Listener): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();

@@ -64,7 +64,7 @@ async function ports({ site, host, address }: PreflightArgs): Promise<Problem[]>
   for (const [key, port] of Object.entries(site.ports)) {
     const wanted = { address, port };
     const holder = others.find((container) => published(container).some((each) => conflict(each, wanted)));
-    // Of an engine on another machine only the containers can be seen.
+    // On another machine we can see the containers only, not the programs.
     if (holder === undefined && !(host.startsWith("unix:") && (await held(wanted, known)))) continue;
     const who =
       holder === undefined

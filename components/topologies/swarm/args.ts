@@ -3,27 +3,27 @@ import type { Site } from "../../core/topology.ts";
 import type { NetworkChoices } from "../subnets.ts";
 import type { Tls } from "../tls.ts";
 
-/** A node of the swarm, by its hostname. What is not named here is left as it is. */
+/** A node of the swarm, by its hostname. Its other labels and settings stay as they are. */
 export interface NodeArgs {
   readonly labels?: Dict<string> | undefined;
   readonly availability?: "active" | "pause" | "drain" | undefined;
-  /** Where clients reach it, for the stack's outputs. */
+  /** The address at which clients reach it, for the stack's outputs. */
   readonly address?: string | undefined;
 }
 
 /** How a changed service rolls. */
 export interface UpdateArgs {
-  /** Replicas at a time. Default 1. */
+  /** How many replicas change at a time. Default 1. */
   readonly parallelism: number;
   /** Pause between them. Default 0. */
   readonly delaySeconds: number;
-  /** For how long a replica that runs may still fail and so turn the update back. Default 5. */
+  /** For so long after its start a replica's failure turns the update back. Default 5. */
   readonly monitorSeconds: number;
 }
 
 export interface SwarmArgs extends NetworkChoices {
   readonly site: Site;
-  /** Managers, as `tcp://…`, `unix://…` or `ssh://…`: the first that answers as one is used. */
+  /** Managers, as `tcp://…`, `unix://…` or `ssh://…`: the first that answers as a manager is used. */
   readonly managers: List<string>;
   /**
    * The path of the engine's socket on each node, for containers that are given it. Default: that of a manager which is
@@ -31,22 +31,25 @@ export interface SwarmArgs extends NetworkChoices {
    */
   readonly socket?: string | undefined;
   readonly nodes?: Dict<NodeArgs>;
-  /** Labels that a node needs for whatever names none of its own; `role` is `manager` or `worker`. Default: any node. */
+  /** Labels of the nodes for containers that name no labels; `role` is `manager` or `worker`. Default: any node. */
   readonly place?: Dict<string>;
-  /** The nodes that clients call. Default: the managers. A change replaces the edge's service where it has a volume node. */
+  /**
+   * The nodes that clients call. Default: the managers. A change replaces the edge's service where it has a volume
+   * node.
+   */
   readonly edge?: { readonly nodes: Dict<string> };
   /**
-   * `host`: each edge node answers on its own address, and sees who calls. `ingress`: every node of the swarm answers and
-   * passes on. Default `host`.
+   * `host`: each edge node answers on its own address, and sees the caller's. `ingress`: every node of the swarm
+   * answers and passes the request on. Default `host`.
    */
   readonly publish?: "host" | "ingress";
-  /** `vip`: one address for a service's replicas; `dnsrr`: all of theirs (for kernels without IPVS). Default `vip`. */
+  /** `vip`: one address for all replicas; `dnsrr`: one for each (for kernels without IPVS). Default `vip`. */
   readonly endpointMode?: "vip" | "dnsrr";
   /** IPsec between the nodes. Default true. A change replaces every network and so every service. */
   readonly encrypted?: boolean;
   /**
    * A volume driver that reaches a slot's data from every node. `{volume}` in an option is the volume's name. Unset:
-   * local volumes, and each slot stays on the node that has its own.
+   * volumes are local, and each slot stays on the node that has its volume.
    */
   readonly volumes?: { readonly driver: string; readonly options: Dict<string> } | undefined;
   readonly update?: UpdateArgs;

@@ -1,4 +1,4 @@
-/** What a swarm's arguments and a plan together cannot be. */
+/** Finds what is wrong with a swarm's arguments and a plan together. */
 import type { Problem } from "../../core/errors.ts";
 import { containers, type Plan } from "../../core/plan.ts";
 import { networksOf } from "../containers.ts";
@@ -24,7 +24,10 @@ export function swarmProblems(args: Checked, plan: Plan): Problem[] {
   ];
 }
 
-/** Ingress is a virtual address of the kernel's balancer, which a swarm with dnsrr has not, and every caller has that one. */
+/**
+ * Ingress is a virtual address of the kernel's balancer, which a swarm with dnsrr has not. And the edge sees that
+ * address for every caller.
+ */
 function ingress({ tls, publish, endpointMode }: Checked): Problem[] {
   if (publish !== "ingress") return [];
   const say = (remedy: string): Problem => ({ key: "swarm.publish", value: publish, remedy });

@@ -4,7 +4,7 @@ import { address, nodeLabels, oneLine, registries } from "../../core/formats.ts"
 import { engineHost, networks, ports, socket } from "../config.ts";
 import { tlsConfig } from "../tls.ts";
 
-/** What a node may carry: more than a constraint takes. */
+/** Labels that a node may carry: more letters than a constraint takes. */
 const carried = z.record(z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9._/-]*$/, "a node label's key"), oneLine);
 
 const config = z.strictObject({
@@ -45,7 +45,7 @@ const config = z.strictObject({
   ...networks,
   socket,
 });
-/** `swarm` in a stack's config. What each key means is in args.ts. */
+/** `swarm` in a stack's config. args.ts says what each key means. */
 export const swarmConfig = config.prefault({});
 /** What of it an importer gives to `Swarm` in the same form. */
 export const swarmArgs = config.omit({ ports: true, tls: true }).strip();

@@ -11,9 +11,9 @@ export function edgeNodes({ edge }: Pick<SwarmArgs, "edge">): Dict<string> {
 }
 
 /**
- * Where a route's replicas answer: a workload's all under `tasks.<service>`, which the swarm keeps up to date in either
- * endpoint mode; a slot under its own name. So the edge, not a virtual address, chooses the replica, which sticky
- * sessions need, and a dead node costs a request at most one more try.
+ * Where a route's replicas answer: those of a workload under `tasks.<service>`, which the swarm keeps up to date in
+ * either endpoint mode; a slot under its own name. So the edge, not a virtual address, chooses the replica. Sticky
+ * sessions need that, and a dead node costs a request at most one more try.
  */
 export function backendsOf(site: Site): (route: PlannedRoute) => Backends {
   return ({ of, to, hosts }) =>
@@ -21,8 +21,8 @@ export function backendsOf(site: Site): (route: PlannedRoute) => Backends {
 }
 
 /**
- * One proxy on each edge node, on that node's own ports; with `ingress` two somewhere, on the ports of all nodes. With
- * ACME it is one: its certificates are on one disk, and a challenge has to reach the proxy that asked for it.
+ * One proxy on each edge node, on that node's own ports. With `ingress` there are two on any nodes, on the ports of all
+ * nodes. With ACME there is one: its certificates are on one disk, and a challenge has to reach the proxy that asked.
  */
 export function edgeShape({
   site,
@@ -33,9 +33,9 @@ export function edgeShape({
   const acme = tls.mode === "acme";
   return {
     replicas: acme ? 1 : publish === "host" ? "each-node" : 2,
-    // Two of one host-mode port cannot be on a node, nor two servers on one disk.
+    // A node cannot have one host-mode port twice, nor a disk two servers.
     stopFirst: acme || publish === "host",
-    // Ingress needs a virtual address, and has its own.
+    // Ingress needs a virtual address.
     endpointMode: publish === "host" ? endpointMode : "vip",
     ports: publishedPorts(site).map(({ inside, published }) => ({
       protocol: "tcp",

@@ -9,17 +9,17 @@ import { defaultMode, labels } from "../containers.ts";
 
 /** A service's files, as its spec refers to them. */
 export interface Files {
-  /** Of all of them. */
+  /** The ids of all secrets and configs. */
   readonly ids: Output<string>[];
   readonly secrets: docker.types.input.ServiceTaskSpecContainerSpecSecret[];
   readonly configs: docker.types.input.ServiceTaskSpecContainerSpecConfig[];
 }
 
 /**
- * Each file is a secret or a config of the swarm, which cannot be changed: other content is another one, under a new
- * name at the same path. The provider ends the name with random digits. A hash of the content would say as much, but
- * after a roll that failed, and its config turned back, that name would still be taken. The old one is deleted at the
- * end of an `up`, when the gate of the service that used it has passed.
+ * Each file is a secret or a config of the swarm. A swarm cannot change these: new content makes a new one, under a new
+ * name at the same path. The provider ends the name with random digits. A hash of the content would do, but if a roll
+ * fails and the operator goes back to the old config, the old name would still be taken. The old secret or config is
+ * deleted at the end of an `up`, when the gate of the service that used it has passed.
  */
 export function files(
   site: Site,
@@ -57,7 +57,7 @@ function slug({ path }: File): string {
   return path.slice(1).replaceAll(/[^a-zA-Z0-9]+/g, "-");
 }
 
-/** Too long a name ends in a hash of all of it. */
+/** A name that is too long is cut, and ends in a hash of all of it. */
 export function shortened(name: string, length: number): string {
   if (name.length <= length) return name;
   return `${name.slice(0, length - 7)}-${createHash("sha256").update(name).digest("hex").slice(0, 6)}`;

@@ -3,14 +3,14 @@ import { z } from "zod";
 import { explain, reach, messageOf } from "../../../ops/docker.ts";
 import { credentials } from "../../../ops/registry.ts";
 
-/** What set-up built on this machine: in no registry. */
+/** Whether set-up built the image on this machine: no registry has it. */
 export function isLocal(ref: string): boolean {
   return ref.startsWith("platform-topologies/");
 }
 
 /**
- * The reference with its digest, as a manager finds it in the registry. Without one the manager would add it when a
- * service is made, but not when it is changed, and every preview would show the difference.
+ * The reference with its digest, as a manager finds it in the registry. To a reference without one the manager adds it
+ * when a service is made, but not when it is changed: every preview would show a difference.
  * @throws one sentence when the manager cannot find the image.
  */
 export async function pinned(host: string, ref: string, registries: readonly string[]): Promise<string> {

@@ -42,14 +42,14 @@ import { type Disk, VolumeNodes } from "./volume-nodes.ts";
 
 export type { SwarmArgs } from "./args.ts";
 
-/** What `#start` still has to know of a container. */
+/** What `#start` needs to know about a container beyond its definition. */
 type Placed = Omit<Part, "name" | "container" | "image" | "ref" | "files" | "networks" | "update" | "owner">;
 
 /** A Docker Swarm: overlay networks edge, app and data, services behind gates, slots pinned to their disks. */
 export class Swarm extends BaseTopology {
   readonly capabilities: Capabilities = swarmCapabilities;
   readonly #args: SwarmArgs;
-  /** All managers, for our provider's resources, which take the first that answers. */
+  /** All managers. Our provider's resources take the first that answers. */
   readonly #host: string;
   readonly #docker: CustomResourceOptions;
   readonly #survey: Survey;
@@ -69,7 +69,8 @@ export class Swarm extends BaseTopology {
     this.#host = args.managers.join(",");
     const provider = new docker.Provider(
       `${name}-engine`,
-      // Credentials come from `docker login` on the machine that deploys: in the provider's own they would be plain state.
+      // `docker login` on the machine that deploys has the credentials. As arguments they would be plain text in the
+      // state.
       {
         host: output(firstManager(args.managers)),
         registryAuth: (args.registries ?? []).map((address) => ({ address })),
@@ -152,7 +153,7 @@ export class Swarm extends BaseTopology {
     const disk = this.#volumeNodes.disk(name, { ...slot, spare });
     const before = [
       ...this.#mark(name, slot, disk, part(at, "disk")),
-      // Goes after the service, which depends on it.
+      // The finalizer is deleted, and so runs, after the service, which depends on it.
       ...this.finalizer(`${name}-left`, slot.left, part(at, "left"), this.after(slot)),
     ];
     const placed: Placed = {
@@ -161,13 +162,13 @@ export class Swarm extends BaseTopology {
       aliases: [name, ...(slot.names ?? [])],
       constraints: [...disk.constraints, ...onNode(slot.machine)],
       mounts: [...this.#mounts(slot), disk.mount],
-      endpointMode: "dnsrr", // its name is its own address, which members of a cluster tell each other
+      endpointMode: "dnsrr", // its name leads to the task's own address, which members of a cluster tell each other
       stopFirst: true,
     };
     const { alone = false } = slot;
     const started = this.#start(name, slot, at, placed, { isSlot: true, before, spare: !alone });
     if (alone) for (const gate of started.ready) this.disks.set(gate, { [name]: disk.id });
-    // Who comes after a member depends on its finalizer too: of two that go, the later one has gone before this one begins.
+    // The next member depends on this finalizer, too. If both go, the next member is gone before this one begins.
     const leave = this.finalizer(`${name}-leave`, slot.leave, part(at, "leave"), started.ready);
     return { ready: [...started.ready, ...leave] };
   }
@@ -177,7 +178,7 @@ export class Swarm extends BaseTopology {
     return { place: this.#place, host: this.#host, swarm, after: this.#described };
   }
 
-  /** The service and its gate: only the gate tells that it is ready. */
+  /** The service and its gate. Only the gate says that the service is ready. */
   #start(
     name: string,
     container: Part["container"],
@@ -218,7 +219,7 @@ export class Swarm extends BaseTopology {
         replacementTrigger: round,
         deletedWith: end,
         dependsOn: [...dependsOn, end],
-        // The manager fills it in from the registry.
+        // The manager fills the platforms in from the registry.
         ignoreChanges: ["taskSpec.placement.platforms"],
         replaceOnChanges: ["mode.global"],
       }),
@@ -241,7 +242,7 @@ export class Swarm extends BaseTopology {
     return { ready: [gate] };
   }
 
-  /** Leaves the marker on a new disk. Not again: one that loses its data later has lost the marker too. */
+  /** Leaves the marker on a new disk, once: a disk that loses its data later has lost the marker, too. */
   #mark(name: string, slot: Slot, disk: Disk, { parent, logicalName }: At): Resource[] {
     const { marker, path } = slot.disk;
     if (marker === undefined) return [];
@@ -295,7 +296,7 @@ export class Swarm extends BaseTopology {
   }
 }
 
-/** Volumes and folders of the node that the task comes to, and its engine's socket where that is asked for. */
+/** Volumes and folders of the node that gets the task, and its engine's socket if the container needs that. */
 function mounts({ mounts: asked = [], needs = [], shmMib }: Container, socket: string | undefined): Part["mounts"] {
   return [
     ...asked.map((mount) => ({
@@ -305,7 +306,7 @@ function mounts({ mounts: asked = [], needs = [], shmMib }: Container, socket: s
       target: swarmText(mount.path),
       ...(mount.readOnly === true ? { readOnly: true } : {}),
     })),
-    // A bind of what is not there is refused: no node makes an empty folder of it.
+    // A node refuses a bind mount without a source: none makes an empty folder in its place.
     ...(needs.includes("container-api") && socket !== undefined
       ? [{ type: "bind", source: socket, target: "/var/run/docker.sock" }]
       : []),
@@ -313,7 +314,9 @@ function mounts({ mounts: asked = [], needs = [], shmMib }: Container, socket: s
   ];
 }
 
-/** Without a mode, which the provider reads back without its sticky bit: the kernel's own, 1777, is what is wanted. */
+/**
+ * The mount names no mode: the provider reads one back without its sticky bit, and the kernel's own, 1777, is right.
+ */
 function sharedMemory(mebibytes: number): Part["mounts"][number] {
   return { type: "tmpfs", target: "/dev/shm", tmpfsOptions: { sizeBytes: mebibytes * 1024 * 1024 } };
 }

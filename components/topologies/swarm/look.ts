@@ -1,4 +1,4 @@
-/** What a swarm has, as a survey wants it. */
+/** Lists what a swarm has, for a survey. */
 import { z } from "zod";
 
 import { explain, ifThere, reach } from "../../../ops/docker.ts";
@@ -12,7 +12,7 @@ import type { NodeArgs, SwarmArgs } from "./args.ts";
 import { volumeNodeThings } from "./volume-node-look.ts";
 import { brokenOf } from "./service-look.ts";
 
-/** The resources that make each kind. */
+/** The types of the resources that make each kind. */
 export const types: Dict<Kind> = {
   "docker:index/service:Service": "service",
   "docker:index/network:Network": "network",
@@ -20,7 +20,7 @@ export const types: Dict<Kind> = {
   "platform-topologies:index:VolumeNode": "volume node",
 };
 
-/** How long the tasks of what an interrupted run has left may take to stop. */
+/** How long the tasks of a service that an interrupted run has left may take to stop. */
 const endLimit = 30_000;
 
 /** Looks at a swarm before anything is made on it. */
@@ -80,7 +80,10 @@ async function lookAt(
 
 const filesShape = z.array(z.object({ Spec: z.object({ Name: z.string() }) }).transform(({ Spec }) => Spec.Name));
 
-/** Files of a service that is not there: the swarm gives none away that is in use. The provider cannot replace a missing one. */
+/**
+ * Secrets and configs of this stack that are missing. They belong to a service that is missing, too: a swarm removes
+ * none that is in use. The provider cannot replace a missing one.
+ */
 export function missingFiles(
   of: { readonly name: string; readonly owner: string | undefined },
   host: string,
@@ -111,7 +114,7 @@ const listedShape = z.looseObject({
   Spec: z.looseObject({ Name: z.string(), Labels: z.record(z.string(), z.string()).nullish() }),
 });
 
-/** A service of this state, with what keeps it from its work. */
+/** A service of this state, with the reason why it does not work. */
 export function serviceThing(
   service: z.infer<typeof listedShape>,
   all: List<Task>,
@@ -167,7 +170,7 @@ function ofType(state: List<Known>, kind: Kind): Known["outputs"][] {
   return state.flatMap(({ type, outputs }) => (types[type] === kind ? [outputs] : []));
 }
 
-/** Of a run that was interrupted. */
+/** Removes what an interrupted run has left. */
 async function removeFrom(host: string, { kind, name }: Thing): Promise<void> {
   const engine = await reach(host);
   if (kind === "service") await removeService(engine, name, endLimit);

@@ -4,8 +4,8 @@ import { pingManager, messageOf } from "../../../ops/docker.ts";
 const patience = 10_000;
 
 /**
- * The first in the list that answers as a manager within 10 s; the first of all, if none does, so that its own error is seen. Asked
- * once a process, so that all of a run goes to the same one.
+ * The first in the list that answers as a manager within 10 s. If none does, the first of all, so that its own error is
+ * seen. A process asks once, so that a whole run goes to the same manager.
  */
 export function firstManager(managers: readonly string[]): Promise<string> {
   const key = managers.join();

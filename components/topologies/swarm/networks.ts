@@ -19,10 +19,10 @@ export class Networks {
   readonly #owner: Input<string>;
   readonly #ops: CustomResourceOptions;
   readonly #made = new Map<string, { readonly id: Output<string> }>();
-  /** What goes only with the whole stack. */
+  /** A resource that goes only with the whole stack. */
   readonly last: docker.Network;
 
-  /** `name`: the topology's; `ops`: options of the resources that empty a network before it goes. */
+  /** `name`: the topology's name. `ops`: options of the resources that empty a network before it goes. */
   constructor(
     name: string,
     args: SwarmArgs,
@@ -75,8 +75,8 @@ export class Networks {
         labels: labels(this.#site, name, this.#owner),
       },
       mergeOptions(this.#options, {
-        // The engine adds the networks' numbers to the options, which would be a difference at every preview, and a
-        // swarm may say more of a range than it was told.
+        // Engines add the networks' numbers to the options, which would be a difference at every preview. And a swarm
+        // may answer more about a range than it was told.
         ignoreChanges: ["options", "ipamConfigs"],
         replacementTrigger: interpolate`${[encrypted, mtu, subnets[name] ?? ""].join()} ${round}`,
       }),

@@ -7,12 +7,12 @@ export function constraintsOf(nodes: Dict<string>): string[] {
     .sort();
 }
 
-/** The same for a machine that is named. */
+/** The constraint for one machine by its name. */
 export function onNode(hostname: string | undefined): List<string> {
   return hostname === undefined ? [] : [`node.hostname==${hostname}`];
 }
 
-/** The same as a volume node wants them. */
+/** The labels in the form that a VolumeNode takes. */
 export function volumeNodeConstraints({ role, ...labels }: Dict<string>): {
   readonly labels: Dict<string>;
   readonly role?: "manager" | "worker";
@@ -20,7 +20,7 @@ export function volumeNodeConstraints({ role, ...labels }: Dict<string>): {
   return role === "manager" || role === "worker" ? { labels, role } : { labels };
 }
 
-/** `dbserver` of `dbserver-3`: slots of one role keep apart. */
+/** `dbserver` of `dbserver-3`: slots of one role go to different nodes. */
 export function roleOf(slot: string): string {
   return slot.replace(/-\d+$/, "");
 }

@@ -1,4 +1,4 @@
-/** Who holds a port of the edge, as far as a manager can tell. */
+/** Finds who holds a port of the edge, as far as a manager can tell. */
 import type Docker from "dockerode";
 import { z } from "zod";
 
@@ -36,7 +36,7 @@ export interface Edge extends Pick<SwarmArgs, "edge" | "nodes" | "publish"> {
   readonly host: string;
 }
 
-/** Ports that another service has, or on the asked manager another container or program. */
+/** Ports that another service has, or, on the asked manager, another container or program. */
 export async function portProblems(engine: Docker, there: readonly Node[], edge: Edge): Promise<Problem[]> {
   const { site, publish = "host" } = edge;
   const services = z.array(serviceShape).parse(await engine.listServices());
@@ -51,7 +51,7 @@ export async function portProblems(engine: Docker, there: readonly Node[], edge:
   return problems;
 }
 
-/** A node of the edge, with the labels that the config gives it. */
+/** Whether a node, with the labels that the config gives it, is a node of the edge. */
 function carries(node: Node, edge: Edge): boolean {
   const labels = edge.nodes?.[node.Description.Hostname]?.labels ?? {};
   const labelled = { ...node, Spec: { ...node.Spec, Labels: { ...node.Spec.Labels, ...labels } } };
@@ -84,7 +84,7 @@ async function service(
   return undefined;
 }
 
-/** Of the other nodes a manager knows neither containers nor programs. */
+/** Ports on the asked manager: it knows neither containers nor programs of the other nodes. */
 async function onManager(
   engine: Docker,
   services: readonly Service[],
@@ -107,7 +107,7 @@ async function onManager(
   return `another program listens there ${on}; stop it or choose another port`;
 }
 
-/** For these ports the engine itself listens on every node. */
+/** Ports of ingress: the engine itself listens there on every node. */
 function balanced({ Endpoint }: Service): Listener[] {
   return (Endpoint?.Ports ?? [])
     .filter(({ PublishMode }) => PublishMode === "ingress")

@@ -17,7 +17,9 @@ export interface PreflightArgs extends Pick<SwarmArgs, "site" | "edge" | "publis
   readonly images: List<Image>;
 }
 
-/** What can be asked of the swarm before the first resource: a manager, the nodes of the config, images for its nodes. */
+/**
+ * What can be asked of the swarm before the first resource: a manager, the nodes of the config, images for its nodes.
+ */
 export async function preflight(args: PreflightArgs): Promise<Problem[]> {
   const none = await noManager(args.managers);
   if (none.length > 0) return none;
@@ -48,7 +50,7 @@ function networksOf({ site, planned }: PreflightArgs): Dict<string> {
   return Object.fromEntries(["edge", "app", "data", ...joined].map((name) => [name, `${site.name}-${name}`]));
 }
 
-/** What each of the list is, when none of them is a manager. */
+/** Says what each engine of the list is, if none of them is a manager. */
 async function noManager(managers: List<string>): Promise<Problem[]> {
   if ((await refusal(await firstManager(managers))) === undefined) return [];
   const refusals = await Promise.all(managers.map(async (each) => [each, await refusal(each)] as const));
@@ -66,7 +68,7 @@ function unknown(wanted: Dict<NodeArgs>, nodes: Awaited<ReturnType<typeof listNo
     .map((node) => ({ key: `swarm.nodes.${node}`, remedy: `no such node; there are ${describeNodes(nodes)}` }));
 }
 
-/** Every node pulls for itself: what only this machine has, it cannot have. */
+/** Every node pulls images for itself, and cannot have those that only this machine has. */
 async function images(host: string, nodes: number, { images: asked, registries }: PreflightArgs): Promise<Problem[]> {
   const byRef = new Map(asked.map((image) => [image.ref, image]));
   const found = await Promise.all(

@@ -8,10 +8,10 @@ import {
   type Version,
 } from "../../core/retirements.ts";
 
-/** Versions that are kept for whoever wants to know what happened. */
+/** How many versions are kept, to show what happened. */
 const kept = 5;
 
-/** The overlay as swarm config objects, `<name>-retired-<n>`: the managers' own log keeps them, and makes a name once. */
+/** Retirements as swarm configs, `<name>-retired-<n>`: the managers' own log keeps them, and makes a name only once. */
 export class SwarmRetirements implements RetirementStore {
   readonly #managers: List<string>;
   readonly #name: string;

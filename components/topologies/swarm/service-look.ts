@@ -1,4 +1,4 @@
-/** Why a service does not work, and what to do about it: from what the managers know. Plain values in and out. */
+/** Tells from what the managers know why a service does not work, and what to do. Plain values in and out. */
 import { eligible } from "../../../ops/placement.ts";
 import {
   generationLabel,
@@ -22,7 +22,7 @@ export interface Around {
   readonly volumeNodes: List<Known["outputs"]>;
 }
 
-/** Undefined while it works, or is on its way: what starts for the first time, or is being updated. */
+/** Why a service does not work. Undefined while it works, starts for the first time, or is being updated. */
 export function brokenOf(name: string, view: ServiceView, around: Around): Broken | undefined {
   const { spec } = view;
   if (spec === undefined) return undefined;
@@ -42,7 +42,7 @@ function full(unplaced: string): Broken {
   return { why: `no node can take it (${unplaced})`, remedy: "add a node, make room on one, or ask for less" };
 }
 
-/** Of the node that it is bound to. */
+/** Why the node does not work to which a service is bound. */
 function nodesWhy({ constraints, nodes, volumeNodes }: Around): Broken {
   const volumeNode = volumeNodeOf(constraints, volumeNodes);
   const bound = nodes.find((node) => eligible(wellOf(node), constraints));
@@ -108,7 +108,7 @@ function moved(volumeNode: KnownVolumeNode, labels: Dict<string>, { ID }: Node):
 
 const slotOf = ({ name }: KnownVolumeNode): string => name.slice(name.indexOf(".") + 1);
 
-/** As it is when nothing is wrong with it. */
+/** The node as it would be if nothing were wrong with it. */
 function wellOf(node: Node): Node {
   return { ...node, Status: { State: "ready" }, Spec: { ...node.Spec, Availability: "active" } };
 }

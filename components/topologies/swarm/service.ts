@@ -7,7 +7,16 @@ import type { Container, Dict, Health, List } from "../../core/contracts.ts";
 import type { Image } from "../../core/images.ts";
 import { swarmText } from "../../core/syntax.ts";
 import type { Site } from "../../core/topology.ts";
-import { entry, environment, healthTest, healthTimes, labels, userOf } from "../containers.ts";
+import {
+  entry,
+  environment,
+  healthTest,
+  healthTimes,
+  keyAndValue,
+  labels,
+  shortDuration,
+  userOf,
+} from "../containers.ts";
 import type { UpdateArgs } from "./args.ts";
 import type { Files } from "./files.ts";
 
@@ -21,10 +30,10 @@ export interface Part {
   /** The image's reference with its digest. */
   readonly ref: Input<string>;
   readonly files: Files;
-  /** Written on everything: whose it is. */
+  /** The owner that is written on everything. */
   readonly owner: Input<string>;
   readonly networks: List<{ readonly id: Input<string> }>;
-  /** How it is called on each of its networks; its own name, which no other service has, is the first. */
+  /** Its names on each of its networks. The first is its own name, which no other service has. */
   readonly aliases: readonly [string, ...string[]];
   readonly constraints: List<Input<string>>;
   readonly mounts: List<Mount>;
@@ -32,7 +41,7 @@ export interface Part {
   readonly hostname?: string;
   readonly endpointMode: "vip" | "dnsrr";
   readonly ports?: docker.types.input.ServiceEndpointSpecPort[];
-  /** What is there must stop before what comes, as both want the same disk or the same port. */
+  /** The old task has to stop before the new one starts, as both need the same disk or the same port. */
   readonly stopFirst: boolean;
   readonly update: UpdateArgs;
 }
@@ -43,7 +52,9 @@ export interface Spec {
   readonly hash: Output<string>;
 }
 
-/** A label would say it better, and would be replaced together with the whole service: an outage. */
+/**
+ * The variable with the spec's hash. A label would be better, but the provider replaces the service for it: an outage.
+ */
 const specVariable = "PLATFORM_TOPOLOGIES_SPEC";
 
 export function serviceSpec(site: Site, part: Part): Spec {
@@ -57,7 +68,7 @@ export function serviceSpec(site: Site, part: Part): Spec {
       // No node is promised more memory than it has.
       reservation: { memoryBytes: container.memoryMib * 1024 * 1024 },
     },
-    // All four: what is left out is read back as a difference.
+    // All four are set: the provider reads back one that is left out, as a difference.
     restartPolicy: { condition: "any", delay: "2s", maxAttempts: 0, window: "0s" },
     logDriver: { name: "json-file", options: { "max-size": "10m", "max-file": "3" } },
   };
@@ -70,7 +81,7 @@ export function serviceSpec(site: Site, part: Part): Spec {
     updateConfig: { ...rolling, failureAction: "rollback" },
     rollbackConfig: { ...rolling, failureAction: "pause" },
   };
-  // Without the number of replicas: tasks carry the hash, and another number must not roll them.
+  // The hash leaves out the number of replicas: tasks carry it, and another number must not roll them.
   const hash = hashOf({ ...shape, taskSpec, containerSpec });
   const env = output(containerSpec.env).apply((own) => hash.apply((value) => ({ ...own, [specVariable]: value })));
   return { args: { ...shape, mode, taskSpec: { ...taskSpec, containerSpec: { ...containerSpec, env } } }, hash };
@@ -93,21 +104,21 @@ function containerSpecOf(site: Site, part: Part) {
     healthcheck: {
       tests: named(healthTest(container, image), part.aliases),
       ...healthTimes,
-      startPeriod: duration(container.health.startSeconds),
+      startPeriod: shortDuration(container.health.startSeconds),
     },
-    stopGracePeriod: duration(container.health.stopSeconds),
+    stopGracePeriod: shortDuration(container.health.stopSeconds),
     init: true,
-    capDrops: ["ALL"], // no-new-privileges is not to be had in a service before Engine 26
+    capDrops: ["ALL"], // services have no no-new-privileges before Engine 26
     labels: labels(site, name, part.owner),
   };
 }
 
 /**
- * A health check that fails, too, when the swarm's DNS does not know the task half a minute after its first healthy
- * answer. A task that starts while the managers elect a leader may never get its name (moby 35508, 37535): it would run,
- * healthy and found by nobody, for ever; so the swarm starts another. `tasks.<alias>` has the addresses of all replicas,
- * /etc/hosts its own. Not asked before, as a name that the swarm does not know yet is asked of the host's servers. An
- * image without getent is not asked.
+ * A health check that fails, too, if the swarm's DNS does not know the task half a minute after its first healthy
+ * answer. A task that starts while the managers elect a leader may never get its name (moby 35508, 37535): it would run
+ * for ever, healthy and found by nobody. So the swarm starts another. `tasks.<alias>` has the addresses of all
+ * replicas, /etc/hosts the task's own. The check waits half a minute, as the host's name servers are asked for names
+ * that the swarm does not know yet. Images without getent skip it.
  */
 function named([, ...command]: List<string>, [alias]: Part["aliases"]): string[] {
   const script = `"$@" || exit 1
@@ -126,20 +137,22 @@ exit 1`;
   return ["CMD", "sh", "-c", script, "health", ...command];
 }
 
-/** When the task was first healthy, in seconds of the machine's uptime: gone with its container. */
+/**
+ * A file with the time when the task was first healthy, in seconds of the machine's uptime. It goes with the container.
+ */
 const since = "/dev/shm/healthy-since";
 
 function rollingOf({ update, stopFirst }: Part) {
   return {
     parallelism: update.parallelism,
-    delay: duration(update.delaySeconds),
-    monitor: duration(update.monitorSeconds),
+    delay: shortDuration(update.delaySeconds),
+    monitor: shortDuration(update.monitorSeconds),
     maxFailureRatio: "0.0",
     order: stopFirst ? "stop-first" : "start-first",
   };
 }
 
-/** A secret where one went in: an environment's password must not be guessed from it. */
+/** The hash is a secret if the spec has one: nobody must guess a password of the environment from it. */
 function hashOf(spec: object): Output<string> {
   return output<object>(spec).apply((plain) =>
     createHash("sha256").update(canonical(plain)).digest("hex").slice(0, 16),
@@ -158,20 +171,10 @@ export function canonical(value: unknown): string {
     .join()}}`;
 }
 
-/** Seconds as the provider reads a service's durations back: `1m30s`, but `2m` and `1h`. */
-export function duration(seconds: number): string {
-  const [h, m, s] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
-  const text = `${h > 0 ? `${String(h)}h` : ""}${m > 0 ? `${String(m)}m` : ""}${s > 0 ? `${String(s)}s` : ""}`;
-  return text === "" ? "0s" : text;
-}
-
-/** As the swarm writes them back into each task: every value as it is, and the node's name where it is asked for. */
+/**
+ * Variables as templates from which the swarm writes each task's: values as they are, and the node's name if asked for.
+ */
 function templates(pairs: List<string>, { nodeName }: Container): Dict<string> {
-  const own = Object.fromEntries(pairs.map(split).map(([key, value]) => [key, swarmText(value)]));
+  const own = Object.fromEntries(pairs.map(keyAndValue).map(([key, value]) => [key, swarmText(value)]));
   return nodeName === undefined ? own : { ...own, [nodeName]: "{{.Node.Hostname}}" };
-}
-
-function split(pair: string): [string, string] {
-  const at = pair.indexOf("=");
-  return [pair.slice(0, at), pair.slice(at + 1)];
 }

@@ -4,12 +4,12 @@ import type { SwarmArgs } from "./args.ts";
 
 type Sockets = Pick<SwarmArgs, "socket" | "managers">;
 
-/** Where the nodes have their engine's socket: as said, else as we reach a manager of this machine. */
+/** The path of the engine's socket on the nodes: the config's `socket`, else that of a manager named as `unix://…`. */
 export function socketOf({ socket, managers }: Sockets): string | undefined {
   return socket ?? managers.find((manager) => manager.startsWith("unix://"))?.slice("unix://".length);
 }
 
-/** Containers that are given their node's socket, when nobody knows where it is. One path is for all nodes. */
+/** Containers that are given their node's socket, if nobody has named its path. All nodes have the same path. */
 export function noSocket(args: Sockets, planned: List<readonly [string, Container]>): Problem[] {
   const given = planned.filter(([, { needs = [] }]) => needs.includes("container-api")).map(([name]) => name);
   if (given.length === 0 || socketOf(args) !== undefined) return [];

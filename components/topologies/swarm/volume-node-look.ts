@@ -1,4 +1,4 @@
-/** The volume nodes that the swarm's node labels tell of, compared with those of the state. Plain values in and out. */
+/** Compares the volume nodes in the swarm's node labels with those of the state. Plain values in and out. */
 import { z } from "zod";
 
 import { foreignVolumeNode, volumeNodeLabel, volumeNodeOwnerLabel } from "../../../ops/volume-node-choice.ts";
@@ -19,7 +19,9 @@ export const knownVolumeNode = z.object({
 });
 export type KnownVolumeNode = z.infer<typeof knownVolumeNode>;
 
-/** Of the stack of this name. A volume node whose node has left the swarm is not among them: its service says so. */
+/**
+ * The volume nodes of the stack of this name, but for those whose node has left the swarm: their services report that.
+ */
 export function volumeNodeThings(
   prefix: string,
   owner: string | undefined,
@@ -65,7 +67,7 @@ function thingOf(
   }
   const { value, nodeId, node } = known;
   const own = holders.filter(({ Spec }) => Spec.Labels[label] === value);
-  // One that is down may be the same machine, which has joined again.
+  // A node that is down may be an old entry of the same machine, which has joined again.
   const ready = own.filter(({ Status }) => Status.State === "ready");
   if (ready.length > 1) return thing(value, { refused: several(name, value, ready) });
   if (own.length > 0) return thing(value);
@@ -83,7 +85,7 @@ function several(name: string, value: string, nodes: List<Node>): string {
   );
 }
 
-/** A volume node's own disk: `shop-db-1-<id>` of `shop.db-1`. */
+/** The name of the disk of a volume node: `shop-db-1-<id>` of `shop.db-1`. */
 export function volumeOf(volumeNode: string, value: string): string {
   return `${volumeNode.replace(".", "-")}-${value}`;
 }

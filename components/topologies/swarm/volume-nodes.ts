@@ -19,7 +19,7 @@ export interface Disk {
   readonly constraints: List<Input<string>>;
   /** Changes when the disk is a new one. */
   readonly id: Output<string>;
-  /** Of the volume. */
+  /** The labels of the volume. */
   readonly labels: Dict<Input<string>>;
   readonly driverName?: string;
   readonly driverOptions?: Dict<Input<string>>;
@@ -27,7 +27,7 @@ export interface Disk {
 
 type Driver = Pick<Disk, "driverName" | "driverOptions">;
 
-/** The slots' disks: local volumes on the nodes that volume nodes name, or a driver's that every node reaches. */
+/** The slots' disks: local volumes on chosen nodes (`VolumeNode`), or volumes of a driver that every node reaches. */
 export class VolumeNodes {
   readonly #name: string;
   readonly #site: Site;
@@ -65,7 +65,7 @@ export class VolumeNodes {
       disk,
       spare,
     }: Pick<Slot, "colocate" | "nodes" | "disk"> & {
-      /** What sees to its data before it goes, or has them elsewhere, goes without anybody's leave. */
+      /** The slot moves its data away before it goes, or has them elsewhere, too: its disk is not protected. */
       readonly spare: boolean;
     },
   ): Disk {
@@ -78,7 +78,7 @@ export class VolumeNodes {
         ([key, value]) => [key, volume.apply((name) => value.replaceAll("{volume}", name))] as const,
       );
       const driver = { driverName: volumes.driver, driverOptions: Object.fromEntries(options) };
-      // Every node reaches it, and no manager can see it: whose it is, the marker on it tells.
+      // Every node reaches this volume, but no manager can see it: the marker on it says whose it is.
       const id = interpolate`${this.#owner}${suffix}`;
       const labels = this.#labels(slot, id);
       return {
@@ -92,8 +92,8 @@ export class VolumeNodes {
     }
     const made = this.#volumeNode(colocate, nodes, spare);
     this.nodes[slot] = made.node;
-    // A volume node that is made anew has a number of its own: its slot never meets an old disk with an old password. Whoever
-    // sits beside another has a new disk without a new volume node.
+    // A new choice of the node has a new id: the slot never meets an old disk with an old password. A slot that shares
+    // a node with another can have a new disk on the same node.
     const id = colocate === slot ? made.id : interpolate`${made.id}${this.#suffix(slot)}`;
     const volume = interpolate`${own}-${id}`;
     const labels = this.#labels(slot, id);
@@ -106,7 +106,7 @@ export class VolumeNodes {
     };
   }
 
-  /** Of a disk for which the operator has said a word. */
+  /** The end of a disk's name, if the operator has given a word for it. */
   #suffix(slot: string): Output<string> {
     return this.#survey.word(slot).apply((word) => {
       return word === "" ? "" : `-${createHash("sha256").update(word).digest("hex").slice(0, 6)}`;
