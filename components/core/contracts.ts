@@ -119,15 +119,16 @@ export interface Kinds {
     give: Store & Login;
   };
   nats: {
-    ask: StoreOptions & {
-      /** 1 or 3: two cannot outvote a lost one. */
-      readonly nodes: number;
-      /** JetStream's file store on each node. */
-      readonly jetstreamGib: number;
-      /** Of each node; half of it is JetStream's memory store. Default: 512. */
-      readonly memoryMib?: number;
-      readonly maxPayloadBytes?: number;
-    };
+    ask: StoreOptions &
+      Partial<Speaks> & {
+        /** 1 or 3: two cannot outvote a lost one. */
+        readonly nodes: number;
+        /** JetStream's file store on each node. */
+        readonly jetstreamGib: number;
+        /** Of each node; half of it is JetStream's memory store. Default: 512. */
+        readonly memoryMib?: number;
+        readonly maxPayloadBytes?: number;
+      };
     give: Store & Login;
   };
   amqp: {

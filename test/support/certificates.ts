@@ -1,5 +1,6 @@
 /** Certificates of the tests' own, as an operator may paste them: right, old, of another name, in another order. */
 import { webcrypto } from "node:crypto";
+import { isIP } from "node:net";
 
 import "reflect-metadata";
 import * as x509 from "@peculiar/x509";
@@ -18,6 +19,7 @@ export interface Made {
 
 export interface Wishes {
   readonly name: string;
+  /** DNS names and addresses. */
   readonly hostnames?: readonly string[];
   readonly ca?: boolean;
   /** The issuer; unset: the certificate signs itself. */
@@ -45,7 +47,11 @@ export async function certificate(wishes: Wishes): Promise<Made> {
       ...(purpose === undefined ? [] : [new x509.ExtendedKeyUsageExtension([purpose])]),
       ...(hostnames.length === 0
         ? []
-        : [new x509.SubjectAlternativeNameExtension(hostnames.map((value) => ({ type: "dns", value })))]),
+        : [
+            new x509.SubjectAlternativeNameExtension(
+              hostnames.map((value) => ({ type: isIP(value) === 0 ? "dns" : "ip", value })),
+            ),
+          ]),
     ],
   });
   const key = x509.PemConverter.encode(await webcrypto.subtle.exportKey("pkcs8", keys.privateKey), "PRIVATE KEY");

@@ -6,7 +6,7 @@ import { parse } from "yaml";
 import type { Kind } from "../../components/core/contracts.ts";
 import { urlOf } from "../../components/core/endpoint.ts";
 import { sentence } from "../../components/core/errors.ts";
-import type { Existing } from "../../components/core/existing.ts";
+import { checkExisting, type Existing } from "../../components/core/existing.ts";
 import { containers, type Plan } from "../../components/core/plan.ts";
 import { planStack } from "../../components/deploy.ts";
 import { containerServices } from "../../components/services/index.ts";
@@ -48,23 +48,25 @@ test.each(names.filter((name) => name !== "arangodb"))(
   },
 );
 
-test.each(names)("%s: what verifies is told of TLS by a public authority as by a private one", async (name) => {
-  const told = async (need: string, kind: "postgres" | "redis", over: object) => {
-    const existing = { [need]: { kind, host: "there.example.com", user: "app", ...over } };
-    return JSON.stringify(await texts(plan(name, {}, containerServices, site({ existing }))));
-  };
-  for (const { kind, name: need, ask } of plan(name).needs) {
-    if ((kind !== "postgres" && kind !== "redis") || !("clientTls" in ask) || ask.clientTls === "never") continue;
-    const [clear, open, own] = [
-      await told(need, kind, {}),
-      await told(need, kind, { tls: true }),
-      await told(need, kind, { ca }),
-    ];
-    const { clientTls } = ask;
-    // libpq's default is the same words for all three
-    expect([need, open === clear, own === clear]).toEqual([need, clientTls === "if-asked", clientTls === "if-asked"]);
-  }
-});
+test.each(names)(
+  "%s: a client is told of TLS, by a public authority as by a private one, or speaks none",
+  async (name) => {
+    const told = async (existing: Existing, need: string) =>
+      JSON.stringify(await texts(plan(name, {}, containerServices, site({ existing: { [need]: existing } }))));
+    for (const { kind, name: need, ask } of plan(name).needs) {
+      if (kind === "objects" || kind === "oidc" || kind === "containers") continue;
+      const row = { kind, host: "there.example.com", user: "app" };
+      const clientTls = "clientTls" in ask ? ask.clientTls : "verifies";
+      const refused = checkExisting(plan(name).needs, { [need]: { ...row, tls: true } }).map(sentence);
+      expect([need, refused]).toEqual([need, clientTls === "never" ? [expect.stringContaining("speaks no TLS")] : []]);
+      const clear = await told(row, need);
+      const [open, own] = [await told({ ...row, tls: true }, need), await told({ ...row, ca }, need)];
+      // libpq needs no word of it.
+      const silent = clientTls === "if-asked" || clientTls === "never";
+      expect([need, open === clear, own === clear]).toEqual([need, silent, silent]);
+    }
+  },
+);
 
 test("an object store's scheme and port are those of its address", async () => {
   const endpoint = async (url: string) => {

@@ -94,6 +94,7 @@ function storesOf(p: Platform, c: PyrusConfig): Stores {
     nats: p.need("nats", "nats", {
       ...on("nats"),
       names: ["pyrus-nats"],
+      clientTls: "never", // they are given a user and a password alone
       nodes: c.natsNodes ?? size,
       jetstreamGib: c.natsGib,
       memoryMib: c.natsMemoryMib,
