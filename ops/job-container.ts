@@ -9,6 +9,7 @@ import { fingerprint, label, mountsOf } from "./job-inputs.ts";
 import type { JobInputs, Run, Runner } from "./job-inputs.ts";
 import { lastLines } from "./logs.ts";
 import { pull } from "./pull.ts";
+import { diskLabel, madeLabel } from "./volume.ts";
 
 export function containerJobs(docker: Docker): Runner {
   return {
@@ -16,7 +17,7 @@ export function containerJobs(docker: Docker): Runner {
       const found = await leftover(docker, asked.name);
       if (!found) return undefined;
       const container = docker.getContainer(found.Id);
-      const same = found.Config.Labels[label] === fingerprint(asked);
+      const same = found.Config.Labels[label] === (await markOf(docker, asked));
       const { Status, ExitCode } = found.State;
       if (same && (Status === "running" || (Status === "exited" && ExitCode === 0))) return runOf(container, asked);
       await remove(container);
@@ -27,6 +28,17 @@ export function containerJobs(docker: Docker): Runner {
       if (await leftover(docker, name)) await remove(docker.getContainer(name));
     },
   };
+}
+
+/** With the volumes that are its disks now: after a destroy that was interrupted a new one may have the old one's id. */
+async function markOf(docker: Docker, asked: JobInputs): Promise<string> {
+  const disks = Object.values(asked.disks ?? {});
+  if (disks.length === 0) return fingerprint(asked);
+  const { Volumes } = (await docker.listVolumes({ filters: { label: [madeLabel] } })) as {
+    Volumes: { Labels: Readonly<Record<string, string>> }[] | null;
+  };
+  const these = (Volumes ?? []).filter(({ Labels }) => disks.includes(Labels[diskLabel] ?? ""));
+  return fingerprint(asked, these.map(({ Labels }) => Labels[madeLabel] ?? "").sort());
 }
 
 function runOf(container: Docker.Container, { name, memoryMib }: JobInputs): Run {
@@ -111,7 +123,7 @@ async function pullAgain(docker: Docker, { name, host, image, ref, registries = 
   }
 }
 
-function createOnce(docker: Docker, asked: JobInputs): Promise<Docker.Container> {
+async function createOnce(docker: Docker, asked: JobInputs): Promise<Docker.Container> {
   const env = Object.entries({ ...asked.env, ...asked.secretEnv }).map(([key, value]) => `${key}=${value}`);
   return docker.createContainer({
     name: asked.name,
@@ -120,7 +132,7 @@ function createOnce(docker: Docker, asked: JobInputs): Promise<Docker.Container>
     Entrypoint: asked.entrypoint,
     Env: env,
     User: asked.user,
-    Labels: { ...asked.labels, [label]: fingerprint(asked) },
+    Labels: { ...asked.labels, [label]: await markOf(docker, asked) },
     HostConfig: {
       CapDrop: ["ALL"],
       SecurityOpt: ["no-new-privileges"],

@@ -53,13 +53,17 @@ export type JobInputs = z.infer<typeof job>;
 export const label = "platform-topologies.job";
 
 const run = job.omit({
-  ...{ host: true, labels: true, redact: true, ref: true, registries: true, seconds: true, disks: true },
+  ...{ host: true, labels: true, redact: true, ref: true, registries: true, seconds: true },
 });
 
-/** A hash of what a run depends on, for a label: those who can read that can read the environment and files as well. */
-export function fingerprint(asked: JobInputs): string {
+/**
+ * A hash of what a run depends on, its disks included: work for one disk is not done for another. `made`: the marks of
+ * the volumes that are these disks. Those who can read the label can read the container's environment and files as
+ * well.
+ */
+export function fingerprint(asked: JobInputs, made: readonly string[] = []): string {
   return createHash("sha256")
-    .update(JSON.stringify(run.parse(asked)))
+    .update(JSON.stringify(run.parse(asked)) + made.join())
     .digest("hex")
     .slice(0, 32);
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import type Docker from "dockerode";
@@ -22,7 +23,9 @@ const inputs = z.object({
 type Asked = z.infer<typeof inputs>;
 
 /** The label with a volume's disk. The engine cannot change a volume's label. */
-const diskLabel = "platform-topologies.disk";
+export const diskLabel = "platform-topologies.disk";
+/** Of each volume another one, even for the same disk. */
+export const madeLabel = "platform-topologies.made";
 
 /** A volume of one engine, with its disk's id on it. No other disk is ever taken over, or removed. */
 export const volume: Handler = {
@@ -77,7 +80,7 @@ async function make(engine: Docker, { name, disk, labels, driver, driverOptions 
   if ((await diskOf(engine, name)) === undefined)
     await engine.createVolume({
       Name: name,
-      Labels: { ...labels, [diskLabel]: disk },
+      Labels: { ...labels, [diskLabel]: disk, [madeLabel]: randomBytes(4).toString("hex") },
       ...(driver === undefined ? {} : { Driver: driver }),
       ...(driverOptions === undefined ? {} : { DriverOpts: driverOptions }),
     });

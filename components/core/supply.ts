@@ -27,7 +27,7 @@ export function supplierOf<K extends Kind>(place: Place, kind: K, name: string, 
       recipe: (p) => existingGiven(name, row, p.configured.bind(p), `${p.url}/`),
     };
   const word = own(site.data, name);
-  const ours = managed[kind];
+  const ours: ManagedKind<K> | undefined = managed[kind];
   const reason =
     word === "container"
       ? `data.${name} says so`

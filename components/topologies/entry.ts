@@ -38,7 +38,7 @@ export type TopologyEntry = Row<object>;
 
 /** Ties a schema to the functions that read what it returns. */
 export function entry<C extends object>(row: Row<C>): TopologyEntry {
-  return row as unknown as TopologyEntry;
+  return row;
 }
 
 /**

@@ -40,6 +40,10 @@ export interface Broken {
 export interface There {
   /** The engine's own id, or the swarm's. */
   readonly engine: string;
+  /**
+   * What no other engine has, nor any other node: topologies that share one share its names. Default: the engine's id.
+   */
+  readonly places?: List<string>;
   readonly things: List<Thing>;
   /** Other problems of the engine. */
   readonly problems?: List<Problem>;
@@ -119,20 +123,26 @@ export interface Findings {
 export class Survey {
   readonly #args: SurveyArgs;
   readonly #wishes: Wish[] = [];
+  readonly #judged: Promise<Findings>;
   readonly #findings: Promise<Findings>;
 
   constructor(args: SurveyArgs) {
     this.#args = args;
-    const found = this.#make();
+    surveys.push(this);
+    this.#judged = this.#judge();
+    const found = this.#act();
     // This one rejection is unhandled: it ends the program, and prints everything that is wrong. `settled` never
     // rejects, as each waiting resource would print the same again, wrapped in words of the SDK.
     void found.then(() => undefined);
-    this.#findings = found.catch(() => new Promise(() => undefined));
+    this.#findings = found.catch(() => never);
   }
 
-  /** For `dependsOn`: nothing is made before the look is over, or at all, where it finds something wrong. */
+  /**
+   * For `dependsOn`: nothing is made before each look of the program is over, or at all, where one finds something
+   * wrong.
+   */
   get settled(): Promise<Resource[]> {
-    return this.#findings.then(() => []);
+    return this.#findings.then(() => Promise.all(surveys.map((each) => each.#findings))).then(() => []);
   }
 
   /** For a resource's `replacementTrigger`: changes when the thing has to be made again. */
@@ -167,7 +177,7 @@ export class Survey {
       all([stays, spec]).apply(([, asked]) => {
         if (asked !== undefined && found.spec !== asked) return;
         const read = "look at its log; what is changed elsewhere to mend it is deployed by `pulumi up --skip-preview`";
-        const sentence = `${called(wish)} does not work: ${found.why}: ${found.remedy ?? read}`;
+        const sentence = `${this.#whose}${called(wish)} does not work: ${found.why}: ${found.remedy ?? read}`;
         const stuck = healed.length === 0 || found.fate === "stays";
         const fails = runtime.isDryRun() && stuck && wish.spare !== true;
         if (!fails) void log.warn(sentence);
@@ -179,20 +189,39 @@ export class Survey {
     });
   }
 
-  async #make(): Promise<Findings> {
+  async #judge(): Promise<Findings> {
     const state = await stateOfStack();
     if (state === undefined) return nothing;
-    const { look, remove, name } = this.#args;
+    const { look, name } = this.#args;
     const there = await look(state);
-    const place = `${name} on ${there.engine}`;
-    if (taken.has(place)) refuse([{ key: "name", value: name, remedy: sameName }]);
-    taken.add(place);
-    const found = judge(this.#args, this.#wishes, state, there);
-    refuse(found.problems);
-    for (const sentence of found.healed) void log.warn(sentence);
+    const places = (there.places ?? [there.engine]).map((place) => `${name} on ${place}`);
+    if (places.some((place) => taken.has(place)))
+      return { ...nothing, problems: [{ key: "name", value: name, remedy: sameName }] };
+    for (const place of places) taken.add(place);
+    return judge(this.#args, this.#wishes, state, there);
+  }
+
+  /** What is wrong on any engine of the program is told at once, by the first that has something to tell. */
+  async #act(): Promise<Findings> {
+    const found = await this.#judged;
+    const all = await Promise.all(
+      surveys.map(async (each) => ({ each, found: await each.#judged.catch(() => never) })),
+    );
+    const wrong = all.filter(({ found }) => found.problems.length > 0);
+    if (wrong.length > 0 && wrong[0]?.each !== this) return never;
+    refuse(wrong.flatMap(({ each, found }) => found.problems.map((one) => ({ ...one, key: each.#whose + one.key }))));
+    // What the program has thrown since: the SDK goes on to make all that it had named by then.
+    if (log.hasErrors()) return never;
+    for (const sentence of found.healed) void log.warn(this.#whose + sentence);
     if (runtime.isDryRun()) return found;
-    for (const thing of [...found.leftovers].reverse()) await remove(thing); // a network goes after who is in it
+    for (const thing of [...found.leftovers].reverse()) await this.#args.remove(thing); // a network goes after who is in it
     return this.#pullAgain(found);
+  }
+
+  /** Before a sentence: which topology it is about, where the program has several. */
+  get #whose(): string {
+    const components = new Set(surveys.map((each) => each.#args.component));
+    return components.size > 1 ? `${this.#args.component}: ` : "";
   }
 
   async #pullAgain(found: Findings): Promise<Findings> {
@@ -203,13 +232,18 @@ export class Survey {
         if (!(await pull(image))) rounds[keyOf(wish)] = (rounds[keyOf(wish)] ?? 0) + 1;
       } catch (error) {
         const remedy = `${error instanceof Error ? error.message : String(error)}: build, push or pull it`;
-        refuse([{ key: "images", value: image.ref, remedy: `was removed from the engine, and ${remedy}` }]);
+        refuse([
+          { key: `${this.#whose}images`, value: image.ref, remedy: `was removed from the engine, and ${remedy}` },
+        ]);
       }
     }
     return { ...found, memory: { ...found.memory, rounds } };
   }
 }
 
+/** The surveys of all topologies of this program. */
+const surveys: Survey[] = [];
+const never = new Promise<never>(() => undefined);
 /** The names of this program's topologies, by engine: two of one name could not tell their things apart. */
 const taken = new Set<string>();
 const sameName = "another topology of this program has this name on the same engine: give each site a name of its own";
@@ -240,7 +274,7 @@ export function judge(
   const { component, name, host, machine, words, types } = args;
   const identity = identityOf(state, component);
   const last = machine === undefined ? identity.engine : own(identity.machines ?? {}, machine);
-  const known = knownThings(state, types, name, identity.owner);
+  const known = knownThings(state, types, name, component);
   const there = new Map(things.map((thing) => [called(thing), thing]));
   const renewing = Object.fromEntries(Object.entries(words).filter(([, word]) => word !== gone));
   const slotOf = (disk: { readonly name: string }): string => disk.name.slice(name.length + 1);
@@ -344,12 +378,10 @@ export function marksOf(outputs: Known["outputs"]): { readonly name?: string; re
 const mode = z.object({ replicated: z.object({ replicas: z.number() }) });
 
 /** The state's things of this topology. Another topology of the program may have the same names on another engine. */
-function knownThings(
-  state: List<Known>,
-  types: Dict<Kind>,
-  prefix: string,
-  owner: string | undefined,
-): Map<string, Before> {
+function knownThings(state: List<Known>, types: Dict<Kind>, prefix: string, component: string): Map<string, Before> {
+  const { owner } = identityOf(state, component);
+  // Before its first run a topology has no identity: things of another topology are known by that one's.
+  const theirs = new Set(state.filter(({ type }) => type === identityType).map(({ outputs }) => outputs.owner));
   const found = new Map<string, Before>();
   for (const { urn, type, outputs } of state) {
     const kind = Object.hasOwn(types, type) ? types[type] : undefined;
@@ -358,8 +390,8 @@ function knownThings(
     const disk = kind === "volume node" ? outputs.value : outputs.disk;
     const word = kind === "volume node" ? outputs.generation : outputs.word;
     if (kind === undefined || typeof name !== "string") continue;
-    const theirs = kind === "volume node" ? z.string().safeParse(outputs.owner).data : marksOf(outputs).owner;
-    if (owner !== undefined && theirs !== undefined && theirs !== owner) continue;
+    const whose = kind === "volume node" ? z.string().safeParse(outputs.owner).data : marksOf(outputs).owner;
+    if (whose !== undefined && (owner === undefined ? theirs.has(whose) : whose !== owner)) continue;
     // `shop-eu` has things that begin as those of `shop`.
     if (kind !== "image" && kind !== "node" && !name.startsWith(prefix + (kind === "volume node" ? "." : "-")))
       continue;
@@ -391,11 +423,11 @@ const memory = z.object({
   words: z.record(z.string(), z.string()).default({}),
 });
 
+const identityType = "platform-topologies:index:StackIdentity";
+
 /** What the last run's identity remembers. */
 function identityOf(state: List<Known>, component: string): Partial<z.infer<typeof memory>> {
-  const found = state.find(
-    ({ type, urn }) => type.endsWith(":index:StackIdentity") && urn.endsWith(`::${component}-identity`),
-  );
+  const found = state.find(({ type, urn }) => type === identityType && urn.endsWith(`::${component}-identity`));
   return memory.safeParse(found?.outputs).data ?? {};
 }
 

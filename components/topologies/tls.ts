@@ -60,11 +60,11 @@ export function publishedOn({ http, https }: Required<Site["ports"]>, { mode }: 
 /** `key`: the topology's key in the config. Certificates that are known only later are checked then. */
 export function checkTls(key: string, tls: Tls, site: Site, plan: Plan): Verdict {
   const routes = routesOf(plan);
-  const pair = tls.mode === "own" && typeof tls.cert === "string" && typeof tls.key === "string";
-  const server = pair
-    ? // The check of secrets reports a missing key.
-      checkServer(`${key}.tls.cert`, tls.cert as string, (tls.key as string) || undefined, namesOf(site, routes))
-    : { problems: [], warnings: [] };
+  const server =
+    tls.mode === "own" && typeof tls.cert === "string" && typeof tls.key === "string"
+      ? // The check of secrets reports a missing key.
+        checkServer(`${key}.tls.cert`, tls.cert, tls.key || undefined, namesOf(site, routes))
+      : { problems: [], warnings: [] };
   return {
     problems: [
       ...server.problems,

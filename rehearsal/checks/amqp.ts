@@ -167,9 +167,9 @@ export class Rabbit {
     let last: unknown = new Refusal("no host");
     for (const hostname of hosts.toSorted(() => Math.random() - 0.5)) {
       try {
-        const protocol = tls ? "amqps" : "amqp";
+        const protocol = tls === undefined ? "amqp" : "amqps";
         const at = { protocol, hostname, port, username: user, password, heartbeat: 10 };
-        return await connect(at, { timeout: 2000 });
+        return await connect(at, { timeout: 2000, ...tls });
       } catch (error) {
         last = error;
       }

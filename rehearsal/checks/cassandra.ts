@@ -48,7 +48,7 @@ export class Cassandra {
       policies: {
         speculativeExecution: new policies.speculativeExecution.ConstantSpeculativeExecutionPolicy(500, 2),
       },
-      ...(tls ? { sslOptions: {} } : {}),
+      ...(tls === undefined ? {} : { sslOptions: { rejectUnauthorized: true, ...tls } }),
     });
     try {
       await client.connect();

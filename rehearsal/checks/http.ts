@@ -14,6 +14,8 @@ export interface Ask {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly signal?: AbortSignal;
+  /** What verifies the server in the place of the public authorities, PEM. */
+  readonly ca?: string;
   /** The request goes to this unix socket; the URL's host is only a name then. */
   readonly socketPath?: string;
 }

@@ -9,17 +9,38 @@ export interface PostgresAccess {
   readonly name: string;
   readonly user: string;
   readonly password: string;
-  /** The authority that vouches for the server, PEM; absent: plain text. */
-  readonly ca?: string;
+  /**
+   * As its driver does it. `prefer`, the default of libpq and Npgsql: TLS where the server has it, any certificate.
+   * Else it is verified, by this authority (PEM) or by the public ones.
+   */
+  readonly tls: "prefer" | { readonly ca?: string };
 }
 
 /** Runs `work` on a connection of its own, so that each try resolves, connects and signs in afresh. */
 export async function withPostgres<T>(access: PostgresAccess, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const { name: database, ca, ...rest } = access;
+  const client = await connected(access);
+  try {
+    return await work(client);
+  } finally {
+    leave(client);
+  }
+}
+
+async function connected({ tls, ...access }: PostgresAccess): Promise<pg.Client> {
+  // By the host's name: the driver gives an IP address to nobody who verifies.
+  if (tls !== "prefer") return open(access, { host: access.host, ...tls });
+  try {
+    return await open(access, { rejectUnauthorized: false });
+  } catch (error) {
+    if (!(error instanceof Error) || !error.message.includes("does not support SSL")) throw error;
+    return open(access, false);
+  }
+}
+
+async function open({ name: database, ...rest }: Omit<PostgresAccess, "tls">, ssl: pg.ClientConfig["ssl"]) {
   const client = new pg.Client({
     ...rest,
-    ...(ca === undefined ? {} : { ssl: { ca } }),
-    database,
+    ...{ ssl, database },
     connectionTimeoutMillis: patience(process.env) * 7500,
     query_timeout: 10_000,
     application_name: "rehearsal",
@@ -27,11 +48,16 @@ export async function withPostgres<T>(access: PostgresAccess, work: (client: pg.
   client.on("error", () => undefined); // a server that goes away while idle must not end this process
   try {
     await client.connect();
-    return await work(client);
-  } finally {
-    // Not awaited: the server may be gone, and end() would wait for it.
-    void client.end().catch(() => undefined);
+    return client;
+  } catch (error) {
+    leave(client);
+    throw error;
   }
+}
+
+/** Not awaited: the server may be gone, and end() would wait for it. */
+function leave(client: pg.Client): void {
+  void client.end().catch(() => undefined);
 }
 
 /** Signs in and asks for PostGIS. With `probe`, a table, it writes this host's row there and reads it back. */

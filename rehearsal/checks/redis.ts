@@ -5,16 +5,17 @@ import type { Check } from "./check.ts";
 export interface RedisAccess {
   readonly host: string;
   readonly port: number;
-  readonly user?: string;
-  readonly password?: string;
-  readonly tls?: boolean;
+  readonly user?: string | undefined;
+  readonly password?: string | undefined;
+  /** Verified by this authority (PEM), or by the public ones. Absent: plain text. */
+  readonly tls?: { readonly ca?: string };
 }
 
 export type RedisClient = ReturnType<typeof connectionTo>;
 
 /** A client that does not reconnect: the loop tries again. */
 function connectionTo(access: RedisAccess) {
-  const { host, port, user, password, tls = false } = access;
+  const { host, port, user, password, tls } = access;
   const client = createClient({
     ...(user === undefined ? {} : { username: user }),
     ...(password === undefined ? {} : { password }),
@@ -24,7 +25,7 @@ function connectionTo(access: RedisAccess) {
       connectTimeout: 7500,
       socketTimeout: 8000,
       reconnectStrategy: false,
-      ...(tls ? { tls } : {}),
+      ...(tls === undefined ? {} : { tls: true as const, ...tls }),
     },
   });
   client.on("error", () => undefined); // the awaited command reports it

@@ -52,12 +52,13 @@ export class Search {
       method,
       headers,
       ...(document === undefined ? {} : { body: JSON.stringify(document) }),
+      ...tls,
       ...(signal === undefined ? {} : { signal }),
     };
     let last: unknown;
     for (const host of hosts) {
       try {
-        return await ask(`${tls ? "https" : "http"}://${host}:${String(port)}${path}`, options);
+        return await ask(`${tls === undefined ? "http" : "https"}://${host}:${String(port)}${path}`, options);
       } catch (error) {
         last = error;
       }

@@ -1,3 +1,6 @@
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+
 import { z } from "zod";
 
 import type { Given } from "../role.ts";
@@ -26,7 +29,12 @@ const stores = z.object({
     buckets: z.record(z.string(), z.string()),
   }),
 });
-export type MediaStores = z.output<typeof stores>;
+type Read = z.output<typeof stores>;
+/** Stores with TLS, and what verifies each: an authority of its own, else the public ones. Absent: plain text. */
+type WithTls<S> = Omit<S, "tls"> & { readonly tls?: { readonly ca?: string } };
+export type MediaStores = {
+  readonly [S in keyof Read]: Read[S] extends { tls: boolean } ? WithTls<Read[S]> : Read[S];
+};
 
 /**
  * Reads `$STORES_FILE`, as a service of the media platform is given it. Throws a Refusal that names what is missing.
@@ -38,5 +46,17 @@ export function mediaStores({ env, secrets }: Given): MediaStores {
   const found = parseConfig(text, path, stores);
   const { cassandra, rabbit, search, redis, objects } = found;
   secrets.add(cassandra.password, rabbit.password, search.password, redis.password, objects.secret);
-  return found;
+  return {
+    cassandra: withTls(path, "cassandra", cassandra),
+    rabbit: withTls(path, "rabbit", rabbit),
+    search: withTls(path, "search", search),
+    redis: withTls(path, "redis", redis),
+    objects,
+  };
+}
+
+/** A private authority lies beside the file of the stores. */
+function withTls<S extends { tls: boolean }>(path: string, name: string, { tls, ...rest }: S): WithTls<S> {
+  const ca = join(dirname(path), `${name}-ca.pem`);
+  return { ...rest, ...(tls ? { tls: existsSync(ca) ? { ca: readFileSync(ca, "utf8") } : {} } : {}) };
 }

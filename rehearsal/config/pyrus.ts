@@ -70,14 +70,17 @@ function postgresAccess(variable: string, text: string): PostgresAccess {
     if (value === "") throw new Refusal(`${variable} has no ${key}`);
     return value;
   };
+  const mode = found.get("ssl mode");
+  if (mode !== undefined && mode !== "VerifyFull") throw new Refusal(`${variable}: SSL Mode is not one of ours`);
   const authority = found.get("root certificate");
+  const verified = authority === undefined ? {} : { ca: readFileSync(authority, "utf8") };
   return {
     host: need("Server"),
     port: Number(need("Port")),
     name: need("Database"),
     user: need("Username"),
     password: need("Password"),
-    ...(authority === undefined ? {} : { ca: readFileSync(authority, "utf8") }),
+    tls: mode === undefined ? "prefer" : verified,
   };
 }
 

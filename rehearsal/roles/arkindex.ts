@@ -31,7 +31,7 @@ export function arkindex({ env, secrets }: Given): Arkindex {
   return {
     config,
     version,
-    database: config.database,
+    database: { ...config.database, tls: "prefer" }, // psycopg is libpq
     redis: { host: config.redis.host, port: 6379 },
     s3: s3Client({ endpoint, region, accessKeyId, secretAccessKey }),
     buckets: (env.REHEARSAL_BUCKETS ?? usualBuckets).split(",").flatMap((name) => name.trim() || []),

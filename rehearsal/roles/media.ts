@@ -30,14 +30,15 @@ export function media(given: Given): Media {
 
 export function mediaChecks({ stores, cassandra: cluster, rabbit, search: index, s3 }: Media, host: string): Check[] {
   const { redis: cache, objects } = stores;
-  const [first = ""] = cache.hosts;
-  const { user, password } = cache;
-  const login = { ...(user === undefined ? {} : { user }), ...(password === undefined ? {} : { password }) };
+  const {
+    hosts: [first = ""],
+    ...access
+  } = cache;
   return [
     cassandra(cluster, host),
     amqp(rabbit, host),
     search(index, host),
-    redis({ host: first, port: cache.port, tls: cache.tls, ...login }, host),
+    redis({ host: first, ...access }, host),
     ...Object.values(objects.buckets).map((name) => bucket(s3, objects.url, name, host)),
   ];
 }

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
 
 import { runLabel, runLabels, stackName } from "../support/run.ts";
-import { TestStack } from "../support/stack.ts";
+import { succeeded, TestStack } from "../support/stack.ts";
 import type { Outcome } from "../support/stack.ts";
 import { docker, ensureImage, imports, processes, removeContainers, until } from "./ops-support.ts";
 
@@ -210,6 +210,42 @@ test("a killed up's job that has ended meanwhile counts, one that was asked othe
     await stack.up();
   }
 }, 120_000);
+
+test("a killed up's job counts for its disk alone: one that is made anew, under the same id, has it run again", async () => {
+  const disk = `${name}-disk`;
+  await docker("volume", "create", "--label", runLabel, volume); // the log is no part of the disk
+  const args = `{ ...${JSON.stringify({ command: command("sleep 3") })}, disks: { db: made.disk } }`;
+  const made = `const made = new Volume("disk", { host, name: "${disk}", disk: "d15c", word: "", labels: ${JSON.stringify(runLabels)} });`;
+  const whole = program(args).replace("new Job(", `${made}\nnew Job(`);
+  const killed = async (): Promise<void> => {
+    await stack.rewrite(whole);
+    const running = stack.start(["up", "--yes", "--skip-preview"]);
+    await until(async () => (await docker("ps", "-q", "--filter", `name=${name}`)) !== "");
+    running.kill("SIGKILL");
+    await running.done;
+    await until(async () => (await docker("inspect", "-f", "{{.State.Status}}", name)) === "exited");
+    await until(async () => (await processes("ops/main.ts", stack.folder)).length === 0); // no orphan
+    await stack.run(["cancel", "--yes"]);
+  };
+  const emptied = async (): Promise<void> => {
+    await stack.rewrite("");
+    succeeded(await stack.up());
+  };
+  const goesOn = async (): Promise<void> => {
+    await stack.rewrite(whole);
+    succeeded(await stack.up());
+    await leavesNothing();
+  };
+  await killed();
+  await goesOn();
+  expect(await runs()).toBe(1);
+  await emptied();
+  await killed();
+  expect(await runs()).toBe(2);
+  await emptied(); // the disk goes, and what is left of the run stays
+  await goesOn();
+  expect(await runs()).toBe(3);
+}, 300_000);
 
 test("a cancelled up leaves the job running for the next", async () => {
   const args = { command: command("sleep 5") };

@@ -46,16 +46,16 @@ export async function removeContainers(...names: string[]): Promise<void> {
 /** A program's head. */
 export const imports = `
 import * as pulumi from "@pulumi/pulumi";
-import { Certificate, Gate, Job, OpsProvider, StackIdentity } from "${repo}/ops/resources.ts";
+import { Certificate, Gate, Job, OpsProvider, StackIdentity, Volume } from "${repo}/ops/resources.ts";
 const config = new pulumi.Config();
 const host = "${host}";
 const image = "${image}";
 `;
 
-/** Waits for a condition, ten seconds at most. */
+/** Waits for a condition, a minute at most: the machine may be busy. */
 export async function until(condition: () => Promise<boolean>): Promise<void> {
   for (let tries = 0; !(await condition()); tries++) {
-    if (tries > 100) throw new Error(`not in time: ${condition.toString()}`);
+    if (tries > 600) throw new Error(`not in time: ${condition.toString()}`);
     await sleep(100);
   }
 }

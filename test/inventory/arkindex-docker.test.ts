@@ -82,6 +82,12 @@ test("every resource has a provider of its own topology, never a default one", (
   }
 });
 
+test("every password has lower and upper case and a digit, as the clouds' stores ask", () => {
+  const passwords = all.filter(({ type }) => type.endsWith(":RandomPassword"));
+  for (const { inputs } of passwords)
+    expect(inputs).toEqual({ length: 32, special: false, minLower: 1, minUpper: 1, minNumeric: 1 });
+});
+
 test("component inputs are stored in the state, so there are none", () => {
   for (const { custom, inputs } of all) if (!custom) expect(inputs).toEqual({});
 });

@@ -229,7 +229,7 @@ test("a word for a disk makes a new one, on which all is set up again; without t
   const volumeNode = await volumeNodeLabels();
   await stack.rewrite(program({ disks: { "store-1": "today" } }));
   const output = succeeded(await stack.up());
-  for (const made of ["VolumeNode store-1-volume-node", "Job small-store-1-disk", "Job small-setup"])
+  for (const made of ["VolumeNode swarm-store-1", "Job small-store-1-disk", "Job small-setup"])
     expect(output).toContain(`${made} created replacement`);
   expect(await volumeNodeLabels()).not.toEqual(volumeNode);
   await stack.rewrite(program());

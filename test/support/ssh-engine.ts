@@ -1,27 +1,17 @@
-/** A second Docker host that is reached by ssh alone: its own network, engine, host name and sshd. Needs root. */
-import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+/** A second Docker host that a stack reaches by ssh alone. `docker` is a test's own way, past ssh. Needs root. */
+import { chmod, mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 
-import Docker from "dockerode";
 import { execa } from "execa";
 
 import { eventually } from "./arkindex.ts";
+import { FarEngine } from "./far-engine.ts";
 import { Machine } from "./machine.ts";
 import { toolchain } from "../../tools/setup/toolchain.ts";
 
-export class SshEngine {
-  readonly machine: Machine;
-  readonly folder: string;
-  /** A client without ssh, for what a test itself has to see. */
-  readonly docker: Docker;
+export class SshEngine extends FarEngine {
   #sshd: (() => Promise<void>) | undefined;
-
-  private constructor(machine: Machine, folder: string) {
-    this.machine = machine;
-    this.folder = folder;
-    this.docker = new Docker({ socketPath: join(folder, "docker.sock") });
-  }
 
   get url(): string {
     return `ssh://root@${this.machine.address}`;
@@ -33,36 +23,12 @@ export class SshEngine {
     return { PATH: `${this.folder}${delimiter}${env.PATH ?? ""}` };
   }
 
-  static async create(name: string, network: string): Promise<SshEngine> {
+  static override async create(name: string, network: string): Promise<SshEngine> {
     const engine = new SshEngine(await Machine.create(name, network), await mkdtemp(join(tmpdir(), "engine-")));
-    await engine.#startDocker();
+    await engine.startDocker();
     await engine.#makeKeys();
     await engine.startSshd();
     return engine;
-  }
-
-  async #startDocker(): Promise<void> {
-    const { name } = this.machine;
-    // The host has its own /run: a container that mounts /var/run/docker.sock has to get this engine's.
-    const script = `mount -t tmpfs tmpfs /run && hostname ${name} && exec dockerd --host unix:///run/docker.sock \
---host unix://${this.folder}/docker.sock --data-root ${this.folder}/data --exec-root /run/docker \
---pidfile /run/docker.pid --cgroup-parent /${name}`;
-    const dockerd = execa("nsenter", [`--net=/run/netns/${name}`, "unshare", "-m", "-u", "sh", "-c", script], {
-      reject: false,
-      all: true,
-    });
-    this.machine.atEnd(async () => {
-      dockerd.kill("SIGTERM");
-      await dockerd;
-      await rm(this.folder, { recursive: true, force: true });
-    });
-    await eventually(async () => String(await this.docker.ping()), 60);
-  }
-
-  /** Copies an image from this machine's engine. */
-  async load(image: string): Promise<void> {
-    const there = `unix://${this.folder}/docker.sock`;
-    await execa("bash", ["-o", "pipefail", "-c", `docker save ${image} | docker --host ${there} load`]);
   }
 
   async #makeKeys(): Promise<void> {
@@ -110,12 +76,6 @@ export class SshEngine {
   async stopSshd(): Promise<void> {
     await this.#sshd?.();
     this.#sshd = undefined;
-  }
-
-  async remove(): Promise<void> {
-    for (const { Id } of await this.docker.listContainers({ all: true }))
-      await this.docker.getContainer(Id).remove({ force: true });
-    await this.machine.remove();
   }
 }
 

@@ -48,6 +48,24 @@ test.each(names.filter((name) => name !== "arangodb"))(
   },
 );
 
+test.each(names)("%s: what verifies is told of TLS by a public authority as by a private one", async (name) => {
+  const told = async (need: string, kind: "postgres" | "redis", over: object) => {
+    const existing = { [need]: { kind, host: "there.example.com", user: "app", ...over } };
+    return JSON.stringify(await texts(plan(name, {}, containerServices, site({ existing }))));
+  };
+  for (const { kind, name: need, ask } of plan(name).needs) {
+    if ((kind !== "postgres" && kind !== "redis") || !("clientTls" in ask) || ask.clientTls === "never") continue;
+    const [clear, open, own] = [
+      await told(need, kind, {}),
+      await told(need, kind, { tls: true }),
+      await told(need, kind, { ca }),
+    ];
+    const { clientTls } = ask;
+    // libpq's default is the same words for all three
+    expect([need, open === clear, own === clear]).toEqual([need, clientTls === "if-asked", clientTls === "if-asked"]);
+  }
+});
+
 test("an object store's scheme and port are those of its address", async () => {
   const endpoint = async (url: string) => {
     const existing = { objects: { kind: "objects", api: "s3", url, region: "eu", prefix: "" } } as const;

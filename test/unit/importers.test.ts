@@ -5,6 +5,7 @@ import { output, secret } from "@pulumi/pulumi";
 import { checkedPair } from "../../components/core/certificates.ts";
 import { ConfigError, sentence } from "../../components/core/errors.ts";
 import { siteOf } from "../../components/core/site.ts";
+import { planStack } from "../../components/deploy.ts";
 import type { Topology } from "../../components/core/topology.ts";
 import { Arkindex } from "../../components/systems/arkindex.ts";
 import { Postgres } from "../../components/services/postgres.ts";
@@ -12,6 +13,7 @@ import { Redis } from "../../components/services/redis.ts";
 import { MediaPlatform } from "../../components/systems/media.ts";
 import { type SystemName, systems } from "../../components/systems/index.ts";
 import { DockerHost } from "../../components/topologies/docker/index.ts";
+import { topologies } from "../../components/topologies/index.ts";
 import type { Tls } from "../../components/topologies/tls.ts";
 import { Swarm, type SwarmArgs } from "../../components/topologies/swarm/index.ts";
 import { certificate, type Made } from "../support/certificates.ts";
@@ -150,9 +152,9 @@ const both = [
   ["swarm", () => swarm(pinned)],
 ] as const;
 const postgres = (name: string, on: Topology) =>
-  new Postgres(name, { on, databases: ["shop"], clientTls: false, gib: 1 });
+  new Postgres(name, { on, databases: ["shop"], clientTls: "never", gib: 1 });
 const redis = (name: string, on: Topology) =>
-  new Redis(name, { on, clientTls: false, clientAuth: false, keep: true, memoryMib: 16 });
+  new Redis(name, { on, clientTls: "never", clientAuth: false, keep: true, memoryMib: 16 });
 
 describe.each(both)("several on one %s", (called, make) => {
   const having = (first: (on: Topology) => void) => (): Topology => {
@@ -204,3 +206,22 @@ describe.each(both)("several on one %s", (called, make) => {
     expect(found).toContainEqual(expect.stringMatching(/^strange: unknown key.*; known are /));
   });
 });
+
+test.each(["docker", "swarm"] as const)(
+  "what a config says of its topology, the topology takes: %s",
+  async (topology) => {
+    const { whole, problems } = planStack(
+      {
+        ...{ system: "arkindex", topology, hostname, rehearsal: true },
+        images: { toolbox: "r.example.com/t:1", rehearsal: "r.example.com/r:1" },
+      },
+      "dev",
+    );
+    expect(problems).toEqual([]);
+    if (whole === undefined) throw new Error("no plan");
+    const all = await record(async () => {
+      await topologies[topology]?.make(whole.topology, { ...whole, secrets: {} }, {});
+    });
+    expect(all[0]?.name).toBe(topology);
+  },
+);

@@ -105,3 +105,10 @@ test("another reference or registry for the same image is no difference, nor ano
   expect(job.diff(values(old), values(changed)).changes).toBe(false);
   expect(fingerprint(inputs.parse(old))).toBe(fingerprint(inputs.parse(changed)));
 });
+
+test("a run that was made for another disk is not taken for this one's, nor one of another volume with its id", () => {
+  const run = (disk: string, made: string) =>
+    fingerprint(inputs.parse({ ...asked, host: "h", disks: { db: disk } }), [made]);
+  expect(new Set([run("d1", "m1"), run("d2", "m1"), run("d1", "m2")]).size).toBe(3);
+  expect(run("d1", "m1")).toBe(run("d1", "m1"));
+});

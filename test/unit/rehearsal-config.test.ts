@@ -1,8 +1,14 @@
+import { writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+
 import { describe, expect, test } from "@jest/globals";
 import { arkindexConfig, originOf } from "../../rehearsal/config/arkindex.ts";
+import { mediaStores } from "../../rehearsal/config/media.ts";
 import { parseProperties } from "../../rehearsal/config/properties.ts";
+import { pyrusConfig } from "../../rehearsal/config/pyrus.ts";
 import { commandOf } from "../../rehearsal/command.ts";
 import { cantaloupe } from "../../rehearsal/roles/cantaloupe.ts";
+import { arkindex } from "../../rehearsal/roles/arkindex.ts";
 import { ponosAgent } from "../../rehearsal/roles/ponos-agent.ts";
 import { Secrets } from "../../rehearsal/secrets.ts";
 import { givenFile, goodConfig } from "../support/rehearsal.ts";
@@ -130,6 +136,48 @@ docker:
     ["network:", "net:", "unknown key docker.net"],
   ])("%s → %j is refused: %s", (from, to, message) => {
     expect(() => names(good.replace(from, to))).toThrow(message);
+  });
+});
+
+describe("TLS to a store", () => {
+  test("Arkindex: what libpq does by default", () => {
+    const { database } = arkindex(givenFile("CONFIG_PATH", goodConfig(), { ARKINDEX_VERSION: "1.7.0" }));
+    expect(database).toMatchObject({ host: "db", tls: "prefer" });
+  });
+
+  const pyrus = (more: string) => {
+    const variable = (name: string, type: string) =>
+      JSON.stringify({
+        ...{ ConnectionName: name, DatabaseEngine: "Postgres", DatabaseType: type },
+        ConnectionString: `Server=db;Port=5432;Username=u;Password=p;Database=d;${more}`,
+      });
+    const env = {
+      ...{ NATS_USER: "u", NATS_PASSWORD: "p", NATS_HA_REPLICAS: "1", REHEARSAL_VERSION: "1" },
+      ...{ MAIN_CONN_STRING: variable("default", "Data"), FILES_CONN_STRING: variable("files", "Files") },
+      PRIVATE_LOGS_CONN_STRING: variable("privateLogs", "PrivateLogs"),
+      PUBLIC_LOGS_CONN_STRING: variable("publicLogs", "PublicLogs"),
+    };
+    return pyrusConfig({ env, args: [], secrets: new Secrets(), host: "test" }).databases.MAIN_CONN_STRING.tls;
+  };
+  test("Pyrus: what Npgsql does by default, or it verifies by its authority, else by the public ones", () => {
+    expect(pyrus("")).toBe("prefer");
+    expect(pyrus("SSL Mode=VerifyFull")).toEqual({});
+    const { PEM = "" } = givenFile("PEM", "an authority").env;
+    expect(pyrus(`SSL Mode=VerifyFull;Root Certificate=${PEM}`)).toEqual({ ca: "an authority" });
+    expect(() => pyrus("SSL Mode=Require")).toThrow("MAIN_CONN_STRING: SSL Mode");
+  });
+
+  test("the media platform: verified by the authority beside the file, else by the public ones", () => {
+    const store = { hosts: ["there"], port: 1, tls: true, user: "u", password: "p" };
+    const objects = { url: "https://there", region: "r", key: "k", secret: "s", buckets: {} };
+    const text = JSON.stringify({
+      ...{ cassandra: { ...store, dataCentre: "d", keyspace: "k" }, rabbit: { ...store, exchange: "e" } },
+      ...{ search: { ...store, tls: false }, redis: store, objects },
+    });
+    const given = givenFile("STORES_FILE", text);
+    writeFileSync(join(dirname(given.env.STORES_FILE ?? ""), "redis-ca.pem"), "an authority");
+    const { rabbit, search, redis } = mediaStores(given);
+    expect([rabbit.tls, search.tls, redis.tls]).toEqual([{}, undefined, { ca: "an authority" }]);
   });
 });
 

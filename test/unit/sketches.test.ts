@@ -200,6 +200,18 @@ describe("every system on every topology", () => {
     ]);
   });
 
+  test.each([
+    [24 * 1024, []],
+    [24 * 1024 + 1, ['app.files = "/etc/large": at most 24 KiB']],
+  ])("a file of %d bytes", (bytes, expected) => {
+    const files = [{ path: "/etc/large", content: "é".repeat(bytes / 2) + "x".repeat(bytes % 2) }];
+    const system: System<object> = (p) => {
+      p.run("app", { ...app, image: "toolbox", health: { ...app.health, ready: { command: ["true"] } }, files });
+    };
+    const planned = planOf(system, {}, { site: site(), services: {}, capabilities: capabilities.docker });
+    expect(problems(planned, "docker")).toEqual(expected);
+  });
+
   test("replicas that follow the load are for clouds", () => {
     const scaled = plan("media", { services: { frontend: { path: "/", replicas: { min: 2, max: 8 } } } });
     expect(problems(scaled, "gcp")).toEqual([]);
@@ -289,6 +301,15 @@ describe("a system is a pure function of its config", () => {
     ["a service", "media", {}, { services: { ...samples.media.services, stats: {} } }, ["+ stats"]],
   ])("%s of %s changes nothing else", (_, name, before, after, expected) => {
     expect(changes(plan(name, before), plan(name, after))).toEqual(expected);
+  });
+
+  test("a member's zone is its number's, whoever else is there", () => {
+    const zones = [...plan("media", { nodes: 5, retired: [2] }).slots].flatMap(([name, { zone }]) =>
+      name.startsWith("cassandra-") ? [[name, zone]] : [],
+    );
+    expect(Object.fromEntries(zones)).toEqual({
+      ...{ "cassandra-1": 0, "cassandra-3": 2, "cassandra-4": 0, "cassandra-5": 1, "cassandra-6": 2 },
+    });
   });
 
   test("retired numbers never come back, and the count stays", () => {

@@ -325,12 +325,11 @@ describe("why a service does not work", () => {
 });
 
 test("a node's labels and availability are those of the state", () => {
-  const labels = known("platform-topologies:index:NodeLabels", "w1", {
-    node: "w1",
-    labels: { disk: "fast" },
-    availability: "active",
-  });
-  const of = (...nodes: Node[]) => nodeThings([labels], nodes).map(({ name, down }) => [name, down]);
+  const labels = (name: string, disk: string) =>
+    known("platform-topologies:index:NodeLabels", name, { node: "w1", labels: { disk }, availability: "active" });
+  // Another swarm of the program has a node of this name.
+  const described = [labels("swarm-w1", "fast"), labels("other-w1", "slow")];
+  const of = (...nodes: Node[]) => nodeThings("swarm", described, nodes).map(({ name, down }) => [name, down]);
   expect(of(node("w1", { disk: "fast", theirs: "1" }))).toEqual([["w1", undefined]]);
   expect(of(node("w1", {}, { is: "drain" }))).toEqual([
     ["w1", "has lost disk=fast, and is in drain instead of active"],

@@ -4,7 +4,7 @@ import { describe, expect, test } from "@jest/globals";
 import { sentence } from "../../components/core/errors.ts";
 import type { Known } from "../../components/core/known.ts";
 import { otherStack } from "../../components/topologies/identity.ts";
-import { machineTypes, types } from "../../components/topologies/docker/look.ts";
+import { machineTypes, placesOf, types } from "../../components/topologies/docker/look.ts";
 import { judge, type There, type Thing, type Wish } from "../../components/topologies/survey.ts";
 
 const args = {
@@ -225,6 +225,28 @@ test("things of another stack in the same program, whose name begins with this o
     known("docker:index/network:Network", "data", { name: "shop-eu-data", labels: listed }),
   ];
   expect(look({ before: [...state, ...other] })).toMatchObject({ said: [], healed: [], memory: { words: {} } });
+});
+
+test("engines of copied machines, with one id, are two; a host that is a swarm's node is that node", () => {
+  const [one, other] = [placesOf({ ID: "E1", Name: "a" }), placesOf({ ID: "E1", Name: "b", Swarm: { NodeID: "n1" } })];
+  expect([one, other]).toEqual([["E1 a"], ["E1 b", "n1"]]);
+  expect(placesOf({ ID: "E1", Name: "a", Swarm: { NodeID: "" } })).toEqual(one);
+});
+
+test("of two topologies of one name, one that is new has nothing of the other's to miss", () => {
+  const labels = { "platform-topologies.name": "shop", "platform-topologies.owner": owner };
+  const marked = state.map((each) => ({ ...each, outputs: { ...each.outputs, labels } }));
+  const there = { engine: "E2", things: [] };
+  const { problems, healed } = judge({ ...args, component: "second" }, [], marked, there);
+  expect([problems, healed]).toEqual([[], []]);
+  // And once both are there, each sees its own alone.
+  const second = known("platform-topologies:index:StackIdentity", "second-identity", {
+    ...{ name: "shop", topology: "docker", owner: "0e0f", engine: "E2", rounds: {} },
+  });
+  expect(judge({ ...args, component: "second" }, [], [...marked, second], there).problems).toEqual([]);
+  expect(judge(args, wishes, [...marked, second], but("volume")).problems.map(sentence)).toEqual([
+    expect.stringContaining("the volume shop-db-1 is gone"),
+  ]);
 });
 
 test("a disk that nothing uses any more goes by the operator's word alone", () => {

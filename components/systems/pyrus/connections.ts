@@ -11,7 +11,7 @@ export function connectionStrings(
 ): { strings: Dict<Output<string>>; files: File[] } {
   const authority = { main: "/run/pyrus/postgresql-ca.pem", logs: "/run/pyrus/logs-ca.pem" };
   const one = (name: string, type: string, of: "main" | "logs", database: string): Output<string> => {
-    const { host, port, user, password, ca } = of === "main" ? main : logs;
+    const { host, port, user, password, tls, ca } = of === "main" ? main : logs;
     return secret(
       all([host, password]).apply(([at, value]) =>
         JSON.stringify({
@@ -22,7 +22,8 @@ export function connectionStrings(
             Username: user,
             Password: value,
             Database: database,
-            ...(ca === undefined ? {} : { "SSL Mode": "VerifyFull", "Root Certificate": authority[of] }),
+            ...(tls === true ? { "SSL Mode": "VerifyFull" } : {}), // by the public authorities, or by its own
+            ...(ca === undefined ? {} : { "Root Certificate": authority[of] }),
           }),
           DatabaseEngine: "Postgres",
           DatabaseType: type,

@@ -27,7 +27,9 @@ const config = z.strictObject({
 /** `docker` in a stack's config. */
 export const dockerConfig = config.prefault({});
 /** What of it an importer gives to `DockerHost` in the same form. */
-export const dockerArgs = config.pick({
-  ...{ host: true, machines: true, address: true, registries: true, subnets: true, mtu: true, socket: true },
-});
+export const dockerArgs = config
+  .pick({
+    ...{ host: true, machines: true, address: true, registries: true, subnets: true, mtu: true, socket: true },
+  })
+  .strip();
 export type DockerConfig = z.output<typeof dockerConfig>;

@@ -53,9 +53,8 @@ export class DockerHost extends BaseTopology {
 
   /** @throws ConfigError with everything in `args` that no engine takes. */
   constructor(name: string, args: DockerHostArgs, opts: ComponentResourceOptions = {}) {
-    const { site, tls, ...rest } = args;
-    parse(dockerArgs, rest);
-    const { host, registries = [] } = args;
+    const { site, tls, host, registries = [] } = args;
+    parse(dockerArgs, args);
     const survey = surveyOf(name, site, "", host, registries);
     const machines = Object.entries(args.machines ?? {}).map(([key, at]) => ({
       key,

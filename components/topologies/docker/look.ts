@@ -21,7 +21,7 @@ export async function lookAt(host: string): Promise<There> {
   const engine = connect(host);
   try {
     const [info, containers, networks, volumes, images] = await Promise.all([
-      engine.info() as Promise<{ ID: string }>,
+      engine.info() as Promise<Info>,
       engine.listContainers({ all: true }),
       engine.listNetworks(),
       engine.listVolumes(),
@@ -29,6 +29,7 @@ export async function lookAt(host: string): Promise<There> {
     ]);
     return {
       engine: info.ID,
+      places: placesOf(info),
       things: [
         ...containers.map(({ Names, Labels, State, Status }): Thing => ({
           kind: "container",
@@ -47,6 +48,17 @@ export async function lookAt(host: string): Promise<There> {
   } catch (error) {
     throw explain(error, host);
   }
+}
+
+interface Info {
+  readonly ID: string;
+  readonly Name: string;
+  readonly Swarm?: { readonly NodeID?: string };
+}
+
+/** By its host's name, too: engines of copied machines may have one id. As a node of a swarm, whose topology names it so. */
+export function placesOf({ ID, Name, Swarm: { NodeID: node = "" } = {} }: Info): string[] {
+  return [`${ID} ${Name}`, ...(node === "" ? [] : [node])];
 }
 
 /** Engines answer null for no labels, and some engines do for no volumes. */

@@ -48,5 +48,5 @@ const config = z.strictObject({
 /** `swarm` in a stack's config. args.ts says what each key means. */
 export const swarmConfig = config.prefault({});
 /** What of it an importer gives to `Swarm` in the same form. */
-export const swarmArgs = config.omit({ ports: true, tls: true });
+export const swarmArgs = config.omit({ ports: true, tls: true }).strip();
 export type SwarmConfig = z.output<typeof swarmConfig>;

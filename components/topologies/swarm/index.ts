@@ -60,8 +60,8 @@ export class Swarm extends BaseTopology {
 
   /** @throws ConfigError with everything in `args` that no swarm takes. */
   constructor(name: string, args: SwarmArgs, opts: ComponentResourceOptions = {}) {
-    const { site, tls, pin: _, ...rest } = args;
-    parse(swarmArgs, rest);
+    const { site, tls } = args;
+    parse(swarmArgs, args);
     const survey = surveyOf(name, args);
     super(name, { type: "Swarm", topology: "swarm", site, tls, survey }, opts);
     this.#survey = survey;

@@ -60,6 +60,7 @@ async function lookAt(
     const tasks = known.length === 0 ? [] : await listTasks(engine, ...known.map(({ ID }) => ID));
     return {
       engine: swarm.ID,
+      places: [swarm.ID, ...nodes.map(({ ID }) => ID)],
       things: [
         ...services.map((service) =>
           known.includes(service)
@@ -68,7 +69,7 @@ async function lookAt(
         ),
         ...networks.map(({ Name, Labels }): Thing => ({ kind: "network", name: Name, labels: Labels ?? {} })),
         ...volumeNodeThings(name, owner, state, nodes),
-        ...nodeThings(state, nodes),
+        ...nodeThings(component, state, nodes),
       ],
       problems: missingFiles({ name, owner }, host, state, filesShape.parse([...secrets, ...configs])),
     };
@@ -145,9 +146,10 @@ function asPlanned(nodes: List<Node>, planned: Dict<NodeArgs>): Node[] {
   });
 }
 
-/** Nodes that somebody has changed since the state's last run. */
-export function nodeThings(state: List<Known>, nodes: List<Node>): Thing[] {
-  return ofType(state, "node").flatMap(({ node: name, labels, availability }): Thing[] => {
+/** Nodes that somebody has changed since the state's last run. Another swarm of the program may have nodes of these names. */
+export function nodeThings(component: string, state: List<Known>, nodes: List<Node>): Thing[] {
+  const described = state.filter(({ urn, outputs }) => urn.endsWith(`::${component}-${String(outputs.node)}`));
+  return ofType(described, "node").flatMap(({ node: name, labels, availability }): Thing[] => {
     if (typeof name !== "string") return [];
     const found = nodes.filter(({ Description }) => Description.Hostname === name);
     const node = found.find(({ Status }) => Status.State === "ready") ?? found[0];
