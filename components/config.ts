@@ -75,7 +75,10 @@ const existing = z.discriminatedUnion("kind", [
   }),
 ]);
 
-/** A stack's config, everything but the system's own key and the topology's. Descriptions and defaults are here; Pulumi.yaml repeats the names. */
+/**
+ * A stack's config, everything but the system's own key and the topology's. Descriptions and defaults are here;
+ * Pulumi.yaml repeats the names.
+ */
 const common = z.strictObject({
   system: z.enum(Object.keys(systems) as [keyof typeof systems], {
     error: `one of ${Object.keys(systems).join(", ")}`,
@@ -106,8 +109,8 @@ const common = z.strictObject({
   localImages: z.boolean().default(false),
   mirror: mirror.optional(),
   /**
-   * The https port that browsers see, where a NAT or a balancer maps it to the edge's. Default: the topology's https port;
-   * with `tls.mode` outside 443. A change replaces the edge and whatever is told a public URL.
+   * The https port that browsers see, where a NAT or a balancer maps it to the edge's. Default: the topology's https
+   * port; with `tls.mode` outside 443. A change replaces the edge and whatever is told a public URL.
    */
   publicPort: publicPort.optional(),
   backup: z
@@ -118,7 +121,7 @@ const common = z.strictObject({
         .max(24 * 31)
         .default(24),
       keepDays: z.number().min(1).default(14),
-      /** The newest run is restored into throw-away servers, and compared. 0: never. */
+      /** How often the newest run is restored into throw-away servers, and compared. 0: never. */
       drillEveryHours: z
         .number()
         .min(0)
@@ -137,7 +140,10 @@ const common = z.strictObject({
         .default("latest"),
     })
     .optional(),
-  /** What exists already, by the need's name: nothing is made for it. Its passwords are `secrets`, as existing.ts names them. */
+  /**
+   * What exists already, by the need's name: nothing is made for it. Its passwords are `secrets`, as existing.ts names
+   * them.
+   */
   existing: z
     .record(
       z.string(),
@@ -149,11 +155,11 @@ const common = z.strictObject({
     .default({}),
   /**
    * The operator's words for disks, by the slot, as `{ db-1: 2026-03-01 }`: another text makes a new, empty disk in the
-   * place of the old one, which is deleted on a Docker host and stays on its node on a swarm; `gone` lets a disk go with its
-   * slot. Without a word no disk is replaced or deleted.
+   * place of the old one, which is deleted on a Docker host and stays on its node on a swarm; `gone` lets a disk go
+   * with its slot. Without a word no disk is replaced or deleted.
    */
   disks: z.record(z.string(), z.string().min(1)).default({}),
-  /** Who supplies a need, by its name, as `{ db: container }`. Default: what the topology has itself, where it is for the need. */
+  /** Who supplies a need, by its name, as `{ db: container }`. Default: what the topology has itself, if it fits. */
   data: z.record(z.string(), z.enum(["managed", "container"], { error: "managed or container" })).default({}),
   /** Secrets that the operator sets: `pulumi config set --path --secret secrets.<name>`. */
   secrets: z.record(z.string(), z.string().min(1)).default({}),
@@ -161,7 +167,7 @@ const common = z.strictObject({
 
 export type Settings = z.output<typeof common>;
 
-/** The parts are there as far as they can be read, so that one run reports everything. */
+/** A stack's config. Each part is there if it can be read, so that one run reports everything. */
 export interface StackConfig {
   readonly problems: readonly Problem[];
   readonly settings: Settings | undefined;
@@ -216,7 +222,7 @@ function part(
   };
 }
 
-/** What can be read without what is wrong in it, to find what else is wrong. Nothing is deployed from it. */
+/** A value without its wrong parts, to find what else is wrong. Nothing is deployed from it. */
 function readable<T>(schema: z.ZodType<T>, raw: unknown, error: z.ZodError, needed: object): T | undefined {
   const paths = error.issues.flatMap(({ path, ...issue }) =>
     issue.code === "unrecognized_keys" ? issue.keys.map((key) => [...path, key]) : [path],
@@ -240,7 +246,7 @@ function without(value: unknown, [key, ...rest]: readonly PropertyKey[]): unknow
   );
 }
 
-/** `__proto__` would be dropped without a word by whatever copies an object. */
+/** Refuses `__proto__`: every copy of an object would drop it without a word. */
 function inherited(value: unknown, path: readonly string[] = []): Problem[] {
   if (typeof value !== "object" || value === null) return [];
   return Object.entries(value).flatMap(([key, inner]: [string, unknown]) =>

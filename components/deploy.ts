@@ -39,12 +39,12 @@ export interface Outputs {
   readonly places: Readonly<Record<string, unknown>>;
 }
 
-/** A stack as its config describes it, checked in the dry run. */
+/** A stack as its config describes it, checked by a dry run. */
 export interface StackPlan {
   readonly problems: readonly Problem[];
-  /** What is right today, and has to be seen to. */
+  /** What is right today, but needs care soon. */
   readonly warnings: readonly string[];
-  /** There when there are no problems; else as far as it can be read. */
+  /** The whole plan, if there are no problems; else as far as the config can be read. */
   readonly whole?: {
     readonly settings: Settings;
     readonly system: SystemSettings;
@@ -68,7 +68,7 @@ export function planStack(raw: Readonly<Record<string, unknown>>, stack: string,
   const entry = systems[settings.system];
   const topology = own(topologies, settings.topology);
   if (topology === undefined) return { problems: [...problems, notBuilt(settings, entry.on)], ...nothing };
-  // Of a part that cannot be read at all, what it would be without a word.
+  // A part that cannot be read at all counts as an empty one, with its defaults.
   const config = read ?? topology.config.safeParse(undefined).data;
   if (config === undefined) return { problems, ...nothing };
   const { name = `${settings.system}-${stack}`, secrets } = settings;
@@ -90,7 +90,7 @@ export function planStack(raw: Readonly<Record<string, unknown>>, stack: string,
       ...problems,
       ...(named ? [] : [nameless(name)]),
       ...(entry.on.includes(settings.topology) ? [] : [notBuilt(settings, entry.on)]),
-      // What could not be read may be what asks for them.
+      // A part that could not be read may ask for the secrets.
       ...(problems.length > 0 ? [] : checkSecrets(secrets, plan, topology.asks(config))),
       ...placed.problems,
       ...check(plan, { site, capabilities }),
@@ -160,18 +160,20 @@ async function plannedWithRetirements(): Promise<StackPlan> {
   }
 }
 
-/** What set-up built in the place of images that it could not pull. */
+/** The images that set-up built in the place of those that it could not pull. */
 function built(): Dict<string> {
   const file = join(local, "images.json");
   return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Dict<string>) : {};
 }
 
-/** Set-up says so in the tag of what it builds in the place of a server that it cannot have. */
+/** Whether the image stands in for a server that set-up could not have: its tag says so. */
 function standsIn(ref: string): boolean {
   return /:[^:/]*stand-in[^:/]*$/.test(ref);
 }
 
-/** The stack's config as it was written: objects parsed, secrets decrypted (they go nowhere but into secret outputs). */
+/**
+ * The stack's config as it was written: objects parsed, secrets decrypted (they go nowhere but into secret outputs).
+ */
 export function rawConfig(project: string): Record<string, unknown> {
   const prefix = `${project}:`;
   return Object.fromEntries(
@@ -191,21 +193,21 @@ export function parsed(value: string): unknown {
   }
 }
 
-/** What is encrypted in the stack's file is in no message, wherever it stands. */
+/** Removes every text from the messages that is encrypted in the stack's file. */
 function withoutEncrypted(problems: readonly Problem[], encrypted: readonly string[]): Problem[] {
   return problems.map(({ key, value, remedy }) =>
     value === undefined || encrypted.includes(key.split(".")[0] ?? "") ? { key, remedy } : { key, value, remedy },
   );
 }
 
-/** The stack's own name, where the config has none: Pulumi takes more than networks, services and DNS do. */
+/** The problem of a stack's name without `name`: Pulumi takes names that networks, services and DNS do not. */
 function nameless(value: string): Problem {
   const remedy =
     "comes from the stack's name, and is no DNS name: set `name` (lower-case letters, digits, hyphens; at most 31)";
   return { key: "name", value, remedy };
 }
 
-/** Of authorities the warnings alone: what is wrong with one is said where it is read. */
+/** The warnings about authorities. Their problems are reported where they are read. */
 function authorities({ existing }: Settings, system: SystemSettings): string[] {
   return [
     ...Object.entries(existing).map(([name, row]) => [`existing.${name}.ca`, at(row, ["ca"])] as const),
@@ -213,7 +215,7 @@ function authorities({ existing }: Settings, system: SystemSettings): string[] {
   ].flatMap(([key, ca]) => (typeof ca === "string" ? checkAuthorities(key, ca).warnings : []));
 }
 
-/** `asks`: what the topology needs. A mistyped name would be missed by what asks for the right one, or by nothing at all. */
+/** `asks`: what the topology needs. A mistyped name would leave its secret missing, or unused. */
 function checkSecrets(secrets: Settings["secrets"], plan: Plan, asks: List<string>): Problem[] {
   const asked = [...plan.secrets, ...asks].sort();
   const missing = asks.filter((name) => !Object.hasOwn(secrets, name));

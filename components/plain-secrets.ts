@@ -19,7 +19,7 @@ const remedy =
 
 type Path = readonly string[];
 
-/** Plain secrets, and a warning where it could not be looked at. */
+/** Secrets in plain text, and a warning if we could not look. */
 export interface Findings {
   readonly problems: readonly Problem[];
   readonly warnings: readonly string[];
@@ -34,7 +34,7 @@ export function plainSecrets(raw: Readonly<Record<string, unknown>>): Findings {
     const written = files && [configIn(files.stack, project), defaultsIn(files.project, project)];
     return judge(raw, holding, written, files?.stack);
   } catch {
-    return judge(raw, holding, undefined); // what this program cannot read, it has not seen
+    return judge(raw, holding, undefined); // a file that cannot be read counts as not found
   }
 }
 
@@ -46,8 +46,8 @@ export function encryptedKeys(project: string): string[] {
 }
 
 /**
- * `holding`: top keys with anything encrypted in them. `written`: what the stack's file and the project's say, as trees;
- * undefined: they were not found.
+ * `holding`: top keys with anything encrypted in them. `written`: what the stack's file and the project's say, as
+ * trees; undefined: they were not found.
  */
 export function judge(
   raw: Readonly<Record<string, unknown>>,
@@ -77,7 +77,7 @@ export function judge(
   };
 }
 
-/** Every leaf of `secrets`, and variables of ShinyProxy's apps that are called as secrets are. */
+/** Every leaf of `secrets`, and variables of ShinyProxy's apps with names of secrets. */
 function secretPaths(raw: Readonly<Record<string, unknown>>): Path[] {
   const apps = at(raw, ["shinyproxy", "apps"]);
   const named = /pass(word|wd|phrase)|secret|token|credential|private_?key|api_?key|access_?key/i;
@@ -100,7 +100,7 @@ function isTree(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null;
 }
 
-/** The first file that has the path decides, as it does in Pulumi. */
+/** As in Pulumi, the first file that has the path decides. */
 function stateIn(written: readonly unknown[] | undefined, path: Path): "plain" | "encrypted" | "unknown" {
   for (const tree of written ?? []) {
     const depth = path.findIndex((_, index) => isSecure(at(tree, path.slice(0, index + 1))));
@@ -138,7 +138,10 @@ function defaultsIn(file: string, project: string): unknown {
   );
 }
 
-/** The stack's file: what `--config-file` says, else Pulumi.<stack>.yaml beside the project's, or in its folder for them. */
+/**
+ * The stack's file: what `--config-file` says, else Pulumi.<stack>.yaml beside the project's, or in its folder for
+ * them.
+ */
 function configFiles(stack: string): { readonly stack: string; readonly project: string } | undefined {
   const project = projectFile();
   if (project === undefined) return undefined;
@@ -157,7 +160,9 @@ function projectFile(): string | undefined {
   }
 }
 
-/** `--config-file` of the Pulumi that runs this program; no variable tells it, but the processes above this one do. */
+/**
+ * `--config-file` of the Pulumi that runs this program. No variable tells it, so we ask the processes above this one.
+ */
 function namedByCaller(root: string): string | undefined {
   let pid = process.ppid;
   for (let above = 0; above < 8 && pid > 1; above++) {
@@ -172,7 +177,7 @@ function namedByCaller(root: string): string | undefined {
   return undefined;
 }
 
-/** By /proc where there is one, else by ps, which does not tell where it runs: the project's folder is the best guess. */
+/** A process, by /proc, or else by ps. ps does not tell its folder, so the project's folder is the best guess. */
 function processOf(pid: number, root: string): { args: readonly string[]; folder: string; parent: number } | undefined {
   try {
     if (existsSync("/proc/self/stat")) {

@@ -53,7 +53,7 @@ function runOf(container: Docker.Container, { name, memoryMib }: JobInputs): Run
       return { why: `failed with exit code ${String(State.ExitCode)}${why}` };
     },
     stop: async () => {
-      await container.stop({ t: 10 }).catch(() => undefined); // it may have ended by itself meanwhile
+      await container.stop({ t: 10 }).catch(() => undefined); // the container may have ended by itself meanwhile
     },
     lines: (count, secrets) => lastLines(container, count, secrets),
     remove: () => remove(container),
@@ -70,12 +70,12 @@ async function remove(container: Docker.Container): Promise<void> {
   try {
     await container.remove({ force: true, v: true }); // v: anonymous volumes of the image; named ones stay
   } catch (error) {
-    // Gone, or going: another remove was first.
+    // The container is gone, or going: another remove was first.
     if (!answered(error, 404) && !answered(error, 409)) throw error;
   }
 }
 
-/** Creates, fills, connects and starts the container. Nothing is left of one that could not be started. */
+/** Creates, fills, connects and starts the container. Removes a container that could not be started. */
 async function make(docker: Docker, asked: JobInputs): Promise<Docker.Container> {
   const container = await create(docker, asked);
   try {
@@ -91,7 +91,7 @@ async function make(docker: Docker, asked: JobInputs): Promise<Docker.Container>
   return container;
 }
 
-/** An image that somebody has pruned is pulled once more. */
+/** Creates the container, and pulls its image once more if somebody has pruned it. */
 async function create(docker: Docker, asked: JobInputs): Promise<Docker.Container> {
   try {
     return await createOnce(docker, asked);
@@ -141,18 +141,18 @@ async function createOnce(docker: Docker, asked: JobInputs): Promise<Docker.Cont
       ShmSize: asked.shmMib === undefined ? undefined : asked.shmMib * 1024 * 1024,
       NanoCpus: asked.cpu === undefined ? undefined : Math.round(asked.cpu * 1e9),
       Mounts: mountsOf(asked),
-      // Further networks are joined before the start: only one can be given here by Engines before 25.
+      // Engines before 25 take one network here; the others are joined before the start.
       NetworkMode: asked.networks[0] ?? "none",
     },
   });
 }
 
-/** By tar into the stopped container: a bind mount would need the file on the host, and env shows in inspect. */
+/** Uploads files as tar into the stopped container: a bind mount needs the file on the host, and inspect shows env. */
 async function upload(container: Docker.Container, files: NonNullable<JobInputs["files"]>): Promise<void> {
   const archive = pack();
   const folders = new Set(files.flatMap(({ path }) => parents(path)));
   for (const folder of [...folders].sort()) {
-    // One that exists keeps its own mode; one left to Docker would be open to all.
+    // A folder that exists keeps its mode. If Docker made a missing folder, it would be open to all.
     if ((await ifThere(container.infoArchive({ path: folder }))) === undefined)
       archive.entry({ name: `${folder.slice(1)}/`, type: "directory", mode: 0o755 });
   }

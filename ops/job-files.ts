@@ -7,7 +7,7 @@ import { z } from "zod";
 import { answered } from "./docker.ts";
 import type { JobInputs } from "./job-inputs.ts";
 
-/** Says whose it is: what an ended provider left behind is found by it. */
+/** The label with the job's name: by it we find what an ended provider left behind. */
 const owner = "platform-topologies.job-file";
 
 type File = NonNullable<JobInputs["files"]>[number];
@@ -30,7 +30,7 @@ export async function fileReferences(
   return references;
 }
 
-/** At most 64 characters. */
+/** A name of at most 64 characters. */
 function nameOf(job: string, { content }: File): string {
   return `${job.slice(0, 50)}-${createHash("sha256").update(content).digest("hex").slice(0, 12)}`;
 }
@@ -47,7 +47,7 @@ async function ensure(
     return z.looseObject({ id: z.string() }).parse(made).id;
   } catch (error) {
     if (!answered(error, 409)) throw error;
-    // Of another file with the same content, or left behind.
+    // It is another file's with the same content, or was left behind.
     const filters = { name: [name] };
     const found: unknown = secret ? await docker.listSecrets({ filters }) : await docker.listConfigs({ filters });
     const same = listed.parse(found).find(({ Spec }) => Spec.Name === name);

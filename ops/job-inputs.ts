@@ -1,4 +1,4 @@
-/** What a job is asked to be, and the runs that are made of it. */
+/** The inputs of a job, and what a run of it can do. */
 import { createHash } from "node:crypto";
 
 import type Docker from "dockerode";
@@ -57,8 +57,9 @@ const run = job.omit({
 });
 
 /**
- * What a run depends on, its disks included: what was done for one is not done for another. `made`: the marks of the
- * volumes that are these disks. Who can read the label can read the container's environment and files as well.
+ * A hash of what a run depends on, its disks included: work for one disk is not done for another. `made`: the marks of
+ * the volumes that are these disks. Those who can read the label can read the container's environment and files as
+ * well.
  */
 export function fingerprint(asked: JobInputs, made: readonly string[] = []): string {
   return createHash("sha256")
@@ -67,26 +68,26 @@ export function fingerprint(asked: JobInputs, made: readonly string[] = []): str
     .slice(0, 32);
 }
 
-/** What one run is to be, once started or found again. */
+/** One run, once it is started or found again. */
 export interface Run {
   /** Undefined while it goes on; `why` says in words how it failed. */
   ending(): Promise<{ readonly why: string | undefined } | undefined>;
   stop(): Promise<void>;
   lines(count: number, secrets: readonly string[]): Promise<string[]>;
-  /** With all that was made for it. */
+  /** Removes the run with all that was made for it. */
   remove(): Promise<void>;
 }
 
 /** Where jobs run: an engine's containers, or a swarm's services. */
 export interface Runner {
-  /** The run of an earlier, interrupted create, if it still goes on or has ended well. Any other of ours makes way. */
+  /** The run of an interrupted create, if it still goes on or has ended well. Any other run of ours is removed. */
   takeOver(asked: JobInputs): Promise<Run | undefined>;
   make(asked: JobInputs): Promise<Run>;
-  /** Whatever is left of a run. Throws when the name is somebody else's. */
+  /** Removes whatever is left of a run. Throws if the name is somebody else's. */
   clear(name: string): Promise<void>;
 }
 
-/** As the engine's API has them. */
+/** The mounts in the form of the engine's API. */
 export function mountsOf({ mounts = [] }: JobInputs): Docker.MountSettings[] {
   return mounts.map(({ source, path, driver, driverOptions, labels }) => {
     if (source.startsWith("/")) return { Type: "bind", Source: source, Target: path };

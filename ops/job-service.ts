@@ -12,7 +12,7 @@ import { listNodes, listTasks, removeService } from "./swarm.ts";
 import type { Task } from "./swarm.ts";
 import { swarmText } from "./template.ts";
 
-/** How long no node may take the task, as one may just be coming back. */
+/** How long we wait for a node that can take the task: one may just be coming back. */
 const unplacedLimit = 20_000;
 /** How long a removed run's container may take to end. */
 const endLimit = 15_000;
@@ -28,7 +28,7 @@ export function serviceJobs(docker: Docker): Runner {
       const found = await leftover(docker, asked.name);
       if (!found) return undefined;
       const run = runOf(docker, found.id, asked);
-      // One that has failed, or is not what is asked for.
+      // A run that has failed, or is not what is asked for, is removed.
       if (found.fingerprint === fingerprint(asked)) {
         const ending = await run.ending();
         if (ending?.why === undefined) return run;
@@ -63,7 +63,7 @@ function runOf(docker: Docker, id: string, asked: JobInputs): Run {
       if (Date.now() - (unplacedSince ?? Date.now()) < unplacedLimit) return undefined;
       return { why: `could not be placed: ${Err}` };
     },
-    // A service's task cannot be stopped: it ends when the service goes.
+    // Nobody can stop a service's task: it ends when the service goes.
     stop: () => Promise.resolve(),
     lines: (count, secrets) => (last ? taskLines(docker, last.ID, count, secrets) : Promise.resolve([])),
     remove: () => remove(docker, id, name),
@@ -81,7 +81,7 @@ async function reason(docker: Docker, { NodeID, Status }: Task, { image, memoryM
   }
   const code = Status.ContainerStatus?.ExitCode ?? 0;
   if (Status.State === "failed" && code !== 0) {
-    // The engine does not tell a swarm what killed it.
+    // The engine does not tell the swarm what killed the container.
     const why =
       code === 137 && memoryMib !== undefined ? ` (killed: the memory limit is ${String(memoryMib)} MiB)` : "";
     return `failed with exit code ${String(code)}${on}${why}`;
@@ -91,7 +91,7 @@ async function reason(docker: Docker, { NodeID, Status }: Task, { image, memoryM
 
 async function make(docker: Docker, asked: JobInputs): Promise<string> {
   try {
-    // One argument alone would be sent as the credentials, too.
+    // Without a second argument, dockerode would send the first as the credentials, too.
     const auth = (await credentials(asked.image, asked.swarm?.registries ?? [])) ?? {};
     return (await docker.createService(auth, await specOf(docker, asked))).id;
   } catch (error) {
@@ -100,7 +100,7 @@ async function make(docker: Docker, asked: JobInputs): Promise<string> {
   }
 }
 
-/** Engines before 25 pass it over. */
+/** Engines before 25 ignore it. */
 const privileges: Docker.Privileges & { NoNewPrivileges: boolean } = { NoNewPrivileges: true };
 
 async function specOf(docker: Docker, asked: JobInputs): Promise<Docker.CreateServiceOptions> {
@@ -138,7 +138,7 @@ async function specOf(docker: Docker, asked: JobInputs): Promise<Docker.CreateSe
   };
 }
 
-/** A service has no other way to ask for more of it than Docker's 64 MiB. */
+/** /dev/shm as a mount: a service has no other way to get more of it than Docker's 64 MiB. */
 function sharedMemory({ shmMib }: JobInputs): Docker.MountSettings[] {
   if (shmMib === undefined) return [];
   return [
@@ -146,7 +146,7 @@ function sharedMemory({ shmMib }: JobInputs): Docker.MountSettings[] {
   ];
 }
 
-/** As the swarm writes it back. */
+/** A mount as a template from which the swarm writes what was asked for. */
 function written({ source, path, driverOptions, ...mount }: NonNullable<JobInputs["mounts"]>[number]) {
   const options = Object.entries(driverOptions ?? {}).map(([key, value]) => [key, swarmText(value)] as const);
   return {
@@ -166,7 +166,7 @@ async function leftover(docker: Docker, name: string): Promise<{ id: string; fin
   throw new Error(`a service ${name} exists that is not this job's: remove or rename it`);
 }
 
-/** And waits for its container's end: the next run must not begin beside it. */
+/** Removes the service, and waits for its container's end: the next run must not begin beside it. */
 async function remove(docker: Docker, id: string, name: string): Promise<void> {
   await removeService(docker, id, endLimit);
   await removeFiles(docker, name);

@@ -12,8 +12,8 @@ import { block } from "./logs.ts";
 import type { Values } from "./wire.ts";
 
 /**
- * Runs a container to its end, on an engine or somewhere on a swarm. A run that an ended provider left behind is found by
- * its name and taken over, as the work of a migration must neither be lost nor done twice.
+ * Runs a container to its end, on an engine or on a node of a swarm. It finds a run that an ended provider left behind
+ * by its name, and takes it over: a migration must neither be lost nor run twice.
  */
 export const job: Handler = {
   inputs: inputs.refine(({ swarm, networks }) => !swarm || networks.length > 0, {
@@ -43,13 +43,15 @@ export const job: Handler = {
 const differences = compare(inputs, ["trigger", "image", "command", "entrypoint"], ["disks", "ref", "registries"]);
 const disks = z.record(z.string(), z.unknown()).catch({});
 
-/** What was done once for a disk is not done for another in its place. A further disk, or one less, is no reason. */
+/**
+ * Whether a slot has another disk, for which the job's work is not done. A further disk, or one less, does not count.
+ */
 function otherDisk(olds: Values, news: Values): boolean {
   const [before, now] = [disks.parse(olds.plain.disks), disks.parse(news.plain.disks)];
   return Object.keys(now).some((slot) => Object.hasOwn(before, slot) && before[slot] !== now[slot]);
 }
 
-/** Throws unless it ends well. Nothing of it is left either way, unless it is interrupted. */
+/** Throws unless the job ends well. Leaves nothing of the job either way, unless it is interrupted. */
 export async function runJob(asked: JobInputs, hidden: readonly string[]): Promise<void> {
   const contents = (asked.files ?? []).filter((file) => file.secret).map((file) => file.content);
   const secrets = [...hidden, ...(asked.redact ?? []), ...Object.values(asked.secretEnv ?? {}), ...contents];

@@ -26,25 +26,26 @@ import { edgeAuthority, edgeTls, signsItself, type Tls } from "./tls.ts";
 
 /** What a subclass knows before anything is registered. */
 export interface BaseArgs {
-  /** As its type token has it. */
+  /** The name in its type token. */
   readonly type: string;
   readonly topology: TopologyName;
   readonly site: Site;
   readonly tls: Tls;
   readonly survey: Survey;
-  /** Of further engines, by the config's name for each. */
+  /** The surveys of further engines, by the config's name for each. */
   readonly further?: Dict<Survey>;
 }
 
-/** How a job runs here: on which engine, and what it waits for beside what it names itself. */
+/** How a job runs here: on which engine, and what it waits for besides its own `after`. */
 export interface JobRun extends Pick<JobArgs, "host" | "swarm"> {
   readonly place: JobPlace;
   readonly after: List<Resource>;
 }
 
 /**
- * What every topology on engines of one's own does alike: providers, the stack's identity, the edge, the order of things,
- * jobs. A subclass says how a container, a disk and a job run. Names of what is made begin with the component's own.
+ * What every topology on engines of one's own does alike: providers, the stack's identity, the edge, the order of
+ * things, jobs. A subclass says how a container, a disk and a job run. Names of what is made begin with the component's
+ * own.
  */
 export abstract class BaseTopology extends ComponentResource implements Topology {
   abstract readonly capabilities: Capabilities;
@@ -52,7 +53,7 @@ export abstract class BaseTopology extends ComponentResource implements Topology
   readonly site: Site;
   readonly passwords: Output<string>[];
   readonly options: ComponentResourceOptions;
-  /** Whose everything is: the id of the stack's identity in the state. */
+  /** The owner of everything: the id of the stack's identity in the state. */
   protected readonly owner: Output<string>;
   /** The component's own name, with which those of its children begin. */
   protected readonly name: string;
@@ -60,11 +61,11 @@ export abstract class BaseTopology extends ComponentResource implements Topology
   protected readonly under: CustomResourceOptions;
   protected readonly ops: ProviderResource;
   protected readonly random: ProviderResource;
-  /** The disks behind what is ready, by the slot: what was done once for them is done again for others. */
+  /** The disks behind a gate, by the slot: a job that ran once for a disk runs again for another. */
   protected readonly disks = new Map<Resource, Dict<Output<string>>>();
   readonly #tls: Tls;
   readonly #certificate: Certificate | undefined;
-  /** Whose a name is, of a part of a plan that was let in. */
+  /** The component that has each name in the admitted plans. */
   readonly #owners = new Map<string, string>();
   #system: string | undefined;
   #edge: Ready = { ready: [] };
@@ -81,7 +82,7 @@ export abstract class BaseTopology extends ComponentResource implements Topology
       parent: this,
       dependsOn: survey.settled,
     });
-    // Every provider is a process of its own: a caller's is taken where there is one.
+    // Every provider is a process of its own: the caller's is taken, if there is one.
     this.ops = this.getProvider("platform-topologies:index:StackIdentity") ?? new OpsProvider(`${name}-ops`, first);
     const identity = identityFor(name, topology, site, survey, { ...first, provider: this.ops }, further);
     this.owner = identity.id;
@@ -102,14 +103,14 @@ export abstract class BaseTopology extends ComponentResource implements Topology
     return edgeAuthority(this.#tls) ?? this.#certificate?.caCert;
   }
 
-  /** What this topology's own arguments and a plan together cannot be. Pure. */
+  /** Finds what is wrong with this topology's own arguments and a plan together. Pure. */
   protected abstract check(plan: Plan): List<Problem>;
   /** Where the replicas behind a route answer. */
   protected abstract backends(route: PlannedRoute): Backends;
   /** Runs the proxy, with its ports published. */
   protected abstract edge(proxy: Workload, at: At): Ready;
   protected abstract jobRun(job: Omit<Job, "trigger">): JobRun;
-  /** What goes only with the whole stack. */
+  /** A resource that goes only with the whole stack. */
   protected abstract readonly last: Resource | undefined;
   abstract workload(name: string, workload: Workload, at: At): Ready;
   abstract slot(name: string, slot: Slot, at: At): Ready;
@@ -153,9 +154,9 @@ export abstract class BaseTopology extends ComponentResource implements Topology
     this.#edge = this.edge(proxy, { parent, logicalName: `${logicalName}-edge` });
   }
 
-  /** Nothing is left to do: each thing is whole when it is made. */
+  /** Does nothing: each thing is whole when it is made. */
   close(): void {
-    // a balancer that wants its backends first is made here
+    // a balancer that needs its backends first would be made here
   }
 
   job(name: string, job: Job, { parent, logicalName }: At): Ready {
@@ -179,7 +180,7 @@ export abstract class BaseTopology extends ComponentResource implements Topology
     ];
   }
 
-  /** A job for when a member goes for good; when the whole stack goes, its network goes with it, and nothing runs. */
+  /** A job for when a member goes for good. It does not run when the whole stack goes, whose network goes with it. */
   protected finalizer(
     name: string,
     job: Slot["leave"],

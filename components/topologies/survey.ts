@@ -1,4 +1,4 @@
-/** Looks, before the first resource, at what the engine has and what the state knows, and tells what does not fit. */
+/** Compares, before the first resource, what the engine has with the state, and reports what does not fit. */
 import process from "node:process";
 
 import { all, log, output, type Output, type Resource, runtime } from "@pulumi/pulumi";
@@ -18,32 +18,34 @@ export interface Thing {
   readonly labels: Dict<string>;
   /** Why it does not do its work, as `was stopped`; undefined while it does. */
   readonly down?: string | undefined;
-  /** Why it does not work though it is there. */
+  /** Why it does not work, though it is there. */
   readonly broken?: Broken | undefined;
   /** Why this run must not go on, with the remedy. */
   readonly refused?: string | undefined;
-  /** How many of it are wanted. */
+  /** How many replicas the service is to have. */
   readonly scale?: number | undefined;
 }
 
 export interface Broken {
   readonly why: string;
-  /** Default: to read its log. */
+  /** What to do. Default: to read its log. */
   readonly remedy?: string | undefined;
-  /** Of what it is: where this run makes it something else, nothing is said of it. */
+  /** The hash of its spec. If this run gives it another spec, nothing is reported. */
   readonly spec?: string | undefined;
-  /** This run mends it, or can do nothing about it. Default: it may depend on what this run brings back. */
+  /** `mended`: this run mends it. `stays`: this run can do nothing. Default: what this run brings back may help. */
   readonly fate?: "mended" | "stays" | undefined;
 }
 
-/** What an engine answers to the three or four lists of it. */
+/** What an engine has, by three or four of its lists. */
 export interface There {
   /** The engine's own id, or the swarm's. */
   readonly engine: string;
-  /** What no other engine has, nor any other node: topologies that share one share its names. Default: the engine's id. */
+  /**
+   * What no other engine has, nor any other node: topologies that share one share its names. Default: the engine's id.
+   */
   readonly places?: List<string>;
   readonly things: List<Thing>;
-  /** What else is wrong with the engine. */
+  /** Other problems of the engine. */
   readonly problems?: List<Problem>;
 }
 
@@ -52,7 +54,7 @@ export interface SurveyArgs {
   readonly component: string;
   /** The stack's prefix. */
   readonly name: string;
-  /** The operator's words for disks, by the slot: another text means a new one, `gone` that it may go with its slot. */
+  /** The operator's words for disks, by the slot: another text means a new disk; `gone`: it may go with its slot. */
   readonly words: Dict<string>;
   /** The key of a further engine of the stack's, which has none of its disks. */
   readonly machine?: string | undefined;
@@ -64,8 +66,8 @@ export interface SurveyArgs {
   /** Removes what an interrupted run of this very stack has left. */
   readonly remove: (thing: Thing) => Promise<void>;
   /**
-   * Pulls an image that the state has and the engine has not, as it was; answers whether that is what it got.
-   * @throws one sentence where it cannot.
+   * Pulls an image that the state has and the engine has not. Returns whether it got the same image.
+   * @throws one sentence if it cannot.
    */
   readonly pull?: (image: Pruned) => Promise<boolean>;
 }
@@ -79,17 +81,17 @@ export interface Pruned {
 
 /** The stack's own name. */
 export const nameLabel = "platform-topologies.name";
-/** Whose it is: the id of the identity of the state that made it. */
+/** The owner: the id of the StackIdentity in the state that made the thing. */
 export const ownerLabel = "platform-topologies.owner";
 /** Which disk a volume is. */
 export const diskLabel = "platform-topologies.disk";
 
-/** What this run wants to make. `logical`: its name in the program, by which the state knows it. */
+/** A thing that this run wants to make. `logical`: its name in the program, by which the state knows it. */
 export interface Wish {
   readonly kind: Kind;
   readonly name: string;
   readonly logical: string;
-  /** A member for which others stand in, and which another may replace: a run goes on while it does not work. */
+  /** Others stand in for this member, and another may replace it: a run goes on while it does not work. */
   readonly spare?: boolean;
 }
 
@@ -109,14 +111,14 @@ export interface Findings {
   readonly healed: List<string>;
   readonly leftovers: List<Thing>;
   readonly pruned: List<Pruned & { readonly wish: Wish }>;
-  /** Why things do not work that are not made again here, by their kind and logical name. */
+  /** Reasons why things do not work that this run does not make again, by their kind and logical name. */
   readonly broken: Dict<Broken>;
   readonly memory: Memory;
 }
 
 /**
- * One engine's survey. Whoever makes a thing says so (`wants`) and waits for `settled`; a program says all of it before
- * its first `await`, so that everything that is wrong comes at once.
+ * One engine's survey. A topology names each thing before it makes it (`wants`), and waits for `settled`. A program
+ * names all things before its first `await`, so that everything that is wrong comes at once.
  */
 export class Survey {
   readonly #args: SurveyArgs;
@@ -129,13 +131,16 @@ export class Survey {
     surveys.push(this);
     this.#judged = this.#judge();
     const found = this.#act();
-    // The one rejection that nobody handles ends the program, and prints everything that is wrong. Whoever waits, waits on:
-    // each would print the same again, wrapped in words of the SDK.
+    // This one rejection is unhandled: it ends the program, and prints everything that is wrong. `settled` never
+    // rejects, as each waiting resource would print the same again, wrapped in words of the SDK.
     void found.then(() => undefined);
     this.#findings = found.catch(() => never);
   }
 
-  /** For `dependsOn`: nothing is made before each look of the program is over, or at all, where one finds something wrong. */
+  /**
+   * For `dependsOn`: nothing is made before each look of the program is over, or at all, where one finds something
+   * wrong.
+   */
   get settled(): Promise<Resource[]> {
     return this.#findings.then(() => Promise.all(surveys.map((each) => each.#findings))).then(() => []);
   }
@@ -146,7 +151,7 @@ export class Survey {
     return output(this.#findings.then(({ memory }) => String(memory.rounds[keyOf(wish)] ?? 0)));
   }
 
-  /** The same for the gate of a thing: it waits anew for what was found not to work. */
+  /** The same for the gate of a thing: it waits anew for a thing that does not work. */
   gate({ logical }: Wish): Output<string> {
     return output(this.#findings.then(({ memory }) => String(memory.rounds[`gate ${logical}`] ?? 0)));
   }
@@ -162,8 +167,8 @@ export class Survey {
   }
 
   /**
-   * In a preview, an error for what does not work where nothing in this run would change it; in an `up` its gate fails.
-   * `stays`: known, in a preview, only when the thing stays as it is. `spec`: what it is to be.
+   * In a preview, reports a thing that does not work if nothing in this run would change it; in an `up` its gate fails.
+   * `stays`: in a preview it is known only if the thing stays as it is. `spec`: the hash of what it is to be.
    */
   complain(wish: Wish, stays: Output<unknown>, spec?: Output<string>): void {
     output(this.#findings).apply(({ broken, healed }) => {
@@ -236,10 +241,10 @@ export class Survey {
   }
 }
 
-/** Of all topologies of this program. */
+/** The surveys of all topologies of this program. */
 const surveys: Survey[] = [];
 const never = new Promise<never>(() => undefined);
-/** The names that the topologies of this program have, each on its engine: nothing of theirs would be told apart. */
+/** The names of this program's topologies, by engine: two of one name could not tell their things apart. */
 const taken = new Set<string>();
 const sameName = "another topology of this program has this name on the same engine: give each site a name of its own";
 
@@ -256,7 +261,7 @@ const nothing: Findings = {
 };
 
 const keyOf = ({ kind, logical }: Pick<Wish, "kind" | "logical">): string => `${kind} ${logical}`;
-/** As a sentence calls it. */
+/** A thing's name in sentences. */
 const called = ({ kind, name }: Pick<Wish, "kind" | "name">): string => `${kind} ${name}`;
 
 /** Compares. Plain values in and out. */
@@ -304,7 +309,7 @@ export function judge(
       if (thing?.refused !== undefined) problems.push({ key: `disks.${slotOf(wish)}`, remedy: thing.refused });
       else if (before !== undefined && thing?.down !== undefined) again(wish, thing.down, "put back");
     } else if (wish.kind === "image") {
-      // Another reference is another image anyway.
+      // With another reference the image is another one anyway.
       const image = before?.image;
       if (image?.ref !== wish.name || there.has(called({ kind: "image", name: image.id }))) continue;
       healed.push(`image ${wish.name} is gone from the engine: it is pulled again`);
@@ -321,7 +326,7 @@ export function judge(
     } else if (thing.down !== undefined) {
       again(wish, thing.down);
     } else if (before.scale !== undefined && thing.scale !== undefined && thing.scale !== before.scale) {
-      next(`gate ${wish.logical}`); // which sees to it
+      next(`gate ${wish.logical}`); // the gate scales it
       healed.push(`${called(wish)} was scaled to ${String(thing.scale)}: it is scaled back to ${String(before.scale)}`);
     } else if (thing.broken !== undefined) {
       broken[keyOf(wish)] = thing.broken;
@@ -348,14 +353,14 @@ interface Before {
   readonly name: string;
   readonly disk: unknown;
   readonly word: string;
-  /** It goes without anybody's leave, as its data are elsewhere, too. */
+  /** It may go without the operator's word, as its data are elsewhere, too. */
   readonly spare: boolean;
   readonly image: Pruned | undefined;
   readonly scale: number | undefined;
 }
 
 const isDisk = ({ kind }: Before): boolean => kind === "volume" || kind === "volume node";
-/** The labels of a thing of the state. The Docker provider keeps them as a list. */
+/** The labels of a thing of the state, which the Docker provider keeps as a list. */
 const labelled = z.union([
   z.record(z.string(), z.string()),
   z
@@ -372,10 +377,10 @@ export function marksOf(outputs: Known["outputs"]): { readonly name?: string; re
 }
 const mode = z.object({ replicated: z.object({ replicas: z.number() }) });
 
-/** What the state has of this topology. Another one of the program may have others, of the same name on another engine. */
+/** The state's things of this topology. Another topology of the program may have the same names on another engine. */
 function knownThings(state: List<Known>, types: Dict<Kind>, prefix: string, component: string): Map<string, Before> {
   const { owner } = identityOf(state, component);
-  // Before its first run it has no identity: what another topology has is known by that one's.
+  // Before its first run a topology has no identity: things of another topology are known by that one's.
   const theirs = new Set(state.filter(({ type }) => type === identityType).map(({ outputs }) => outputs.owner));
   const found = new Map<string, Before>();
   for (const { urn, type, outputs } of state) {
@@ -426,26 +431,26 @@ function identityOf(state: List<Known>, component: string): Partial<z.infer<type
   return memory.safeParse(found?.outputs).data ?? {};
 }
 
-/** Whose the things of a topology are. */
+/** The owner of a topology's things. */
 export function ownerOf(state: List<Known>, component: string): string | undefined {
   return identityOf(state, component).owner;
 }
 
-/** The operator has said another word: a new disk is wanted. */
+/** Whether the operator has given another word, and so wants a new disk. */
 function isNew(word: string | undefined, before: Before): boolean {
   return word !== undefined && word !== before.word;
 }
 
-/** That a disk may go with its slot, and nothing about a slot that is there. */
+/** The word with which a disk may go with its slot. It says nothing about a slot that is there. */
 const gone = "gone";
 
-/** Its id was noted before it was made: an interrupted run's. */
+/** Whether an interrupted run has made the disk: the state had its id before. */
 function isKnownDisk(state: List<Known>, { labels }: Thing): boolean {
   const disk = labels[diskLabel];
   return disk !== undefined && state.some(({ type, outputs }) => type.endsWith(":RandomId") && outputs.hex === disk);
 }
 
-/** The same disks under another id, as of an engine that was installed anew over its data. */
+/** Whether the engine has all known disks: under another id it was then installed anew over its data. */
 function allDisks(known: Map<string, Before>, there: Map<string, Thing>): boolean {
   const disks = [...known.values()].filter(isDisk);
   return disks.length > 0 && disks.every((each) => there.get(called(each))?.labels[diskLabel] === each.disk);
@@ -473,7 +478,7 @@ function lostVolume(volume: string, slot: string): Problem {
   };
 }
 
-/** Data that the config has no use for any more go only by the operator's word. */
+/** Data that the config does not use any more: they go only by the operator's word. */
 function dropped({ kind, name }: Before, slot: string): Problem {
   const [what, fate] =
     kind === "volume node" ? ["volume node", "forgotten (they stay on its node)"] : ["volume", "deleted"];

@@ -1,4 +1,4 @@
-/** Every system as an operator of a sample company would configure it, run in the dry run. */
+/** Every system, as an operator of a sample company would configure it, in a dry run. */
 import { Output, secret } from "@pulumi/pulumi";
 import type { z } from "zod";
 

@@ -89,7 +89,7 @@ test("the authorities of an application: the edge's for the stack's own object s
     return [file === undefined ? undefined : await read(output(file.content)), "AWS_CA_BUNDLE" in env];
   };
   const objects = { kind: "objects", api: "s3", url: "https://s3.example.com", region: "eu", prefix: "" } as const;
-  expect(await bundle({})).toEqual(["", true]); // the edge's: empty in the dry run
+  expect(await bundle({})).toEqual(["", true]); // the edge's: empty in a dry run
   // A public authority signed it: a bundle with the edge's alone would refuse it.
   expect(await bundle({ objects })).toEqual([undefined, false]);
   expect(await bundle({ objects: { ...objects, ca } })).toEqual([ca, true]);

@@ -283,7 +283,7 @@ test.each(names)("%s: whoever is given a slot's name shares a network with it", 
   const slots = new Map(
     [...planned.slots].flatMap(([host, slot]) => [host, ...(slot.names ?? [])].map((at) => [at, networks(slot, true)])),
   );
-  // What has no recipe yet: its name in the dry run, and where its slots will be.
+  // A kind without a recipe yet: its name in a dry run, and where its slots will be.
   for (const { name: need, by } of planned.needs) if (by === "nobody") slots.set(`${need}-1`, ["data"]);
   const callers: [string, Container, Tier[]][] = [
     ...containers(planned).map(([at, one]): [string, Container, Tier[]] => [

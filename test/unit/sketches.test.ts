@@ -1,4 +1,4 @@
-/** Every system on every topology, in the dry run: what it asks for, where it would run, and which pairs are refused. */
+/** Every system on every topology, in a dry run: what it asks for, where it would run, and which pairs are refused. */
 import { describe, expect, test } from "@jest/globals";
 import { secret } from "@pulumi/pulumi";
 import fc from "fast-check";

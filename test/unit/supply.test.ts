@@ -1,4 +1,4 @@
-/** Who supplies a need: what exists, what the place has itself, or a container; the same as a dry run and when it is made. */
+/** Who supplies a need: what exists, what the place has itself, or a container; the same in a dry run as for real. */
 import { describe, expect, test } from "@jest/globals";
 import { CustomResource, output, secret } from "@pulumi/pulumi";
 

@@ -1,4 +1,4 @@
-/** What a survey makes of a swarm: services, volume nodes and nodes, judged in the dry run. */
+/** What a survey makes of a swarm: services, volume nodes and nodes, as plain values, without an engine. */
 import { describe, expect, test } from "@jest/globals";
 
 import { sentence } from "../../components/core/errors.ts";

@@ -1,4 +1,4 @@
-/** What a survey makes of a state and an engine that do not fit: judged in the dry run. */
+/** What a survey makes of a state and an engine that do not fit: plain values, without an engine. */
 import { describe, expect, test } from "@jest/globals";
 
 import { sentence } from "../../components/core/errors.ts";
