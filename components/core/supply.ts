@@ -3,7 +3,7 @@ import type { Ask, Kind, Recipe } from "./contracts.ts";
 import { existingGiven } from "./existing.ts";
 import { own } from "./formats.ts";
 import type { SuppliedBy } from "./plan.ts";
-import type { Place } from "./topology.ts";
+import type { ManagedKind, Place } from "./topology.ts";
 
 /** Who supplies a need, and how. */
 export interface Supplier<K extends Kind> {
