@@ -174,7 +174,7 @@ function standsIn(ref: string): boolean {
 /**
  * The stack's config as it was written: objects parsed, secrets decrypted (they go nowhere but into secret outputs).
  */
-export function rawConfig(project: string): Record<string, unknown> {
+function rawConfig(project: string): Record<string, unknown> {
   const prefix = `${project}:`;
   return Object.fromEntries(
     Object.entries(pulumi.runtime.allConfig())

@@ -29,7 +29,6 @@ interface Pair {
 
 export interface Asked {
   readonly hostnames: readonly string[];
-  readonly organization?: string | undefined;
   /** For members of a store among themselves, where each is the other's client too. */
   readonly members?: boolean | undefined;
 }
@@ -54,10 +53,9 @@ export async function renew(
 }
 
 async function makeAuthority(asked: Asked, now: Date): Promise<Pair> {
-  const { organization = "platform-topologies" } = asked;
   const keys = await generate();
   const cert = await x509.X509CertificateGenerator.createSelfSigned({
-    name: [{ O: [organization] }, { CN: [`${organization} local authority`] }],
+    name: [{ O: ["platform-topologies"] }, { CN: ["platform-topologies local authority"] }],
     ...validity(now, days(asked).authority),
     signingAlgorithm: algorithm,
     keys,

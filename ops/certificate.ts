@@ -9,7 +9,6 @@ import type { Bag, Values } from "./wire.ts";
 
 const inputs = z.object({
   hostnames: z.array(z.string()).min(1),
-  organization: z.string().optional(),
   members: z.boolean().optional(),
 });
 const outputs = z.object({ caCert: z.string(), caKey: z.string(), cert: z.string() });
@@ -24,9 +23,7 @@ const signer = () => import("./authority.ts");
 export const certificate: Handler = {
   inputs,
   diff: (olds, news) => ({
-    changes: changed(olds, news, ["hostnames", "organization", "members"]).length > 0 || due(olds, new Date()),
-    // Clients have to trust the new authority anew: a replacement says that loudly.
-    replaces: changed(olds, news, ["organization"]),
+    changes: changed(olds, news, ["hostnames", "members"]).length > 0 || due(olds, new Date()),
   }),
   create: async (given) => (await signer()).make(inputs.parse(given.plain), new Date()),
   update: (olds, news) => renew(olds, news, new Date()),

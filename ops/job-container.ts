@@ -156,8 +156,8 @@ async function upload(container: Docker.Container, files: NonNullable<JobInputs[
     if ((await ifThere(container.infoArchive({ path: folder }))) === undefined)
       archive.entry({ name: `${folder.slice(1)}/`, type: "directory", mode: 0o755 });
   }
-  for (const { path, content, mode = 0o444, uid = 0 } of files) {
-    archive.entry({ name: path.slice(1), mode, uid, gid: uid }, content);
+  for (const { path, content, mode = 0o444 } of files) {
+    archive.entry({ name: path.slice(1), mode, uid: 0, gid: 0 }, content);
   }
   archive.finalize();
   const chunks: Buffer[] = [];

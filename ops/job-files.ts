@@ -22,8 +22,7 @@ export async function fileReferences(
   for (const file of asked.files ?? []) {
     const Name = nameOf(asked.name, file);
     const ID = await ensure(docker, Name, file, { ...asked.labels, [owner]: asked.name });
-    const owned = String(file.uid ?? 0);
-    const File = { Name: file.path, UID: owned, GID: owned, Mode: file.mode ?? 0o444 };
+    const File = { Name: file.path, UID: "0", GID: "0", Mode: file.mode ?? 0o444 };
     if (file.secret) references.Secrets.push({ File, SecretID: ID, SecretName: Name });
     else references.Configs.push({ File, ConfigID: ID, ConfigName: Name });
   }

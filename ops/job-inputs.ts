@@ -8,7 +8,6 @@ const file = z.object({
   path: z.string().startsWith("/"),
   content: z.string(),
   mode: z.number().int().optional(),
-  uid: z.number().int().optional(),
   secret: z.boolean().optional(),
 });
 

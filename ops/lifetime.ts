@@ -24,7 +24,7 @@ export async function pause(milliseconds: number, otherwise: string): Promise<vo
  * A killed engine leaves its providers running. A provider that went on would remove a finished job whose result nobody
  * records, and the next `up` would run the job again.
  */
-export function exitIfOrphan(): void {
+function exitIfOrphan(): void {
   if (process.ppid !== parent) process.exit(1);
 }
 

@@ -114,8 +114,6 @@ export interface JobFile {
   readonly content: Input<string>;
   /** Default 0o444. */
   readonly mode?: number;
-  /** The owner, and the group of the same number. Default 0. */
-  readonly uid?: number;
   /** Stores the content encrypted and takes it out of errors. Not needed for a content that is a secret already. */
   readonly secret?: boolean;
 }
@@ -252,8 +250,6 @@ function sealed<A extends Pick<JobArgs, "secretEnv" | "redact" | "files">>(args:
 export interface CertificateArgs {
   /** Names and IP addresses. A change makes a new server certificate from the same authority. */
   readonly hostnames: Input<readonly Input<string>[]>;
-  /** The authority's name. Default `platform-topologies`. A change replaces the authority. */
-  readonly organization?: Input<string>;
   /**
    * True: for a store's members, who are each other's clients; ten years, the authority twenty. Unset: for a server.
    */

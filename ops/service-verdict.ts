@@ -98,11 +98,11 @@ export function lastFailed({ tasks }: ServiceView, asked: string): TaskView | un
   return tasks.find((task) => task.spec === asked && hasFailed(task));
 }
 
-export function hasFailed({ state }: TaskView): boolean {
+function hasFailed({ state }: TaskView): boolean {
   return state === "failed" || state === "rejected";
 }
 
-export function cannotPull({ state, error }: TaskView): boolean {
+function cannotPull({ state, error }: TaskView): boolean {
   return state === "rejected" && /no such image|manifest unknown|pull access denied/i.test(error);
 }
 

@@ -10,7 +10,7 @@ import { baseOf, routeProblems } from "./routes.ts";
 import type { Capabilities, Limits, Place, Runner, Site } from "./topology.ts";
 
 /** The largest file that every topology's secret store carries, in bytes: Azure's Key Vault has 25k. */
-export const largestFile = 24 * 1024;
+const largestFile = 24 * 1024;
 
 /** Everything in a plan that this place, or any place, cannot run. It is called before anything is made. */
 export function check(plan: Plan, { site, capabilities: can }: Pick<Place, "site" | "capabilities">): Problem[] {

@@ -1,5 +1,6 @@
 import type { Capabilities, Runner, TopologyName } from "../core/topology.ts";
 import { dockerCapabilities } from "./docker/capabilities.ts";
+import { everything } from "./engines.ts";
 import { swarmCapabilities } from "./swarm/capabilities.ts";
 
 /**
@@ -13,17 +14,7 @@ const noContainers = "ShinyProxy starts containers through Docker; choose swarm 
 /** A machine for each container that the managed runner cannot run. We start these containers, so all is possible. */
 const machine: Runner = {
   name: "machine",
-  can: new Set([
-    "container-api",
-    "max-map-count",
-    "exec-probe",
-    "any-status-probe",
-    "stop-first",
-    "tcp-in",
-    "short-names",
-    "shared-folders",
-    "file-folders",
-  ]),
+  can: everything,
   limits: { bodyMib: Infinity, seconds: Infinity },
 };
 
@@ -46,7 +37,7 @@ function balancer(seconds: number): Capabilities["edge"] {
 }
 
 /** Fargate, then EC2. ECS stops a task first where a service has a minimum of 0 and a maximum of 100 percent. */
-export const awsCapabilities: Capabilities = {
+const awsCapabilities: Capabilities = {
   name: "aws",
   runners: [
     {
@@ -64,7 +55,7 @@ export const awsCapabilities: Capabilities = {
  * Cloud Run, then Compute Engine. Cloud Run ends a body at 32 MiB (HTTP/1), mounts one secret a folder, counts 200 to
  * 399 as healthy, and has no search domain, so no short names.
  */
-export const gcpCapabilities: Capabilities = {
+const gcpCapabilities: Capabilities = {
   name: "gcp",
   runners: [{ name: "serverless", can: new Set(), limits: { bodyMib: 32, seconds: 3600 } }, machine],
   ...cloud,
@@ -76,7 +67,7 @@ export const gcpCapabilities: Capabilities = {
  * run no command. An old revision stays until the new one is ready, so nothing runs there that must never be two. An
  * app finds other apps by names of one label, but machines only by two labels.
  */
-export const azureCapabilities: Capabilities = {
+const azureCapabilities: Capabilities = {
   name: "azure",
   runners: [
     {

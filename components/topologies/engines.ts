@@ -1,21 +1,24 @@
-import type { Capabilities } from "../core/topology.ts";
+import type { Capabilities, Runner } from "../core/topology.ts";
+
+/** All needs: where we start containers ourselves, every one of them can be met. */
+export const everything: Runner["can"] = new Set([
+  "container-api",
+  "max-map-count",
+  "exec-probe",
+  "any-status-probe",
+  "stop-first",
+  "tcp-in",
+  "short-names",
+  "shared-folders",
+  "file-folders",
+]);
 
 /** What a Docker engine can, alone or as a node of a swarm. */
 export const onEngines: Omit<Capabilities, "name" | "engine"> = {
   runners: [
     {
       name: "container",
-      can: new Set([
-        "container-api",
-        "max-map-count",
-        "exec-probe",
-        "any-status-probe",
-        "stop-first",
-        "tcp-in",
-        "short-names",
-        "shared-folders",
-        "file-folders",
-      ]),
+      can: everything,
       limits: { bodyMib: Infinity, seconds: Infinity },
     },
   ],

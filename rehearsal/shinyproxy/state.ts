@@ -3,7 +3,7 @@ import { z } from "zod";
 
 import type { RedisAccess } from "../checks/redis.ts";
 
-export const sessionSchema = z.object({ user: z.string(), groups: z.array(z.string()) });
+const sessionSchema = z.object({ user: z.string(), groups: z.array(z.string()) });
 export type Session = z.output<typeof sessionSchema>;
 
 const appSchema = z.object({

@@ -23,10 +23,10 @@ const cluster = new Certificate("cluster", { hostnames: ["a.localhost"] });
 `;
 
 /** A member between its two finalizers; `member` and the others log their own ends. */
-const member = (organization: string, script = "true"): string => `
+const member = (hostname: string, script = "true"): string => `
 const left = bye("left", "true", { deletedWith: cluster });
-const slot = new Certificate("slot", { hostnames: ["b.localhost"], organization: "${organization}" },
-  { dependsOn: [left], deleteBeforeReplace: true });
+const slot = new Certificate("slot", { hostnames: ["${hostname}.localhost"] },
+  { dependsOn: [left], deleteBeforeReplace: true, replaceOnChanges: ["hostnames"] });
 const gone = bye("member", "true", { dependsOn: [slot], deletedWith: cluster });
 bye("leave", ${JSON.stringify(script)}, { dependsOn: [gone, slot], deletedWith: cluster }, { CA: slot.caCert });
 `;

@@ -121,13 +121,13 @@ test("one that takes too long is stopped, and one without its image names it, ag
   );
 }, 180_000);
 
-test("files come with owner and mode, networks before the start, and no privileges", async () => {
+test("files come with their mode, networks before the start, and no privileges", async () => {
   const uid = 4242;
   const script = command(
     "cat /new/deep/secret; stat -c '%a %u' /new/deep/secret /new /tmp; ls /sys/class/net | wc -l; grep -E 'CapBnd|NoNewPrivs' /proc/self/status; id -u; exit 1",
   );
   const files = [
-    { path: "/new/deep/secret", content: "in the file", mode: 0o400, uid },
+    { path: "/new/deep/secret", content: "in the file", mode: 0o404 },
     { path: "/tmp/x", content: "" },
   ];
   const { output } = await up({ command: script, files, networks, user: String(uid) });
@@ -137,7 +137,7 @@ test("files come with owner and mode, networks before the start, and no privileg
     .map((line) => line.replace(/^\s*\| /, ""));
   expect(log).toEqual(
     expect.arrayContaining([
-      "in the file400 4242",
+      "in the file404 0",
       "755 0",
       "1777 0",
       "3",

@@ -31,12 +31,6 @@ export async function pyrusStack(test: PyrusTest): Promise<TestStack> {
   return stack;
 }
 
-/** Sets a new config, and the operator's secrets again. */
-export async function reconfigure(stack: TestStack, test: PyrusTest): Promise<void> {
-  await stack.configure(pyrusConfig(test));
-  await setSecrets(stack);
-}
-
 async function setSecrets(stack: TestStack): Promise<void> {
   const secrets = { pyrusLicence: licence, pyrusAdminPassword: adminPassword };
   for (const [key, value] of Object.entries(secrets)) {

@@ -39,7 +39,7 @@ interface Ours {
   startTime: string;
 }
 
-export function usualPlace(): Place {
+function usualPlace(): Place {
   return { socket: "/var/run/docker.sock", args: [], folder: cacheRoot() };
 }
 

@@ -31,7 +31,7 @@ export interface Toolchain {
 }
 
 /** The oldest CLI with the hooks and transforms that the program relies on. Set-up builds this version. */
-export const pulumiVersion = "3.259.0";
+const pulumiVersion = "3.259.0";
 
 /** Published, so that `npm start` asks nothing. It guards development stacks on one's own machine and nothing else. */
 export const devPassphrase = "platform-topologies-dev";

@@ -25,7 +25,7 @@ export interface ClusterRecord {
   nodes: NodeRecord[];
 }
 
-export const nodePrefix = { manager: "m", worker: "w" } as const;
+const nodePrefix = { manager: "m", worker: "w" } as const;
 const firstHost = { manager: 11, worker: 21 } as const;
 
 /** The manager or worker of this number: m1 has .11, w1 has .21. */

@@ -1,5 +1,4 @@
 import type { ComponentResourceOptions } from "@pulumi/pulumi";
-import type { z } from "zod";
 
 import type { System } from "../../core/contracts.ts";
 import { applicationYml } from "./application.ts";

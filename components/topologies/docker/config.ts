@@ -32,4 +32,3 @@ export const dockerArgs = config
     ...{ host: true, machines: true, address: true, registries: true, subnets: true, mtu: true, socket: true },
   })
   .strip();
-export type DockerConfig = z.output<typeof dockerConfig>;

@@ -49,4 +49,3 @@ const config = z.strictObject({
 export const swarmConfig = config.prefault({});
 /** What of it an importer gives to `Swarm` in the same form. */
 export const swarmArgs = config.omit({ ports: true, tls: true }).strip();
-export type SwarmConfig = z.output<typeof swarmConfig>;

@@ -115,7 +115,7 @@ const listedShape = z.looseObject({
 });
 
 /** A service of this state, with the reason why it does not work. */
-export function serviceThing(
+function serviceThing(
   service: z.infer<typeof listedShape>,
   all: List<Task>,
   nodes: List<Node>,
