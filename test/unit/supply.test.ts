@@ -40,7 +40,7 @@ class Elephants extends DockerHost {
   supply<K extends Kind>(_: K, name: string, ask: Ask<K>, { parent, logicalName }: At): Given<K> {
     const made = new Elephant("zoo:index:Elephant", logicalName, { name, ask }, { parent });
     const given = { host: output("db.zoo.example.com"), port: 5432, members: [], user: "postgres", ready: [made] };
-    return { ...given, password: secret("zoo") } as unknown as Given<K>;
+    return { ...given, password: secret("zoo") } as Given<K>;
   }
 }
 
@@ -95,7 +95,7 @@ test("every need of a plan says who supplies it and why", () => {
     expect([name, by, because]).toEqual([name, "container", expect.stringMatching(/^docker has no \w+ of its own$/)]);
 });
 
-test("a managed store has the same databases, backup and restore; only its server is the place's", async () => {
+test("a managed store has the same databases, backup and restore; only its server is the place's", () => {
   const backup = { everyHours: 24, keepDays: 7, drillEveryHours: 168, to: { volume: "kept" } };
   const plan = planned({ backup });
   expect(check(plan, place({ backup }))).toEqual([]);
