@@ -40,7 +40,7 @@ class Elephants extends DockerHost {
   supply<K extends Kind>(_: K, name: string, ask: Ask<K>, { parent, logicalName }: At): Given<K> {
     const made = new Elephant("zoo:index:Elephant", logicalName, { name, ask }, { parent });
     const given = { host: output("db.zoo.example.com"), port: 5432, members: [], user: "postgres", ready: [made] };
-    return { ...given, password: secret("zoo") } as Given<K>;
+    return { ...given, password: secret("zoo") };
   }
 }
 
