@@ -1,10 +1,12 @@
 /** Whatever a component makes has a name that begins with its own: so any number of them live in one program. */
-import { expect, test } from "@jest/globals";
+import { expect, jest, test } from "@jest/globals";
 
 import type { Kind } from "../../components/core/contracts.ts";
 import type { SystemName } from "../../components/systems/index.ts";
 import { type Choices, kinds, placeNames, places, serviceOn, systemNames, systemOn } from "../support/deployed.ts";
 import { record, type Registered } from "../support/mocks.ts";
+
+jest.setTimeout(300_000); // four whole platforms at once, on a machine that does much else
 
 /** Two topologies of each class. */
 const two = placeNames.flatMap((place) =>
