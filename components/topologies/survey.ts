@@ -41,7 +41,7 @@ export interface There {
   /** The engine's own id, or the swarm's. */
   readonly engine: string;
   /**
-   * What no other engine has, nor any other node: topologies that share one share its names. Default: the engine's id.
+   * Ids that no other engine and no other node has: topologies with a common id share names. Default: the engine's id.
    */
   readonly places?: List<string>;
   readonly things: List<Thing>;
@@ -138,8 +138,8 @@ export class Survey {
   }
 
   /**
-   * For `dependsOn`: nothing is made before each look of the program is over, or at all, where one finds something
-   * wrong.
+   * For `dependsOn`: nothing is made before every survey of the program is over. If one finds something wrong, nothing
+   * is made at all.
    */
   get settled(): Promise<Resource[]> {
     return this.#findings.then(() => Promise.all(surveys.map((each) => each.#findings))).then(() => []);
@@ -201,7 +201,7 @@ export class Survey {
     return judge(this.#args, this.#wishes, state, there);
   }
 
-  /** What is wrong on any engine of the program is told at once, by the first that has something to tell. */
+  /** Reports what is wrong on any engine of the program at once: the first survey with a finding does it. */
   async #act(): Promise<Findings> {
     const found = await this.#judged;
     const all = await Promise.all(
@@ -210,7 +210,7 @@ export class Survey {
     const wrong = all.filter(({ found }) => found.problems.length > 0);
     if (wrong.length > 0 && wrong[0]?.each !== this) return never;
     refuse(wrong.flatMap(({ each, found }) => found.problems.map((one) => ({ ...one, key: each.#whose + one.key }))));
-    // What the program has thrown since: the SDK goes on to make all that it had named by then.
+    // The program has thrown an error meanwhile: without this the SDK would make all that it had named before.
     if (log.hasErrors()) return never;
     for (const sentence of found.healed) void log.warn(this.#whose + sentence);
     if (runtime.isDryRun()) return found;
@@ -218,7 +218,7 @@ export class Survey {
     return this.#pullAgain(found);
   }
 
-  /** Before a sentence: which topology it is about, where the program has several. */
+  /** The topology's name before a sentence, if the program has several topologies. */
   get #whose(): string {
     const components = new Set(surveys.map((each) => each.#args.component));
     return components.size > 1 ? `${this.#args.component}: ` : "";
