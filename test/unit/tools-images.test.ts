@@ -35,7 +35,8 @@ test.each([
 test("what is encrypted is no mistake, though it cannot be read", async () => {
   const name = "arkindex.localhost";
   const { pem: cert } = await certificate({ name, hostnames: [name, `*.${name}`] });
-  const own = { tls: { mode: "own", cert }, secrets: { tlsKey: "encrypted" } };
+  const docker = { ...(dev.docker as object), tls: { mode: "own", cert } };
+  const own = { docker, secrets: { tlsKey: "encrypted" } };
   expect(wanted({ ...dev, ...own }, "dev")).toHaveLength(7);
 });
 
