@@ -61,7 +61,7 @@ export interface Route {
  */
 export interface File {
   readonly path: string;
-  /** At most 64 KiB (the smallest limit of the secret stores that carry it). */
+  /** At most 24 KiB (the smallest limit of the secret stores that carry it). */
   readonly content: Input<string>;
   readonly secret?: boolean;
   /** Octal. Default 0o444: the file is root's, and nobody but this container's processes can see it. */

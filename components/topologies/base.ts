@@ -120,8 +120,14 @@ export abstract class BaseTopology extends ComponentResource implements Topology
       ...[...plan.workloads].flatMap(([name, workload]) => [name, ...replicaNames(name, workload)]),
       ...plan.slots.keys(),
       ...plan.jobs.keys(),
+      ...(routesOf(plan).length > 0 ? ["edge"] : []),
     ];
-    refuse([...check(plan, this), ...this.check(plan), ...this.#taken(owner, what, names)]);
+    // What the site says of others' disks and stores is no mistake of a service alone.
+    const { disks, data, existing } = this.site;
+    const alone = { ...this.site, disks: {}, data: only(data, owner), existing: only(existing, owner) };
+    const site = what === "system" ? this.site : { ...alone, disks: only(disks, ...plan.slots.keys()) };
+    const { capabilities } = this;
+    refuse([...check(plan, { site, capabilities }), ...this.check(plan), ...this.#taken(owner, what, names)]);
     for (const name of names) this.#owners.set(name, owner);
     if (what === "system") this.#system = owner;
   }
@@ -199,6 +205,10 @@ export abstract class BaseTopology extends ComponentResource implements Topology
       ),
     ];
   }
+}
+
+function only<T>(dict: Dict<T>, ...names: List<string>): Dict<T> {
+  return Object.fromEntries(Object.entries(dict).filter(([name]) => names.includes(name)));
 }
 
 /** The same place in the program, for a part of a thing. */

@@ -8,6 +8,7 @@ import { siteOf } from "../../components/core/site.ts";
 import { planStack } from "../../components/deploy.ts";
 import type { Topology } from "../../components/core/topology.ts";
 import { Arkindex } from "../../components/systems/arkindex.ts";
+import { ContainerApi } from "../../components/services/containers.ts";
 import { Postgres } from "../../components/services/postgres.ts";
 import { Redis } from "../../components/services/redis.ts";
 import { MediaPlatform } from "../../components/systems/media.ts";
@@ -225,3 +226,19 @@ test.each(["docker", "swarm"] as const)(
     expect(all[0]?.name).toBe(topology);
   },
 );
+
+test("services alone share a site: a disk of one is no mistake of another, and the edge's name is the system's", async () => {
+  const store = { clientTls: "never", gib: 1 } as const;
+  const two = () => {
+    const on = host({ site: site({ disks: { "db-1": "today" } }) });
+    new Postgres("db", { on, databases: ["shop"], ...store });
+    new Postgres("other", { on, databases: ["shop"], ...store });
+  };
+  expect(await refused(two)).toBe("");
+  const one = () => {
+    const on = host();
+    new Arkindex("arkindex", { on });
+    new ContainerApi("edge", { on, may: "read" });
+  };
+  expect(await refused(one)).toContain("arkindex has a part of this name on host");
+});
