@@ -110,7 +110,7 @@ const common = z.strictObject({
   mirror: mirror.optional(),
   /**
    * The https port that browsers see, where a NAT or a balancer maps it to the edge's. Default: the topology's https
-   * port; with `tls.mode` outside 443. A change replaces the edge and whatever is told a public URL.
+   * port; where TLS ends outside 443. A change replaces the edge and whatever is told a public URL.
    */
   publicPort: publicPort.optional(),
   backup: z
