@@ -153,9 +153,9 @@ describe("authorities that are to be trusted", () => {
   test("in a stack's config: `existing.<x>.ca` and Pyrus' own", () => {
     const base = { ...raw("", ""), docker: {}, secrets: {} };
     const ca = leaf.pem;
-    const store = { ...base, existing: { redis: { kind: "redis", host: "redis.example.com", ca } } };
+    const store = { ...base, existing: { solr: { kind: "solr", host: "solr.example.com", ca } } };
     expect(planStack(store, "dev").problems.map(sentence)).toEqual([
-      expect.stringMatching(/^existing\.redis\.ca: certificate 1 is a server's/),
+      expect.stringMatching(/^existing\.solr\.ca: certificate 1 is a server's/),
     ]);
     const pyrus = { ...base, system: "pyrus", pyrus: { adminEmail: "a@example.com", caCertificate: ca } };
     expect(planStack(pyrus, "dev").problems.map(sentence)).toContainEqual(
