@@ -190,21 +190,26 @@ test("a killed provider's job goes on, and the next up takes it over", async () 
   expect(await runs()).toBe(2); // one run of two lines
 }, 120_000);
 
+/** An `up` that is killed while its job runs, and a job that ends after it. */
+async function killed(whole: string): Promise<void> {
+  await stack.rewrite(whole);
+  const running = stack.start(["up", "--yes", "--skip-preview"]);
+  await until(async () => (await docker("ps", "-q", "--filter", `name=${name}`)) !== "");
+  running.kill("SIGKILL");
+  await running.done;
+  await until(async () => (await docker("inspect", "-f", "{{.State.Status}}", name)) === "exited");
+  await until(async () => (await processes("ops/main.ts", stack.folder)).length === 0); // no orphan
+  await stack.run(["cancel", "--yes"]);
+}
+
 test("a killed up's job that has ended meanwhile counts, one that was asked otherwise does not", async () => {
   const args = { command: command("sleep 3") };
-  for (const [once, expected] of [
+  for (const [trigger, expected] of [
     ["1", 1],
     ["2", 3],
   ] as const) {
-    await stack.rewrite(program(JSON.stringify({ ...args, trigger: "1" })));
-    const running = stack.start(["up", "--yes", "--skip-preview"]);
-    await until(async () => (await docker("ps", "-q", "--filter", `name=${name}`)) !== "");
-    running.kill("SIGKILL");
-    await running.done;
-    await until(async () => (await docker("inspect", "-f", "{{.State.Status}}", name)) === "exited");
-    await until(async () => (await processes("ops/main.ts", stack.folder)).length === 0); // no orphan
-    await stack.run(["cancel", "--yes"]);
-    await passes({ ...args, once });
+    await killed(program(JSON.stringify({ ...args, trigger: "1" })));
+    await passes({ ...args, trigger });
     expect(await runs()).toBe(expected);
     await stack.rewrite("");
     await stack.up();
@@ -217,16 +222,6 @@ test("a killed up's job counts for its disk alone: one that is made anew, under 
   const args = `{ ...${JSON.stringify({ command: command("sleep 3") })}, disks: { db: made.disk } }`;
   const made = `const made = new Volume("disk", { host, name: "${disk}", disk: "d15c", word: "", labels: ${JSON.stringify(runLabels)} });`;
   const whole = program(args).replace("new Job(", `${made}\nnew Job(`);
-  const killed = async (): Promise<void> => {
-    await stack.rewrite(whole);
-    const running = stack.start(["up", "--yes", "--skip-preview"]);
-    await until(async () => (await docker("ps", "-q", "--filter", `name=${name}`)) !== "");
-    running.kill("SIGKILL");
-    await running.done;
-    await until(async () => (await docker("inspect", "-f", "{{.State.Status}}", name)) === "exited");
-    await until(async () => (await processes("ops/main.ts", stack.folder)).length === 0); // no orphan
-    await stack.run(["cancel", "--yes"]);
-  };
   const emptied = async (): Promise<void> => {
     await stack.rewrite("");
     succeeded(await stack.up());
@@ -236,11 +231,11 @@ test("a killed up's job counts for its disk alone: one that is made anew, under 
     succeeded(await stack.up());
     await leavesNothing();
   };
-  await killed();
+  await killed(whole);
   await goesOn();
   expect(await runs()).toBe(1);
   await emptied();
-  await killed();
+  await killed(whole);
   expect(await runs()).toBe(2);
   await emptied(); // the disk goes, and what is left of the run stays
   await goesOn();
