@@ -41,7 +41,7 @@ export const arkindexConfig = z.strictObject({
 export type ArkindexConfig = z.output<typeof arkindexConfig>;
 
 /** The buckets of the documentation; browsers upload to `staging` directly. */
-const bucketNames = [
+export const bucketNames = [
   "staging",
   "export",
   "thumbnails",

@@ -124,8 +124,12 @@ export abstract class BaseTopology extends ComponentResource implements Topology
     ];
     // What the site says of others' disks and stores is no mistake of a service alone.
     const { disks, data, existing } = this.site;
-    const alone = { ...this.site, disks: {}, data: only(data, owner), existing: only(existing, owner) };
-    const site = what === "system" ? this.site : { ...alone, disks: only(disks, ...plan.slots.keys()) };
+    const its = {
+      disks: only(disks, ...plan.slots.keys()),
+      data: only(data, owner),
+      existing: only(existing, owner),
+    };
+    const site = what === "system" ? this.site : { ...this.site, ...its };
     const { capabilities } = this;
     refuse([...check(plan, { site, capabilities }), ...this.check(plan), ...this.#taken(owner, what, names)]);
     for (const name of names) this.#owners.set(name, owner);

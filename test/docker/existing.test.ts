@@ -5,6 +5,7 @@
  */
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 
+import { bucketNames } from "../../components/systems/arkindex.ts";
 import {
   arkindexConfig,
   cleanUp,
@@ -16,7 +17,7 @@ import {
   write,
 } from "../support/arkindex.ts";
 import { succeeded, type TestStack } from "../support/stack.ts";
-import { arkindexBuckets, gateway, tellPasswords, TlsStores, unknowing } from "../support/tls-stores.ts";
+import { gateway, tellPasswords, TlsStores, unknowing } from "../support/tls-stores.ts";
 
 const name = "ark-exists";
 const https = 15331;
@@ -30,7 +31,7 @@ let outputs: { url: string; ca: string };
 
 beforeAll(async () => {
   const origin = `https://${name}.localhost:${String(https)}`;
-  stores = await TlsStores.start({ name, address: await gateway(), ports, buckets: arkindexBuckets, origin });
+  stores = await TlsStores.start({ name, address: await gateway(), ports, buckets: bucketNames, origin });
   const images = { rehearsal: await stores.trusted() };
   const test = { name, https, config: { existing: stores.existing(needs), images, backup: undefined } };
   made = stack = await dockerStack(test, arkindexConfig(test));

@@ -1,10 +1,11 @@
 /** As test/docker/existing.test.ts, from a swarm: stores with TLS and certificates of a public authority, outside of it. */
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 
+import { bucketNames } from "../../components/systems/arkindex.ts";
 import { Cluster } from "../../tools/swarm/cluster.ts";
 import { succeeded, type TestStack } from "../support/stack.ts";
 import { Client, swarmStack, tasksOf } from "../support/swarm-stack.ts";
-import { arkindexBuckets, tellPasswords, TlsStores } from "../support/tls-stores.ts";
+import { tellPasswords, TlsStores } from "../support/tls-stores.ts";
 
 const name = "ark-exists";
 const ports = { postgres: 15349, redis: 15350, objects: 15351 };
@@ -20,7 +21,7 @@ beforeAll(async () => {
   cluster = await Cluster.start({ name: "existing", managers: 1, workers: 0 });
   closing.push(() => cluster.stop());
   const origin = `https://${name}.example.com`;
-  stores = await TlsStores.start({ name, address: cluster.outside, ports, buckets: arkindexBuckets, origin });
+  stores = await TlsStores.start({ name, address: cluster.outside, ports, buckets: bucketNames, origin });
   closing.push(() => stores.remove());
   const image = await stores.trusted();
   const { [image]: rehearsal = "" } = await cluster.push([image]);

@@ -27,16 +27,6 @@ export interface TlsStoresArgs {
 /** Of each store; longer than what a server or a client takes for too weak. */
 const password = "of-a-store-that-exists";
 const certs = "/run/tls";
-export const arkindexBuckets = [
-  "staging",
-  "export",
-  "thumbnails",
-  "training",
-  "ponos-artifacts",
-  "ponos-logs",
-  "iiif-cache",
-  "uploads",
-];
 
 /** They listen on this machine itself: a stack's networks have no other way to what is outside. */
 export class TlsStores {

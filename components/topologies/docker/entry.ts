@@ -1,9 +1,9 @@
 import { containers } from "../../core/plan.ts";
 import { containerServices } from "../../services/index.ts";
 import { entry, loggedOutOf } from "../entry.ts";
-import { checkTls, publishedOn, tlsOf, tlsSecrets } from "../tls.ts";
+import { publishedOn, tlsOf, tlsSecrets } from "../tls.ts";
 import { dockerCapabilities } from "./capabilities.ts";
-import { dockerProblems } from "./check.ts";
+import { checkDocker } from "./check.ts";
 import { dockerConfig } from "./config.ts";
 
 /** One Docker host, as `topology: docker` chooses it. */
@@ -13,10 +13,8 @@ export const docker = entry({
   services: containerServices,
   ports: ({ ports, tls }) => publishedOn(ports, tls),
   asks: ({ tls }) => tlsSecrets(tls),
-  check: (config, { site, plan, secrets }) => {
-    const tls = checkTls("docker", tlsOf(config.tls, secrets, "plain"), site, plan);
-    return { ...tls, problems: [...tls.problems, ...dockerProblems(config, plan)] };
-  },
+  check: (config, { site, plan, secrets }) =>
+    checkDocker({ ...config, tls: tlsOf(config.tls, secrets, "plain") }, site, plan),
   preflight: async (config, { site, plan }, images) => {
     const { preflight } = await import("./preflight.ts");
     const outside = await loggedOutOf("docker.registries", config.registries);

@@ -18,9 +18,9 @@ import { BaseTopology, type JobRun, part } from "../base.ts";
 import { labels } from "../containers.ts";
 import type { NetworkChoices } from "../subnets.ts";
 import type { Survey } from "../survey.ts";
-import { checkTls, type Tls } from "../tls.ts";
+import type { Tls } from "../tls.ts";
 import { dockerCapabilities } from "./capabilities.ts";
-import { dockerProblems } from "./check.ts";
+import { checkDocker } from "./check.ts";
 import { dockerArgs } from "./config.ts";
 import { containerArgs, mounts } from "./container.ts";
 import { Engine, surveyOf } from "./engine.ts";
@@ -76,7 +76,7 @@ export class DockerHost extends BaseTopology {
   }
 
   protected check(plan: Plan): List<Problem> {
-    return [...checkTls("docker", this.#args.tls, this.site, plan).problems, ...dockerProblems(this.#args, plan)];
+    return checkDocker(this.#args, this.site, plan).problems;
   }
 
   protected get last(): Resource | undefined {

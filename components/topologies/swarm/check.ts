@@ -1,20 +1,22 @@
 /** Finds what is wrong with a swarm's arguments and a plan together. */
+import type { Verdict } from "../../core/certificates.ts";
 import type { Problem } from "../../core/errors.ts";
 import { containers, type Plan } from "../../core/plan.ts";
+import type { Site } from "../../core/topology.ts";
 import { networksOf } from "../containers.ts";
 import { unknownMachines } from "../machines.ts";
 import { subnetProblems } from "../subnets.ts";
+import { checkTls } from "../tls.ts";
 import type { SwarmArgs } from "./args.ts";
 import { noSocket } from "./sockets.ts";
 
-type Checked = Pick<SwarmArgs, "managers" | "nodes" | "subnets" | "socket" | "publish" | "endpointMode"> & {
-  readonly tls: { readonly mode: string };
-};
+type Checked = Pick<SwarmArgs, "managers" | "nodes" | "subnets" | "socket" | "publish" | "endpointMode" | "tls">;
 
-export function swarmProblems(args: Checked, plan: Plan): Problem[] {
+export function checkSwarm(args: Checked, site: Site, plan: Plan): Verdict {
   const { nodes = {}, subnets = {} } = args;
   const planned = containers(plan);
-  return [
+  const { problems, warnings } = checkTls("swarm", args.tls, site, plan);
+  const more = [
     ...unknownMachines("swarm.nodes", nodes, planned),
     ...ingress(args),
     ...subnetProblems("swarm.subnets", subnets, ["edge", "app", "data"], planned, (container) =>
@@ -22,6 +24,7 @@ export function swarmProblems(args: Checked, plan: Plan): Problem[] {
     ),
     ...noSocket(args, planned),
   ];
+  return { problems: [...problems, ...more], warnings };
 }
 
 /**

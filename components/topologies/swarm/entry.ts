@@ -1,9 +1,9 @@
 import { containers } from "../../core/plan.ts";
 import { containerServices } from "../../services/index.ts";
 import { entry, loggedOutOf } from "../entry.ts";
-import { checkTls, publishedOn, tlsOf, tlsSecrets } from "../tls.ts";
+import { publishedOn, tlsOf, tlsSecrets } from "../tls.ts";
 import { swarmCapabilities } from "./capabilities.ts";
-import { swarmProblems } from "./check.ts";
+import { checkSwarm } from "./check.ts";
 import { swarmConfig } from "./config.ts";
 import { SwarmRetirements } from "./retirements.ts";
 
@@ -14,10 +14,8 @@ export const swarm = entry({
   services: containerServices,
   ports: ({ ports, tls }) => publishedOn(ports, tls),
   asks: ({ tls }) => tlsSecrets(tls),
-  check: (config, { site, plan, secrets }) => {
-    const tls = checkTls("swarm", tlsOf(config.tls, secrets, "plain"), site, plan);
-    return { ...tls, problems: [...tls.problems, ...swarmProblems(config, plan)] };
-  },
+  check: (config, { site, plan, secrets }) =>
+    checkSwarm({ ...config, tls: tlsOf(config.tls, secrets, "plain") }, site, plan),
   preflight: async (config, { site, plan }, images) => {
     const { preflight } = await import("./preflight.ts");
     const outside = await loggedOutOf("swarm.registries", config.registries);

@@ -24,10 +24,9 @@ import { BaseTopology, type JobRun, part } from "../base.ts";
 import { networksOf } from "../containers.ts";
 import { jobArgs, type JobPlace, markerIgnores, markerJob } from "../job.ts";
 import type { Survey } from "../survey.ts";
-import { checkTls } from "../tls.ts";
 import type { SwarmArgs } from "./args.ts";
 import { swarmCapabilities } from "./capabilities.ts";
-import { swarmProblems } from "./check.ts";
+import { checkSwarm } from "./check.ts";
 import { swarmArgs } from "./config.ts";
 import { backendsOf, edgeNodes, edgeShape } from "./edge.ts";
 import { files } from "./files.ts";
@@ -107,7 +106,7 @@ export class Swarm extends BaseTopology {
   }
 
   protected check(plan: Plan): List<Problem> {
-    return [...checkTls("swarm", this.#args.tls, this.site, plan).problems, ...swarmProblems(this.#args, plan)];
+    return checkSwarm(this.#args, this.site, plan).problems;
   }
 
   protected get last(): Resource | undefined {
