@@ -23,9 +23,9 @@ test("no sidecar file, which the backend does not write atomically, is needed or
 test("the images of the last run are in the state that a program is told", async () => {
   const stack = await TestStack.create({
     program: `import { stateOfStack } from "${repo}/components/core/known.ts";
-import { unasked } from "${repo}/components/core/releases.ts";
+import { movedLines } from "${repo}/components/core/releases.ts";
 const redis = { key: "redis", ref: "docker.io/valkey/valkey:8.1", rehearsing: false, client: "none", secrets: "files" };
-export const refused = unasked((await stateOfStack()) ?? [], [redis], {}).map(({ key }) => key);
+export const refused = movedLines((await stateOfStack()) ?? [], [redis], {}).map(({ key }) => key);
 export const images = { redis: "docker.io/library/redis:7.0" };`,
   });
   try {
