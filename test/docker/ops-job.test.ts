@@ -127,7 +127,7 @@ test("files come with their mode, networks before the start, and no privileges",
     "cat /new/deep/secret; stat -c '%a %u' /new/deep/secret /new /tmp; ls /sys/class/net | wc -l; grep -E 'CapBnd|NoNewPrivs' /proc/self/status; id -u; exit 1",
   );
   const files = [
-    { path: "/new/deep/secret", content: "in the file", mode: 0o404 },
+    { path: "/new/deep/secret", content: "in the file", mode: 0o440 }, // a user without a group is in root's
     { path: "/tmp/x", content: "" },
   ];
   const { output } = await up({ command: script, files, networks, user: String(uid) });
@@ -137,7 +137,7 @@ test("files come with their mode, networks before the start, and no privileges",
     .map((line) => line.replace(/^\s*\| /, ""));
   expect(log).toEqual(
     expect.arrayContaining([
-      "in the file404 0",
+      "in the file440 0",
       "755 0",
       "1777 0",
       "3",
