@@ -1,8 +1,8 @@
-import { mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Given } from "../../rehearsal/role.ts";
 import { Secrets } from "../../rehearsal/secrets.ts";
+import { newFolder } from "./folder.ts";
 
 export const goodSecrets = ["db-pass-word", "django-secret-key", "s3-secret-access-key"] as const;
 
@@ -36,7 +36,7 @@ features:
 
 /** What a role is given. `variable` names its config file. */
 export function givenFile(variable: string, text: string, env: Given["env"] = {}): Given {
-  const path = join(mkdtempSync(join(tmpdir(), "rehearsal-")), "config");
+  const path = join(newFolder("rehearsal"), "config");
   writeFileSync(path, text);
   return { env: { ...env, [variable]: path }, args: [], secrets: new Secrets(), host: "test" };
 }

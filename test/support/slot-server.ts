@@ -22,6 +22,7 @@ export function slotsOf<K extends Kind>(recipe: Recipe<K>, name: string, ask: As
     region: "",
     peers: [],
     engine: "docker",
+    address: (server) => server,
     secret: () => secret(password),
     job: () => ({ ready: [] }),
     slots: (role: string, members: Members, each) =>

@@ -1,7 +1,6 @@
 /** What both proxies at the edge are told: paths, ports, TLS in front of them, their health. */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { describe, expect, test } from "@jest/globals";
@@ -17,6 +16,7 @@ import { type EdgeTls, publishedPorts } from "../../components/edge/proxy.ts";
 import { nginx } from "../../components/edge/nginx.ts";
 import { traefik } from "../../components/edge/traefik.ts";
 import { make } from "../../ops/authority.ts";
+import { newFolder } from "../support/folder.ts";
 
 const host = "shop.example.com";
 const route = (path: string, more: Partial<PlannedRoute> = {}): PlannedRoute => ({
@@ -212,7 +212,7 @@ describe("health", () => {
     const { cert } = JSON.parse(JSON.stringify(made)) as { cert: string };
     const { files = [], health: asked } = edge(traefik, [route("/")], { cert, key: "KEY" }, site(), engine);
     const ends = files.find(({ path }) => path.endsWith("/ends"));
-    const folder = mkdtempSync(join(tmpdir(), "edge-"));
+    const folder = newFolder("edge");
     writeFileSync(join(folder, "ends"), typeof ends?.content === "string" ? ends.content : "");
     const command = "command" in asked.ready ? asked.ready.command : [];
     const script = (command.at(-1) ?? "")

@@ -1,7 +1,6 @@
 import { webcrypto } from "node:crypto";
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import https from "node:https";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
 import "reflect-metadata";
@@ -9,6 +8,7 @@ import * as x509 from "@peculiar/x509";
 import { ask } from "../../rehearsal/checks/http.ts";
 import { explain } from "../../rehearsal/errors.ts";
 import { trustExtraAuthorities } from "../../rehearsal/trust.ts";
+import { newFolder } from "../support/folder.ts";
 
 const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 
@@ -41,7 +41,7 @@ test("a server of a local authority is refused with the remedy, and trusted by t
     const refused = await ask(url).catch((error: unknown) => explain(url, error));
     expect(refused).toMatch(/unknown authority .*NODE_EXTRA_CA_CERTS/);
 
-    const path = join(mkdtempSync(join(tmpdir(), "rehearsal-ca-")), "ca.pem");
+    const path = join(newFolder("rehearsal-ca"), "ca.pem");
     writeFileSync(path, pair.cert);
     expect(() => {
       trustExtraAuthorities({ AWS_CA_BUNDLE: `${path}.missing` });

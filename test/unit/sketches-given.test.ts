@@ -1,7 +1,6 @@
 /** What the sketched systems put into their applications' files and environment, and into their shells. */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { describe, expect, test } from "@jest/globals";
@@ -14,6 +13,7 @@ import { resolveImage } from "../../components/core/images.ts";
 import { containers, routesOf } from "../../components/core/plan.ts";
 import { containerServices } from "../../components/services/index.ts";
 import { arangodbConfig } from "../../components/systems/arangodb/arangodb.ts";
+import { newFolder } from "../support/folder.ts";
 import { names, plan, problems, site } from "../support/sketches.ts";
 
 describe("ArangoDB", () => {
@@ -86,7 +86,7 @@ describe("ArangoDB", () => {
 
   /** Its start on a disk with these files, as a topology does it; the server shows what it was given. */
   const start = (name: string, files: Readonly<Record<string, string>>) => {
-    const disk = mkdtempSync(join(tmpdir(), "arangodb-"));
+    const disk = newFolder("arangodb");
     for (const [file, content] of Object.entries(files)) writeFileSync(join(disk, file), content);
     const { prepare = "", disk: at } = slot(name);
     const script = prepare.replaceAll(at.path, disk).replaceAll("/run/arangodb", disk).replace("262144", "0");
