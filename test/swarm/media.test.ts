@@ -28,12 +28,9 @@ let asset: string;
 beforeAll(async () => {
   cluster = await Cluster.start({ name: "mediaswarm", network: "10.213.163", managers: 1, workers: 3 });
   closing.push(() => cluster.stop());
-  // Cassandra gets machines of its own, and what has one copy the one whose edge is called: a volume node that a node has
-  // already is taken as it is.
-  await volumeNode("m1", "redis-1", "objects-1", "elasticsearch-1");
-  for (const n of members) await volumeNode(`w${String(n)}`, `cassandra-${String(n)}`);
+  for (const node of cluster.nodes) await label(node);
   const began = Date.now();
-  media = await MediaSwarm.up({ cluster, name, system: "media" }, config, closing);
+  media = await MediaSwarm.up({ cluster, name, system: "media", before: placed }, config, closing);
   took("up", began);
   asset = await media.create("read by every load");
 }, 1_800_000);
@@ -42,10 +39,20 @@ afterAll(async () => {
   for (const close of closing.reverse()) await close();
 }, 300_000);
 
-async function volumeNode(node: string, ...slots: string[]): Promise<void> {
+/** Gives each Cassandra a machine of its own, `w1` to the first, and what has one copy the one whose edge is called. */
+const placed = `pulumi.runtime.registerResourceTransform(({ type, props, opts }) => {
+  if (type !== "platform-topologies:index:VolumeNode") return undefined;
+  const constraints = pulumi.output(props.name).apply((name) => {
+    const [, n] = /cassandra-(\\d)$/.exec(name) ?? [];
+    return { labels: { machine: n === undefined ? "m1" : "w" + n } };
+  });
+  return { props: { ...props, constraints }, opts };
+});`;
+
+async function label(node: string): Promise<void> {
   const engine = cluster.manager();
   const { Version, Spec } = (await engine.getNode(node).inspect()) as { Version: { Index: number }; Spec: NodeSpec };
-  for (const slot of slots) Spec.Labels[`platform-topologies.volume-node.${name}.${slot}`] = "given";
+  Spec.Labels.machine = node;
   await engine.getNode(node).update({ version: Version.Index, ...Spec });
 }
 interface NodeSpec {
