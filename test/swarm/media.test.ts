@@ -341,6 +341,7 @@ describe("members come and go", () => {
   test("a fourth Cassandra goes to a fifth machine, and takes rows over; nothing else is touched", async () => {
     const before = await taskIds(/./);
     const node = await cluster.addWorker();
+    await label(node);
     const { result, lost } = await underLoad("fourth", () => media.change({ ...config, nodes: 4 }));
     succeeded(result);
     expect(lost).toEqual([]);
