@@ -9,6 +9,7 @@ const commands: Readonly<Record<string, () => Promise<{ run(args: readonly strin
   stop: () => import("./commands/stop.ts"),
   test: () => import("./commands/test.ts"),
   "test:swarm": () => import("./commands/test-swarm.ts"),
+  "test:mutation": () => import("./commands/test-mutation.ts"),
   swarm: () => import("./commands/swarm.ts"),
   bench: () => import("../bench/main.ts"),
   pulumi: () => import("./commands/pulumi.ts"),

@@ -72,6 +72,8 @@ export interface Kinds {
     ask: StoreOptions &
       Speaks & {
         readonly clientAuth: boolean;
+        /** The application has no word for a port: it expects 6379. */
+        readonly fixedPort?: true;
         readonly keep: boolean;
         readonly memoryMib: number;
       };

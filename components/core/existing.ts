@@ -123,7 +123,7 @@ export function checkExisting(
   });
 }
 
-/** Whether a row fits the application: its bucket names, and TLS that its client speaks. */
+/** Whether a row fits the application: its bucket names, its port, a login and TLS, as far as its client knows them. */
 function checkFit(name: string, row: Existing, ask: object): Problem[] {
   if (row.kind === "objects" && row.prefix !== "" && "fixedNames" in ask)
     return [
@@ -138,9 +138,25 @@ function checkFit(name: string, row: Existing, ask: object): Problem[] {
   const key = `existing.${name}.${row.tls === undefined ? "ca" : "tls"}`;
   if (ca !== undefined && !tls)
     return [{ key, value: tls, remedy: "an authority is for TLS: leave one of the two out" }];
-  const never = "clientTls" in ask && ask.clientTls === "never";
-  const remedy = "the application speaks no TLS to it: name one that takes plain text, or leave it to the stack";
-  return tls && never ? [{ key, remedy }] : [];
+  const problems: Problem[] = [];
+  const refuse = (word: string, value: unknown, remedy: string): void => {
+    problems.push({ key: `existing.${name}.${word}`, value, remedy });
+  };
+  const usual = defaultPort[row.kind];
+  if ("fixedPort" in ask && (row.port ?? usual) !== usual)
+    refuse(
+      "port",
+      row.port,
+      `the application knows only ${String(usual)}: let it answer there, or leave it to the stack`,
+    );
+  if ("clientAuth" in ask && ask.clientAuth === false && row.user !== undefined)
+    refuse("user", row.user, "the application signs in nowhere: name one without a login, or leave it to the stack");
+  if (tls && "clientTls" in ask && ask.clientTls === "never")
+    problems.push({
+      key,
+      remedy: "the application speaks no TLS to it: name one that takes plain text, or leave it to the stack",
+    });
+  return problems;
 }
 
 interface Client {

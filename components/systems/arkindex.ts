@@ -65,6 +65,7 @@ export const arkindex: System<ArkindexConfig> = (p, c) => {
   const redis = p.need("redis", "redis", {
     clientTls: "never", // config.yml has a host alone
     clientAuth: false,
+    fixedPort: true,
     keep: true,
     memoryMib: c.redisMemoryMib,
   });

@@ -58,7 +58,8 @@ test.each(names)(
       const row = { kind, host: "there.example.com", user: "app" };
       const clientTls = "clientTls" in ask ? ask.clientTls : "verifies";
       const refused = checkExisting(plan(name).needs, { [need]: { ...row, tls: true } }).map(sentence);
-      expect([need, refused]).toEqual([need, clientTls === "never" ? [expect.stringContaining("speaks no TLS")] : []]);
+      const noTls = refused.filter((problem) => problem.includes("speaks no TLS"));
+      expect([need, noTls.length]).toEqual([need, clientTls === "never" ? 1 : 0]);
       const clear = await told(row, need);
       const [open, own] = [await told({ ...row, tls: true }, need), await told({ ...row, ca }, need)];
       // libpq needs no word of it.
@@ -67,6 +68,18 @@ test.each(names)(
     }
   },
 );
+
+test("a port or a login that the application cannot be told is refused", () => {
+  const redis = { kind: "redis", host: "redis.example.com" } as const;
+  const refused = (system: "arkindex" | "media", need: string, row: object) =>
+    checkExisting(plan(system).needs, { [need]: { ...redis, ...row } }).map(sentence);
+  expect(refused("arkindex", "redis", { port: 6379 })).toEqual([]);
+  expect(refused("arkindex", "redis", { port: 6380, user: "ark" })).toEqual([
+    "existing.redis.port = 6380: the application knows only 6379: let it answer there, or leave it to the stack",
+    'existing.redis.user = "ark": the application signs in nowhere: name one without a login, or leave it to the stack',
+  ]);
+  expect(refused("media", "redis", { port: 6380, user: "media" })).toEqual([]);
+});
 
 test("an object store's scheme and port are those of its address", async () => {
   const endpoint = async (url: string) => {
@@ -86,13 +99,17 @@ test("the authorities of an application: the edge's for the stack's own object s
     const { workloads } = plan("arkindex", {}, containerServices, site({ existing }));
     const { files = [], env = {} } = workloads.get("backend") ?? {};
     const file = files.find(({ path }) => path.endsWith("/ca.pem"));
-    return [file === undefined ? undefined : await read(output(file.content)), "AWS_CA_BUNDLE" in env];
+    const told = ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"].map((name) => name in env);
+    return [file === undefined ? undefined : await read(output(file.content)), ...told];
   };
   const objects = { kind: "objects", api: "s3", url: "https://s3.example.com", region: "eu", prefix: "" } as const;
-  expect(await bundle({})).toEqual(["", true]); // the edge's: empty in a dry run
+  expect(await bundle({})).toEqual(["", true, true]); // the edge's: empty in a dry run
   // A public authority signed it: a bundle with the edge's alone would refuse it.
-  expect(await bundle({ objects })).toEqual([undefined, false]);
-  expect(await bundle({ objects: { ...objects, ca } })).toEqual([ca, true]);
+  expect(await bundle({ objects })).toEqual([undefined, false, false]);
+  expect(await bundle({ objects: { ...objects, ca } })).toEqual([ca, true, true]);
+  // A company's search does not make the store's public authority unknown.
+  const solr = { kind: "solr", host: "solr.example.com", ca } as const;
+  expect(await bundle({ objects, solr })).toEqual([ca, false, true]);
 });
 
 describe("signing out", () => {

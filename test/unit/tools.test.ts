@@ -9,6 +9,7 @@ import { expect, test } from "@jest/globals";
 import { execa } from "execa";
 
 import { named } from "../../tools/commands/pulumi.ts";
+import { scores, unnoticed } from "../../tools/commands/test-mutation.ts";
 import { lineOf, ofCheck, ofReport, sum } from "../../tools/commands/tally.ts";
 import { isReachable, pulumiRelease } from "../../tools/setup/download.ts";
 import { goBinary } from "../../tools/setup/go.ts";
@@ -52,6 +53,29 @@ test("the last line adds tests and checks, and files that could not be loaded", 
   };
   expect(lineOf(sum([ofCheck(true), ofCheck(false), ofReport(report)]))).toBe("6 passed, 3 failed, 2 skipped");
   expect(lineOf(sum([]))).toBe("0 passed, 0 failed");
+});
+
+test("mutants are counted by folder, and those that nobody noticed are told with their line", () => {
+  const mutant = (status: string, line: number) => ({
+    ...{ status, mutatorName: "BooleanLiteral", replacement: "false", location: { start: { line } } },
+  });
+  const report = {
+    files: {
+      "components/core/a.ts": { source: "one\n  two\n", mutants: [mutant("Killed", 1), mutant("Survived", 2)] },
+      "components/core/b.ts": { source: "three", mutants: [mutant("NoCoverage", 1), mutant("CompileError", 1)] },
+      "components/deploy.ts": { source: "", mutants: [mutant("Timeout", 1)] },
+      "ops/c.ts": { source: "", mutants: [mutant("Killed", 1)] },
+    },
+  };
+  expect(Object.fromEntries(scores(report))).toEqual({
+    "components/core": { made: 4, noticed: 1, survived: 1, idle: 1 },
+    components: { made: 1, noticed: 1, survived: 0, idle: 0 },
+    ops: { made: 1, noticed: 1, survived: 0, idle: 0 },
+  });
+  expect(unnoticed(report)).toEqual([
+    "components/core/a.ts:2 survived: two => false",
+    "components/core/b.ts:1 not run: three => false",
+  ]);
 });
 
 test("errors are told in a sentence, without a stack", () => {

@@ -1,0 +1,16 @@
+export default {
+  plugins: ["runner.ts", "sample.ts"].map((file) => new URL(file, import.meta.url).href),
+  checkers: ["sample"],
+  testRunner: "cheap-tiers",
+  dryRunTimeoutMinutes: 30,
+  timeoutMS: 20_000,
+  coverageAnalysis: "perTest",
+  mutate: ["components/**/*.ts", "ops/**/*.ts", "docker-proxy/**/*.ts", "!**/main.ts"],
+  disableTypeChecks: false,
+  concurrency: 2,
+  reporters: ["progress-append-only", "json", "clear-text"],
+  jsonReporter: { fileName: ".local/mutation.json" },
+  tempDirName: ".local/stryker",
+  ignorePatterns: [".local", "dist", "node_modules", ".git"],
+  allowConsoleColors: false,
+};
