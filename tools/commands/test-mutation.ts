@@ -1,6 +1,7 @@
 /**
- * `npm run test:mutation [-- paths] [--share 0.1] [--summary <file>]`: changes the code in one place after the other, and
- * counts the changes that no test of the cheap tiers notices. `--share` draws so many of them, the same ones each time.
+ * `npm run test:mutation [-- paths] [--share 0.1] [--tests edge,routes] [--summary <file>]`: changes the code in one place
+ * after the other, and counts the changes that no test of the cheap tiers notices. `--share` draws so many of them, the
+ * same ones each time; `--tests` runs only files of tests with one of these words in their name.
  */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -28,14 +29,14 @@ export interface MutationReport {
 }
 
 export async function run(args: readonly string[]): Promise<number> {
-  const { paths, share, summary } = read(args);
+  const { paths, share, tests, summary } = read(args);
   const stryker = join(repo, "node_modules/@stryker-mutator/core/bin/stryker.js");
-  const mutate = paths.length > 0 ? ["--mutate", paths.join(",")] : [];
+  const mutate = paths.length > 0 ? ["--mutate", [...paths, "!**/main.ts"].join(",")] : [];
   await mkdir(join(repo, ".local"), { recursive: true });
   const began = new Date();
   const code = await stream(process.execPath, [stryker, "run", join(folder, "stryker.config.js"), ...mutate], {
     cwd: repo,
-    env: { MUTATION_SHARE: String(share) },
+    env: { MUTATION_SHARE: String(share), MUTATION_TESTS: tests },
     endGroup: true,
   });
   if (code !== 0) return code;
@@ -51,7 +52,11 @@ export async function run(args: readonly string[]): Promise<number> {
 
 function read(args: readonly string[]) {
   try {
-    const options = { share: { type: "string", default: "1" }, summary: { type: "string" } } as const;
+    const options = {
+      share: { type: "string", default: "1" },
+      tests: { type: "string", default: "" },
+      summary: { type: "string" },
+    } as const;
     const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
     const share = Number(values.share);
     if (!(share > 0 && share <= 1)) throw new Error(`--share ${values.share} is not above 0 and at most 1`);
@@ -62,7 +67,7 @@ function read(args: readonly string[]) {
     };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new Problem(`${why}: use npm run test:mutation -- [--share 0.1] [--summary <file>] [paths]`);
+    throw new Problem(`${why}: use npm run test:mutation -- [--share 0.1] [--tests words] [--summary <file>] [paths]`);
   }
 }
 
