@@ -62,6 +62,7 @@ function read(args: readonly string[]) {
     if (!(share > 0 && share <= 1)) throw new Error(`--share ${values.share} is not above 0 and at most 1`);
     return {
       share,
+      tests: values.tests,
       summary: values.summary,
       paths: positionals.map((path) => (path.includes(".ts") ? path : `${path}/**/*.ts`)),
     };
