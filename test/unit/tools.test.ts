@@ -10,7 +10,7 @@ import { execa } from "execa";
 
 import { named } from "../../tools/commands/pulumi.ts";
 import { scores, unnoticed } from "../../tools/commands/test-mutation.ts";
-import { lineOf, ofCheck, ofReport, sum } from "../../tools/commands/tally.ts";
+import { lineOf, ofCheck, ofReport, slowest, sum } from "../../tools/commands/tally.ts";
 import { isReachable, pulumiRelease } from "../../tools/setup/download.ts";
 import { goBinary } from "../../tools/setup/go.ts";
 import { repo } from "../../tools/setup/paths.ts";
@@ -53,6 +53,14 @@ test("the last line adds tests and checks, and files that could not be loaded", 
   };
   expect(lineOf(sum([ofCheck(true), ofCheck(false), ofReport(report)]))).toBe("6 passed, 3 failed, 2 skipped");
   expect(lineOf(sum([]))).toBe("0 passed, 0 failed");
+});
+
+test("the slowest files are told, the slowest first", () => {
+  const file = (name: string, seconds: number) => ({
+    ...{ name: `/repo/test/${name}.test.ts`, startTime: 5000, endTime: 5000 + seconds * 1000, assertionResults: [] },
+  });
+  const testResults = [file("unit/a", 1), file("docker/b", 71.4), file("docker/c", 20)];
+  expect(slowest({ testResults }, 2)).toBe("docker/b 71 s, docker/c 20 s");
 });
 
 test("mutants are counted by folder, and those that nobody noticed are told with their line", () => {

@@ -16,6 +16,9 @@ export interface JestReport {
   testResults: readonly {
     /** The file's absolute path. */
     name: string;
+    /** Milliseconds since 1970. */
+    startTime?: number;
+    endTime?: number;
     assertionResults: readonly { fullName: string; status: string; duration?: number | null }[];
   }[];
 }
@@ -26,6 +29,16 @@ export function ofReport(report: Omit<JestReport, "testResults">): Tally {
     failed: report.numFailedTests + report.numRuntimeErrorTestSuites,
     skipped: report.numPendingTests + report.numTodoTests,
   };
+}
+
+/** The files that took longest, the longest first: `docker/media 182 s, docker/survey 140 s`. */
+export function slowest({ testResults }: Pick<JestReport, "testResults">, count: number): string {
+  return testResults
+    .map(({ name, startTime = 0, endTime = 0 }) => ({ name, seconds: Math.round((endTime - startTime) / 1000) }))
+    .sort((a, b) => b.seconds - a.seconds)
+    .slice(0, count)
+    .map(({ name, seconds }) => `${name.replace(/^.*\/test\/|\.test\.ts$/g, "")} ${String(seconds)} s`)
+    .join(", ");
 }
 
 /** One check (lint, types), counted as a test. */

@@ -19,7 +19,7 @@ import { seconds } from "../setup/progress.ts";
 import { setup } from "../setup/setup.ts";
 import { stream } from "../setup/stream.ts";
 import { sweep } from "../swarm/remove.ts";
-import { lineOf, ofCheck, ofReport, sum } from "./tally.ts";
+import { lineOf, ofCheck, ofReport, slowest, sum } from "./tally.ts";
 
 import type { JestReport, Tally } from "./tally.ts";
 
@@ -96,6 +96,7 @@ async function runCheck([script = "", ...args]: readonly string[]): Promise<Tall
 }
 
 async function runJest(args: readonly string[], seen: RunOptions["report"]): Promise<Tally> {
+  const began = Date.now();
   const folder = await mkdtemp(join(tmpdir(), "jest-"));
   const report = join(folder, "report.json");
   const node = ["--experimental-vm-modules", "--disable-warning=ExperimentalWarning"];
@@ -105,6 +106,7 @@ async function runJest(args: readonly string[], seen: RunOptions["report"]): Pro
     await stream(process.execPath, [...node, ...jest, ...args], { cwd: repo, endGroup: true });
     const told = JSON.parse(await readFile(report, "utf8")) as JestReport;
     seen?.(told);
+    process.stdout.write(`${args.at(-1) ?? ""} in ${seconds(began)}; the slowest: ${slowest(told, 40)}\n`);
     return ofReport(told);
   } catch (error) {
     if (!interrupted()) process.stderr.write(`error: jest ended without a report: ${describe(error)}\n`);
