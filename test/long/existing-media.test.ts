@@ -1,6 +1,6 @@
 /**
  * A media platform whose Redis and object store were there before it, with certificates of a public authority: clients
- * that verify. As test/docker/existing.test.ts, which has Arkindex.
+ * that verify. As test/long/existing.test.ts, which has Arkindex.
  */
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 

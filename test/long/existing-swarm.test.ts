@@ -1,4 +1,4 @@
-/** As test/docker/existing.test.ts, from a swarm: stores with TLS and certificates of a public authority, outside of it. */
+/** As test/long/existing.test.ts, from a swarm: stores with TLS and certificates of a public authority, outside of it. */
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 
 import { bucketNames } from "../../components/systems/arkindex.ts";

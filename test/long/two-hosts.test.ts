@@ -8,7 +8,7 @@ import type Docker from "dockerode";
 import { call, engine, localImages, sweep } from "../support/arkindex.ts";
 import { FarEngine } from "../support/far-engine.ts";
 import { repo, succeeded, TestStack } from "../support/stack.ts";
-import { ensureImage, image } from "./ops-support.ts";
+import { ensureImage, image } from "../docker/ops-support.ts";
 
 /** By the topology's name in the program. The second site's name begins with the first's. */
 const sites = { here: "hosts", there: "hosts", next: "hosts-b" } as const;
