@@ -43,7 +43,8 @@ export async function taskLines(
   const log = await new Promise<unknown>((resolve) => {
     docker.modem.dial(
       {
-        path: `/tasks/${task}/logs?stdout=true&stderr=true&tail=${String(count + margin)}`,
+        path: `/tasks/${task}/logs?`, // the client puts the options behind it, and else cuts the last character
+        options: { stdout: true, stderr: true, tail: count + margin },
         method: "GET",
         statusCodes: { 200: true },
         abortSignal: AbortSignal.timeout(5000),
