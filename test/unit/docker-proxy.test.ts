@@ -630,7 +630,9 @@ describe("run-apps on one engine", () => {
       status: 400,
       body: { message: "Config must be an object" },
     });
-    expect((await ask("GET", "/containers/anonymous/json")).status).toBe(404);
+    expect((await ask("GET", "/containers/anonymous/json")).body).toEqual({
+      message: "no such container of an app: anonymous",
+    });
   });
 
   test.each([

@@ -152,7 +152,7 @@ type Filters = Readonly<Record<string, readonly string[]>>;
 /** A swarm's secrets or its configs, by id. Like Docker it filters names by their beginning. */
 function store(kind: string) {
   const kept = new Map<string, Kept>();
-  const failing = { create: 0, remove: 0, deaf: false };
+  const failing = { create: 0, remove: 0 };
   return {
     kept,
     failing,
@@ -166,7 +166,7 @@ function store(kind: string) {
     list: ({ filters }: { filters: Filters }) =>
       Promise.resolve(
         [...kept]
-          .filter(([, { Name }]) => !failing.deaf && (filters.name ?? [""]).some((name) => Name.startsWith(name)))
+          .filter(([, { Name }]) => (filters.name ?? [""]).some((name) => Name.startsWith(name)))
           .filter(([, { Labels }]) =>
             (filters.label ?? []).every((wanted) =>
               Object.entries(Labels).some(([key, value]) => `${key}=${value}` === wanted),
@@ -264,7 +264,14 @@ describe("a swarm job's files", () => {
       const { docker, secrets, configs } = swarm();
       secrets.failing.create = configs.failing.create = 500;
       await expect(fileReferences(docker, asked({ files: [file] }))).rejects.toThrow("status 500");
+      // It has one of that name, but has failed for another reason.
+      secrets.failing.create = configs.failing.create = 0;
+      await fileReferences(docker, asked({ files: [file] }));
+      secrets.failing.create = configs.failing.create = 500;
+      await expect(fileReferences(docker, asked({ files: [file] }))).rejects.toThrow("status 500");
       // It says that there is one, and lists none.
+      secrets.kept.clear();
+      configs.kept.clear();
       secrets.failing.create = configs.failing.create = 409;
       await expect(fileReferences(docker, asked({ files: [file] }))).rejects.toThrow("status 409");
     }

@@ -281,6 +281,7 @@ describe("placement", () => {
     [["node.labels.gpu==1"], false],
     [["x.node.labels.disk==fast"], false],
     [["node.unheard==x"], false],
+    [["node.unheard=="], true],
     [["node.unheard!=x"], true],
     [["  node.hostname  ==  w1  "], true],
     [["node.hostname==w2"], false],

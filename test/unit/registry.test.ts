@@ -74,6 +74,7 @@ test("a login under the address that it was made with, and Docker Hub's own", as
 
 test.each([
   ["redis", "docker.io"],
+  ["redis:7.4", "docker.io"],
   ["redis", "index.docker.io"],
   ["redis", "registry-1.docker.io"],
   ["team/app:1", "https://index.docker.io/v1/"],
