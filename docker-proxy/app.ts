@@ -27,6 +27,11 @@ export function nanoCpus(value: unknown, { cpu }: AppsPolicy): number {
   return typeof value === "number" && value > 0 ? Math.min(value, most) : most;
 }
 
+/** A reservation as a field, at most the app's own limit. None is made if none is asked: clients send 0 and null for it. */
+export function reserved(key: string, value: unknown, limit: number): Json {
+  return typeof value === "number" && value > 0 ? { [key]: Math.min(value, limit) } : {};
+}
+
 /** /dev/shm in bytes: the size for the image's apps, but never more than the container's memory. */
 export function sharedMemory({ shmMib }: AppsPolicy, image: string, memory: number): number | undefined {
   const mebibytes = Object.hasOwn(shmMib, image) ? shmMib[image] : undefined;

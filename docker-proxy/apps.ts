@@ -89,7 +89,6 @@ const onSwarm = [
   rule("GET", `/tasks/${id}`, ({ path }, _, policy) => ({
     path,
     show: (task) => {
-      if (isObject(task) && "message" in task) return task;
       if (isAppTask(task, policy)) return task;
       throw new Refusal("no such task of an app", 404);
     },

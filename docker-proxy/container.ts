@@ -57,9 +57,7 @@ export function container(asked: Json, policy: AppsPolicy): Json {
     HostConfig: {
       Memory: limit,
       MemorySwap: limit, // no swap beyond the memory
-      ...(typeof host.MemoryReservation === "number" && host.MemoryReservation > 0
-        ? { MemoryReservation: Math.min(host.MemoryReservation, limit) }
-        : {}),
+      ...app.reserved("MemoryReservation", host.MemoryReservation, limit),
       NanoCpus: app.nanoCpus(cpus(host), policy),
       PidsLimit: 1024,
       ...(shared === undefined ? {} : { ShmSize: shared }),
@@ -73,15 +71,15 @@ export function container(asked: Json, policy: AppsPolicy): Json {
 }
 
 /** The limit of cores. ShinyProxy asks for a quota of a period. */
-function cpus({ NanoCpus, CpuPeriod, CpuQuota }: Json): number | undefined {
+function cpus({ NanoCpus, CpuPeriod, CpuQuota }: Json): unknown {
   if (typeof CpuQuota === "number" && CpuQuota > 0)
     return (CpuQuota / (typeof CpuPeriod === "number" && CpuPeriod > 0 ? CpuPeriod : cpuPeriod)) * 1e9;
-  return typeof NanoCpus === "number" ? NanoCpus : undefined;
+  return NanoCpus;
 }
 
 /** `source:target[:ro]` */
 function bind(value: unknown): Json {
   const [source, target, mode = ""] = (text(value) ?? "").split(":");
-  if (source === undefined || target === undefined) throw new Refusal("a bind is source:target", 400);
+  if (target === undefined) throw new Refusal("a bind is source:target", 400);
   return { Type: "bind", Source: source, Target: target, ReadOnly: mode.split(",").includes("ro") };
 }

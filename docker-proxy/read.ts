@@ -59,7 +59,10 @@ export async function recentEvents(engine: Engine, seconds: number, now = Date.n
   const [since, until] = [now / 1000 - seconds, now / 1000].map((at) => at.toFixed(3));
   const filters = encodeURIComponent(JSON.stringify({ type: ["container", "service", "node"] }));
   const answer = await engine.open("GET", `/events?since=${since ?? ""}&until=${until ?? ""}&filters=${filters}`);
-  return (await whole(answer)).split("\n").flatMap((line) => (line === "" ? [] : event(JSON.parse(line))));
+  const lines = await whole(answer);
+  // Without this, an engine in trouble looks like one on which nothing happens.
+  if (answer.statusCode !== 200) throw new Refusal(`the engine gives no events: ${lines}`, answer.statusCode);
+  return lines.split("\n").flatMap((line) => (line === "" ? [] : event(JSON.parse(line))));
 }
 
 function event(found: unknown): Event[] {

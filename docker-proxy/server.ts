@@ -75,11 +75,7 @@ async function answer(
   const sent = body === undefined ? undefined : JSON.stringify(body);
   const headers = {
     ...passed(request.headers),
-    ...(sent === undefined
-      ? method === "POST"
-        ? { "content-length": 0 }
-        : {}
-      : { "content-type": "application/json", "content-length": Buffer.byteLength(sent) }),
+    ...(sent === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(sent) }),
   };
   const found = await engine.open(method, `${version}${to}${query === "" ? "" : `?${query}`}`, headers, sent);
   await (show === undefined ? streamed(found, response) : shown(found, show, response));

@@ -58,6 +58,7 @@ export function service(asked: Json, policy: AppsPolicy): Json {
   const limits = object(object(task.Resources, "Resources").Limits, "Limits");
   const reserved = object(object(task.Resources, "Resources").Reservations, "Reservations");
   const memory = app.memory(limits.MemoryBytes, policy);
+  const cores = app.nanoCpus(limits.NanoCPUs, policy);
   const image = app.image(spec.Image, policy);
   only(limits, "Limits", ["NanoCPUs", "MemoryBytes", "Pids"]);
   only(reserved, "Reservations", ["NanoCPUs", "MemoryBytes"]);
@@ -74,13 +75,13 @@ export function service(asked: Json, policy: AppsPolicy): Json {
       },
       Resources: {
         Limits: {
-          NanoCPUs: app.nanoCpus(limits.NanoCPUs, policy),
+          NanoCPUs: cores,
           MemoryBytes: memory,
           Pids: 1024,
         },
         Reservations: {
-          ...(reserved.NanoCPUs === undefined ? {} : { NanoCPUs: app.nanoCpus(reserved.NanoCPUs, policy) }),
-          ...(reserved.MemoryBytes === undefined ? {} : { MemoryBytes: app.memory(reserved.MemoryBytes, policy) }),
+          ...app.reserved("NanoCPUs", reserved.NanoCPUs, cores),
+          ...app.reserved("MemoryBytes", reserved.MemoryBytes, memory),
         },
       },
       ...pick(task, ["RestartPolicy", "ForceUpdate"]),

@@ -10,7 +10,7 @@ const margin = 200;
 /** Replaces each of `secrets`, and each longer line of a secret of several lines, by `[secret]`. */
 export function redact(text: string, secrets: readonly string[]): string {
   const whole = secrets.map((value) => value.trim()).filter((value) => value.length >= shortest);
-  const lines = whole.filter((value) => value.includes("\n")).flatMap((value) => value.split("\n"));
+  const lines = whole.flatMap((value) => value.split("\n"));
   const long = lines.map((line) => line.trim()).filter((line) => line.length >= 12);
   // Longest first: a password may be part of a connection string.
   const all = [...new Set([...whole, ...long])].sort((a, b) => b.length - a.length);
@@ -43,7 +43,8 @@ export async function taskLines(
   const log = await new Promise<unknown>((resolve) => {
     docker.modem.dial(
       {
-        path: `/tasks/${task}/logs?stdout=true&stderr=true&tail=${String(count + margin)}`,
+        path: `/tasks/${task}/logs?`, // the client puts the options behind it, and else cuts the last character
+        options: { stdout: true, stderr: true, tail: count + margin },
         method: "GET",
         statusCodes: { 200: true },
         abortSignal: AbortSignal.timeout(5000),

@@ -4,9 +4,18 @@ import fc from "fast-check";
 import { addresses, messageOf } from "../../ops/docker.ts";
 import { fingerprint, job } from "../../ops/job-inputs.ts";
 import { eligible } from "../../ops/placement.ts";
-import { choose, volumeNodeLabel, spreadLabel } from "../../ops/volume-node-choice.ts";
+import {
+  choose,
+  constraints,
+  describeConstraints,
+  foreignVolumeNode,
+  generationLabel,
+  spreadLabel,
+  volumeNodeLabel,
+  volumeNodeOwnerLabel,
+} from "../../ops/volume-node-choice.ts";
 import { viewOf } from "../../ops/service-gate.ts";
-import { describeWait, judgeService, Watch } from "../../ops/service-verdict.ts";
+import { describeWait, judgeService, lastFailed, running, unplacedReason, Watch } from "../../ops/service-verdict.ts";
 import { compare } from "../../ops/handler.ts";
 import { relabel } from "../../ops/swarm.ts";
 import { values } from "../../ops/wire.ts";
@@ -55,6 +64,16 @@ describe("a service gate's verdict", () => {
     ["only the old version runs", { tasks: [old] }, {}, "waiting"],
     ["no health check, a moment ago", { checksHealth: false }, { steady: 1999 }, "waiting"],
     ["no health check, two seconds", { checksHealth: false }, { steady: 2000 }, "healthy"],
+    ["a global one runs on its only node", { global: true }, {}, "healthy"],
+    ["one of the old version is about to end", { tasks: [runs, { ...old, desired: "shutdown" }] }, {}, "healthy"],
+    ["paused, for no reason that is known", { update: status("paused") }, {}, "its update is paused"],
+    ["no node can take it, and none says why", {}, { unplaced: 20_000 }, "no node can take it"],
+    [
+      "no node satisfies it",
+      { global: true, wanted: 0, tasks: [] },
+      { unplaced: 20_000 },
+      "no suitable node: none that",
+    ],
     ["it is to go", { tasks: [{ ...runs, desired: "shutdown" }] }, {}, "waiting"],
     ["a global one has no node", { global: true, wanted: 0, tasks: [] }, {}, "waiting"],
     ["no node can take it, lately", { tasks: [pends] }, { unplaced: 19_999 }, "waiting"],
@@ -92,6 +111,92 @@ describe("a service gate's verdict", () => {
     expect(verdict.is === "failed" ? verdict.why : verdict.is).toContain(expected);
   });
 
+  test("says what a task has failed with, and what can be done, or nothing about it", () => {
+    const why = (changes: Partial<ServiceView>) => {
+      const verdict = judgeService({ ...view, ...changes }, "new", nothing);
+      return verdict.is === "failed" ? verdict : undefined;
+    };
+    expect(why({ update: status("paused") })).toEqual({ is: "failed", why: "its update is paused", task: undefined });
+    expect(why({ update: status("paused"), tasks: [runs, failed] })).toEqual({
+      is: "failed",
+      why: "its update is paused (web.1 on node w1: task: non-zero exit (1))",
+      task: failed,
+    });
+    expect(why({ spec: "old", update: status("rollback_completed") })?.why).toBe(
+      "its update was rolled back: the earlier version runs on; mend it, or run `pulumi up --refresh` to try the same again",
+    );
+  });
+
+  test.each<[string, Partial<ServiceView>, string | undefined]>([
+    ["a pending task says so", { tasks: [pends] }, pends.error],
+    ["the first that says it", { tasks: [runs, { ...pends, error: "" }, { ...pends, error: "why" }, pends] }, "why"],
+    ["none is pending", { tasks: [{ ...pends, state: "assigned" }] }, undefined],
+    ["it is to go", { tasks: [{ ...pends, desired: "shutdown" }] }, undefined],
+    ["it is of the old version", { tasks: [{ ...pends, spec: "old" }] }, undefined],
+    ["it is pending for no reason yet", { tasks: [{ ...pends, error: "" }] }, undefined],
+    ["there is none", { tasks: [] }, undefined],
+    ["none is wanted", { wanted: 0, tasks: [] }, undefined],
+    ["a global one has a node", { global: true, wanted: 1, tasks: [] }, undefined],
+    [
+      "a global one has none",
+      { global: true, wanted: 0, tasks: [pends] },
+      "no suitable node: none that is ready and active satisfies its constraints",
+    ],
+  ])("why no node takes it: %s", (_when, changes, expected) => {
+    expect(unplacedReason({ ...view, ...changes }, "new")).toBe(expected);
+  });
+
+  test("a task has failed if its node refused it or it ended so, and counts for its own version", () => {
+    const states = ["new", "pending", "preparing", "running", "complete", "shutdown", "failed", "rejected", "orphaned"];
+    const found = states.filter((state) => lastFailed({ ...view, tasks: [{ ...failed, state }] }, "new") !== undefined);
+    expect(found).toEqual(["failed", "rejected"]);
+    expect(lastFailed({ ...view, tasks: [runs, { ...failed, spec: "old" }] }, "new")).toBeUndefined();
+    expect(lastFailed({ ...view, tasks: [runs, failed, rejected] }, "new")).toBe(failed);
+  });
+
+  test("a replica runs if its task runs, is to run, and is of the version that is asked for", () => {
+    const tasks = [runs, { ...runs, id: "t2", slot: "2" }];
+    expect(running({ ...view, tasks }, "new")).toBe(2);
+    for (const not of [{ state: "starting" }, { desired: "shutdown" }, { spec: "old" }, { spec: undefined }])
+      expect(running({ ...view, tasks: tasks.map((task) => ({ ...task, ...not })) }, "new")).toBe(0);
+  });
+
+  test.each([
+    ["rejected", "No such image: web:2", true],
+    ["rejected", "manifest unknown: manifest unknown", true],
+    ["rejected", "pull access denied for web, repository does not exist", true],
+    ["rejected", "invalid mount config", false],
+    ["failed", "No such image: web:2", false],
+  ])("%s with %j: an image that cannot be had: %j", (state, error, expected) => {
+    const watch = new Watch("new", 0);
+    watch.look({ ...view, tasks: [] }, 0);
+    const task = { ...failed, state, error };
+    expect(watch.look({ ...view, tasks: [task] }, 0).unpullable).toBe(expected ? task : undefined);
+  });
+
+  test("failures of two replicas are not added up, and the replica with the most is named", () => {
+    const watch = new Watch("new", 0);
+    const look = (...tasks: TaskView[]) => watch.look({ ...view, tasks }, 0).failures;
+    const fail = (id: string, slot: string): TaskView => ({ ...failed, id, slot });
+    expect(look()).toBeUndefined();
+    look(fail("a", "1"));
+    expect(look(fail("b", "1"))).toMatchObject({ count: 2, task: { id: "b" } });
+    expect(look(fail("c", "2"))).toMatchObject({ count: 2, task: { id: "b" } });
+    expect(look(fail("d", "2"))).toMatchObject({ count: 2, task: { id: "d" } });
+  });
+
+  test("tasks run on in whatever order they are listed, and while others end", () => {
+    const other = { ...runs, id: "t2" };
+    const watch = new Watch("new", 5);
+    const steady = (now: number, ...tasks: TaskView[]) => watch.look({ ...view, tasks }, now).steady;
+    expect(steady(10)).toBe(5);
+    expect(steady(20, runs, other)).toBe(0);
+    expect(steady(30, other, runs)).toBe(10);
+    expect(steady(40, { ...runs, id: "t0", desired: "shutdown" }, other, runs)).toBe(20);
+    expect(steady(50, { ...starts, id: "t3" }, other, runs)).toBe(30);
+    expect(steady(60, other)).toBe(0);
+  });
+
   test("failures count from the first look on, by replica", () => {
     const watch = new Watch("new", 0);
     const fail = (id: string, slot: string): TaskView => ({ ...failed, id, slot });
@@ -123,6 +228,23 @@ describe("a service gate's verdict", () => {
         "non-zero exit (1))",
     );
   });
+
+  test.each<[string, Partial<ServiceView>, string]>([
+    ["all runs", {}, "1 of 1 tasks run"],
+    ["an update that is complete is nothing to wait for", { update: status("completed") }, "1 of 1 tasks run"],
+    [
+      "a task's own words",
+      { tasks: [runs, { ...pends, title: "web.2" }] },
+      `1 of 1 tasks run, web.2 is pending (${pends.error})`,
+    ],
+    [
+      "a task that is to go is not late",
+      { tasks: [runs, { ...old, state: "complete", desired: "shutdown" }] },
+      "1 of 1 tasks run",
+    ],
+  ])("at the end of the time: %s", (_when, changes, expected) => {
+    expect(describeWait({ ...view, ...changes }, "new")).toBe(expected);
+  });
 });
 
 function node(name: string, labels: Record<string, string> = {}, more: Partial<Node["Spec"]> = {}): Node {
@@ -150,6 +272,20 @@ describe("placement", () => {
     [["node.labels.none!=x"], true],
     [["node.hostname==w1", "node.id==id-w1", "engine.labels.gpu==1"], true],
     [["node.platform.os==linux", "node.platform.arch==arm64"], false],
+    [["node.platform.os==linux"], true],
+    [["node.platform.os==windows"], false],
+    [["node.platform.arch==x86_64"], true],
+    [["NODE.Role==Worker", "Node.Labels.disk==fast", "ENGINE.LABELS.gpu==1"], true],
+    [["node.labels.none=="], true],
+    [["engine.labels.disk==fast"], false],
+    [["node.labels.gpu==1"], false],
+    [["x.node.labels.disk==fast"], false],
+    [["node.unheard==x"], false],
+    [["node.unheard=="], true],
+    [["node.unheard!=x"], true],
+    [["  node.hostname  ==  w1  "], true],
+    [["node.hostname==w2"], false],
+    [["node.id!=id-w1"], false],
   ])("%j: %j", (constraints, expected) => {
     expect(eligible(node("w1", { disk: "fast" }), constraints)).toBe(expected);
   });
@@ -251,6 +387,63 @@ describe("volume nodes", () => {
     const chosen = choose(nodes, { labels: { disk: "fast" }, role: "worker" }, "g");
     expect(chosen?.Description.Hostname).toBe("e");
     expect(choose(nodes, { labels: { disk: "none" } }, "g")).toBeUndefined();
+  });
+
+  test("of its group first, then of all, then by name and id: the node with the fewest", () => {
+    const holds = (...volumeNodes: [name: string, group: string][]) =>
+      Object.fromEntries(
+        volumeNodes.flatMap(([name, group]) => [
+          [volumeNodeLabel + name, "v"],
+          [spreadLabel + name, group],
+        ]),
+      );
+    const first = (...nodes: Node[]) => choose(nodes, {}, "g")?.ID;
+    const [peer, others] = [holds(["a", "g"]), holds(["b", "h"], ["c", "h"])];
+    expect(first(node("a", peer), node("b", others))).toBe("id-b");
+    expect(first(node("a", others), node("b", holds(["d", "h"])))).toBe("id-b");
+    expect(first(node("a", { ...peer, ...others }), node("b", { ...peer, ...holds(["d", "h"]) }))).toBe("id-b");
+    expect(first(node("b"), node("a"))).toBe("id-a");
+    const [one, two] = [node("same"), { ...node("same"), ID: "id-a" }];
+    expect([first(one, two), first(two, one)]).toEqual(["id-a", "id-a"]);
+    // Labels of another kind are no volume nodes.
+    const strange = { disk: "fast", rack: "1", [`${spreadLabel}x`]: "g", [`x.${volumeNodeLabel}y`]: "v" };
+    expect(first(node("b", holds(["d", "h"])), node("c", strange))).toBe("id-c");
+  });
+
+  test("a node has to have every label that is asked, and the role", () => {
+    const both = node("both", { disk: "fast", rack: "1" }, { Role: "manager" });
+    const nodes = [node("disk", { disk: "fast" }), node("rack", { rack: "1" }), both];
+    expect(choose(nodes, { labels: { disk: "fast", rack: "1" } }, "g")).toBe(both);
+    expect(choose(nodes, { labels: { disk: "fast", rack: "1" }, role: "worker" }, "g")).toBeUndefined();
+    expect(choose(nodes, { role: "manager" }, "g")).toBe(both);
+  });
+
+  test.each([
+    [{}, "ready and active"],
+    [{ role: "worker" as const }, "ready and active, role worker"],
+    [{ labels: { a: "b", c: "d" } }, "ready and active, label a=b, label c=d"],
+    [{ labels: { a: "b" }, role: "manager" as const }, "ready and active, role manager, label a=b"],
+  ])("%j in words", (asked, expected) => {
+    expect(constraints.parse(asked)).toEqual(asked);
+    expect(describeConstraints(asked)).toBe(expected);
+  });
+
+  test.each([{ role: "leader" }, { labels: ["a"] }, { labels: { a: 1 } }])("%j is no constraint", (wrong) => {
+    expect(constraints.safeParse(wrong).success).toBe(false);
+  });
+
+  test("another state's label is named with its node and the command against it", () => {
+    expect(foreignVolumeNode("db", node("w1", { [`${volumeNodeLabel}db`]: "abc" }))).toBe(
+      "the node w1 has the label platform-topologies.volume-node.db=abc of another state: name the stack otherwise; " +
+        "or, if the disk behind it may be forgotten, run `docker node update --label-rm " +
+        "platform-topologies.volume-node.db w1`",
+    );
+  });
+
+  test("labels keep their names: nodes have those of earlier versions", () => {
+    expect([volumeNodeLabel, spreadLabel, generationLabel, volumeNodeOwnerLabel]).toEqual(
+      ["volume-node", "spread", "generation", "owner"].map((word) => `platform-topologies.${word}.`),
+    );
   });
 
   test("labels of others stay", () => {

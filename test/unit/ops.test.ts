@@ -1,7 +1,9 @@
 import { X509Certificate } from "node:crypto";
 
 import { describe, expect, test } from "@jest/globals";
+import rpc from "@pulumi/pulumi/runtime/rpc.js";
 
+import { make } from "../../ops/authority.ts";
 import { certificate, due, renew } from "../../ops/certificate.ts";
 import { judge } from "../../ops/gate.ts";
 import { redact } from "../../ops/logs.ts";
@@ -25,6 +27,28 @@ describe("wire", () => {
     const news = values({ a: secret(unknown), b: "b" });
     expect(news.partial).toBe(true);
     expect(changed(values({ a: "a", b: "b" }), news, ["a", "b"])).toEqual(["a"]);
+  });
+
+  const output = (more: object) => ({ [rpc.specialSigKey]: rpc.specialOutputValueSig, ...more });
+  test.each<[unknown, unknown, string[], boolean]>([
+    [output({ value: "x" }), "x", [], false],
+    [output({ value: "x", secret: false }), "x", [], false],
+    [output({ value: "x", secret: true }), "x", ["x"], false],
+    [output({ value: ["x", { a: "y" }], secret: true }), ["x", { a: "y" }], ["x", "y"], false],
+    [secret(output({ value: "x", secret: false })), "x", ["x"], false],
+    [output({ value: secret("x") }), "x", ["x"], false],
+    [output({ secret: true }), unknown, [], true],
+    [output({}), unknown, [], true],
+    [secret(5), 5, [], false],
+    [null, null, [], false],
+    [[null, 0, false, ""], [null, 0, false, ""], [], false],
+  ])("%j is %j; secrets: %j; not known yet: %j", (given, plain, secrets, partial) => {
+    const raw = { a: given };
+    expect(values(raw)).toEqual({ raw, plain: { a: plain }, secrets, partial });
+  });
+
+  test("what is to be kept secret is wrapped as the engine wraps it", () => {
+    expect(secret("x")).toEqual({ [rpc.specialSigKey]: rpc.specialSecretSig, value: "x" });
   });
 
   test("the same value, once wrapped and once not, is no change", () => {
@@ -102,6 +126,31 @@ describe("certificate", () => {
     const late = await renew(state, values(inputs), after(3650 - 390));
     expect(late.caCert).not.toBe(made.caCert);
     expect(parse(late, "cert").verify(parse(late, "caCert").publicKey)).toBe(true);
+  });
+
+  test("is made anew for other names or another use, and in its last days, and only then", async () => {
+    const state = values({ ...inputs, ...(await certificate.create(values(inputs))) });
+    const changes = (olds: typeof state, news: object) => certificate.diff(olds, values({ ...inputs, ...news }));
+    expect(changes(state, { other: 1 })).toEqual({ changes: false });
+    for (const news of [{ hostnames: ["b.localhost"] }, { hostnames: ["a.localhost", "b"] }, { members: true }])
+      expect(changes(state, news)).toEqual({ changes: true });
+
+    const late = values({ ...inputs, ...(await make(inputs, after(-368))) });
+    expect(changes(late, {})).toEqual({ changes: true });
+    const renewed = await certificate.update(late, values(inputs));
+    expect(renewed.caCert).toBe(late.plain.caCert);
+    expect(parse(renewed, "cert").validToDate.getTime()).toBeGreaterThan(after(396).getTime());
+    expect(values(renewed).secrets).toHaveLength(2);
+  });
+
+  test("is for each of its names and addresses, of at least one", async () => {
+    const long = `${"a".repeat(60)}.localhost`;
+    const made = await certificate.create(values({ hostnames: [long, "127.0.0.1", "::1"] }));
+    const cert = parse(made, "cert");
+    expect(cert.subjectAltName).toBe(`DNS:${long}, IP Address:127.0.0.1, IP Address:0:0:0:0:0:0:0:1`);
+    expect(cert.subject).toBe(`CN=${long.slice(0, 64)}`);
+    await expect(certificate.create(values({ hostnames: [] }))).rejects.toThrow();
+    for (const key of ["key", "caKey"]) expect(values(made).secrets).toContain(values(made).plain[key]);
   });
 
   // Elasticsearch's members ask each other for a certificate: one without clientAuth is refused by each of them.

@@ -16,9 +16,26 @@ const before = process.env.DOCKER_CONFIG;
 let folder = "";
 
 async function login(config: object): Promise<void> {
+  if (folder !== "") await rm(folder, { recursive: true, force: true });
   folder = await mkdtemp(join(tmpdir(), "docker-config-"));
   await writeFile(join(folder, "config.json"), JSON.stringify(config));
   process.env.DOCKER_CONFIG = folder;
+}
+
+/** A helper that is asked to `get`, and says as the user what it was asked for. */
+async function helper(): Promise<void> {
+  const script = `#!/bin/sh\n[ "$*" = get ] || exit 1\nread address; echo "{\\"Username\\":\\"$address\\",\\"Secret\\":\\"s\\"}"\n`;
+  await writeFile(join(folder, "docker-credential-of-the-test"), script, { mode: 0o755 });
+  process.env.PATH = `${folder}:${process.env.PATH ?? ""}`;
+}
+
+async function withHelper(does: () => Promise<void>): Promise<void> {
+  const path = process.env.PATH;
+  try {
+    await does();
+  } finally {
+    process.env.PATH = path;
+  }
 }
 
 afterEach(async () => {
@@ -36,20 +53,12 @@ test("a login's user and password, for a registry that is named, and for no othe
 });
 
 test("a credential helper is asked; nobody has logged in: none", async () => {
-  await login({ credHelpers: { [registry]: "of-the-test" } });
-  const helper = join(folder, "docker-credential-of-the-test");
-  await writeFile(helper, `#!/bin/sh\nread address; echo "{\\"Username\\":\\"$address\\",\\"Secret\\":\\"s\\"}"\n`, {
-    mode: 0o755,
-  });
-  const path = process.env.PATH;
-  process.env.PATH = `${folder}:${path ?? ""}`;
-  try {
+  await withHelper(async () => {
+    await login({ credHelpers: { [registry]: "of-the-test" } });
+    await helper();
     const found = { username: registry, password: "s", serveraddress: registry };
     expect(await credentials(`${registry}/app:1`, [registry])).toEqual(found);
-  } finally {
-    process.env.PATH = path;
-  }
-  await rm(folder, { recursive: true });
+  });
   await login({ auths: {} });
   expect(await credentials(`${registry}/app:1`, [registry])).toBeUndefined();
 });
@@ -61,6 +70,38 @@ test("a login under the address that it was made with, and Docker Hub's own", as
   for (const ref of ["team/app:1", "docker.io/team/app:1", "redis"])
     expect(await credentials(ref, ["docker.io"])).toMatchObject({ username: "puller" });
   expect(await credentials("localhost/app", ["docker.io"])).toBeUndefined();
+});
+
+test.each([
+  ["redis", "docker.io"],
+  ["redis:7.4", "docker.io"],
+  ["redis", "index.docker.io"],
+  ["redis", "registry-1.docker.io"],
+  ["team/app:1", "https://index.docker.io/v1/"],
+  ["index.docker.io/team/app", "docker.io"],
+  ["docker.io/redis", "registry-1.docker.io"],
+])("%s is of Docker Hub by its name %s, and its login has Docker's own key", async (ref, name) => {
+  await withHelper(async () => {
+    await login({ credsStore: "of-the-test" });
+    await helper();
+    expect(await credentials(ref, [name])).toMatchObject({ username: "https://index.docker.io/v1/" });
+    expect(await credentials(ref, ["example.com", "docker.io.example.com"])).toBeUndefined();
+  });
+});
+
+test("a helper is asked by the name under which the login is kept, else by the registry's", async () => {
+  await withHelper(async () => {
+    const asked = async () => (await credentials(`${registry}/app:1`, [registry]))?.username;
+    await login({ credsStore: "of-the-test" });
+    await helper();
+    expect(await asked()).toBe(registry);
+    await login({ credsStore: "of-the-test", auths: { [`https://${registry}`]: {} } });
+    await helper();
+    expect(await asked()).toBe(`https://${registry}`);
+    await login({ credsStore: "nobody-has-this", credHelpers: { [`http://${registry}/v2`]: "of-the-test" } });
+    await helper();
+    expect(await asked()).toBe(`http://${registry}/v2`);
+  });
 });
 
 test("who has not logged in is told the command, whatever is missing", async () => {
