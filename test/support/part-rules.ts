@@ -64,7 +64,7 @@ const saidByFiles = new RegExp(
     ...["stores.json.*.tls", "policy.json.(volumes|shmMib)", "openid.json.users.demo", "login.(verbose|pedantic)"],
     ...[
       "shinyproxy.json.editable",
-      "shinyproxy.json.panels.*fieldConfig.*",
+      "shinyproxy.json.panels.*fieldConfig.(defaults|overrides)",
       "files.yml.providers.0.(allowUiUpdates|disableDeletion)",
     ],
     ...["application.yml.proxy.stop-proxies-on-shutdown"],

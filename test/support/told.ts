@@ -53,9 +53,13 @@ class Told extends BasePlatform {
     this.#place = place;
   }
   secret(name: string): Output<string> {
-    return secret(`word-of-${name}`);
+    return this.#word(name);
   }
   configured(name: string): Output<string> {
+    return this.#word(name);
+  }
+  #word(name: string): Output<string> {
+    if (name === "") throw new Error("a secret without a name");
     return secret(`word-of-${name}`);
   }
   certificate(name: string): Certificate {

@@ -165,6 +165,17 @@ describe.each(variants)("%s", (...variant) => {
     expect(apart.map(([part]) => part)).toEqual([]);
   });
 
+  test("a public address is one that the edge sends somewhere", async () => {
+    const parts = await partsOf(variant);
+    const hosts = [...parts].flatMap(([, { routes = [] }]) => routes.map(({ host }) => host));
+    const named = [...parts].flatMap(([, part]) =>
+      textsOf(part).flatMap((text) =>
+        [...text.matchAll(/https:\/\/([\w.-]*media\.example\.com)/g)].map(([, host]) => host),
+      ),
+    );
+    expect([...new Set(named)].filter((host = "") => !hosts.includes(host))).toEqual([]);
+  });
+
   test("every stand-in is one that the rehearsal has, and it is told of its own part", async () => {
     for (const [part, { rehearsal, command, args = [], env }] of await partsOf(variant)) {
       if (rehearsal === undefined) continue;
@@ -415,6 +426,7 @@ describe("what the applications read", () => {
       expect(given.env.GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH).toBe(
         join(given.folder, "/run/grafana/dashboards/shinyproxy.json"),
       );
+      expect(given.env.GF_SERVER_ROOT_URL).toBe("https://grafana.eu.media.example.com");
       // What is asked is what Telegraf writes: the engine's own measurements.
       const queries = panels.flatMap(({ targets }) => targets.map(({ query }) => query));
       expect(queries.filter((query) => query.includes('"docker_swarm"')).length).toBe(on === "swarm" ? 2 : 0);
