@@ -5,6 +5,7 @@ import type {
   Ask,
   Certificate,
   Container,
+  Dump,
   Given,
   Job,
   Kind,
@@ -80,8 +81,10 @@ class Told extends BasePlatform {
     if (recipe === undefined) throw new Error(`nobody supplies ${name}`);
     return recipe(this, name, ask);
   }
-  managed(): never {
-    throw new Error("this place brings nothing itself");
+  /** A server of the place's own, of the right shape for a database. */
+  managed<K extends Kind>(_kind: K, name: string): Given<K> {
+    const store = { host: `${name}.managed.example.com`, port: 5432, tls: true, members: [] };
+    return { ...store, user: "place", password: this.#word(`${name}-managed`), ready: [] };
   }
   protected makeWorkload(name: string, workload: Workload): Resource[] {
     this.parts.set(name, workload);
@@ -143,18 +146,30 @@ export async function told(
   return plainParts(platform);
 }
 
+export interface ToldRecipe<K extends Kind> {
+  readonly parts: ReadonlyMap<string, Part>;
+  readonly given: Given<K>;
+  /** The names of the parts for which a client waits. */
+  readonly ready: readonly string[];
+  readonly dumps: readonly Dump[];
+}
+
 /** The parts that a recipe alone makes for a need of this name, and what it gives. */
 export async function toldRecipe<K extends Kind>(
   kind: K,
   ask: Ask<K>,
-  at: Partial<Site> = {},
   on: TopologyName = "docker",
-): Promise<{ readonly parts: ReadonlyMap<string, Part>; readonly given: Given<K> }> {
-  const platform = new Told(place(at, on));
-  const recipe: Recipe<K> | undefined = containerServices[kind]?.recipe;
+  recipe: Recipe<K> | undefined = containerServices[kind]?.recipe,
+): Promise<ToldRecipe<K>> {
+  const platform = new Told(place({}, on));
   if (recipe === undefined) throw new Error(`no recipe for ${kind}`);
   const given = recipe(platform, "store", ask);
-  return { parts: await plainParts(platform), given: (await resolved(without(given, "ready"))) as Given<K> };
+  return {
+    parts: await plainParts(platform),
+    given: (await resolved(without(given, "ready"))) as Given<K>,
+    ready: given.ready.map((each) => platform.names.get(each) ?? ""),
+    dumps: (await resolved(platform.dumps)) as readonly Dump[],
+  };
 }
 
 /** Resources stay out of what is resolved. */

@@ -2,9 +2,10 @@
 import { describe, expect, test } from "@jest/globals";
 
 import type { Ask, Kind } from "../../components/core/contracts.ts";
-import { empty, emptyInFiles, lostFiles, misplacedSecrets } from "../support/part-rules.ts";
+import { managedPostgres } from "../../components/services/postgres.ts";
+import { empty, emptyInFiles, lostFiles, misplacedSecrets, tooEarly } from "../support/part-rules.ts";
 import { peer } from "../support/sketches.ts";
-import { toldRecipe } from "../support/told.ts";
+import { type Part, toldRecipe } from "../support/told.ts";
 
 /** The least that one can ask of a kind, and each option that one may ask for beside. */
 const asks: { readonly [K in Kind]: { readonly least: Ask<K>; readonly more: readonly Partial<Ask<K>>[] } } = {
@@ -149,7 +150,7 @@ const ways = kinds.flatMap((kind) =>
 
 describe.each(ways)("%s with %j", (kind, _, ask) => {
   test.each(["docker", "swarm"] as const)("keeps the rules for each part, on %s", async (on) => {
-    const { parts } = await toldRecipe(kind, ask, {}, on);
+    const { parts } = await toldRecipe(kind, ask, on);
     const rules = { empty, emptyInFiles, misplacedSecrets, lostFiles };
     const broken = Object.entries(rules).map(([rule, breaks]) => [rule, breaks(parts)]);
     expect(Object.fromEntries(broken)).toEqual({ empty: [], emptyInFiles: [], misplacedSecrets: [], lostFiles: [] });
@@ -284,5 +285,346 @@ describe("a name that could be syntax is refused with its key", () => {
   ] as const)("%s %#", async (key, of, good, more) => {
     for (const name of good) expect([name, await of(name)]).toEqual([name, ""]);
     for (const name of [...bad, ...more]) expect([name, await of(name)]).toEqual([name, expect.stringContaining(key)]);
+  });
+});
+
+/** Each store that saves its data, by the names of what it saves. */
+const saved: readonly (readonly [Kind, names: readonly string[]])[] = [
+  ["postgres", ["roles.sql", "databases", ".dump", ".content"]],
+  ["influx", ["databases", ".points"]],
+  ["cql", ["keyspaces", ".tables", ".cql", ".json"]],
+];
+const leastOf = <K extends Kind>(kind: K, more: Partial<Ask<K>> = {}, on: "docker" | "swarm" | "aws" = "docker") =>
+  toldRecipe(kind, { ...asks[kind].least, ...more } as Ask<K>, on);
+
+test.each(saved)("%s: what a run saves is what a restore and a drill read: %j", async (kind, names) => {
+  const { dumps } = await leastOf(kind);
+  expect(dumps).toHaveLength(1);
+  for (const { dump, restore, drill } of dumps)
+    for (const name of names) {
+      const whole = name.startsWith(".") ? `\\S*?\\${name}"` : `"?${name}`;
+      // A script may call `backup` by a function of its own.
+      expect(dump).toMatch(new RegExp(`backup put ("\\$[^\\n]*|"\\$\\(.*\\)|)?${whole}`));
+      for (const reader of [restore, drill])
+        if (!(kind === "cql" && name === ".cql" && reader === drill))
+          expect(reader).toMatch(new RegExp(`backup get ("\\$[^\\n]*|"\\$\\(.*\\)|)?${whole}`));
+    }
+});
+
+test.each(kinds)("%s: a client waits for the part that comes last", async (kind) => {
+  const last: Readonly<Record<Kind, string>> = {
+    ...{ postgres: "store-setup", solr: "store-setup", elasticsearch: "store-setup", nats: "store-setup" },
+    ...{ objects: "store-setup", influx: "store-setup", redis: "store-1", amqp: "store-1" },
+    ...{ cql: "store-setup", oidc: "store", containers: "store" },
+  };
+  const { parts, ready } = await leastOf(kind);
+  expect(ready).toEqual([last[kind]]);
+  expect(tooEarly(parts)).toEqual([]);
+});
+
+test("a cluster's members are all waited for", async () => {
+  expect((await leastOf("amqp", { nodes: 3 })).ready).toEqual(["store-1", "store-2", "store-3"]);
+  expect((await leastOf("cql", { nodes: 3 })).ready).toEqual(["store-repair"]);
+  expect((await leastOf("nats", { nodes: 3 })).parts.get("store-setup")?.after).toEqual([
+    "store-1",
+    "store-2",
+    "store-3",
+  ]);
+});
+
+/** A file of a part. */
+const file = (parts: ReadonlyMap<string, Part>, part: string, end: string): string =>
+  parts.get(part)?.files?.find(({ path }) => path.endsWith(end))?.content ?? "";
+const script = (parts: ReadonlyMap<string, Part>, part: string): string => parts.get(part)?.command?.at(-1) ?? "";
+/** Keys and values of lines, as `key = value` or `key value`. */
+const lines = (text: string, between: string): Record<string, string> =>
+  Object.fromEntries(
+    text
+      .split("\n")
+      .filter((line) => line !== "")
+      .map((line) => [line.slice(0, line.indexOf(between)), line.slice(line.indexOf(between) + between.length)]),
+  );
+
+describe("RabbitMQ", () => {
+  test("each node is told of the three founders, and the first of all waits for nobody", async () => {
+    const { parts } = await leastOf("amqp", { nodes: 5, memoryMib: 1000 });
+    for (const number of [1, 2, 3, 4, 5]) {
+      const name = `store-${String(number)}`;
+      const conf = lines(file(parts, name, "rabbitmq.conf"), " = ");
+      const peers = Object.entries(conf).flatMap(([key, value]) =>
+        key.includes("classic_config.nodes") ? [[key.split(".").at(-1), value]] : [],
+      );
+      const known = [1, 2, 3, ...(number > 3 ? [number] : [])];
+      expect(peers).toEqual(known.map((each, at) => [String(at + 1), `rabbit@store-${String(each)}`]));
+      expect(conf).toMatchObject({
+        ...{ cluster_name: "sample-store", "listeners.tcp.default": "5672", "management.tcp.port": "15672" },
+        "cluster_formation.peer_discovery_backend": "classic_config",
+        "cluster_formation.discovery_retry_limit": number === 1 ? "1" : "20",
+        "cluster_formation.discovery_retry_interval": "1000",
+        ...{ cluster_partition_handling: "pause_minority", net_ticktime: "10", consumer_timeout: "86400000" },
+        ...{ "vm_memory_high_watermark.absolute": "600MiB", "disk_free_limit.absolute": "512MiB" },
+        ...{ "definitions.import_backend": "local_filesystem", "definitions.skip_if_unchanged": "true" },
+        ...{ "definitions.local.path": "/run/rabbitmq/definitions.json", "log.console": "true", "log.file": "false" },
+      });
+      expect(file(parts, name, "enabled_plugins")).toMatch(/^\[(rabbitmq_\w+,){3}rabbitmq_\w+\]\.\n$/);
+      expect(parts.get(name)?.env).toMatchObject({ RABBITMQ_NODENAME: `rabbit@${name}` });
+    }
+  });
+
+  test("the first node alone begins by itself, if no other founder is there", async () => {
+    const { parts } = await leastOf("amqp", { nodes: 3 });
+    expect(parts.get("store-1")?.prepare).toMatch(
+      /grep -qs 'store-2\\\|store-3' \S*rabbit@store-1\/nodes_running_at_shutdown/,
+    );
+    expect(parts.get("store-1")?.prepare).toContain("for other in store-2 store-3; do if getent hosts");
+    for (const other of ["store-2", "store-3"]) expect(parts.get(other)?.prepare).not.toContain("force_load");
+  });
+
+  test("new nodes get copies of older queues, through the first one", async () => {
+    const { parts } = await leastOf("amqp", { nodes: 3 });
+    const [login, ...grown] = script(parts, "store-grow").split("\n");
+    expect(login).toContain(".erlang.cookie");
+    expect(grown).toEqual(
+      [1, 2, 3].map((n) => `rabbitmq-queues -q -n rabbit@store-1 grow rabbit@store-${String(n)} all`),
+    );
+    expect((await leastOf("amqp")).parts.has("store-grow")).toBe(false);
+  });
+
+  test("a node that goes is struck off by one of those that stay", async () => {
+    const { parts } = await leastOf("amqp", { nodes: 3 });
+    for (const end of ["leave", "left"]) {
+      const said = script(parts, `store-2-${end}`);
+      expect(said).toContain("for other in store-1 store-3; do");
+      expect(said.match(/rabbitmq-diagnostics -q -n rabbit@\$other check_running/g)).toHaveLength(1);
+    }
+    expect(script(parts, "store-2-leave")).toContain("rabbitmq-queues -q -n $by shrink rabbit@store-2");
+    expect(script(parts, "store-2-left")).toContain("forget_cluster_node rabbit@store-2");
+  });
+
+  test("its name has several labels where addresses have", async () => {
+    const env = async (on: "docker" | "aws") => (await leastOf("amqp", {}, on)).parts.get("store-1")?.env ?? {};
+    expect((await env("docker")).RABBITMQ_USE_LONGNAME).toBeUndefined();
+    expect(await env("aws")).toMatchObject({
+      RABBITMQ_USE_LONGNAME: "true",
+      RABBITMQ_NODENAME: "rabbit@store-1.sample.internal",
+    });
+  });
+
+  test("its user may do everything in the one virtual host; exchanges are durable topics", async () => {
+    const { parts } = await leastOf("amqp", { federate: [peer], exchanges: ["a.b", "c"] });
+    const all = { configure: ".*", write: ".*", read: ".*", vhost: "/" };
+    expect(JSON.parse(file(parts, "store-1", "definitions.json"))).toMatchObject({
+      vhosts: [{ name: "/", default_queue_type: "quorum" }],
+      permissions: [
+        { user: "app", ...all },
+        { user: "federation", ...all },
+      ],
+      exchanges: ["a.b", "c"].map((name) => ({ name, vhost: "/", type: "topic", durable: true, auto_delete: false })),
+      policies: [{ vhost: "/", pattern: "^(a\\.b|c)$", definition: { "federation-upstream-set": "all" } }],
+      parameters: [{ vhost: "/", component: "federation-upstream", name: "us" }],
+    });
+  });
+
+  test("its health is asked of it with its own user: the port, and on one host its alarms", async () => {
+    const probe = async (on: "docker" | "swarm") =>
+      JSON.stringify((await leastOf("amqp", {}, on)).parts.get("store-1")?.health);
+    expect(await probe("docker")).toContain("for check in local-alarms port-listener/5672; do");
+    expect(await probe("swarm")).toContain("for check in port-listener/5672; do");
+  });
+});
+
+describe("NATS", () => {
+  test("a server of three knows the routes, and asks for the route's password; one alone has none", async () => {
+    const conf = async (nodes: number) =>
+      file((await leastOf("nats", { nodes, memoryMib: 1000, maxPayloadBytes: 5 })).parts, "store-1", "nats.conf");
+    const [three, one] = [await conf(3), await conf(1)];
+    const [server, name] = [/^server_name: (.*)$/m.exec(three)?.[1], /^ {2}name: (.*)$/m.exec(three)?.[1]];
+    expect([server, name]).toEqual(["store-1", "sample-store"]);
+    const route = (n: number) => `"nats-route://route:word-of-store-routes-password@store-${String(n)}:6222"`;
+    expect(three).toContain(`routes: [ ${[1, 2, 3].map(route).join(", ")} ]`);
+    expect(three).toContain('authorization { user: route, password: "word-of-store-routes-password", timeout: 3 }');
+    expect(one).not.toContain("cluster");
+    for (const each of [one, three]) {
+      expect(each.split("\n")).toContain("max_payload: 5");
+      expect(each.split("\n")).toContain('authorization { user: app, password: "word-of-store-password", timeout: 3 }');
+      expect(each.split("\n")).toContain(
+        'jetstream { store_dir: "/data", max_memory_store: 500MB, max_file_store: 1GB }',
+      );
+    }
+  });
+
+  test("three are ready when each answers, and all three keep a stream", async () => {
+    const three = script((await leastOf("nats", { nodes: 3 })).parts, "store-setup");
+    for (const host of ["store-1", "store-2", "store-3"]) expect(three).toContain(`/dev/tcp/${host}/4222`);
+    const stream: unknown = JSON.parse(/CREATE\.SETUP_PROBE '(.*?)'/.exec(three)?.[1] ?? "{}");
+    expect(stream).toEqual({
+      ...{ name: "SETUP_PROBE", subjects: ["setup.probe"], storage: "memory", max_msgs: 1, max_bytes: 1024 },
+      num_replicas: 3,
+    });
+    const one = script((await leastOf("nats")).parts, "store-setup");
+    expect(one).toContain("/dev/tcp/store-1/4222");
+    expect(one).not.toContain("SETUP_PROBE");
+  });
+
+  test("its health: JetStream, of three the whole cluster, on one host its streams", async () => {
+    const probe = async (nodes: number, on: "docker" | "swarm") => {
+      const ready = (await leastOf("nats", { nodes }, on)).parts.get("store-1")?.health?.ready;
+      return ready !== undefined && "command" in ready ? (ready.command.at(-1)?.split("\n") ?? []) : [];
+    };
+    for (const nodes of [1, 3])
+      for (const on of ["docker", "swarm"] as const) {
+        const all = await probe(nodes, on);
+        expect(all[0]).toBe("set -e");
+        expect(all[1]).toContain("healthz?js-enabled-only=true");
+        expect(all.some((line) => line.includes('"cluster_size":[1-2],'))).toBe(nodes === 3);
+        expect(all.some((line) => line.includes("are served"))).toBe(on === "docker");
+      }
+  });
+});
+
+describe("Solr", () => {
+  test("each collection is made, unless it is there", async () => {
+    const { parts } = await leastOf("solr", { collections: ["a", "b.c"] });
+    const api = "http://store-1:8983/solr/admin/collections";
+    const all = script(parts, "store-setup").split("\n");
+    expect(all).toHaveLength(2);
+    for (const [at, name] of ["a", "b.c"].entries()) {
+      expect(all[at]).toMatch(/^curl .* \|\| curl /);
+      expect(all[at]).toContain(`'${api}?action=LIST' | jq -e --arg it '${name}'`);
+      expect(all[at]).toContain(`--data-urlencode name='${name}' '${api}?action=CREATE&`);
+    }
+  });
+});
+
+describe("Redis", () => {
+  test("its file keeps jobs, or forgets what is old", async () => {
+    const conf = async (more: Partial<Ask<"redis">>) =>
+      lines(file((await leastOf("redis", more)).parts, "store-1", "redis.conf"), " ");
+    const both = { dir: "/data", save: '""', maxmemory: "64mb", "protected-mode": "no" };
+    expect(await conf({})).toEqual({ ...both, appendonly: "no", "maxmemory-policy": "allkeys-lru" });
+    expect(await conf({ keep: true, clientAuth: true })).toEqual({
+      ...{ ...both, appendonly: "yes", "maxmemory-policy": "noeviction" },
+      requirepass: '"word-of-store-password"',
+    });
+  });
+});
+
+describe("InfluxDB", () => {
+  test("a quarter of its memory is for its cache", async () => {
+    const { parts } = await leastOf("influx", { memoryMib: 1024 });
+    expect(file(parts, "store-1", "influxdb.conf")).toContain(`cache-max-memory-size = ${String(256 * 1024 * 1024)}\n`);
+  });
+
+  test("the administrator has all privileges, the application's user only its databases", async () => {
+    const { parts } = await leastOf("influx");
+    expect(file(parts, "store-setup", "admin.iql")).toBe(
+      `CREATE USER "admin" WITH PASSWORD 'word-of-store-admin-password' WITH ALL PRIVILEGES`,
+    );
+    expect(file(parts, "store-setup", "app.iql")).toBe(`CREATE USER "app" WITH PASSWORD 'word-of-store-password'`);
+    const said = script(parts, "store-setup").replaceAll(/["'\\]/g, "");
+    for (const statement of [
+      "CREATE DATABASE a",
+      "CREATE RETENTION POLICY keep ON a",
+      "ALTER RETENTION POLICY keep ON a",
+      "GRANT ALL ON a TO app",
+    ])
+      expect(said).toContain(statement);
+  });
+
+  test("what is too fleeting is not saved; where all is, nothing is saved", async () => {
+    const dump = async (databases: Ask<"influx">["databases"]) =>
+      (await leastOf("influx", { databases })).dumps.map((each) => each.dump);
+    const [kept, fleeting] = [{ keep: "1d" }, { keep: "1d", dump: false }];
+    expect((await dump({ a: kept })).join()).not.toContain("grep");
+    expect((await dump({ a: kept, b: fleeting, c: fleeting })).join()).toContain("| grep -vxF -e 'b' -e 'c' >");
+    expect(await dump({ a: fleeting, b: fleeting })).toEqual([]);
+  });
+});
+
+describe("PostgreSQL", () => {
+  test("half of its memory is shared, and as much as an engine gives by itself at least", async () => {
+    const shared = async (memoryMib: number) => (await leastOf("postgres", { memoryMib })).parts.get("store-1")?.shmMib;
+    expect(await Promise.all([2000, 129, 100, 50].map(shared))).toEqual([1000, 64, 64, 50]);
+  });
+
+  test("each database has its owner and each extension, once", async () => {
+    const said = script(
+      (await leastOf("postgres", { databases: ["a", "b"], extensions: ["x", "y"] })).parts,
+      "store-setup",
+    );
+    for (const [statement, times] of [
+      ["CREATE ROLE", 1],
+      ["CREATE DATABASE", 2],
+      ["CREATE EXTENSION IF NOT EXISTS", 4],
+      ["ALTER ROLE", 1],
+    ] as const)
+      expect([statement, said.split(statement).length - 1]).toEqual([statement, times]);
+    for (const set of [
+      "--set=extension='x'",
+      "--set=extension='y'",
+      "--set=db='a'",
+      "--set=db='b'",
+      "--set=role='app'",
+    ])
+      expect(said).toContain(set);
+    expect(said).not.toContain("SUPERUSER");
+  });
+
+  test("output plugins are trusted where the server knows such a list, and there alone", async () => {
+    const prepare = async (more: Partial<Ask<"postgres">>) =>
+      (await leastOf("postgres", more)).parts.get("store-1")?.prepare ?? "";
+    expect(await prepare({ outputPlugins: ["wal2json", "other"] })).toContain("$known,wal2json,other");
+    for (const none of [{}, { outputPlugins: [] }])
+      expect(await prepare(none)).not.toContain("output_plugin_libraries");
+  });
+
+  test("a drill's server keeps nothing, and has the store's own settings", async () => {
+    const { dumps, parts } = await leastOf("postgres", { settings: { wal_level: "logical" } });
+    const command = dumps[0]?.drillServer?.command ?? [];
+    expect(command.slice(0, 2)).toEqual(["sh", "-euc"]);
+    expect(command[2]).toMatch(/rm -rf (\/tmp\/drill)\n.*initdb --pgdata=\1 .*\n.*postgres -D \1 "\$@"/);
+    const [, ...own] = parts.get("store-1")?.command?.slice(2) ?? [];
+    expect(command.slice(4)).toEqual(["-c", ...own.slice(own.indexOf("hba_file=/etc/postgres/pg_hba.conf"))]);
+  });
+
+  test("a managed one has its databases by a job, and is saved without its address in a script", async () => {
+    const ask: Ask<"postgres"> = {
+      databases: ["a"],
+      clientTls: "verifies",
+      gib: 20,
+      owner: { name: "owner", superuser: true },
+    };
+    const { parts, dumps, given, ready } = await toldRecipe("postgres", ask, "aws", managedPostgres);
+    expect([...parts.keys()]).toEqual(["store-setup"]);
+    expect(ready).toEqual(["store-setup"]);
+    expect(given).toMatchObject({
+      host: "store.managed.example.com",
+      port: 5432,
+      tls: true,
+      user: "owner",
+      password: "word-of-store-managed",
+    });
+    expect(script(parts, "store-setup")).toContain("--set=role='owner'");
+    expect(script(parts, "store-setup")).not.toMatch(/managed\.example|SUPERUSER/);
+    const named = {
+      empty: empty(parts),
+      emptyInFiles: emptyInFiles(parts),
+      misplaced: misplacedSecrets(parts),
+      lost: lostFiles(parts),
+    };
+    expect(named).toEqual({ empty: [], emptyInFiles: [], misplaced: [], lost: [] });
+    const [{ files = [], drillServer, ...scripts } = { drillServer: undefined }] = dumps;
+    expect(files.map(({ path, secret = false }) => [path, secret])).toEqual([
+      ["/run/postgres/store-password", true],
+      ["/run/postgres/store-host", false],
+    ]);
+    const texts = Object.values(scripts).join("\n");
+    for (const { path } of files) expect(texts).toContain(path);
+    expect(texts).not.toContain("managed.example");
+    expect(drillServer).toMatchObject({ replicas: 1, memoryMib: 512, names: [] });
+    expect(
+      (await toldRecipe("postgres", { ...ask, owner: undefined } as unknown as Ask<"postgres">, "aws", managedPostgres))
+        .given.user,
+    ).toBe("app");
   });
 });
