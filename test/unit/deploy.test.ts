@@ -74,7 +74,7 @@ async function deployed(change: object = {}, encrypted: readonly string[] = []) 
 }
 
 test("a stack tells its address, its stores, their passwords, its images and who supplies what", async () => {
-  const images = { toolbox: "r.example.com/stand-in/toolbox:1", arangodb: "r.example.com/arango:3.12-stand-in" };
+  const images = { toolbox: "r.example.com/stand-in/toolbox:1", arangodb: "r.example.com/arango:3.12-stand-in-2" };
   const { all, outputs, problems } = await deployed({ images });
   expect(problems).toEqual([]);
   expect(all.map(({ type, name }) => [type, name])).toContainEqual(["platform-topologies:index:ArangoDb", "arangodb"]);
@@ -134,6 +134,14 @@ describe("members that the reconciler has retired", () => {
     expect(await servers()).toEqual(["dbserver-2", "dbserver-3", "dbserver-4"]);
   });
 
+  test("are nobody's of a system without such members", async () => {
+    retirements = () => Promise.reject(new Error("nobody asks"));
+    preflight = [{ key: "docker.host", remedy: "that is enough" }];
+    const images = { rehearsal: "r.example.com/rehearsal:1", toolbox: "r.example.com/toolbox:1" };
+    const { problems } = await deployed({ system: "arkindex", arangodb: undefined, rehearsal: true, images });
+    expect(problems).toEqual(["docker.host: that is enough"]);
+  });
+
   test("are a problem where they cannot be read", async () => {
     retirements = () => Promise.reject(new Error("the volume is gone"));
     expect(await deployed(cluster)).toMatchObject({ all: [], problems: ['topology = "docker": the volume is gone'] });
@@ -147,6 +155,8 @@ test.each<[string, unknown]>([
   ["truely", "truely"],
   ["12", 12],
   ["-1.5", -1.5],
+  ["1.25", 1.25],
+  [" 12", " 12"],
   ["1.2.3", "1.2.3"],
   ["12a", "12a"],
   ["a12", "a12"],
@@ -173,6 +183,16 @@ describe("a plan alone", () => {
     expect(said({ backup, secrets: { backupKey: "k", backupSecret: "s" } })).toEqual([]);
     expect(said({ backup, secrets: { backupKey: "k" } })).toEqual(["secrets.backupSecret"]);
     expect(said({ secrets: { backupKey: "k" } })).toEqual(["secrets.backupKey"]);
+  });
+
+  test("is not made of a value that nobody could be told", () => {
+    const backup = { to: { s3: { endpoint: "https://s3.example.com", bucket: "b" } } };
+    const { problems, whole, images, containers } = planStack(
+      { ...good, backup, secrets: { backupKey: "a\nb", backupSecret: "s" }, other: 1 },
+      "dev",
+    );
+    expect(problems.map(({ key }) => key)).toEqual(["other", "secrets.backupKey"]);
+    expect([whole, images, containers]).toEqual([undefined, [], []]);
   });
 
   test("is refused on a topology that is not built", () => {

@@ -151,31 +151,71 @@ describe("the files of a stack", () => {
     expect(encryptedKeys(project)).toEqual([]);
   });
 
-  test.each([["--config-file", "named.yaml"], ["--config-file=named.yaml"]])(
-    "the one that the caller of the program names: %s",
-    async (...words) => {
-      const folder = newFolder("secrets");
-      writeFileSync(join(folder, "Pulumi.yaml"), "name: x");
-      writeFileSync(join(folder, "Pulumi.dev.yaml"), config(secure));
-      writeFileSync(join(folder, "named.yaml"), config(half));
-      const module = JSON.stringify(join(import.meta.dirname, "../../components/plain-secrets.ts"));
-      const program = join(folder, "program.mjs");
-      writeFileSync(
-        program,
-        `import { plainSecrets } from ${module};
-console.log(JSON.stringify(plainSecrets(${JSON.stringify(raw)}).problems.map(({ key }) => key)));`,
-      );
-      const env = {
-        ...{ PULUMI_NODEJS_ROOT_DIRECTORY: folder, PULUMI_NODEJS_PROJECT: project, PULUMI_NODEJS_STACK: "dev" },
-        PULUMI_CONFIG_SECRET_KEYS: JSON.stringify([`${project}:secrets`]),
-      };
-      // A shell with the words of Pulumi's command line, which waits for the program.
-      const script = '"$NODE" --disable-warning=ExperimentalWarning "$PROGRAM"; exit';
-      const { stdout } = await execa("sh", ["-c", script, "pulumi", "up", ...words], {
-        env: { ...env, NODE: process.execPath, PROGRAM: program },
-        cwd: folder,
-      });
-      expect(JSON.parse(stdout)).toEqual(plain);
-    },
-  );
+  describe("the one that the caller of the program names", () => {
+    const ppid = Object.getOwnPropertyDescriptor(process, "ppid") ?? { get: () => 1 };
+    afterEach(() => {
+      Object.defineProperty(process, "ppid", ppid);
+    });
+
+    /** What is found if a shell with these words, or a shell below it, is what called the program. */
+    async function calledBy(words: readonly string[], below = false): Promise<string[]> {
+      const caller = newFolder("caller");
+      writeFileSync(join(caller, "named.yaml"), config(half));
+      const script = below ? "sh -c 'echo $$; read end' program; exit" : "echo $$; read end";
+      const shell = execa("sh", ["-c", script, "pulumi", ...words], { cwd: caller, buffer: false });
+      try {
+        const pid = await new Promise<number>((resolve) =>
+          shell.stdout.once("data", (text) => {
+            resolve(Number(text));
+          }),
+        );
+        Object.defineProperty(process, "ppid", { value: pid, configurable: true });
+        return look({
+          "Pulumi.yaml": "name: x",
+          "Pulumi.dev.yaml": config({ backupKey: secure, backupSecret: secure }),
+        });
+      } finally {
+        shell.stdin.end();
+        await shell.catch(() => undefined); // however it ends
+      }
+    }
+
+    test.each([[["up", "--config-file", "named.yaml"]], [["up", "--config-file=named.yaml", "--yes"]]])(
+      "%j",
+      async (words) => {
+        expect(await calledBy(words)).toEqual(plain);
+        expect(await calledBy(words, true)).toEqual(plain);
+      },
+    );
+
+    test("none does: the usual one", async () => {
+      expect(await calledBy(["up", "named.yaml"])).toEqual([]);
+      Object.defineProperty(process, "ppid", { value: 2 ** 30, configurable: true }); // nobody is called so
+      expect(look({ "Pulumi.yaml": "name: x", "Pulumi.dev.yaml": config(half) })).toEqual(plain);
+    });
+  });
+});
+
+test.each([
+  "DB_PASSWORD",
+  "passwd",
+  "passphrase",
+  "a_secret",
+  "TOKEN",
+  "credentials",
+  "private_key",
+  "PRIVATEKEY",
+  "api_key",
+  "apikey",
+  "access_key",
+  "ACCESSKEY",
+])("a variable %s of a user's app is taken for a secret", (name) => {
+  const apps = { demo: { env: { [name]: "hunter2", KEY: "x", PASS: "x", ACCESS: "x" } }, other: {} };
+  expect(found({ shinyproxy: { apps } }, [])).toEqual([`shinyproxy.apps.demo.env.${name}`]);
+});
+
+test("a secret of nothing is one in plain text, too", () => {
+  expect(found({ secrets: { backupKey: null, backupSecret: undefined } }, [])).toEqual(["secrets.backupKey"]);
+  expect(found({ secrets: {} }, [])).toEqual([]);
+  expect(found({ shinyproxy: { apps: null } }, [])).toEqual([]);
 });
