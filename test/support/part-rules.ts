@@ -144,3 +144,45 @@ export function tooEarly(parts: Parts): string[] {
       .map(([store]) => `${part} does not wait for ${store}`);
   });
 }
+
+/** The scripts that save a store, by the store and what they do. */
+function scriptsOf(parts: Parts): (readonly [string, string])[] {
+  return [...parts].flatMap(([part, { disk }]) =>
+    disk !== undefined && "dump" in disk.backup
+      ? (["dump", "check", "restore", "drill", "prune"] as const).flatMap((verb) => {
+          const text = "dump" in disk.backup ? disk.backup[verb] : undefined;
+          return text === undefined ? [] : [[`${part}'s ${verb}`, text] as const];
+        })
+      : [],
+  );
+}
+
+/** Functions of a store's scripts that are called in one of them which does not define them. */
+export function undefinedCalls(parts: Parts): string[] {
+  const scripts = scriptsOf(parts);
+  const functions = new Set(
+    scripts.flatMap(([, text]) => [...text.matchAll(/^(\w+)\(\) \{/gm)].map(([, name = ""]) => name)),
+  );
+  return scripts.flatMap(([script, text]) =>
+    [...functions]
+      .filter((name) =>
+        new RegExp(`(^|[|({;&] ?|\\b(then|do|if|!) )${name}( |$)`, "m").test(text.replaceAll(/'[^']*'/g, "''")),
+      )
+      .filter((name) => !new RegExp(`^${name}\\(\\) `, "m").test(text))
+      .map((name) => `${script} calls ${name}, which it does not define`),
+  );
+}
+
+/** Texts in which a value of the program's own has got lost, or a loop over nothing. */
+export function garbled(parts: Parts): string[] {
+  const texts = [
+    ...[...parts].flatMap(([part, said]) =>
+      [...textsOf(said), JSON.stringify(said.health ?? {})].map((text) => [part, text] as const),
+    ),
+    ...scriptsOf(parts),
+  ];
+  return texts.flatMap(([where, text]) => {
+    const found = /\bundefined\b|\[object |\bNaN\b|\bin\s*; do/.exec(text)?.[0];
+    return found === undefined ? [] : [`${where}: ${found}`];
+  });
+}

@@ -64,6 +64,7 @@ class Told extends BasePlatform {
     return secret(`word-of-${name}`);
   }
   certificate(name: string): Certificate {
+    if (name === "") throw new Error("a certificate without a name");
     return {
       ca: output(`authority of ${name}`),
       cert: output(`certificate of ${name}`),

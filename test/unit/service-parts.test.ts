@@ -3,7 +3,15 @@ import { describe, expect, test } from "@jest/globals";
 
 import type { Ask, Kind } from "../../components/core/contracts.ts";
 import { managedPostgres } from "../../components/services/postgres.ts";
-import { empty, emptyInFiles, lostFiles, misplacedSecrets, tooEarly } from "../support/part-rules.ts";
+import {
+  empty,
+  emptyInFiles,
+  lostFiles,
+  misplacedSecrets,
+  tooEarly,
+  undefinedCalls,
+  garbled,
+} from "../support/part-rules.ts";
 import { peer } from "../support/sketches.ts";
 import { type Part, toldRecipe } from "../support/told.ts";
 
@@ -151,9 +159,8 @@ const ways = kinds.flatMap((kind) =>
 describe.each(ways)("%s with %j", (kind, _, ask) => {
   test.each(["docker", "swarm"] as const)("keeps the rules for each part, on %s", async (on) => {
     const { parts } = await toldRecipe(kind, ask, on);
-    const rules = { empty, emptyInFiles, misplacedSecrets, lostFiles };
-    const broken = Object.entries(rules).map(([rule, breaks]) => [rule, breaks(parts)]);
-    expect(Object.fromEntries(broken)).toEqual({ empty: [], emptyInFiles: [], misplacedSecrets: [], lostFiles: [] });
+    for (const rule of [empty, emptyInFiles, misplacedSecrets, lostFiles, tooEarly, undefinedCalls, garbled])
+      expect([rule.name, rule(parts)]).toEqual([rule.name, []]);
   });
 });
 
@@ -401,6 +408,16 @@ describe("RabbitMQ", () => {
     expect(script(parts, "store-2-left")).toContain("forget_cluster_node rabbit@store-2");
   });
 
+  test("links between regions speak TLS where they are published, and not where they are routed", async () => {
+    const uri = async (reach: "routed" | "published-tls") => {
+      const { parts } = await leastOf("amqp", { federate: [{ ...peer, reach }] });
+      return /"(amqps?:.*?)"/.exec(file(parts, "store-1", "definitions.json"))?.[1];
+    };
+    const address = "federation:word-of-storeFederation@store-1.us.example.com";
+    expect(await uri("published-tls")).toBe(`amqps://${address}:5671`);
+    expect(await uri("routed")).toBe(`amqp://${address}:5672`);
+  });
+
   test("its name has several labels where addresses have", async () => {
     const env = async (on: "docker" | "aws") => (await leastOf("amqp", {}, on)).parts.get("store-1")?.env ?? {};
     expect((await env("docker")).RABBITMQ_USE_LONGNAME).toBeUndefined();
@@ -483,6 +500,11 @@ describe("NATS", () => {
 });
 
 describe("Solr", () => {
+  test("an empty log of its ZooKeeper goes before a start", async () => {
+    const { prepare } = (await leastOf("solr")).parts.get("store-1") ?? {};
+    expect(prepare).toMatch(/find \/var\/solr\/data\/zoo_data\/version-2 .* -size 0 -delete/);
+  });
+
   test("each collection is made, unless it is there", async () => {
     const { parts } = await leastOf("solr", { collections: ["a", "b.c"] });
     const api = "http://store-1:8983/solr/admin/collections";
@@ -570,6 +592,22 @@ describe("PostgreSQL", () => {
     expect(said).not.toContain("SUPERUSER");
   });
 
+  test("what is restored is compared with what was counted, table by table; the drill's server is emptied twice", async () => {
+    const [only] = (await leastOf("postgres")).dumps;
+    const { dump = "", check = "", restore = "", drill = "" } = only ?? {};
+    const tables = "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace";
+    const times = (text: string, part: string) => text.split(part).length - 1;
+    // For the counts, and to see that the database is empty.
+    expect([dump, restore, drill].map((text) => times(text, tables))).toEqual([2, 2, 2]);
+    // Rows are of tables; a view, too, would be overwritten.
+    const kinds = (text: string) => [...text.matchAll(/relkind IN \((.*?)\)/g)].map(([, kind]) => kind).sort();
+    expect(kinds(restore)).toEqual(["'r'", "'r', 'p', 'v', 'm', 'f'"]);
+    expect(kinds(dump)).toEqual(["'r'", "'r'"]);
+    for (const text of [restore, drill]) expect(text).toMatch(/diff - \/tmp\/restored/);
+    expect(check).toMatch(/backup get roles\.sql[^]*backup get databases/);
+    expect(drill.match(/^empty$/gm)).toHaveLength(2);
+  });
+
   test("output plugins are trusted where the server knows such a list, and there alone", async () => {
     const prepare = async (more: Partial<Ask<"postgres">>) =>
       (await leastOf("postgres", more)).parts.get("store-1")?.prepare ?? "";
@@ -627,4 +665,38 @@ describe("PostgreSQL", () => {
         .given.user,
     ).toBe("app");
   });
+});
+
+describe("Elasticsearch", () => {
+  test("three speak TLS to each other, on a port of its own; one alone speaks to nobody", async () => {
+    const of = async (nodes: number) => {
+      const {
+        ports = {},
+        files = [],
+        command = [],
+      } = (await leastOf("elasticsearch", { nodes })).parts.get("store-1") ?? {};
+      const told = command.filter((word) => word.includes("transport.ssl"));
+      return [Object.values(ports).map(({ number }) => number), files.length, told.length];
+    };
+    expect(await of(1)).toEqual([[9200], 2, 0]);
+    expect(await of(3)).toEqual([[9200, 9300], 5, 5]);
+  });
+});
+
+test("Cassandra: nobody gives it an order without a login", async () => {
+  const options = (await leastOf("cql")).parts.get("store-1")?.env?.JVM_EXTRA_OPTS?.split(" ") ?? [];
+  expect(options).toEqual(
+    expect.arrayContaining([
+      "-Dcom.sun.management.jmxremote.authenticate=true",
+      "-Dcom.sun.management.jmxremote.password.file=/tmp/jmx",
+      "-Djava.rmi.server.hostname=store-1",
+    ]),
+  );
+});
+
+test("Redis: on one host only its own answer is well", async () => {
+  const probe = async (on: "docker" | "swarm") =>
+    JSON.stringify((await leastOf("redis", {}, on)).parts.get("store-1")?.health);
+  expect(await probe("docker")).toContain("in PONG) ;;");
+  expect(await probe("swarm")).toContain("in PONG | MISCONF*) ;;");
 });

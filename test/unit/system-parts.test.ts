@@ -17,7 +17,15 @@ import { applicationSchema } from "../../rehearsal/config/shinyproxy.ts";
 import { Secrets } from "../../rehearsal/secrets.ts";
 import { newFolder } from "../support/folder.ts";
 import { curlString } from "../support/hostile.ts";
-import { empty, emptyInFiles, lostFiles, misplacedSecrets, tooEarly } from "../support/part-rules.ts";
+import {
+  empty,
+  emptyInFiles,
+  lostFiles,
+  misplacedSecrets,
+  tooEarly,
+  undefinedCalls,
+  garbled,
+} from "../support/part-rules.ts";
 import { type Name, names, samples } from "../support/sketches.ts";
 import { type Part, textsOf, told } from "../support/told.ts";
 
@@ -149,6 +157,11 @@ describe.each(variants)("%s", (...variant) => {
 
   test("a part is told of each of its files, and of no other in our folders", async () => {
     expect(lostFiles(await partsOf(variant))).toEqual([]);
+  });
+
+  test("a script calls what it defines, and says no value that got lost", async () => {
+    const parts = await partsOf(variant);
+    expect([...undefinedCalls(parts), ...garbled(parts)]).toEqual([]);
   });
 
   test("who is told of a store waits for it", async () => {
