@@ -40,7 +40,7 @@ export function grafana(p: Platform, c: ShinyProxyConfig, influx: Given<"influx"
       GF_USERS_ALLOW_SIGN_UP: "false",
     },
     ports: { web: { number: 3000, protocol: "http" } },
-    routes: [{ host: `grafana.${p.hostname}`, path: "/", port: "web", websocket: true, seconds: 300 }],
+    routes: [{ host: p.publicHost("grafana"), path: "/", port: "web", websocket: true, seconds: 300 }],
     health: { ready: { http: "web", path: "/api/health" }, startSeconds: 120, stopSeconds: 30 },
     disk: {
       path: "/var/lib/grafana",
