@@ -97,7 +97,7 @@ function begun(make: () => Survey): Survey {
 
 const valueOf = <T>(of: Output<T>): Promise<T> => new Promise((resolve) => void of.apply(resolve));
 /** Whether what waits for the survey may begin. A busy machine may take a while to say yes. */
-const begins = (survey: Survey, within = 5000): Promise<boolean> =>
+const begins = (survey: Survey, within = 2000): Promise<boolean> =>
   Promise.race([survey.settled.then((all) => all.length === 0), sleep(within, false, { ref: false })]);
 const waits = async (survey: Survey): Promise<boolean> => !(await begins(survey, 50));
 const refusal = (...lines: string[]): string =>
