@@ -147,6 +147,7 @@ class CheapTiers implements TestRunner {
     process.env.__STRYKER_ACTIVE_MUTANT__ = activeMutant.id; // for programs that tests start
     bail = !disableBail;
     results = [];
+    outside = []; // what the last mutant threw too late for its own run ends no other
     const asked = testFilter === undefined ? undefined : new Set(testFilter);
     try {
       for (const file of this.#files) {
