@@ -16,17 +16,20 @@ const answer = z.object({
 
 /**
  * The resources in this stack's state, as the engine tells them (`readStackResourceOutputs`, the SDK's way to read
- * them). Undefined without an engine, as in a test with mocks. A process asks once.
+ * them). Undefined without an engine, as in a test with mocks. A process asks once for its stack.
  */
-export function stateOfStack(): Promise<List<Known> | undefined> {
-  return (asked ??= ask());
-}
-let asked: Promise<List<Known> | undefined> | undefined;
-
-async function ask(): Promise<List<Known> | undefined> {
+export async function stateOfStack(): Promise<List<Known> | undefined> {
   const organization = organizationOf();
   if (organization === undefined) return undefined;
   const stackName = `${organization}/${getProject()}/${getStack()}`;
+  const known = asked.get(stackName) ?? ask(stackName);
+  asked.set(stackName, known);
+  return known;
+}
+/** By the stack's name: tests run the programs of several stacks in one process. */
+const asked = new Map<string, Promise<List<Known> | undefined>>();
+
+async function ask(stackName: string): Promise<List<Known> | undefined> {
   const told: unknown = await runtime.invoke("pulumi:pulumi:readStackResourceOutputs", { stackName });
   const { data } = answer.safeParse(told);
   if (data === undefined) return undefined;

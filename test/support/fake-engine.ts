@@ -20,7 +20,8 @@ export interface FakeEngine {
   close(): void;
 }
 
-export async function fakeEngine(answers: Answers): Promise<FakeEngine> {
+/** `socket`: the path of a socket on which it listens, as this machine's own engine does, instead of a port. */
+export async function fakeEngine(answers: Answers, socket?: string): Promise<FakeEngine> {
   const asked: string[] = [];
   const headers: FakeEngine["headers"] = [];
   const server: Server = createServer((request, response) => {
@@ -35,9 +36,13 @@ export async function fakeEngine(answers: Answers): Promise<FakeEngine> {
     response.writeHead(status, { "content-type": "application/json" });
     response.end(JSON.stringify(body ?? { message: `no ${key}` }));
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve) => {
+    if (socket === undefined) server.listen(0, "127.0.0.1", resolve);
+    else server.listen(socket, resolve);
+  });
   return {
-    host: `tcp://127.0.0.1:${String((server.address() as AddressInfo).port)}`,
+    host:
+      socket === undefined ? `tcp://127.0.0.1:${String((server.address() as AddressInfo).port)}` : `unix://${socket}`,
     asked,
     headers,
     close: () => {

@@ -137,10 +137,19 @@ describe("services", () => {
     const broken = { why: "its node w1 is drained" };
     expect(found({ service: web({ broken }) }).memory.rounds).toEqual({ "gate web": 1 });
     const wanted = wishes.map((wish) => ({ ...wish, spare: true }));
-    expect(found({ service: web({ broken }), wanted })).toMatchObject({
-      broken: { "service web": broken },
-      memory: { rounds: {} },
-    });
+    const stoodIn = found({ service: web({ broken }), wanted });
+    expect(stoodIn.broken).toEqual({ "service web": broken });
+    expect(stoodIn.memory.rounds).toEqual({});
+  });
+
+  test.each([
+    ["on each node, for the state", {}, 3],
+    ["on each node, for the swarm", { mode: { replicated: { replicas: 2 } } }, undefined],
+    ["as often as asked", { mode: { replicated: { replicas: 2 } } }, 2],
+  ])("one that runs %s is not scaled back", (_, outputs, scale) => {
+    const before = [identity, volumeNode, known(service.type, "web", { name: "shop-web", ...outputs })];
+    const { healed, memory } = found({ before, service: web({ scale }) });
+    expect([healed, memory.rounds]).toEqual([[], {}]);
   });
 });
 
@@ -207,6 +216,26 @@ describe("volume nodes", () => {
     expect(refusals({ wanted, before: [identity, service, spare] })).toEqual([]);
   });
 
+  test("with a new word the old one's state is no matter: neither two of it, nor none", () => {
+    const words = { "db-1": "today" };
+    for (const nodes of [
+      [node("w1", mine), node("w2", mine)],
+      [node("w1"), node("w2")],
+    ]) {
+      const { problems, healed, memory } = found({ nodes, words });
+      expect([problems, healed, memory.rounds]).toEqual([[], [], {}]);
+    }
+  });
+
+  test("of several topologies in one state each has its own, and before an identity there is all are its own", () => {
+    const other = known("platform-topologies:index:VolumeNode", "kv", { ...place, name: "shop.kv-1", owner: "f0f0" });
+    const near = known("platform-topologies:index:VolumeNode", "eu", { ...place, name: "shop-eu.db-1" });
+    expect(refusals({ before: [...state, other, near] })).toEqual([]);
+    expect(refusals({ before: [volumeNode], wanted: [], service: undefined })).toEqual([
+      expect.stringMatching(/^disks\.db-1: nothing in this config uses the volume node shop\.db-1 any more/),
+    ]);
+  });
+
   test("another name is refused", () => {
     const [olds, news] = [values({ name: "shop.db-1" }), values({ name: "other.db-1" })];
     expect(volumeNodeHandler.refuse?.(olds, news)).toContain(
@@ -243,14 +272,14 @@ describe("why a service does not work", () => {
   const why = (
     nodes: Node[],
     tasks: TaskView[] = [pends],
-    more: { constraints?: string[]; planned?: Node[]; update?: string } = {},
+    more: { constraints?: string[]; planned?: Node[]; update?: string; outputs?: Known["outputs"] } = {},
   ) => {
     const update = more.update === undefined ? undefined : { state: more.update, message: "" };
     const { constraints = bound, planned = nodes } = more;
     const said = brokenOf(
       "shop-db-1",
       { ...view, tasks, update },
-      { constraints, nodes, planned, volumeNodes: [volumeNode.outputs] },
+      { constraints, nodes, planned, volumeNodes: [{}, more.outputs ?? volumeNode.outputs] },
     );
     return said && { ...said, text: `${said.why}: ${said.remedy ?? ""}` };
   };
@@ -307,7 +336,54 @@ describe("why a service does not work", () => {
     expect(said?.fate).toBe("stays");
   });
 
+  test("a service that this program has not made is not judged", () => {
+    const around = { constraints: [], nodes: [], planned: [], volumeNodes: [] };
+    expect(brokenOf("other", { ...view, spec: undefined, tasks: [pends] }, around)).toBeUndefined();
+  });
+
+  test("a node that has joined again gets all labels of the volume node, and no others", () => {
+    const text = (outputs: object) =>
+      why([node("w1", {}, { id: "new" })], [pends], { outputs: { ...volumeNode.outputs, ...outputs } })?.text;
+    const adds = (labels: string) =>
+      expect.stringContaining(
+        `\`docker node update --label-add ${volumeNodeLabel}=abc123 --label-add platform-topologies.spread.shop.db-1=shop/db${labels} new\``,
+      );
+    const owns = ` --label-add platform-topologies.owner.shop.db-1=${owner}`;
+    expect(text({})).toEqual(adds(owns));
+    expect(text({ owner: undefined })).toEqual(adds(""));
+    expect(text({ generation: "today" })).toEqual(
+      adds(` --label-add platform-topologies.generation.shop.db-1=today${owns}`),
+    );
+    const down = node("w1", { ...mine, zone: "a", "platform-topologies.owner.shop.kv-1": "f0" }, { down: true });
+    expect(why([down, node("w1", {}, { id: "new" })])?.text).toContain(`=${owner} new\``);
+  });
+
+  test("only a ready node of the same name is the same machine", () => {
+    const down = node("w1", mine, { down: true });
+    const remedy = expect.stringMatching(/^bring it back; or, for a new, empty disk elsewhere/);
+    for (const other of [node("w2"), node("w1", {}, { id: "new", down: true })]) {
+      expect(why([down, other])?.remedy).toEqual(remedy);
+      if (other.ID !== "id-w1") expect(why([other])).toMatchObject({ why: "its node w1 has left the swarm", remedy });
+    }
+  });
+
+  test("a node that is down is brought back, or its labels go elsewhere, where no disk is bound to it", () => {
+    const constraints = ["node.labels.zone==a", "node.labels.disk==fast"];
+    const down = node("w1", { zone: "a", disk: "fast" }, { down: true });
+    expect(why([down], [pends], { constraints })?.text).toBe(
+      "its node w1 is down: bring it back, or give another node its labels",
+    );
+    expect(why([node("w1")], [pends], { constraints })?.why).toBe(
+      "no node of the swarm has node.labels.zone==a, node.labels.disk==fast",
+    );
+  });
+
   test("what this run mends is no error", () => {
+    expect(why([node("w1"), node("w2")])?.why).toBe("the node w1 has lost its label");
+    expect(why([node("w1"), node("w2", mine)])).toMatchObject({
+      fate: "stays",
+      why: expect.stringContaining("no node can take it"),
+    }); // another one has it
     expect(why([node("w1")])).toMatchObject({ fate: "mended" }); // the label goes back
     const drained = [node("w1", mine, { is: "drain" })];
     expect(why(drained, [pends], { planned: [node("w1", mine)] })).toMatchObject({ fate: "mended" });
@@ -324,6 +400,21 @@ describe("why a service does not work", () => {
   });
 });
 
+test("a node that has lost what the config gave it gets it back, whatever a word says of a disk of its name", () => {
+  const wish = { kind: "node", name: "shop-db-1", logical: "swarm-shop-db-1" } as const;
+  const before = [identity, known("platform-topologies:index:NodeLabels", wish.logical, { node: wish.name })];
+  const args = { component: "swarm", name: "shop", host: { key: "swarm.managers", value: "tcp://m1" }, types };
+  const at = (down: string | undefined, state = before) =>
+    judge({ ...args, words: { "db-1": "today" } }, [wish], state, {
+      engine: "S1",
+      things: [{ kind: "node", name: wish.name, labels: {}, down }],
+    });
+  expect(at("has lost disk=fast").healed).toEqual(["node shop-db-1 has lost disk=fast: it is put back"]);
+  expect(at("has lost disk=fast").memory.rounds).toEqual({ "node swarm-shop-db-1": 1 });
+  expect(at(undefined).healed).toEqual([]);
+  expect(at("has lost disk=fast", [identity]).healed).toEqual([]); // the first run gives it all anyway
+});
+
 test("a node's labels and availability are those of the state", () => {
   const labels = (name: string, disk: string) =>
     known("platform-topologies:index:NodeLabels", name, { node: "w1", labels: { disk }, availability: "active" });
@@ -338,4 +429,56 @@ test("a node's labels and availability are those of the state", () => {
   expect(of(node("w1", { disk: "fast" }, { down: true, id: "old" }), node("w1"))).toEqual([
     ["w1", "has lost disk=fast"],
   ]);
+});
+
+test("volume nodes are those of this stack's name and owner, in the state or on a node; each has its disk and owner", () => {
+  const things = (before: Known[], nodes: Node[]) => volumeNodeThings("shop", owner, before, nodes);
+  const labels = { "platform-topologies.disk": "abc123", "platform-topologies.owner": owner };
+  const own = { kind: "volume node", name: "shop.db-1", labels };
+  expect(things(state, [node("w1", mine)])).toEqual([own]);
+  const near = known("platform-topologies:index:VolumeNode", "eu", { ...place, name: "shop-eu.db-1" });
+  const theirs = known("platform-topologies:index:VolumeNode", "kv", { ...place, name: "shop.kv-1", owner: "f0f0" });
+  const alike = known("other:index:Thing", "cache", { ...place, name: "shop.cache-1" });
+  const else_ = {
+    zone: "a",
+    "platform-topologies.volume-node.shop-eu.db-1": "x",
+    "platform-topologies.volume-node.shop2.db-1": "x",
+  };
+  expect(things([...state, near, theirs, alike], [node("w1", mine), node("w2", else_)])).toEqual([own]);
+  // An interrupted run of this state has left it: its disk is not known.
+  const left = { ...own, labels: { ...labels, "platform-topologies.disk": "" } };
+  expect(things([identity], [node("w1", mine)])).toEqual([left]);
+  const nobodys = { [volumeNodeLabel]: "abc123" };
+  for (const [of, given] of [
+    [undefined, nobodys],
+    [undefined, mine],
+    ["f0f0", mine],
+  ] as const)
+    expect(volumeNodeThings("shop", of, [], [node("w1", given)])).toEqual([
+      {
+        ...{ kind: "volume node", name: "shop.db-1", refused: expect.stringContaining("of another state") },
+        labels: { "platform-topologies.disk": "", ...(of === undefined ? {} : { "platform-topologies.owner": of }) },
+      },
+    ]);
+  // Its services report a node that has left.
+  expect(things(state, [node("w2")])).toEqual([]);
+  const nameless = known(volumeNode.type, "db-1-volume-node", { ...volumeNode.outputs, node: "" });
+  expect(things([nameless], [node("w1")])).toEqual([{ ...own, down: "has lost its label on the node id-w1" }]);
+});
+
+test("a node's description counts only where the state names a node that is there", () => {
+  const labels = (outputs: Known["outputs"]) => known("platform-topologies:index:NodeLabels", "swarm-w1", outputs);
+  expect(
+    nodeThings("swarm", [labels({ node: "w1", labels: { a: "1", b: "2" } })], [node("w1"), node("w2", { a: "1" })]),
+  ).toEqual([{ kind: "node", name: "w1", labels: {}, down: "has lost a=1, b=2" }]);
+  expect(nodeThings("swarm", [labels({ node: "w1" })], [node("w2"), node("w1", {}, { is: "drain" })])).toEqual([
+    { kind: "node", name: "w1", labels: {} },
+  ]);
+  expect(nodeThings("swarm", [labels({ node: "w1", labels: { a: "1" } })], [node("w2")])).toEqual([]);
+  expect(
+    nodeThings("swarm", [known("platform-topologies:index:NodeLabels", "swarm-undefined", {})], [node("w2")]),
+  ).toEqual([]);
+  expect(
+    nodeThings("swarm", [known("other:index:Thing", "swarm-w1", { node: "w1", labels: { a: "1" } })], [node("w1")]),
+  ).toEqual([]);
 });

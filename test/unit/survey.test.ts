@@ -277,3 +277,141 @@ test.each([
   expect(said?.startsWith(begins)).toBe(true);
   expect(said).toContain("`restore`");
 });
+
+describe("whose a thing of the state is", () => {
+  const dropped = (more: Known[], component = "docker", before = state) =>
+    judge({ ...args, component }, wishes, [...before, ...more], whole).problems.map(sentence);
+  const lost = (name: string, outputs: object = {}): Known =>
+    known("platform-topologies:index:Volume", name, { name, disk: "e", word: "", spare: false, ...outputs });
+
+  test("one that nothing wants any more is this stack's if its name begins with the stack's name, and a hyphen", () => {
+    expect(dropped([lost("shop-kv-1")])).toEqual([
+      "disks.kv-1: nothing in this config uses the volume shop-kv-1 any more, and its data would be deleted: put back " +
+        "what used it; or, if they may go, say disks: { kv-1: gone }",
+    ]);
+    expect(dropped([lost("shops-kv-1"), lost("other")])).toEqual([]);
+  });
+
+  test("one with another owner is another topology's", () => {
+    const labels = (of: string) => ({ labels: { "platform-topologies.owner": of } });
+    expect(dropped([lost("shop-kv-1", labels("f0f0"))])).toEqual([]);
+    expect(dropped([lost("shop-kv-1", labels(owner))])).toHaveLength(1);
+  });
+
+  test("a resource without a name is passed over", () => {
+    expect(dropped([known("docker:index/container:Container", "odd", {})])).toEqual([]);
+  });
+
+  test("an identity is known by its topology's name, wherever it stands in the state", () => {
+    const others = [
+      known("platform-topologies:index:StackIdentity", "second-identity", { ...state[0]?.outputs, owner: "0e0f" }),
+      known("other:index:Identity", "docker-identity", { ...state[0]?.outputs, owner: "0d0d" }),
+    ];
+    expect(look({ before: [...others, ...state] }).memory).toMatchObject({ owner, engine: "E1" });
+  });
+
+  test("before there is an identity a thing without an owner is nobody's, and not what a run has left", () => {
+    const there = { engine: "E1", things: [{ kind: "container", name: "shop-db-1", labels: {} } as const] };
+    expect(look({ before: [], there })).toMatchObject({
+      said: [
+        'name = "shop": container shop-db-1 exists and belongs to somebody else: name the stack otherwise, or remove it',
+      ],
+      healed: [],
+      leftovers: [],
+    });
+  });
+});
+
+test("of many foreign things the first three are named, volumes first; one with our label is another state's", () => {
+  const wanted = ["a", "b", "c", "d"].map(
+    (logical) => ({ kind: "container", name: `shop-${logical}`, logical }) as const,
+  );
+  const things = wanted.map(({ kind, name }): Thing => ({ kind, name, labels: {} }));
+  const said = (more: Thing[], count = 4) =>
+    look({
+      before: [],
+      wanted: [...wanted.slice(0, count), ...wishes.slice(3)],
+      there: { engine: "E1", things: [...things, ...more] },
+    }).said;
+  const remedy = "name the stack otherwise, or remove them";
+  expect(said([])).toEqual([
+    `name = "shop": container shop-a, container shop-b, container shop-c and 1 more exist and belong to somebody else: ${remedy}`,
+  ]);
+  expect(said([volume("other")])).toEqual([
+    `name = "shop": volume shop-db-1, container shop-a, container shop-b and 2 more exist and belong to another state: ${remedy}`,
+  ]);
+  expect(said([], 3)).toEqual([
+    `name = "shop": container shop-a, container shop-b, container shop-c exist and belong to somebody else: ${remedy}`,
+  ]);
+});
+
+test.each<[string, Known["outputs"], boolean]>([
+  ["the id that the state noted for it", { hex: disk }, true],
+  ["another id", { hex: "other" }, false],
+])("a volume that the state has not made, with %s", (_, outputs, ours) => {
+  const before = [...state.slice(0, 4), known("random:index/randomId:RandomId", "db-1-disk", outputs)];
+  expect(look({ before }).said).toHaveLength(ours ? 0 : 1);
+});
+
+test("a volume without an id, or with a value that is no noted id, is not this state's own", () => {
+  const before = [...state.slice(0, 4), known("random:index/randomId:RandomId", "db-1-disk", {})];
+  expect(look({ before, there: but("volume", ours("volume", "shop-db-1")) }).said).toHaveLength(1);
+  const password = known("random:index/randomPassword:RandomPassword", "db-1-password", { hex: disk });
+  expect(look({ before: [...state.slice(0, 4), password] }).said).toHaveLength(1);
+});
+
+test("an engine that has some of the disks alone is another one", () => {
+  const second = known("platform-topologies:index:Volume", "db-2", {
+    name: "shop-db-2",
+    disk: "d2",
+    word: "",
+    spare: false,
+  });
+  const wanted = [...wishes, { kind: "volume", name: "shop-db-2", logical: "db-2" } as const];
+  const at = (...more: Thing[]) =>
+    look({ before: [...state, second], wanted, there: { engine: "E2", things: [...whole.things, ...more] } }).said;
+  expect(at()).toEqual([expect.stringContaining("another engine answers there (E2)")]);
+  const labels = { "platform-topologies.disk": "d2" };
+  expect(at({ kind: "volume", name: "shop-db-2", labels })).toEqual([]);
+});
+
+test("a word that was said stays, whatever else of the slot the state has, and wherever it stands", () => {
+  const identity = { ...state[0], outputs: { ...state[0]?.outputs, words: { "db-1": "may" } } } as Known;
+  const made = known("platform-topologies:index:Volume", "db-1", {
+    name: "shop-db-1",
+    disk,
+    word: "may",
+    spare: false,
+  });
+  expect(look({ before: [identity, made, ...state.slice(1, 5)] }).memory.words).toEqual({ "db-1": "may" });
+  // A disk without a word has been made without one, whatever was said before.
+  expect(look({ before: [identity, ...state.slice(1)] }).memory.words).toEqual({});
+});
+
+test.each([
+  ["postgis@sha256:d", "postgis@sha256:d"],
+  ["", undefined],
+  [undefined, undefined],
+])("an image that a registry gave the digest %j is pulled again by it", (repoDigest, digest) => {
+  const outputs = { name: "postgis:15", imageId: "sha256:1", ...(repoDigest === undefined ? {} : { repoDigest }) };
+  const before = state.map((each) =>
+    each.type.includes("emoteImage") ? known(each.type, "image-postgis", outputs) : each,
+  );
+  expect(look({ before, there: but("image") }).pruned).toEqual([
+    { ref: "postgis:15", id: "sha256:1", digest, wish: wishes[2] },
+  ]);
+});
+
+test("an image whose id the state does not have is no pruned one", () => {
+  const before = state.map((each) =>
+    each.type.includes("emoteImage") ? known(each.type, "image-postgis", { name: "postgis:15" }) : each,
+  );
+  expect(look({ before, there: but("image") })).toMatchObject({ pruned: [], healed: [] });
+});
+
+test("a container that another state has made meanwhile is refused, not mended", () => {
+  const labels = { "platform-topologies.name": "shop", "platform-topologies.owner": "f0f0" };
+  const found = look({ there: but("container", ours("container", "shop-db-1", { labels, down: "is paused" })) });
+  expect(found.said).toEqual([expect.stringContaining("container shop-db-1 exists and belongs to another state")]);
+  expect(found.healed).toEqual([]);
+});

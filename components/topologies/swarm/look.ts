@@ -37,7 +37,8 @@ export function surveyOf(component: string, { site, managers, nodes = {} }: Swar
   });
 }
 
-async function lookAt(
+/** What the swarm has, and what of the state it has lost. */
+export async function lookAt(
   host: string,
   component: string,
   name: string,
@@ -171,7 +172,7 @@ function ofType(state: List<Known>, kind: Kind): Known["outputs"][] {
 }
 
 /** Removes what an interrupted run has left. */
-async function removeFrom(host: string, { kind, name }: Thing): Promise<void> {
+export async function removeFrom(host: string, { kind, name }: Thing): Promise<void> {
   const engine = await reach(host);
   if (kind === "service") await removeService(engine, name, endLimit);
   if (kind === "network") await ifThere(engine.getNetwork(name).remove());
