@@ -1,4 +1,5 @@
 /** A whole survey, from the state to its end: what it says, refuses, removes and pulls, and what waits for it. */
+import { randomUUID } from "node:crypto";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -55,16 +56,15 @@ afterEach(() => {
   process.exitCode = undefined;
 });
 
-let programs = 0;
 /** A program of its own, whose surveys know no others. `state`: undefined with mocks alone. */
 async function program(state: readonly Known[] | undefined, preview = false) {
-  programs++;
+  const id = randomUUID(); // mutation tests run this file many times in one process
   const outputs = Object.fromEntries((state ?? []).map(({ urn, ...rest }) => [urn, rest]));
   await runtime.setMocks(
     { newResource: () => ({ id: "", state: {} }), call: () => ({ outputs }) },
-    ...(["p", `case-${String(programs)}`, preview, state === undefined ? "" : "acme"] as const),
+    ...(["p", id, preview, state === undefined ? "" : "acme"] as const),
   );
-  const module = `../../components/topologies/survey.ts#${String(programs)}`;
+  const module = `../../components/topologies/survey.ts#${id}`;
   const loaded = (await import(module)) as { readonly Survey: typeof Survey };
   return (there: Partial<There>, more: Partial<SurveyArgs> = {}): Survey =>
     begun(
@@ -164,6 +164,18 @@ test("nothing begins before every engine of the program has been looked at", asy
   const [first, second] = [survey({}), survey({}, { component: "two", look: () => late })];
   expect(await Promise.all([first, second].map(waits))).toEqual([true, true]);
   answer({ engine: "E2", things: [] });
+  expect(await Promise.all([first, second].map((each) => begins(each)))).toEqual([true, true]);
+});
+
+test("nothing begins before what an interrupted run has left on another engine is gone", async () => {
+  const survey = await program([identityOf("two")]);
+  let done: () => void = () => undefined;
+  const removal = new Promise<void>((resolve) => (done = resolve));
+  const there = { engine: "E1", things: [ours("container", "shop-web")] };
+  const [first, second] = [survey({ engine: "E2" }), survey(there, { component: "two", remove: () => removal })];
+  second.wants(web);
+  expect(await Promise.all([first, second].map(waits))).toEqual([true, true]);
+  done();
   expect(await Promise.all([first, second].map((each) => begins(each)))).toEqual([true, true]);
 });
 
