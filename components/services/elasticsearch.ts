@@ -24,14 +24,11 @@ export const elasticsearch: Recipe<"elasticsearch"> = (p, name, ask) => {
   const members = Array.from({ length: ask.nodes }, (_, index) => `${name}-${String(index + 1)}`);
   const hosts = members.map((each) => p.address(each));
   const certificate = ask.nodes > 1 ? p.certificate(`${name}-transport`, hosts) : undefined;
-  const files: File[] = [
-    { path: password, content: secret, secret: true },
-    {
-      path: curl,
-      content: secret.apply((value) => `${curlOption("user", `${user}:${value}`)}silent\nmax-time = 8\n`),
-      secret: true,
-    },
-  ];
+  const login: File = {
+    path: curl,
+    content: secret.apply((value) => `${curlOption("user", `${user}:${value}`)}silent\nmax-time = 8\n`),
+    secret: true,
+  };
   // One by one: a change restarts one node at a time.
   const made = p.slots(name, { count: ask.nodes }, ({ host, number }) => ({
     ...storeOptions(ask, major === 7 ? "elasticsearch7" : "elasticsearch"),
@@ -40,7 +37,11 @@ export const elasticsearch: Recipe<"elasticsearch"> = (p, name, ask) => {
     memoryMib: 2 * (ask.heapMib ?? 1024), // the rest is for the page cache and what lies off the heap
     user: "1000:0",
     needs: ["max-map-count"],
-    files: [...files, ...(certificate ? transportFiles(certificate) : [])],
+    files: [
+      { path: password, content: secret, secret: true },
+      login,
+      ...(certificate ? transportFiles(certificate) : []),
+    ],
     env: { ES_JAVA_OPTS: `-Xms${heap} -Xmx${heap}` },
     prepare: prepare(host, ask.nodes === 1 ? "single" : number === 1 ? "first" : "further"),
     command: ["elasticsearch", ...settings(`${p.name}-${name}`, host, hosts, major), ...watermarks(ask.gib)],
@@ -60,7 +61,7 @@ export const elasticsearch: Recipe<"elasticsearch"> = (p, name, ask) => {
   const setup = p.job(`${name}-setup`, {
     ...toolbox,
     tier: "data",
-    files,
+    files: [login],
     command: ["sh", "-euc", hosts.map((each) => wait(each, ask.nodes)).join("\n")],
     seconds: 300,
     after: made,

@@ -35,9 +35,8 @@ function pathsIn(text: string): ReadonlySet<string> {
   const own = [...text.matchAll(ours)].map(([path]) => path);
   return new Set(own.filter((path) => !/^\/run\/(user\/|docker\.sock)/.test(path)));
 }
-/** Files beside one that their reader is told of; and the set-up of a search has the file of the login, too. */
-const unread =
-  /\/run\/media\/\w+-ca\.pem$|\/run\/grafana\/(provisioning|dashboards)\/|-setup\/run\/elasticsearch\/password$/;
+/** Files beside one that their reader is told of. */
+const unread = /\/run\/media\/\w+-ca\.pem$|\/run\/grafana\/(provisioning|dashboards)\//;
 
 /** What a store's scripts name and do not have, or have and do not name. */
 function lost(part: string, disk: Part["disk"]): string[] {
