@@ -139,18 +139,19 @@ function checkFit(name: string, row: Existing, ask: object): Problem[] {
   if (ca !== undefined && !tls)
     return [{ key, value: tls, remedy: "an authority is for TLS: leave one of the two out" }];
   const problems: Problem[] = [];
-  const refuse = (word: string, value: unknown, remedy: string): void => {
-    problems.push({ key: `existing.${name}.${word}`, value, remedy });
-  };
   const usual = defaultPort[row.kind];
   if ("fixedPort" in ask && (row.port ?? usual) !== usual)
-    refuse(
-      "port",
-      row.port,
-      `the application knows only ${String(usual)}: let it answer there, or leave it to the stack`,
-    );
+    problems.push({
+      key: `existing.${name}.port`,
+      value: row.port,
+      remedy: `the application knows only ${String(usual)}: let it answer there, or leave it to the stack`,
+    });
   if ("clientAuth" in ask && ask.clientAuth === false && row.user !== undefined)
-    refuse("user", row.user, "the application signs in nowhere: name one without a login, or leave it to the stack");
+    problems.push({
+      key: `existing.${name}.user`,
+      value: row.user,
+      remedy: "the application signs in nowhere: name one without a login, or leave it to the stack",
+    });
   if (tls && "clientTls" in ask && ask.clientTls === "never")
     problems.push({
       key,

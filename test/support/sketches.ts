@@ -74,19 +74,26 @@ export function plan(
   at = site(),
   on: TopologyName = "docker",
 ): Plan {
-  const planned = <C>(system: System<C>, schema: z.ZodType<C>): Plan =>
-    planOf(system, schema.parse({ ...samples[name], ...over }), { site: at, services, capabilities: capabilities[on] });
+  return withSystem(name, over, (system, config) =>
+    planOf(system, config, { site: at, services, capabilities: capabilities[on] }),
+  );
+}
+
+/** Calls `run` with a system's function and the config that this function reads. */
+export function withSystem<T>(name: Name, over: object, run: <C>(system: System<C>, config: C) => T): T {
+  const parsed = <C>(system: System<C>, schema: z.ZodType<C>): T =>
+    run(system, schema.parse({ ...samples[name], ...over }));
   switch (name) {
     case "arkindex":
-      return planned(arkindex, arkindexConfig);
+      return parsed(arkindex, arkindexConfig);
     case "arangodb":
-      return planned(arangodb, arangodbConfig);
+      return parsed(arangodb, arangodbConfig);
     case "pyrus":
-      return planned(pyrus, pyrusConfig);
+      return parsed(pyrus, pyrusConfig);
     case "media":
-      return planned(media, mediaConfig);
+      return parsed(media, mediaConfig);
     case "shinyproxy":
-      return planned(shinyproxy, shinyproxyConfig);
+      return parsed(shinyproxy, shinyproxyConfig);
   }
 }
 

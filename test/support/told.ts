@@ -12,21 +12,15 @@ import type {
   Ready,
   Recipe,
   Slot,
-  System,
   Workload,
 } from "../../components/core/contracts.ts";
 import { BasePlatform } from "../../components/core/platform.ts";
 import { supplierOf } from "../../components/core/supply.ts";
 import type { Place, Site, TopologyName } from "../../components/core/topology.ts";
 import { containerServices } from "../../components/services/index.ts";
-import { arangodb, arangodbConfig } from "../../components/systems/arangodb/arangodb.ts";
-import { arkindex, arkindexConfig } from "../../components/systems/arkindex.ts";
-import { media, mediaConfig } from "../../components/systems/media.ts";
-import { pyrus, pyrusConfig } from "../../components/systems/pyrus/pyrus.ts";
-import { shinyproxy, shinyproxyConfig } from "../../components/systems/shinyproxy/shinyproxy.ts";
 import { capabilities } from "../../components/topologies/capabilities.ts";
 import { resolved } from "./hostile.ts";
-import { type Name, samples, site } from "./sketches.ts";
+import { type Name, site, withSystem } from "./sketches.ts";
 
 /** What a part is, with the values that it is given in the place of Outputs. */
 export interface Part extends Omit<Container, "env" | "secretEnv" | "files" | "after"> {
@@ -123,27 +117,9 @@ export async function told(
   on: TopologyName = "docker",
 ): Promise<ReadonlyMap<string, Part>> {
   const platform = new Told(place(at, on));
-  const config = { ...samples[name], ...over };
-  const run = <C>(system: System<C>, schema: { parse(value: unknown): C }): void => {
-    system(platform, schema.parse(config));
-  };
-  switch (name) {
-    case "arkindex":
-      run(arkindex, arkindexConfig);
-      break;
-    case "arangodb":
-      run(arangodb, arangodbConfig);
-      break;
-    case "pyrus":
-      run(pyrus, pyrusConfig);
-      break;
-    case "media":
-      run(media, mediaConfig);
-      break;
-    case "shinyproxy":
-      run(shinyproxy, shinyproxyConfig);
-      break;
-  }
+  withSystem(name, over, (system, config) => {
+    system(platform, config);
+  });
   return plainParts(platform);
 }
 

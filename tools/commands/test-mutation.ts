@@ -87,15 +87,22 @@ export function scores({ files }: MutationReport): Map<string, Score> {
     const [first = "", second = ""] = file.split("/");
     const name = first === "components" && !second.endsWith(".ts") ? `${first}/${second}` : first;
     const count = (...statuses: string[]): number => mutants.filter(({ status }) => statuses.includes(status)).length;
-    const before = folders.get(name) ?? { made: 0, noticed: 0, survived: 0, idle: 0 };
-    folders.set(name, {
-      made: before.made + mutants.length,
-      noticed: before.noticed + count("Killed", "Timeout", "RuntimeError"),
-      survived: before.survived + count("Survived"),
-      idle: before.idle + count("NoCoverage"),
-    });
+    const score = {
+      made: mutants.length,
+      noticed: count("Killed", "Timeout", "RuntimeError"),
+      survived: count("Survived"),
+      idle: count("NoCoverage"),
+    };
+    folders.set(name, sum([folders.get(name) ?? none, score]));
   }
   return folders;
+}
+
+const none: Score = { made: 0, noticed: 0, survived: 0, idle: 0 };
+
+function sum(scores: readonly Score[]): Score {
+  const add = (key: keyof Score): number => scores.reduce((total, score) => total + score[key], 0);
+  return { made: add("made"), noticed: add("noticed"), survived: add("survived"), idle: add("idle") };
 }
 
 /** One line for each mutant that no test noticed. */
@@ -124,15 +131,7 @@ function page(report: MutationReport, { began, commit, share }: Told): string {
     const percent = drawn === 0 ? "–" : `${((100 * noticed) / drawn).toFixed(0)} %`;
     return `| ${[name, made, drawn, noticed, survived, idle, percent].join(" | ")} |`;
   };
-  const total = all.reduce(
-    (sum, [, each]) => ({
-      made: sum.made + each.made,
-      noticed: sum.noticed + each.noticed,
-      survived: sum.survived + each.survived,
-      idle: sum.idle + each.idle,
-    }),
-    { made: 0, noticed: 0, survived: 0, idle: 0 },
-  );
+  const total = sum(all.map(([, score]) => score));
   const minutes = ((Date.now() - began.getTime()) / 60_000).toFixed(0);
   return `# Mutation tests
 

@@ -147,12 +147,12 @@ class CheapTiers implements TestRunner {
     process.env.__STRYKER_ACTIVE_MUTANT__ = activeMutant.id; // for programs that tests start
     bail = !disableBail;
     results = [];
-    outside = []; // what the last mutant threw too late for its own run ends no other
     const asked = testFilter === undefined ? undefined : new Set(testFilter);
     try {
       for (const file of this.#files) {
-        if (asked === undefined || asked.has(file)) await runFile(file);
-        else if ([...asked].some((id) => id.startsWith(`${file} `))) await runFile(file, asked);
+        const only = asked?.has(file) === true ? undefined : asked;
+        if (only !== undefined && ![...only].some((id) => id.startsWith(`${file} `))) continue;
+        await runFile(file, only); // it forgets what the last mutant threw too late for its own run
         if (stopped()) break;
       }
     } finally {

@@ -14,7 +14,6 @@ export default {
   mutate: ["components/**/*.ts", ...judging.map((name) => `ops/${name}.ts`), "docker-proxy/**/*.ts", "!**/main.ts"],
   disableTypeChecks: false,
   concurrency: 3, // two that run tests, and the checker
-
   maxTestRunnerReuse: 60, // modules that are loaded anew stay in memory
   reporters: ["progress-append-only", "json", "clear-text"],
   jsonReporter: { fileName: ".local/mutation.json" },
