@@ -72,6 +72,13 @@ export async function powerCut(cut: PowerCut): Promise<Failure> {
       }),
     );
     const moved = Date.now();
+    // A leader that was just elected takes a node for ready, or unknown, until heartbeats are missing.
+    if (another)
+      await eventually(
+        90,
+        () => stateOf(manager(), node),
+        (state) => state === "down",
+      );
     await (whileOff?.() ?? new Promise((resolve) => setTimeout(resolve, 5000)));
     const during = load.tally.lost.length;
     await cluster.start(node);
@@ -156,6 +163,15 @@ async function onEachNode(manager: Docker, name: string): Promise<Set<string>> {
 /** How many of the tasks run, on other nodes than `except`. */
 function running(tasks: readonly string[] = [], except?: string): number {
   return tasks.filter((task) => task.startsWith("running ") && task !== `running ${except ?? ""}`).length;
+}
+
+/** What the managers say of a node: `ready`, `unknown` or `down`. */
+async function stateOf(manager: Docker, node: string): Promise<string | undefined> {
+  const nodes = (await manager.listNodes().catch(() => [])) as {
+    Description: { Hostname: string };
+    Status: { State: string };
+  }[];
+  return nodes.find(({ Description }) => Description.Hostname === node)?.Status.State;
 }
 
 function seconds(from: number, to: number): number {
