@@ -2,19 +2,29 @@ import { z } from "zod";
 
 import { compare } from "./handler.ts";
 import type { Handler } from "./handler.ts";
-import { job as jobInputs } from "./job-inputs.ts";
+import { anywhere, ecsJob, inForm, job } from "./job-inputs.ts";
 import { runJob } from "./job.ts";
+import type { Bag } from "./wire.ts";
 
-const inputs = z.object({ host: z.string(), job: jobInputs.omit({ host: true, trigger: true, disks: true }) });
+const onEngine = z.object({ host: z.string(), job: job.omit({ host: true, trigger: true, disks: true }) });
+const onEcs = z.object({ job: ecsJob.omit({ trigger: true, disks: true }).strict() });
+
+const onItsPlace = ({ job }: Bag): typeof onEngine | typeof onEcs =>
+  (job as Bag | undefined)?.ecs === undefined ? onEngine : onEcs;
+
+const inputs = inForm(["host", "job"], onItsPlace);
+
+const differences = compare(inputs, []);
 
 /** A job that runs when this is deleted. */
 export const finalizer: Handler = {
   inputs,
-  diff: compare(inputs, []),
+  diff: (olds, news) => differences(anywhere(olds), anywhere(news)),
   create: () => Promise.resolve({}),
   update: () => Promise.resolve({}),
-  delete: async (state) => {
-    const { host, job } = inputs.parse(state.plain);
-    await runJob({ ...job, host, trigger: "finalizer" }, state.secrets);
+  delete: async ({ plain, secrets }) => {
+    const asked = onItsPlace(plain).parse(plain);
+    const trigger = "finalizer";
+    await runJob("host" in asked ? { ...asked.job, host: asked.host, trigger } : { ...asked.job, trigger }, secrets);
   },
 };

@@ -4,6 +4,9 @@ import { createHash } from "node:crypto";
 import type Docker from "dockerode";
 import { z } from "zod";
 
+import { awsAccess } from "./aws.ts";
+import type { Bag, Values } from "./wire.ts";
+
 const file = z.object({
   path: z.string().startsWith("/"),
   content: z.string(),
@@ -48,6 +51,44 @@ export const job = z.object({
 
 export type JobInputs = z.infer<typeof job>;
 
+const task = z.object({
+  at: awsAccess,
+  cluster: z.string(),
+  taskDefinition: z.string().regex(/\/[^/:]+:\d+$/, "is no ARN of a task definition with its revision"),
+  container: z.string(),
+  subnets: z.array(z.string()),
+  securityGroups: z.array(z.string()),
+  logGroup: z.string(),
+});
+
+/** A job on ECS. All else is its task definition's business. */
+export const ecsJob = job
+  .pick({ name: true, image: true, command: true, entrypoint: true, seconds: true })
+  .extend({ ...job.pick({ trigger: true, disks: true, redact: true }).shape, ecs: task });
+
+export type EcsJobInputs = z.infer<typeof ecsJob>;
+
+/** Inputs with these keys, and with those alone of the form that is meant. */
+export function inForm(keys: readonly string[], formOf: (given: Bag) => z.ZodObject): z.ZodObject {
+  return z.object(Object.fromEntries(keys.map((key) => [key, z.unknown().optional()]))).superRefine((given, check) => {
+    const { error } = formOf(given).strict().safeParse(given);
+    for (const { path, message } of error?.issues ?? []) check.addIssue({ code: "custom", path, message });
+  });
+}
+
+/** Without `ecs.at`, also in the job of a finalizer: it says where the work is done, so it is no difference. */
+export function anywhere(values: Values): Values {
+  const without = (bag: Bag): Bag =>
+    Object.fromEntries(
+      Object.entries(bag).map(([key, value]) => {
+        if (typeof value !== "object" || value === null) return [key, value];
+        if (key === "job") return [key, without(value as Bag)];
+        return [key, key === "ecs" ? { ...value, at: undefined } : value];
+      }),
+    );
+  return { ...values, plain: without(values.plain) };
+}
+
 /** Marks a container or service as a job's and says which. */
 export const label = "platform-topologies.job";
 
@@ -61,27 +102,43 @@ const run = job.omit({
  * well.
  */
 export function fingerprint(asked: JobInputs, made: readonly string[] = []): string {
-  return createHash("sha256")
-    .update(JSON.stringify(run.parse(asked)) + made.join())
-    .digest("hex")
-    .slice(0, 32);
+  return hash(JSON.stringify(run.parse(asked)) + made.join());
+}
+
+const ecsRun = ecsJob.omit({ seconds: true, redact: true }).extend({ ecs: task.omit({ at: true, logGroup: true }) });
+
+/**
+ * The same for a run on ECS. The task definition is a part of it: ECS lists a run that has ended well for an hour, and
+ * that of an earlier revision must not count.
+ */
+export function ecsFingerprint(asked: EcsJobInputs): string {
+  return hash(JSON.stringify(ecsRun.parse(asked)));
+}
+
+function hash(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 32);
+}
+
+/** `why` says in words how a run failed. */
+export interface Ending {
+  readonly why: string | undefined;
 }
 
 /** One run, once it is started or found again. */
 export interface Run {
-  /** Undefined while it goes on; `why` says in words how it failed. */
-  ending(): Promise<{ readonly why: string | undefined } | undefined>;
+  /** Undefined while it goes on. */
+  ending(): Promise<Ending | undefined>;
   stop(): Promise<void>;
   lines(count: number, secrets: readonly string[]): Promise<string[]>;
   /** Removes the run with all that was made for it. */
   remove(): Promise<void>;
 }
 
-/** Where jobs run: an engine's containers, or a swarm's services. */
-export interface Runner {
+/** Where jobs run: an engine's containers, a swarm's services, or tasks of ECS. */
+export interface Runner<Asked = JobInputs> {
   /** The run of an interrupted create, if it still goes on or has ended well. Any other run of ours is removed. */
-  takeOver(asked: JobInputs): Promise<Run | undefined>;
-  make(asked: JobInputs): Promise<Run>;
+  takeOver(asked: Asked): Promise<Run | undefined>;
+  make(asked: Asked): Promise<Run>;
   /** Removes whatever is left of a run. Throws if the name is somebody else's. */
   clear(name: string): Promise<void>;
 }

@@ -1,41 +1,50 @@
 import { z } from "zod";
 
+import { ecsOf, explainAws, pauses } from "./aws.ts";
 import { explain, reach } from "./docker.ts";
+import { taskJobs } from "./ecs-job.ts";
 import { compare } from "./handler.ts";
 import type { Handler } from "./handler.ts";
 import { containerJobs } from "./job-container.ts";
-import { job as inputs } from "./job-inputs.ts";
-import type { JobInputs, Runner } from "./job-inputs.ts";
+import { anywhere, ecsJob, inForm, job as engineJob } from "./job-inputs.ts";
+import type { EcsJobInputs, JobInputs, Runner } from "./job-inputs.ts";
 import { serviceJobs } from "./job-service.ts";
 import { pause } from "./lifetime.ts";
-import { block } from "./logs.ts";
-import type { Values } from "./wire.ts";
+import { block, redact } from "./logs.ts";
+import type { Bag, Values } from "./wire.ts";
+
+const onEngine = engineJob.refine(({ swarm, networks }) => !swarm || networks.length > 0, {
+  path: ["networks"],
+  message: "a job on a swarm needs a network: a service cannot have none",
+});
+
+const formOf = (given: Bag): typeof onEngine | typeof ecsJob => (given.ecs === undefined ? onEngine : ecsJob);
+
+const inputs = inForm([...Object.keys(engineJob.shape), "ecs"], formOf);
 
 /**
- * Runs a container to its end, on an engine or on a node of a swarm. It finds a run that an ended provider left behind
- * by its name, and takes it over: a migration must neither be lost nor run twice.
+ * Runs a container to its end, on an engine, on a node of a swarm, or on ECS. It finds a run that an ended provider
+ * left behind by its name, and takes it over: a migration must neither be lost nor run twice.
  */
 export const job: Handler = {
-  inputs: inputs.refine(({ swarm, networks }) => !swarm || networks.length > 0, {
-    path: ["networks"],
-    message: "a job on a swarm needs a network: a service cannot have none",
-  }),
+  inputs,
   diff: (olds, news) => {
-    const { changes, replaces = [] } = differences(olds, news);
+    const { changes, replaces = [] } = differences(anywhere(olds), anywhere(news));
     const anew = otherDisk(olds, news);
     return { changes: changes || anew, replaces: anew ? [...replaces, "disks"] : replaces };
   },
   create: async (given) => {
-    await runJob(inputs.parse(given.plain), given.secrets);
+    await runJob(formOf(given.plain).parse(given.plain), given.secrets);
     return {};
   },
   update: () => Promise.resolve({}),
   delete: async (state) => {
-    const asked = inputs.parse(state.plain);
+    const asked = formOf(state.plain).parse(state.plain);
     try {
-      await (await runner(asked)).clear(asked.name);
+      if ("ecs" in asked) await taskJobs(await ecsOf(asked.ecs.at), asked).clear(asked.name);
+      else await (await runner(asked)).clear(asked.name);
     } catch (error) {
-      throw explain(error, asked.host);
+      throw explained(error, asked);
     }
   },
 };
@@ -51,15 +60,31 @@ function otherDisk(olds: Values, news: Values): boolean {
   return Object.keys(now).some((slot) => Object.hasOwn(before, slot) && before[slot] !== now[slot]);
 }
 
+type Asked = JobInputs | EcsJobInputs;
+
 /** Throws unless the job ends well. Leaves nothing of the job either way, unless it is interrupted. */
-export async function runJob(asked: JobInputs, hidden: readonly string[]): Promise<void> {
-  const contents = (asked.files ?? []).filter((file) => file.secret).map((file) => file.content);
-  const secrets = [...hidden, ...(asked.redact ?? []), ...Object.values(asked.secretEnv ?? {}), ...contents];
+export async function runJob(asked: Asked, hidden: readonly string[]): Promise<void> {
+  const secrets = [...hidden, ...(asked.redact ?? [])];
   try {
-    await toItsEnd(await runner(asked), asked, secrets);
+    if ("ecs" in asked) {
+      const rest = pauses(goesOn(asked));
+      await toItsEnd(taskJobs(await ecsOf(asked.ecs.at), asked), asked, secrets, rest);
+      return;
+    }
+    const contents = (asked.files ?? []).filter((file) => file.secret).map((file) => file.content);
+    secrets.push(...Object.values(asked.secretEnv ?? {}), ...contents);
+    await toItsEnd(await runner(asked), asked, secrets, () => pause(500, goesOn(asked)));
   } catch (error) {
-    throw explain(error, asked.host);
+    throw explained(error, asked);
   }
+}
+
+function goesOn({ name }: Asked): string {
+  return `${name} was cancelled here and goes on in its container: the next up waits for it`;
+}
+
+function explained(error: unknown, asked: Asked): Error {
+  return "ecs" in asked ? explainAws(error, asked.ecs.at) : explain(error, asked.host);
 }
 
 async function runner({ host, swarm }: JobInputs): Promise<Runner> {
@@ -67,7 +92,12 @@ async function runner({ host, swarm }: JobInputs): Promise<Runner> {
   return swarm ? serviceJobs(docker) : containerJobs(docker);
 }
 
-async function toItsEnd(jobs: Runner, asked: JobInputs, secrets: readonly string[]): Promise<void> {
+async function toItsEnd<A extends Asked>(
+  jobs: Runner<A>,
+  asked: A,
+  secrets: readonly string[],
+  rest: () => Promise<void>,
+): Promise<void> {
   const { name, seconds } = asked;
   const run = (await jobs.takeOver(asked)) ?? (await jobs.make(asked));
   const limit = Date.now() + seconds * 1000;
@@ -80,8 +110,8 @@ async function toItsEnd(jobs: Runner, asked: JobInputs, secrets: readonly string
       const log = why === undefined ? [] : await run.lines(30, secrets);
       await run.remove();
       if (why === undefined) return;
-      throw new Error(`${name} ${why}${block("last log lines", log)}`);
+      throw new Error(`${name} ${redact(why, secrets)}${block("last log lines", log)}`);
     }
-    await pause(500, `${name} was cancelled here and goes on in its container: the next up waits for it`);
+    await rest();
   }
 }

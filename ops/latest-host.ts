@@ -1,10 +1,13 @@
 /**
- * As another `host` is no difference, a resource's outputs keep the `host` of its last change. The latest one is in its
- * inputs. The engine sends those along with a delete and a read, but the SDK's server leaves them out.
+ * As another place of the work is no difference, a resource's outputs keep that of its last change. The latest one is in
+ * its inputs. The engine sends those along with a delete and a read, but the SDK's server leaves them out.
  */
 import type { Struct } from "google-protobuf/google/protobuf/struct_pb.js";
 
 import messages from "@pulumi/pulumi/proto/provider_pb.js";
+
+/** The inputs that say where the work is done, or have a part that says so. */
+const places = ["host", "at", "ecs", "job"];
 
 export function useLatestHost(): void {
   const deletes = messages.DeleteRequest.prototype;
@@ -21,8 +24,10 @@ function patch<R extends { getProperties(): Struct | undefined }>(
   const { getProperties } = prototype;
   prototype.getProperties = function (this: R): Struct | undefined {
     const properties = getProperties.call(this);
-    const host = inputsOf(this)?.getFieldsMap().get("host");
-    if (host !== undefined) properties?.getFieldsMap().set("host", host);
+    for (const key of places) {
+      const latest = inputsOf(this)?.getFieldsMap().get(key);
+      if (latest !== undefined) properties?.getFieldsMap().set(key, latest);
+    }
     return properties;
   };
 }

@@ -8,6 +8,7 @@ import process from "node:process";
 import { main } from "@pulumi/pulumi/provider/index.js";
 
 import { certificate } from "./certificate.ts";
+import { ecsGate } from "./ecs-gate.ts";
 import { finalizer } from "./finalizer.ts";
 import { gate } from "./gate.ts";
 import { orphans } from "./orphans.ts";
@@ -15,6 +16,7 @@ import type { Handler } from "./handler.ts";
 import { job } from "./job.ts";
 import { useLatestHost } from "./latest-host.ts";
 import { cancel, watchParent } from "./lifetime.ts";
+import { machine } from "./machine.ts";
 import { nodeLabels } from "./node-labels.ts";
 import { volumeNode } from "./volume-node.ts";
 import { serviceEnd } from "./service-end.ts";
@@ -26,10 +28,12 @@ import type { Bag } from "./wire.ts";
 
 const handlers = new Map<string, Handler>([
   ["platform-topologies:index:Certificate", certificate],
+  ["platform-topologies:index:EcsGate", ecsGate],
   ["platform-topologies:index:Finalizer", finalizer],
   ["platform-topologies:index:Gate", gate],
   ["platform-topologies:index:Orphans", orphans],
   ["platform-topologies:index:Job", job],
+  ["platform-topologies:index:Machine", machine],
   ["platform-topologies:index:NodeLabels", nodeLabels],
   ["platform-topologies:index:VolumeNode", volumeNode],
   ["platform-topologies:index:ServiceEnd", serviceEnd],

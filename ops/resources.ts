@@ -4,6 +4,9 @@
  */
 import * as pulumi from "@pulumi/pulumi";
 
+import type { EcsFinalizerArgs, EcsJobArgs } from "./resources-aws.ts";
+
+export * from "./resources-aws.ts";
 export * from "./resources-swarm.ts";
 
 type Input<T> = pulumi.Input<T>;
@@ -188,9 +191,13 @@ export interface JobSwarm {
  * With `swarm` the job is a service of that name in mode replicated-job: one task, never restarted, its files secrets
  * (`secret`) and configs, all removed whatever the outcome. Throws as well if no node can take the task for 20 s, or if
  * the node cannot get the image.
+ *
+ * With `ecs` the job is a task on Fargate. While AWS has no capacity, or does not know a new role yet, it is started
+ * again, for `seconds` at most. Throws as well if the task cannot start, with the reason that ECS gives. A delete stops
+ * a task that still runs.
  */
 export class Job extends pulumi.CustomResource {
-  constructor(name: string, args: JobArgs, opts?: pulumi.CustomResourceOptions) {
+  constructor(name: string, args: JobArgs | EcsJobArgs, opts?: pulumi.CustomResourceOptions) {
     super("platform-topologies:index:Job", name, sealed(args), hide(opts, "secretEnv", "redact"));
   }
 }
@@ -210,8 +217,8 @@ export interface FinalizerArgs {
  * names something that goes only with the whole stack.
  */
 export class Finalizer extends pulumi.CustomResource {
-  constructor(name: string, { host, job }: FinalizerArgs, opts?: pulumi.CustomResourceOptions) {
-    super("platform-topologies:index:Finalizer", name, { host, job: sealed(job) }, opts);
+  constructor(name: string, args: FinalizerArgs | EcsFinalizerArgs, opts?: pulumi.CustomResourceOptions) {
+    super("platform-topologies:index:Finalizer", name, { ...args, job: sealed(args.job) }, opts);
   }
 }
 
