@@ -13,6 +13,7 @@ const commands: Readonly<Record<string, () => Promise<{ run(args: readonly strin
   swarm: () => import("./commands/swarm.ts"),
   bench: () => import("../bench/main.ts"),
   pulumi: () => import("./commands/pulumi.ts"),
+  simulate: () => import("./commands/simulate.ts"),
   reconcile: () => import("./commands/reconcile.ts"),
   images: () => import("./commands/images.ts"),
   build: () => import("./commands/build.ts"),

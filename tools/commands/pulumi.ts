@@ -98,7 +98,7 @@ export function named(args: readonly string[]): string[] {
 }
 
 /** The values of `--flag x` and `--flag=x`. */
-function valuesOf(args: readonly string[], ...flags: readonly string[]): string[] {
+export function valuesOf(args: readonly string[], ...flags: readonly string[]): string[] {
   return args.flatMap((arg, index) => {
     if (flags.includes(arg)) return args.slice(index + 1, index + 2);
     const flag = flags.find((each) => arg.startsWith(`${each}=`));
