@@ -1,3 +1,3 @@
 import { deploy } from "./components/deploy.ts";
 
-export const { url, rehearsing, endpoints, passwords, ca, images, places } = await deploy();
+export const { url, rehearsing, endpoints, passwords, ca, suppliers, places, images } = await deploy();

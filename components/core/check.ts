@@ -130,14 +130,16 @@ function checkContainer(
 
 /** The first runner that has what the container needs and lets its requests through. */
 export function runnerFor(
-  container: Container,
+  container: Container & Partial<Pick<Workload, "health" | "update">>,
   plan: Pick<Plan, "workloads" | "slots">,
   { runners }: Capabilities,
 ): Runner | undefined {
   const needs = needsOf(container, plan);
   return runners.find(
-    ({ can, limits }) =>
-      needs.every((need) => can.has(need)) && (container.routes ?? []).every((route) => within(route, limits)),
+    ({ can, limits, stopSeconds = Infinity }) =>
+      needs.every((need) => can.has(need)) &&
+      (container.routes ?? []).every((route) => within(route, limits)) &&
+      !((container.health?.stopSeconds ?? 0) > stopSeconds),
   );
 }
 
@@ -161,6 +163,7 @@ export function needsOf(
     ["stop-first", update === "stop-first"],
     ["tcp-in", Object.values(ports).some(({ protocol }) => protocol === "tcp")],
     ["short-names", named],
+    ["shared-memory", container.shmMib !== undefined],
     ["shared-folders", mounts.length > 0],
     ["file-folders", new Set(folders).size < folders.length],
   ];

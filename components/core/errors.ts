@@ -14,7 +14,7 @@ const longest = 100;
 
 /** `key = value: remedy`, on one line. */
 export function sentence({ key, value, remedy }: Problem): string {
-  const json = value === undefined ? undefined : shown(value);
+  const json = shown(value);
   return `${shortened(printable(key))}${json === undefined ? "" : ` = ${json}`}: ${remedy}`;
 }
 

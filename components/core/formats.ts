@@ -85,11 +85,16 @@ export const constraint = z
 /** What is wrong with a value that did not come through the config, at `key`. */
 export function problemsOf(schema: z.ZodType, key: string, value: unknown): Problem[] {
   const { error } = schema.safeParse(value);
-  return (error?.issues ?? []).map(({ path, message }) => ({
-    key: [key, ...path.map(String)].join("."),
-    value: at(value, path),
-    remedy: message,
+  return (error?.issues ?? []).map((issue) => ({
+    key: [key, ...issue.path.map(String)].join("."),
+    value: at(value, issue.path),
+    remedy: messageOf(issue),
   }));
+}
+
+/** What zod says is wrong; of a key what its form says, as zod's own word is only that it is invalid. */
+export function messageOf(issue: z.core.$ZodIssue): string {
+  return issue.code === "invalid_key" ? issue.issues.map(({ message }) => message).join("; ") : issue.message;
 }
 
 /** The value at `path`, by own properties alone; undefined if there is none. */

@@ -2,7 +2,7 @@
 import { z } from "zod";
 
 import { listed, type Problem, refuse } from "./errors.ts";
-import { at, nearest, own } from "./formats.ts";
+import { at, messageOf, nearest, own } from "./formats.ts";
 
 /**
  * What an importer gives to a component, as its schema returns it.
@@ -37,8 +37,7 @@ export function zodProblems(
 }
 
 function remedyOf(issue: z.core.$ZodIssue, path: readonly string[], there: unknown): string {
-  const { message } = issue;
-  if (issue.code === "invalid_key") return issue.issues.map((inner) => inner.message).join("; ");
+  const message = messageOf(issue);
   if (issue.code === "invalid_union" && "options" in issue)
     return `${there === undefined ? "missing: " : ""}one of ${(issue.options ?? []).map(String).join(", ")}`;
   if (issue.code !== "invalid_type") return message;

@@ -30,9 +30,16 @@ export abstract class Service<K extends Kind> extends ComponentResource {
     const topology = inside ? on.topology : on;
     if (!inside) {
       const plan = dryRun((platform) => void platform.need(kind, name, ask), topology);
-      refuse(
-        routesOf(plan).map(({ to }) => ({ key: to, remedy: "its public name needs an edge: use it inside a system" })),
-      );
+      const { backup, restore } = topology.site;
+      refuse([
+        ...routesOf(plan).map(({ to }) => ({
+          key: to,
+          remedy: "its public name needs an edge: use it inside a system",
+        })),
+        ...Object.entries({ backup, restore })
+          .filter(([, asked]) => asked !== undefined)
+          .map(([key]) => ({ key, remedy: "only a system has backups: leave it out, or use the service inside one" })),
+      ]);
       topology.admit(name, plan, "service");
     }
     const supply = supplierOf(topology, kind, name, ask).recipe ?? recipe;

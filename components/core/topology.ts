@@ -37,6 +37,8 @@ export interface Runner {
   readonly name: "container" | "serverless" | "machine";
   readonly can: ReadonlySet<Need>;
   readonly limits: Limits;
+  /** The longest grace between SIGTERM and SIGKILL. Default: any. */
+  readonly stopSeconds?: number;
 }
 
 /** What a topology can do, as plain values: enough to check a system without loading any provider's SDK. */

@@ -27,6 +27,7 @@ export type Need =
   | "stop-first" // never two replicas of one workload at the same time
   | "tcp-in" // a port that is not HTTP
   | "short-names" // other workloads under one-label DNS names
+  | "shared-memory" // more or less of /dev/shm than Docker's 64 MiB
   | "shared-folders" // a volume or a host folder that several containers mount
   | "file-folders"; // several files in one folder
 

@@ -15,12 +15,15 @@ export function endOf(cert: Input<string>, path: string): File {
   return { path, content: typeof cert === "string" ? end(cert) : output(cert).apply(end) };
 }
 
+/** Of what is no certificate: the handshake fails and says why. */
+const none = "";
+
 function end(chain: string): string {
   try {
     const ends = (chain.match(certificates) ?? []).map((pem) => Date.parse(new X509Certificate(pem).validTo));
-    return String(Math.floor(Math.min(...ends) / 1000));
+    return ends.length > 0 ? String(Math.floor(Math.min(...ends) / 1000)) : none;
   } catch {
-    return ""; // no certificate: the handshake fails and says why
+    return none;
   }
 }
 

@@ -1,7 +1,8 @@
-import { type ComponentResourceOptions, type Output, output } from "@pulumi/pulumi";
+import { all, type ComponentResourceOptions, type Output, output } from "@pulumi/pulumi";
 
 import { rcloneSections } from "../core/backup.ts";
-import type { Recipe } from "../core/contracts.ts";
+import type { Dump, Recipe } from "../core/contracts.ts";
+import { urlOf } from "../core/endpoint.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
 import { rcloneSection } from "../core/syntax.ts";
 import { named, toolbox, storeOptions } from "../core/recipe.ts";
@@ -36,7 +37,10 @@ export const objects: Recipe<"objects"> = (p, name, ask) => {
       MINIO_ROOT_PASSWORD_FILE: root,
       MINIO_BROWSER: "off",
       MINIO_REGION: region,
-      MINIO_API_CORS_ALLOW_ORIGIN: origins.join(","),
+      // An empty list may be none or all: the stack's own address is no stranger.
+      ...(ask.browser || origins.length > 0
+        ? { MINIO_API_CORS_ALLOW_ORIGIN: (origins.length > 0 ? origins : [p.url]).join(",") }
+        : {}),
     },
     command: ["minio", "server", "/data", "--address", ":9000", "--quiet"],
     ports: { s3: { number: 9000, protocol: "http" } },
@@ -45,15 +49,7 @@ export const objects: Recipe<"objects"> = (p, name, ask) => {
     disk: {
       path: "/data",
       gib: ask.gib,
-      backup: {
-        files: [{ path: `${rcloneSections}/${name}.conf`, content: rclone(name, key, secret, host), secret: true }],
-        // A list has the objects' keys and descriptions, so any key fits any place.
-        dump: `objects dump ${name}`,
-        check: `objects check ${name}`,
-        restore: `objects restore ${name}`,
-        drill: `objects drill ${name}`,
-        prune: `objects prune ${name}`,
-      },
+      backup: objectsDump(name, rclone(name, key, secret, host)),
     },
   }));
   const conf = "/run/rclone/rclone.conf";
@@ -82,6 +78,35 @@ export const objects: Recipe<"objects"> = (p, name, ask) => {
     ready: setup.ready,
   };
 };
+
+/**
+ * The same on a store that the place brings. A backup knows the buckets by their names in the ask, so another place can
+ * restore it.
+ */
+export const managedObjects: Recipe<"objects"> = (p, name, ask) => {
+  const store = p.managed("objects", name, ask);
+  const names = Object.fromEntries(Object.keys(ask.buckets).map((bucket) => [bucket, store.bucket(bucket)]));
+  const section = all([urlOf(store.internal), store.key, store.secret]).apply(([endpoint, key, secret]) =>
+    rcloneSection(name, {
+      ...{ type: "s3", provider: "Other", endpoint, region: store.region },
+      ...{ access_key_id: key, secret_access_key: secret, buckets: JSON.stringify(names) },
+    }),
+  );
+  p.dump(name, objectsDump(name, section));
+  return store;
+};
+
+/** A list has the objects' keys and descriptions, so any key fits any place. */
+function objectsDump(name: string, section: Output<string>): Dump {
+  return {
+    files: [{ path: `${rcloneSections}/${name}.conf`, content: section, secret: true }],
+    dump: `objects dump ${name}`,
+    check: `objects check ${name}`,
+    restore: `objects restore ${name}`,
+    drill: `objects drill ${name}`,
+    prune: `objects prune ${name}`,
+  };
+}
 
 /** A section of rclone's configuration. */
 function rclone(name: string, key: string, secret: Output<string>, host: string): Output<string> {

@@ -79,7 +79,7 @@ export const managedPostgres: Recipe<"postgres"> = (p, name, ask) => {
   const savedBy = { ...secretFile, path: `/run/postgres/${name}-password` };
   const host = `"$(cat ${hostFile.path})"`;
   const drill = p.address(drillHost(name));
-  const setup = (at: string): string => databases(at, ask, user, false);
+  const setup = (at: string): string => databases(at, ask, user, false, joins);
   const made = p.job(`${name}-setup`, {
     ...setUp(secretFile, setup(host)),
     files: [secretFile, hostFile],
@@ -99,6 +99,9 @@ export const managedPostgres: Recipe<"postgres"> = (p, name, ask) => {
   });
   return { ...server, user, ready: made.ready };
 };
+
+/** A place's administrator is no superuser: it gives databases to a role, and reads their tables, as its member. */
+const joins = 'GRANT :"role" TO CURRENT_USER;';
 
 /** The server's switches. */
 function optionsOf({ gib, settings, outputPlugins }: Ask<"postgres">): string[] {
@@ -165,6 +168,7 @@ function databases(
   { databases: names, extensions = [] }: Ask<"postgres">,
   user: string,
   superuser: boolean,
+  more = "",
 ): string {
   // psql quotes its variables itself: :'name' is a string, :"name" an identifier.
   const sql = (database: string, values: Dict<string>, statement: string): string => {
@@ -175,7 +179,7 @@ function databases(
     sql(
       "postgres",
       { role: user },
-      `SELECT format('CREATE ROLE %I LOGIN', :'role') WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'role') \\gexec\nALTER ROLE :"role" ${superuser ? "SUPERUSER " : ""}PASSWORD :'pw';`,
+      `SELECT format('CREATE ROLE %I LOGIN', :'role') WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'role') \\gexec\nALTER ROLE :"role" ${superuser ? "SUPERUSER " : ""}PASSWORD :'pw';${more}`,
     ),
     ...names.flatMap((name) => [
       sql(

@@ -1,9 +1,9 @@
-import type { ComponentResourceOptions } from "@pulumi/pulumi";
+import { type ComponentResourceOptions, output } from "@pulumi/pulumi";
 
 import type { Platform, Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
 import { redisString } from "../core/syntax.ts";
-import { onlySaid, replaySeconds, storeOptions } from "../core/recipe.ts";
+import { onlySaid, replaySeconds, storeOptions, toolbox } from "../core/recipe.ts";
 
 const folder = "/run/redis";
 const conf = `${folder}/redis.conf`;
@@ -62,13 +62,37 @@ export const redis: Recipe<"redis"> = (p, name, ask) => {
 };
 
 /**
+ * The same on a server that the place brings. A job speaks to it once: a store that takes nobody is not ready, in the
+ * run that made it and in the next.
+ */
+export const managedRedis: Recipe<"redis"> = (p, name, ask) => {
+  const server = p.managed("redis", name, ask);
+  const { password } = server;
+  const hostFile = { path: `${folder}/host`, content: output(server.host) };
+  const checked = p.job(`${name}-setup`, {
+    ...toolbox,
+    tier: "data",
+    files: [hostFile, ...(password ? [{ path: passwordFile, content: password, secret: true }] : [])],
+    command: [
+      "sh",
+      "-euc",
+      `${password ? signIn : ""}redis-cli -h "$(cat ${hostFile.path})" -p ${String(server.port)}${server.tls ? " --tls" : ""} ping | grep -x PONG`,
+    ],
+    seconds: 300,
+    after: [server],
+  });
+  return { ...server, ready: checked.ready };
+};
+
+const signIn = `REDISCLI_AUTH="$(cat ${passwordFile})"; export REDISCLI_AUTH\n`;
+
+/**
  * The probe signs in: a stranger is told NOAUTH even while Redis loads its data (LOADING), or refuses every write
  * because the disk is full (MISCONF).
  */
 function probe(p: Platform, signsIn: boolean): string {
   const well = onlySaid(p) ? "PONG" : "PONG | MISCONF*";
-  const login = signsIn ? `REDISCLI_AUTH="$(cat ${passwordFile})"; export REDISCLI_AUTH\n` : "";
-  return `${login}said="$(redis-cli ping)"; case "$said" in ${well}) ;; *) echo "Redis: $said"; exit 1 ;; esac`;
+  return `${signsIn ? signIn : ""}said="$(redis-cli ping)"; case "$said" in ${well}) ;; *) echo "Redis: $said"; exit 1 ;; esac`;
 }
 
 /**

@@ -20,6 +20,11 @@ export const arkindexConfig = z.strictObject({
   /** Local workers: asynchronous tasks with direct access to the database. */
   workers: z.int().min(1).max(50).default(1),
   features: z.strictObject({ signup: z.boolean(), search: z.boolean(), ingest: z.boolean() }).partial().default({}),
+  /**
+   * The `s3` part of this version's config.yml has a key for each bucket, as `staging_bucket`. Then a store may have them
+   * under other names, as S3 does, where a name is given once in the world. Default: false, the bare names.
+   */
+  bucketKeys: z.boolean().default(false),
   /** Where browsers load the frontend's bundle from. */
   static: z.strictObject({ frontend_version: z.string(), cdn_assets_url: z.url() }).partial().default({}),
   postgresGib: z.int().min(1).default(20),
@@ -72,7 +77,7 @@ export const arkindex: System<ArkindexConfig> = (p, c) => {
   const objects = p.need("objects", "objects", {
     apis: ["s3"],
     buckets: Object.fromEntries(bucketNames.map((name) => [name, name === "staging" ? { cors: p.url } : {}])),
-    fixedNames: true, // config.yml has no key for any
+    ...(c.bucketKeys ? {} : { fixedNames: true }), // the documented config.yml has no key for any
     browser: true,
     gib: c.objectsGib,
   });
@@ -91,7 +96,7 @@ export const arkindex: System<ArkindexConfig> = (p, c) => {
     rehearsal: {
       REHEARSAL_ROLE: "arkindex-backend",
       ARKINDEX_VERSION: c.version,
-      REHEARSAL_BUCKETS: bucketNames.join(","),
+      REHEARSAL_BUCKETS: bucketNames.map((name) => objects.bucket(name)).join(","),
     },
   } as const;
   const migrate = p.job("migrate", {
@@ -139,7 +144,10 @@ export const arkindex: System<ArkindexConfig> = (p, c) => {
       { path: delegatePath, content: delegateScript },
     ],
     env: { CANTALOUPE_CONFIG: "/run/cantaloupe/cantaloupe.properties" },
-    rehearsal: { REHEARSAL_ROLE: "cantaloupe", REHEARSAL_BUCKETS: bucketNames.join(",") },
+    rehearsal: {
+      REHEARSAL_ROLE: "cantaloupe",
+      REHEARSAL_BUCKETS: bucketNames.map((name) => objects.bucket(name)).join(","),
+    },
     ports: { web: { number: 8182, protocol: "http" } },
     routes: [{ host: p.hostname, path: "/iiif/", port: "web", seconds: 300 }],
     health: { ready: { http: "web", path: "/health" }, startSeconds: 120, stopSeconds: 30 },
@@ -197,7 +205,10 @@ function configYml(
         public_hostname: p.url,
         database: { host, port: db.port, name: "arkindex", user: db.user, password },
         redis: { host: redisHost },
-        s3: { access_key_id: key, secret_access_key: secret, endpoint: objects.url, region: objects.region },
+        s3: {
+          ...{ access_key_id: key, secret_access_key: secret, endpoint: objects.url, region: objects.region },
+          ...(c.bucketKeys ? bucketKeys(objects) : {}),
+        },
         solr: { api_url: `${solrUrl}/solr/` },
         cache: { type: "redis" },
         features: { signup: false, search: true, ingest: true, ...c.features },
@@ -205,6 +216,12 @@ function configYml(
         ingest: { extra_buckets: [] },
       }),
   );
+}
+
+/** `iiif-cache` is Cantaloupe's, and `uploads` nobody's but the operator's. */
+function bucketKeys(objects: Given<"objects">): Dict<string> {
+  const own = bucketNames.filter((name) => name !== "iiif-cache" && name !== "uploads");
+  return Object.fromEntries(own.map((name) => [`${name.replaceAll("-", "_")}_bucket`, objects.bucket(name)]));
 }
 
 const delegatePath = "/run/cantaloupe/delegates.rb";

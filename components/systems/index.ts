@@ -18,12 +18,12 @@ export const systems = {
     config: arangodbConfig,
     system: arangodb,
     component: ArangoDb,
-    on: ["docker", "swarm"],
+    on: ["docker", "swarm", "aws"],
     retirable,
   }),
-  arkindex: entry({ config: arkindexConfig, system: arkindex, component: Arkindex, on: ["docker", "swarm"] }),
-  media: entry({ config: mediaConfig, system: media, component: MediaPlatform, on: ["docker", "swarm"] }),
-  pyrus: entry({ config: pyrusConfig, system: pyrus, component: Pyrus, on: ["docker", "swarm"] }),
+  arkindex: entry({ config: arkindexConfig, system: arkindex, component: Arkindex, on: ["docker", "swarm", "aws"] }),
+  media: entry({ config: mediaConfig, system: media, component: MediaPlatform, on: ["docker", "swarm", "aws"] }),
+  pyrus: entry({ config: pyrusConfig, system: pyrus, component: Pyrus, on: ["docker", "swarm", "aws"] }),
   shinyproxy: entry({ config: shinyproxyConfig, system: shinyproxy, component: ShinyProxy, on: ["docker", "swarm"] }),
 } as const;
 export type SystemName = keyof typeof systems;

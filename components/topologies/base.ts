@@ -9,43 +9,47 @@ import {
 } from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 
-import { Certificate, Finalizer, Job as OpsJob, type JobArgs, OpsProvider } from "../../ops/resources.ts";
+import {
+  type EcsJobArgs,
+  Finalizer,
+  type FinalizerArgs,
+  Job as OpsJob,
+  type JobArgs,
+  OpsProvider,
+  type StackIdentity,
+} from "../../ops/resources.ts";
 import { check } from "../core/check.ts";
 import type { Container, Dict, Job, List, Ready, Slot, Workload } from "../core/contracts.ts";
 import { type Problem, refuse } from "../core/errors.ts";
-import { type Plan, type PlannedRoute, replicaNames, routesOf } from "../core/plan.ts";
-import type { At, Capabilities, Services, Site, Topology, TopologyName } from "../core/topology.ts";
-import { edgeProxy } from "../edge/edge.ts";
-import type { Backends } from "../edge/proxy.ts";
+import { type Plan, replicaNames, routesOf } from "../core/plan.ts";
+import type { At, Capabilities, Services, Site, Topology } from "../core/topology.ts";
 import { containerServices } from "../services/index.ts";
 import { randomType } from "./containers.ts";
-import { identityFor } from "./identity.ts";
-import { jobArgs, jobIgnores, type JobPlace } from "./job.ts";
-import type { Survey } from "./survey.ts";
-import { edgeAuthority, edgeTls, signsItself, type Tls } from "./tls.ts";
+import { jobIgnores } from "./job.ts";
 
 /** What a subclass knows before anything is registered. */
 export interface BaseArgs {
   /** The name in its type token. */
   readonly type: string;
-  readonly topology: TopologyName;
   readonly site: Site;
-  readonly tls: Tls;
-  readonly survey: Survey;
-  /** The surveys of further engines, by the config's name for each. */
-  readonly further?: Dict<Survey>;
+  /** What comes before the component's first resource. Default: nothing. */
+  readonly before?: ComponentResourceOptions["dependsOn"];
+  /** Makes the stack's identity here. */
+  readonly identity: (options: CustomResourceOptions) => StackIdentity;
 }
 
-/** How a job runs here: on which engine, and what it waits for besides its own `after`. */
-export interface JobRun extends Pick<JobArgs, "host" | "swarm"> {
-  readonly place: JobPlace;
+/** A job as `ops` runs it here, and what it waits for besides its own `after`. */
+export interface JobHere {
+  readonly args: Omit<JobArgs, "trigger"> | Omit<EcsJobArgs, "trigger" | "disks">;
   readonly after: List<Resource>;
 }
 
+/** A change of one of these runs a job again. */
+export type JobAgain = Required<Pick<JobArgs, "trigger" | "disks">>;
+
 /**
- * What every topology on engines of one's own does alike: providers, the stack's identity, the edge, the order of
- * things, jobs. A subclass says how a container, a disk and a job run. Names of what is made begin with the component's
- * own.
+ * What every topology does alike: providers, the stack's identity, who has which name, jobs and finalizers. A subclass
+ * says how a container, a disk and a job run. Names of what is made begin with the component's own.
  */
 export abstract class BaseTopology extends ComponentResource implements Topology {
   abstract readonly capabilities: Capabilities;
@@ -57,59 +61,38 @@ export abstract class BaseTopology extends ComponentResource implements Topology
   protected readonly owner: Output<string>;
   /** The component's own name, with which those of its children begin. */
   protected readonly name: string;
-  /** Options of what is made after the survey and the identity. */
+  /** Options of what is made after the identity. */
   protected readonly under: CustomResourceOptions;
   protected readonly ops: ProviderResource;
   protected readonly random: ProviderResource;
   /** The disks behind a gate, by the slot: a job that ran once for a disk runs again for another. */
   protected readonly disks = new Map<Resource, Dict<Output<string>>>();
-  readonly #tls: Tls;
-  readonly #certificate: Certificate | undefined;
   /** The component that has each name in the admitted plans. */
   readonly #owners = new Map<string, string>();
   #system: string | undefined;
-  #edge: Ready = { ready: [] };
 
-  protected constructor(name: string, args: BaseArgs, opts: ComponentResourceOptions) {
-    const { type, topology, site, tls, survey, further = {} } = args;
-    // No inputs: they would be stored in the state. Nothing is made before the survey is.
-    super(`platform-topologies:index:${type}`, name, {}, mergeOptions(opts, { dependsOn: survey.settled }));
+  protected constructor(name: string, { type, site, before, identity }: BaseArgs, opts: ComponentResourceOptions) {
+    const waits = before === undefined ? {} : { dependsOn: before };
+    // No inputs: they would be stored in the state.
+    super(`platform-topologies:index:${type}`, name, {}, mergeOptions(opts, waits));
     this.name = name;
     this.site = site;
     this.passwords = Object.values(site.secrets);
-    this.#tls = tls;
-    const first = mergeOptions(opts.dependsOn ? { dependsOn: opts.dependsOn } : {}, {
-      parent: this,
-      dependsOn: survey.settled,
-    });
+    const first = mergeOptions(opts.dependsOn ? { dependsOn: opts.dependsOn } : {}, { parent: this, ...waits });
     // Every provider is a process of its own: the caller's is taken, if there is one.
     this.ops = this.getProvider("platform-topologies:index:StackIdentity") ?? new OpsProvider(`${name}-ops`, first);
-    const identity = identityFor(name, topology, site, survey, { ...first, provider: this.ops }, further);
-    this.owner = identity.id;
-    this.under = mergeOptions(first, { dependsOn: identity });
+    const stack = identity({ ...first, provider: this.ops });
+    this.owner = stack.id;
+    this.under = mergeOptions(first, { dependsOn: stack });
     this.random = this.getProvider(randomType) ?? new random.Provider(`${name}-random`, {}, this.under);
-    this.options = {
-      providers: { "platform-topologies": this.ops, random: this.random },
-      dependsOn: identity,
-    };
-    if (signsItself(tls)) {
-      const hostnames = [site.hostname, `*.${site.hostname}`];
-      this.#certificate = new Certificate(`${name}-edge`, { hostnames }, { ...this.under, provider: this.ops });
-      this.passwords.push(this.#certificate.key);
-    }
+    this.options = { providers: { "platform-topologies": this.ops, random: this.random }, dependsOn: stack };
   }
 
-  get ca(): Output<string> | undefined {
-    return edgeAuthority(this.#tls) ?? this.#certificate?.caCert;
-  }
-
+  abstract readonly ca: Output<string> | undefined;
   /** Finds what is wrong with this topology's own arguments and a plan together. Pure. */
   protected abstract check(plan: Plan): List<Problem>;
-  /** Where the replicas behind a route answer. */
-  protected abstract backends(route: PlannedRoute): Backends;
-  /** Runs the proxy, with its ports published. */
-  protected abstract edge(proxy: Workload, at: At): Ready;
-  protected abstract jobRun(job: Omit<Job, "trigger">): JobRun;
+  /** `run`: what makes it run again; unset: it runs when it is deleted. */
+  protected abstract jobOf(name: string, job: Omit<Job, "trigger">, at: At, run?: JobAgain): JobHere;
   /** A resource that goes only with the whole stack. */
   protected abstract readonly last: Resource | undefined;
   abstract workload(name: string, workload: Workload, at: At): Ready;
@@ -149,66 +132,46 @@ export abstract class BaseTopology extends ComponentResource implements Topology
     });
   }
 
-  /** The edge comes first: stores with a public name are called through it. */
-  open(plan: Plan, { parent, logicalName }: At): void {
-    const routes = routesOf(plan);
-    if (routes.length === 0) return;
-    const { site, capabilities } = this;
-    const proxy = edgeProxy(plan.edge, {
-      site,
-      engine: capabilities.engine ?? "docker",
-      routes,
-      tls: edgeTls(this.#tls, site, routes, this.#certificate),
-      backends: this.backends.bind(this),
-    });
-    this.#edge = this.edge(proxy, { parent, logicalName: `${logicalName}-edge` });
-  }
+  /** Makes what answers the public names. Stores with one are called through it, so it comes first. */
+  abstract open(plan: Plan, at: At): void;
+  abstract close(at: At): void;
 
-  /** Does nothing: each thing is whole when it is made. */
-  close(): void {
-    // a balancer that needs its backends first would be made here
-  }
-
-  job(name: string, job: Job, { parent, logicalName }: At): Ready {
-    const { place, after, ...run } = this.jobRun(job);
+  job(name: string, job: Job, at: At): Ready {
     const before = this.after(job);
     const disks = Object.assign({}, ...before.map((each) => this.disks.get(each))) as Dict<Output<string>>;
+    const again = { trigger: job.trigger, disks };
+    const { args, after } = this.jobOf(name, job, at, again);
     const made = new OpsJob(
-      logicalName,
-      { ...jobArgs(this.site, place, name, job, this.passwords), ...run, trigger: job.trigger, disks },
-      { parent, dependsOn: [...before, ...after], ...jobIgnores(job) },
+      at.logicalName,
+      { ...args, ...again },
+      { parent: at.parent, dependsOn: [...before, ...after], ...jobIgnores(job) },
     );
     this.disks.set(made, disks);
     return { ready: [made] };
   }
 
   /** What a container waits for. */
-  protected after({ after = [], callsEdge, routes = [] }: Container): Resource[] {
-    return [
-      ...after.flatMap(({ ready }) => ready),
-      ...(callsEdge === true || routes.length > 0 ? this.#edge.ready : []),
-    ];
+  protected after({ after = [] }: Container): Resource[] {
+    return after.flatMap(({ ready }) => ready);
   }
 
   /** A job for when a member goes for good. It does not run when the whole stack goes, whose network goes with it. */
-  protected finalizer(
-    name: string,
-    job: Slot["leave"],
-    { parent, logicalName }: At,
-    dependsOn: List<Resource>,
-  ): Resource[] {
+  protected finalizer(name: string, job: Slot["leave"], at: At, dependsOn: List<Resource>): Resource[] {
     if (job === undefined) return [];
-    const { place, host, swarm } = this.jobRun(job);
-    const args = jobArgs(this.site, place, name, job, this.passwords);
+    const { args } = this.jobOf(name, job, at);
     const { last } = this;
     return [
-      new Finalizer(
-        logicalName,
-        { host, job: { ...args, ...(swarm === undefined ? {} : { swarm }) } },
-        { parent, dependsOn: [...dependsOn], ...(last ? { deletedWith: last } : {}) },
-      ),
+      new Finalizer(at.logicalName, "ecs" in args ? { job: args } : onEngine(args), {
+        parent: at.parent,
+        dependsOn: [...dependsOn],
+        ...(last ? { deletedWith: last } : {}),
+      }),
     ];
   }
+}
+
+function onEngine({ host, ...job }: Omit<JobArgs, "trigger">): FinalizerArgs {
+  return { host, job };
 }
 
 function only<T>(dict: Dict<T>, ...names: List<string>): Dict<T> {

@@ -9,6 +9,7 @@ export const everything: Runner["can"] = new Set([
   "stop-first",
   "tcp-in",
   "short-names",
+  "shared-memory",
   "shared-folders",
   "file-folders",
 ]);

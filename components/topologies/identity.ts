@@ -13,8 +13,8 @@ export function identityFor(
   topology: TopologyName,
   { name, system }: Site,
   survey: Survey,
+  further: Dict<Survey>,
   options: CustomResourceOptions,
-  further: Dict<Survey> = {},
 ): StackIdentity {
   const { engine, words } = output(survey.memory);
   const others = all(Object.fromEntries(Object.entries(further).map(([key, each]) => [key, each.memory])));

@@ -45,7 +45,7 @@ export function unfit(text: string): string | undefined {
     : undefined;
 }
 
-function dotted(address: number): string {
+export function dotted(address: number): string {
   return [24, 16, 8, 0].map((shift) => String(Math.floor(address / 2 ** shift) % 256)).join(".");
 }
 

@@ -1,9 +1,10 @@
 /** Every system, and every service alone, on each topology of engines, as a program of an importer's makes them. */
 import type { Ask, Kind } from "../../components/core/contracts.ts";
-import { siteOf } from "../../components/core/site.ts";
-import type { ServiceClass, Topology } from "../../components/core/topology.ts";
+import { siteOf, type SiteArgs } from "../../components/core/site.ts";
+import type { BackupPlace, ServiceClass, Topology } from "../../components/core/topology.ts";
 import { containerServices } from "../../components/services/index.ts";
 import { type SystemName, systems } from "../../components/systems/index.ts";
+import { AwsRegion } from "../../components/topologies/aws/index.ts";
 import { DockerHost } from "../../components/topologies/docker/index.ts";
 import { Swarm } from "../../components/topologies/swarm/index.ts";
 import type { Tls } from "../../components/topologies/tls.ts";
@@ -13,15 +14,32 @@ export interface Choices {
   readonly tls?: Tls;
   /** More secrets of the operator's. */
   readonly secrets?: Readonly<Record<string, string>>;
+  /** For services alone, which have no backup. */
+  readonly backup?: false;
 }
 
 /** A site with a backup, named as its topology is. */
-const site = (name: string, { secrets = {} }: Choices) =>
+const site = (name: string, { secrets = {}, backup }: Choices, over: Partial<SiteArgs> = {}) =>
   siteOf({
     ...{ name, hostname: `${name}.example.com`, rehearsal: true, images: builtImages },
     secrets: { pyrusLicence: "licence", pyrusAdminPassword: "admin", ...secrets },
-    backup: { everyHours: 24, keepDays: 14, drillEveryHours: 168, to: { volume: "backup" } },
+    ...(backup === false ? {} : { backup: saved({ volume: "backup" }) }),
+    ...over,
   });
+const saved = (to: BackupPlace) => ({ everyHours: 24, keepDays: 14, drillEveryHours: 168, to });
+
+/** The account's own registry has all images, and a bucket the backups. */
+const awsSite = (name: string, { secrets = {}, backup }: Choices) =>
+  site(
+    name,
+    { secrets: { backupKey: "key", backupSecret: "secret", ...secrets }, backup: false },
+    {
+      ...{ images: {}, mirror: "123456789012.dkr.ecr.eu-central-1.amazonaws.com/hub" },
+      ...(backup === false
+        ? {}
+        : { backup: saved({ s3: { endpoint: "https://s3.example.com", bucket: "backups", region: "eu-central-1" } }) }),
+    },
+  );
 
 /** A topology of each kind, by its class. */
 export const places = {
@@ -38,10 +56,18 @@ export const places = {
       tls: choices.tls ?? { mode: "local" },
       pin: (ref) => Promise.resolve(`${ref}@sha256:0`),
     }),
+  AwsRegion: (name: string, choices: Choices = {}): AwsRegion =>
+    new AwsRegion(name, {
+      ...{ site: awsSite(name, choices), account: "123456789012", region: "eu-central-1", tls: { mode: "local" } },
+      zones: ["eu-central-1a", "eu-central-1b", "eu-central-1c"],
+    }),
 };
 export type PlaceName = keyof typeof places;
 export const placeNames = Object.keys(places) as PlaceName[];
 export const systemNames = Object.keys(systems) as SystemName[];
+/** Whether a system runs there. */
+export const runsOn = (system: SystemName, place: PlaceName): boolean =>
+  place !== "AwsRegion" || (systems[system].on as readonly string[]).includes("aws");
 
 const given: Readonly<Record<SystemName, object>> = samples;
 

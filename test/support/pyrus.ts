@@ -31,7 +31,8 @@ export async function pyrusStack(test: PyrusTest): Promise<TestStack> {
   return stack;
 }
 
-async function setSecrets(stack: TestStack): Promise<void> {
+/** Encrypts what the operator of Pyrus has to set. */
+export async function setSecrets(stack: TestStack): Promise<void> {
   const secrets = { pyrusLicence: licence, pyrusAdminPassword: adminPassword };
   for (const [key, value] of Object.entries(secrets)) {
     const set = ["config", "set", "--path", "--secret", `${project}:secrets.${key}`, value];

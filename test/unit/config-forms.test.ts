@@ -36,6 +36,19 @@ const whole: Readonly<Record<string, (value: unknown) => object>> = {
   "existing.objects.region": (region) => ({ existing: { objects: { kind: "objects", url: "https://s3", region } } }),
   "existing.objects": (row) => ({ existing: { objects: row } }),
   "existing.sign-in": (row) => ({ existing: { "sign-in": row } }),
+  "docker.host": (host) => ({ docker: { host } }),
+  "docker.machines": (machines) => ({ docker: { machines } }),
+  "docker.address": (address) => ({ docker: { address } }),
+  "docker.ports": (ports) => ({ docker: { ports } }),
+  "docker.registries": (registries) => ({ docker: { registries } }),
+  "docker.subnets": (subnets) => ({ docker: { subnets } }),
+  "docker.mtu": (mtu) => ({ docker: { mtu } }),
+  "docker.socket": (socket) => ({ docker: { socket } }),
+  "docker.tls": (tls) => ({ docker: { tls } }),
+  "docker.tls.cert": (cert) => ({ docker: { tls: { mode: "own", cert } } }),
+  "docker.tls.email": (email) => ({ docker: { tls: { mode: "acme", email } } }),
+  "docker.tls.caServer": (caServer) => ({ docker: { tls: { mode: "acme", email: "a@example.com", caServer } } }),
+  "docker.tls.trustedProxies": (trustedProxies) => ({ docker: { tls: { mode: "outside", trustedProxies } } }),
 };
 const withValue = (key: string, value: unknown): object => whole[key]?.(value) ?? { [key]: value };
 const refused = (key: string, value: unknown): string[] =>
@@ -67,7 +80,7 @@ const forms: readonly (readonly [key: string, good: readonly unknown[], bad: rea
   ["rehearsal", [true, false], ["true", 1]],
   ["protect", [true, false], ["true", 1]],
   ["localImages", [true, false], ["true", 1]],
-  ["publicPort", [1, 443, 65535], [0, 65536, 1.5, "443"]],
+  ["publicPort", [1, 443, 8081, 65535], [0, 65536, 1.5, "443", 8082]],
   [
     "images",
     [
@@ -145,6 +158,104 @@ const forms: readonly (readonly [key: string, good: readonly unknown[], bad: rea
       { ...cognito, urls: { logout: "https://d" } },
     ],
   ],
+  [
+    "docker.host",
+    [
+      "unix:///run/d.sock",
+      "tcp://d:2375",
+      "tcp://[fd00::1]:2375",
+      "ssh://gpu",
+      "ssh://me@gpu",
+      "ssh://a.b-c@10.0.0.1:22",
+    ],
+    [
+      ...[
+        "",
+        "d",
+        "d:2375",
+        "http://d:2375",
+        "unix://run/d.sock",
+        "unix:///",
+        "unix:///a b",
+        "unix:///a,b",
+        " unix:///a",
+      ],
+      ...[
+        "tcp://d",
+        "tcp://d:",
+        "tcp://:2375",
+        "tcp://d:x",
+        "tcp://d:2375/",
+        "tcp://d/e:2375",
+        "tcp://a,b:1",
+        "tcp://a b:1",
+      ],
+      ...[
+        "ssh://",
+        "ssh://@gpu",
+        "ssh://me@",
+        "ssh://me:word@gpu",
+        "ssh://a@b@c",
+        "ssh://a/b",
+        "ssh://a/b@c",
+        "ssh://a,b",
+      ],
+      ...["ssh://a,b@c", "ssh://a b", "xssh://gpu", "ssh://gpu ", 1],
+    ],
+  ],
+  [
+    "docker.machines",
+    [
+      {},
+      { gpu: "ssh://gpu", "g-1": { host: "tcp://g:1" } },
+      { gpu: { host: "ssh://gpu", socket: "/run/d.sock" } },
+      { gpu: { host: "ssh://gpu", socket: undefined } },
+    ],
+    [
+      ...[
+        { Gpu: "ssh://gpu" },
+        { "1gpu": "ssh://gpu" },
+        { g_1: "ssh://gpu" },
+        { "-g": "ssh://gpu" },
+        { gA: "ssh://gpu" },
+      ],
+      ...[{ gpu: "gpu" }, { gpu: {} }, { gpu: { host: "gpu" } }, { gpu: { host: "ssh://gpu", socket: "s" } }],
+      ...[{ gpu: { host: "ssh://gpu", other: 1 } }, "ssh://gpu"],
+    ],
+  ],
+  ["docker.address", ["0.0.0.0", "127.0.0.1", "::", "fd00::1"], ["", "eth0", "10.0.0.0/8", "256.0.0.1", 1]],
+  [
+    "docker.ports",
+    [{}, { http: 8080 }, { http: 1, https: 65535 }, { http: 8081, https: 8083 }],
+    [
+      ...[{ http: 0 }, { https: 65536 }, { http: 1.5 }, { http: "80" }, { other: 1 }, 80],
+      ...[{ http: 443 }, { https: 80 }, { http: 8443, https: 8443 }, { http: 8082 }, { https: 8082 }],
+    ],
+  ],
+  ["docker.registries", [[], ["r.example.com", "localhost:5000"]], [["r"], ["r.example.com/a"], "r.example.com"]],
+  ["docker.subnets", [{}, { edge: "10.60.1.0/24" }], [{ edge: "10.60.1.1/24" }, { edge: "" }, { edge: 1 }, []]],
+  ["docker.mtu", [576, 1400, 65535], [575, 65536, 1500.5, "1400"]],
+  ["docker.socket", ["/a", "/run/user/1000/d.sock"], ["", "/", "d.sock", "/run/", "/run/d.sock:ro", "/a\0b", "a/b", 1]],
+  ["docker.tls", [{ mode: "local" }], [{}, { mode: "none" }, { mode: "local", email: "a@example.com" }, "local"]],
+  ["docker.tls.cert", [ca], ["", "cert.pem", ` ${ca}`, undefined]],
+  ["docker.tls.email", ["a@example.com"], ["", "a", undefined]],
+  ["docker.tls.caServer", ["https://acme.example.com/directory", undefined], ["", "acme.example.com"]],
+  [
+    "docker.tls.trustedProxies",
+    [["10.0.0.1"], ["fd00::1", "10.0.0.0/8"], ["fe00::/7"]],
+    [
+      [],
+      [""],
+      ["balancer"],
+      ["10.0.0.0/33"],
+      ["10.0.0.0/7"],
+      ["0.0.0.0/0"],
+      ["fc00::/6"],
+      ["::/0"],
+      "10.0.0.1",
+      undefined,
+    ],
+  ],
   ["disks", [{ "db-1": "2026-03-01" }, { "db-1": "gone" }], [{ "db-1": "" }, { "db-1": 1 }]],
   ["data", [{ db: "container" }, { db: "managed" }], [{ db: "" }, { db: "mine" }]],
   ["secrets", [{ backupKey: "k" }], [{ backupKey: "" }, { backupKey: 1 }]],
@@ -170,6 +281,13 @@ test("what is not said is as the documentation says", () => {
     ...good,
     ...{ rehearsal: false, protect: true, localImages: false },
     ...{ images: {}, existing: {}, disks: {}, data: {}, secrets: {} },
+  });
+  expect(parseConfig(good).topology).toEqual({
+    ...{ host: "unix:///var/run/docker.sock", machines: {}, address: "0.0.0.0", ports: { http: 80, https: 443 } },
+    ...{ tls: { mode: "local" }, registries: [], subnets: {} },
+  });
+  expect(parseConfig({ ...good, docker: { ports: { http: 8080 } } }).topology).toMatchObject({
+    ports: { http: 8080, https: 443 },
   });
   const { settings } = parseConfig({
     ...good,

@@ -25,10 +25,8 @@ function configOf(file: string): Tree {
     typeof value === "object" && value !== null && "secure" in value ? "decrypted" : value;
   const { config } = parse(readFileSync(join(root, file), "utf8"), reviver) as { config: Tree };
   const own = Object.entries(config).filter(([key]) => key.startsWith("platform-topologies:"));
-  return {
-    ...Object.fromEntries(own.map(([key, value]) => [key.slice("platform-topologies:".length), value])),
-    images,
-  };
+  const named = Object.fromEntries(own.map(([key, value]) => [key.slice("platform-topologies:".length), value]));
+  return { ...named, ...("mirror" in named ? {} : { images }) }; // a mirror has all images, those of ours too
 }
 
 const files = ["Pulumi.dev.yaml", ...readdirSync(join(root, "stacks")).map((file) => `stacks/${file}`)];

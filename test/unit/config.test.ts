@@ -67,7 +67,11 @@ const wrong: [string, Record<string, unknown>, string, number?][] = [
   ],
   ["unknown system", { system: "gitlab" }, 'system = "gitlab": one of arangodb, arkindex, media, pyrus, shinyproxy'],
   ["unknown topology", { topology: "kubernetes" }, 'topology = "kubernetes": one of docker, swarm, aws, gcp, azure'],
-  ["a topology to come", { topology: "aws" }, 'topology = "aws": arkindex runs on docker, swarm; aws is not built yet'],
+  [
+    "a topology to come",
+    { topology: "gcp" },
+    'topology = "gcp": arkindex runs on docker, swarm, aws; gcp is not built yet',
+  ],
   ["hostname missing", { hostname: undefined }, "hostname: missing: expected string"],
   ["hostname of one label", { hostname: "arkindex" }, 'hostname = "arkindex": a DNS name of two labels or more'],
   ["hostname with a scheme", { hostname: "https://a.example.com" }, 'hostname = "https://a.example.com": a DNS name'],
@@ -248,6 +252,21 @@ const wrong: [string, Record<string, unknown>, string, number?][] = [
     "ACME on another port",
     { docker: { tls: { mode: "acme", email: "a@example.com" }, ports: { http: 8080, https: 8443 } } },
     "docker.ports.https = 8443: ACME's challenge arrives on 443",
+  ],
+  [
+    "a balancer by its name",
+    { docker: { tls: { mode: "outside", trustedProxies: ["balancer"] } } },
+    'docker.tls.trustedProxies.0 = "balancer": an IP address or a network, as 10.0.0.0/8',
+  ],
+  [
+    "half of the world as a balancer",
+    { docker: { tls: { mode: "outside", trustedProxies: ["10.0.0.1", "0.0.0.0/1"] } } },
+    'docker.tls.trustedProxies.1 = "0.0.0.0/1": would believe half of the world: name the addresses of your balancers',
+  ],
+  [
+    "no balancer",
+    { docker: { tls: { mode: "outside", trustedProxies: [] } } },
+    "docker.tls.trustedProxies = []: at least one: the addresses of what ends TLS",
   ],
   ["unknown way of TLS", { docker: { tls: { mode: "none" } } }, "docker.tls.mode"],
   [

@@ -196,7 +196,7 @@ describe("a plan alone", () => {
   });
 
   test("is refused on a topology that is not built", () => {
-    expect(said({ topology: "aws", docker: undefined })).toEqual(['topology = "aws"']);
+    expect(said({ topology: "gcp", docker: undefined })).toEqual(['topology = "gcp"']);
   });
 
   test("shows what it runs: each image once, and each container", () => {

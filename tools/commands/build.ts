@@ -2,7 +2,7 @@
  * `npm pack` starts it: makes `dist/`, what other programs import. CommonJS, which both kinds of programs load, and the
  * provider in one file: Node strips no types below node_modules, and a program has an SDK of its own.
  */
-import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 
@@ -28,6 +28,9 @@ async function components(): Promise<void> {
     stderr: 2,
   });
   if (failed) throw new Problem("the components do not compile, for the reasons above");
+  // What the components read beside themselves, as the agent of a machine in a cloud.
+  const asIs = (file: string): boolean => !/\.c?ts$/.test(file);
+  await cp(join(repo, "components"), join(dist, "components"), { recursive: true, filter: asIs });
   await writeFile(join(dist, "package.json"), JSON.stringify({ type: "commonjs" }));
 }
 
@@ -49,7 +52,8 @@ async function provider(): Promise<void> {
     keepNames: true, // messages show the names of errors
     legalComments: "none",
     logLevel: "error",
-    external: ["*.node"], // ssh2 works without its native part
+    // ssh2 works without its native part. AWS's SDK is for those who deploy there, and is found where they install it.
+    external: ["*.node", "@aws-sdk/*"],
   });
   const name = (await readdir(join(repo, "ops"))).find((file) => file.startsWith("pulumi-resource-"));
   if (name === undefined) throw new Error("ops has no file that starts the provider");

@@ -14,8 +14,9 @@ import { type Plan, type PlannedRoute, replicaNames } from "../../core/plan.ts";
 import type { At, Capabilities, Site } from "../../core/topology.ts";
 import { type Backends, publishedPorts } from "../../edge/proxy.ts";
 import { acmeFolder } from "../../edge/traefik.ts";
-import { BaseTopology, type JobRun, part } from "../base.ts";
+import { part } from "../base.ts";
 import { labels } from "../containers.ts";
+import { EngineTopology, type JobRun } from "../engine-base.ts";
 import type { NetworkChoices } from "../subnets.ts";
 import type { Survey } from "../survey.ts";
 import type { Tls } from "../tls.ts";
@@ -45,7 +46,7 @@ export interface DockerHostArgs extends NetworkChoices {
 }
 
 /** One Docker host: networks edge, app and data, an edge proxy, containers behind health gates. */
-export class DockerHost extends BaseTopology {
+export class DockerHost extends EngineTopology {
   readonly capabilities: Capabilities = dockerCapabilities;
   readonly #args: DockerHostArgs;
   readonly #engine: Engine;

@@ -20,8 +20,9 @@ import { swarmText } from "../../core/syntax.ts";
 import type { At, Capabilities } from "../../core/topology.ts";
 import type { Backends } from "../../edge/proxy.ts";
 import { acmeFolder } from "../../edge/traefik.ts";
-import { BaseTopology, type JobRun, part } from "../base.ts";
+import { part } from "../base.ts";
 import { networksOf } from "../containers.ts";
+import { EngineTopology, type JobRun } from "../engine-base.ts";
 import { jobArgs, type JobPlace, markerIgnores, markerJob } from "../job.ts";
 import type { Survey } from "../survey.ts";
 import type { SwarmArgs } from "./args.ts";
@@ -45,7 +46,7 @@ export type { SwarmArgs } from "./args.ts";
 type Placed = Omit<Part, "name" | "container" | "image" | "ref" | "files" | "networks" | "update" | "owner">;
 
 /** A Docker Swarm: overlay networks edge, app and data, services behind gates, slots pinned to their disks. */
-export class Swarm extends BaseTopology {
+export class Swarm extends EngineTopology {
   readonly capabilities: Capabilities = swarmCapabilities;
   readonly #args: SwarmArgs;
   /** All managers. Our provider's resources take the first that answers. */

@@ -78,7 +78,7 @@ function nodeWhy(
     };
   }
   const twin = nodes.find(
-    (other) => other.ID !== ID && other.Description.Hostname === Hostname && other.Status.State === "ready",
+    (other) => other.Description.Hostname === Hostname && other.Status.State === "ready", // so it is another
   );
   const why = `its node ${Hostname} is ${Status.State}`;
   if (volumeNode === undefined) return { why, remedy: "bring it back, or give another node its labels" };

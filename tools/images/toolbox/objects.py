@@ -63,7 +63,20 @@ def client(section):
     for call in ["PutObject", "CreateMultipartUpload"]:
         made.meta.events.unregister(f"before-parameter-build.s3.{call}", botocore.handlers.validate_ascii_metadata)
     made.meta.events.register("before-send.s3", as_utf8)
+    made.renamed = "buckets" in of
+    if made.renamed:
+        rename(made, json.loads(of["buckets"]))
     return made
+
+
+def rename(made, names):
+    """The store has the buckets under other names than the application, and may have more of them."""
+    made.meta.events.register("provide-client-params.s3", lambda params, **_: renamed(params, names))
+    made.list_buckets = lambda: {"Buckets": [{"Name": name} for name in names]}
+
+
+def renamed(params, names):
+    return {**params, "Bucket": names.get(params["Bucket"], params["Bucket"])} if "Bucket" in params else params
 
 
 def as_utf8(request, **_):
@@ -406,7 +419,8 @@ def restore(store):
     for line in buckets:
         if line["bucket"] not in have:
             s3.create_bucket(Bucket=line["bucket"])
-        if line["policy"]:
+        # A policy has the buckets' names in it; where these are others, whoever made the buckets wrote theirs.
+        if line["policy"] and not s3.renamed:
             s3.put_bucket_policy(Bucket=line["bucket"], Policy=line["policy"])
 
     def one(line):

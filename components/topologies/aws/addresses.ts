@@ -1,0 +1,35 @@
+/** The private network's parts, by number: an address never depends on what else a stack has. */
+import { dotted, overlap, type Range, rangeOf, unfit } from "../subnets.ts";
+
+/** Outside in. Only what lies in `edge` has an address that the world sees; `data` has no way out. */
+export const tiers = ["edge", "app", "data"] as const;
+export type AwsTier = (typeof tiers)[number];
+
+/** The range of a tier in a zone: one of sixteen equal parts of the network, four for each tier. */
+export function subnetRange(cidr: string, tier: AwsTier, zone: number): string {
+  const bits = Number(cidr.split("/")[1]) + 4;
+  const first = rangeOf(cidr)?.first ?? 0;
+  return `${dotted(first + (tiers.indexOf(tier) * 4 + zone) * 2 ** (32 - bits))}/${String(bits)}`;
+}
+
+const privateRanges = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
+/** Docker's own bridge on each machine. */
+const engineRange = "172.17.0.0/16";
+
+/** What is wrong with a stack's network; undefined: nothing. */
+export function unfitNetwork(cidr: string): string | undefined {
+  const range = rangeOf(cidr);
+  const wrong = unfit(cidr);
+  if (range === undefined || wrong !== undefined) return wrong;
+  const bits = Number(cidr.split("/")[1]);
+  if (bits < 16 || bits > 20) return "from /16 to /20, as the tiers have a part in each zone";
+  if (!privateRanges.some((each) => within(range, rangeOf(each)))) return `a part of ${privateRanges.join(", ")}`;
+  const engine = rangeOf(engineRange);
+  return engine !== undefined && overlap(range, engine)
+    ? `the machines' own engine has ${engineRange}: choose another`
+    : undefined;
+}
+
+function within(range: Range, whole: Range | undefined): boolean {
+  return whole !== undefined && range.first >= whole.first && range.last <= whole.last;
+}

@@ -1,0 +1,2 @@
+/** The text of slot.py. */
+export declare const agent: string;

@@ -1,0 +1,199 @@
+/** The edge: an application load balancer that ends TLS and sends each route to its targets. */
+import { type Input, type Output, type Resource } from "@pulumi/pulumi";
+import { Listener } from "@pulumi/aws/lb/listener.js";
+import { ListenerRule } from "@pulumi/aws/lb/listenerRule.js";
+import { LoadBalancer } from "@pulumi/aws/lb/loadBalancer.js";
+import { TargetGroup } from "@pulumi/aws/lb/targetGroup.js";
+import { TargetGroupAttachment } from "@pulumi/aws/lb/targetGroupAttachment.js";
+import { Record as DnsRecord } from "@pulumi/aws/route53/record.js";
+
+import type { Container } from "../../core/contracts.ts";
+import { type PlannedRoute, routesOf, type Plan } from "../../core/plan.ts";
+import type { At } from "../../core/topology.ts";
+import type { Region } from "./region.ts";
+import { type Rule, rulesOf } from "./rules.ts";
+
+/** A group of targets, and the rules that lead to it: a service cannot use a group before. */
+export interface Targets {
+  readonly group: TargetGroup;
+  readonly port: number;
+  readonly rules: readonly Resource[];
+}
+
+/** TLS 1.2 and 1.3, with what the FSBP's ELB.17 recommends. */
+const sslPolicy = "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09";
+
+export class Balancer {
+  readonly dnsName: Output<string>;
+  readonly ready: Resource[] = [];
+  readonly #region: Region;
+  readonly #suffix: Output<string>;
+  readonly #targets = new Map<string, Targets>();
+
+  constructor(region: Region, plan: Plan, certificate: Input<string>, at: At, zoneId: string | undefined) {
+    this.#region = region;
+    const { site, network, under, logs } = region;
+    const { parent, logicalName: logical } = at;
+    const options = under(parent);
+    const routes = routesOf(plan);
+    network.published(443);
+    network.published(80);
+    const balancer = new LoadBalancer(
+      logical,
+      {
+        namePrefix: prefixOf(site.name),
+        loadBalancerType: "application",
+        subnets: network.subnets("edge"),
+        securityGroups: [network.group("edge")],
+        // One time for all routes: a request may be silent for that long.
+        idleTimeout: Math.max(60, ...routes.map(({ seconds = 60 }) => seconds)),
+        enableDeletionProtection: site.protect,
+        dropInvalidHeaderFields: true,
+        desyncMitigationMode: "defensive",
+        accessLogs: { bucket: logs.bucket, prefix: "edge", enabled: true },
+      },
+      { ...options, dependsOn: [...network.ready, ...logs.ready] },
+    );
+    this.dnsName = balancer.dnsName;
+    this.#suffix = balancer.arnSuffix;
+    const redirect = { port: "443", protocol: "HTTPS", statusCode: "HTTP_301" };
+    new Listener(
+      `${logical}-http`,
+      { loadBalancerArn: balancer.arn, port: 80, protocol: "HTTP", defaultActions: [{ type: "redirect", redirect }] },
+      options,
+    );
+    const listener = new Listener(
+      `${logical}-https`,
+      {
+        ...{ loadBalancerArn: balancer.arn, port: 443, protocol: "HTTPS", sslPolicy, certificateArn: certificate },
+        defaultActions: [nothing],
+      },
+      options,
+    );
+    const rules = rulesOf(routes).map((rule) => [rule, this.#rule(logical, rule, listener, options)] as const);
+    for (const [{ route }, made] of rules) {
+      if (route === undefined) continue;
+      const key = keyOf(route);
+      const targets = this.#targets.get(key);
+      if (targets !== undefined) this.#targets.set(key, { ...targets, rules: [...targets.rules, made] });
+    }
+    this.ready.push(balancer, listener, ...rules.map(([, made]) => made));
+    if (zoneId !== undefined)
+      for (const host of new Set(routes.map((route) => route.host)))
+        this.ready.push(
+          new DnsRecord(
+            `${logical}-${host}`,
+            {
+              ...{ zoneId, name: host, type: "A" },
+              aliases: [{ name: balancer.dnsName, zoneId: balancer.zoneId, evaluateTargetHealth: false }],
+            },
+            options,
+          ),
+        );
+  }
+
+  /** The groups that a workload's tasks, or a slot, are to join. */
+  targetsOf(name: string, { routes = [], ports = {} }: Container): Targets[] {
+    const keys = new Set(routes.map((route) => `${route.pool ?? name}-${String(ports[route.port]?.number ?? 0)}`));
+    return [...keys].flatMap((key) => this.#targets.get(key) ?? []);
+  }
+
+  /** Joins a slot, whose address never changes. */
+  joins(name: string, slot: Container, address: Input<string>, { parent, logicalName }: At): void {
+    for (const { group, port } of this.targetsOf(name, slot))
+      new TargetGroupAttachment(
+        `${logicalName}-${String(port)}`,
+        { targetGroupArn: group.arn, targetId: address, port },
+        this.#region.under(parent),
+      );
+  }
+
+  #rule(logical: string, { host, pattern, priority, route }: Rule, listener: Listener, options: object): ListenerRule {
+    const path = pattern
+      .slice(1, -1)
+      .replaceAll(/[^a-zA-Z0-9]+/g, "-")
+      .replaceAll(/^-|-$/g, "");
+    const suffix = route === undefined ? "hidden" : "to";
+    return new ListenerRule(
+      `${logical}-${host}-${path === "" ? "all" : path}-${suffix}`,
+      {
+        listenerArn: listener.arn,
+        priority,
+        conditions: [{ hostHeader: { values: [host] } }, { pathPattern: { values: [pattern] } }],
+        actions: [
+          route === undefined
+            ? nothing
+            : { type: "forward", targetGroupArn: this.#targetsFor(logical, route, options).group.arn },
+        ],
+        ...(route?.strip === undefined ? {} : { transforms: [stripped(route.strip)] }),
+      },
+      options,
+    );
+  }
+
+  /** Routes to one port of one workload share their targets. */
+  #targetsFor(logical: string, route: PlannedRoute, options: object): Targets {
+    const key = keyOf(route);
+    const found = this.#targets.get(key);
+    if (found !== undefined) return found;
+    const { target, check, sticky, seconds = 60 } = route;
+    const { network, alarms } = this.#region;
+    network.opens(target.number, "app");
+    const group = new TargetGroup(
+      `${logical}-${key}`,
+      {
+        namePrefix: prefixOf(key),
+        ...{ targetType: "ip", protocol: "HTTP", port: target.number, vpcId: network.vpc.id },
+        // A roll waits so long for each task that goes: as long as a request may take.
+        deregistrationDelay: Math.min(3600, seconds),
+        healthCheck: {
+          path: check?.path ?? "/",
+          port: String(check?.port ?? target.number),
+          // Without a page of its own any answer says that the server is there.
+          matcher: check === undefined ? "200-499" : "200-399",
+          ...{ interval: 10, timeout: 5, healthyThreshold: 2, unhealthyThreshold: 3 },
+        },
+        ...(sticky === undefined
+          ? {}
+          : { stickiness: { type: "lb_cookie", enabled: true, cookieDuration: sticky.seconds } }),
+      },
+      options,
+    );
+    alarms.watch(
+      `${logical}-${key}-unhealthy`,
+      {
+        says: `${route.to} does not answer the balancer`,
+        ...{ namespace: "AWS/ApplicationELB", metric: "UnHealthyHostCount", statistic: "Maximum" },
+        dimensions: { LoadBalancer: this.#suffix, TargetGroup: group.arnSuffix },
+        ...{ when: "above", threshold: 0, minutes: 5 },
+      },
+      options,
+    );
+    const made = { group, port: target.number, rules: [] };
+    this.#targets.set(key, made);
+    return made;
+  }
+}
+
+const nothing = {
+  type: "fixed-response",
+  fixedResponse: { contentType: "text/plain", messageBody: "not found", statusCode: "404" },
+};
+
+/** Balancers and target groups have 32 characters, of which the provider wants 26: a name of its own would not fit. */
+function prefixOf(name: string): string {
+  return `${name.replaceAll(/[^a-zA-Z0-9]/g, "").slice(0, 5)}-`;
+}
+
+function keyOf({ to, target }: PlannedRoute): string {
+  return `${to}-${String(target.number)}`;
+}
+
+/** Takes the beginning off the path that the workload sees. */
+function stripped(prefix: string) {
+  const escaped = prefix.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
+  return {
+    type: "url-rewrite",
+    urlRewriteConfig: { rewrite: { regex: `^${escaped}/?(.*)`, replace: "/$1" } },
+  };
+}

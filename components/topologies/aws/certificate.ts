@@ -1,0 +1,85 @@
+/** The balancer's certificate, in ACM. */
+import { type Input, type Output, output } from "@pulumi/pulumi";
+import { Certificate as AcmCertificate } from "@pulumi/aws/acm/certificate.js";
+import { CertificateValidation } from "@pulumi/aws/acm/certificateValidation.js";
+import { Record as DnsRecord } from "@pulumi/aws/route53/record.js";
+
+import { Certificate } from "../../../ops/resources.ts";
+import type { List } from "../../core/contracts.ts";
+import type { Region } from "./region.ts";
+
+/** As a topology takes it: the operator's own key may be a secret. */
+export type AwsTls =
+  | { readonly mode: "acm"; readonly certificate?: string | undefined }
+  | { readonly mode: "own"; readonly cert: Input<string>; readonly key: Input<string> }
+  | { readonly mode: "local" };
+
+export interface Signed {
+  readonly arn: Output<string>;
+  /** What callers must trust; undefined: a public authority signed. */
+  readonly ca: Output<string> | undefined;
+  /** What no log may show. */
+  readonly key?: Output<string>;
+}
+
+/** `names`: the public names, the hostname first. */
+export function certificateFor(region: Region, tls: AwsTls, names: List<string>, zoneId: string | undefined): Signed {
+  const { name, site, under } = region;
+  const options = under();
+  if (tls.mode === "acm" && tls.certificate !== undefined) return { arn: output(tls.certificate), ca: undefined };
+  if (tls.mode === "own") {
+    const [first = "", ...chain] = (typeof tls.cert === "string" ? tls.cert : "").split(
+      /(?=-----BEGIN CERTIFICATE-----)/,
+    );
+    const own = new AcmCertificate(
+      `${name}-edge`,
+      {
+        certificateBody: typeof tls.cert === "string" ? first : tls.cert,
+        privateKey: tls.key,
+        ...(chain.length > 0 ? { certificateChain: chain.join("") } : {}),
+      },
+      options,
+    );
+    return { arn: own.arn, ca: undefined };
+  }
+  if (tls.mode === "local") {
+    const hostnames = [site.hostname, `*.${site.hostname}`];
+    const made = new Certificate(`${name}-edge`, { hostnames }, { parent: region.parent, provider: region.ops });
+    const imported = new AcmCertificate(
+      `${name}-edge`,
+      { certificateBody: made.cert, privateKey: made.key, certificateChain: made.caCert },
+      options,
+    );
+    return { arn: imported.arn, ca: made.caCert, key: made.key };
+  }
+  const [first = site.hostname, ...others] = names;
+  const asked = new AcmCertificate(
+    `${name}-edge`,
+    { domainName: first, subjectAlternativeNames: others, validationMethod: "DNS", keyAlgorithm: "RSA_2048" },
+    options,
+  );
+  // One record for each name. ACM's own list has an order of its own, so each name looks for its part.
+  const records = names.map((host) => {
+    const part = asked.domainValidationOptions.apply((all) => all.find(({ domainName }) => domainName === host));
+    const of = (key: "resourceRecordName" | "resourceRecordValue" | "resourceRecordType") =>
+      part.apply((found) => found?.[key] ?? "");
+    return new DnsRecord(
+      `${name}-proof-${host}`,
+      {
+        zoneId: zoneId ?? "",
+        name: of("resourceRecordName"),
+        type: of("resourceRecordType"),
+        records: [of("resourceRecordValue")],
+        ttl: 300,
+        allowOverwrite: true,
+      },
+      options,
+    );
+  });
+  const valid = new CertificateValidation(
+    `${name}-edge`,
+    { certificateArn: asked.arn, validationRecordFqdns: records.map(({ fqdn }) => fqdn) },
+    options,
+  );
+  return { arn: valid.certificateArn, ca: undefined };
+}

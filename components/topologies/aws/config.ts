@@ -1,0 +1,82 @@
+import { z } from "zod";
+
+import type { Dict } from "../../core/contracts.ts";
+
+const account = z.string().regex(/^\d{12}$/, "the account's twelve digits, in quotes");
+const arn = (service: string) =>
+  z.string().regex(new RegExp(`^arn:[a-z-]+:${service}:[a-z0-9-]*:\\d{12}:.+$`), `an ARN, as arn:aws:${service}:…`);
+
+/** Who signs the certificate of the balancer. */
+export const awsTls = z.discriminatedUnion("mode", [
+  /** ACM's own, which is validated and renewed in `zoneId`; or one that is there already. */
+  z.strictObject({ mode: z.literal("acm"), certificate: arn("acm").optional() }),
+  /** A chain of the operator's; its key is the secret `tlsKey`. */
+  z.strictObject({
+    mode: z.literal("own"),
+    cert: z.string().startsWith("-----BEGIN CERTIFICATE-----", "a PEM certificate chain"),
+  }),
+  /** An authority of the stack's own, which no browser knows: to try a stack. */
+  z.strictObject({ mode: z.literal("local") }),
+]);
+export type AwsTlsConfig = z.output<typeof awsTls>;
+
+const schema = z.strictObject({
+  account,
+  region: z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, "a region, as eu-central-1"),
+  /** Two or three of the region's zones, for slots one after another. A change of one replaces what lies there. */
+  zones: z
+    .array(z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d[a-z]$/, "a zone, as eu-central-1a"))
+    .min(2, "two or three: the balancer needs two")
+    .max(3, "two or three"),
+  /** The private network: one for each stack. A change replaces everything. */
+  cidr: z.cidrv4("a network, as 10.80.0.0/16").default("10.80.0.0/16"),
+  /** Of the shared config file. Default: what the environment says. */
+  profile: z.string().min(1).optional(),
+  /** The role that the deployment takes on. Default: none. */
+  role: arn("iam").optional(),
+  /** The hosted zone of Route 53 that has the hostname. Unset: the operator makes the record that `places` shows. */
+  zoneId: z
+    .string()
+    .regex(/^Z[A-Z0-9]+$/, "a hosted zone's id, as Z0123456789ABCDEFGHIJ")
+    .optional(),
+  tls: awsTls.default({ mode: "acm" }),
+  /** Ways out for applications: one for all zones, or one in each. Default: as many as a stack's protection is worth. */
+  nat: z.enum(["one", "each-zone"], { error: "one or each-zone" }).optional(),
+  /**
+   * Sizes of machines and managed stores by their names, as `{ db: db.m7g.large, redis: cache.t4g.small, solr-1: t3.large }`.
+   * Default: the smallest that holds what is asked.
+   */
+  classes: z
+    .record(
+      z.string(),
+      z.string().regex(/^((db|cache)\.)?[a-z][a-z0-9-]*\.[a-z0-9]+$/, "as t3.large, db.t4g.medium, cache.t4g.small"),
+    )
+    .default({}),
+  /** Who is told of alarms. Default: whoever subscribes to the topic in `places.alarms`. */
+  alarmEmail: z.email().optional(),
+  /** How long CloudWatch keeps logs, in days. */
+  logDays: z
+    .union(
+      [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731].map((days) => z.literal(days)),
+      {
+        error: "days as CloudWatch has them: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545 or 731",
+      },
+    )
+    .default(30),
+});
+
+/** `aws` in a stack's config. */
+export const awsConfig = schema;
+export type AwsConfig = z.output<typeof schema>;
+
+/** The names of the secrets that the mode needs. */
+export function awsSecrets({ tls }: AwsConfig): string[] {
+  return tls.mode === "own" ? ["tlsKey"] : [];
+}
+
+/** The class of a machine or store, if the operator has said one. */
+export function classOf(classes: Dict<string>, name: string): string | undefined {
+  return Object.hasOwn(classes, name) ? classes[name] : undefined;
+}
+/** What of it an importer gives to `AwsRegion` in the same form. */
+export const awsArgs = schema.omit({ tls: true }).strip();

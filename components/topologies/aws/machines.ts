@@ -1,0 +1,222 @@
+/** Runs a container on a machine of its own: a group of one that comes back by itself, with its address and its disk. */
+import { all, type Input, interpolate, jsonStringify, type Output, type Resource } from "@pulumi/pulumi";
+import { RandomId } from "@pulumi/random";
+import { Group } from "@pulumi/aws/autoscaling/group.js";
+import { LogGroup } from "@pulumi/aws/cloudwatch/logGroup.js";
+import { Volume } from "@pulumi/aws/ebs/volume.js";
+import { LaunchTemplate } from "@pulumi/aws/ec2/launchTemplate.js";
+import { NetworkInterface } from "@pulumi/aws/ec2/networkInterface.js";
+import { InstanceProfile } from "@pulumi/aws/iam/instanceProfile.js";
+import { Role } from "@pulumi/aws/iam/role.js";
+import { RolePolicy } from "@pulumi/aws/iam/rolePolicy.js";
+
+import { Machine, type MachineArgs } from "../../../ops/resources.ts";
+import type { Ready, Slot, Workload } from "../../core/contracts.ts";
+import { imageOf } from "../../core/images.ts";
+import type { At } from "../../core/topology.ts";
+import { classOf } from "./config.ts";
+import { fit } from "./fit.ts";
+import { makeSecret, type Region } from "./region.ts";
+import { machineClass } from "./sizes.ts";
+import { specOf, specText } from "./spec.ts";
+import { allow, trust } from "./policy.ts";
+import { userData } from "./user-data.ts";
+
+/** Amazon Linux 2023, as it is at each launch: a newer one is no difference, and comes with the next machine. */
+const system = "resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64";
+
+/** Seconds for what comes before and after a start: a machine, its engine, the disk, the image. */
+const startMargin = 1200;
+
+export interface MachineWish {
+  readonly zone: string;
+  /** What it waits for. */
+  readonly after: Resource[];
+  readonly redact: NonNullable<MachineArgs["redact"]> & readonly Output<string>[];
+}
+
+export interface RunningMachine extends Ready {
+  /** It never changes. */
+  readonly address: Output<string>;
+  /** The id of the disk, which outlives its volume's id in a restore; unset: it has none. */
+  readonly disk: Output<string> | undefined;
+}
+
+/** `name`: the slot's, or the replica's. */
+export function runMachine(
+  region: Region,
+  name: string,
+  container: Slot | Workload,
+  at: At,
+  wish: MachineWish,
+): RunningMachine {
+  const { site, under, network, account, logDays } = region;
+  const { parent, logicalName: logical } = at;
+  const { zone, after, redact } = wish;
+  const options = under(parent);
+  const image = imageOf(site, container.image);
+  const log = new LogGroup(`${logical}-log`, { name: `/${site.name}/${name}`, retentionInDays: logDays }, options);
+  const disk = "disk" in container ? diskOf(region, name, container, at, zone) : undefined;
+  const spec = specOf(site, name, container, { ref: image.ref, redact, ...(disk ? { disk: disk.id } : {}) });
+  const secret = makeSecret(site, `${logical}-spec`, name, spec.apply(specText), options);
+
+  const tier = container.tier === "data" ? "data" : "app";
+  const card = new NetworkInterface(
+    logical,
+    {
+      subnetId: network.subnet(tier, zone),
+      securityGroups: [network.group(tier)],
+      description: `${site.name} ${name}`,
+    },
+    options,
+  );
+  const role = new Role(
+    logical,
+    {
+      namePrefix: fit(`${site.name}-${name}-`, 38),
+      description: `the machine of ${name}`,
+      assumeRolePolicy: trust("ec2.amazonaws.com", account),
+    },
+    options,
+  );
+  const policy = new RolePolicy(
+    logical,
+    { role: role.id, policy: machinePolicy(region, name, log, secret.secret.arn, disk?.volume) },
+    options,
+  );
+  const profile = new InstanceProfile(logical, { role: role.name }, options);
+  const tags = { Name: `${site.name}-${name}`, slot: `${site.name}-${name}` };
+  const template = new LaunchTemplate(
+    logical,
+    {
+      imageId: system,
+      instanceType: classOf(region.classes, name) ?? machineClass(container.cpu, container.memoryMib) ?? "",
+      iamInstanceProfile: { arn: profile.arn },
+      networkInterfaces: [{ deviceIndex: 0, networkInterfaceId: card.id }],
+      blockDeviceMappings: [
+        {
+          deviceName: "/dev/xvda",
+          ebs: { encrypted: "true", volumeType: "gp3", volumeSize: 20, deleteOnTermination: "true" },
+        },
+      ],
+      metadataOptions: { httpEndpoint: "enabled", httpTokens: "required", httpPutResponseHopLimit: 1 },
+      tagSpecifications: ["instance", "volume"].map((resourceType) => ({ resourceType, tags })),
+      updateDefaultVersion: true,
+      userData: userDataOf(region, secret.secret.arn, log.name, disk?.volume),
+    },
+    options,
+  );
+  const group = new Group(
+    logical,
+    {
+      ...{ minSize: 1, maxSize: 1, desiredCapacity: 1 },
+      availabilityZones: [zone],
+      launchTemplate: { id: template.id, version: template.latestVersion.apply(String) },
+      healthCheckType: "EC2",
+      // Address and disk are single: the old machine goes before the new one comes.
+      instanceMaintenancePolicy: { minHealthyPercentage: 0, maxHealthyPercentage: 100 },
+      suspendedProcesses: ["AZRebalance"],
+      waitForCapacityTimeout: "0", // our own gate waits
+      enabledMetrics: ["GroupInServiceInstances"],
+    },
+    { ...options, dependsOn: [...after, ...network.ready, policy, secret.version] },
+  );
+  region.alarms.watch(
+    `${logical}-machine`,
+    {
+      says: `${name}: its machine is gone or ill, and no other has come`,
+      ...{ namespace: "AWS/AutoScaling", metric: "GroupInServiceInstances", statistic: "Minimum" },
+      dimensions: { AutoScalingGroupName: group.name },
+      ...{ when: "below", threshold: 1, minutes: 15, silence: "rings" },
+    },
+    options,
+  );
+  const gate = new Machine(
+    logical,
+    {
+      at: region.at,
+      name: `${site.name}-${name}`,
+      group: group.name,
+      spec: secret.version.versionId,
+      template: template.latestVersion.apply(String),
+      seconds: container.health.startSeconds + startMargin,
+      logGroup: log.name,
+      redact,
+    },
+    { parent },
+  );
+  return { ready: [gate], address: card.privateIp, disk: disk?.id };
+}
+
+/** A slot's disk. Another word of the operator's makes a new, empty one; without one it is never replaced. */
+function diskOf({ site, under }: Region, name: string, slot: Slot, { parent, logicalName }: At, zone: string) {
+  const spoken = Object.hasOwn(site.disks, name);
+  const protect = site.protect && !spoken;
+  const word = spoken ? (site.disks[name] ?? "") : "";
+  const id = new RandomId(`${logicalName}-disk`, { byteLength: 4, keepers: { word } }, { parent, protect });
+  const tag = `${site.name}-${name}`;
+  const volume = new Volume(
+    logicalName,
+    {
+      availabilityZone: zone,
+      size: slot.disk.gib,
+      type: "gp3",
+      encrypted: true,
+      finalSnapshot: site.protect,
+      tags: { Name: tag, slot: tag, disk: id.hex, backup: site.name },
+    },
+    {
+      ...under(parent),
+      protect,
+      replacementTrigger: id.hex,
+      ignoreChanges: ["availabilityZone", "encrypted", "snapshotId"],
+    },
+  );
+  return { id: id.hex, volume };
+}
+
+function userDataOf(
+  { region }: Region,
+  secret: Output<string>,
+  logGroup: Output<string>,
+  volume: Volume | undefined,
+): Output<string> {
+  return all([secret, logGroup, volume?.id]).apply(([secretArn, group, volumeId]) =>
+    Buffer.from(
+      userData({ region, secretArn, logGroup: group, ...(volumeId === undefined ? {} : { volumeId }) }),
+    ).toString("base64"),
+  );
+}
+
+/** The agent's mark on a disk that has a file system: no other tag may be written. */
+const madeAlone = { "ForAllValues:StringEquals": { "aws:TagKeys": ["slot-made"] } };
+
+/** What a machine itself may do: read its own spec, write its own log, take its own disk, say that it is ill. */
+function machinePolicy(
+  { account, region, site, images }: Region,
+  name: string,
+  log: LogGroup,
+  secret: Input<string>,
+  volume: Volume | undefined,
+): Output<string> {
+  const own = { StringEquals: { "aws:ResourceTag/slot": `${site.name}-${name}` } };
+  const ec2 = `arn:aws:ec2:${region}:${account}`;
+  return jsonStringify({
+    Version: "2012-10-17",
+    Statement: [
+      ...images,
+      allow(["secretsmanager:GetSecretValue"], secret),
+      allow(["logs:CreateLogStream", "logs:PutLogEvents"], interpolate`${log.arn}:*`),
+      // The agent of Systems Manager, by which our provider speaks to the machine.
+      allow(["ssm:UpdateInstanceInformation", "ssmmessages:*", "ec2messages:*"], "*"),
+      { ...allow(["autoscaling:SetInstanceHealth"], "*"), Condition: own },
+      ...(volume === undefined
+        ? []
+        : [
+            { ...allow(["ec2:AttachVolume", "ec2:DetachVolume"], [`${ec2}:instance/*`, volume.arn]), Condition: own },
+            { ...allow(["ec2:CreateTags"], volume.arn), Condition: { ...own, ...madeAlone } },
+            allow(["ec2:DescribeVolumes"], "*"),
+          ]),
+    ],
+  });
+}

@@ -1,0 +1,47 @@
+/** What AWS has itself for a kind, and why it may not fit. Without any SDK: `managed/` makes it. */
+import { managedPostgres } from "../../services/postgres.ts";
+import { managedObjects } from "../../services/objects.ts";
+import { managedRedis } from "../../services/redis.ts";
+import type { Managed } from "../../core/topology.ts";
+import { cacheClass, databaseClass } from "./sizes.ts";
+
+/** The release line of PostgreSQL where the ask names none. RDS supports it until 2030. */
+export const postgresVersion = "17";
+
+/** Extensions that RDS for PostgreSQL 17 brings and our systems ask for. */
+const extensions = ["postgis", "pg_stat_statements", "pg_trgm", "unaccent", "uuid-ossp", "hstore", "citext", "pg_cron"];
+
+export const awsManaged: Managed = {
+  postgres: {
+    name: "Amazon RDS for PostgreSQL",
+    unfit: ({ owner, image, clientTls, extensions: asked = [], memoryMib = 1024 }) => {
+      if (owner?.superuser === true) return "the application wants a superuser, which Amazon RDS gives to nobody";
+      if (image !== undefined) return `the application brings its own server, ${image}`;
+      if (clientTls === "never") return "the application speaks no TLS, which Amazon RDS forces";
+      const missing = asked.filter((extension) => !extensions.includes(extension));
+      if (missing.length > 0) return `Amazon RDS has no ${missing.join(", ")}`;
+      return databaseClass(memoryMib) === undefined ? `Amazon RDS has no ${String(memoryMib)} MiB` : undefined;
+    },
+    recipe: managedPostgres,
+  },
+  redis: {
+    name: "Amazon ElastiCache",
+    unfit: ({ image, clientTls, clientAuth, memoryMib }) => {
+      if (image !== undefined) return `the application brings its own server, ${image}`;
+      if (clientAuth && clientTls === "never")
+        return "the application signs in without TLS, and ElastiCache takes a password over TLS alone";
+      return cacheClass(memoryMib) === undefined ? `ElastiCache has no ${String(memoryMib)} MiB` : undefined;
+    },
+    recipe: managedRedis,
+  },
+  objects: {
+    name: "Amazon S3",
+    unfit: ({ apis, fixedNames }) => {
+      if (!apis.includes("s3")) return "the application speaks no S3";
+      return fixedNames === true
+        ? "the application knows its buckets by names that S3 gives once in the world"
+        : undefined;
+    },
+    recipe: managedObjects,
+  },
+};

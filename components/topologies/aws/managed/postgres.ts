@@ -1,0 +1,111 @@
+import { interpolate } from "@pulumi/pulumi";
+import { RandomId, RandomPassword } from "@pulumi/random";
+import { Instance } from "@pulumi/aws/rds/instance.js";
+import { ParameterGroup } from "@pulumi/aws/rds/parameterGroup.js";
+import { SubnetGroup } from "@pulumi/aws/rds/subnetGroup.js";
+
+import type { Ask, Given } from "../../../core/contracts.ts";
+import type { At } from "../../../core/topology.ts";
+import type { Watched } from "../alarms.ts";
+import { classOf } from "../config.ts";
+import { postgresVersion } from "../managed.ts";
+import { fit } from "../fit.ts";
+import type { Region } from "../region.ts";
+import { databaseClass } from "../sizes.ts";
+
+/** Days. */
+const backups = 14;
+
+/**
+ * PostgreSQL on RDS: private, encrypted, TLS forced, in two zones where the stack is protected. Its name, its snapshot's
+ * name and its password are in the state, so that nothing of them changes later.
+ */
+export function makePostgres(region: Region, name: string, ask: Ask<"postgres">, { parent, logicalName }: At) {
+  const { site, network, classes, under } = region;
+  const { protect } = site;
+  const options = under(parent);
+  const memoryMib = ask.memoryMib ?? 1024;
+  const password = new RandomPassword(
+    `${logicalName}-master`,
+    { length: 32, special: false, minLower: 1, minUpper: 1, minNumeric: 1 },
+    { parent, protect },
+  ).result;
+  const last = new RandomId(`${logicalName}-last`, { byteLength: 4 }, { parent });
+  const subnets = new SubnetGroup(logicalName, { subnetIds: network.subnets("data") }, options);
+  const parameters = new ParameterGroup(
+    logicalName,
+    {
+      family: `postgres${postgresVersion}`,
+      parameters: Object.entries({ "rds.force_ssl": "1", ...settings(ask) })
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        // A static one takes effect with a restart alone, and RDS refuses any other word for it.
+        .map(([key, value]) => ({ name: key, value, applyMethod: "pending-reboot" })),
+    },
+    options,
+  );
+  const instance = new Instance(
+    logicalName,
+    {
+      identifier: fit(`${site.name}-${name}`, 63),
+      engine: "postgres",
+      engineVersion: postgresVersion,
+      instanceClass: classOf(classes, name) ?? databaseClass(memoryMib) ?? "",
+      allocatedStorage: Math.max(20, ask.gib),
+      maxAllocatedStorage: Math.max(20, ask.gib) * 4,
+      storageType: "gp3",
+      storageEncrypted: true,
+      username: "postgres",
+      password,
+      dbSubnetGroupName: subnets.name,
+      vpcSecurityGroupIds: [network.group("data")],
+      parameterGroupName: parameters.name,
+      publiclyAccessible: false,
+      multiAz: protect,
+      caCertIdentifier: "rds-ca-rsa2048-g1",
+      autoMinorVersionUpgrade: true,
+      backupRetentionPeriod: protect ? backups : 1,
+      copyTagsToSnapshot: true,
+      deleteAutomatedBackups: !protect,
+      deletionProtection: protect,
+      ...(protect
+        ? { finalSnapshotIdentifier: interpolate`${site.name}-${name}-${last.hex}` }
+        : { skipFinalSnapshot: true }),
+      enabledCloudwatchLogsExports: ["postgresql", "upgrade"],
+      performanceInsightsEnabled: true,
+      applyImmediately: true,
+    },
+    {
+      ...options,
+      protect,
+      // Each would make an empty database in the place of the old one.
+      ignoreChanges: ["snapshotIdentifier", "username", "storageEncrypted", "engine", "availabilityZone", "dbName"],
+    },
+  );
+  const watch = (what: string, watched: Pick<Watched, "says" | "metric" | "when" | "threshold">): void => {
+    const from = { namespace: "AWS/RDS", dimensions: { DBInstanceIdentifier: instance.identifier } };
+    region.alarms.watch(`${logicalName}-${what}`, { ...from, ...watched, statistic: "Average", minutes: 15 }, options);
+  };
+  const low = Math.max(20, ask.gib) * 0.1 * 2 ** 30;
+  watch("storage", {
+    says: `${name}: less than a tenth of its disk is free`,
+    metric: "FreeStorageSpace",
+    when: "below",
+    threshold: low,
+  });
+  watch("cpu", { says: `${name}: its processors are busy`, metric: "CPUUtilization", when: "above", threshold: 90 });
+  const given: Given<"postgres"> = {
+    host: instance.address,
+    port: 5432,
+    tls: true,
+    members: [],
+    user: "postgres",
+    password,
+    ready: [instance],
+  };
+  return given;
+}
+
+function settings({ settings: asked = {}, outputPlugins = [] }: Ask<"postgres">): Record<string, string> {
+  const { wal_level: level, ...others } = asked;
+  return { ...others, ...(level === "logical" || outputPlugins.length > 0 ? { "rds.logical_replication": "1" } : {}) };
+}

@@ -1,0 +1,91 @@
+import { interpolate, type Output } from "@pulumi/pulumi";
+import { RandomId, RandomPassword } from "@pulumi/random";
+import { ParameterGroup } from "@pulumi/aws/elasticache/parameterGroup.js";
+import { ReplicationGroup } from "@pulumi/aws/elasticache/replicationGroup.js";
+import { SubnetGroup } from "@pulumi/aws/elasticache/subnetGroup.js";
+
+import type { Ask, Given } from "../../../core/contracts.ts";
+import type { At } from "../../../core/topology.ts";
+import type { Watched } from "../alarms.ts";
+import { classOf } from "../config.ts";
+import { fit } from "../fit.ts";
+import type { Region } from "../region.ts";
+import { cacheClass } from "../sizes.ts";
+
+/**
+ * ElastiCache with Valkey, which every Redis client speaks to. A client that speaks no TLS is let in with plain text: the
+ * preview says so. `keep`: nothing is dropped for room; what is in memory is kept by a replica in another zone and by
+ * snapshots, as there is no append-only file.
+ */
+export function makeRedis(region: Region, name: string, ask: Ask<"redis">, { parent, logicalName }: At) {
+  const { site, network, classes, under } = region;
+  const { protect } = site;
+  const options = under(parent);
+  const subnets = new SubnetGroup(logicalName, { subnetIds: network.subnets("data") }, options);
+  const parameters = new ParameterGroup(
+    logicalName,
+    {
+      family: "valkey8",
+      parameters: [{ name: "maxmemory-policy", value: ask.keep ? "noeviction" : "allkeys-lru" }],
+    },
+    options,
+  );
+  const token = ask.clientAuth ? tokenOf(logicalName, parent, protect) : undefined;
+  const last = new RandomId(`${logicalName}-last`, { byteLength: 4 }, { parent });
+  const group = new ReplicationGroup(
+    logicalName,
+    {
+      replicationGroupId: fit(`${site.name}-${name}`, 40),
+      description: `${site.name} ${name}`,
+      engine: "valkey",
+      engineVersion: "8.0",
+      clusterMode: "disabled",
+      nodeType: classOf(classes, name) ?? cacheClass(ask.memoryMib) ?? "",
+      numCacheClusters: protect ? 2 : 1,
+      automaticFailoverEnabled: protect,
+      multiAzEnabled: protect,
+      port: 6379,
+      subnetGroupName: subnets.name,
+      securityGroupIds: [network.group("data")],
+      parameterGroupName: parameters.name,
+      atRestEncryptionEnabled: true,
+      transitEncryptionEnabled: true,
+      transitEncryptionMode: ask.clientTls === "never" ? "preferred" : "required",
+      ...(token === undefined ? {} : { authToken: token, authTokenUpdateStrategy: "ROTATE" }),
+      autoMinorVersionUpgrade: true,
+      snapshotRetentionLimit: protect ? 7 : 1,
+      ...(protect ? { finalSnapshotIdentifier: interpolate`${site.name}-${name}-${last.hex}` } : {}),
+      applyImmediately: true,
+    },
+    { ...options, protect, ignoreChanges: ["snapshotName", "snapshotArns", "port", "atRestEncryptionEnabled"] },
+  );
+  // The group's first node; a replica has the same data.
+  const node = interpolate`${group.replicationGroupId}-001`;
+  const watch = (what: string, watched: Pick<Watched, "says" | "metric" | "threshold">): void => {
+    const from = { namespace: "AWS/ElastiCache", dimensions: { CacheClusterId: node }, statistic: "Average" } as const;
+    region.alarms.watch(`${logicalName}-${what}`, { ...from, ...watched, when: "above", minutes: 10 }, options);
+  };
+  watch("memory", {
+    says: `${name}: its memory is nearly full`,
+    metric: "DatabaseMemoryUsagePercentage",
+    threshold: 85,
+  });
+  if (protect) watch("lag", { says: `${name}: its replica is late`, metric: "ReplicationLag", threshold: 30 });
+  const given: Given<"redis"> = {
+    host: group.primaryEndpointAddress,
+    port: 6379,
+    ...(ask.clientTls === "never" ? {} : { tls: true }),
+    members: [],
+    ...(token === undefined ? {} : { user: "default", password: token }),
+    ready: [group],
+  };
+  return given;
+}
+
+function tokenOf(logicalName: string, parent: At["parent"], protect: boolean): Output<string> {
+  return new RandomPassword(
+    `${logicalName}-token`,
+    { length: 32, special: false, minLower: 1, minUpper: 1, minNumeric: 1 },
+    { parent, protect },
+  ).result;
+}

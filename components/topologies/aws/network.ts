@@ -1,0 +1,243 @@
+/** The stack's private network: three tiers in each zone, and who may call whom. */
+import { type CustomResourceOptions, type Output, type Resource } from "@pulumi/pulumi";
+import { DefaultSecurityGroup } from "@pulumi/aws/ec2/defaultSecurityGroup.js";
+import { Eip } from "@pulumi/aws/ec2/eip.js";
+import { InternetGateway } from "@pulumi/aws/ec2/internetGateway.js";
+import { NatGateway } from "@pulumi/aws/ec2/natGateway.js";
+import { Route } from "@pulumi/aws/ec2/route.js";
+import { RouteTable } from "@pulumi/aws/ec2/routeTable.js";
+import { RouteTableAssociation } from "@pulumi/aws/ec2/routeTableAssociation.js";
+import { SecurityGroup } from "@pulumi/aws/ec2/securityGroup.js";
+import { Subnet } from "@pulumi/aws/ec2/subnet.js";
+import { Vpc } from "@pulumi/aws/ec2/vpc.js";
+import { VpcDhcpOptions } from "@pulumi/aws/ec2/vpcDhcpOptions.js";
+import { VpcDhcpOptionsAssociation } from "@pulumi/aws/ec2/vpcDhcpOptionsAssociation.js";
+import { VpcEndpoint } from "@pulumi/aws/ec2/vpcEndpoint.js";
+import { SecurityGroupEgressRule } from "@pulumi/aws/vpc/securityGroupEgressRule.js";
+import { SecurityGroupIngressRule } from "@pulumi/aws/vpc/securityGroupIngressRule.js";
+
+import type { Dict, List } from "../../core/contracts.ts";
+import { type AwsTier, subnetRange, tiers } from "./addresses.ts";
+
+export interface NetworkArgs {
+  /** The name of the stack's own domain: `arkindex-prod.internal`. */
+  readonly domain: string;
+  readonly region: string;
+  readonly zones: List<string>;
+  readonly cidr: string;
+  /** How many ways out there are: one for all zones, or one in each. */
+  readonly nat: "one" | "each-zone";
+  /** Endpoints in all zones, or in the first alone. */
+  readonly endpoints: "one" | "each-zone";
+}
+
+/** What tasks and machines without a way out call: images, logs, secrets, commands, and their own volumes. */
+const interfaces = [
+  "ecr.api",
+  "ecr.dkr",
+  "logs",
+  "secretsmanager",
+  "ssm",
+  "ssmmessages",
+  "ec2",
+  "autoscaling",
+] as const;
+
+/** One VPC for a stack: its search domain is the stack's own, so it cannot be shared. */
+export class Network {
+  readonly vpc: Vpc;
+  /** The interface's own addresses are the only ones that S3's gateway takes. */
+  readonly #s3: VpcEndpoint;
+  /** What a task or a machine needs before it can start: routes, endpoints, rules. */
+  readonly ready: Resource[] = [];
+  readonly #subnets = new Map<string, Subnet>();
+  readonly #groups: Dict<SecurityGroup>;
+  readonly #args: NetworkArgs;
+  readonly #name: string;
+  readonly #options: CustomResourceOptions;
+  readonly #rules = new Set<string>();
+
+  constructor(name: string, args: NetworkArgs, options: CustomResourceOptions) {
+    this.#args = args;
+    this.#name = name;
+    this.#options = options;
+    const { domain, cidr, region, zones } = args;
+    this.vpc = new Vpc(`${name}-vpc`, { cidrBlock: cidr, enableDnsSupport: true, enableDnsHostnames: true }, options);
+    const vpcId = this.vpc.id;
+    // The default group takes everything from itself; without rules it takes nothing (FSBP EC2.2).
+    new DefaultSecurityGroup(`${name}-default`, { vpcId }, options);
+    this.#searchDomain(domain);
+    const gateway = new InternetGateway(`${name}-out`, { vpcId }, options);
+    for (const tier of tiers)
+      for (const [index, zone] of zones.entries()) {
+        const cidrBlock = subnetRange(cidr, tier, index);
+        const key = `${tier}-${zone}`;
+        const made = { vpcId, availabilityZone: zone, cidrBlock, mapPublicIpOnLaunch: false };
+        this.#subnets.set(key, new Subnet(`${name}-${key}`, made, options));
+      }
+    const groups = [...tiers, "endpoints"].map((key) => {
+      // A change of either would replace the group, and all that is in it.
+      const description = `platform-topologies ${key}`;
+      return [key, new SecurityGroup(`${name}-${key}`, { vpcId, description }, options)] as const;
+    });
+    this.#groups = Object.fromEntries(groups);
+    const tables = this.#routes(gateway);
+    this.#s3 = new VpcEndpoint(
+      `${name}-s3`,
+      {
+        vpcId,
+        serviceName: `com.amazonaws.${region}.s3`,
+        vpcEndpointType: "Gateway",
+        routeTableIds: tables.map(({ id }) => id),
+      },
+      options,
+    );
+    this.ready.push(this.#s3);
+    this.#endpoints();
+    this.#rulesOfTiers();
+  }
+
+  subnet(tier: AwsTier, zone: string): Output<string> {
+    const found = this.#subnets.get(`${tier}-${zone}`);
+    if (found === undefined) throw new Error(`no zone ${zone}`);
+    return found.id;
+  }
+
+  subnets(tier: AwsTier): Output<string>[] {
+    return this.#args.zones.map((zone) => this.subnet(tier, zone));
+  }
+
+  group(tier: AwsTier): Output<string> {
+    return this.#group(tier).id;
+  }
+
+  /** Lets the balancer call a port. */
+  opens(port: number, tier: AwsTier): void {
+    this.#allow("edge", tier, port);
+  }
+
+  #group(key: string): SecurityGroup {
+    const found = this.#groups[key];
+    if (found === undefined) throw new Error(`no group ${key}`);
+    return found;
+  }
+
+  /** A name of one label is looked up in the stack's own domain. */
+  #searchDomain(domain: string): void {
+    const { vpc } = this;
+    const choice = { domainName: domain, domainNameServers: ["AmazonProvidedDNS"] };
+    const dhcp = new VpcDhcpOptions(`${this.#name}-names`, choice, this.#options);
+    this.ready.push(
+      new VpcDhcpOptionsAssociation(`${this.#name}-names`, { vpcId: vpc.id, dhcpOptionsId: dhcp.id }, this.#options),
+    );
+  }
+
+  /** Returns the tables of the tiers that have no addresses of the world's. */
+  #routes(gateway: InternetGateway): RouteTable[] {
+    const { zones, nat } = this.#args;
+    const [name, options, vpcId] = [this.#name, this.#options, this.vpc.id];
+    const table = (key: string): RouteTable => new RouteTable(`${name}-${key}`, { vpcId }, options);
+    const joins = (key: string, subnet: string, { id: routeTableId }: RouteTable): void => {
+      const subnetId = this.#subnets.get(subnet)?.id ?? "";
+      this.ready.push(new RouteTableAssociation(`${name}-${key}`, { subnetId, routeTableId }, options));
+    };
+    const everywhere = "0.0.0.0/0";
+    const edge = table("edge");
+    const out = new Route(
+      `${name}-edge`,
+      { routeTableId: edge.id, destinationCidrBlock: everywhere, gatewayId: gateway.id },
+      options,
+    );
+    const data = table("data");
+    const gateways = (nat === "one" ? zones.slice(0, 1) : zones).map((zone) => {
+      const address = new Eip(`${name}-nat-${zone}`, { domain: "vpc" }, options);
+      const at = { allocationId: address.id, subnetId: this.subnet("edge", zone) };
+      return new NatGateway(`${name}-nat-${zone}`, at, { ...options, dependsOn: [out] });
+    });
+    const apps = zones.map((zone, index) => {
+      const app = table(`app-${zone}`);
+      const way = gateways[index] ?? gateways[0];
+      const to = { routeTableId: app.id, destinationCidrBlock: everywhere };
+      if (way !== undefined)
+        this.ready.push(new Route(`${name}-app-${zone}`, { ...to, natGatewayId: way.id }, options));
+      joins(`edge-${zone}`, `edge-${zone}`, edge);
+      joins(`app-${zone}`, `app-${zone}`, app);
+      joins(`data-${zone}`, `data-${zone}`, data);
+      return app;
+    });
+    return [...apps, data];
+  }
+
+  #endpoints(): void {
+    const { zones, region, endpoints } = this.#args;
+    const in_ = (endpoints === "one" ? zones.slice(0, 1) : zones).map((zone) => this.subnet("data", zone));
+    for (const service of interfaces)
+      this.ready.push(
+        new VpcEndpoint(
+          `${this.#name}-${service.replace(".", "-")}`,
+          {
+            vpcId: this.vpc.id,
+            serviceName: `com.amazonaws.${region}.${service}`,
+            vpcEndpointType: "Interface",
+            privateDnsEnabled: true,
+            subnetIds: in_,
+            securityGroupIds: [this.#group("endpoints").id],
+          },
+          this.#options,
+        ),
+      );
+  }
+
+  /** The balancer's own rules and the ports behind it come with the edge. */
+  #rulesOfTiers(): void {
+    const [name, options] = [this.#name, this.#options];
+    for (const [from, to] of [
+      ["app", "app"],
+      ["app", "data"],
+      ["data", "data"],
+    ] as const)
+      this.#allow(from, to, undefined);
+    for (const tier of ["app", "data"] as const) {
+      this.#allow(tier, "endpoints", 443);
+      // Layers of images come from S3, whose gateway has no group of its own.
+      const prefixListId = this.#s3.prefixListId;
+      const rule = { securityGroupId: this.group(tier), ipProtocol: "tcp", fromPort: 443, toPort: 443, prefixListId };
+      this.ready.push(new SecurityGroupEgressRule(`${name}-${tier}-s3`, rule, options));
+    }
+    const out = {
+      securityGroupId: this.group("app"),
+      ipProtocol: "tcp",
+      fromPort: 1,
+      toPort: 65_535,
+      cidrIpv4: "0.0.0.0/0",
+    };
+    this.ready.push(new SecurityGroupEgressRule(`${name}-app-out`, out, options));
+  }
+
+  /** Both ends of a way. `port`: of TCP; undefined: all. */
+  #allow(from: string, to: string, port: number | undefined): void {
+    const key = `${from}-${to}${port === undefined ? "" : `-${String(port)}`}`;
+    if (this.#rules.has(key)) return;
+    this.#rules.add(key);
+    const ports = { ipProtocol: "tcp", fromPort: port ?? 0, toPort: port ?? 65_535 };
+    const [source, target] = [this.#group(from).id, this.#group(to).id];
+    const egress = { ...ports, securityGroupId: source, referencedSecurityGroupId: target };
+    const ingress = { ...ports, securityGroupId: target, referencedSecurityGroupId: source };
+    this.ready.push(
+      new SecurityGroupEgressRule(`${this.#name}-${key}-out`, egress, this.#options),
+      new SecurityGroupIngressRule(`${this.#name}-${key}-in`, ingress, this.#options),
+    );
+  }
+
+  /** Lets the world call the balancer. */
+  published(port: number): void {
+    const rule = {
+      securityGroupId: this.group("edge"),
+      ipProtocol: "tcp",
+      fromPort: port,
+      toPort: port,
+      cidrIpv4: "0.0.0.0/0",
+    };
+    this.ready.push(new SecurityGroupIngressRule(`${this.#name}-world-${String(port)}`, rule, this.#options));
+  }
+}

@@ -1,0 +1,51 @@
+/** What everything in a stack's part of AWS shares: names, the private network, options, secrets. */
+import type { CustomResourceOptions, Input, ProviderResource, Resource } from "@pulumi/pulumi";
+import { Secret } from "@pulumi/aws/secretsmanager/secret.js";
+import { SecretVersion } from "@pulumi/aws/secretsmanager/secretVersion.js";
+
+import type { AwsAccess } from "../../../ops/resources.ts";
+import type { Dict, List } from "../../core/contracts.ts";
+import type { Site } from "../../core/topology.ts";
+import type { Alarms } from "./alarms.ts";
+import type { Logs } from "./logs.ts";
+import type { Network } from "./network.ts";
+
+export interface Region {
+  /** The component's name, with which those of its children begin. */
+  readonly name: string;
+  readonly site: Site;
+  readonly account: string;
+  readonly region: string;
+  readonly zones: List<string>;
+  readonly logDays: number;
+  readonly classes: Dict<string>;
+  readonly network: Network;
+  readonly logs: Logs;
+  readonly alarms: Alarms;
+  /** The topology itself. */
+  readonly parent: Resource;
+  /** Our own provider. */
+  readonly ops: ProviderResource;
+  /** Where our own provider does its work. */
+  readonly at: AwsAccess;
+  /** What may be pulled: statements of a policy. */
+  readonly images: List<object>;
+  /** The options of what is made below `parent`. Default: below the topology. */
+  readonly under: (parent?: Resource) => CustomResourceOptions;
+}
+
+/** Seven days: the least that keeps a deleted secret. */
+const recoveryDays = 7;
+
+/** A secret and its content. Its name is free again at once if the stack is not protected. */
+export function makeSecret(
+  site: Site,
+  logical: string,
+  description: string,
+  content: Input<string>,
+  options: CustomResourceOptions,
+) {
+  const secret = new Secret(logical, { description, recoveryWindowInDays: site.protect ? recoveryDays : 0 }, options);
+  const version = new SecretVersion(logical, { secretId: secret.id, secretString: content }, options);
+  return { secret, version };
+}
