@@ -101,7 +101,10 @@ async function each(workloads: readonly string[], act: "start" | "stop"): Promis
   await Promise.all(
     workloads.map((workload) => {
       const container = engine.getContainer(ids[workload] ?? "");
-      return act === "start" ? container.start() : container.stop();
+      if (act === "stop") return container.stop();
+      return container.start().catch((error: unknown) => {
+        if ((error as { statusCode?: number }).statusCode !== 304) throw error; // an `up` has started it
+      });
     }),
   );
 }

@@ -23,7 +23,10 @@ import { processes } from "../docker/ops-support.ts";
 const name = "ark-crash";
 const https = 18643;
 const minutes = 60_000;
-const parts = ["backend-1", "backup-1", "cantaloupe-1", "db-1", "edge", "objects-1", "redis-1", "solr-1", "worker-1"];
+const parts = [
+  ...["backend-1", "backup-1", "cantaloupe-1", "db-1", "db-1-drill-1"],
+  ...["edge", "objects-1", "redis-1", "solr-1", "worker-1"],
+];
 let stack: TestStack;
 let outputs: { url: string; ca: string; passwords: Record<string, string> };
 

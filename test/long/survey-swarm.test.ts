@@ -102,6 +102,9 @@ async function pending(): Promise<string[]> {
   const tasks = (await manager.listTasks({ filters: { "desired-state": ["running"] } })) as TaskInfo[];
   return tasks.map(({ Status }) => Status.Err ?? Status.State);
 }
+/** All three tasks wait for a node. For a moment the old ones are to end, and the new ones are not there yet. */
+const unplaced = (states: readonly string[]) =>
+  states.length === 3 && states.every((state) => state.startsWith("no suitable node"));
 interface TaskInfo {
   readonly Status: { readonly State: string; readonly Err?: string };
 }
@@ -191,7 +194,7 @@ test("what an interrupted run of this very state has left is its own: the same d
 
 test("a drained node is told with the remedy, and what was there comes back when it is active", async () => {
   await availability("w1", "drain");
-  await eventually(20, pending, (states) => states.every((state) => state.startsWith("no suitable node")));
+  await eventually(20, pending, unplaced);
   const remedy = "its node w1 is drained: `docker node update --availability active w1`";
   await fails(stack, `service ${name}-store-1 does not work: ${remedy}`);
   await availability("w1", "active");
@@ -213,7 +216,7 @@ test("a node that has left and joined again is told, with the labels to move and
   );
   await join(manager, w1, "worker", cluster.address("w1"));
   const now = (await nodes()).find(({ ID }) => ID !== old && ID !== "")?.ID ?? "";
-  await eventually(20, pending, (all) => all.every((state) => state.startsWith("no suitable node")));
+  await eventually(20, pending, unplaced);
   const value = volumeNode[`platform-topologies.volume-node.${name}.store-1`] ?? "";
   const { output, code } = await stack.preview();
   expect(code).not.toBe(0);

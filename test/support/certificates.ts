@@ -27,7 +27,7 @@ export interface Wishes {
   /** Days from today. */
   readonly from?: number;
   readonly to?: number;
-  readonly purpose?: string;
+  readonly purpose?: string | readonly string[];
 }
 
 export async function certificate(wishes: Wishes): Promise<Made> {
@@ -44,7 +44,7 @@ export async function certificate(wishes: Wishes): Promise<Made> {
     signingKey: (by?.keys ?? keys).privateKey,
     extensions: [
       new x509.BasicConstraintsExtension(ca, undefined, true),
-      ...(purpose === undefined ? [] : [new x509.ExtendedKeyUsageExtension([purpose])]),
+      ...(purpose === undefined ? [] : [new x509.ExtendedKeyUsageExtension([purpose].flat())]),
       ...(hostnames.length === 0
         ? []
         : [

@@ -1,6 +1,7 @@
 /** A server that answers as a Docker engine would, for answers that no real engine here can be made to give. */
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
 
 /** A status other than 200, and its body. */
 export interface Answer {
@@ -8,8 +9,9 @@ export interface Answer {
   readonly body: unknown;
 }
 
-/** Answers by method and path, without the API's version: `GET /info`. A function sees each request's query. */
+/** Answers by method and path, without the API's version: `GET /info`. A function sees each request's query and body. */
 export type Answers = Readonly<Record<string, unknown>>;
+type Answering = (query: string, body: string) => unknown;
 
 export interface FakeEngine {
   readonly host: string;
@@ -29,12 +31,13 @@ export async function fakeEngine(answers: Answers, socket?: string): Promise<Fak
     const key = `${request.method ?? ""} ${path}`;
     asked.push(query === "" ? key : `${key}?${query}`);
     headers.push(request.headers);
-    request.resume();
-    const found = answers[key];
-    const answer: unknown = typeof found === "function" ? (found as (query: string) => unknown)(query) : found;
-    const { status, body } = isAnswer(answer) ? answer : { status: answer === undefined ? 404 : 200, body: answer };
-    response.writeHead(status, { "content-type": "application/json" });
-    response.end(JSON.stringify(body ?? { message: `no ${key}` }));
+    void text(request).then((sent) => {
+      const found = answers[key];
+      const answer: unknown = typeof found === "function" ? (found as Answering)(query, sent) : found;
+      const { status, body } = isAnswer(answer) ? answer : { status: answer === undefined ? 404 : 200, body: answer };
+      response.writeHead(status, { "content-type": "application/json" });
+      response.end(JSON.stringify(body ?? { message: `no ${key}` }));
+    });
   });
   await new Promise<void>((resolve) => {
     if (socket === undefined) server.listen(0, "127.0.0.1", resolve);

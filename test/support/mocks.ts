@@ -1,7 +1,19 @@
 import * as pulumi from "@pulumi/pulumi";
 import { MockMonitor } from "@pulumi/pulumi/runtime/mocks.js";
 
-/** A resource as the program registered it; secrets are unwrapped, and their paths are in `secrets`. */
+/** What the engine is told of a resource beside its inputs. Other resources are named as `Type name`. */
+export interface Options {
+  readonly protect: boolean;
+  readonly dependsOn: readonly string[];
+  readonly deletedWith: string;
+  /** Undefined where the program does not say. */
+  readonly deleteBeforeReplace: boolean | undefined;
+  readonly ignoreChanges: readonly string[];
+  readonly replaceOnChanges: readonly string[];
+  readonly replacementTrigger: unknown;
+}
+
+/** A resource as the program registered it; secrets are unwrapped. */
 export interface Registered {
   readonly type: string;
   readonly name: string;
@@ -10,15 +22,40 @@ export interface Registered {
   readonly parent: string;
   readonly provider: string;
   readonly inputs: Readonly<Record<string, unknown>>;
+  readonly options: Options;
 }
 
-/** The mocks are not told the parent: it is taken from the request, which calls them before it returns. */
-let parent = "";
+interface Request {
+  getParent(): string;
+  getProtect(): boolean | undefined;
+  getDependenciesList(): string[];
+  getDeletedwith(): string;
+  getDeletebeforereplacedefined(): boolean;
+  getDeletebeforereplace(): boolean;
+  getIgnorechangesList(): string[];
+  getReplaceonchangesList(): string[];
+  getReplacementTrigger(): { toJavaScript(): unknown } | undefined;
+}
+/** The mocks are not told all of a request: the rest is taken from it here, as it calls them before it returns. */
+let told: Pick<Registered, "parent" | "options">;
+/** `VolumeNode shop-db-1` of a URN. */
+const named = (urn: string): string => /(\w+)::([^:]*)$/.exec(urn)?.slice(1).join(" ") ?? "";
 const { prototype } = MockMonitor as unknown as { prototype: { registerResource: (...args: unknown[]) => unknown } };
 const original = prototype.registerResource;
 prototype.registerResource = function (this: unknown, ...args: unknown[]) {
-  const [request] = args as [{ getParent(): string }];
-  parent = request.getParent().split("::").at(-1) ?? "";
+  const [request] = args as [Request];
+  told = {
+    parent: request.getParent().split("::").at(-1) ?? "",
+    options: {
+      protect: request.getProtect() ?? false,
+      dependsOn: request.getDependenciesList().map(named),
+      deletedWith: named(request.getDeletedwith()),
+      deleteBeforeReplace: request.getDeletebeforereplacedefined() ? request.getDeletebeforereplace() : undefined,
+      ignoreChanges: request.getIgnorechangesList(),
+      replaceOnChanges: request.getReplaceonchangesList(),
+      replacementTrigger: request.getReplacementTrigger()?.toJavaScript(),
+    },
+  };
   return original.apply(this, args);
 };
 
@@ -37,7 +74,7 @@ export async function record(
     {
       newResource: ({ type, name, inputs, custom = true, provider = "" }: pulumi.runtime.MockResourceArgs) => {
         const plain = unwrap(inputs) as Record<string, unknown>;
-        seen.push({ type, name, custom, parent, provider, inputs: plain });
+        seen.push({ type, name, custom, provider, inputs: plain, ...told });
         return { id: `${name}-id`, state: { ...plain, ...made(type, name, password) } };
       },
       call: () => ({}),
@@ -66,10 +103,25 @@ async function settled(seen: readonly Registered[]): Promise<void> {
 /** What a provider would compute. */
 function made(type: string, name: string, password: (of: string) => string): Record<string, unknown> {
   if (type.endsWith(":RandomPassword")) return { result: password(name) };
+  if (type.endsWith(":RandomId")) return { hex: `hex-of-${name}` };
   if (type === "docker:index/remoteImage:RemoteImage") return { imageId: `sha256:${name}` };
   if (type === "platform-topologies:index:Certificate")
     return { caCert: "CA", cert: "CERT", key: "KEY", caKey: "CAKEY" };
+  if (type.startsWith("aws:")) return madeByAws(type, name);
+  if (type === "platform-topologies:index:VolumeNode") return { node: `host-of-${name}` };
   return {};
+}
+
+/** What AWS tells of a thing once it is there, as far as others are told. */
+function madeByAws(type: string, name: string): Record<string, unknown> {
+  return {
+    arn: `arn:${type}:${name}`,
+    ...(type === "aws:rds/instance:Instance" ? { address: `${name}.rds.invalid`, identifier: name } : {}),
+    ...(type.startsWith("aws:elasticache/replicationGroup") ? { primaryEndpointAddress: `${name}.cache.invalid` } : {}),
+    ...(type === "aws:iam/accessKey:AccessKey" ? { secret: `key-of-${name}` } : {}),
+    ...(type === "aws:ec2/launchTemplate:LaunchTemplate" ? { latestVersion: 1 } : {}),
+    ...(type === "aws:secretsmanager/secretVersion:SecretVersion" ? { versionId: `version-of-${name}` } : {}),
+  };
 }
 
 function unwrap(value: unknown): unknown {

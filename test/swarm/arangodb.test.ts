@@ -216,7 +216,9 @@ describe("disks on nodes", () => {
     const rows = 100 - (await stack.arango.count("shop", "orders"));
     tell({ system, killed: "dbserver-1's process", back, rows });
     expect(rows).toBe(0);
-    expect(await watcher.once()).toBe(true);
+    // It may look twice at a member that has just ended; it retires none.
+    await eventually(async () => ((await watcher.once()) ? true : undefined), 60);
+    expect(Object.keys(await stack.arango.members())).toEqual(membersOf(1, 2, 3));
   }, 180_000);
 
   test("a lost disk: the member refuses to start empty, is retired, and another takes its place", async () => {
@@ -293,6 +295,7 @@ describe("disks that every node reaches", () => {
     const all = await Promise.all([1, 2, 3].map((each) => stack.placeOf(`dbserver-${String(each)}`)));
     const index = all.findIndex(({ node }) => node !== "m1"); // whose edge is asked
     const [member, node] = [`dbserver-${String(index + 1)}`, all[index]?.node ?? ""];
+    const edgesBefore = (await tasksOf(cluster.manager(), stack.name)).edge?.length;
     const began = Date.now();
     await cluster.kill(node);
     const place = await eventually(async () => {
@@ -308,6 +311,11 @@ describe("disks that every node reaches", () => {
     tell({ system, killed: `${node}: ${member}, on a disk that every node reaches`, elsewhere, back, rows });
     expect(rows).toBe(0);
     await cluster.start(node);
+    // An edge runs on each node, on this one as soon as its engine is up.
+    await eventually(async () => {
+      const { edge = [] } = await tasksOf(cluster.manager(), stack.name);
+      return edge.filter((task) => task.startsWith("running ")).length === edgesBefore ? true : undefined;
+    }, 120);
     succeeded(await stack.pulumi.preview(["--expect-no-changes"]));
   }, 600_000);
 });

@@ -1,12 +1,14 @@
 /** A certificate of the operator's own is looked at in the preview: it fits its key, its names, its issuers and the day. */
-import { createPrivateKey } from "node:crypto";
+import { createPrivateKey, generateKeyPairSync, randomUUID } from "node:crypto";
 
 import { beforeAll, describe, expect, test } from "@jest/globals";
+import { output, secret } from "@pulumi/pulumi";
 
 import { sentence } from "../../components/core/errors.ts";
-import { checkAuthorities, checkServer } from "../../components/core/certificates.ts";
+import { checkAuthorities, checkedPair, checkServer, warn } from "../../components/core/certificates.ts";
 import { planStack } from "../../components/deploy.ts";
 import { certificate, type Made } from "../support/certificates.ts";
+import { resolved } from "../support/hostile.ts";
 
 const host = "arkindex.example.com";
 const names = [host, `*.${host}`];
@@ -167,4 +169,187 @@ describe("authorities that are to be trusted", () => {
 test("names are those of the server's own certificate, wildcards of one label", () => {
   const { problems } = checkServer("tls.cert", leaf.pem, leaf.key, [`a.b.${host}`]);
   expect(problems.map(sentence)).toEqual([expect.stringContaining(`does not cover a.b.${host}`)]);
+});
+
+/** What is said at a time, of the server's certificate. */
+const at = (now: Date, pem = leaf.pem, key?: string) => {
+  const { problems, warnings } = checkServer("tls.cert", pem, key, [host], now);
+  return { problems: problems.map(sentence), warnings };
+};
+const daysFrom = (date: Date, days: number): Date => new Date(date.getTime() + days * 24 * 3600 * 1000);
+
+test.each([
+  [30, []],
+  [29.5, ["29"]],
+  [1, ["1"]],
+  [0.5, ["0"]],
+  [0, ["0"]],
+])("with %d days to go, its end is said: %j", (days, expected) => {
+  const said = at(daysFrom(leaf.cert.notAfter, -days));
+  expect(said.problems).toEqual([]);
+  expect(
+    said.warnings.map((each) => /^tls\.cert: certificate 1 ends in (\d+) days \(.*\): renew it$/.exec(each)?.[1]),
+  ).toEqual(expected);
+  const authority = checkAuthorities("ca", root.pem, daysFrom(root.cert.notAfter, -days));
+  expect(authority.problems).toEqual([]);
+  expect(authority.warnings.map((each) => /^ca: certificate 1 ends in (\d+) days/.exec(each)?.[1])).toEqual(expected);
+});
+
+test("it is valid from its first second to its last", () => {
+  const { notBefore, notAfter } = leaf.cert;
+  expect(at(notBefore).problems).toEqual([]);
+  expect(at(daysFrom(notBefore, -0.1)).problems).toEqual([
+    expect.stringMatching(/^tls\.cert: certificate 1 is not valid before .*: is this machine's clock right\?$/),
+  ]);
+  const over = at(daysFrom(notAfter, 0.1));
+  expect(over.problems).toEqual([expect.stringMatching(/^tls\.cert: certificate 1 has expired \(.*\): renew it$/)]);
+  expect(over.warnings).toEqual([]);
+});
+
+test("each of a chain has its number, in problems and in warnings", async () => {
+  const short = await certificate({ name: "short", ca: true, by: root, to: 20 });
+  const its = await certificate({ name: host, hostnames: names, by: short });
+  expect(at(new Date(), `${its.pem}\n${short.pem}`)).toEqual({
+    problems: [],
+    warnings: [expect.stringMatching(/^tls\.cert: certificate 2 ends in (19|20) days/)],
+  });
+  const roots = checkAuthorities("ca", `${root.pem}\n${leaf.pem}`);
+  expect(roots.problems.map(sentence)).toEqual([
+    "ca: certificate 2 is a server's, and not an authority's: take the one that issued it",
+  ]);
+  const two = checkAuthorities("ca", `${root.pem}\n${short.pem}`);
+  expect(two.warnings).toEqual([expect.stringMatching(/^ca: certificate 2 ends in/)]);
+});
+
+test("authorities of which none is valid are refused, and one that is suffices", async () => {
+  const old = await certificate({ name: "old", ca: true, from: -20, to: -1 });
+  const early = await certificate({ name: "early", ca: true, from: 2 });
+  const said = (...all: Made[]) => checkAuthorities("ca", all.map(({ pem }) => pem).join("\n")).problems.map(sentence);
+  expect(said(old, early)).toEqual([expect.stringMatching(/^ca: certificate 1 has expired/)]);
+  expect(said(early, old)).toEqual([expect.stringMatching(/^ca: certificate 1 is not valid before/)]);
+  for (const fine of [[root, old], [old, root], [root]]) expect(said(...fine)).toEqual([]);
+});
+
+describe("a key", () => {
+  const pem = (made: { privateKey: ReturnType<typeof createPrivateKey> }) =>
+    made.privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+  const curve = (namedCurve: string) => pem(generateKeyPairSync("ec", { namedCurve }));
+  test.each<[string, () => string, boolean]>([
+    ["RSA of 2048 bits", () => pem(generateKeyPairSync("rsa", { modulusLength: 2048 })), true],
+    ["RSA of 1024 bits", () => pem(generateKeyPairSync("rsa", { modulusLength: 1024 })), false],
+    ...["prime256v1", "secp384r1", "secp521r1"].map((name): [string, () => string, boolean] => [
+      name,
+      () => curve(name),
+      true,
+    ]),
+    ["secp256k1", () => curve("secp256k1"), false],
+    ["Ed25519", () => pem(generateKeyPairSync("ed25519")), true],
+    ["Ed448", () => pem(generateKeyPairSync("ed448")), false],
+    ["X25519", () => pem(generateKeyPairSync("x25519")), false],
+  ])("of the kind %s is one that servers take: %s", (_, make, fine) => {
+    expect(at(new Date(), leaf.pem, make()).problems).toEqual([
+      fine
+        ? "secrets.tlsKey: it is not the key of the certificate in tls.cert"
+        : expect.stringMatching(/^secrets\.tlsKey: a kind of key that servers do not take/),
+    ]);
+  });
+
+  test("that fits a later certificate is a mistake of the chain", () => {
+    expect(at(new Date(), `${leaf.pem}\n${middle.pem}`, middle.key).problems).toEqual([
+      "tls.cert: the key fits a later certificate: the server's own comes first",
+    ]);
+    expect(at(new Date(), `${leaf.pem}\n${middle.pem}`, leaf.key).problems).toEqual([]);
+    expect(at(new Date()).problems).toEqual([]); // it is not known
+  });
+});
+
+test.each([
+  [["1.3.6.1.5.5.7.3.1"], true],
+  [["1.3.6.1.5.5.7.3.2", "1.3.6.1.5.5.7.3.1"], true],
+  [["2.5.29.37.0"], true],
+  [["1.3.6.1.5.5.7.3.2"], false],
+])("with the purposes %j it is for servers: %s", async (purpose, fine) => {
+  const made = await certificate({ name: host, hostnames: [host], purpose });
+  expect(at(new Date(), made.pem).problems).toEqual(
+    fine ? [] : ["tls.cert: it is not for servers (its extended key usage has no serverAuth)"],
+  );
+});
+
+test("the name of its subject counts for nothing: no DNS name is none", async () => {
+  const unnamed = await certificate({ name: host });
+  expect(at(new Date(), unnamed.pem).problems).toEqual([`tls.cert: it does not cover ${host}; it is for no DNS name`]);
+});
+
+test.each<[string, (pem: string) => string, string | undefined]>([
+  [
+    "blanks after its first and last line",
+    (pem) => pem.replaceAll("CERTIFICATE-----", "CERTIFICATE----- \t"),
+    undefined,
+  ],
+  ["text around it", (pem) => `subject=x\n${pem}\nend`, undefined],
+  ["nothing in it", () => "", "not PEM: of 0 blocks 0 can be read"],
+  ["text before its first line", (pem) => `x${pem}`, "not PEM: of 1 blocks 0 can be read"],
+  ["text after its last line", (pem) => `${pem.trim()}x`, "not PEM: of 1 blocks 0 can be read"],
+  [
+    "another block beside it",
+    (pem) => `${pem}\n-----BEGIN X509 CRL-----\nAA==\n-----END X509 CRL-----`,
+    "not PEM: of 2 blocks 1 can be read",
+  ],
+  [
+    "a second that is none",
+    (pem) => `${pem}\n-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----`,
+    "its certificate 2 cannot be read",
+  ],
+  [
+    "a key",
+    (pem) => `${pem}\n-----BEGIN PRIVATE KEY-----`,
+    "it holds a private key, which belongs to secrets.tlsKey: take it out",
+  ],
+])("a text with %s", (_, change, expected) => {
+  const { problems } = at(new Date(), change(leaf.pem));
+  expect(problems).toEqual(expected === undefined ? [] : [expect.stringContaining(`tls.cert: ${expected}`)]);
+});
+
+test("an importer's pair is checked at once where it is known, and comes back as it is", async () => {
+  const { pem: cert, key } = leaf;
+  expect(checkedPair({ cert, key }, names)).toEqual({ cert, key });
+  expect(() => checkedPair({ cert, key: other.key }, names)).toThrow("it is not the key of the certificate");
+  for (const later of [
+    { cert: output(cert), key },
+    { cert, key: secret(key) },
+  ])
+    expect(await resolved(checkedPair(later, names))).toEqual({ cert, key });
+});
+
+test("an issuer is one by its signature, not by its name alone", async () => {
+  const namesake = await certificate({ name: "middle", ca: true, by: root });
+  expect(at(new Date(), `${leaf.pem}\n${namesake.pem}`).problems).toEqual([
+    "tls.cert: certificate 2 did not issue certificate 1: the server's own comes first, then its issuer, then that one's",
+  ]);
+});
+
+test("an authority that cannot be read is a problem alone", () => {
+  const problems = [{ key: "ca", remedy: expect.stringContaining("not PEM") as unknown }];
+  expect(checkAuthorities("ca", "x")).toEqual({ problems, warnings: [] });
+});
+
+test("what ends soon is told once, and does not stop an importer; what does not fit does", async () => {
+  const told: string[] = [];
+  const { warn: before } = console;
+  Object.assign(console, { warn: (text: unknown) => void told.push(String(text)) });
+  try {
+    const text = randomUUID();
+    warn([text, `${text} too`]);
+    warn([text]);
+    expect(told.map((each) => each.split(text).length - 1)).toEqual([1, 1]);
+    told.length = 0;
+    const { pem: cert, key } = await certificate({ name: host, hostnames: names, to: 20 });
+    expect(checkedPair({ cert, key }, names)).toEqual({ cert, key });
+    expect(told).toEqual([expect.stringMatching(/tls\.cert: certificate 1 ends in (19|20) days/)]);
+    expect(() => checkedPair({ cert, key }, ["other.example.com"])).toThrow(
+      "tls.cert: it does not cover other.example.com",
+    );
+  } finally {
+    Object.assign(console, { warn: before });
+  }
 });

@@ -1,12 +1,18 @@
 /** What no topology runs of a plan: each limit at its edge, by a system of one part. */
-import { expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import { secret } from "@pulumi/pulumi";
 
-import { check } from "../../components/core/check.ts";
+import { check, runnerFor } from "../../components/core/check.ts";
 import type { Platform, Slot, Workload } from "../../components/core/contracts.ts";
 import { sentence } from "../../components/core/errors.ts";
 import { planOf } from "../../components/core/recorder.ts";
-import type { Capabilities, Site } from "../../components/core/topology.ts";
+import {
+  type BackupPlace,
+  type Capabilities,
+  type Site,
+  type TopologyName,
+  topologyNames,
+} from "../../components/core/topology.ts";
 import { containerServices } from "../../components/services/index.ts";
 import { capabilities } from "../../components/topologies/capabilities.ts";
 import { site } from "../support/sketches.ts";
@@ -300,4 +306,72 @@ test("a store that cannot be had here says why, at the word of whoever chose it"
   expect(of()).toEqual([]);
   expect(of({}, { refuses })).toEqual(["cache: nobody runs it here"]);
   expect(of({ data: { cache: "container" } }, { refuses })).toEqual(['data.cache = "container": nobody runs it here']);
+});
+
+describe("what each topology says of itself", () => {
+  const rows = topologyNames.map((on) => [on, capabilities[on]] as const);
+  const engines = new Set<string>(["docker", "swarm"]);
+
+  test.each<[TopologyName, number]>([
+    ["docker", Infinity],
+    ["swarm", Infinity],
+    ["aws", 4000],
+    ["gcp", 86_400],
+    ["azure", 14_400],
+  ])("the edge of %s lets a request of any size through, and ends it after %d s", (on, seconds) => {
+    const asks = (more: object) => ofApp({ ...web, routes: [{ ...route, ...more }] }, { can: capabilities[on] });
+    expect(asks({ seconds, bodyMib: 1_000_000 })).toEqual([]);
+    expect(asks({ seconds: seconds + 1 })).toHaveLength(seconds === Infinity ? 0 : 1);
+  });
+
+  test.each<[TopologyName, object, string]>([
+    ["docker", { seconds: 1_000_000, bodyMib: 1_000_000 }, "container"],
+    ["swarm", { seconds: 1_000_000, bodyMib: 1_000_000 }, "container"],
+    ["aws", { seconds: 1_000_000, bodyMib: 1_000_000 }, "serverless"],
+    ["gcp", { seconds: 3600, bodyMib: 32 }, "serverless"],
+    ["gcp", { seconds: 3601 }, "machine"],
+    ["gcp", { bodyMib: 33 }, "machine"],
+    ["azure", { seconds: 240, bodyMib: 1_000_000 }, "serverless"],
+    ["azure", { seconds: 241 }, "machine"],
+  ])("on %s the requests %j go to a %s", (on, more, expected) => {
+    const asked = { ...app, ...web, health: { ...health, ready: { tcp: "web" } }, routes: [{ ...route, ...more }] };
+    const nobody = { workloads: new Map<string, Workload>(), slots: new Map<string, Slot>() };
+    expect(runnerFor(asked, nobody, capabilities[on])?.name).toBe(expected);
+  });
+
+  test.each(rows)(
+    "%s marks a slot's disk and works when it goes, and names are no longer than a DNS label",
+    (on, can) => {
+      const job = { image: "toolbox", tier: "data", cpu: 1, memoryMib: 64, command: ["x"], seconds: 1 } as const;
+      expect(member({ disk: { ...store.disk, marker: ".disk" }, leave: job, left: job }, can)).toEqual([]);
+      expect(ofApp({}, { can }, long(63 - "sample-".length))).toEqual([]);
+      expect(ofApp({}, { can }, long(64 - "sample-".length))).toHaveLength(1);
+      expect(can.name).toBe(on);
+    },
+  );
+
+  test.each(rows)("%s has the operator's own nodes, folders, engine and proxy, or none of them", (on, can) => {
+    const own = engines.has(on);
+    const count = own ? 0 : 1;
+    expect(ofApp({ nodes: { disk: "fast" } }, { can })).toHaveLength(count);
+    expect(ofApp({ replicas: { min: 1, max: 2 } }, { can })).toHaveLength(1 - count);
+    const said = (to: BackupPlace) => {
+      const backup = { everyHours: 24, keepDays: 1, drillEveryHours: 0, to };
+      return ofApp({}, { can, at: site({ backup }) }).filter((each) => each.startsWith("backup."));
+    };
+    expect([said({ path: "/b" }), said({ volume: "b" })].map((each) => each.length)).toEqual([count, count]);
+    expect(said({ s3: { endpoint: "https://s3.example.com", bucket: "b", region: "" } })).toEqual([]);
+    planOf<object>(
+      (p) => {
+        expect(p.engine).toBe(own ? on : undefined);
+        expect(p.address("db-1")).toBe(own ? "db-1" : "db-1.sample.internal");
+      },
+      {},
+      { site: site(), services: containerServices, capabilities: can },
+    );
+    const missing = { key: "images.traefik", remedy: "build it" };
+    const proxyless = site({ image: (key) => (key === "traefik" ? missing : site().image(key)) });
+    expect(ofApp({}, { can, at: proxyless })).toHaveLength(own ? 1 : 0); // a balancer needs no image
+    expect(can.refuses.containers ?? "").toMatch(own ? /^$/ : /choose swarm/);
+  });
 });

@@ -116,6 +116,21 @@ describe("paths", () => {
     expect(said({ host: "a`b.example.com" })[0]).toContain("not a DNS name");
     expect(said({ path: "/apix", strip: "/api" })[0]).toContain("strip: not the beginning of /apix");
     expect(said({ path: "/a.b~c-_/", strip: "/a.b~c-_" })).toEqual([]);
+    expect(said({ port: "api" })).toEqual(['web.routes = "api": no such port; it has web']);
+  });
+  const label = (length: number): string => "a".repeat(length);
+  test.each([
+    ["a", true],
+    ["1.a-b.c", true],
+    [label(63), true],
+    [label(64), false],
+    [[63, 63, 63, 61].map(label).join("."), true],
+    [[63, 63, 63, 61, 1].map(label).join("."), false],
+    ...["", "A.b", "-a", "a-", "a-.b", "a..b", ".a", "a.", "a b"].map((host): [string, boolean] => [host, false]),
+  ])("%s is the name of a host: %s", (host, fine) => {
+    expect(said({ host }).map((each) => each.replace(/^.*: not/, "not"))).toEqual(
+      fine ? [] : ["not a DNS name: letters, digits, dots and inner hyphens"],
+    );
   });
 });
 

@@ -1,15 +1,19 @@
 /** What exists already: each client speaks to it as it is spoken to, and signing out leads where the provider wants it. */
 import { describe, expect, test } from "@jest/globals";
-import { output, type Output, secret } from "@pulumi/pulumi";
+import { isSecret, Output, output, secret } from "@pulumi/pulumi";
 import { parse } from "yaml";
 
-import type { Kind } from "../../components/core/contracts.ts";
+import type { Given, Kind } from "../../components/core/contracts.ts";
 import { urlOf } from "../../components/core/endpoint.ts";
 import { sentence } from "../../components/core/errors.ts";
-import { checkExisting, type Existing } from "../../components/core/existing.ts";
+import { checkExisting, type Existing, existingGiven } from "../../components/core/existing.ts";
+import { defaultPort, recorded } from "../../components/core/kinds.ts";
 import { containers, type Plan } from "../../components/core/plan.ts";
+import { dryRun } from "../../components/core/recorder.ts";
 import { planStack } from "../../components/deploy.ts";
 import { containerServices } from "../../components/services/index.ts";
+import { capabilities } from "../../components/topologies/capabilities.ts";
+import { resolved } from "../support/hostile.ts";
 import { type Name, names, plan, site } from "../support/sketches.ts";
 
 const ca = "-----BEGIN CERTIFICATE-----\nof the company";
@@ -210,4 +214,171 @@ describe("what exists has to be for the application", () => {
     ]);
     expect(said({ objects: row }, "media")).toEqual([]);
   });
+});
+
+describe("what is given of what exists", () => {
+  const configured = (name: string) => secret(`value of ${name}`);
+  const given = async (existing: Existing) =>
+    (await resolved(existingGiven("x", existing, configured, "https://home.example.com/"))) as Record<string, unknown>;
+
+  test.each(["postgres", "redis", "solr", "elasticsearch", "nats", "amqp", "cql", "influx"] as const)(
+    "%s: its address, the kind's own port, no TLS, and a login where there is a user",
+    async (kind) => {
+      const host = "s.example.com";
+      const nothing = { host, port: defaultPort[kind], members: [], ready: [], user: "", password: "", tls: false };
+      expect(await given({ kind, host })).toStrictEqual(nothing);
+      const login = { user: "u", password: "value of xPassword" };
+      expect(await given({ kind, host, port: 7, user: "u" })).toStrictEqual({ ...nothing, port: 7, ...login });
+      expect(await given({ kind, host, tls: true })).toStrictEqual({ ...nothing, tls: true });
+      expect(await given({ kind, host, ca })).toStrictEqual({ ...nothing, tls: true, ca });
+      const { password } = existingGiven("x", { kind, host }, configured, "") as Given<"postgres">;
+      expect(await isSecret(password)).toBe(true);
+    },
+  );
+
+  test.each([
+    ["https://s3.example.com", { host: "s3.example.com", port: 443, tls: true }],
+    ["http://s3.example.com", { host: "s3.example.com", port: 80, tls: false }],
+    ["https://s3.example.com:9443/", { host: "s3.example.com", port: 9443, tls: true }],
+    ["http://10.0.0.1:9000", { host: "10.0.0.1", port: 9000, tls: false }],
+  ])("an object store at %s: one address for browsers and containers, its buckets below a prefix", async (url, at) => {
+    const row = { kind: "objects", api: "s3", url, region: "eu", prefix: "shop-" } as const;
+    const { bucket, ...found } = await given(row);
+    const internal = { ...at, members: [] };
+    const keys = { key: "value of xKey", secret: "value of xSecret" };
+    expect(found).toStrictEqual({ api: "s3", url, internal, region: "eu", ...keys, ready: [] });
+    expect((bucket as (name: string) => string)("files")).toBe("shop-files");
+    expect(await given({ ...row, ca })).toMatchObject({ internal: { ...internal, ca } });
+  });
+
+  test("an OpenID provider: its addresses as they are written, else as its makers have them", async () => {
+    const issuer = "https://id.example.com/realms/main/";
+    const row = { kind: "oidc", issuer, clientId: "c" } as const;
+    const base = "https://id.example.com/realms/main/protocol/openid-connect";
+    const home = "https%3A%2F%2Fhome.example.com%2F";
+    const keycloak = {
+      ...{ auth: `${base}/auth`, token: `${base}/token`, keys: `${base}/certs` },
+      logout: `${base}/logout?client_id=c&post_logout_redirect_uri=${home}`,
+    };
+    const rest = { issuer, clientId: "c", clientSecret: "value of xClientSecret", ready: [] };
+    expect(await given(row)).toStrictEqual({ ...rest, urls: keycloak, groupsClaim: "groups" });
+    const cognito = {
+      ...{ auth: "https://in.example.com/oauth2/authorize", token: "https://in.example.com/oauth2/token" },
+      keys: "https://id.example.com/realms/main/.well-known/jwks.json",
+      logout: `https://in.example.com/logout?client_id=c&logout_uri=${home}`,
+    };
+    for (const domain of ["https://in.example.com", "https://in.example.com/"])
+      expect(await given({ ...row, domain })).toStrictEqual({ ...rest, urls: cognito, groupsClaim: "cognito:groups" });
+    const own = { auth: "a", token: "t", keys: "k", logout: "l" };
+    expect(await given({ ...row, urls: own, groupsClaim: "roles" })).toMatchObject({ urls: own, groupsClaim: "roles" });
+    expect(await given({ ...row, urls: { logout: "l" } })).toMatchObject({ urls: { ...keycloak, logout: "l" } });
+  });
+});
+
+describe("what exists is checked against what is needed", () => {
+  const said = (row: Existing, ask: object = {}, kind: Kind = row.kind) =>
+    checkExisting([{ kind, name: "x", ask }], { x: row }).map((each) => sentence(each).replace(/: .*/, ""));
+  const host = "s.example.com";
+  const redis = { kind: "redis", host } as const;
+
+  test.each<[string, Existing, object, string[]]>([
+    ["the usual port, said", { ...redis, port: 6379 }, { fixedPort: true }, []],
+    ["the usual port, left out", redis, { fixedPort: true }, []],
+    ["another port", { ...redis, port: 6380 }, { fixedPort: true }, ["existing.x.port = 6380"]],
+    ["another port, which the client can be told", { ...redis, port: 6380 }, {}, []],
+    ["a login", { ...redis, user: "u" }, { clientAuth: true }, []],
+    ["a login that nobody gives", { ...redis, user: "u" }, { clientAuth: false }, ['existing.x.user = "u"']],
+    ["no login", redis, { clientAuth: false }, []],
+    ["TLS", { ...redis, tls: true }, { clientTls: "verifies" }, []],
+    ["TLS for a client without", { ...redis, tls: true }, { clientTls: "never" }, ["existing.x.tls"]],
+    ["plain text for a client without TLS", { ...redis, tls: false }, { clientTls: "never" }, []],
+    ["TLS if asked", { ...redis, tls: true }, { clientTls: "if-asked" }, []],
+  ])("%s", (_, row, ask, expected) => {
+    expect(said(row, ask)).toEqual(expected);
+  });
+
+  test("an authority says that there is TLS; against it, it is refused alone", () => {
+    const with_ = { ...redis, ca: "none" };
+    expect(said(with_, { clientTls: "never" })).toEqual(["existing.x.ca", "existing.x.ca"]); // no certificate, and no TLS
+    expect(said({ ...with_, tls: false, user: "u" }, { clientAuth: false })).toEqual([
+      "existing.x.ca",
+      "existing.x.tls = false",
+    ]);
+  });
+
+  test("buckets with a prefix are not for who knows them by their bare names", () => {
+    const row = { kind: "objects", api: "s3", url: "https://s3.example.com", region: "eu", prefix: "p-" } as const;
+    expect(said(row, { fixedNames: true })).toEqual(['existing.x.prefix = "p-"']);
+    expect([said(row), said({ ...row, prefix: "" }, { fixedNames: true })]).toEqual([[], []]);
+  });
+
+  test("another kind, or what nobody needs, is named with what is needed", () => {
+    const needs = [
+      { kind: "redis", name: "cache", ask: {} },
+      { kind: "solr", name: "search", ask: {} },
+    ] as const;
+    expect(checkExisting(needs, { cache: { kind: "nats", host }, other: redis }).map(sentence)).toEqual([
+      'existing.cache.kind = "nats": the system needs redis there',
+      "existing.other: nothing here needs it; the system needs cache (redis), search (solr)",
+    ]);
+    expect(checkExisting(needs, {})).toEqual([]);
+  });
+});
+
+test.each([
+  [{ host: "a", port: 80 }, "http://a"],
+  [{ host: "a", port: 443 }, "http://a:443"],
+  [{ host: "a", port: 443, tls: true }, "https://a"],
+  [{ host: "a", port: 80, tls: true }, "https://a:80"],
+  [{ host: "fd00::1", port: 80 }, "http://[fd00::1]"],
+  [{ host: "[fd00::1]", port: 81 }, "http://[fd00::1]:81"],
+])("the address of %j is %s", async (endpoint, url) => {
+  expect(await read(urlOf(endpoint))).toBe(url);
+});
+
+test("in a dry run a kind that nobody makes gives what its recipe would: the same properties, of the same types", async () => {
+  const asked = names.flatMap((name) => plan(name).needs);
+  const kinds = [...new Set(asked.map(({ kind }) => kind))].sort();
+  expect(kinds).toHaveLength(11);
+  for (const kind of kinds) {
+    const { ask } = asked.find((each) => each.kind === kind) ?? {};
+    const given: Record<string, unknown>[] = [];
+    const place = { site: site(), services: containerServices, capabilities: capabilities.docker };
+    dryRun((p) => void given.push({ ...p.need(kind, "x", ask as never) }), place);
+    const [real = {}] = given;
+    const nothing: Record<string, unknown> = { ...recorded(kind, "x") };
+    const shape = (value: unknown): unknown =>
+      Output.isInstance(value) ? "output" : Array.isArray(value) ? "list" : typeof value;
+    for (const [key, value] of Object.entries(nothing)) {
+      if (kind !== "oidc" || key === "ready") expect([kind, key, shape(value)]).toEqual([kind, key, shape(real[key])]);
+      if (["password", "secret", "key", "clientSecret"].includes(key))
+        expect([kind, key, await isSecret(value as Output<string>), await read(output(value as string))]).toEqual([
+          kind,
+          key,
+          true,
+          "",
+        ]);
+    }
+    for (const each of ["host", "url", "user", "members", "api", "bucket", "internal", "network", "networks", "issuer"])
+      if (each in real) expect([kind, each, each in nothing || kind === "redis"]).toEqual([kind, each, true]);
+    expect(nothing.ready).toEqual([]);
+    if ("port" in nothing) {
+      expect(nothing).toMatchObject({ host: "x-1", members: ["x-1"], port: defaultPort[kind as "redis"] });
+      expect([kind, nothing.port]).toEqual([kind, real.port]);
+    }
+    if ("user" in nothing) expect(nothing.user).toBe("x");
+  }
+});
+
+test("in a dry run addresses are addresses, and a bucket has its own name", async () => {
+  const objects = recorded("objects", "x");
+  expect(objects).toMatchObject({ api: "s3", internal: { host: "x-1", port: 9000, members: ["x-1"] } });
+  expect([objects.bucket("files"), objects.region]).toEqual(["files", "us-east-1"]);
+  const { issuer, urls, groupsClaim } = recorded("oidc", "x");
+  const containers = recorded("containers", "x");
+  for (const url of [objects.url, issuer, containers.url])
+    expect(typeof url === "string" && URL.canParse(url)).toBe(true);
+  expect(new URL(containers.url).hostname).toBe("x");
+  expect(await resolved(urls)).toEqual({ auth: "", token: "", keys: "", logout: "" });
+  expect([groupsClaim, containers.engine, containers.networks]).toEqual(["groups", "docker", []]);
 });

@@ -117,6 +117,30 @@ test.each<[string, z.ZodType, string[], string[]]>([
   expect(wrong.filter((text) => schema.safeParse(text).success)).toEqual([]);
 });
 
+test("who writes one of these wrong is shown what is right", () => {
+  const said = (schema: z.ZodType, wrong: unknown) => problemsOf(schema, "k", wrong).map(({ remedy }) => remedy);
+  const lower = "repositories are lower case";
+  expect(said(reference, "A")).toEqual([`an image reference, as registry.example.com/team/app:1; ${lower}`]);
+  expect(said(mirror, "hub")).toEqual([
+    `a registry, as mirror.example.com/hub, without https://; it has a dot, a port or is localhost (an account at Docker Hub is docker.io/<name>); ${lower}`,
+  ]);
+  expect(said(registries, ["a/b"])).toEqual([
+    expect.stringMatching(/^a registry's bare name, as registry.example.com:5000/),
+  ]);
+  expect(said(stackName, "A")).toEqual([expect.stringMatching(/^lower-case letters, digits and hyphens, at most 31/)]);
+  expect(said(address, "a b")).toEqual(["an IP address or a DNS name, without scheme or port"]);
+  expect(said(oneLine, "a\nb")).toEqual(["one line of text"]);
+  expect(said(webUrl, "x")).toEqual(expect.arrayContaining(["an address, as https://s3.example.com"]));
+  expect(said(webUrl, "https://a.example.com/a b")).toEqual(["an address without spaces or quotation marks"]);
+  expect(said(webUrl, "https://u@a.example.com")).toEqual([
+    expect.stringContaining("without a user or password in it"),
+  ]);
+  expect(said(nodeLabels, { "a b": "c" })).toEqual(["a label's name: letters, digits, - _ and ."]);
+  expect(said(nodeLabels, { a: "," })).toEqual([expect.stringMatching(/^a label's value that a constraint takes: /)]);
+  expect(said(nodeLabels, { role: "king" })).toEqual(["role is manager or worker"]);
+  expect(said(constraint, "x")).toEqual(["a constraint, as node.role==worker or node.labels.pool==apps"]);
+});
+
 test("a registry is a bare name", () => {
   const good = ["localhost", "a.example.com", "a.example.com:5000", "host:5000"];
   expect(registries.safeParse(good).success).toBe(true);
@@ -184,6 +208,9 @@ test.each([
   ["abc", ["abd"], undefined],
   ["abcd", ["abce"], "abce"],
   ["tslConfig", ["TLSconfig"], "TLSconfig"],
+  ["axc", ["abcd"], undefined],
+  ["defgx", ["abcdefg"], undefined], // its beginning and its end
+  ["prts", ["pxyrtz"], undefined],
   ["x", [], undefined],
 ])("who writes %s, where there are %j, may have meant %s", (name, known, meant) => {
   expect(nearest(name, known)).toBe(meant === undefined ? "" : ` (did you mean "${meant}"?)`);

@@ -1,8 +1,9 @@
 /** What an image is called: in the public registries, on this machine, and in a mirror. */
 import { expect, test } from "@jest/globals";
 
+import { reference } from "../../components/core/formats.ts";
 import { imageLock } from "../../components/core/image-lock.ts";
-import { resolveImage } from "../../components/core/images.ts";
+import { imageOf, imageRow, noSuchImage, privateRow, resolveImage, tagOf } from "../../components/core/images.ts";
 import { run } from "../../tools/commands/images.ts";
 import { localImages } from "../../tools/images/list.ts";
 import { copies } from "../../tools/images/push.ts";
@@ -77,4 +78,133 @@ test.each([
   [["build", "redis", "postgres"], /^postgres is not built here: use postgis, postgres-cron, redis, /],
 ])("npm run images -- %j is refused", async (args, message) => {
   for (let round = 1; round <= 2; round++) await expect(run(args)).rejects.toThrow(message);
+});
+
+const found = (key: string, choices: Partial<ImageChoices> = {}) =>
+  resolveImage(key, { overrides: {}, local: {}, rehearsal: false, ...choices });
+
+test("every row is a public image with its version, one of ours with its number, or a private one with an example", () => {
+  expect(Object.keys(imageLock).length).toBeGreaterThan(25);
+  const clients = new Set(Object.values(imageLock).flatMap(({ client }) => (client === undefined ? [] : [client])));
+  expect([...clients].sort()).toEqual(["bash", "curl", "python", "wget"]);
+  for (const [key, { ref, built: ours, version = "", example = "", instead }] of Object.entries(imageLock)) {
+    expect([key, [ref, ours, example || undefined].filter((each) => each !== undefined).length]).toEqual([key, 1]);
+    const whole = { ref: `${ref ?? ""}:${version}`, ours: version, example: example.replace("<name>", "name") };
+    if (ref !== undefined) expect(reference.safeParse(whole.ref)).toMatchObject({ success: true });
+    else if (ours) expect([key, whole.ours]).toEqual([key, expect.stringMatching(/^\d+$/)]);
+    // What exists in an image's place is named under a key of the config.
+    else if (instead !== undefined) expect(instead).toMatch(/^existing\.[a-z-]+$/);
+    else
+      expect([key, reference.safeParse(whole.example).success, whole.example]).toEqual([
+        key,
+        true,
+        expect.stringContaining("/"),
+      ]);
+  }
+});
+
+test("a rehearsal runs a public image or one of ours in the place of each private one", () => {
+  const local = Object.fromEntries(
+    Object.entries(imageLock).flatMap(([key, { built: ours }]) => (ours ? [[key, `${key}:1`]] : [])),
+  );
+  for (const [key, row] of Object.entries(imageLock)) {
+    if (row.ref !== undefined || row.built) continue;
+    const { standIn } = row;
+    const { ref, version = "" } = imageLock[standIn ?? "rehearsal"] ?? {};
+    const its = ref === undefined ? `${standIn ?? "rehearsal"}:1` : `${ref}:${version}`;
+    const stands = standIn === undefined ? { rehearsing: true } : { rehearsing: false, standsIn: true };
+    expect(found(key, { local, rehearsal: true })).toMatchObject({ key, ref: its, ...stands });
+    // The stand-in has not been built either.
+    if (ref === undefined)
+      expect(found(key, { rehearsal: true })).toMatchObject({ key: `images.${standIn ?? "rehearsal"}` });
+    // What the operator names is run as it is.
+    const named = found(key, { local, rehearsal: true, overrides: { [key]: "own/image:1" } });
+    expect(named).toMatchObject({ key, ref: "own/image:1", rehearsing: false });
+    expect(named).not.toHaveProperty("standsIn");
+  }
+});
+
+test("of an image its client and its secrets are known as the row says, else there is none, and files", () => {
+  const overrides = Object.fromEntries(Object.keys(imageLock).map((key) => [key, "own/image:1"]));
+  for (const [key, { client = "none", secrets = "files" }] of Object.entries(imageLock))
+    expect(found(key, { overrides })).toMatchObject({ key, client, secrets, rehearsing: false });
+  expect(found("pyrus/files", { overrides: { "pyrus/files": "own/files:1" } })).toMatchObject({
+    client: "bash",
+    secrets: "env",
+  });
+  // A stand-in is probed as what it is, and reads its secrets where the application does.
+  const local = { rehearsal: "rehearsal:1" };
+  expect(found("pyrus/files", { local, rehearsal: true })).toMatchObject({ client: "curl", secrets: "env" });
+  expect(found("media/assets", { local, rehearsal: true })).toMatchObject({ client: "curl", secrets: "files" });
+});
+
+test("what is missing says where to name it, and as what", () => {
+  expect(refOf("openid", {})).toBe(
+    "existing.sign-in: missing: name what you have there, as docs/ says; or set rehearsal: true for a stand-in",
+  );
+  expect(refOf("toolbox", {})).toMatch(/`npm run images -- build toolbox`/);
+  expect(refOf("media/assets", {})).toMatch(
+    /^images\.media\/assets: .* as registry\.example\.com\/media\/<name>:1\.0\.0, or set/,
+  );
+  expect(refOf("arkindex/bakend", {})).toBe(`images.arkindex/bakend: ${noSuchImage}`);
+  expect(noSuchImage).toMatch(/^no such image; known are postgis, redis, .*image-lock\.ts\)$/);
+  const at = (image: ReturnType<typeof found>) => ({ image: () => image });
+  expect(imageOf(at(found("redis")), "redis").ref).toBe("docker.io/valkey/valkey:8.1");
+  expect(() => imageOf(at(found("toolbox")), "toolbox")).toThrow(
+    /^toolbox was not checked before it was made: it is built/,
+  );
+});
+
+test("a folder's row and a folder's reference are for every image in it that has none of its own", () => {
+  expect(imageRow("media/assets")).toBe(imageLock["media/*"]);
+  expect(imageRow("pyrus/elastic")).toBe(imageLock["pyrus/elastic"]);
+  for (const none of ["arkindex/other", "constructor", "other"]) expect(imageRow(none)).toBeUndefined();
+  const overrides = { "media/*": "r.example.com/m-*:2", "media/indexer": "own/indexer:1" };
+  expect(refOf("media/assets", { overrides })).toBe("r.example.com/m-assets:2");
+  expect(refOf("media/indexer", { overrides })).toBe("own/indexer:1");
+  expect(refOf("wiki/app", { overrides: { "wiki/*": "r.example.com/*/wiki" } })).toBe("r.example.com/app/wiki");
+});
+
+test("an image of a further system is private; in a system's own folder every image has a row", () => {
+  for (const key of ["wiki/app", "wiki-2/app-1"])
+    expect(privateRow(key)).toEqual({ example: `registry.example.com/${key}:1.0.0` });
+  for (const key of [
+    "app",
+    "Wiki/app",
+    "2wiki/app",
+    "-wiki/app",
+    "wiki/App",
+    "wiki/a/b",
+    "wiki/",
+    "/app",
+    "a/wiki/app",
+    "arkindex/app",
+    "pyrus/app",
+  ])
+    expect([key, privateRow(key)]).toEqual([key, undefined]);
+});
+
+test("a digest is of the image in the registry, and not of what was built here", () => {
+  const digest = `sha256:${"0".repeat(64)}` as const;
+  const row = imageLock.redis;
+  if (row === undefined) throw new Error("no row");
+  Object.assign(row, { digest });
+  try {
+    expect(refOf("redis", {})).toBe(`docker.io/valkey/valkey:8.1@${digest}`);
+    expect(refOf("redis", { mirror })).toBe(`${mirror}/valkey/valkey:8.1@${digest}`);
+    expect(refOf("redis", { mirror, local: built })).toBe(`${mirror}/valkey/valkey:8.1`);
+  } finally {
+    Reflect.deleteProperty(row, "digest");
+  }
+});
+
+test.each([
+  ["a/b:1.2-rc_3", "1.2-rc_3"],
+  ["host:5000/a:1", "1"],
+  ["host:5000/a", undefined],
+  ["a/b", undefined],
+  ["a/b:", undefined],
+  [undefined, undefined],
+])("the tag of %s is %s", (ref, tag) => {
+  expect(tagOf(ref)).toBe(tag);
 });

@@ -1,4 +1,8 @@
 /** What a survey sees of an engine and of a swarm, and how it removes and pulls there, by a server that answers as they do. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+
 import { afterEach, describe, expect, test } from "@jest/globals";
 
 import type { Known } from "../../components/core/known.ts";
@@ -7,6 +11,7 @@ import type { Thing } from "../../components/topologies/survey.ts";
 import { lookAt as lookAtSwarm, removeFrom as removeFromSwarm } from "../../components/topologies/swarm/look.ts";
 import { isLocal, pinned } from "../../components/topologies/swarm/images.ts";
 import { type Answer, type Answers, type FakeEngine, fakeEngine } from "../support/fake-engine.ts";
+import { newFolder } from "../support/folder.ts";
 
 const opened: FakeEngine[] = [];
 afterEach(() => {
@@ -334,5 +339,24 @@ describe("a swarm", () => {
     await expect(of("example.com/private:1")).rejects.toThrow(/^access denied$/);
     await expect(pinned(dead, "example.com/web:1", [])).rejects.toThrow(refused);
     expect(["platform-topologies/web:1", "example.com/platform-topologies/web:1"].map(isLocal)).toEqual([true, false]);
+  });
+
+  test("a registry is asked with this machine's login if it is named, and as anybody if it is not", async () => {
+    const before = process.env.DOCKER_CONFIG;
+    process.env.DOCKER_CONFIG = newFolder("login");
+    try {
+      const auths = { "example.com": { auth: Buffer.from("puller:word").toString("base64") } };
+      writeFileSync(join(process.env.DOCKER_CONFIG, "config.json"), JSON.stringify({ auths }));
+      const digest = { Descriptor: { digest: "sha256:d" } };
+      const engine = await answers({ "GET /distribution/example.com/web:1/json": digest });
+      for (const registries of [["example.com"], []]) await pinned(engine.host, "example.com/web:1", registries);
+      const [named, nobody] = engine.headers.map((each) => each["x-registry-auth"]);
+      const login = JSON.parse(Buffer.from(String(named), "base64").toString()) as unknown;
+      expect(login).toEqual({ username: "puller", password: "word", serveraddress: "example.com" });
+      expect(nobody).toBeUndefined();
+    } finally {
+      if (before === undefined) delete process.env.DOCKER_CONFIG;
+      else process.env.DOCKER_CONFIG = before;
+    }
   });
 });

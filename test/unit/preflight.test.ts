@@ -6,7 +6,9 @@ import { join } from "node:path";
 
 import { afterEach, describe, expect, test } from "@jest/globals";
 
+import type { Workload } from "../../components/core/contracts.ts";
 import { sentence } from "../../components/core/errors.ts";
+import { planOf } from "../../components/core/recorder.ts";
 import { siteOf } from "../../components/core/site.ts";
 import { addressProblems, type Asked, parseRoutes } from "../../components/topologies/address-preflight.ts";
 import { conflict, held, parseListeners, published } from "../../components/topologies/docker/ports.ts";
@@ -22,6 +24,7 @@ import {
   socketOf,
   socketProblems,
 } from "../../components/topologies/docker/machines.ts";
+import { topologies } from "../../components/topologies/index.ts";
 import { type Answers, type FakeEngine, fakeEngine } from "../support/fake-engine.ts";
 import { newFolder } from "../support/folder.ts";
 
@@ -194,6 +197,30 @@ test("an image of this machine alone has to be on the engine", async () => {
   );
   expect(await sentences({}, { host: engine.host, local })).toEqual([
     'images.gone = "platform-topologies/gone:1": not on the engine: `npm run images -- build` builds it',
+  ]);
+});
+
+test("a stack's engine is asked about its config: its containers' networks, and its images of this machine alone", async () => {
+  const engine = await fakeEngine({
+    ...{ "GET /_ping": "OK", "GET /containers/json": [], "GET /info": {} },
+    "GET /networks": [network("vpn", "10.60.0.0/16")],
+  });
+  opened.push(engine);
+  const row = topologies.docker;
+  if (row === undefined) throw new Error("no Docker");
+  const config = row.config.parse({ host: engine.host, subnets: { apps: "10.60.1.0/24" } });
+  const images = ["platform-topologies/own:1", "example.com/platform-topologies/far:1", "redis:7"].map(
+    (ref) => ({ key: ref, ref }) as PreflightArgs["local"][number],
+  );
+  const runner: Workload = {
+    ...{ image: "toolbox", tier: "isolated", networks: ["apps"], cpu: 1, memoryMib: 64, replicas: 1 },
+    health: { ready: { command: ["true"] }, startSeconds: 1, stopSeconds: 1 },
+  };
+  const { capabilities, services } = row;
+  const plan = planOf<object>((p) => void p.run("runner", runner), {}, { site, capabilities, services });
+  expect((await row.preflight(config, { site, plan, secrets: {} }, images)).map(sentence)).toEqual([
+    'docker.subnets.apps = "10.60.1.0/24": the network vpn has 10.60.0.0/16: choose another range',
+    'images.platform-topologies/own:1 = "platform-topologies/own:1": not on the engine: `npm run images -- build` builds it',
   ]);
 });
 
@@ -388,7 +415,7 @@ describe("the networks' ranges", () => {
     test("is the network's own, if that is there with just this range", async () => {
       expect(await asksHere([network("own-edge", text)], { subnets })).toEqual([]);
       const [first = "", bits] = text.split("/");
-      const other = [network("own-edge", `${first}/${String(Number(bits) + 1)}`)];
+      const other = [network("own-edge", `${first}/${String(Number(bits) + 1)}`)]; // it begins alike
       expect(await asksHere(other, { subnets })).toEqual([expect.stringContaining("this machine reaches")]);
     });
 

@@ -114,6 +114,17 @@ test("a store of another line than the stack's last is refused until the operato
     expect(movedLines(state({ redis }), now, {})).toEqual([]);
   expect(movedLines(state({ postgis: "own/postgis:15-3.5" }), now, {})).toEqual([]);
   expect(movedLines(state({ postgis: "own/postgis:17-3.5" }), now, {})).toHaveLength(1);
+  // What has no version, or no tag, is of no line that we know.
+  for (const redis of ["own/redis:latest", `own/redis@sha256:${"0".repeat(64)}`, "own/redis"])
+    expect(movedLines(state({ redis }), now, {})).toEqual([]);
+  for (const redis of ["valkey:8.10", "valkey:8", "valkey:18.1"])
+    expect(movedLines(state({ redis }), now, {})).toHaveLength(1);
+  // An image without a row, and another resource's outputs, are nobody's disk.
+  const own = { ...imageOf("redis"), key: "wiki/app" };
+  expect(movedLines(state({ "wiki/app": "valkey:7.0" }), [own], {})).toEqual([]);
+  const other = { urn: "", type: "other", outputs: { images: last } };
+  expect(movedLines([other, ...state({})], now, {})).toEqual([]);
+  expect(movedLines([other, ...state({ redis: "valkey:7.0" })], now, {})).toHaveLength(1);
   // A new stack, one that never ran it, and a program without a state.
   for (const nothing of [state({}), [], [{ urn: "", type: "pulumi:pulumi:Stack", outputs: {} }]])
     expect(movedLines(nothing, now, {})).toEqual([]);

@@ -81,6 +81,7 @@ test("a range is for a network that is there, and for no other's addresses", () 
   // What is no range is told where the config is read.
   expect(said({ edge: "all", app: "10.60.2.0/24" })).toEqual([]);
   expect(said({ edge: "10.60.2.0/30", app: "all" })).toEqual([]);
+  expect(said({ edge: "10.60.2.0/24", app: "10.60.2.7/24" })).toEqual([]);
 });
 
 test.each<[string, object, number]>([

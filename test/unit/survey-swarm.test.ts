@@ -227,6 +227,17 @@ describe("volume nodes", () => {
     }
   });
 
+  test("a word is for a disk alone: not for one that is still to be made, nor for a node of its name", () => {
+    const words = { "db-1": "today" };
+    expect(refusals({ before: [identity, service], words, nodes: [node("w1")] })).toEqual([]);
+    const labels = known("platform-topologies:index:NodeLabels", "labels", { node: "host-db-1", labels: {} });
+    const lost: Thing = { kind: "node", name: "host-db-1", labels: {}, down: "has lost its labels" };
+    const wanted: Wish[] = [{ kind: "node", name: "host-db-1", logical: "labels" }];
+    expect(found({ before: [identity, labels], wanted, words, service: lost }).healed).toEqual([
+      "node host-db-1 has lost its labels: it is put back",
+    ]);
+  });
+
   test("of several topologies in one state each has its own, and before an identity there is all are its own", () => {
     const other = known("platform-topologies:index:VolumeNode", "kv", { ...place, name: "shop.kv-1", owner: "f0f0" });
     const near = known("platform-topologies:index:VolumeNode", "eu", { ...place, name: "shop-eu.db-1" });

@@ -159,6 +159,21 @@ test("another checkout's things are refused whole, in one sentence", () => {
   ]);
 });
 
+test("what the state does not have is this stack's by its owner alone", () => {
+  const before = state.filter(({ type }) => !type.includes("ontainer"));
+  const labels = { "platform-topologies.name": "shop", "platform-topologies.owner": "f0f0" };
+  const there = but("container", ours("container", "shop-db-1", { labels }));
+  expect(look({ before, there })).toMatchObject({ leftovers: [], healed: [] });
+  expect(look({ before, there }).said).toEqual([expect.stringContaining("belongs to another state")]);
+});
+
+test("a word for a disk that is still to be made says nothing: a volume that is there is refused as without", () => {
+  const [before, words] = [state.slice(0, 4), { "db-1": "today" }];
+  expect(look({ before, words, there: but("volume") })).toMatchObject({ said: [], memory: { words } });
+  const there = but("volume", volume("other"));
+  expect(look({ before, words, there }).said).toEqual([expect.stringContaining("volume shop-db-1 exists")]);
+});
+
 test("what an interrupted run of this very state has left makes way", () => {
   const found = look({ before: state.filter(({ type }) => !type.includes("ontainer")) });
   expect(found).toMatchObject({ said: [], leftovers: [{ kind: "container", name: "shop-db-1" }] });
@@ -171,6 +186,7 @@ test("another engine is refused, but not one that has all the disks", () => {
     'docker.host = "unix:///d.sock": another engine answers there (E2) than the one that has this stack\'s things (E1): ' +
       "put the old address back; to move, make a new stack with `restore` there",
   ]);
+  expect(look({ there: other }).memory.rounds).toEqual({}); // nothing of the first one is gone
   expect(look({ there: { ...whole, engine: "E2" } })).toMatchObject({ said: [], memory: { engine: "E2" } });
 });
 
@@ -272,6 +288,7 @@ test.each([
   });
   const wanted = { system: "arkindex", topology: "docker", name: "ark" };
   expect(otherStack([identity], wanted)).toEqual([]);
+  expect(otherStack([...state.slice(1), identity], wanted)).toEqual([]); // nothing else says what a stack is
   const [said, ...more] = otherStack([identity], { ...wanted, ...change }).map(sentence);
   expect(more).toEqual([]);
   expect(said?.startsWith(begins)).toBe(true);

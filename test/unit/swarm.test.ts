@@ -3,20 +3,28 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import { execa } from "execa";
 import fc from "fast-check";
 import { parse } from "yaml";
 
+import type { Slot, Workload } from "../../components/core/contracts.ts";
+import { sentence } from "../../components/core/errors.ts";
 import { siteOf } from "../../components/core/site.ts";
-import type { PlannedRoute } from "../../components/core/plan.ts";
+import type { Plan, PlannedRoute } from "../../components/core/plan.ts";
 import { traefik } from "../../components/edge/traefik.ts";
 import { watchScript } from "../../components/edge/traefik-watch.ts";
 import { shortDuration } from "../../components/topologies/containers.ts";
-import { backendsOf } from "../../components/topologies/swarm/edge.ts";
+import type { SwarmArgs } from "../../components/topologies/swarm/args.ts";
+import { checkSwarm } from "../../components/topologies/swarm/check.ts";
+import { swarmArgs, swarmConfig } from "../../components/topologies/swarm/config.ts";
+import { backendsOf, edgeNodes, edgeShape } from "../../components/topologies/swarm/edge.ts";
+import { swarm } from "../../components/topologies/swarm/entry.ts";
 import { shortened } from "../../components/topologies/swarm/files.ts";
-import { constraintsOf, roleOf, volumeNodeConstraints } from "../../components/topologies/swarm/placement.ts";
+import { constraintsOf, onNode, roleOf, volumeNodeConstraints } from "../../components/topologies/swarm/placement.ts";
 import { canonical } from "../../components/topologies/swarm/service.ts";
+import { noSocket, socketOf } from "../../components/topologies/swarm/sockets.ts";
+import { certificate } from "../support/certificates.ts";
 
 test.each([
   [0, "0s"],
@@ -45,8 +53,12 @@ test("constraints and volume nodes, from labels", () => {
   expect(constraintsOf({ role: "worker", disk: "fast" })).toEqual(["node.labels.disk==fast", "node.role==worker"]);
   expect(constraintsOf({})).toEqual([]);
   expect(volumeNodeConstraints({ role: "manager", zone: "a" })).toEqual({ labels: { zone: "a" }, role: "manager" });
-  expect(volumeNodeConstraints({ zone: "a" })).toEqual({ labels: { zone: "a" } });
-  expect(["dbserver-3", "db-1", "edge", "agent-gpu"].map(roleOf)).toEqual(["dbserver", "db", "edge", "agent-gpu"]);
+  expect(volumeNodeConstraints({ role: "worker" })).toEqual({ labels: {}, role: "worker" });
+  expect(volumeNodeConstraints({ zone: "a" })).toStrictEqual({ labels: { zone: "a" } });
+  expect([onNode("w1"), onNode(undefined)]).toEqual([["node.hostname==w1"], []]);
+  expect(["dbserver-3", "db-12", "edge", "agent-gpu", "a-1-b"].map(roleOf)).toEqual([
+    ...["dbserver", "db", "edge", "agent-gpu", "a-1-b"],
+  ]);
 });
 
 test("the same spec has the same text, whatever the order of its keys; lists keep theirs", () => {
@@ -61,10 +73,209 @@ test("the same spec has the same text, whatever the order of its keys; lists kee
 });
 
 test("a long name ends in a hash of all of it, and stays within its length", () => {
-  expect(shortened("arkindex-db", 56)).toBe("arkindex-db");
+  for (const name of ["arkindex-db", "x".repeat(56)]) expect(shortened(name, 56)).toBe(name);
   const [a, b] = ["a", "b"].map((last) => shortened(`${"x".repeat(80)}${last}`, 56));
   expect([a?.length, b?.length]).toEqual([56, 56]);
   expect(a).not.toBe(b);
+});
+
+describe("the edge's service", () => {
+  const shape = (more: Partial<SwarmArgs>, ports = {}) =>
+    edgeShape({
+      site: siteOf({ name: "shop", hostname: "shop.example.com", ...ports }),
+      managers: [],
+      tls: { mode: "local" },
+      ...more,
+    });
+  const acme = { mode: "acme", email: "a@example.com" } as const;
+
+  test.each<[string, Partial<SwarmArgs>, ReturnType<typeof edgeShape>["replicas"], boolean, string]>([
+    ["on each edge node's own ports", {}, "each-node", true, "vip"],
+    ["there, without virtual addresses", { endpointMode: "dnsrr" }, "each-node", true, "dnsrr"],
+    ["twice, on the ports of all nodes", { publish: "ingress" }, 2, false, "vip"],
+    [
+      "on the ports of all nodes, which needs a virtual address",
+      { publish: "ingress", endpointMode: "dnsrr" },
+      2,
+      false,
+      "vip",
+    ],
+    ["once, with the disk of its certificates", { tls: acme }, 1, true, "vip"],
+    ["once, on the ports of all nodes", { tls: acme, publish: "ingress" }, 1, true, "vip"],
+  ])("runs %s", (_, more, replicas, stopFirst, endpointMode) => {
+    const found = shape(more);
+    expect(found).toMatchObject({ replicas, stopFirst, endpointMode });
+    const publishMode = more.publish ?? "host";
+    expect(found.ports).toEqual([
+      { protocol: "tcp", targetPort: 80, publishedPort: 80, publishMode },
+      { protocol: "tcp", targetPort: 443, publishedPort: 443, publishMode },
+    ]);
+  });
+
+  test("runs on the managers, unless the config says otherwise", () => {
+    expect(edgeNodes({})).toEqual({ role: "manager" });
+    expect(edgeNodes({ edge: { nodes: {} } })).toEqual({});
+  });
+});
+
+test("the engine's socket is where the config says, or where this machine's manager has it; whoever needs it asks for that", () => {
+  const managers = ["tcp://m:2375", "unix:///run/a.sock", "unix:///run/b.sock"];
+  expect(socketOf({ managers })).toBe("/run/a.sock");
+  expect(socketOf({ managers, socket: "/run/c.sock" })).toBe("/run/c.sock");
+  const elsewhere = { managers: ["tcp://m:2375", "ssh://unix://m"] };
+  expect(socketOf(elsewhere)).toBeUndefined();
+  const container = { image: "x", tier: "app", cpu: 1, memoryMib: 64 } as const;
+  const needs = (name: string) => [name, { ...container, needs: ["max-map-count", "container-api"] }] as const;
+  const planned = [
+    needs("a"),
+    ["b", container],
+    ["c", { ...container, needs: ["max-map-count"] }],
+    needs("d"),
+  ] as const;
+  expect(noSocket(elsewhere, planned)).toEqual([
+    { key: "swarm.socket", remedy: expect.stringMatching(/^given to a, d, and /) },
+  ]);
+  expect(noSocket(elsewhere, planned.slice(1, 3))).toEqual([]);
+  expect(noSocket({ managers }, planned)).toEqual([]);
+});
+
+describe("a swarm and a plan together", () => {
+  const container = { image: "x", tier: "app", cpu: 1, memoryMib: 64 } as const;
+  const health = { ready: { command: ["true"] }, startSeconds: 1, stopSeconds: 1 };
+  const slot: Slot = {
+    ...container,
+    tier: "data",
+    health,
+    disk: { path: "/d", gib: 1, backup: { rebuilt: "by hand" } },
+  };
+  const none = {
+    needs: [],
+    jobs: new Map(),
+    managed: new Map(),
+    secrets: new Set<string>(),
+    repeated: new Set<string>(),
+  };
+  const planned = (workloads: readonly [string, Partial<Workload>][], slots: readonly string[] = []): Plan => ({
+    ...{ ...none, images: new Set(), edge: { proxy: "traefik" } },
+    workloads: new Map(workloads.map(([name, more]) => [name, { ...container, health, replicas: 1, ...more }])),
+    slots: new Map(slots.map((name) => [name, slot])),
+  });
+  const says = (more: Partial<SwarmArgs>, plan = planned([])) =>
+    checkSwarm({ managers: ["tcp://m:2375"], tls: { mode: "local" }, ...more }, site, plan).problems.map(sentence);
+  const outside = { mode: "outside", trustedProxies: ["10.0.0.0/8"] } as const;
+
+  test("fit, or every reason why not is said", () => {
+    expect(says({})).toEqual([]);
+    const plan = planned([["web", { machine: "w1", needs: ["container-api"] }]]);
+    expect(
+      says({ publish: "ingress", endpointMode: "dnsrr", tls: outside, subnets: { apps: "10.1.0.0/24" } }, plan),
+    ).toEqual([
+      'web.machine = "w1": no such machine: add it to swarm.nodes',
+      'swarm.publish = "ingress": needs endpointMode vip: use host, or vip',
+      'swarm.publish = "ingress": hides who calls, so no proxy can be told from a stranger: use host',
+      'swarm.subnets.apps = "10.1.0.0/24": no such network; there are edge, app, data',
+      expect.stringMatching(/^swarm\.socket: given to web, /),
+    ]);
+    expect(says({ nodes: { w1: {} }, socket: "/run/d.sock" }, plan)).toEqual([]);
+  });
+
+  test("ingress is refused only with what it does not go with", () => {
+    expect(says({ publish: "ingress" })).toEqual([]);
+    expect(says({ publish: "ingress", endpointMode: "vip" })).toEqual([]);
+    expect(says({ publish: "host", endpointMode: "dnsrr", tls: outside })).toEqual([]);
+  });
+
+  test("a network has room for those that join it: a workload without a disk is in the data's, too, a slot in its tier's", () => {
+    const small = "10.1.0.0/28";
+    const apps = planned([["web", { replicas: 6 }]]);
+    const small16 = { edge: small, app: "10.1.1.0/28", data: "10.1.2.0/28" };
+    expect(says({ subnets: small16 }, apps)).toEqual([]);
+    const stores = planned([["web", { replicas: 6 }]], ["db-1"]);
+    expect(says({ subnets: small16 }, stores)).toEqual([
+      'swarm.subnets.data = "10.1.2.0/28": too small: its containers need 17 addresses, so /27 or larger',
+    ]);
+  });
+
+  test("the certificate's warnings are told", async () => {
+    const { pem: cert, key } = await certificate({ name: "shop", hostnames: ["shop.example.com"], to: 5 });
+    const { warnings, problems } = checkSwarm({ managers: [], tls: { mode: "own", cert, key } }, site, planned([]));
+    expect([problems, warnings]).toEqual([[], [expect.stringContaining("swarm.tls.cert")]]);
+  });
+});
+
+describe("as a stack's config chooses it", () => {
+  test("with a certificate of one's own its key is asked for, and handed on as a secret", () => {
+    const cert = "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----";
+    const [usual, own] = [{}, { tls: { mode: "own", cert } }].map((config) => swarm.config.parse(config));
+    expect([usual, own].map((config) => swarm.asks(config ?? {}))).toEqual([[], ["tlsKey"]]);
+    expect([usual, own].map((config) => swarm.ports(config ?? {}))).toEqual(
+      [80, 80].map((http) => ({ http, https: 443 })),
+    );
+  });
+
+  test("what it is asked before anything is made is about its own managers", async () => {
+    const config = swarm.config.parse({ managers: ["tcp://127.0.0.1:1"] });
+    const plan = { workloads: new Map(), slots: new Map(), jobs: new Map() } as unknown as Plan;
+    expect((await swarm.preflight(config, { site, plan, secrets: {} }, [])).map(sentence)).toEqual([
+      expect.stringMatching(/^swarm\.managers = "tcp:\/\/127\.0\.0\.1:1": .* refuses the connection/),
+    ]);
+    expect(swarm.check(config, { site, plan: { ...plan, edge: { proxy: "traefik" } }, secrets: {} })).toEqual({
+      problems: [],
+      warnings: [],
+    });
+  });
+});
+
+test("each default of the config, written out", () => {
+  const whole = swarmConfig.parse({});
+  expect(whole).toEqual({
+    ...{ managers: ["unix:///var/run/docker.sock"], nodes: {}, place: {}, edge: { nodes: { role: "manager" } } },
+    ...{
+      ports: { http: 80, https: 443 },
+      tls: { mode: "local" },
+      publish: "host",
+      endpointMode: "vip",
+      encrypted: true,
+    },
+    ...{ update: { parallelism: 1, delaySeconds: 0, monitorSeconds: 5 }, registries: [], subnets: {} },
+  });
+  expect(swarmConfig.parse({ volumes: { driver: "nfs" } }).volumes).toEqual({ driver: "nfs", options: {} });
+  expect(swarmArgs.parse({ ...whole, site: {}, pin: 1 })).not.toHaveProperty("pin");
+});
+
+test.each<[string, object, string]>([
+  ["no manager", { managers: [] }, "managers"],
+  ["no replica at a time", { update: { parallelism: 0 } }, "update.parallelism"],
+  ["a pause in the past", { update: { delaySeconds: -1 } }, "update.delaySeconds"],
+  ["no time to fail in", { update: { monitorSeconds: 0 } }, "update.monitorSeconds"],
+  ["half a replica", { update: { parallelism: 1.5 } }, "update.parallelism"],
+  ["a hostname with a blank", { nodes: { "a b": {} } }, "nodes.a b"],
+  ["a hostname that begins with a hyphen", { nodes: { "-a": {} } }, "nodes.-a"],
+  ["a label's key with a blank", { nodes: { a: { labels: { "b c": "d" } } } }, "nodes.a.labels.b c"],
+  ["a label's key that begins with a dot", { nodes: { a: { labels: { ".b": "d" } } } }, "nodes.a.labels..b"],
+  ["the swarm's own label", { nodes: { a: { labels: { role: "worker" } } } }, "nodes.a.labels"],
+  ["a label of ours", { nodes: { a: { labels: { "platform-topologies.x": "y" } } } }, "nodes.a.labels"],
+  ["a node that is off", { nodes: { a: { availability: "off" } } }, "nodes.a.availability"],
+  ["a word more of a node", { nodes: { a: { label: {} } } }, "nodes.a"],
+  ["a word more of the edge", { edge: { node: {} } }, "edge"],
+  ["a word more of volumes", { volumes: { driver: "nfs", option: {} } }, "volumes"],
+  ["volumes without a driver", { volumes: {} }, "volumes.driver"],
+])("%s is refused", (_, config, key) => {
+  expect(swarmConfig.safeParse(config).error?.issues.map(({ path }) => path.join("."))).toEqual([key]);
+});
+
+test("the least that is right is accepted, and each word of a choice", () => {
+  const right: object[] = [
+    { update: { parallelism: 1, delaySeconds: 0, monitorSeconds: 1 } },
+    {
+      nodes: { "Node-1.example_x": { labels: { "com.example/a_b-c": "x y", "platform-topologies": "x", roles: "y" } } },
+    },
+    ...["active", "pause", "drain"].map((availability) => ({ nodes: { a: { availability } } })),
+    ...["host", "ingress"].map((publish) => ({ publish })),
+    ...["vip", "dnsrr"].map((endpointMode) => ({ endpointMode })),
+    { encrypted: false, volumes: { driver: "nfs", options: { device: ":/{volume}" } } },
+  ];
+  for (const config of right) expect(swarmConfig.parse(config)).toMatchObject(config);
 });
 
 const route: PlannedRoute = {
@@ -111,6 +322,12 @@ test("a workload's replicas are one name, which DNS answers anew for each reques
   expect(balancers[0]).not.toHaveProperty("healthCheck");
   expect(Object.values(http.serversTransports)[0]).toMatchObject({ maxIdleConnsPerHost: -1 });
   expect(prepare).toBeUndefined();
+});
+
+test("replicas are asked for by the name of their tasks, slots by their own", () => {
+  const backends = backendsOf(site);
+  expect(backends(route)).toEqual({ hosts: ["tasks.shop-web"], watch: true });
+  expect(backends({ ...route, of: "slots" })).toEqual({ hosts: ["web-1", "web-2"], watch: false });
 });
 
 test("slots of a pool are servers of their own, each asked for its health page", () => {
