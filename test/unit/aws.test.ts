@@ -2,7 +2,7 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 
-import type { Container, Health } from "../../components/core/contracts.ts";
+import type { Ask, Container, Health } from "../../components/core/contracts.ts";
 import { sentence } from "../../components/core/errors.ts";
 import type { Image } from "../../components/core/images.ts";
 import type { PlannedRoute } from "../../components/core/plan.ts";
@@ -15,6 +15,7 @@ import {
   fileKey,
   fileVolumes,
 } from "../../components/topologies/aws/definition.ts";
+import { awsManaged } from "../../components/topologies/aws/managed.ts";
 import { checkRules, priorityOf, rulesOf } from "../../components/topologies/aws/rules.ts";
 import { cacheClass, databaseClass, machineClass, taskSize } from "../../components/topologies/aws/sizes.ts";
 import { overlap, rangeOf } from "../../components/topologies/subnets.ts";
@@ -264,6 +265,34 @@ describe("a task definition", () => {
 test("a bucket's name is the account's own, and fits with the longest name of a stack", () => {
   const of = { account: "123456789012", region: "eu-central-1" };
   expect(bucketName(of, "s-files")).toBe("s-files-123456789012-eu-central-1-an");
+});
+
+describe("a managed PostgreSQL", () => {
+  const ask = { databases: ["a"], clientTls: "if-asked", gib: 1 } as const;
+  test.each<[string, Partial<Ask<"postgres">>, RegExp]>([
+    ["for a superuser", { owner: { name: "o", superuser: true } }, /superuser/],
+    ["for the application's own server", { image: "pyrus/pgsql-16" }, /its own server, pyrus\/pgsql-16/],
+    ["without TLS", { clientTls: "never" }, /no TLS/],
+    ["for a client that asks for the authority", { clientTls: "verifies" }, /authority/],
+    ["with an extension that RDS has not", { extensions: ["postgis", "timescaledb"] }, /no timescaledb$/],
+    ["larger than any", { memoryMib: 65_537 }, /65537 MiB/],
+  ])("is not %s", (_, more, reason) => {
+    expect(awsManaged.postgres?.unfit({ ...ask, ...more })).toMatch(reason);
+  });
+
+  test("fits else, and so does a Redis that speaks TLS or needs no password", () => {
+    expect(awsManaged.postgres?.unfit(ask)).toBeUndefined();
+    const redis = { keep: true, memoryMib: 64 };
+    const fit = (clientTls: "verifies" | "never", clientAuth: boolean) =>
+      awsManaged.redis?.unfit({ ...redis, clientTls, clientAuth });
+    expect([fit("verifies", true), fit("verifies", false), fit("never", false)]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    expect(fit("never", true)).toMatch(/over TLS alone/);
+    expect(awsManaged.objects?.unfit({ apis: ["azure-blob"], buckets: {}, browser: false, gib: 1 })).toMatch(/no S3/);
+  });
 });
 
 describe("a stack's config", () => {

@@ -18,6 +18,8 @@ export const awsManaged: Managed = {
       if (owner?.superuser === true) return "the application wants a superuser, which Amazon RDS gives to nobody";
       if (image !== undefined) return `the application brings its own server, ${image}`;
       if (clientTls === "never") return "the application speaks no TLS, which Amazon RDS forces";
+      if (clientTls === "verifies")
+        return "the application wants the server's authority, and nothing hands it Amazon's own yet";
       const missing = asked.filter((extension) => !extensions.includes(extension));
       if (missing.length > 0) return `Amazon RDS has no ${missing.join(", ")}`;
       return databaseClass(memoryMib) === undefined ? `Amazon RDS has no ${String(memoryMib)} MiB` : undefined;
