@@ -5,6 +5,7 @@
  */
 import * as pulumi from "@pulumi/pulumi";
 
+import { hide, redacting } from "./hidden.ts";
 import type { FinalizerArgs, JobArgs } from "./resources.ts";
 
 type Input<T> = pulumi.Input<T>;
@@ -89,7 +90,7 @@ export interface EcsGateArgs {
  */
 export class EcsGate extends pulumi.CustomResource {
   constructor(name: string, args: EcsGateArgs, opts?: pulumi.CustomResourceOptions) {
-    super("platform-topologies:index:EcsGate", name, hidden(args), hide(opts));
+    super("platform-topologies:index:EcsGate", name, redacting(args), hide(opts, "redact"));
   }
 }
 
@@ -122,14 +123,11 @@ export class Machine extends pulumi.CustomResource {
   declare readonly instanceId: pulumi.Output<string>;
 
   constructor(name: string, args: MachineArgs, opts?: pulumi.CustomResourceOptions) {
-    super("platform-topologies:index:Machine", name, { ...hidden(args), instanceId: undefined }, hide(opts));
+    super(
+      "platform-topologies:index:Machine",
+      name,
+      { ...redacting(args), instanceId: undefined },
+      hide(opts, "redact"),
+    );
   }
-}
-
-function hidden<A extends Pick<MachineArgs, "redact">>(args: A): A {
-  return { ...args, redact: args.redact && pulumi.secret(args.redact) };
-}
-
-function hide(opts: pulumi.CustomResourceOptions | undefined): pulumi.CustomResourceOptions {
-  return { ...opts, additionalSecretOutputs: [...(opts?.additionalSecretOutputs ?? []), "redact"] };
 }

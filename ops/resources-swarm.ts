@@ -3,6 +3,8 @@
  */
 import * as pulumi from "@pulumi/pulumi";
 
+import { hide, redacting } from "./hidden.ts";
+
 type Input<T> = pulumi.Input<T>;
 
 export interface ServiceGateArgs {
@@ -40,9 +42,7 @@ export interface ServiceGateArgs {
  */
 export class ServiceGate extends pulumi.CustomResource {
   constructor(name: string, args: ServiceGateArgs, opts?: pulumi.CustomResourceOptions) {
-    const additionalSecretOutputs = [...(opts?.additionalSecretOutputs ?? []), "redact"];
-    const inputs = { ...args, redact: args.redact && pulumi.secret(args.redact) };
-    super("platform-topologies:index:ServiceGate", name, inputs, { ...opts, additionalSecretOutputs });
+    super("platform-topologies:index:ServiceGate", name, redacting(args), hide(opts, "redact"));
   }
 }
 

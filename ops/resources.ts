@@ -4,6 +4,7 @@
  */
 import * as pulumi from "@pulumi/pulumi";
 
+import { hide, redacting } from "./hidden.ts";
 import type { EcsFinalizerArgs, EcsJobArgs } from "./resources-aws.ts";
 
 export * from "./resources-aws.ts";
@@ -106,8 +107,7 @@ export interface GateArgs {
  */
 export class Gate extends pulumi.CustomResource {
   constructor(name: string, args: GateArgs, opts?: pulumi.CustomResourceOptions) {
-    const inputs = { ...args, redact: args.redact && pulumi.secret(args.redact) };
-    super("platform-topologies:index:Gate", name, inputs, hide(opts, "redact"));
+    super("platform-topologies:index:Gate", name, redacting(args), hide(opts, "redact"));
   }
 }
 
@@ -247,9 +247,8 @@ export class Orphans extends pulumi.CustomResource {
 
 function sealed<A extends Pick<JobArgs, "secretEnv" | "redact" | "files">>(args: A): A {
   return {
-    ...args,
+    ...redacting(args),
     secretEnv: args.secretEnv && pulumi.secret(args.secretEnv),
-    redact: args.redact && pulumi.secret(args.redact),
     files: args.files?.map((file) => (file.secret ? { ...file, content: pulumi.secret(file.content) } : file)),
   };
 }
@@ -281,8 +280,4 @@ export class Certificate extends pulumi.CustomResource {
     const outputs = { caCert: undefined, caKey: undefined, cert: undefined, key: undefined };
     super("platform-topologies:index:Certificate", name, { ...args, ...outputs }, hide(opts, "caKey", "key"));
   }
-}
-
-function hide(opts: pulumi.CustomResourceOptions | undefined, ...properties: string[]): pulumi.CustomResourceOptions {
-  return { ...opts, additionalSecretOutputs: [...(opts?.additionalSecretOutputs ?? []), ...properties] };
 }

@@ -74,7 +74,7 @@ function replicasNamedAs({ workloads, slots, jobs }: Plan): string[] {
 }
 
 /** Five workloads of one missing image are one problem. */
-function distinct(problems: Problem[]): Problem[] {
+export function distinct(problems: Problem[]): Problem[] {
   return [...new Map(problems.map((problem) => [sentence(problem), problem])).values()];
 }
 

@@ -14,6 +14,19 @@ export interface Supplied {
   readonly given: Given<Kind> | (Store & Login & Ready);
 }
 
+/** 32 letters and digits. `protect`: it stays with the data that it guards. */
+export function newPassword(logicalName: string, parent: Resource, protect: boolean): Output<string> {
+  // Azure's stores want three classes of characters; one in 280 passwords would have no digit by chance.
+  const form = { length: 32, special: false, minLower: 1, minUpper: 1, minNumeric: 1 };
+  return new random.RandomPassword(logicalName, form, { parent, protect }).result;
+}
+
+/** A store's password; none where it has none. */
+export function passwordOf(given: Supplied["given"]): Output<string>[] {
+  if ("internal" in given) return [given.secret];
+  return "password" in given ? [given.password] : [];
+}
+
 /** The platform that makes things: each becomes a child of `parent`, named after it. */
 export class RealPlatform extends BasePlatform implements Within {
   readonly topology: Topology;
@@ -47,12 +60,7 @@ export class RealPlatform extends BasePlatform implements Within {
   }
 
   secret(name: string): Output<string> {
-    const { result } = new random.RandomPassword(
-      this.logicalName(name),
-      // Azure's stores want three classes of characters; one in 280 passwords would have no digit by chance.
-      { length: 32, special: false, minLower: 1, minUpper: 1, minNumeric: 1 },
-      { parent: this.#parent, protect: this.topology.site.protect },
-    );
+    const result = newPassword(this.logicalName(name), this.#parent, this.topology.site.protect);
     this.topology.passwords.push(result);
     return result;
   }
@@ -95,6 +103,7 @@ export class RealPlatform extends BasePlatform implements Within {
   managed<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K> {
     const given = this.topology.supply?.(kind, name, ask, this.#at(name));
     if (given === undefined) throw new Error(`${this.topology.capabilities.name} has no ${kind} of its own`);
+    this.topology.passwords.push(...passwordOf(given)); // as those that we make, for no log to show
     return given;
   }
 

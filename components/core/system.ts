@@ -10,7 +10,7 @@ import type { z } from "zod";
 import { backup } from "./backup.ts";
 import type { Dict, System } from "./contracts.ts";
 import { parse } from "./parse.ts";
-import { RealPlatform, type Supplied } from "./real.ts";
+import { passwordOf, RealPlatform, type Supplied } from "./real.ts";
 import { planOf } from "./recorder.ts";
 import type { Topology } from "./topology.ts";
 
@@ -52,7 +52,7 @@ export abstract class SystemComponent<C> extends ComponentResource {
     this.url = platform.url;
     this.endpoints = Object.fromEntries(platform.supplied.map(({ name, given }) => [name, endpoint(given)]));
     this.passwords = Object.fromEntries(
-      platform.supplied.flatMap(({ name, given }) => password(given).map((value) => [name, value])),
+      platform.supplied.flatMap(({ name, given }) => passwordOf(given).map((value) => [name, value])),
     );
     this.registerOutputs({ url: this.url, endpoints: this.endpoints, passwords: this.passwords });
   }
@@ -62,9 +62,4 @@ function endpoint(given: Supplied["given"]) {
   if ("internal" in given) return { host: given.internal.host, port: given.internal.port, user: given.key };
   if (!("host" in given)) return { host: "", port: 0 };
   return { host: given.host, port: given.port, ...("user" in given ? { user: given.user } : {}) };
-}
-
-function password(given: Supplied["given"]): Output<string>[] {
-  if ("internal" in given) return [given.secret];
-  return "password" in given ? [given.password] : [];
 }

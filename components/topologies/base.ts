@@ -10,6 +10,7 @@ import {
 import * as random from "@pulumi/random";
 
 import {
+  Certificate,
   type EcsJobArgs,
   Finalizer,
   type FinalizerArgs,
@@ -67,6 +68,8 @@ export abstract class BaseTopology extends ComponentResource implements Topology
   protected readonly random: ProviderResource;
   /** The disks behind a gate, by the slot: a job that ran once for a disk runs again for another. */
   protected readonly disks = new Map<Resource, Dict<Output<string>>>();
+  /** Of what answers the public names, once `open` has made it. */
+  protected edgeReady: List<Resource> = [];
   /** The component that has each name in the admitted plans. */
   readonly #owners = new Map<string, string>();
   #system: string | undefined;
@@ -151,8 +154,20 @@ export abstract class BaseTopology extends ComponentResource implements Topology
   }
 
   /** What a container waits for. */
-  protected after({ after = [] }: Container): Resource[] {
-    return after.flatMap(({ ready }) => ready);
+  protected after({ after = [], callsEdge, routes = [] }: Container): Resource[] {
+    return [...after.flatMap(({ ready }) => ready), ...(callsEdge === true || routes.length > 0 ? this.edgeReady : [])];
+  }
+
+  /** A certificate for the stack's names, from an authority of its own. */
+  protected localCertificate(): Certificate {
+    const { hostname } = this.site;
+    const made = new Certificate(
+      `${this.name}-edge`,
+      { hostnames: [hostname, `*.${hostname}`] },
+      { ...this.under, provider: this.ops },
+    );
+    this.passwords.push(made.key);
+    return made;
   }
 
   /** A job for when a member goes for good. It does not run when the whole stack goes, whose network goes with it. */

@@ -1,7 +1,7 @@
 import { type ComponentResourceOptions, type Output, type Resource } from "@pulumi/pulumi";
 
-import { Certificate, type JobArgs } from "../../ops/resources.ts";
-import type { Container, Dict, Job, Ready, Workload } from "../core/contracts.ts";
+import type { Certificate, JobArgs } from "../../ops/resources.ts";
+import type { Dict, Job, Ready, Workload } from "../core/contracts.ts";
 import { type Plan, type PlannedRoute, routesOf } from "../core/plan.ts";
 import type { At, Site, TopologyName } from "../core/topology.ts";
 import { edgeProxy } from "../edge/edge.ts";
@@ -33,18 +33,13 @@ export interface JobRun extends Pick<JobArgs, "host" | "swarm"> {
 export abstract class EngineTopology extends BaseTopology {
   readonly #tls: Tls;
   readonly #certificate: Certificate | undefined;
-  #edge: Ready = { ready: [] };
 
   protected constructor(name: string, args: EngineArgs, opts: ComponentResourceOptions) {
     const { type, topology, site, tls, survey, further = {} } = args;
     const identity = identityFor.bind(undefined, name, topology, site, survey, further);
     super(name, { type, site, before: survey.settled, identity }, opts);
     this.#tls = tls;
-    if (signsItself(tls)) {
-      const hostnames = [site.hostname, `*.${site.hostname}`];
-      this.#certificate = new Certificate(`${name}-edge`, { hostnames }, { ...this.under, provider: this.ops });
-      this.passwords.push(this.#certificate.key);
-    }
+    this.#certificate = signsItself(tls) ? this.localCertificate() : undefined;
   }
 
   get ca(): Output<string> | undefined {
@@ -68,7 +63,7 @@ export abstract class EngineTopology extends BaseTopology {
       tls: edgeTls(this.#tls, site, routes, this.#certificate),
       backends: this.backends.bind(this),
     });
-    this.#edge = this.edge(proxy, { parent, logicalName: `${logicalName}-edge` });
+    this.edgeReady = this.edge(proxy, { parent, logicalName: `${logicalName}-edge` }).ready;
   }
 
   /** Does nothing: each thing is whole when it is made. */
@@ -79,10 +74,5 @@ export abstract class EngineTopology extends BaseTopology {
   protected jobOf(name: string, job: Omit<Job, "trigger">): JobHere {
     const { place, after, ...run } = this.jobRun(job);
     return { args: { ...jobArgs(this.site, place, name, job, this.passwords), ...run }, after };
-  }
-
-  protected override after(container: Container): Resource[] {
-    const { callsEdge, routes = [] } = container;
-    return [...super.after(container), ...(callsEdge === true || routes.length > 0 ? this.#edge.ready : [])];
   }
 }

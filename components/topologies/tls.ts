@@ -107,6 +107,7 @@ export function signsItself({ mode }: Tls): boolean {
   return mode === "local" || mode === "outside";
 }
 
-function namesOf({ hostname }: Site, routes: List<PlannedRoute>): string[] {
+/** The public names of a stack, its own first. */
+export function namesOf({ hostname }: Site, routes: List<PlannedRoute>): string[] {
   return [...new Set([hostname, ...routes.map(({ host }) => host)])];
 }

@@ -172,6 +172,11 @@ test("no password stands in a task definition, a machine's user data or a policy
   for (const text of texts) expect(text).not.toMatch(/password-of-|the-key|the-secret|key-of-/);
 });
 
+test("no log shows the password of a managed store, or the key of its buckets", () => {
+  const { redact } = one("platform-topologies:index:Job", "arkindex-migrate");
+  expect(redact).toEqual(expect.arrayContaining(["password-of-arkindex-db-master", "key-of-arkindex-objects"]));
+});
+
 test("a service gets its files from the very version of its secret, and its image from the account's registry", () => {
   const definition = one("aws:ecs/taskDefinition:TaskDefinition", "arkindex-backend");
   const [files, main] = JSON.parse(String(definition.containerDefinitions)) as Record<string, unknown>[];

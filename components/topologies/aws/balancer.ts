@@ -17,7 +17,7 @@ import { type Rule, rulesOf } from "./rules.ts";
 export interface Targets {
   readonly group: TargetGroup;
   readonly port: number;
-  readonly rules: readonly Resource[];
+  readonly rules: Resource[];
 }
 
 /** TLS 1.2 and 1.3, with what the FSBP's ELB.17 recommends. */
@@ -70,14 +70,8 @@ export class Balancer {
       },
       options,
     );
-    const rules = rulesOf(routes).map((rule) => [rule, this.#rule(logical, rule, listener, options)] as const);
-    for (const [{ route }, made] of rules) {
-      if (route === undefined) continue;
-      const key = keyOf(route);
-      const targets = this.#targets.get(key);
-      if (targets !== undefined) this.#targets.set(key, { ...targets, rules: [...targets.rules, made] });
-    }
-    this.ready.push(balancer, listener, ...rules.map(([, made]) => made));
+    const rules = rulesOf(routes).map((rule) => this.#rule(logical, rule, listener, options));
+    this.ready.push(balancer, listener, ...rules);
     if (zoneId !== undefined)
       for (const host of new Set(routes.map((route) => route.host)))
         this.ready.push(
@@ -114,21 +108,20 @@ export class Balancer {
       .replaceAll(/[^a-zA-Z0-9]+/g, "-")
       .replaceAll(/^-|-$/g, "");
     const suffix = route === undefined ? "hidden" : "to";
-    return new ListenerRule(
+    const targets = route && this.#targetsFor(logical, route, options);
+    const made = new ListenerRule(
       `${logical}-${host}-${path === "" ? "all" : path}-${suffix}`,
       {
         listenerArn: listener.arn,
         priority,
         conditions: [{ hostHeader: { values: [host] } }, { pathPattern: { values: [pattern] } }],
-        actions: [
-          route === undefined
-            ? nothing
-            : { type: "forward", targetGroupArn: this.#targetsFor(logical, route, options).group.arn },
-        ],
+        actions: [targets === undefined ? nothing : { type: "forward", targetGroupArn: targets.group.arn }],
         ...(route?.strip === undefined ? {} : { transforms: [stripped(route.strip)] }),
       },
       options,
     );
+    targets?.rules.push(made);
+    return made;
   }
 
   /** Routes to one port of one workload share their targets. */
@@ -169,7 +162,7 @@ export class Balancer {
       },
       options,
     );
-    const made = { group, port: target.number, rules: [] };
+    const made: Targets = { group, port: target.number, rules: [] };
     this.#targets.set(key, made);
     return made;
   }

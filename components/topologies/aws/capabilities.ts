@@ -1,3 +1,5 @@
+import { runnerFor } from "../../core/check.ts";
+import type { Container, Health } from "../../core/contracts.ts";
 import type { Capabilities } from "../../core/topology.ts";
 import { balancerEdge, cloud, machine } from "../clouds.ts";
 import { longestStop } from "./sizes.ts";
@@ -17,3 +19,10 @@ export const awsCapabilities: Capabilities = {
   ...cloud,
   edge: balancerEdge(4000), // the application load balancer's longest idle time-out
 };
+
+/** Whether it gets a machine of its own: it has a disk, or needs what Fargate has not. */
+export function onMachine(container: Container & { readonly health?: Health }): boolean {
+  // Fargate has names of one label, so it does not count what else is in the plan.
+  const alone = { workloads: new Map(), slots: new Map() };
+  return "disk" in container || runnerFor(container, alone, awsCapabilities)?.name === "machine";
+}

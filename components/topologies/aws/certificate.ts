@@ -4,7 +4,7 @@ import { Certificate as AcmCertificate } from "@pulumi/aws/acm/certificate.js";
 import { CertificateValidation } from "@pulumi/aws/acm/certificateValidation.js";
 import { Record as DnsRecord } from "@pulumi/aws/route53/record.js";
 
-import { Certificate } from "../../../ops/resources.ts";
+import type { Certificate } from "../../../ops/resources.ts";
 import type { List } from "../../core/contracts.ts";
 import type { Region } from "./region.ts";
 
@@ -18,12 +18,16 @@ export interface Signed {
   readonly arn: Output<string>;
   /** What callers must trust; undefined: a public authority signed. */
   readonly ca: Output<string> | undefined;
-  /** What no log may show. */
-  readonly key?: Output<string>;
 }
 
-/** `names`: the public names, the hostname first. */
-export function certificateFor(region: Region, tls: AwsTls, names: List<string>, zoneId: string | undefined): Signed {
+/** `names`: the public names, the hostname first. `local`: makes one from an authority of the stack's own. */
+export function certificateFor(
+  region: Region,
+  tls: AwsTls,
+  names: List<string>,
+  zoneId: string | undefined,
+  local: () => Certificate,
+): Signed {
   const { name, site, under } = region;
   const options = under();
   if (tls.mode === "acm" && tls.certificate !== undefined) return { arn: output(tls.certificate), ca: undefined };
@@ -43,14 +47,13 @@ export function certificateFor(region: Region, tls: AwsTls, names: List<string>,
     return { arn: own.arn, ca: undefined };
   }
   if (tls.mode === "local") {
-    const hostnames = [site.hostname, `*.${site.hostname}`];
-    const made = new Certificate(`${name}-edge`, { hostnames }, { parent: region.parent, provider: region.ops });
+    const made = local();
     const imported = new AcmCertificate(
       `${name}-edge`,
       { certificateBody: made.cert, privateKey: made.key, certificateChain: made.caCert },
       options,
     );
-    return { arn: imported.arn, ca: made.caCert, key: made.key };
+    return { arn: imported.arn, ca: made.caCert };
   }
   const [first = site.hostname, ...others] = names;
   const asked = new AcmCertificate(

@@ -3,10 +3,11 @@ import { checkServer, type Verdict } from "../../core/certificates.ts";
 import type { Container, Dict, List, Slot } from "../../core/contracts.ts";
 import type { Problem } from "../../core/errors.ts";
 import { containers, type Plan, routesOf } from "../../core/plan.ts";
-import { runnerFor } from "../../core/check.ts";
+import { distinct } from "../../core/check.ts";
 import type { Site } from "../../core/topology.ts";
+import { namesOf } from "../tls.ts";
 import { unfitNetwork } from "./addresses.ts";
-import { awsCapabilities } from "./capabilities.ts";
+import { onMachine } from "./capabilities.ts";
 import type { AwsTls } from "./certificate.ts";
 import type { AwsConfig } from "./config.ts";
 import { checkRules } from "./rules.ts";
@@ -18,16 +19,16 @@ const largestSecret = 56_000;
 export type Checked = Omit<AwsConfig, "tls"> & { readonly tls: AwsTls };
 
 export function checkAws(args: Checked, site: Site, plan: Plan): Verdict {
-  const names = [...new Set([site.hostname, ...routesOf(plan).map(({ host }) => host)])];
-  const tls = checkTls(args, names);
+  const routes = routesOf(plan);
+  const tls = checkTls(args, namesOf(site, routes));
   return {
-    problems: [
+    problems: distinct([
       ...checkPlace(args),
       ...tls.problems,
-      ...checkRules(routesOf(plan)),
-      ...containers(plan).flatMap(([name, container]) => checkContainer(name, container, args, site, plan)),
+      ...checkRules(routes),
+      ...containers(plan).flatMap(([name, container]) => checkContainer(name, container, args, site)),
       ...checkClasses(args.classes, plan),
-    ],
+    ]),
     warnings: [
       ...tls.warnings,
       ...plain(plan).map(
@@ -68,11 +69,7 @@ function checkPlace({ account, region, zones, cidr, tls, role }: Checked): Probl
         remedy: `it lies in ${where}: the balancer of ${region} takes its own region's alone`,
       });
   }
-  return distinct(problems);
-}
-
-function distinct(problems: Problem[]): Problem[] {
-  return [...new Map(problems.map((problem) => [JSON.stringify(problem), problem])).values()];
+  return problems;
 }
 
 function checkTls({ tls, zoneId }: Checked, names: List<string>): Verdict {
@@ -94,13 +91,7 @@ function checkTls({ tls, zoneId }: Checked, names: List<string>): Verdict {
   return { problems: [], warnings: [] };
 }
 
-function checkContainer(
-  name: string,
-  container: Container | Slot,
-  { account, region }: Checked,
-  site: Site,
-  plan: Plan,
-) {
+function checkContainer(name: string, container: Container | Slot, { account, region }: Checked, site: Site) {
   const problems: Problem[] = [];
   const { tier, networks = [], cpu, memoryMib } = container;
   if (tier === "isolated" || networks.length > 0)
@@ -108,10 +99,10 @@ function checkContainer(
       key: `${name}.networks`,
       remedy: "aws has the networks edge, app and data alone: choose swarm on its machines",
     });
-  const onMachine = "disk" in container || runnerFor(container, plan, awsCapabilities)?.name === "machine";
-  const fits = onMachine ? machineClass(cpu, memoryMib) : taskSize(cpu, memoryMib);
+  const machine = onMachine(container);
+  const fits = machine ? machineClass(cpu, memoryMib) : taskSize(cpu, memoryMib);
   if (fits === undefined) {
-    const most = onMachine ? "32 cores and 127 GiB" : "16 cores and 120 GiB";
+    const most = machine ? "32 cores and 127 GiB" : "16 cores and 120 GiB";
     problems.push({
       key: `${name}.memoryMib`,
       value: memoryMib,
@@ -131,7 +122,7 @@ function checkContainer(
   // Nothing in the data network has a way out, so its images come through the account's own registry.
   const image = site.image(container.image);
   const registry = `${account}.dkr.ecr.${region}.amazonaws.com/`;
-  const needed = tier === "data" ? [image, ...(onMachine ? [] : [site.image("toolbox")])] : [];
+  const needed = tier === "data" ? [image, ...(machine ? [] : [site.image("toolbox")])] : [];
   for (const each of needed)
     if ("ref" in each && !each.ref.startsWith(registry))
       problems.push({
@@ -147,9 +138,7 @@ function checkClasses(classes: Dict<string>, plan: Plan): Problem[] {
   const known = [
     ...[...plan.managed].filter(([, { kind }]) => kind !== "objects").map(([name]) => name),
     ...plan.slots.keys(),
-    ...[...plan.workloads].flatMap(([name, workload]) =>
-      runnerFor(workload, plan, awsCapabilities)?.name === "machine" ? [name] : [],
-    ),
+    ...[...plan.workloads].flatMap(([name, workload]) => (onMachine(workload) ? [name] : [])),
   ];
   return Object.entries(classes).flatMap(([name, value]): Problem[] => {
     const key = `aws.classes.${name}`;

@@ -1,7 +1,5 @@
 import { z } from "zod";
 
-import type { Dict } from "../../core/contracts.ts";
-
 const account = z.string().regex(/^\d{12}$/, "the account's twelve digits, in quotes");
 const arn = (service: string) =>
   z.string().regex(new RegExp(`^arn:[a-z-]+:${service}:[a-z0-9-]*:\\d{12}:.+$`), `an ARN, as arn:aws:${service}:…`);
@@ -20,7 +18,8 @@ export const awsTls = z.discriminatedUnion("mode", [
 ]);
 export type AwsTlsConfig = z.output<typeof awsTls>;
 
-const schema = z.strictObject({
+/** `aws` in a stack's config. */
+export const awsConfig = z.strictObject({
   account,
   region: z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, "a region, as eu-central-1"),
   /** Two or three of the region's zones, for slots one after another. A change of one replaces what lies there. */
@@ -65,18 +64,12 @@ const schema = z.strictObject({
     .default(30),
 });
 
-/** `aws` in a stack's config. */
-export const awsConfig = schema;
-export type AwsConfig = z.output<typeof schema>;
+export type AwsConfig = z.output<typeof awsConfig>;
 
 /** The names of the secrets that the mode needs. */
 export function awsSecrets({ tls }: AwsConfig): string[] {
   return tls.mode === "own" ? ["tlsKey"] : [];
 }
 
-/** The class of a machine or store, if the operator has said one. */
-export function classOf(classes: Dict<string>, name: string): string | undefined {
-  return Object.hasOwn(classes, name) ? classes[name] : undefined;
-}
 /** What of it an importer gives to `AwsRegion` in the same form. */
-export const awsArgs = schema.omit({ tls: true }).strip();
+export const awsArgs = awsConfig.omit({ tls: true }).strip();

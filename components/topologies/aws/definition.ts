@@ -4,7 +4,7 @@ import { dirname } from "node:path/posix";
 
 import type { Container, Dict, File, Health, List } from "../../core/contracts.ts";
 import type { Image } from "../../core/images.ts";
-import { defaultMode, entry, healthTest, userOf } from "../containers.ts";
+import { defaultMode, entry, healthTest, keyAndValue, userOf } from "../containers.ts";
 import { longestStop } from "./sizes.ts";
 
 /** What a definition needs to know besides the container. */
@@ -52,7 +52,7 @@ export function containerDefinitions(container: Runs, parts: DefinitionParts): o
     entryPoint: entrypoints,
     command,
     user,
-    environment: environment.map(pair),
+    environment: environment.map(keyAndValue).map(([key, value]) => ({ name: key, value })),
     secrets: Object.keys(secretEnv)
       .sort()
       .map((key) => ({ name: key, valueFrom: from(key) })),
@@ -116,11 +116,6 @@ function logs({ log }: DefinitionParts, stream: string, mode: DefinitionParts["l
       ...(mode === "blocking" ? {} : { "max-buffer-size": "25m" }),
     },
   };
-}
-
-function pair(text: string): { name: string; value: string } {
-  const at = text.indexOf("=");
-  return { name: text.slice(0, at), value: text.slice(at + 1) };
 }
 
 /** Without empty lists and what is undefined: ECS returns neither, and each would be a difference at every run. */

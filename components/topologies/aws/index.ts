@@ -11,8 +11,7 @@ import { Provider } from "@pulumi/aws/provider.js";
 import type { z } from "zod";
 
 import { type AwsAccess, StackIdentity } from "../../../ops/resources.ts";
-import { runnerFor } from "../../core/check.ts";
-import type { Ask, Container, Dict, Given, Job, Kind, List, Ready, Slot, Workload } from "../../core/contracts.ts";
+import type { Ask, Dict, Given, Job, Kind, List, Ready, Slot, Workload } from "../../core/contracts.ts";
 import type { Problem } from "../../core/errors.ts";
 import { imageOf } from "../../core/images.ts";
 import { parse } from "../../core/parse.ts";
@@ -20,9 +19,10 @@ import { type Plan, replicaNames, routesOf } from "../../core/plan.ts";
 import type { At, Capabilities, Managed, Site } from "../../core/topology.ts";
 import { BaseTopology, type JobAgain, type JobHere, part } from "../base.ts";
 import { entry } from "../containers.ts";
+import { namesOf } from "../tls.ts";
 import { Alarms } from "./alarms.ts";
 import { Balancer } from "./balancer.ts";
-import { awsCapabilities } from "./capabilities.ts";
+import { awsCapabilities, onMachine } from "./capabilities.ts";
 import { type AwsTls, certificateFor, type Signed } from "./certificate.ts";
 import { checkAws, type Checked } from "./check.ts";
 import { awsArgs } from "./config.ts";
@@ -116,22 +116,7 @@ export class AwsRegion extends BaseTopology {
     const logs = makeLogs({ name, site: site.name, account, region, days: logDays, vpc: network.vpc }, under());
     const alarms = new Alarms(name, asked.alarmEmail, under());
     this.#region = {
-      ...{
-        name,
-        site,
-        account,
-        region,
-        zones,
-        logDays,
-        classes,
-        network,
-        logs,
-        alarms,
-        at,
-        under,
-        parent: this,
-        ops: this.ops,
-      },
+      ...{ name, site, account, region, zones, logDays, classes, network, logs, alarms, at, under },
       images: pulls(account, region),
     };
     this.#tasks = new Tasks(this.#region);
@@ -167,11 +152,11 @@ export class AwsRegion extends BaseTopology {
     if (routes.length === 0) return;
     const { site } = this;
     const { tls, zoneId } = this.#args;
-    const names = [...new Set([site.hostname, ...routes.map(({ host }) => host)])];
-    this.#signed = certificateFor(this.#region, tls, names, zoneId);
-    if (this.#signed.key) this.passwords.push(this.#signed.key);
+    const local = this.localCertificate.bind(this);
+    this.#signed = certificateFor(this.#region, tls, namesOf(site, routes), zoneId, local);
     const at = { parent: this, logicalName: `${logicalName}-edge` };
     this.#balancer = new Balancer(this.#region, plan, this.#signed.arn, at, zoneId);
+    this.edgeReady = this.#balancer.ready;
   }
 
   /** The dashboard has to know every alarm. */
@@ -183,7 +168,7 @@ export class AwsRegion extends BaseTopology {
   workload(name: string, workload: Workload, at: At): Ready {
     const after = this.after(workload);
     const redact = [...this.passwords];
-    if (!this.#onMachine(workload))
+    if (!onMachine(workload))
       return runService(name, workload, at, after, {
         ...{ region: this.#region, tasks: this.#tasks, names: this.#names, balancer: this.#balancer, redact },
       });
@@ -209,10 +194,6 @@ export class AwsRegion extends BaseTopology {
     if (alone && made.disk !== undefined) for (const gate of made.ready) this.disks.set(gate, { [name]: made.disk });
     const finalizer = this.finalizer(`${name}-leave`, slot.leave, part(at, "leave"), made.ready);
     return { ready: [...made.ready, ...finalizer] };
-  }
-
-  #onMachine(container: Workload): boolean {
-    return runnerFor(container, { workloads: new Map(), slots: new Map() }, awsCapabilities)?.name === "machine";
   }
 
   #machine(name: string, container: Slot | Workload, at: At, zone: number, after: Resource[]): RunningMachine {
@@ -261,12 +242,6 @@ export class AwsRegion extends BaseTopology {
     const make = makers[kind];
     if (make === undefined) throw new Error(`aws has no ${kind} of its own`);
     return make(this.#region, name, ask, at);
-  }
-
-  protected override after(container: Container): Resource[] {
-    const { callsEdge, routes = [] } = container;
-    const edge = callsEdge === true || routes.length > 0 ? (this.#balancer?.ready ?? []) : [];
-    return [...super.after(container), ...edge];
   }
 }
 

@@ -1,8 +1,8 @@
 /** Runs a container on a machine of its own: a group of one that comes back by itself, with its address and its disk. */
-import { all, type Input, interpolate, jsonStringify, type Output, type Resource } from "@pulumi/pulumi";
+import { all, type Input, jsonStringify, type Output, type Resource } from "@pulumi/pulumi";
 import { RandomId } from "@pulumi/random";
 import { Group } from "@pulumi/aws/autoscaling/group.js";
-import { LogGroup } from "@pulumi/aws/cloudwatch/logGroup.js";
+import type { LogGroup } from "@pulumi/aws/cloudwatch/logGroup.js";
 import { Volume } from "@pulumi/aws/ebs/volume.js";
 import { LaunchTemplate } from "@pulumi/aws/ec2/launchTemplate.js";
 import { NetworkInterface } from "@pulumi/aws/ec2/networkInterface.js";
@@ -12,14 +12,14 @@ import { RolePolicy } from "@pulumi/aws/iam/rolePolicy.js";
 
 import { Machine, type MachineArgs } from "../../../ops/resources.ts";
 import type { Ready, Slot, Workload } from "../../core/contracts.ts";
+import { own } from "../../core/formats.ts";
 import { imageOf } from "../../core/images.ts";
 import type { At } from "../../core/topology.ts";
-import { classOf } from "./config.ts";
 import { fit } from "./fit.ts";
-import { makeSecret, type Region } from "./region.ts";
+import { makeLogGroup, makeSecret, type Region } from "./region.ts";
 import { machineClass } from "./sizes.ts";
 import { specOf, specText } from "./spec.ts";
-import { allow, trust } from "./policy.ts";
+import { allow, toStart, trust } from "./policy.ts";
 import { userData } from "./user-data.ts";
 
 /** Amazon Linux 2023, as it is at each launch: a newer one is no difference, and comes with the next machine. */
@@ -50,12 +50,12 @@ export function runMachine(
   at: At,
   wish: MachineWish,
 ): RunningMachine {
-  const { site, under, network, account, logDays } = region;
+  const { site, under, network, account } = region;
   const { parent, logicalName: logical } = at;
   const { zone, after, redact } = wish;
   const options = under(parent);
   const image = imageOf(site, container.image);
-  const log = new LogGroup(`${logical}-log`, { name: `/${site.name}/${name}`, retentionInDays: logDays }, options);
+  const log = makeLogGroup(region, name, at);
   const disk = "disk" in container ? diskOf(region, name, container, at, zone) : undefined;
   const spec = specOf(site, name, container, { ref: image.ref, redact, ...(disk ? { disk: disk.id } : {}) });
   const secret = makeSecret(site, `${logical}-spec`, name, spec.apply(specText), options);
@@ -90,7 +90,7 @@ export function runMachine(
     logical,
     {
       imageId: system,
-      instanceType: classOf(region.classes, name) ?? machineClass(container.cpu, container.memoryMib) ?? "",
+      instanceType: own(region.classes, name) ?? machineClass(container.cpu, container.memoryMib) ?? "",
       iamInstanceProfile: { arn: profile.arn },
       networkInterfaces: [{ deviceIndex: 0, networkInterfaceId: card.id }],
       blockDeviceMappings: [
@@ -150,10 +150,9 @@ export function runMachine(
 
 /** A slot's disk. Another word of the operator's makes a new, empty one; without one it is never replaced. */
 function diskOf({ site, under }: Region, name: string, slot: Slot, { parent, logicalName }: At, zone: string) {
-  const spoken = Object.hasOwn(site.disks, name);
-  const protect = site.protect && !spoken;
-  const word = spoken ? (site.disks[name] ?? "") : "";
-  const id = new RandomId(`${logicalName}-disk`, { byteLength: 4, keepers: { word } }, { parent, protect });
+  const word = own(site.disks, name);
+  const protect = site.protect && word === undefined;
+  const id = new RandomId(`${logicalName}-disk`, { byteLength: 4, keepers: { word: word ?? "" } }, { parent, protect });
   const tag = `${site.name}-${name}`;
   const volume = new Volume(
     logicalName,
@@ -204,9 +203,7 @@ function machinePolicy(
   return jsonStringify({
     Version: "2012-10-17",
     Statement: [
-      ...images,
-      allow(["secretsmanager:GetSecretValue"], secret),
-      allow(["logs:CreateLogStream", "logs:PutLogEvents"], interpolate`${log.arn}:*`),
+      ...toStart(images, log.arn, secret),
       // The agent of Systems Manager, by which our provider speaks to the machine.
       allow(["ssm:UpdateInstanceInformation", "ssmmessages:*", "ec2messages:*"], "*"),
       { ...allow(["autoscaling:SetInstanceHealth"], "*"), Condition: own },

@@ -137,8 +137,8 @@ export class Network {
     const { zones, nat } = this.#args;
     const [name, options, vpcId] = [this.#name, this.#options, this.vpc.id];
     const table = (key: string): RouteTable => new RouteTable(`${name}-${key}`, { vpcId }, options);
-    const joins = (key: string, subnet: string, { id: routeTableId }: RouteTable): void => {
-      const subnetId = this.#subnets.get(subnet)?.id ?? "";
+    const joins = (tier: AwsTier, zone: string, { id: routeTableId }: RouteTable): void => {
+      const [key, subnetId] = [`${tier}-${zone}`, this.subnet(tier, zone)];
       this.ready.push(new RouteTableAssociation(`${name}-${key}`, { subnetId, routeTableId }, options));
     };
     const everywhere = "0.0.0.0/0";
@@ -160,9 +160,9 @@ export class Network {
       const to = { routeTableId: app.id, destinationCidrBlock: everywhere };
       if (way !== undefined)
         this.ready.push(new Route(`${name}-app-${zone}`, { ...to, natGatewayId: way.id }, options));
-      joins(`edge-${zone}`, `edge-${zone}`, edge);
-      joins(`app-${zone}`, `app-${zone}`, app);
-      joins(`data-${zone}`, `data-${zone}`, data);
+      joins("edge", zone, edge);
+      joins("app", zone, app);
+      joins("data", zone, data);
       return app;
     });
     return [...apps, data];

@@ -1,5 +1,5 @@
 /** Statements of IAM policies. */
-import type { Input } from "@pulumi/pulumi";
+import { type Input, interpolate } from "@pulumi/pulumi";
 
 /** A statement that allows so much. */
 export function allow(actions: readonly string[], resource: Input<string> | readonly Input<string>[]) {
@@ -19,4 +19,13 @@ export function trust(service: string, account: string): string {
       },
     ],
   });
+}
+
+/** What every part may do to start: pull its image, write its log, read its own secret. */
+export function toStart(images: readonly object[], log: Input<string>, secret: Input<string> | undefined): object[] {
+  return [
+    ...images,
+    allow(["logs:CreateLogStream", "logs:PutLogEvents"], interpolate`${log}:*`),
+    ...(secret === undefined ? [] : [allow(["secretsmanager:GetSecretValue"], secret)]),
+  ];
 }

@@ -1,11 +1,12 @@
 /** What everything in a stack's part of AWS shares: names, the private network, options, secrets. */
-import type { CustomResourceOptions, Input, ProviderResource, Resource } from "@pulumi/pulumi";
+import type { CustomResourceOptions, Input, Resource } from "@pulumi/pulumi";
+import { LogGroup } from "@pulumi/aws/cloudwatch/logGroup.js";
 import { Secret } from "@pulumi/aws/secretsmanager/secret.js";
 import { SecretVersion } from "@pulumi/aws/secretsmanager/secretVersion.js";
 
 import type { AwsAccess } from "../../../ops/resources.ts";
 import type { Dict, List } from "../../core/contracts.ts";
-import type { Site } from "../../core/topology.ts";
+import type { At, Site } from "../../core/topology.ts";
 import type { Alarms } from "./alarms.ts";
 import type { Logs } from "./logs.ts";
 import type { Network } from "./network.ts";
@@ -22,10 +23,6 @@ export interface Region {
   readonly network: Network;
   readonly logs: Logs;
   readonly alarms: Alarms;
-  /** The topology itself. */
-  readonly parent: Resource;
-  /** Our own provider. */
-  readonly ops: ProviderResource;
   /** Where our own provider does its work. */
   readonly at: AwsAccess;
   /** What may be pulled: statements of a policy. */
@@ -48,4 +45,10 @@ export function makeSecret(
   const secret = new Secret(logical, { description, recoveryWindowInDays: site.protect ? recoveryDays : 0 }, options);
   const version = new SecretVersion(logical, { secretId: secret.id, secretString: content }, options);
   return { secret, version };
+}
+
+/** A part's own log. */
+export function makeLogGroup({ site, logDays, under }: Region, name: string, { parent, logicalName }: At): LogGroup {
+  const args = { name: `/${site.name}/${name}`, retentionInDays: logDays };
+  return new LogGroup(`${logicalName}-log`, args, under(parent));
 }

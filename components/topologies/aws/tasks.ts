@@ -1,6 +1,6 @@
 /** Runs containers as tasks of ECS on Fargate: what each needs of its own, and where they all run. */
-import { all, type Input, interpolate, jsonStringify, type Output, type Resource } from "@pulumi/pulumi";
-import { LogGroup } from "@pulumi/aws/cloudwatch/logGroup.js";
+import { all, type Input, jsonStringify, type Output, type Resource } from "@pulumi/pulumi";
+import type { LogGroup } from "@pulumi/aws/cloudwatch/logGroup.js";
 import { Cluster } from "@pulumi/aws/ecs/cluster.js";
 import { TaskDefinition } from "@pulumi/aws/ecs/taskDefinition.js";
 import { Role } from "@pulumi/aws/iam/role.js";
@@ -14,8 +14,8 @@ import { environment } from "../containers.ts";
 import type { AwsTier } from "./addresses.ts";
 import { containerDefinitions, type DefinitionParts, fileKey, fileVolumes } from "./definition.ts";
 import { fit } from "./fit.ts";
-import { allow, trust } from "./policy.ts";
-import { makeSecret, type Region } from "./region.ts";
+import { toStart, trust } from "./policy.ts";
+import { makeLogGroup, makeSecret, type Region } from "./region.ts";
 import { taskSize } from "./sizes.ts";
 
 /** A container, ready to be run as a task. */
@@ -44,11 +44,11 @@ export class Tasks {
 
   /** `kind`: a job's log loses no line. */
   task(name: string, container: Container & { readonly health?: Health }, at: At, kind: "service" | "job"): Task {
-    const { site, region, under, network, logDays } = this.#region;
+    const { site, region, under, network } = this.#region;
     const { parent, logicalName: logical } = at;
     const options = under(parent);
     const image = imageOf(site, container.image);
-    const log = new LogGroup(`${logical}-log`, { name: `/${site.name}/${name}`, retentionInDays: logDays }, options);
+    const log = makeLogGroup(this.#region, name, at);
     const secret = this.#secret(name, container, at);
     const role = this.#executionRole(name, at, log, secret?.secret);
     const parts = all([
@@ -117,11 +117,7 @@ export class Tasks {
         role: role.id,
         policy: jsonStringify({
           Version: "2012-10-17",
-          Statement: [
-            ...images,
-            allow(["logs:CreateLogStream", "logs:PutLogEvents"], interpolate`${log.arn}:*`),
-            ...(secret === undefined ? [] : [allow(["secretsmanager:GetSecretValue"], secret.arn)]),
-          ],
+          Statement: toStart(images, log.arn, secret?.arn),
         }),
       },
       options,

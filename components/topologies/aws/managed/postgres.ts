@@ -1,13 +1,14 @@
 import { interpolate } from "@pulumi/pulumi";
-import { RandomId, RandomPassword } from "@pulumi/random";
+import { RandomId } from "@pulumi/random";
 import { Instance } from "@pulumi/aws/rds/instance.js";
 import { ParameterGroup } from "@pulumi/aws/rds/parameterGroup.js";
 import { SubnetGroup } from "@pulumi/aws/rds/subnetGroup.js";
 
 import type { Ask, Given } from "../../../core/contracts.ts";
+import { own } from "../../../core/formats.ts";
+import { newPassword } from "../../../core/real.ts";
 import type { At } from "../../../core/topology.ts";
 import type { Watched } from "../alarms.ts";
-import { classOf } from "../config.ts";
 import { postgresVersion } from "../managed.ts";
 import { fit } from "../fit.ts";
 import type { Region } from "../region.ts";
@@ -25,11 +26,7 @@ export function makePostgres(region: Region, name: string, ask: Ask<"postgres">,
   const { protect } = site;
   const options = under(parent);
   const memoryMib = ask.memoryMib ?? 1024;
-  const password = new RandomPassword(
-    `${logicalName}-master`,
-    { length: 32, special: false, minLower: 1, minUpper: 1, minNumeric: 1 },
-    { parent, protect },
-  ).result;
+  const password = newPassword(`${logicalName}-master`, parent, protect);
   const last = new RandomId(`${logicalName}-last`, { byteLength: 4 }, { parent });
   const subnets = new SubnetGroup(logicalName, { subnetIds: network.subnets("data") }, options);
   const parameters = new ParameterGroup(
@@ -49,7 +46,7 @@ export function makePostgres(region: Region, name: string, ask: Ask<"postgres">,
       identifier: fit(`${site.name}-${name}`, 63),
       engine: "postgres",
       engineVersion: postgresVersion,
-      instanceClass: classOf(classes, name) ?? databaseClass(memoryMib) ?? "",
+      instanceClass: own(classes, name) ?? databaseClass(memoryMib) ?? "",
       allocatedStorage: Math.max(20, ask.gib),
       maxAllocatedStorage: Math.max(20, ask.gib) * 4,
       storageType: "gp3",

@@ -1,13 +1,14 @@
-import { interpolate, type Output } from "@pulumi/pulumi";
-import { RandomId, RandomPassword } from "@pulumi/random";
+import { interpolate } from "@pulumi/pulumi";
+import { RandomId } from "@pulumi/random";
 import { ParameterGroup } from "@pulumi/aws/elasticache/parameterGroup.js";
 import { ReplicationGroup } from "@pulumi/aws/elasticache/replicationGroup.js";
 import { SubnetGroup } from "@pulumi/aws/elasticache/subnetGroup.js";
 
 import type { Ask, Given } from "../../../core/contracts.ts";
+import { own } from "../../../core/formats.ts";
+import { newPassword } from "../../../core/real.ts";
 import type { At } from "../../../core/topology.ts";
 import type { Watched } from "../alarms.ts";
-import { classOf } from "../config.ts";
 import { fit } from "../fit.ts";
 import type { Region } from "../region.ts";
 import { cacheClass } from "../sizes.ts";
@@ -30,7 +31,7 @@ export function makeRedis(region: Region, name: string, ask: Ask<"redis">, { par
     },
     options,
   );
-  const token = ask.clientAuth ? tokenOf(logicalName, parent, protect) : undefined;
+  const token = ask.clientAuth ? newPassword(`${logicalName}-token`, parent, protect) : undefined;
   const last = new RandomId(`${logicalName}-last`, { byteLength: 4 }, { parent });
   const group = new ReplicationGroup(
     logicalName,
@@ -40,7 +41,7 @@ export function makeRedis(region: Region, name: string, ask: Ask<"redis">, { par
       engine: "valkey",
       engineVersion: "8.0",
       clusterMode: "disabled",
-      nodeType: classOf(classes, name) ?? cacheClass(ask.memoryMib) ?? "",
+      nodeType: own(classes, name) ?? cacheClass(ask.memoryMib) ?? "",
       numCacheClusters: protect ? 2 : 1,
       automaticFailoverEnabled: protect,
       multiAzEnabled: protect,
@@ -80,12 +81,4 @@ export function makeRedis(region: Region, name: string, ask: Ask<"redis">, { par
     ready: [group],
   };
   return given;
-}
-
-function tokenOf(logicalName: string, parent: At["parent"], protect: boolean): Output<string> {
-  return new RandomPassword(
-    `${logicalName}-token`,
-    { length: 32, special: false, minLower: 1, minUpper: 1, minNumeric: 1 },
-    { parent, protect },
-  ).result;
 }
