@@ -239,9 +239,10 @@ test("no request is lost while replicas come, stop and go", async () => {
   await eventually(async () => ((await get("/plain/")).id === "web-d" ? true : undefined), 20);
   await more.stop({ t: 10 });
   await eventually(async () => ((await reloads()) === before ? true : undefined), 20);
+  await eventually(async () => (asked > 50 ? true : undefined), 30); // a slow machine asks seldom
   over = true;
   await load;
-  expect({ failures, enough: asked > 50 }).toEqual({ failures: [], enough: true });
+  expect(failures).toEqual([]);
 }, 90_000);
 
 test("after many changes the oldest workers end, not the container's memory; each may open more files than at its start", async () => {
