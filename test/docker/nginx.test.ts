@@ -239,7 +239,7 @@ test("no request is lost while replicas come, stop and go", async () => {
   await eventually(async () => ((await get("/plain/")).id === "web-d" ? true : undefined), 20);
   await more.stop({ t: 10 });
   await eventually(async () => ((await reloads()) === before ? true : undefined), 20);
-  await eventually(async () => (asked > 50 ? true : undefined), 30); // a slow machine asks seldom
+  await eventually(() => Promise.resolve(asked > 50 ? true : undefined), 30); // a slow machine asks seldom
   over = true;
   await load;
   expect(failures).toEqual([]);
