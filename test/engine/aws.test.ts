@@ -1,50 +1,23 @@
-/** The ready stacks for AWS on the real engine and the simulated cloud: up, nothing to do, faults and what follows, gone. */
-import { readFileSync } from "node:fs";
+/** The ready stacks for AWS on the real engine and the simulated cloud: up, nothing to do, gone. More faults: test/aws. */
 import { join } from "node:path";
-import process from "node:process";
 
-import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { parse } from "yaml";
+import { beforeAll, describe, expect, test } from "@jest/globals";
 
-import { simulation } from "../../tools/simulate/simulation.ts";
-import { arkindexProgram, project } from "../support/arkindex.ts";
-import { adminPassword, licence, setSecrets } from "../support/pyrus.ts";
-import { newFolder } from "../support/folder.ts";
-import { repo, succeeded, TestStack } from "../support/stack.ts";
-
-import type { Simulation } from "../../tools/simulate/simulation.ts";
+import { arkindexProgram } from "../support/arkindex.ts";
+import { convergesThrough, ends, refused } from "../support/faults.ts";
+import { adminPassword, licence } from "../support/pyrus.ts";
+import { simulated } from "../support/simulated.ts";
+import { repo, succeeded, type TestStack } from "../support/stack.ts";
 
 const minutes = 60_000;
-
-/** The config of a ready stack, without its published secrets, which are of another passphrase. */
-function configOf(name: string): Record<string, unknown> {
-  const file = readFileSync(join(repo, "stacks", `${name}.yaml`), "utf8");
-  const { config } = parse(file) as { config: Record<string, unknown> };
-  return Object.fromEntries(Object.entries(config).filter(([key]) => key !== `${project}:secrets`));
-}
-
-const running: Simulation[] = [];
-const made: TestStack[] = [];
-async function ready(name: string, over: Record<string, unknown> = {}): Promise<TestStack> {
-  const simulated = await simulation(newFolder(`world-${name}`));
-  running.push(simulated);
-  const config = { ...configOf(name), ...over };
-  const stack = await TestStack.create({ project, program: arkindexProgram(), config, env: simulated.env });
-  made.push(stack);
-  return stack;
-}
-afterAll(async () => {
-  for (const stack of made) await stack.dispose();
-  for (const each of running) await each.close();
-}, 2 * minutes);
+const pack = join(repo, "policy");
 
 describe.each(["arangodb-aws", "media-aws", "pyrus-aws"])("stacks/%s.yaml", (name) => {
   test(
     "goes up, has nothing to do then, and goes",
     async () => {
-      const stack = await ready(name);
-      if (name === "pyrus-aws") await setSecrets(stack);
-      succeeded(await stack.up());
+      const stack = await simulated(name);
+      expect(succeeded(await stack.up(["--policy-pack", pack]))).toContain("platform-topologies@v0.1.0 (local");
       succeeded(await stack.preview(["--expect-no-changes"]));
       const state = JSON.stringify(await stack.state());
       for (const secret of [licence, adminPassword]) expect(state).not.toContain(secret);
@@ -58,57 +31,37 @@ describe.each(["arangodb-aws", "media-aws", "pyrus-aws"])("stacks/%s.yaml", (nam
 describe("stacks/arkindex-aws.yaml", () => {
   let stack: TestStack;
   beforeAll(async () => {
-    stack = await ready("arkindex-aws");
+    stack = await simulated("arkindex-aws");
   }, 2 * minutes);
 
-  /** What a run printed in which these faults were met. */
-  async function upWith(faults: readonly string[]): Promise<{ code: number; output: string }> {
-    process.env.SIMULATE_FAIL = faults.join(",");
-    try {
-      return await stack.up();
-    } finally {
-      delete process.env.SIMULATE_FAIL;
-    }
-  }
+  test(
+    "what fails on the way up fails again until it is mended, and the rest is made once",
+    () =>
+      convergesThrough(stack, [
+        refused("NatGateway", "aws-nat"),
+        refused("rds/instance:Instance", "arkindex-db"),
+        ends("task", "arkindex-migrate", "arkindex-migrate"),
+        ends("machine", "arkindex-solr-1", "arkindex-solr-1"),
+        ends("service", "backend", "arkindex-backend"),
+      ]),
+    20 * minutes,
+  );
 
   test(
-    "whatever fails on the way up fails again until it is mended, and the rest is made once",
+    "a rule of the policy pack that is broken stops the preview, with its control; advice does not",
     async () => {
-      let left = [
-        ...["create Vpc::aws-vpc", "create Cluster::aws-cluster", "create Subnet::aws-data-eu-central-1b"],
-        ...["create NatGateway::", "create VpcEndpoint::aws-ecr-api", "create PrivateDnsNamespace::"],
-        ...["create LoadBalancer::", "create ListenerRule::", "create Certificate::aws-edge"],
-        ...["create Instance::arkindex-db", "create ReplicationGroup::", "create Bucket::arkindex-objects-staging"],
-        ...["create AccessKey::", "create Volume::arkindex-solr-1", "create autoscaling/group:Group::arkindex-solr-1"],
-        ...["create Role::arkindex-migrate-start", "create SecretVersion::arkindex-backend-secret"],
-        ...[
-          "task/arkindex-migrate",
-          "machine/arkindex-solr-1",
-          "service/backend",
-          "create TaskDefinition::arkindex-worker",
-        ],
-      ];
-      const all = left.length;
-      let runs = 0;
-      const met: string[] = [];
-      while (left.length > 0) {
-        runs++;
-        expect(runs).toBeLessThanOrEqual(all);
-        const { code, output } = await upWith(left);
-        expect(code).not.toBe(0);
-        const now = left.filter((fault) => metIn(output, fault));
-        if (now.length === 0) throw new Error(`none of ${left.join(", ")} was met:\n${output}`);
-        // The same again: no failed run leaves a record by which the next one passes.
-        if (runs === 1 || now.some((fault) => !fault.startsWith("create")))
-          expect((await upWith(now)).code).not.toBe(0);
-        met.push(...now);
-        left = left.filter((fault) => !now.includes(fault));
-      }
-      expect(met).toHaveLength(all);
-      succeeded(await stack.up());
-      succeeded(await stack.preview(["--expect-no-changes"]));
+      expect(succeeded(await stack.preview(["--policy-pack", pack]))).toContain("[advisory]  cache-tls-alone");
+      await stack.rewrite(`import { Volume } from "@pulumi/aws/ebs/volume.js";
+        import { Provider } from "@pulumi/aws/provider.js";
+        const provider = new Provider("aws", { region: "eu-central-1", skipCredentialsValidation: true });
+        new Volume("plain", { availabilityZone: "eu-central-1a", size: 1 }, { provider });`);
+      const { code, output } = await stack.preview(["--policy-pack", pack]);
+      await stack.rewrite(arkindexProgram());
+      expect(code).not.toBe(0);
+      expect(output).toMatch(/\[mandatory\] {2}disk-encrypted {2}\(aws:ebs:Volume: plain\)/);
+      expect(output).toContain("EC2.3, CIS AWS 6.1.1: a disk is encrypted");
     },
-    30 * minutes,
+    3 * minutes,
   );
 
   test(
@@ -133,10 +86,3 @@ describe("stacks/arkindex-aws.yaml", () => {
     5 * minutes,
   );
 });
-
-/** Whether the run names what was to fail: a resource in the simulation's words, a task, service or machine in ours. */
-function metIn(output: string, fault: string): boolean {
-  const [, type, name = ""] = /^create ([\w/:]+)::(.*)$/.exec(fault) ?? [];
-  if (type === undefined) return output.includes(`error: arkindex-${fault.replace(/^\w+\/(arkindex-)?/, "")} `);
-  return new RegExp(`:${type} \\(${name}[^)]*\\): refused, as SIMULATE_FAIL`).test(output);
-}

@@ -160,19 +160,12 @@ test(
     succeeded(await stack.destroy(["--exclude-protected"]));
     expect(await containerIds(name)).toEqual({});
     expect(await guarded()).toEqual(before);
-    expect(before.map((urn) => urn.split("::").at(-1)).sort()).toEqual([
-      "arkindex-db-1",
-      "arkindex-db-password",
-      "arkindex-objects-1",
-      "arkindex-objects-password",
-      "arkindex-redis-1",
-      "arkindex-secret-key",
-      "arkindex-solr-1",
-    ]);
-    const { Volumes } = await engine.listVolumes({ filters: { label: [`platform-topologies.name=${name}`] } });
-    expect(Volumes.map(({ Name }) => Name).sort()).toEqual(
-      ["db-1", "objects-1", "redis-1", "solr-1"].map((slot) => `${name}-${slot}`),
+    const stores = ["db-1", "objects-1", "redis-1", "solr-1"];
+    expect(before.map((urn) => urn.split("::").at(-1)?.replace("arkindex-", "")).sort()).toEqual(
+      [...stores, ...stores.map((slot) => `${slot}-disk`), "db-password", "objects-password", "secret-key"].sort(),
     );
+    const { Volumes } = await engine.listVolumes({ filters: { label: [`platform-topologies.name=${name}`] } });
+    expect(Volumes.map(({ Name }) => Name).sort()).toEqual(stores.map((slot) => `${name}-${slot}`));
 
     const { passwords } = outputs;
     succeeded(await stack.up());

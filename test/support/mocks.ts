@@ -23,6 +23,8 @@ export interface Registered {
   readonly provider: string;
   readonly inputs: Readonly<Record<string, unknown>>;
   readonly options: Options;
+  /** By input: the resources that its value came from, as `type::name`. */
+  readonly from: Readonly<Record<string, readonly string[]>>;
 }
 
 interface Request {
@@ -34,12 +36,15 @@ interface Request {
   getDeletebeforereplace(): boolean;
   getIgnorechangesList(): string[];
   getReplaceonchangesList(): string[];
+  getPropertydependenciesMap(): { entries(): Iterable<[string, { getUrnsList(): string[] }]> };
   getReplacementTrigger(): { toJavaScript(): unknown } | undefined;
 }
 /** The mocks are not told all of a request: the rest is taken from it here, as it calls them before it returns. */
-let told: Pick<Registered, "parent" | "options">;
+let told: Pick<Registered, "parent" | "options" | "from">;
 /** `VolumeNode shop-db-1` of a URN. */
 const named = (urn: string): string => /(\w+)::([^:]*)$/.exec(urn)?.slice(1).join(" ") ?? "";
+/** `aws:ec2/vpc:Vpc::shop` of a URN. */
+const typed = (urn: string): string => /([^:$]+:[^$]+::[^:]*)$/.exec(urn)?.[1] ?? "";
 const { prototype } = MockMonitor as unknown as { prototype: { registerResource: (...args: unknown[]) => unknown } };
 const original = prototype.registerResource;
 prototype.registerResource = function (this: unknown, ...args: unknown[]) {
@@ -55,6 +60,9 @@ prototype.registerResource = function (this: unknown, ...args: unknown[]) {
       replaceOnChanges: request.getReplaceonchangesList(),
       replacementTrigger: request.getReplacementTrigger()?.toJavaScript(),
     },
+    from: Object.fromEntries(
+      [...request.getPropertydependenciesMap().entries()].map(([key, value]) => [key, value.getUrnsList().map(typed)]),
+    ),
   };
   return original.apply(this, args);
 };
@@ -118,6 +126,7 @@ function madeByAws(type: string, name: string): Record<string, unknown> {
     arn: `arn:${type}:${name}`,
     ...(type === "aws:rds/instance:Instance" ? { address: `${name}.rds.invalid`, identifier: name } : {}),
     ...(type.startsWith("aws:elasticache/replicationGroup") ? { primaryEndpointAddress: `${name}.cache.invalid` } : {}),
+    ...(type.endsWith(":SubnetGroup") ? { name } : {}),
     ...(type === "aws:iam/accessKey:AccessKey" ? { secret: `key-of-${name}` } : {}),
     ...(type === "aws:ec2/launchTemplate:LaunchTemplate" ? { latestVersion: 1 } : {}),
     ...(type === "aws:secretsmanager/secretVersion:SecretVersion" ? { versionId: `version-of-${name}` } : {}),

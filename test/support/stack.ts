@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { execa } from "execa";
+import { parse } from "yaml";
 
 import { heal } from "../../tools/heal.ts";
 import { toolchain, type Toolchain } from "../../tools/setup/toolchain.ts";
@@ -118,6 +119,14 @@ export class TestStack {
     const file = join(this.folder, `Pulumi.${stackName}.yaml`);
     const salt = existsSync(file) ? /^encryptionsalt: (.*)$/m.exec(await readFile(file, "utf8"))?.[1] : undefined;
     await writeFile(file, JSON.stringify({ ...(salt === undefined ? {} : { encryptionsalt: salt }), config }));
+  }
+
+  /** Changes these keys, full ones, and leaves the others, secrets too; undefined takes one away. */
+  async reconfigure(over: Readonly<Record<string, unknown>>): Promise<void> {
+    const file = join(this.folder, `Pulumi.${stackName}.yaml`);
+    const text = (await readFile(file, "utf8")).trim();
+    const { config, ...rest } = parse(text) as { config: Record<string, unknown> };
+    await writeFile(file, JSON.stringify({ ...rest, config: { ...config, ...over } }));
   }
 
   up(args: readonly string[] = []): Promise<Outcome> {

@@ -2,16 +2,17 @@ import { join } from "node:path";
 
 import { expect, test } from "@jest/globals";
 
-import { failuresOf } from "../../tools/commands/failures.ts";
-import { text } from "../../tools/commands/test-swarm.ts";
+import { failuresOf, failureTable } from "../../tools/commands/failures.ts";
+import { summaryOf } from "../../tools/commands/second-tier.ts";
 import { repo } from "../../tools/setup/paths.ts";
 import { nodeOf, placeOf } from "../../tools/swarm/record.ts";
 
 import type { ClusterRecord } from "../../tools/swarm/record.ts";
 
 test("the summary of a run has its date, commit, counts and each test's seconds", () => {
-  const summary = text(
-    {
+  const summary = summaryOf({
+    command: "test:swarm",
+    report: {
       numPassedTests: 1,
       numFailedTests: 1,
       numPendingTests: 0,
@@ -27,10 +28,12 @@ test("the summary of a run has its date, commit, counts and each test's seconds"
         },
       ],
     },
-    new Date("2026-01-02T03:04:05Z"),
-    "0123456789ab",
-    failuresOf('{"system":"s","killed":"w1: a | b","sent":9,"lost":0,"slowest":80,"elsewhere":7.5,"rows":0}\n'),
-  );
+    began: new Date("2026-01-02T03:04:05Z"),
+    commit: "0123456789ab",
+    told: failureTable(
+      failuresOf('{"system":"s","killed":"w1: a | b","sent":9,"lost":0,"slowest":80,"elsewhere":7.5,"rows":0}\n'),
+    ),
+  });
   expect(summary).toMatch(/2026-01-02 03:04 UTC, commit 0123456789ab: \*\*1 passed, 1 failed\*\*/);
   expect(summary).toContain("| s | w1: a \\| b | 9 | 0 | 80 ms | 7.5 s | – | 0 |\n");
   expect(summary).toContain("## test/swarm/a.test.ts\n");

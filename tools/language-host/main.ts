@@ -1,11 +1,12 @@
 /**
  * A Node.js language host: the gRPC server that the Pulumi engine asks to run a program. It starts the SDK's own
- * `cmd/run` with the request's fields, so hooks, error hooks and transforms are the SDK's. It serves what
- * `pulumi up|preview|destroy|refresh|about` call; code generation (`pulumi convert`, `pulumi package add`) answers
- * UNIMPLEMENTED, as those need the official host.
+ * `cmd/run` with the request's fields, so hooks, error hooks and transforms are the SDK's, and `cmd/run-policy-pack` for
+ * a policy pack. It serves what `pulumi up|preview|destroy|refresh|about` call; code generation (`pulumi convert`,
+ * `pulumi package add`) answers UNIMPLEMENTED, as those need the official host.
  */
 import { spawn } from "node:child_process";
 import { createRequire } from "node:module";
+import { join } from "node:path";
 import process from "node:process";
 
 import * as grpc from "@grpc/grpc-js";
@@ -15,7 +16,7 @@ import empty from "google-protobuf/google/protobuf/empty_pb.js";
 import services from "@pulumi/pulumi/proto/language_grpc_pb.js";
 
 import type { ChildProcess } from "node:child_process";
-import type { LanguageHandshakeRequest, RunRequest } from "@pulumi/pulumi/proto/language_pb.js";
+import type { LanguageHandshakeRequest, RunPluginRequest, RunRequest } from "@pulumi/pulumi/proto/language_pb.js";
 
 /** The exit code of `cmd/run` if the user has been told already (see the SDK's cmd/run/index.ts). */
 const alreadyReported = 32;
@@ -84,6 +85,58 @@ function run(
   });
 }
 
+/** Starts a policy pack. Its first line is the port of its own server; it ends when the engine ends the call. */
+function runPlugin(call: grpc.ServerWritableStream<RunPluginRequest, InstanceType<typeof language.RunPluginResponse>>) {
+  const { request } = call;
+  if (request.getKind() !== "analyzer") {
+    call.destroy(Object.assign(new Error("policy packs alone"), { code: grpc.status.UNIMPLEMENTED }));
+    return;
+  }
+  const info = request.getInfo();
+  const folder = filled(info?.getProgramDirectory(), request.getPwd());
+  const program = join(folder, filled(info?.getEntryPoint(), "."));
+  const runner = require.resolve("@pulumi/pulumi/cmd/run-policy-pack", { paths: [folder] });
+  const child = spawn(process.execPath, [runner, ...request.getArgsList(), program], {
+    cwd: folder,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: {
+      ...process.env,
+      ...(Object.fromEntries(request.getEnvList().map((pair) => pair.split(/=(.*)/s, 2))) as Record<string, string>),
+      PULUMI_NODEJS_TYPESCRIPT: "false",
+    },
+  });
+  programs.add(child);
+  call.on("cancelled", () => child.kill("SIGTERM"));
+  const answer = (fill: (response: InstanceType<typeof language.RunPluginResponse>) => void): void => {
+    const response = new language.RunPluginResponse();
+    fill(response);
+    call.write(response);
+  };
+  child.stdout.on("data", (text: Buffer) => {
+    answer((response) => {
+      response.setStdout(text);
+    });
+  });
+  child.stderr.on("data", (text: Buffer) => {
+    answer((response) => {
+      response.setStderr(text);
+    });
+  });
+  const ended = (code: number): void => {
+    programs.delete(child);
+    answer((response) => {
+      response.setExitcode(code);
+    });
+    call.end();
+  };
+  child.on("error", () => {
+    ended(1);
+  });
+  child.on("close", (code) => {
+    ended(code ?? 1);
+  });
+}
+
 /** A unary call, which `answer` answers. An error that it throws becomes the call's error. */
 function unary<Q, A>(
   answer: (request: Q, call: grpc.ServerUnaryCall<Q, A>) => A | Promise<A>,
@@ -122,6 +175,7 @@ server.addService(services.LanguageRuntimeService, {
     return answer;
   }),
   run: unary((request: RunRequest, call) => run(request, engine, call)),
+  runPlugin,
   cancel: unary(() => {
     endPrograms();
     return new empty.Empty();

@@ -118,6 +118,7 @@ export function runMachine(
       suspendedProcesses: ["AZRebalance"],
       waitForCapacityTimeout: "0", // our own gate waits
       enabledMetrics: ["GroupInServiceInstances"],
+      tags: Object.entries(tags).map(([key, value]) => ({ key, value, propagateAtLaunch: true })),
     },
     { ...options, dependsOn: [...after, ...network.ready, policy, secret.version] },
   );

@@ -201,11 +201,15 @@ export class Network {
       this.#allow(tier, "endpoints", 443);
       // Layers of images come from S3, whose gateway has no group of its own.
       const prefixListId = this.#s3.prefixListId;
-      const rule = { securityGroupId: this.group(tier), ipProtocol: "tcp", fromPort: 443, toPort: 443, prefixListId };
+      const rule = {
+        ...{ securityGroupId: this.group(tier), description: `${tier} calls S3` },
+        ...{ ipProtocol: "tcp", fromPort: 443, toPort: 443, prefixListId },
+      };
       this.ready.push(new SecurityGroupEgressRule(`${name}-${tier}-s3`, rule, options));
     }
     const out = {
       securityGroupId: this.group("app"),
+      description: "app calls the world",
       ipProtocol: "tcp",
       fromPort: 1,
       toPort: 65_535,
@@ -219,7 +223,10 @@ export class Network {
     const key = `${from}-${to}${port === undefined ? "" : `-${String(port)}`}`;
     if (this.#rules.has(key)) return;
     this.#rules.add(key);
-    const ports = { ipProtocol: "tcp", fromPort: port ?? 0, toPort: port ?? 65_535 };
+    const ports = {
+      description: `${from} calls ${to}`,
+      ...{ ipProtocol: "tcp", fromPort: port ?? 0, toPort: port ?? 65_535 },
+    };
     const [source, target] = [this.#group(from).id, this.#group(to).id];
     const egress = { ...ports, securityGroupId: source, referencedSecurityGroupId: target };
     const ingress = { ...ports, securityGroupId: target, referencedSecurityGroupId: source };
@@ -233,6 +240,7 @@ export class Network {
   published(port: number): void {
     const rule = {
       securityGroupId: this.group("edge"),
+      description: "the world calls the balancer",
       ipProtocol: "tcp",
       fromPort: port,
       toPort: port,

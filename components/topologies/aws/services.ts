@@ -43,7 +43,7 @@ export function runService(name: string, workload: Workload, at: At, after: Reso
       cluster: tasks.cluster.arn,
       taskDefinition: task.definition,
       launchType: "FARGATE",
-      platformVersion: "1.4.0",
+      platformVersion: "LATEST",
       desiredCount: wanted,
       // Never two at once: the old one ends first, and no other zone gets a second one to even things out.
       ...(update === "stop-first"

@@ -1,5 +1,7 @@
-import { interpolate } from "@pulumi/pulumi";
+import { type CustomResourceOptions, interpolate } from "@pulumi/pulumi";
 import { RandomId } from "@pulumi/random";
+import { Role } from "@pulumi/aws/iam/role.js";
+import { RolePolicyAttachment } from "@pulumi/aws/iam/rolePolicyAttachment.js";
 import { Instance } from "@pulumi/aws/rds/instance.js";
 import { ParameterGroup } from "@pulumi/aws/rds/parameterGroup.js";
 import { SubnetGroup } from "@pulumi/aws/rds/subnetGroup.js";
@@ -11,6 +13,7 @@ import type { At } from "../../../core/topology.ts";
 import type { Watched } from "../alarms.ts";
 import { postgresVersion } from "../managed.ts";
 import { fit } from "../fit.ts";
+import { trust } from "../policy.ts";
 import type { Region } from "../region.ts";
 import { databaseClass } from "../sizes.ts";
 
@@ -40,6 +43,7 @@ export function makePostgres(region: Region, name: string, ask: Ask<"postgres">,
     },
     options,
   );
+  const monitor = protect ? monitoring(region, name, logicalName, options) : undefined;
   const instance = new Instance(
     logicalName,
     {
@@ -69,6 +73,7 @@ export function makePostgres(region: Region, name: string, ask: Ask<"postgres">,
         : { skipFinalSnapshot: true }),
       enabledCloudwatchLogsExports: ["postgresql", "upgrade"],
       performanceInsightsEnabled: true,
+      ...(monitor === undefined ? {} : { monitoringInterval: 60, monitoringRoleArn: monitor.arn }),
       applyImmediately: true,
     },
     {
@@ -100,6 +105,25 @@ export function makePostgres(region: Region, name: string, ask: Ask<"postgres">,
     ready: [instance],
   };
   return given;
+}
+
+/** What lets RDS write the machine's own numbers (FSBP RDS.6). */
+function monitoring({ site, account }: Region, name: string, logical: string, options: CustomResourceOptions): Role {
+  const role = new Role(
+    `${logical}-monitor`,
+    {
+      namePrefix: fit(`${site.name}-${name}-`, 38),
+      description: `watches ${name}`,
+      assumeRolePolicy: trust("monitoring.rds.amazonaws.com", account),
+    },
+    options,
+  );
+  new RolePolicyAttachment(
+    `${logical}-monitor`,
+    { role: role.name, policyArn: "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole" },
+    options,
+  );
+  return role;
 }
 
 function settings({ settings: asked = {}, outputPlugins = [] }: Ask<"postgres">): Record<string, string> {

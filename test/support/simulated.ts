@@ -1,0 +1,38 @@
+/** The ready stacks for AWS on the real engine and the simulated cloud. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { afterAll } from "@jest/globals";
+import { parse } from "yaml";
+
+import { simulation, type Simulation } from "../../tools/simulate/simulation.ts";
+import { arkindexProgram, project } from "./arkindex.ts";
+import { newFolder } from "./folder.ts";
+import { setSecrets } from "./pyrus.ts";
+import { repo, TestStack } from "./stack.ts";
+
+/** The config of a ready stack with its full keys, without its published secrets, which are of another passphrase. */
+export function simulatedConfig(name: string): Record<string, unknown> {
+  const file = readFileSync(join(repo, "stacks", `${name}.yaml`), "utf8");
+  const { config } = parse(file) as { config: Record<string, unknown> };
+  return Object.fromEntries(Object.entries(config).filter(([key]) => key !== `${project}:secrets`));
+}
+
+const running: Simulation[] = [];
+const made: TestStack[] = [];
+
+/** Such a stack, before its first `up`. It goes after the file's last test. */
+export async function simulated(name: string): Promise<TestStack> {
+  const cloud = await simulation(newFolder(`world-${name}`));
+  running.push(cloud);
+  const config = simulatedConfig(name);
+  const stack = await TestStack.create({ project, program: arkindexProgram(), config, env: cloud.env });
+  made.push(stack);
+  if (name.startsWith("pyrus")) await setSecrets(stack);
+  return stack;
+}
+
+afterAll(async () => {
+  for (const stack of made) await stack.dispose();
+  for (const each of running) await each.close();
+}, 120_000);

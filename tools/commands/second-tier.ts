@@ -1,0 +1,86 @@
+/** What the second tiers have in common: their tests one after the other, without a limit of time, and a summary. */
+import { writeFile } from "node:fs/promises";
+import { relative } from "node:path";
+import process from "node:process";
+import { parseArgs } from "node:util";
+
+import { execa } from "execa";
+
+import { repo } from "../setup/paths.ts";
+import { Problem } from "../setup/problem.ts";
+import { formatted } from "./formatted.ts";
+import { lineOf, ofReport } from "./tally.ts";
+import { runAll, type RunOptions } from "./test.ts";
+
+import type { JestReport } from "./tally.ts";
+
+export interface Tier {
+  /** As in `npm run <command>`. */
+  readonly command: string;
+  /** The folders of its tests. */
+  readonly folders: readonly string[];
+  /** The keys of the images that they run. Default: all. */
+  readonly keys?: RunOptions["keys"];
+  /** Markdown that comes before the list of tests: what they found. */
+  readonly told: () => Promise<readonly string[]>;
+}
+
+/** `[paths] [--summary <file>]`: the summary says what ran, when, on which commit, and for how long. */
+export async function runTier({ command, folders, keys, told }: Tier, args: readonly string[]): Promise<number> {
+  const { summary, paths } = read(command, args);
+  const began = new Date();
+  let report: JestReport | undefined;
+  const tier = ["--runInBand", ...(paths.length > 0 ? paths : folders)];
+  const code = await runAll([], [tier], { report: (its) => (report = its), ...(keys === undefined ? {} : { keys }) });
+  if (summary !== undefined && report !== undefined) {
+    const text = summaryOf({ command, report, began, commit: await commit(summary), told: await told() });
+    await writeFile(summary, await formatted(summary, text));
+    process.stderr.write(`summary in ${summary}\n`);
+  }
+  return code;
+}
+
+function read(command: string, args: readonly string[]): { summary: string | undefined; paths: string[] } {
+  try {
+    const options = { summary: { type: "string" } } as const;
+    const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
+    return { summary: values.summary, paths: positionals };
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Problem(`${why}: use npm run ${command} -- [--summary <file>] [paths]`);
+  }
+}
+
+/** The commit that ran, and whether files differed from it (the summary itself aside). */
+async function commit(summary: string): Promise<string> {
+  const git = async (...args: string[]): Promise<string> => (await execa("git", args, { cwd: repo })).stdout.trim();
+  const changed = await git("status", "--porcelain", "--", ".", `:!${summary}`);
+  return `${await git("rev-parse", "--short=12", "HEAD")}${changed === "" ? "" : ", with uncommitted changes"}`;
+}
+
+export interface Ran {
+  readonly command: string;
+  readonly report: JestReport;
+  readonly began: Date;
+  readonly commit: string;
+  readonly told: readonly string[];
+}
+
+/** Markdown: what was found, and one table a file. */
+export function summaryOf({ command, report, began, commit, told }: Ran): string {
+  const minutes = ((Date.now() - began.getTime()) / 60_000).toFixed(1);
+  const lines = [
+    `# The last whole run of \`npm run ${command}\``,
+    "",
+    `${began.toISOString().slice(0, 16).replace("T", " ")} UTC, commit ${commit}: **${lineOf(ofReport(report))}**, ${minutes} minutes with set-up.`,
+    "",
+    ...told,
+  ];
+  for (const { name, assertionResults } of report.testResults) {
+    lines.push(`## ${relative(repo, name)}`, "", "| test | result | seconds |", "| --- | --- | --- |");
+    for (const { fullName, status, duration } of assertionResults)
+      lines.push(`| ${fullName.replaceAll("|", "\\|")} | ${status} | ${((duration ?? 0) / 1000).toFixed(1)} |`);
+    lines.push("");
+  }
+  return lines.join("\n");
+}
