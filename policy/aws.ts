@@ -178,6 +178,7 @@ const machines: Rule[] = [
 interface TaskContainer {
   readonly name?: string;
   readonly privileged?: boolean;
+  readonly linuxParameters?: { readonly capabilities?: { readonly add?: readonly string[] } };
   readonly environment?: readonly { readonly name: string; readonly value?: string }[];
   readonly logConfiguration?: object;
 }
@@ -222,8 +223,12 @@ const tasks: Rule[] = [
     {
       name: "task-unprivileged",
       controls: ["ECS.4"],
-      says: "no container is privileged",
-      breaks: (props) => containersOf(props).some(({ privileged }) => privileged === true),
+      says: "no container is privileged, or has rights of root's added",
+      breaks: (props) =>
+        containersOf(props).some(
+          ({ privileged, linuxParameters }) =>
+            privileged === true || (linuxParameters?.capabilities?.add ?? []).length > 0,
+        ),
     },
     {
       name: "task-secrets-apart",

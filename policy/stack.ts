@@ -30,7 +30,8 @@ function votes({ name, parent }: Made): boolean {
 
 /** The images that a container, a service or a task runs; none where a preview does not know them. */
 function imagesOf({ type, props }: Made): string[] {
-  if (type === "docker:index/remoteImage:RemoteImage") return [props.name as string];
+  if (type === "docker:index/remoteImage:RemoteImage")
+    return [known(() => props.name as string)].filter((image) => image !== undefined);
   if (type === "aws:ecs/taskDefinition:TaskDefinition") {
     const text = known(() => props.containerDefinitions as string);
     return text === undefined ? [] : (JSON.parse(text) as { image: string }[]).map(({ image }) => image);

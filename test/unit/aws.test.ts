@@ -239,6 +239,12 @@ describe("a task definition", () => {
     expect(main?.stopTimeout).toBe(90);
   });
 
+  test("as on a Docker host a container has no right of root's, and its server is below an init process", () => {
+    const [writer, main] = definitions();
+    for (const each of [writer, main]) expect(each?.linuxParameters).toMatchObject({ capabilities: { drop: ["ALL"] } });
+    expect(main?.linuxParameters).toMatchObject({ initProcessEnabled: true });
+  });
+
   test("variables keep everything behind the first =", () => {
     expect(definitions().at(1)?.environment).toEqual([
       { name: "A", value: "1=2" },

@@ -243,6 +243,12 @@ describe("a rule", () => {
     for (const row of rows) expect(rule && findingsOf(rule, another(all, row))).toHaveLength(1);
   });
 
+  test("of tasks notices a right of root's that is added", () => {
+    const [rule] = awsRules.filter(({ name }) => name === "task-unprivileged");
+    const added = container(all, { linuxParameters: { capabilities: { add: ["SYS_PTRACE"] } } });
+    expect(rule && findingsOf(rule, added)).toHaveLength(1);
+  });
+
   test.each([
     ["r.example.com/shop@sha256:abc", true],
     ["r.example.com:5000/shop:1.2", true],

@@ -64,6 +64,7 @@ export function containerDefinitions(container: Runs, parts: DefinitionParts): o
       ? [{ namespace: "net.ipv4.ip_unprivileged_port_start", value: "0" }]
       : [],
     ...(health === undefined ? {} : healthOf({ ...container, health }, image)),
+    linuxParameters: { ...confined, initProcessEnabled: true },
     logConfiguration: logs(parts, name, logMode),
   });
   if (files.length === 0) return [main];
@@ -76,10 +77,14 @@ export function containerDefinitions(container: Runs, parts: DefinitionParts): o
     user: "0:0",
     secrets: files.map((file) => ({ name: fileKey(file), valueFrom: from(fileKey(file)) })),
     mountPoints: mounts.map((mount) => ({ ...mount, readOnly: false })),
+    linuxParameters: confined,
     logConfiguration: logs(parts, filesContainer, "blocking"),
   });
   return [writer, main];
 }
+
+/** As on a Docker host: no rights of root's, whoever the user is. */
+const confined = { capabilities: { drop: ["ALL"] } };
 
 /** Its name in every task that has files. */
 const filesContainer = "files";
