@@ -56,7 +56,7 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
     { what: "a DB server more", config: inSystem("arangodb", { dbservers: { count: 4 } }) },
     ...everywhere.slice(2),
   ],
-  media: [{ what: "a Cassandra more", config: inSystem("media", { cassandras: 4 }) }],
+  media: [{ what: "a Cassandra more", config: inSystem("media", { nodes: 4 }) }],
   pyrus: [{ what: "another hostname", config: { hostname: () => "other.example.com" } }],
 };
 

@@ -35,4 +35,4 @@ export async function simulated(name: string): Promise<TestStack> {
 afterAll(async () => {
   for (const stack of made) await stack.dispose();
   for (const each of running) await each.close();
-}, 120_000);
+}, 20 * 60_000);
