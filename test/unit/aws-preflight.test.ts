@@ -4,9 +4,12 @@ import process from "node:process";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 
 import { sentence } from "../../components/core/errors.ts";
-import { callerProblems } from "../../components/topologies/aws/preflight.ts";
+import { callerProblems, movedParts } from "../../components/topologies/aws/preflight.ts";
+import type { Known } from "../../components/core/known.ts";
+import { subnetRange } from "../../components/topologies/aws/addresses.ts";
 import { type Simulation, simulation } from "../../tools/simulate/simulation.ts";
 import { newFolder } from "../support/folder.ts";
+import { planReady } from "../support/ready.ts";
 
 const before = { ...process.env };
 const running: Simulation[] = [];
@@ -41,4 +44,53 @@ test("what AWS says instead is one sentence", async () => {
   const problems = await callerProblems("123456789012", caller);
   delete process.env.SIMULATE_FAIL;
   expect(problems.map(sentence)).toEqual([expect.stringMatching(/^aws: AWS in eu-central-1.* refuses a call/)]);
+});
+
+const zones = ["eu-central-1a", "eu-central-1b", "eu-central-1c"];
+const cidr = "10.80.0.0/16";
+
+/** The network, and the disks of three agents in three zones, as the state has them. */
+function stateOf(): Known[] {
+  const known = (type: string, outputs: Known["outputs"]): Known => ({
+    urn: `urn:${type}`,
+    type: `aws:${type}`,
+    outputs,
+  });
+  return [
+    known("ec2/vpc:Vpc", { cidrBlock: cidr }),
+    ...zones.flatMap((zone, number) => [
+      known("ec2/subnet:Subnet", { availabilityZone: zone, cidrBlock: subnetRange(cidr, "app", number) }),
+      known("ebs/volume:Volume", {
+        availabilityZone: zone,
+        tags: { slot: `arangodb-agent-${String(number + 1)}` },
+      }),
+    ]),
+  ];
+}
+const plan = planReady("arangodb-aws").whole?.plan;
+const moved = (config: object, state = stateOf()): string[] => {
+  if (plan === undefined) throw new Error("no plan");
+  return movedParts(state, { cidr, zones, ...config }, "arangodb", plan).map(sentence);
+};
+
+test("a stack that is not there yet, and one that stays where it is, have nothing that would move", () => {
+  expect(moved({ cidr: "10.90.0.0/16" }, [])).toEqual([]);
+  expect(moved({})).toEqual([]);
+});
+
+test("a zone more, or one less, that sends a slot away from its disk is refused, with the slot", () => {
+  expect(moved({ zones: zones.slice(0, 2) })).toEqual([
+    'aws.zones = "eu-central-1a, eu-central-1b": the disk of agent-3 lies in eu-central-1c, and its machine would be in eu-central-1a: leave the zones as they were',
+  ]);
+  const two = stateOf().filter(({ outputs }) => outputs.availabilityZone !== "eu-central-1c");
+  expect(moved({}, two)).toEqual([]);
+});
+
+test("zones in another order, and another network, are refused: both are where things are", () => {
+  expect(moved({ zones: ["eu-central-1b", "eu-central-1a", "eu-central-1c"] })).toEqual([
+    expect.stringMatching(/^aws\.zones = .*eu-central-1a had another place in it: new ones come last/),
+  ]);
+  expect(moved({ cidr: "10.90.0.0/16" })).toEqual([
+    'aws.cidr = "10.90.0.0/16": the stack\'s network is 10.80.0.0/16: it stays as long as the stack does',
+  ]);
 });

@@ -32,7 +32,7 @@ const checks: readonly (readonly string[])[] = [
 /** Files run two at a time, where jest alone would leave one of two cores idle. */
 const tiers: readonly (readonly string[])[] = [
   ["--maxWorkers=2", "test/unit", "test/inventory"],
-  ["--runInBand", "test/engine"],
+  ["--maxWorkers=2", "test/engine"],
   ["--maxWorkers=2", "test/docker"],
 ];
 

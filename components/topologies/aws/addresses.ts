@@ -1,4 +1,5 @@
 /** The private network's parts, by number: an address never depends on what else a stack has. */
+import type { List } from "../../core/contracts.ts";
 import { dotted, overlap, type Range, rangeOf, unfit } from "../subnets.ts";
 
 /** Outside in. Only what lies in `edge` has an address that the world sees; `data` has no way out. */
@@ -32,4 +33,9 @@ export function unfitNetwork(cidr: string): string | undefined {
 
 function within(range: Range, whole: Range | undefined): boolean {
   return whole !== undefined && range.first >= whole.first && range.last <= whole.last;
+}
+
+/** The zone of the slot or replica with this number: one after another. */
+export function zoneOf(zones: List<string>, number = 0): string {
+  return zones[number % zones.length] ?? "";
 }

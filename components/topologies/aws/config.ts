@@ -22,12 +22,12 @@ export type AwsTlsConfig = z.output<typeof awsTls>;
 export const awsConfig = z.strictObject({
   account,
   region: z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, "a region, as eu-central-1"),
-  /** Two or three of the region's zones, for slots one after another. A change of one replaces what lies there. */
+  /** Two or three of the region's zones, for slots one after another. A change that would move a disk is refused. */
   zones: z
     .array(z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d[a-z]$/, "a zone, as eu-central-1a"))
     .min(2, "two or three: the balancer needs two")
     .max(3, "two or three"),
-  /** The private network: one for each stack. A change replaces everything. */
+  /** The private network: one for each stack. A change is refused as long as the stack is there. */
   cidr: z.cidrv4("a network, as 10.80.0.0/16").default("10.80.0.0/16"),
   /** Of the shared config file. Default: what the environment says. */
   profile: z.string().min(1).optional(),

@@ -1,6 +1,7 @@
 import { runtime, secret } from "@pulumi/pulumi";
 
 import type { Dict } from "../../core/contracts.ts";
+import { stateOfStack } from "../../core/known.ts";
 import { containerServices } from "../../services/index.ts";
 import { entry } from "../entry.ts";
 import { awsCapabilities } from "./capabilities.ts";
@@ -18,11 +19,11 @@ export const aws = entry({
   ports: () => ({ http: 80, https: 443 }),
   asks: awsSecrets,
   check: (config, { site, plan, secrets }) => checkAws({ ...config, tls: tlsOf(config, secrets, "plain") }, site, plan),
-  preflight: async ({ account, region, profile, role }) => {
+  preflight: async (config, { site, plan }) => {
+    const { callerProblems, movedParts } = await import("./preflight.ts");
+    const moved = movedParts((await stateOfStack()) ?? [], config, site.name, plan);
     // A preview needs no credentials.
-    if (runtime.isDryRun()) return [];
-    const { callerProblems } = await import("./preflight.ts");
-    return callerProblems(account, { region, profile, role });
+    return runtime.isDryRun() ? moved : [...moved, ...(await callerProblems(config.account, config))];
   },
   make: async (config, { site, secrets }, opts) => {
     const { AwsRegion } = await import("./index.ts");

@@ -20,6 +20,7 @@ import type { At, Capabilities, Managed, Site } from "../../core/topology.ts";
 import { BaseTopology, type JobAgain, type JobHere, part } from "../base.ts";
 import { entry } from "../containers.ts";
 import { namesOf } from "../tls.ts";
+import { zoneOf } from "./addresses.ts";
 import { Alarms } from "./alarms.ts";
 import { Balancer } from "./balancer.ts";
 import { awsCapabilities, onMachine } from "./capabilities.ts";
@@ -187,7 +188,7 @@ export class AwsRegion extends BaseTopology {
 
   slot(name: string, slot: Slot, at: At): Ready {
     const before = this.finalizer(`${name}-left`, slot.left, part(at, "left"), this.after(slot));
-    const made = this.#machine(name, slot, at, slot.zone ?? 0, [...this.after(slot), ...before]);
+    const made = this.#machine(name, slot, at, slot.zone, [...this.after(slot), ...before]);
     this.#names.ofAddresses(name, [made.address], at);
     this.#names.aliases(slot.names ?? [], name, at);
     const { alone = false } = slot;
@@ -196,10 +197,16 @@ export class AwsRegion extends BaseTopology {
     return { ready: [...made.ready, ...finalizer] };
   }
 
-  #machine(name: string, container: Slot | Workload, at: At, zone: number, after: Resource[]): RunningMachine {
+  #machine(
+    name: string,
+    container: Slot | Workload,
+    at: At,
+    zone: number | undefined,
+    after: Resource[],
+  ): RunningMachine {
     const { zones } = this.#args;
     const made = runMachine(this.#region, name, container, at, {
-      zone: zones[zone % zones.length] ?? "",
+      zone: zoneOf(zones, zone),
       after,
       redact: [...this.passwords],
     });

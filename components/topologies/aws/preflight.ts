@@ -1,5 +1,10 @@
-/** Asks AWS whose credentials these are, before anything is made with them. */
+/** What can be asked before anything is made: whose credentials these are, and where the state's disks lie. */
+import type { List } from "../../core/contracts.ts";
 import type { Problem } from "../../core/errors.ts";
+import { at } from "../../core/formats.ts";
+import type { Known } from "../../core/known.ts";
+import type { Plan } from "../../core/plan.ts";
+import { subnetRange, tiers, zoneOf } from "./addresses.ts";
 
 interface Caller {
   readonly region: string;
@@ -22,4 +27,37 @@ export async function callerProblems(account: string, caller: Caller): Promise<P
   } catch (error) {
     return [{ key: "aws", remedy: error instanceof Error ? error.message : String(error) }];
   }
+}
+
+/**
+ * What of the config does not go with the network and the disks that are there: neither can move. `site`: the stack's
+ * name.
+ */
+export function movedParts(
+  state: List<Known>,
+  { cidr, zones }: { readonly cidr: string; readonly zones: List<string> },
+  site: string,
+  plan: Plan,
+): Problem[] {
+  const of = (type: string) => state.filter((known) => known.type === type).map(({ outputs }) => outputs);
+  const network = of("aws:ec2/vpc:Vpc").find(({ cidrBlock }) => cidrBlock !== cidr);
+  if (network !== undefined) {
+    const remedy = `the stack's network is ${String(network.cidrBlock)}: it stays as long as the stack does`;
+    return [{ key: "aws.cidr", value: cidr, remedy }];
+  }
+  const order = "new ones come last, and the last ones go first";
+  const value = zones.join(", ");
+  const moved = of("aws:ec2/subnet:Subnet").find(({ availabilityZone, cidrBlock }) => {
+    const number = zones.indexOf(String(availabilityZone));
+    return number >= 0 && !tiers.some((tier) => subnetRange(cidr, tier, number) === cidrBlock);
+  });
+  if (moved !== undefined)
+    return [{ key: "aws.zones", value, remedy: `${String(moved.availabilityZone)} had another place in it: ${order}` }];
+  const disks = new Map(of("aws:ebs/volume:Volume").map((disk) => [at(disk, ["tags", "slot"]), disk.availabilityZone]));
+  return [...plan.slots].flatMap(([name, { zone }]) => {
+    const [was, now] = [disks.get(`${site}-${name}`), zoneOf(zones, zone)];
+    if (typeof was !== "string" || was === now) return [];
+    const remedy = `the disk of ${name} lies in ${was}, and its machine would be in ${now}: leave the zones as they were`;
+    return [{ key: "aws.zones", value, remedy }];
+  });
 }
