@@ -40,7 +40,7 @@ export async function convergesThrough(stack: TestStack, faults: readonly Fault[
   for (let runs = 1; left.length > 0; runs++) {
     expect(runs).toBeLessThanOrEqual(faults.length);
     const { code, output } = await upWith(stack, left);
-    expect(code).not.toBe(0);
+    if (code === 0) throw new Error(`nothing met ${left.map(({ rule }) => rule).join(", ")}:\n${output}`);
     const now = left.filter(({ met }) => met.test(output));
     if (now.length === 0) throw new Error(`none of ${left.map(({ rule }) => rule).join(", ")} was met:\n${output}`);
     // No failed run leaves a record by which the next one passes.

@@ -52,7 +52,8 @@ export class Balancer {
         desyncMitigationMode: "defensive",
         accessLogs: { bucket: logs.bucket, prefix: "edge", enabled: true },
       },
-      { ...options, dependsOn: [...network.ready, ...logs.ready] },
+      // AWS keeps it where Pulumi does: a `destroy --exclude-protected` would end at it half-way.
+      { ...options, protect: site.protect, dependsOn: [...network.ready, ...logs.ready] },
     );
     this.dnsName = balancer.dnsName;
     this.#suffix = balancer.arnSuffix;
