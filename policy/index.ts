@@ -5,7 +5,7 @@
 import { type Policies, PolicyPack, type PolicyResource, type ResourceValidationArgs } from "@pulumi/policy";
 
 import { awsRules } from "./aws.ts";
-import { type Made, type Rule } from "./rule.ts";
+import { findingsOf, type Made, type Rule } from "./rule.ts";
 import { stackRules } from "./stack.ts";
 
 /** `RDS.2, CIS AWS 3.2.3: a database has no public address`. */
@@ -43,7 +43,7 @@ const policies = [...awsRules, ...stackRules].map((rule): Policies[number] => {
     ...common,
     validateResource: (args, report) => {
       const made = madeOf(args);
-      if (made.type === rule.of && rule.breaks(made.props, made)) report(`${made.name} is not so`);
+      if (findingsOf(rule, [made]).length > 0) report(`${made.name} is not so`);
     },
   };
 });

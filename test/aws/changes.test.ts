@@ -5,6 +5,7 @@ import { project } from "../support/arkindex.ts";
 import { tellMarkdown } from "../support/findings.ts";
 import { simulated, simulatedConfig } from "../support/simulated.ts";
 import { succeeded, type TestStack } from "../support/stack.ts";
+import { named } from "../support/urn.ts";
 
 const minutes = 60_000;
 
@@ -133,22 +134,17 @@ describe.each(Object.keys(changes))("%s", (system) => {
       const stores = steps.filter(({ urn }) => store.test(urn));
       // All of a stack's are a number, not a list.
       const touched =
-        stores.length > 3 ? [`${String(stores.length)} updated`] : stores.map(({ op, urn }) => `${last(urn)}: ${op}`);
+        stores.length > 3 ? [`${String(stores.length)} updated`] : stores.map(({ op, urn }) => `${named(urn)}: ${op}`);
       if (stores.length > 3) expect(new Set(stores.map(({ op }) => op))).toEqual(new Set(["update"]));
       const counts = [steps.length, count("create"), count("update"), count("replace"), count("delete")];
       expect(steps.length).toBeGreaterThan(0);
       rows.push(`| ${system} | ${what} | ${counts.map(String).join(" | ")} | ${touched.join(", ")} |`);
       const lost = steps.filter(({ op, urn }) => (op === "replace" || op === "delete") && store.test(urn));
-      expect(lost.map(({ urn }) => last(urn))).toEqual(anew);
+      expect(lost.map(({ urn }) => named(urn))).toEqual(anew);
     },
     5 * minutes,
   );
 });
-
-/** `Volume shop-db-1` of a URN. */
-function last(urn: string): string {
-  return /(\w+)::([^:]*)$/.exec(urn)?.slice(1).join(" ") ?? urn;
-}
 
 /** One step a resource: a replacement's parts are one, and the providers and the stack are none. */
 function stepsOf(output: string): Step[] {

@@ -26,7 +26,7 @@ const kinds = [
 
 function faultsOf(all: readonly Registered[]): Fault[] {
   const of = (type: string): Registered[] => all.filter((each) => each.type === type);
-  const ours = (type: string): { name: string; service?: string }[] =>
+  const ours = (type: string): { name: string }[] =>
     of(`platform-topologies:index:${type}`).map(({ inputs }) => inputs as unknown as { name: string });
   return [
     ...kinds.flatMap((kind) =>

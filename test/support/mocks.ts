@@ -1,6 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import { MockMonitor } from "@pulumi/pulumi/runtime/mocks.js";
 
+import { named, typed } from "./urn.ts";
+
 /** What the engine is told of a resource beside its inputs. Other resources are named as `Type name`. */
 export interface Options {
   readonly protect: boolean;
@@ -41,10 +43,6 @@ interface Request {
 }
 /** The mocks are not told all of a request: the rest is taken from it here, as it calls them before it returns. */
 let told: Pick<Registered, "parent" | "options" | "from">;
-/** `VolumeNode shop-db-1` of a URN. */
-const named = (urn: string): string => /(\w+)::([^:]*)$/.exec(urn)?.slice(1).join(" ") ?? "";
-/** `aws:ec2/vpc:Vpc::shop` of a URN. */
-const typed = (urn: string): string => /([^:$]+:[^$]+::[^:]*)$/.exec(urn)?.[1] ?? "";
 const { prototype } = MockMonitor as unknown as { prototype: { registerResource: (...args: unknown[]) => unknown } };
 const original = prototype.registerResource;
 prototype.registerResource = function (this: unknown, ...args: unknown[]) {

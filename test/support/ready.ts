@@ -24,14 +24,19 @@ export function readyConfig(file: string): Record<string, unknown> {
   return Object.fromEntries(own.map(([key, value]) => [key.slice("platform-topologies:".length), value]));
 }
 
+const images = Object.fromEntries(
+  Object.entries(imageLock).flatMap(([key, { built }]) => (built ? [[key, `r.example.com/${key}:1`]] : [])),
+);
+
+/** The same, with what set-up builds; a mirror has all images, those of ours too. */
+export function builtConfig(file: string): Record<string, unknown> {
+  const config = readyConfig(file);
+  return { ...config, ...("mirror" in config ? {} : { images }) };
+}
+
 /** A stack of stacks/ with what set-up builds, changed by `over`. */
 export function planReady(stack: string, over: object = {}): StackPlan {
-  const config = readyConfig(`stacks/${stack}.yaml`);
-  const images = Object.fromEntries(
-    Object.entries(imageLock).flatMap(([key, { built }]) => (built ? [[key, `r.example.com/${key}:1`]] : [])),
-  );
-  // A mirror has all images, those of ours too.
-  return planStack({ ...config, ...("mirror" in config ? {} : { images }), ...over }, stack);
+  return planStack({ ...builtConfig(`stacks/${stack}.yaml`), ...over }, stack);
 }
 
 /** All that the program registers for such a stack. */

@@ -2,32 +2,18 @@
  * Whatever stands in a config, and whatever it is called: never a throw, a sentence that can be read, and what is accepted
  * plans. Over all ready stacks, with odd values in the place of each value, and odd names beside each.
  */
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { parse } from "yaml";
 
 import { sentence } from "../../components/core/errors.ts";
-import { imageLock } from "../../components/core/image-lock.ts";
 import { planStack } from "../../components/deploy.ts";
+import { builtConfig } from "../support/ready.ts";
 
 const root = join(import.meta.dirname, "../..");
 type Tree = Readonly<Record<string, unknown>>;
-
-const images = Object.fromEntries(
-  Object.entries(imageLock).flatMap(([key, { built }]) => (built ? [[key, `r.example.com/${key}:1`]] : [])),
-);
-
-function configOf(file: string): Tree {
-  const reviver = (_: unknown, value: unknown): unknown =>
-    typeof value === "object" && value !== null && "secure" in value ? "decrypted" : value;
-  const { config } = parse(readFileSync(join(root, file), "utf8"), reviver) as { config: Tree };
-  const own = Object.entries(config).filter(([key]) => key.startsWith("platform-topologies:"));
-  const named = Object.fromEntries(own.map(([key, value]) => [key.slice("platform-topologies:".length), value]));
-  return { ...named, ...("mirror" in named ? {} : { images }) }; // a mirror has all images, those of ours too
-}
 
 const files = ["Pulumi.dev.yaml", ...readdirSync(join(root, "stacks")).map((file) => `stacks/${file}`)];
 const long = "x".repeat(70_000);
@@ -127,7 +113,7 @@ function holds(config: unknown, stack: string): void {
   expect(plan.images.length).toBeGreaterThan(0);
 }
 
-const stacks = files.map((file) => ({ file, config: configOf(file) }));
+const stacks = files.map((file) => ({ file, config: builtConfig(file) }));
 
 test.each(stacks)("$file as it is has no problem", ({ config }) => {
   expect(planStack(config, "dev").problems).toEqual([]);

@@ -27,29 +27,14 @@ export interface PlannedResource {
   readonly references: Readonly<Record<string, readonly string[]>>;
 }
 
-/** The types whose names do not follow from the token: `aws_<module>_<type>`, and `aws_<type>` for EC2's network. */
-const types: Readonly<Record<string, string>> = {
-  "aws:acm/certificateValidation:CertificateValidation": "aws_acm_certificate_validation",
-  "aws:cloudwatch/logGroup:LogGroup": "aws_cloudwatch_log_group",
-  "aws:ebs/volume:Volume": "aws_ebs_volume",
-  "aws:ec2/vpcDhcpOptions:VpcDhcpOptions": "aws_vpc_dhcp_options",
-  "aws:ec2/vpcDhcpOptionsAssociation:VpcDhcpOptionsAssociation": "aws_vpc_dhcp_options_association",
-  "aws:lb/loadBalancer:LoadBalancer": "aws_lb",
-  "aws:rds/instance:Instance": "aws_db_instance",
-  "aws:rds/parameterGroup:ParameterGroup": "aws_db_parameter_group",
-  "aws:rds/subnetGroup:SubnetGroup": "aws_db_subnet_group",
-  "aws:servicediscovery/instance:Instance": "aws_service_discovery_instance",
-  "aws:servicediscovery/privateDnsNamespace:PrivateDnsNamespace": "aws_service_discovery_private_dns_namespace",
-  "aws:servicediscovery/service:Service": "aws_service_discovery_service",
-  "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": "aws_vpc_security_group_egress_rule",
-  "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": "aws_vpc_security_group_ingress_rule",
-  "aws:route53/record:Record": "aws_route53_record",
-};
+/** Modules that Terraform names otherwise. */
+const modules: Readonly<Record<string, string>> = { ec2: "", rds: "db_", servicediscovery: "service_discovery_" };
 
 /** Terraform's type of an AWS token: `aws_ecs_service`. */
 export function terraformType(token: string): string {
+  if (token === "aws:lb/loadBalancer:LoadBalancer") return "aws_lb";
   const [, module = "", name = ""] = /^aws:(\w+)\/\w+:(\w+)$/.exec(token) ?? [];
-  return types[token] ?? `aws_${module === "ec2" ? "" : `${module}_`}${snake(name)}`;
+  return `aws_${modules[module] ?? `${module}_`}${snake(name)}`;
 }
 
 /** Blocks that Terraform, too, names in the plural. */

@@ -7,7 +7,6 @@ import { Volume } from "@pulumi/aws/ebs/volume.js";
 import { LaunchTemplate } from "@pulumi/aws/ec2/launchTemplate.js";
 import { NetworkInterface } from "@pulumi/aws/ec2/networkInterface.js";
 import { InstanceProfile } from "@pulumi/aws/iam/instanceProfile.js";
-import { Role } from "@pulumi/aws/iam/role.js";
 import { RolePolicy } from "@pulumi/aws/iam/rolePolicy.js";
 
 import { Machine, type MachineArgs } from "../../../ops/resources.ts";
@@ -15,11 +14,10 @@ import type { Ready, Slot, Workload } from "../../core/contracts.ts";
 import { own } from "../../core/formats.ts";
 import { imageOf } from "../../core/images.ts";
 import type { At } from "../../core/topology.ts";
-import { fit } from "./fit.ts";
-import { makeLogGroup, makeSecret, type Region } from "./region.ts";
+import { makeLogGroup, makeRole, makeSecret, type Region } from "./region.ts";
 import { machineClass } from "./sizes.ts";
 import { specOf, specText } from "./spec.ts";
-import { allow, toStart, trust } from "./policy.ts";
+import { allow, toStart } from "./policy.ts";
 import { userData } from "./user-data.ts";
 
 /** Amazon Linux 2023, as it is at each launch: a newer one is no difference, and comes with the next machine. */
@@ -50,7 +48,7 @@ export function runMachine(
   at: At,
   wish: MachineWish,
 ): RunningMachine {
-  const { site, under, network, account } = region;
+  const { site, under, network } = region;
   const { parent, logicalName: logical } = at;
   const { zone, after, redact } = wish;
   const options = under(parent);
@@ -70,15 +68,8 @@ export function runMachine(
     },
     options,
   );
-  const role = new Role(
-    logical,
-    {
-      namePrefix: fit(`${site.name}-${name}-`, 38),
-      description: `the machine of ${name}`,
-      assumeRolePolicy: trust("ec2.amazonaws.com", account),
-    },
-    options,
-  );
+  const trusted = { service: "ec2.amazonaws.com", does: `the machine of ${name}` };
+  const role = makeRole(region, logical, name, trusted, options);
   const policy = new RolePolicy(
     logical,
     { role: role.id, policy: machinePolicy(region, name, log, secret.secret.arn, disk?.volume) },

@@ -1,6 +1,7 @@
 /** What everything in a stack's part of AWS shares: names, the private network, options, secrets. */
 import type { CustomResourceOptions, Input, Resource } from "@pulumi/pulumi";
 import { LogGroup } from "@pulumi/aws/cloudwatch/logGroup.js";
+import { Role } from "@pulumi/aws/iam/role.js";
 import { Secret } from "@pulumi/aws/secretsmanager/secret.js";
 import { SecretVersion } from "@pulumi/aws/secretsmanager/secretVersion.js";
 
@@ -8,8 +9,10 @@ import type { AwsAccess } from "../../../ops/resources.ts";
 import type { Dict, List } from "../../core/contracts.ts";
 import type { At, Site } from "../../core/topology.ts";
 import type { Alarms } from "./alarms.ts";
+import { fit } from "./fit.ts";
 import type { Logs } from "./logs.ts";
 import type { Network } from "./network.ts";
+import { trust } from "./policy.ts";
 
 export interface Region {
   /** The component's name, with which those of its children begin. */
@@ -45,6 +48,25 @@ export function makeSecret(
   const secret = new Secret(logical, { description, recoveryWindowInDays: site.protect ? recoveryDays : 0 }, options);
   const version = new SecretVersion(logical, { secretId: secret.id, secretString: content }, options);
   return { secret, version };
+}
+
+/** What a service of AWS may take on for a part. `does`: as people read it. */
+export function makeRole(
+  { site, account }: Region,
+  logical: string,
+  name: string,
+  { service, does }: { readonly service: string; readonly does: string },
+  options: CustomResourceOptions,
+): Role {
+  return new Role(
+    logical,
+    {
+      namePrefix: fit(`${site.name}-${name}-`, 38),
+      description: does,
+      assumeRolePolicy: trust(service, account),
+    },
+    options,
+  );
 }
 
 /** A part's own log. */

@@ -3,7 +3,6 @@ import { all, type Input, jsonStringify, type Output, type Resource } from "@pul
 import type { LogGroup } from "@pulumi/aws/cloudwatch/logGroup.js";
 import { Cluster } from "@pulumi/aws/ecs/cluster.js";
 import { TaskDefinition } from "@pulumi/aws/ecs/taskDefinition.js";
-import { Role } from "@pulumi/aws/iam/role.js";
 import { RolePolicy } from "@pulumi/aws/iam/rolePolicy.js";
 import { Secret } from "@pulumi/aws/secretsmanager/secret.js";
 
@@ -13,9 +12,8 @@ import type { At } from "../../core/topology.ts";
 import { environment } from "../containers.ts";
 import type { AwsTier } from "./addresses.ts";
 import { containerDefinitions, type DefinitionParts, fileKey, fileVolumes } from "./definition.ts";
-import { fit } from "./fit.ts";
-import { toStart, trust } from "./policy.ts";
-import { makeLogGroup, makeSecret, type Region } from "./region.ts";
+import { toStart } from "./policy.ts";
+import { makeLogGroup, makeRole, makeSecret, type Region } from "./region.ts";
 import { taskSize } from "./sizes.ts";
 
 /** A container, ready to be run as a task. */
@@ -100,17 +98,10 @@ export class Tasks {
 
   /** What ECS itself may do for a workload: pull its image, write its log, read its own secret. */
   #executionRole(name: string, { parent, logicalName }: At, log: LogGroup, secret: Secret | undefined) {
-    const { site, account, under, images } = this.#region;
+    const { under, images } = this.#region;
     const options = under(parent);
-    const role = new Role(
-      `${logicalName}-start`,
-      {
-        namePrefix: fit(`${site.name}-${name}-`, 38),
-        description: `starts ${name}`,
-        assumeRolePolicy: trust("ecs-tasks.amazonaws.com", account),
-      },
-      options,
-    );
+    const trusted = { service: "ecs-tasks.amazonaws.com", does: `starts ${name}` };
+    const role = makeRole(this.#region, `${logicalName}-start`, name, trusted, options);
     const policy = new RolePolicy(
       `${logicalName}-start`,
       {

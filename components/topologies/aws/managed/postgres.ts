@@ -1,6 +1,5 @@
 import { type CustomResourceOptions, interpolate } from "@pulumi/pulumi";
 import { RandomId } from "@pulumi/random";
-import { Role } from "@pulumi/aws/iam/role.js";
 import { RolePolicyAttachment } from "@pulumi/aws/iam/rolePolicyAttachment.js";
 import { Instance } from "@pulumi/aws/rds/instance.js";
 import { ParameterGroup } from "@pulumi/aws/rds/parameterGroup.js";
@@ -13,8 +12,7 @@ import type { At } from "../../../core/topology.ts";
 import type { Watched } from "../alarms.ts";
 import { postgresVersion } from "../managed.ts";
 import { fit } from "../fit.ts";
-import { trust } from "../policy.ts";
-import type { Region } from "../region.ts";
+import { makeRole, type Region } from "../region.ts";
 import { databaseClass } from "../sizes.ts";
 
 /** Days. */
@@ -108,16 +106,9 @@ export function makePostgres(region: Region, name: string, ask: Ask<"postgres">,
 }
 
 /** What lets RDS write the machine's own numbers (FSBP RDS.6). */
-function monitoring({ site, account }: Region, name: string, logical: string, options: CustomResourceOptions): Role {
-  const role = new Role(
-    `${logical}-monitor`,
-    {
-      namePrefix: fit(`${site.name}-${name}-`, 38),
-      description: `watches ${name}`,
-      assumeRolePolicy: trust("monitoring.rds.amazonaws.com", account),
-    },
-    options,
-  );
+function monitoring(region: Region, name: string, logical: string, options: CustomResourceOptions) {
+  const trusted = { service: "monitoring.rds.amazonaws.com", does: `watches ${name}` };
+  const role = makeRole(region, `${logical}-monitor`, name, trusted, options);
   new RolePolicyAttachment(
     `${logical}-monitor`,
     { role: role.name, policyArn: "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole" },
