@@ -1,3 +1,4 @@
 import { deploy } from "./components/deploy.ts";
 
-export const { url, rehearsing, endpoints, passwords, ca, suppliers, places, images } = await deploy();
+/** The stack's outputs. */
+export default await deploy();

@@ -12,7 +12,8 @@ import type { Container, Dict, List } from "./core/contracts.ts";
 import { listed, type Problem, refuse } from "./core/errors.ts";
 import { at, nearest, own, stackName } from "./core/formats.ts";
 import type { Image } from "./core/images.ts";
-import { stateOfStack } from "./core/known.ts";
+import { handedBy, handedOver, withHanded } from "./core/handover.ts";
+import { outputsOf, stateOfStack } from "./core/known.ts";
 import { endings, movedLines } from "./core/releases.ts";
 import { withRetired } from "./core/retirements.ts";
 import { containers, imageKeys, type Plan } from "./core/plan.ts";
@@ -31,8 +32,12 @@ export interface Outputs {
   readonly rehearsing: readonly string[];
   readonly endpoints: SystemComponent<unknown>["endpoints"];
   readonly passwords: pulumi.Output<unknown>;
-  readonly ca: pulumi.Output<string> | undefined;
+  /** The authority of the stack's own, if it has one. */
+  readonly ca?: pulumi.Output<string>;
   readonly images: Readonly<Record<string, string>>;
+  /** What another stack on this one's machines takes over. */
+  readonly machines?: pulumi.Output<unknown>;
+  readonly machineSecrets?: pulumi.Output<unknown>;
   /** Who supplies each need, and why. */
   readonly suppliers: Readonly<Record<string, string>>;
   /** Where things are, on a topology of several nodes. */
@@ -125,6 +130,7 @@ export async function deploy(): Promise<Outputs> {
 
   const on = await topology.make(config, stack, {});
   const made = systems[settings.system].make(settings.system, system, on, {});
+  const handed = handedOver(plan.needs, made.supplied);
   return {
     url: made.url,
     rehearsing: images
@@ -132,7 +138,9 @@ export async function deploy(): Promise<Outputs> {
       .map(({ key }) => key),
     endpoints: made.endpoints,
     passwords: pulumi.secret(made.passwords),
-    ca: on.ca,
+    // The SDK warns of each that is undefined.
+    ...(on.ca === undefined ? {} : { ca: on.ca }),
+    ...(handed === undefined ? {} : { machines: handed.machines, machineSecrets: handed.secrets }),
     suppliers: Object.fromEntries(
       plan.needs.map(({ name, kind, by, because }) => [name, `${kind}: ${by}, as ${because}`]),
     ),
@@ -143,8 +151,9 @@ export async function deploy(): Promise<Outputs> {
 
 /** The plan, with the members that the reconciler has retired taken out. */
 async function plannedWithRetirements(): Promise<StackPlan> {
-  const raw = rawConfig(pulumi.getProject());
+  const { raw, refused } = await onMachines(rawConfig(pulumi.getProject()));
   const planned = planStack(raw, pulumi.getStack());
+  if (refused !== undefined) return { ...planned, problems: [refused, ...planned.problems] };
   const { problems, whole } = planned;
   if (problems.length > 0 || whole === undefined) return planned;
   const { settings, site, topology } = whole;
@@ -157,6 +166,21 @@ async function plannedWithRetirements(): Promise<StackPlan> {
     return planStack({ ...raw, [settings.system]: asked }, pulumi.getStack());
   } catch (error) {
     return { ...planned, problems: [{ key: "topology", value: settings.topology, remedy: messageOf(error) }] };
+  }
+}
+
+/** The config with what the stack of the machines hands over, where `swarm.machines` names one. */
+async function onMachines(raw: Dict<unknown>): Promise<{ readonly raw: Dict<unknown>; readonly refused?: Problem }> {
+  const value = at(raw, ["swarm", "machines"]);
+  if (raw.topology !== "swarm" || typeof value !== "string") return { raw };
+  const refused = (remedy: string) => ({ raw, refused: { key: "swarm.machines", value, remedy } });
+  try {
+    const handed = handedBy(await outputsOf(value));
+    if (handed === undefined) return refused("has no machines yet: deploy it, with system: machines, before this one");
+    const needs = planStack(raw, pulumi.getStack()).whole?.plan.needs ?? [];
+    return { raw: withHanded(raw, handed, needs) };
+  } catch (error) {
+    return refused(`cannot be read (${messageOf(error)}): \`pulumi stack ls --all\` has the names`);
   }
 }
 

@@ -18,9 +18,11 @@ export { Postgres } from "./services/postgres.ts";
 export { RabbitMq } from "./services/rabbitmq.ts";
 export { Redis } from "./services/redis.ts";
 export { Solr } from "./services/solr.ts";
+export { MachineSwarm } from "./services/swarm.ts";
 
 export { ArangoDb, type ArangoDbConfig } from "./systems/arangodb/arangodb.ts";
 export { Arkindex, type ArkindexConfig } from "./systems/arkindex.ts";
+export { type MachinesConfig, SwarmMachines } from "./systems/machines.ts";
 export { type MediaConfig, MediaPlatform } from "./systems/media.ts";
 export { Pyrus, type PyrusConfig } from "./systems/pyrus/pyrus.ts";
 export { ShinyProxy } from "./systems/shinyproxy/shinyproxy.ts";

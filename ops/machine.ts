@@ -1,11 +1,12 @@
 import type { AutoScaling, AutoScalingGroup } from "@aws-sdk/client-auto-scaling";
-import type { GetCommandInvocationResult, SSM } from "@aws-sdk/client-ssm";
+import type { SSM } from "@aws-sdk/client-ssm";
 import { z } from "zod";
 
-import { autoScalingOf, awsAccess, explainAws, named, pauses, ssmOf, streamLines } from "./aws.ts";
+import { autoScalingOf, awsAccess, explainAws, pauses, ssmOf, streamLines } from "./aws.ts";
 import { compare } from "./handler.ts";
 import type { Handler } from "./handler.ts";
 import { block, redact } from "./logs.ts";
+import { machineSays, ShellCommand } from "./shell-command.ts";
 import type { Bag, Values } from "./wire.ts";
 
 const inputs = z.object({
@@ -59,23 +60,17 @@ type Progress =
   | { readonly is: "done"; readonly instance: string }
   | { readonly is: "failed" | "waiting"; readonly why: string; readonly output?: string | undefined };
 
-interface Command {
-  readonly instance: string;
-  readonly id: string;
-}
-
 /** What is done for one slot. The group may replace its machine at any time, so each round looks at the group first. */
 class Work {
   readonly #groups: AutoScaling;
-  readonly #ssm: SSM;
   readonly #asked: Asked;
+  readonly #command: ShellCommand;
   #terminated: string | undefined;
-  #command: Command | undefined;
 
   constructor(groups: AutoScaling, ssm: SSM, asked: Asked) {
     this.#groups = groups;
-    this.#ssm = ssm;
     this.#asked = asked;
+    this.#command = new ShellCommand(ssm, `/usr/local/bin/slot apply ${asked.spec}`);
   }
 
   /** `seconds`: how many are left. */
@@ -89,12 +84,8 @@ class Work {
       await this.#terminate(instance);
       return { is: "waiting", why: `its machine ${instance} of an earlier template is still there` };
     }
-    const command = await this.#sent(instance, Math.max(seconds, 1));
-    if (command === undefined) return { is: "waiting", why: `the SSM agent of its machine ${instance} is not online` };
-    const answer = await this.#answer(command.id, instance);
-    const verdict = judgeCommand(answer);
-    if (verdict.is === "done") return { is: "done", instance };
-    return { is: verdict.is, why: `${verdict.why} on its machine ${instance}`, output: answer?.StandardErrorContent };
+    const verdict = await this.#command.round(instance, seconds);
+    return verdict.is === "done" ? { is: "done", instance } : verdict;
   }
 
   async #terminate(instance: string): Promise<void> {
@@ -108,56 +99,15 @@ class Work {
     }
   }
 
-  /** The command for this machine, which is sent once its agent is online. */
-  async #sent(instance: string, seconds: number): Promise<Command | undefined> {
-    if (this.#command?.instance === instance) return this.#command;
-    const { InstanceInformationList = [] } = await this.#ssm.describeInstanceInformation({
-      Filters: [{ Key: "InstanceIds", Values: [instance] }],
-    });
-    if (InstanceInformationList[0]?.PingStatus !== "Online") return undefined;
-    try {
-      const { Command } = await this.#ssm.sendCommand({
-        DocumentName: "AWS-RunShellScript",
-        InstanceIds: [instance],
-        Parameters: {
-          // The agent is online before the user data has written `slot`.
-          commands: [
-            "cloud-init status --wait >/dev/null 2>&1 || true",
-            `/usr/local/bin/slot apply ${this.#asked.spec}`,
-          ],
-          executionTimeout: [String(seconds)],
-        },
-        TimeoutSeconds: Math.max(seconds, 30),
-      });
-      this.#command = { instance, id: Command?.CommandId ?? "" };
-      return this.#command;
-    } catch (error) {
-      if (named(error, "InvalidInstanceId")) return undefined; // the agent has just gone
-      throw error;
-    }
-  }
-
-  async #answer(CommandId: string, InstanceId: string): Promise<GetCommandInvocationResult | undefined> {
-    try {
-      return await this.#ssm.getCommandInvocation({ CommandId, InstanceId });
-    } catch (error) {
-      if (named(error, "InvocationDoesNotExist")) return undefined; // not yet
-      throw error;
-    }
-  }
-
-  /** Ends a command that is late, as far as it can be. */
   async cancel(): Promise<void> {
-    if (this.#command === undefined) return;
-    await this.#ssm.cancelCommand({ CommandId: this.#command.id }).catch(() => undefined);
+    await this.#command.cancel();
   }
 
   /** The command's own words; without them why the group has no machine, and the log of the slot. */
   async evidence(output: string, secrets: readonly string[]): Promise<string> {
     const { at, group, logGroup } = this.#asked;
-    const words = redact(output, secrets).trimEnd().split("\n").slice(-40);
-    if (output.trim() !== "") return block("its machine says", words);
-    const instance = this.#command?.instance;
+    if (output.trim() !== "") return block("its machine says", machineSays(redact(output, secrets)));
+    const { instance } = this.#command;
     if (instance === undefined) {
       const asked = { AutoScalingGroupName: group, MaxRecords: 5 };
       const answer = await this.#groups.describeScalingActivities(asked).catch(() => undefined);
@@ -198,19 +148,4 @@ export function judgeGroup(
   if (terminated === undefined) return { is: "outdated", instance };
   const is = `its new machine ${instance} is of version ${String(LaunchTemplate?.Version)} of the template`;
   return { is: "failed", why: `${is}, not ${template}: run \`pulumi up --refresh\`` };
-}
-
-type CommandVerdict = { readonly is: "done" } | { readonly is: "failed" | "waiting"; readonly why: string };
-
-export function judgeCommand(answer: GetCommandInvocationResult | undefined): CommandVerdict {
-  const { Status = "Pending", StatusDetails = "", ResponseCode = -1 } = answer ?? {};
-  const command = "`slot apply`";
-  if (Status === "Success") return { is: "done" };
-  if (["Pending", "InProgress", "Delayed", "Cancelling"].includes(Status)) {
-    return { is: "waiting", why: `${command} is ${Status}` };
-  }
-  if (Status === "Failed" && ResponseCode > 0) {
-    return { is: "failed", why: `${command} failed with exit code ${String(ResponseCode)}` };
-  }
-  return { is: "failed", why: `${command} was not carried out (${StatusDetails || Status})` };
 }

@@ -19,6 +19,7 @@ import { cancel, watchParent } from "./lifetime.ts";
 import { machine } from "./machine.ts";
 import { nodeLabels } from "./node-labels.ts";
 import { volumeNode } from "./volume-node.ts";
+import { swarmNode } from "./swarm-node.ts";
 import { serviceEnd } from "./service-end.ts";
 import { serviceGate } from "./service-gate.ts";
 import { identity } from "./stack-identity.ts";
@@ -39,6 +40,7 @@ const handlers = new Map<string, Handler>([
   ["platform-topologies:index:ServiceEnd", serviceEnd],
   ["platform-topologies:index:ServiceGate", serviceGate],
   ["platform-topologies:index:StackIdentity", identity],
+  ["platform-topologies:index:SwarmNode", swarmNode],
   ["platform-topologies:index:Volume", volume],
 ]);
 

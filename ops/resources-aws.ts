@@ -131,3 +131,28 @@ export class Machine extends pulumi.CustomResource {
     );
   }
 }
+
+export interface SwarmNodeArgs {
+  readonly at: AwsAccess;
+  /** The node's, or the group's name in messages. */
+  readonly name: Input<string>;
+  /** The machine that is asked: the node itself, or a manager that knows the groups. */
+  readonly instance: Input<string>;
+  /** How many nodes of each group have to be ready. */
+  readonly groups?: Input<Readonly<Record<string, Input<number>>>>;
+  /** How long it may take: a new machine, its engine, and its join. */
+  readonly seconds: Input<number>;
+  /** What changes when the machine has to be waited for again. */
+  readonly trigger?: Input<readonly Input<string>[]>;
+}
+
+/**
+ * Done when the machine is a node of its swarm, every manager can be reached, and the groups have as many nodes as
+ * they should: by `node ready` on the machine. Any change waits again. Throws with the machine's own words, or at the
+ * end of `seconds`; the next `up` then waits again. Deleting it does nothing.
+ */
+export class SwarmNode extends pulumi.CustomResource {
+  constructor(name: string, args: SwarmNodeArgs, opts?: pulumi.CustomResourceOptions) {
+    super("platform-topologies:index:SwarmNode", name, { ...args }, opts);
+  }
+}

@@ -51,6 +51,15 @@ export interface Apps {
   readonly volumes: List<string>;
 }
 
+/** Machines of one sort, each a node of a swarm. */
+export interface Machines {
+  readonly count: number;
+  readonly cpu: number;
+  readonly memoryMib: number;
+  /** The disk for images, volumes and the engine's own. */
+  readonly gib: number;
+}
+
 /** A kind is a protocol, not a category. Each is a row: what is asked, what is given. */
 export interface Kinds {
   postgres: {
@@ -182,6 +191,30 @@ export interface Kinds {
       readonly clientSecret: Output<string>;
       /** The password of the stand-in's demo users. */
       readonly password?: Output<string>;
+    };
+  };
+  swarm: {
+    /** A Docker swarm of machines that the place rents: another stack is deployed on it. */
+    ask: {
+      /** 1, 3, 5 or 7: an even number bears no more losses than the odd one below it. */
+      readonly managers: Machines;
+      /**
+       * Groups of workers. `labels`: of the nodes, beside `group`, which is the group's name. `keeps`: each is a machine
+       * with a name and a disk that stay, for volumes; else they come and go, and what is on them goes with them.
+       */
+      readonly workers: Dict<Machines & { readonly labels: Dict<string>; readonly keeps: boolean }>;
+      /** TCP ports of the managers that the world may call. */
+      readonly ports: List<number>;
+      /** Public keys that may log in to the machines, as `ssh-ed25519 AAAA…`. */
+      readonly keys: List<string>;
+    };
+    give: {
+      /** The managers' engines, as `ssh://ec2-user@i-0123`. */
+      readonly managers: List<Output<string>>;
+      /** Names of the nodes that keep theirs. */
+      readonly nodes: List<string>;
+      /** What the public names lead to. */
+      readonly address: Input<string>;
     };
   };
   containers: {

@@ -12,7 +12,7 @@ import { defaultPort } from "./kinds.ts";
  */
 export type Existing =
   | {
-      readonly kind: Exclude<Kind, "objects" | "oidc" | "containers">;
+      readonly kind: Exclude<Kind, "objects" | "oidc" | "containers" | "swarm">;
       readonly host: string;
       /** Default: the kind's own. */
       readonly port?: number | undefined;
@@ -86,7 +86,7 @@ export function existingGiven(
       return {
         issuer: existing.issuer,
         urls: { auth, token, keys, logout },
-        groupsClaim: existing.groupsClaim ?? (domain === undefined ? "groups" : "cognito:groups"),
+        groupsClaim: existing.groupsClaim ?? (domain === undefined ? "groups" : cognitoGroups),
         clientId: existing.clientId,
         clientSecret: configured(`${name}ClientSecret`),
         ready: [],
@@ -177,8 +177,11 @@ function belowIssuer({ issuer, clientId }: Client, home: string) {
   };
 }
 
+/** The claim in which Cognito lists a user's groups. */
+export const cognitoGroups = "cognito:groups";
+
 /** Cognito's logout has a form of its own, and leads only to an address that the pool's client allows. */
-function ofCognito({ issuer, clientId, domain }: Client & { readonly domain: string }, home: string) {
+export function ofCognito({ issuer, clientId, domain }: Client & { readonly domain: string }, home: string) {
   const base = domain.replace(/\/$/, "");
   const after = new URLSearchParams({ client_id: clientId, logout_uri: home });
   return {

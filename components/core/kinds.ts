@@ -3,7 +3,7 @@ import { output, secret } from "@pulumi/pulumi";
 import type { Given, Kind } from "./contracts.ts";
 
 /** The port that clients of a kind expect. */
-export const defaultPort: Readonly<Record<Exclude<Kind, "oidc" | "containers">, number>> = {
+export const defaultPort: Readonly<Record<Exclude<Kind, "oidc" | "containers" | "swarm">, number>> = {
   postgres: 5432,
   redis: 6379,
   objects: 9000,
@@ -48,6 +48,7 @@ export function recorded<K extends Kind>(kind: K, name: string): Given<K> {
       clientSecret: nothing,
       ready: [],
     }),
+    swarm: () => ({ managers: [], nodes: [], address: "", ready: [] }),
     containers: () => ({ engine: "docker", url: `http://${name}:2375`, networks: [], network: name, ready: [] }),
   };
   return rows[kind]();

@@ -36,6 +36,16 @@ async function ask(stackName: string): Promise<List<Known> | undefined> {
   return Object.entries(data.outputs).map(([urn, { type, outputs }]) => ({ urn, type, outputs }));
 }
 
+/**
+ * The outputs of another stack, with what is secret in plain text.
+ * @throws Error if there is no such stack.
+ */
+export async function outputsOf(stack: string): Promise<Dict<unknown>> {
+  const name = stack.includes("/") ? stack : `${getOrganization()}/${getProject()}/${stack}`;
+  const told: unknown = await runtime.invoke("pulumi:pulumi:readStackOutputs", { name });
+  return z.object({ outputs: z.record(z.string(), z.unknown()) }).parse(told).outputs;
+}
+
 /** Undefined with mocks: the SDK throws if the test has named no organization. */
 function organizationOf(): string | undefined {
   try {

@@ -8,7 +8,7 @@ import {
 import type { z } from "zod";
 
 import { backup } from "./backup.ts";
-import type { Dict, System } from "./contracts.ts";
+import type { Dict, List, System } from "./contracts.ts";
 import { parse } from "./parse.ts";
 import { passwordOf, RealPlatform, type Supplied } from "./real.ts";
 import { planOf } from "./recorder.ts";
@@ -25,6 +25,8 @@ export abstract class SystemComponent<C> extends ComponentResource {
   readonly endpoints: Dict<{ readonly host: Input<string>; readonly port: number; readonly user?: Input<string> }>;
   /** Each store's password. */
   readonly passwords: Dict<Output<string>>;
+  /** What was needed, and who gave it. */
+  readonly supplied: List<Supplied>;
 
   /**
    * @throws ConfigError with everything in `args` that is wrong, or that `on` cannot run; nothing has been registered
@@ -50,7 +52,10 @@ export abstract class SystemComponent<C> extends ComponentResource {
     backup(platform, on.site);
     on.close(at);
     this.url = platform.url;
-    this.endpoints = Object.fromEntries(platform.supplied.map(({ name, given }) => [name, endpoint(given)]));
+    this.supplied = platform.supplied;
+    this.endpoints = Object.fromEntries(
+      platform.supplied.filter(({ given }) => !("managers" in given)).map(({ name, given }) => [name, endpoint(given)]),
+    );
     this.passwords = Object.fromEntries(
       platform.supplied.flatMap(({ name, given }) => passwordOf(given).map((value) => [name, value])),
     );

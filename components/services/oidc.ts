@@ -58,6 +58,9 @@ export const oidc: Recipe<"oidc"> = (p, name, ask) => {
   };
 };
 
+/** A user pool of the place's own. */
+export const managedOidc: Recipe<"oidc"> = (p, name, ask) => p.managed("oidc", name, ask);
+
 /** A stand-in OpenID provider, in rehearsal alone. */
 export class OpenId extends Service<"oidc"> {
   static readonly recipe = oidc;

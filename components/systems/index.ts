@@ -9,6 +9,7 @@ import { ArangoDb, arangodb, arangodbConfig, retirable } from "./arangodb/arango
 import { Arkindex, arkindex, arkindexConfig } from "./arkindex.ts";
 import { Pyrus, pyrus, pyrusConfig } from "./pyrus/pyrus.ts";
 import { ShinyProxy, shinyproxy, shinyproxyConfig } from "./shinyproxy/shinyproxy.ts";
+import { machines, machinesConfig, SwarmMachines } from "./machines.ts";
 import { media, mediaConfig, MediaPlatform } from "./media.ts";
 import type { SystemComponent } from "../core/system.ts";
 
@@ -22,6 +23,7 @@ export const systems = {
     retirable,
   }),
   arkindex: entry({ config: arkindexConfig, system: arkindex, component: Arkindex, on: ["docker", "swarm", "aws"] }),
+  machines: entry({ config: machinesConfig, system: machines, component: SwarmMachines, on: ["aws"] }),
   media: entry({ config: mediaConfig, system: media, component: MediaPlatform, on: ["docker", "swarm", "aws"] }),
   pyrus: entry({ config: pyrusConfig, system: pyrus, component: Pyrus, on: ["docker", "swarm", "aws"] }),
   shinyproxy: entry({ config: shinyproxyConfig, system: shinyproxy, component: ShinyProxy, on: ["docker", "swarm"] }),

@@ -26,7 +26,7 @@ export const onEngines: Omit<Capabilities, "name" | "engine"> = {
   slots: new Set(["marker", "leave"]),
   nodes: true,
   autoscales: false,
-  refuses: {},
+  refuses: { swarm: "the machines of a swarm are rented in a cloud: choose the topology aws" },
   nameLength: 63, // a DNS label, and a service's name
   address: "name",
   backupPlaces: new Set(["path", "volume", "s3"]),

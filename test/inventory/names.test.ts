@@ -51,7 +51,7 @@ test.each(systemNames)("%s on two topologies of each class in one program: no na
 });
 
 /** They have a public name: for a system alone. */
-const insideOnly: readonly Kind[] = ["oidc"];
+const insideOnly: readonly (typeof kinds)[number][] = ["oidc"];
 const alone = (place: PlaceName) =>
   kinds.filter((kind) => !insideOnly.includes(kind) && (place !== "AwsRegion" || kind !== "containers"));
 

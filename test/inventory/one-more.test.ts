@@ -3,21 +3,20 @@ import { isDeepStrictEqual } from "node:util";
 
 import { describe, expect, jest, test } from "@jest/globals";
 
-import type { SystemName } from "../../components/systems/index.ts";
 import { type PlaceName, placeNames, places, systemNames, systemOn } from "../support/deployed.ts";
 import { record, type Registered } from "../support/mocks.ts";
-import { samples } from "../support/sketches.ts";
+import { type Name, samples } from "../support/sketches.ts";
 
 jest.setTimeout(120_000);
 const farm = "3f0b9d9c-0c3c-4d0a-9d1c-0a5f5d6f7a8b";
 
-const deploy = (system: SystemName, place: PlaceName, more: object, secrets: Record<string, string> = {}) =>
+const deploy = (system: Name, place: PlaceName, more: object, secrets: Record<string, string> = {}) =>
   record(() => {
     systemOn(system, "it", places[place]("on", { secrets }), more);
   });
 
 const before = new Map<string, Promise<Registered[]>>();
-function asItWas(system: SystemName, place: PlaceName): Promise<Registered[]> {
+function asItWas(system: Name, place: PlaceName): Promise<Registered[]> {
   const key = `${system} on ${place}`;
   const made = before.get(key) ?? deploy(system, place, {});
   before.set(key, made);
@@ -49,7 +48,7 @@ function changes(old: readonly Registered[], now: readonly Registered[]) {
 
 interface More {
   readonly what: string;
-  readonly system: SystemName;
+  readonly system: Name;
   readonly config: object;
   readonly secrets?: Record<string, string>;
   /** What changes, by the topologies that it is for. */

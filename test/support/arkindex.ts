@@ -62,8 +62,7 @@ export function arkindexConfig(test: DockerTest): Record<string, unknown> {
 export function arkindexProgram(before = ""): string {
   return `import * as pulumi from "@pulumi/pulumi";
 ${before}
-const stack = await import("${repo}/index.ts");
-export const { url, rehearsing, endpoints, passwords, ca, images, places } = stack;
+export default (await import("${repo}/index.ts")).default;
 void pulumi;
 `;
 }

@@ -64,21 +64,19 @@ export const places = {
 };
 export type PlaceName = keyof typeof places;
 export const placeNames = Object.keys(places) as PlaceName[];
-export const systemNames = Object.keys(systems) as SystemName[];
+export const systemNames = Object.keys(samples) as (keyof typeof samples)[];
 /** Whether a system runs there. */
 export const runsOn = (system: SystemName, place: PlaceName): boolean =>
   place !== "AwsRegion" || (systems[system].on as readonly string[]).includes("aws");
 
-const given: Readonly<Record<SystemName, object>> = samples;
-
 /** A system with a sample's config, and `more` over it. */
-export function systemOn(system: SystemName, name: string, on: Topology, more: object = {}): void {
+export function systemOn(system: keyof typeof samples, name: string, on: Topology, more: object = {}): void {
   const entry = systems[system];
-  entry.make(name, entry.config.parse({ ...given[system], ...more }), on, {});
+  entry.make(name, entry.config.parse({ ...samples[system], ...more }), on, {});
 }
 
 /** What each kind is asked for here. */
-const asks: { readonly [K in Kind]: Ask<K> } = {
+const asks: { readonly [K in Exclude<Kind, "swarm">]: Ask<K> } = {
   postgres: { databases: ["a"], extensions: ["postgis"], clientTls: "never", gib: 1 },
   redis: { clientTls: "never", clientAuth: true, keep: true, memoryMib: 64 },
   objects: { apis: ["s3"], buckets: { files: {} }, browser: false, gib: 1 },
@@ -91,10 +89,10 @@ const asks: { readonly [K in Kind]: Ask<K> } = {
   oidc: { callback: "https://app.example.com/callback", groups: ["g"] },
   containers: { may: "read" },
 };
-export const kinds = Object.keys(containerServices) as Kind[];
+export const kinds = Object.keys(containerServices) as (keyof typeof asks)[];
 
 /** A service alone. */
-export function serviceOn(kind: Kind, name: string, on: Topology): void {
+export function serviceOn(kind: keyof typeof asks, name: string, on: Topology): void {
   const Service = containerServices[kind] as ServiceClass<Kind> | undefined;
   if (Service === undefined) throw new Error(`nothing supplies ${kind}`);
   new Service(name, { ...asks[kind], on });

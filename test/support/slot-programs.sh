@@ -1,8 +1,8 @@
 #!/bin/sh
 # Every program that a slot's agent calls, by the name of the link. Each writes down its call, and acts on the files in
-# $SLOT_ROOT/state, which are the machine's volume, engine and cloud.
+# $MACHINE_ROOT/state, which are the machine's volume, engine and cloud.
 me=${0##*/}
-s=$SLOT_ROOT/state
+s=$MACHINE_ROOT/state
 printf '%s\037' "$me" "$@" >>"$s/calls"
 printf '\036' >>"$s/calls"
 
@@ -36,7 +36,7 @@ aws-ec2-attach-volume)
     echo "An error occurred (VolumeInUse) when calling the AttachVolume operation: $4 is already attached" >&2
     exit 254
   fi
-  : >"$SLOT_ROOT/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol1"
+  : >"$MACHINE_ROOT/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol1"
   ;;
 aws-ec2-describe-volumes)
   tag=other
@@ -50,7 +50,7 @@ mkfs.xfs-*)
   [ ! -e "$s/content" ] || exit 1
   printf 'DEVNAME=/dev/nvme1n1\nTYPE=xfs\n' >"$s/content"
   ;;
-mount-*) echo "/dev/nvme1n1 $6 xfs rw 0 0" >>"$SLOT_ROOT/proc/mounts" ;;
+mount-*) echo "/dev/nvme1n1 $6 xfs rw 0 0" >>"$MACHINE_ROOT/proc/mounts" ;;
 iptables-*-C) [ -e "$s/rule" ] || exit 1 ;;
 iptables-*-I) : >"$s/rule" ;;
 docker-login-*) cat >"$s/password" ;;

@@ -119,7 +119,7 @@ describe("user data", () => {
   });
 
   test("differs from another machine's in names alone, and no place for a secret is left", () => {
-    const line = (text: string) => fileOf(text, "/etc/slot.json");
+    const line = (text: string) => fileOf(text, "/etc/machine.json");
     const [own, others] = [userData(machineArgs), userData(long)];
     expect(own.replace(line(own), "")).toBe(others.replace(line(others), ""));
     const { secretArn: secret, volumeId: volume, ...rest } = machineArgs;

@@ -103,7 +103,7 @@ describe("the private network", () => {
     ["10.0.0.0/8", "from /16 to /20"],
     ["10.0.0.0/21", "from /16 to /20"],
     ["10.0.1.0/16", "its last 16 bits have to be zero"],
-    ["172.17.0.0/16", "the machines' own engine has"],
+    ["172.17.0.0/16", "the machines' own engines have"],
   ])("%s: %s", (cidr, remedy) => {
     expect(unfitNetwork(cidr)).toContain(remedy);
   });

@@ -22,7 +22,7 @@ function elsewhere(name: Name): Record<string, Existing> {
   return Object.fromEntries(
     plan(name).needs.flatMap(({ kind, name: need }): [string, Existing][] => {
       const host = `there-${need}.example.com`;
-      if (kind === "containers" || kind === "oidc") return [];
+      if (kind === "containers" || kind === "oidc" || kind === "swarm") return [];
       if (kind === "objects")
         return [[need, { kind, api: "s3", url: `https://${host}`, ca, region: "eu", prefix: "" }]];
       return [[need, { kind: kind satisfies Exclude<Kind, "objects" | "oidc" | "containers">, host, user: "app", ca }]];
@@ -58,7 +58,7 @@ test.each(names)(
     const told = async (existing: Existing, need: string) =>
       JSON.stringify(await texts(plan(name, {}, containerServices, site({ existing: { [need]: existing } }))));
     for (const { kind, name: need, ask } of plan(name).needs) {
-      if (kind === "objects" || kind === "oidc" || kind === "containers") continue;
+      if (kind === "objects" || kind === "oidc" || kind === "containers" || kind === "swarm") continue;
       const row = { kind, host: "there.example.com", user: "app" };
       const clientTls = "clientTls" in ask ? ask.clientTls : "verifies";
       const refused = checkExisting(plan(name).needs, { [need]: { ...row, tls: true } }).map(sentence);

@@ -204,16 +204,16 @@ const ownOf = {
     apps: { app: { title: value, image: "example/app:1", command: [value], env: { X: value }, groups: [value] } },
   }),
 };
-const planFor = (system: keyof typeof systems, value: string, existing: object = existingOf[system](value)): Plan =>
+const planFor = (system: keyof typeof existingOf, value: string, existing: object = existingOf[system](value)): Plan =>
   planned(stack(system, value, existing, ownOf[system](value)));
 
 /** What a value is refused for before anything is made. */
-const refusals = (system: keyof typeof systems, value: string): Problem[] =>
+const refusals = (system: keyof typeof existingOf, value: string): Problem[] =>
   checkValues(
     {},
     parseConfig(stack(system, value, existingOf[system](value))).settings ?? { secrets: {}, existing: {} },
   );
-const unsayable = (system: keyof typeof systems, value: string): boolean => refusals(system, value).length > 0;
+const unsayable = (system: keyof typeof existingOf, value: string): boolean => refusals(system, value).length > 0;
 
 describe("each system's files hold what the config says", () => {
   test("Arkindex", async () => {
@@ -321,7 +321,7 @@ const together = hostile.filter((value) => !/\p{Cc}|%\(|@\{|\\\\/u.test(value)).
 
 test("every script of every system is one that bash reads, whatever the values", async () => {
   const texts = new Set<string>();
-  for (const system of Object.keys(systems) as (keyof typeof systems)[])
+  for (const system of Object.keys(existingOf) as (keyof typeof existingOf)[])
     for (const value of ["o'brien", 'a\nb"`$(', together])
       for (const existing of [existingOf[system](value), {}])
         if (!unsayable(system, value))

@@ -10,7 +10,8 @@ import { advised, causeOf, endingOf, markOf } from "../../ops/ecs-job.ts";
 import { finalizer } from "../../ops/finalizer.ts";
 import { ecsFingerprint, type EcsJobInputs } from "../../ops/job-inputs.ts";
 import { job } from "../../ops/job.ts";
-import { judgeCommand, judgeGroup, machine } from "../../ops/machine.ts";
+import { judgeGroup, machine } from "../../ops/machine.ts";
+import { judgeCommand } from "../../ops/shell-command.ts";
 import { values } from "../../ops/wire.ts";
 
 const at = { region: "eu-central-1" };
@@ -321,7 +322,7 @@ describe("a command", () => {
     ["not carried out", { Status: "Failed", StatusDetails: "Undeliverable", ResponseCode: -1 }, "(Undeliverable)"],
     ["somebody has cancelled it", { Status: "Cancelled" }, "failed: `slot apply` was not carried out (Cancelled)"],
   ])("%s", (_when, answer, expected) => {
-    const verdict = judgeCommand(answer);
+    const verdict = judgeCommand(answer, "slot apply");
     expect(verdict.is === "done" ? "done" : `${verdict.is}: ${verdict.why}`).toContain(expected);
   });
 });

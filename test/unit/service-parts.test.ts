@@ -16,7 +16,9 @@ import { peer } from "../support/sketches.ts";
 import { type Part, toldRecipe } from "../support/told.ts";
 
 /** The least that one can ask of a kind, and each option that one may ask for beside. */
-const asks: { readonly [K in Kind]: { readonly least: Ask<K>; readonly more: readonly Partial<Ask<K>>[] } } = {
+const asks: {
+  readonly [K in Exclude<Kind, "swarm">]: { readonly least: Ask<K>; readonly more: readonly Partial<Ask<K>>[] };
+} = {
   postgres: {
     least: { databases: ["a"], clientTls: "never", gib: 20 },
     more: [
@@ -150,7 +152,7 @@ const asks: { readonly [K in Kind]: { readonly least: Ask<K>; readonly more: rea
     ],
   },
 };
-const kinds = Object.keys(asks) as Kind[];
+const kinds = Object.keys(asks) as (keyof typeof asks)[];
 /** Every way in which a kind is asked. */
 const ways = kinds.flatMap((kind) =>
   [{}, ...asks[kind].more].map((more) => [kind, more, { ...asks[kind].least, ...more } as Ask<typeof kind>] as const),
@@ -182,7 +184,7 @@ test("a search speaks the first protocol that a container of ours can", async ()
 });
 
 describe("what clients are given", () => {
-  const given = async <K extends Kind>(kind: K, more: Partial<Ask<K>> = {}) =>
+  const given = async <K extends keyof typeof asks>(kind: K, more: Partial<Ask<K>> = {}) =>
     (await toldRecipe(kind, { ...asks[kind].least, ...more } as Ask<K>)).given;
 
   test("a store's address, its members and its login", async () => {
@@ -247,7 +249,7 @@ describe("what clients are given", () => {
 
 /** Names that get into scripts: which are names, and which would be more than that. */
 describe("a name that could be syntax is refused with its key", () => {
-  const refusal = async <K extends Kind>(kind: K, more: Partial<Ask<K>>): Promise<string> =>
+  const refusal = async <K extends keyof typeof asks>(kind: K, more: Partial<Ask<K>>): Promise<string> =>
     toldRecipe(kind, { ...asks[kind].least, ...more } as Ask<K>).then(
       () => "",
       (error: unknown) => String(error),
@@ -296,13 +298,16 @@ describe("a name that could be syntax is refused with its key", () => {
 });
 
 /** Each store that saves its data, by the names of what it saves. */
-const saved: readonly (readonly [Kind, names: readonly string[]])[] = [
+const saved: readonly (readonly [keyof typeof asks, names: readonly string[]])[] = [
   ["postgres", ["roles.sql", "databases", ".dump", ".content"]],
   ["influx", ["databases", ".points"]],
   ["cql", ["keyspaces", ".tables", ".cql", ".json"]],
 ];
-const leastOf = <K extends Kind>(kind: K, more: Partial<Ask<K>> = {}, on: "docker" | "swarm" | "aws" = "docker") =>
-  toldRecipe(kind, { ...asks[kind].least, ...more } as Ask<K>, on);
+const leastOf = <K extends keyof typeof asks>(
+  kind: K,
+  more: Partial<Ask<K>> = {},
+  on: "docker" | "swarm" | "aws" = "docker",
+) => toldRecipe(kind, { ...asks[kind].least, ...more } as Ask<K>, on);
 
 test.each(saved)("%s: what a run saves is what a restore and a drill read: %j", async (kind, names) => {
   const { dumps } = await leastOf(kind);
@@ -319,7 +324,7 @@ test.each(saved)("%s: what a run saves is what a restore and a drill read: %j", 
 });
 
 test.each(kinds)("%s: a client waits for the part that comes last", async (kind) => {
-  const last: Readonly<Record<Kind, string>> = {
+  const last: Readonly<Record<keyof typeof asks, string>> = {
     ...{ postgres: "store-setup", solr: "store-setup", elasticsearch: "store-setup", nats: "store-setup" },
     ...{ objects: "store-setup", influx: "store-setup", redis: "store-1", amqp: "store-1" },
     ...{ cql: "store-setup", oidc: "store", containers: "store" },

@@ -22,6 +22,10 @@ export interface ClusterArgs {
   readonly managers?: 1 | 3;
   /** w1, w2, … Default 3. */
   readonly workers?: number;
+  /** `false`: the machines alone, in no swarm. Default true. */
+  readonly joined?: boolean;
+  /** Labels of the engines, as `key=value`, by node. */
+  readonly labels?: Readonly<Record<string, readonly string[]>>;
   /** The cluster outlives this process. Else the next `start` of any process takes it away once this one is dead. */
   readonly stays?: boolean;
   readonly say?: Say;
@@ -61,11 +65,11 @@ export async function claim(args: ClusterArgs): Promise<ClusterRecord> {
     const network = args.network ?? candidates(args.name).find(free);
     if (network === undefined || !free(network))
       throw new Problem(`cluster network = ${network ?? "10.213"}: it is in use on this machine, choose another`);
-    const { managers = 1, workers = 3 } = args;
+    const { managers = 1, workers = 3, labels = {} } = args;
     const nodes = [
       ...Array.from({ length: managers }, (_, index) => nodeOf("manager", index + 1)),
       ...Array.from({ length: workers }, (_, index) => nodeOf("worker", index + 1)),
-    ];
+    ].map((node) => (labels[node.name] === undefined ? node : { ...node, labels: labels[node.name] ?? [] }));
     const record = { name: args.name, network, owner: args.stays ? null : await self(), complete: false, nodes };
     await save(record);
     return record;

@@ -40,7 +40,7 @@ export class Cluster {
     await sweep();
     const cluster = new Cluster(await claim(args));
     try {
-      await cluster.#make(args.say ?? (() => undefined), args.signal);
+      await cluster.#make(args);
     } catch (error) {
       await cluster.stop();
       throw error;
@@ -98,7 +98,7 @@ export class Cluster {
     return `tcp://${this.address(node)}:${String(apiPort)}`;
   }
   dockerOf(node: string): Docker {
-    return new Docker({ socketPath: placeOf(this.#record, this.#node(node)).socket });
+    return new Docker({ socketPath: this.socket(node) });
   }
 
   /** A client of the first manager that is on, but for `except`. */
@@ -181,6 +181,20 @@ export class Cluster {
     await settled(this.manager(), [node], undefined);
   }
 
+  /** Power alone, for a machine that joins by itself. `labels`: of its engine, from now on. */
+  async powerOn(node: string, labels: readonly string[]): Promise<void> {
+    const record = this.#node(node);
+    record.labels = labels;
+    await save(this.#record);
+    await powerOn(this.#record, record);
+    this.#off.delete(node);
+  }
+
+  /** The path of a node's socket. */
+  socket(node: string): string {
+    return placeOf(this.#record, this.#node(node)).socket;
+  }
+
   /** Adds one more worker. Returns its name. */
   async addWorker(): Promise<string> {
     const number = this.#record.nodes.filter(({ role }) => role === "worker").length + 1;
@@ -198,7 +212,7 @@ export class Cluster {
     return remove(this.name);
   }
 
-  async #make(say: Say, signal: AbortSignal | undefined): Promise<void> {
+  async #make({ say = () => undefined, signal, joined = true }: ClusterArgs): Promise<void> {
     const { network, nodes } = this.#record;
     await addBridge(network);
     await mkdir(this.shared, { recursive: true });
@@ -207,6 +221,13 @@ export class Cluster {
     // All have succeeded or failed before anything is taken away.
     for (const one of started) if (one.status === "rejected") throw one.reason;
     signal?.throwIfAborted();
+    if (joined) await this.#join(say, signal);
+    this.#record.complete = true;
+    await save(this.#record);
+  }
+
+  async #join(say: Say, signal: AbortSignal | undefined): Promise<void> {
+    const { nodes } = this.#record;
     say("joining the swarm");
     const [first, ...others] = nodes;
     if (!first) throw new Error("a cluster has a manager");
@@ -226,8 +247,6 @@ export class Cluster {
       }),
     );
     await settled(manager, names(this.#record), signal);
-    this.#record.complete = true;
-    await save(this.#record);
   }
 
   async #serve(): Promise<void> {

@@ -44,6 +44,7 @@ export async function powerOn(cluster: ClusterRecord, node: NodeRecord): Promise
     ...["--host", `unix://${place.socket}`, "--host", `tcp://${place.address}:${String(apiPort)}`, "--tls=false"],
     ...["--data-root", place.data, "--storage-driver", "overlay2", "--cgroup-parent", `/${place.cgroup}`],
     ...["--exec-opt", "native.cgroupdriver=cgroupfs"],
+    ...(node.labels ?? []).flatMap((label) => ["--label", label]),
     ...["--insecure-registry", `${linksOf(cluster.network).gateway}:${String(registryPort)}`],
   ]);
   const engine = new Docker({ socketPath: place.socket });

@@ -12,6 +12,8 @@ export interface NodeRecord {
   readonly role: "manager" | "worker";
   /** The last number of its address. */
   readonly host: number;
+  /** Of its engine, as `key=value`. */
+  labels?: readonly string[];
 }
 
 export interface ClusterRecord {

@@ -14,8 +14,8 @@ export function subnetRange(cidr: string, tier: AwsTier, zone: number): string {
 }
 
 const privateRanges = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
-/** Docker's own bridge on each machine. */
-const engineRange = "172.17.0.0/16";
+/** Docker's own bridge on each machine, and the networks of a swarm on such machines (POOL in node.py). */
+const engineRanges = ["172.17.0.0/16", "172.28.0.0/14"];
 
 /** What is wrong with a stack's network; undefined: nothing. */
 export function unfitNetwork(cidr: string): string | undefined {
@@ -25,10 +25,8 @@ export function unfitNetwork(cidr: string): string | undefined {
   const bits = Number(cidr.split("/")[1]);
   if (bits < 16 || bits > 20) return "from /16 to /20, as the tiers have a part in each zone";
   if (!privateRanges.some((each) => within(range, rangeOf(each)))) return `a part of ${privateRanges.join(", ")}`;
-  const engine = rangeOf(engineRange);
-  return engine !== undefined && overlap(range, engine)
-    ? `the machines' own engine has ${engineRange}: choose another`
-    : undefined;
+  const taken = engineRanges.find((each) => overlap(range, rangeOf(each) ?? range));
+  return taken === undefined ? undefined : `the machines' own engines have ${taken}: choose another`;
 }
 
 function within(range: Range, whole: Range | undefined): boolean {

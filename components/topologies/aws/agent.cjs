@@ -1,4 +1,7 @@
-/** The machine's agent. Only CommonJS finds the file beside itself both in the source and in dist. */
+/** The programs of the machines. Only CommonJS finds the files beside itself both in the source and in dist. */
 const { readFileSync } = require("node:fs");
 
-exports.agent = readFileSync(require.resolve("./slot.py"), "utf8");
+const text = (file) => readFileSync(require.resolve(file), "utf8");
+exports.agent = text("./agent.py");
+exports.slot = text("./slot.py");
+exports.node = text("./node.py");

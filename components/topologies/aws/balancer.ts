@@ -175,7 +175,7 @@ const nothing = {
 };
 
 /** Balancers and target groups have 32 characters, of which the provider wants 26: a name of its own would not fit. */
-function prefixOf(name: string): string {
+export function prefixOf(name: string): string {
   return `${name.replaceAll(/[^a-zA-Z0-9]/g, "").slice(0, 5)}-`;
 }
 

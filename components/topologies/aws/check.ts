@@ -1,6 +1,6 @@
 /** Finds what is wrong with a region's arguments and a plan together. */
 import { checkServer, type Verdict } from "../../core/certificates.ts";
-import type { Container, Dict, List, Slot } from "../../core/contracts.ts";
+import type { Ask, Container, Dict, List, Machines, Slot } from "../../core/contracts.ts";
 import type { Problem } from "../../core/errors.ts";
 import { containers, type Plan, routesOf } from "../../core/plan.ts";
 import { distinct } from "../../core/check.ts";
@@ -11,7 +11,7 @@ import { onMachine } from "./capabilities.ts";
 import type { AwsTls } from "./certificate.ts";
 import type { AwsConfig } from "./config.ts";
 import { checkRules } from "./rules.ts";
-import { machineClass, taskSize } from "./sizes.ts";
+import { machineClass, managersGroup, taskSize } from "./sizes.ts";
 
 /** Bytes. A secret has 65,536 characters; the rest is for what is known only later. */
 const largestSecret = 56_000;
@@ -20,7 +20,7 @@ export type Checked = Omit<AwsConfig, "tls"> & { readonly tls: AwsTls };
 
 export function checkAws(args: Checked, site: Site, plan: Plan): Verdict {
   const routes = routesOf(plan);
-  const tls = checkTls(args, namesOf(site, routes));
+  const tls = routes.length === 0 ? { problems: [], warnings: [] } : checkTls(args, namesOf(site, routes));
   return {
     problems: distinct([
       ...checkPlace(args),
@@ -28,6 +28,7 @@ export function checkAws(args: Checked, site: Site, plan: Plan): Verdict {
       ...checkRules(routes),
       ...containers(plan).flatMap(([name, container]) => checkContainer(name, container, args, site)),
       ...checkClasses(args.classes, plan),
+      ...swarms(plan).flatMap((ask) => checkSwarm(ask)),
     ]),
     warnings: [
       ...tls.warnings,
@@ -136,7 +137,8 @@ function checkContainer(name: string, container: Container | Slot, { account, re
 /** Sizes for what the stack does not have. */
 function checkClasses(classes: Dict<string>, plan: Plan): Problem[] {
   const known = [
-    ...[...plan.managed].filter(([, { kind }]) => kind !== "objects").map(([name]) => name),
+    ...[...plan.managed].filter(([, { kind }]) => kind === "postgres" || kind === "redis").map(([name]) => name),
+    ...swarms(plan).flatMap((ask) => Object.keys(sorts(ask))),
     ...plan.slots.keys(),
     ...[...plan.workloads].flatMap(([name, workload]) => (onMachine(workload) ? [name] : [])),
   ];
@@ -153,6 +155,24 @@ function checkClasses(classes: Dict<string>, plan: Plan): Problem[] {
           : ["", "t3.large"];
     const fits = prefix === "" ? !/^(db|cache)\./.test(value) : value.startsWith(prefix);
     return fits ? [] : [{ key, value, remedy: `a size as ${like}` }];
+  });
+}
+
+function swarms(plan: Plan): Ask<"swarm">[] {
+  return [...plan.managed.values()].flatMap(({ kind, ask }) => (kind === "swarm" ? [ask as Ask<"swarm">] : []));
+}
+
+/** The sorts of machines, by the name that `classes` has for them. */
+export function sorts({ managers, workers }: Ask<"swarm">): Dict<Machines> {
+  return { ...workers, [managersGroup]: managers };
+}
+
+function checkSwarm(ask: Ask<"swarm">): Problem[] {
+  return Object.entries(sorts(ask)).flatMap(([group, { cpu, memoryMib }]): Problem[] => {
+    if (machineClass(cpu, memoryMib) !== undefined) return [];
+    return [
+      { key: `${group}.memoryMib`, value: memoryMib, remedy: "too much for one machine: at most 32 cores and 127 GiB" },
+    ];
   });
 }
 

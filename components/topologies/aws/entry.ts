@@ -2,19 +2,18 @@ import { runtime, secret } from "@pulumi/pulumi";
 
 import type { Dict } from "../../core/contracts.ts";
 import { stateOfStack } from "../../core/known.ts";
-import { containerServices } from "../../services/index.ts";
 import { entry } from "../entry.ts";
 import { awsCapabilities } from "./capabilities.ts";
 import type { AwsTls } from "./certificate.ts";
 import { checkAws } from "./check.ts";
 import { awsConfig, awsSecrets, type AwsConfig } from "./config.ts";
-import { awsManaged } from "./managed.ts";
+import { awsManaged, awsServices } from "./managed.ts";
 
 /** One region of AWS, as `topology: aws` chooses it. */
 export const aws = entry({
   config: awsConfig,
   capabilities: awsCapabilities,
-  services: containerServices,
+  services: awsServices,
   managed: awsManaged,
   ports: () => ({ http: 80, https: 443 }),
   asks: awsSecrets,

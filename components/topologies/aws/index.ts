@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import {
   type ComponentResourceOptions,
   type CustomResourceOptions,
+  type Input,
   type Output,
   output,
   type Resource,
@@ -16,7 +17,7 @@ import type { Problem } from "../../core/errors.ts";
 import { imageOf } from "../../core/images.ts";
 import { parse } from "../../core/parse.ts";
 import { type Plan, replicaNames, routesOf } from "../../core/plan.ts";
-import type { At, Capabilities, Managed, Site } from "../../core/topology.ts";
+import type { At, Capabilities, Managed, Services, Site } from "../../core/topology.ts";
 import { BaseTopology, type JobAgain, type JobHere, part } from "../base.ts";
 import { entry } from "../containers.ts";
 import { namesOf } from "../tls.ts";
@@ -30,9 +31,11 @@ import { awsArgs } from "./config.ts";
 import { makeLogs } from "./logs.ts";
 import { runMachine, type RunningMachine } from "./machines.ts";
 import { makeObjects } from "./managed/objects.ts";
+import { makeOidc } from "./managed/oidc.ts";
 import { makePostgres } from "./managed/postgres.ts";
 import { makeRedis } from "./managed/redis.ts";
-import { awsManaged } from "./managed.ts";
+import { makeSwarm } from "./managed/swarm.ts";
+import { awsManaged, awsServices } from "./managed.ts";
 import { Names } from "./names.ts";
 import { Network } from "./network.ts";
 import { allow } from "./policy.ts";
@@ -51,6 +54,8 @@ const makers: { readonly [K in Kind]?: (region: Region, name: string, ask: Ask<K
   postgres: makePostgres,
   redis: makeRedis,
   objects: makeObjects,
+  oidc: makeOidc,
+  swarm: makeSwarm,
 };
 
 /**
@@ -60,6 +65,7 @@ const makers: { readonly [K in Kind]?: (region: Region, name: string, ask: Ask<K
 export class AwsRegion extends BaseTopology {
   readonly capabilities: Capabilities = awsCapabilities;
   readonly managed: Managed = awsManaged;
+  override readonly services: Services = awsServices;
   readonly #args: Checked;
   readonly #aws: Provider;
   readonly #region: Region;
@@ -67,12 +73,14 @@ export class AwsRegion extends BaseTopology {
   readonly #names: Names;
   #balancer: Balancer | undefined;
   #signed: Signed | undefined;
+  /** The balancer before a swarm's own edge. */
+  #passedOn: Input<string> | undefined;
 
   /** @throws ConfigError with everything in `args` that AWS does not take. */
   constructor(name: string, args: AwsRegionArgs, opts: ComponentResourceOptions = {}) {
     const { site, tls } = args;
     const asked: Checked = { ...parse(awsArgs, args), tls };
-    const { account, region, zones, cidr, profile, role, nat, classes, logDays } = asked;
+    const { account, region, zones, cidr, profile, role, nat, classes, logDays, zoneId } = asked;
     const identity = (options: CustomResourceOptions): StackIdentity =>
       new StackIdentity(
         `${name}-identity`,
@@ -117,7 +125,7 @@ export class AwsRegion extends BaseTopology {
     const logs = makeLogs({ name, site: site.name, account, region, days: logDays, vpc: network.vpc }, under());
     const alarms = new Alarms(name, asked.alarmEmail, under());
     this.#region = {
-      ...{ name, site, account, region, zones, logDays, classes, network, logs, alarms, at, under },
+      ...{ name, site, account, region, zones, logDays, zoneId, classes, network, logs, alarms, at, under },
       images: pulls(account, region),
     };
     this.#tasks = new Tasks(this.#region);
@@ -132,12 +140,8 @@ export class AwsRegion extends BaseTopology {
   get outputs(): Dict<unknown> {
     const { account, region } = this.#args;
     const { topic } = this.#region.alarms;
-    return {
-      account,
-      region,
-      alarms: topic,
-      ...(this.#balancer === undefined ? {} : { edge: this.#balancer.dnsName }),
-    };
+    const edge = this.#balancer?.dnsName ?? this.#passedOn;
+    return { account, region, alarms: topic, ...(edge === undefined ? {} : { edge }) };
   }
 
   protected check(plan: Plan): List<Problem> {
@@ -248,7 +252,9 @@ export class AwsRegion extends BaseTopology {
   supply<K extends Kind>(kind: K, name: string, ask: Ask<K>, at: At): Given<K> {
     const make = makers[kind];
     if (make === undefined) throw new Error(`aws has no ${kind} of its own`);
-    return make(this.#region, name, ask, at);
+    const given = make(this.#region, name, ask, at);
+    if ("address" in given) this.#passedOn = given.address;
+    return given;
   }
 }
 

@@ -17,11 +17,20 @@ import type { At } from "../../core/topology.ts";
 import { makeLogGroup, makeRole, makeSecret, type Region } from "./region.ts";
 import { machineClass } from "./sizes.ts";
 import { specOf, specText } from "./spec.ts";
-import { allow, toStart } from "./policy.ts";
+import { allow, toBeReached, toStart } from "./policy.ts";
 import { userData } from "./user-data.ts";
 
 /** Amazon Linux 2023, as it is at each launch: a newer one is no difference, and comes with the next machine. */
-const system = "resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64";
+export const systemImage = "resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64";
+
+/** The metadata of the machine: no container may read them, as an answer ends at the machine itself. */
+export const metadata = { httpEndpoint: "enabled", httpTokens: "required", httpPutResponseHopLimit: 1 };
+
+/** The system's own disk, which goes with its machine. */
+export function systemDisk(gib: number) {
+  const ebs = { encrypted: "true", volumeType: "gp3", volumeSize: gib, deleteOnTermination: "true" };
+  return { deviceName: "/dev/xvda", ebs };
+}
 
 /** Seconds for what comes before and after a start: a machine, its engine, the disk, the image. */
 const startMargin = 1200;
@@ -80,17 +89,12 @@ export function runMachine(
   const template = new LaunchTemplate(
     logical,
     {
-      imageId: system,
+      imageId: systemImage,
       instanceType: own(region.classes, name) ?? machineClass(container.cpu, container.memoryMib) ?? "",
       iamInstanceProfile: { arn: profile.arn },
       networkInterfaces: [{ deviceIndex: 0, networkInterfaceId: card.id }],
-      blockDeviceMappings: [
-        {
-          deviceName: "/dev/xvda",
-          ebs: { encrypted: "true", volumeType: "gp3", volumeSize: 20, deleteOnTermination: "true" },
-        },
-      ],
-      metadataOptions: { httpEndpoint: "enabled", httpTokens: "required", httpPutResponseHopLimit: 1 },
+      blockDeviceMappings: [systemDisk(20)],
+      metadataOptions: metadata,
       tagSpecifications: ["instance", "volume"].map((resourceType) => ({ resourceType, tags })),
       updateDefaultVersion: true,
       userData: userDataOf(region, secret.secret.arn, log.name, disk?.volume),
@@ -196,8 +200,7 @@ function machinePolicy(
     Version: "2012-10-17",
     Statement: [
       ...toStart(images, log.arn, secret),
-      // The agent of Systems Manager, by which our provider speaks to the machine.
-      allow(["ssm:UpdateInstanceInformation", "ssmmessages:*", "ec2messages:*"], "*"),
+      ...toBeReached,
       { ...allow(["autoscaling:SetInstanceHealth"], "*"), Condition: own },
       ...(volume === undefined
         ? []

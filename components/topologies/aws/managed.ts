@@ -1,8 +1,11 @@
 /** What AWS has itself for a kind, and why it may not fit. Without any SDK: `managed/` makes it. */
 import { managedPostgres } from "../../services/postgres.ts";
 import { managedObjects } from "../../services/objects.ts";
+import { managedOidc } from "../../services/oidc.ts";
 import { managedRedis } from "../../services/redis.ts";
-import type { Managed } from "../../core/topology.ts";
+import { MachineSwarm, managedSwarm } from "../../services/swarm.ts";
+import { containerServices } from "../../services/index.ts";
+import type { Managed, Services } from "../../core/topology.ts";
 import { cacheClass, databaseClass } from "./sizes.ts";
 
 /** The release line of PostgreSQL where the ask names none. RDS supports it until 2030. */
@@ -10,6 +13,9 @@ export const postgresVersion = "17";
 
 /** Extensions that RDS for PostgreSQL 17 brings and our systems ask for. */
 const extensions = ["postgis", "pg_stat_statements", "pg_trgm", "unaccent", "uuid-ossp", "hstore", "citext", "pg_cron"];
+
+/** Containers, and what only a place with machines for rent has. */
+export const awsServices: Services = { ...containerServices, swarm: MachineSwarm };
 
 export const awsManaged: Managed = {
   postgres: {
@@ -46,4 +52,6 @@ export const awsManaged: Managed = {
     },
     recipe: managedObjects,
   },
+  oidc: { name: "a user pool of Amazon Cognito", unfit: () => undefined, recipe: managedOidc },
+  swarm: { name: "machines of Amazon EC2", unfit: () => undefined, recipe: managedSwarm },
 };

@@ -116,6 +116,23 @@ export class Network {
     this.#allow("edge", tier, port);
   }
 
+  /** Lets the members of a swarm call each other, beside TCP: gossip, and networks that may be encrypted. */
+  swarm(): void {
+    const id = this.group("app");
+    const ways = [
+      ["gossip", { ipProtocol: "udp", fromPort: 7946, toPort: 7946 }],
+      ["networks", { ipProtocol: "udp", fromPort: 4789, toPort: 4789 }],
+      ["encrypted", { ipProtocol: "50" }],
+    ] as const;
+    for (const [what, way] of ways) {
+      const rule = { ...way, securityGroupId: id, referencedSecurityGroupId: id, description: `a swarm's ${what}` };
+      this.ready.push(
+        new SecurityGroupEgressRule(`${this.#name}-${what}-out`, rule, this.#options),
+        new SecurityGroupIngressRule(`${this.#name}-${what}-in`, rule, this.#options),
+      );
+    }
+  }
+
   #group(key: string): SecurityGroup {
     const found = this.#groups[key];
     if (found === undefined) throw new Error(`no group ${key}`);

@@ -29,3 +29,6 @@ export function toStart(images: readonly object[], log: Input<string>, secret: I
     ...(secret === undefined ? [] : [allow(["secretsmanager:GetSecretValue"], secret)]),
   ];
 }
+
+/** The agent of Systems Manager, by which our provider, and an operator's shell, reach a machine. */
+export const toBeReached = [allow(["ssm:UpdateInstanceInformation", "ssmmessages:*", "ec2messages:*"], "*")];

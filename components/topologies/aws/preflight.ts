@@ -1,5 +1,5 @@
 /** What can be asked before anything is made: whose credentials these are, and where the state's disks lie. */
-import type { List } from "../../core/contracts.ts";
+import type { Ask, List } from "../../core/contracts.ts";
 import type { Problem } from "../../core/errors.ts";
 import { at } from "../../core/formats.ts";
 import type { Known } from "../../core/known.ts";
@@ -53,6 +53,8 @@ export function movedParts(
   });
   if (moved !== undefined)
     return [{ key: "aws.zones", value, remedy: `${String(moved.availabilityZone)} had another place in it: ${order}` }];
+  const lost = lostMajority(of("aws:ec2/instance:Instance"), plan);
+  if (lost !== undefined) return [lost];
   const disks = new Map(of("aws:ebs/volume:Volume").map((disk) => [at(disk, ["tags", "slot"]), disk.availabilityZone]));
   return [...plan.slots].flatMap(([name, { zone }]) => {
     const [was, now] = [disks.get(`${site}-${name}`), zoneOf(zones, zone)];
@@ -60,4 +62,14 @@ export function movedParts(
     const remedy = `the disk of ${name} lies in ${was}, and its machine would be in ${now}: leave the zones as they were`;
     return [{ key: "aws.zones", value, remedy }];
   });
+}
+
+/** A swarm whose managers go by half or more at once can decide nothing any more. */
+function lostMajority(instances: List<Known["outputs"]>, { managed }: Plan): Problem | undefined {
+  const was = instances.filter((each) => /-manager-\d+$/.test(String(at(each, ["tags", "Name"])))).length;
+  const asked = [...managed.values()].find(({ kind }) => kind === "swarm")?.ask as Ask<"swarm"> | undefined;
+  const now = asked?.managers.count ?? was;
+  if (now >= was || now > was / 2) return undefined;
+  const remedy = `of ${String(was)} managers a majority has to stay, or the swarm decides nothing any more: take away fewer at once`;
+  return { key: "machines.managers.count", value: now, remedy };
 }

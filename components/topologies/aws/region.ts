@@ -22,6 +22,8 @@ export interface Region {
   readonly region: string;
   readonly zones: List<string>;
   readonly logDays: number;
+  /** The hosted zone of the public names. */
+  readonly zoneId: string | undefined;
   readonly classes: Dict<string>;
   readonly network: Network;
   readonly logs: Logs;
@@ -35,7 +37,7 @@ export interface Region {
 }
 
 /** Seven days: the least that keeps a deleted secret. */
-const recoveryDays = 7;
+export const recoveryDays = 7;
 
 /** A secret and its content. Its name is free again at once if the stack is not protected. */
 export function makeSecret(

@@ -65,6 +65,9 @@ const caches: readonly Class[] = [
   ["cache.m7g.2xlarge", 8, 26_726],
 ];
 
+/** The managers among a swarm's groups of machines, and in `classes`. */
+export const managersGroup = "managers";
+
 function smallest(classes: readonly Class[], cores: number, memoryMib: number): string | undefined {
   return classes.find(([, has, memory]) => has >= cores && memory >= memoryMib)?.[0];
 }

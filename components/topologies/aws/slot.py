@@ -17,10 +17,10 @@ import shutil
 import subprocess
 import sys
 import time
-import traceback
 from pathlib import Path
 
-ROOT = os.environ.get("SLOT_ROOT", "")
+from agent import ROOT, Failure, aws, block, hold, instance, machine, run, secrets, speaks
+
 RUN = Path(f"{ROOT}/run/slot")  # in memory
 FILES = RUN / "files"
 ILL = RUN / "ill"
@@ -29,39 +29,21 @@ DATA = DISK / "data"  # missing unless the disk is mounted: docker then refuses 
 NAME = "slot"
 MADE = "slot-made"  # a tag: the volume has been a container's
 SOCKET = "/var/run/docker.sock"
-secrets = []
-lock = []
-
-class Failure(Exception):
-    pass
 
 def main(action="", version=None):
     RUN.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.environ["DOCKER_CONFIG"] = str(RUN / "docker")  # a registry's token stays in memory
-    try:
-        if action == "apply" and version:
-            hold()
-            apply("--version-id", version)
-        elif action == "boot":
-            hold()
-            boot()
-        elif action == "watch":
-            if hold(fcntl.LOCK_NB):
-                watch()
-        else:
-            raise Failure("usage: slot apply <version> | boot | watch")
-    except Exception as fault:
-        sys.exit(redact(str(fault) if isinstance(fault, Failure) else traceback.format_exc()))
-
-def hold(how=0):
-    """One run at a time. Programs inherit the lock: one that outlives a killed run ends before the next run begins."""
-    file = os.open(RUN / "lock", os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | how)
-    except BlockingIOError:
-        return False
-    lock.append(file)
-    return True
+    if action == "apply" and version:
+        hold(RUN)
+        apply("--version-id", version)
+    elif action == "boot":
+        hold(RUN)
+        boot()
+    elif action == "watch":
+        if hold(RUN, fcntl.LOCK_NB):
+            watch()
+    else:
+        raise Failure("usage: slot apply <version> | boot | watch")
 
 def boot():
     try:
@@ -258,41 +240,5 @@ def health(found):
 def is_healthy(found):
     return found.get("State", {}).get("Status") == "running" and health(found).get("Status") == "healthy"
 
-def aws(*command):
-    return json.loads(run("aws", *command, "--region", machine("region"), "--output", "json").stdout or "{}")
-
-def machine(key):
-    return json.loads(Path(f"{ROOT}/etc/slot.json").read_text())[key]
-
-def instance():
-    return Path(f"{ROOT}/var/lib/cloud/data/instance-id").read_text().strip()
-
-def run(*command, ok=(0,), seconds=1800, **more):
-    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "errors": "replace", **more}
-    what = " ".join(word for word in command[:3] if word[0] not in "-/")
-    try:
-        done = subprocess.run(command, pass_fds=lock, timeout=seconds, **options)
-    except FileNotFoundError:
-        raise Failure(f"{command[0]} is not on this machine: see its /var/log/cloud-init-output.log")
-    except subprocess.TimeoutExpired:
-        raise Failure(f"{what} did not end in {seconds} s")
-    if done.returncode not in ok:
-        raise Failure(f"{what} failed{block('it says', done.stderr or '')}")
-    return done
-
-def redact(text):
-    """Replaces each secret, and each longer line of one, by [secret]."""
-    whole = [value.strip() for value in secrets]
-    lines = [line.strip() for value in whole for line in value.split("\n")]
-    found = {value for value in whole if len(value) >= 4} | {line for line in lines if len(line) >= 12}
-    for value in sorted(found, key=len, reverse=True):  # a password may be part of a longer one
-        text = text.replace(value, "[secret]")
-    return text
-
-def block(title, text, count=20):
-    """The last lines below a sentence. Run Command keeps 8000 characters of all."""
-    lines = [line[:300] for line in redact(text).splitlines() if line.strip()][-count:]
-    return f"\n{title}:" + ("".join(f"\n  | {line}" for line in lines) or " none")
-
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    speaks(main, *sys.argv[1:])

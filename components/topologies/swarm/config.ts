@@ -8,6 +8,14 @@ import { tlsConfig } from "../tls.ts";
 const carried = z.record(z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9._/-]*$/, "a node label's key"), oneLine);
 
 const config = z.strictObject({
+  /**
+   * The stack that has made the machines (`system: machines`), by its name, or as `organization/project/stack`. Managers,
+   * nodes, and what of `existing` this stack needs come from its outputs, where nothing else is said here.
+   */
+  machines: z
+    .string()
+    .regex(/^([\w.-]+\/[\w.-]+\/)?[\w.-]+$/, "a stack's name, as machines-prod or organization/project/stack")
+    .optional(),
   managers: z.array(engineHost).min(1).default(["unix:///var/run/docker.sock"]),
   nodes: z
     .record(
@@ -48,4 +56,4 @@ const config = z.strictObject({
 /** `swarm` in a stack's config. args.ts says what each key means. */
 export const swarmConfig = config.prefault({});
 /** What of it an importer gives to `Swarm` in the same form. */
-export const swarmArgs = config.omit({ ports: true, tls: true }).strip();
+export const swarmArgs = config.omit({ machines: true, ports: true, tls: true }).strip();

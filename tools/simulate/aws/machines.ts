@@ -11,6 +11,7 @@ const kept: Readonly<Record<string, readonly string[]>> = {
   "aws:ecs/taskDefinition:TaskDefinition": ["arn", "family"],
   "aws:autoscaling/group:Group": ["arn", "name", "launchTemplate", "availabilityZones", "desiredCapacity", "maxSize"],
   "aws:ec2/launchTemplate:LaunchTemplate": ["name", "latestVersion"],
+  "aws:ec2/instance:Instance": ["tags"],
   "aws:s3/bucketObject:BucketObject": ["bucket"],
   "aws:s3/bucketObjectv2:BucketObjectv2": ["bucket"],
 };

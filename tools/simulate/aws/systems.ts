@@ -19,7 +19,7 @@ export const ssm: Answers = {
     const ids = filters.flatMap(({ Key, key, Values, valueSet }) =>
       (Key ?? key) === "InstanceIds" ? ((Values ?? valueSet ?? []) as string[]) : [],
     );
-    const found = machines(world).filter(({ instance }) => filters.length === 0 || ids.includes(instance));
+    const found = reachable(world).filter(({ instance }) => filters.length === 0 || ids.includes(instance));
     return {
       InstanceInformationList: found.map(({ instance }) => ({
         InstanceId: instance,
@@ -34,7 +34,7 @@ export const ssm: Answers = {
   },
   SendCommand: (asked, world) => {
     const ids = (asked.InstanceIds ?? []) as string[];
-    const missing = ids.find((id) => !machines(world).some(({ instance }) => instance === id));
+    const missing = ids.find((id) => !reachable(world).some(({ instance }) => instance === id));
     if (missing !== undefined || ids.length === 0)
       throw new Refused(
         "InvalidInstanceId",
@@ -57,8 +57,8 @@ export const ssm: Answers = {
         "InvocationDoesNotExist",
         "The command ID and instance ID you specified did not match any invocations.",
       );
-    const group = machines(world).find(({ instance }) => instance === InstanceId)?.group ?? "";
-    const failed = faults.fails("call", `machine/${group}`);
+    const name = reachable(world).find(({ instance }) => instance === InstanceId)?.name ?? "";
+    const failed = faults.fails("call", `machine/${name}`);
     return {
       CommandId,
       InstanceId,
@@ -120,6 +120,17 @@ export const sts: Answers = {
     AssumedRoleUser: { AssumedRoleId: `AROASIMULATED:${String(RoleSessionName)}`, Arn: RoleArn },
   }),
 };
+
+/** Machines with the agent: those of groups, by the group, and those that stand alone, by their name tag. */
+function reachable(world: World): { readonly instance: string; readonly name: string }[] {
+  return [
+    ...machines(world).map(({ instance, group }) => ({ instance, name: group })),
+    ...world.things("aws:ec2/instance:Instance").map(({ id, facts }) => ({
+      instance: id,
+      name: String((facts.tags as Bag | undefined)?.Name ?? id),
+    })),
+  ];
+}
 
 function machines(world: World): Machine[] {
   return world.notes("machines") as unknown as Machine[];

@@ -30,6 +30,10 @@ const iam = (kind: string, id = "{name}"): Row => ({
 });
 const elb = `elasticloadbalancing:${here}`;
 
+/** Of a network interface. No network knows it. */
+const address = (digits: Making["digits"]): string =>
+  `10.0.${String(parseInt(digits("address", 2), 16))}.${String(4 + (parseInt(digits("host", 2), 16) % 250))}`;
+
 const rows: Readonly<Record<string, Row>> = {
   "acm/certificate:Certificate": {
     id: "{arn}",
@@ -73,8 +77,8 @@ const rows: Readonly<Record<string, Row>> = {
   "ec2/natGateway:NatGateway": ec2("nat", "natgateway"),
   "ec2/networkAcl:NetworkAcl": ec2("acl", "network-acl"),
   "ec2/networkInterface:NetworkInterface": ec2("eni", "network-interface", {
-    privateIp: ({ inputs }) => list(inputs.privateIps)?.[0] ?? "10.0.0.4",
-    privateIps: () => ["10.0.0.4"],
+    privateIp: ({ inputs, digits }) => list(inputs.privateIps)?.[0] ?? address(digits),
+    privateIps: ({ digits }) => [address(digits)],
   }),
   "ec2/route:Route": { id: "r-{routeTableId}{10}" },
   "ec2/routeTable:RouteTable": ec2("rtb", "route-table"),

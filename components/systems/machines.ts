@@ -1,0 +1,79 @@
+import type { ComponentResourceOptions } from "@pulumi/pulumi";
+import { z } from "zod";
+
+import type { System } from "../core/contracts.ts";
+import { oneLine, webUrl } from "../core/formats.ts";
+import { type SystemArgs, SystemComponent } from "../core/system.ts";
+
+const machine = {
+  cpu: z.number().min(1).default(2),
+  memoryMib: z.int().min(1024).default(3072),
+  /** The disk for images, volumes and what the engine keeps. One that is there keeps its size. */
+  gib: z.int().min(20).max(16_384).default(50),
+};
+const name = z.string().regex(/^[a-z][a-z0-9-]{0,20}$/, "lower-case letters, digits, hyphens; at most 21");
+const label = z.string().regex(/^[a-zA-Z0-9][\w.-]*$/, "letters, digits, - _ and .");
+
+export const machinesConfig = z.strictObject({
+  managers: z
+    .strictObject({
+      /** An odd number: an even one bears no more losses than the odd one below it. */
+      count: z.union([z.literal(1), z.literal(3), z.literal(5), z.literal(7)], { error: "1, 3, 5 or 7" }).default(3),
+      ...machine,
+    })
+    .prefault({}),
+  /** Groups of workers, by the value of their label `group`. */
+  workers: z
+    .record(
+      name.refine((group) => group !== "managers" && group !== "manager", { error: "the managers' own name" }),
+      z.strictObject({
+        count: z.int().min(0).max(100).default(1),
+        ...machine,
+        labels: z
+          .record(
+            label.refine((key) => key !== "group", { error: "group is the group's own name" }),
+            label,
+          )
+          .default({}),
+        /** Each stays, with its name and its disk, for volumes. Default: they come and go with the number. */
+        keeps: z.boolean().default(false),
+      }),
+    )
+    .default({}),
+  /** Ports of the managers that the world may call: those of the edge that is deployed on the swarm. */
+  ports: z.array(z.int().min(1).max(65_535)).default([80, 443]),
+  /** Public keys of those who deploy, as `ssh-ed25519 AAAA… name`. */
+  sshKeys: z
+    .array(oneLine.regex(/^(ssh-(ed25519|rsa)|ecdsa-sha2-\S+|sk-\S+) [A-Za-z0-9+/=]+( .*)?$/, "a public key's line"))
+    .min(1, "one at least: the stack on the swarm is deployed over ssh")
+    .refine((keys) => keys.join("\n").length <= 1500, {
+      error:
+        "together at most 1500 characters, as a machine's user data have 16 KiB: two keys of RSA, or a dozen of ed25519",
+    }),
+  /** A pool of users for the application on the swarm. Unset: none is made. */
+  signIn: z
+    .strictObject({
+      /** Where the provider sends a user back. Default: ShinyProxy's. */
+      callback: webUrl.optional(),
+      groups: z.array(z.string().regex(/^[\p{L}\p{N}_.@-]{1,128}$/u, "a group's name")).default(["admins"]),
+    })
+    .optional(),
+});
+export type MachinesConfig = z.output<typeof machinesConfig>;
+
+/** A swarm on a cloud's machines, for another stack: `swarm.machines` there names this one. */
+export const machines: System<MachinesConfig> = (p, c) => {
+  p.need("swarm", "swarm", { managers: c.managers, workers: c.workers, ports: c.ports, keys: c.sshKeys });
+  if (c.signIn !== undefined)
+    p.need("oidc", "sign-in", {
+      callback: c.signIn.callback ?? `${p.url}/login/oauth2/code/shinyproxy`,
+      groups: c.signIn.groups,
+    });
+};
+
+/** A swarm on a cloud's machines. More managers or workers join by themselves; fewer leave when they are empty. */
+export class SwarmMachines extends SystemComponent<MachinesConfig> {
+  constructor(name: string, args: SystemArgs<typeof machinesConfig>, opts?: ComponentResourceOptions) {
+    super("SwarmMachines", machines, machinesConfig, name, args, opts);
+  }
+}
