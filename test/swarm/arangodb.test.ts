@@ -87,9 +87,10 @@ class Stack {
   async loseDisk(member: string): Promise<void> {
     const { container } = await this.placeOf(member);
     const { Mounts } = (await container.inspect()) as unknown as {
-      Mounts: { Type: string; Source: string }[];
+      Mounts: { Destination: string; Source: string }[];
     };
-    const disk = Mounts.find(({ Type }) => Type === "volume")?.Source ?? "";
+    // The image has a volume of its own besides, and Docker lists them in any order.
+    const disk = Mounts.find(({ Destination }) => Destination === "/var/lib/arangodb3")?.Source ?? "";
     for (const file of readdirSync(disk)) rmSync(join(disk, file), { recursive: true });
     await this.crash(member);
   }
