@@ -8,6 +8,7 @@ import type { LogGroupArgs } from "@pulumi/aws/cloudwatch/logGroup.js";
 import type { VolumeArgs } from "@pulumi/aws/ebs/volume.js";
 import type { DefaultSecurityGroupArgs } from "@pulumi/aws/ec2/defaultSecurityGroup.js";
 import type { FlowLogArgs } from "@pulumi/aws/ec2/flowLog.js";
+import type { InstanceArgs as MachineArgs } from "@pulumi/aws/ec2/instance.js";
 import type { LaunchTemplateArgs } from "@pulumi/aws/ec2/launchTemplate.js";
 import type { SecurityGroupArgs } from "@pulumi/aws/ec2/securityGroup.js";
 import type { SubnetArgs } from "@pulumi/aws/ec2/subnet.js";
@@ -31,6 +32,9 @@ import type { Made, ResourceRule, Rule, StackRule } from "./rule.ts";
 type Row<Args> = Pick<ResourceRule, "name" | "controls" | "says" | "advisory"> & {
   readonly breaks: (props: Unwrap<Args>, made: Made) => boolean;
 };
+
+/** A network balancer passes TCP on: it sees no request. */
+const readsRequests = (type: string | undefined): boolean => type !== "network";
 
 /** Rules about one type. The engine has the inputs in the form of the SDK's own arguments. */
 function of<Args>(type: string, rows: readonly Row<Args>[]): ResourceRule[] {
@@ -126,6 +130,21 @@ const network: Rule[] = [
 ];
 
 const machines: Rule[] = [
+  ...of<MachineArgs>("ec2/instance:Instance", [
+    {
+      name: "instance-metadata-v2",
+      controls: ["EC2.8", "CIS AWS 6.7"],
+      says: "a machine's metadata want a token, and are out of its containers' reach",
+      breaks: ({ metadataOptions }) =>
+        metadataOptions?.httpTokens !== "required" || (metadataOptions.httpPutResponseHopLimit ?? 1) > 1,
+    },
+    {
+      name: "instance-private",
+      controls: ["EC2.9"],
+      says: "a machine has no public address",
+      breaks: ({ associatePublicIpAddress }) => associatePublicIpAddress === true,
+    },
+  ]),
   ...of<LaunchTemplateArgs>("ec2/launchTemplate:LaunchTemplate", [
     {
       name: "machine-metadata-v2",
@@ -262,13 +281,14 @@ const edge: Rule[] = [
       name: "balancer-drops-bad-headers",
       controls: ["ELB.4"],
       says: "headers that are none are dropped",
-      breaks: ({ dropInvalidHeaderFields }) => dropInvalidHeaderFields !== true,
+      breaks: ({ dropInvalidHeaderFields, loadBalancerType }) =>
+        readsRequests(loadBalancerType) && dropInvalidHeaderFields !== true,
     },
     {
       name: "balancer-keeps-requests",
       controls: ["ELB.5", "CIS AWS 4.10"],
       says: "requests are recorded",
-      breaks: ({ accessLogs }) => accessLogs?.enabled !== true,
+      breaks: ({ accessLogs, loadBalancerType }) => readsRequests(loadBalancerType) && accessLogs?.enabled !== true,
     },
     {
       name: "balancer-stays",
@@ -280,8 +300,8 @@ const edge: Rule[] = [
       name: "balancer-desync",
       controls: ["ELB.12"],
       says: "requests that two servers would read differently are refused",
-      breaks: ({ desyncMitigationMode }) =>
-        desyncMitigationMode !== "defensive" && desyncMitigationMode !== "strictest",
+      breaks: ({ desyncMitigationMode, loadBalancerType }) =>
+        readsRequests(loadBalancerType) && desyncMitigationMode !== "defensive" && desyncMitigationMode !== "strictest",
     },
     {
       name: "balancer-zones",

@@ -28,14 +28,14 @@ afterAll(() => {
   tellMarkdown("1-audit", [title, "", words, "", table(audited), ""].join("\n"));
 });
 
-describe.each(["arkindex-aws", "arangodb-aws", "media-aws", "pyrus-aws"])("%s", (stack) => {
+describe.each(["arkindex-aws", "arangodb-aws", "machines-aws", "media-aws", "pyrus-aws"])("%s", (stack) => {
   test(
     "keeps every control, but for those that are waived with a reason",
     async () => {
       const verdicts = await audit(stateOf(await recordReady(stack, protecting(stack))));
       audited.push({ stack, verdicts });
       expect(faults({ stack, verdicts })).toEqual([]);
-      expect(verdicts.filter(({ passed }) => passed).length).toBeGreaterThan(300);
+      expect(verdicts.filter(({ passed }) => passed).length).toBeGreaterThan(stack === "machines-aws" ? 100 : 300);
     },
     10 * minutes,
   );

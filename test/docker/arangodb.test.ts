@@ -20,14 +20,7 @@ import { succeeded, type TestStack } from "../support/stack.ts";
 const name = "arango-whole";
 const backup = { everyHours: 24, keepDays: 1, to: { volume: `${name}-backup` } };
 const whole: ArangoTest = { name, https: 15181, config: { backup } };
-const copy: ArangoTest = {
-  name: "arango-copy",
-  https: 15183,
-  arangodb: { mode: "single" },
-  config: { restore: { from: backup.to, stack: name } },
-};
 let stack: TestStack;
-let second: TestStack | undefined;
 let outputs: ArangoOutputs;
 let arango: Arango;
 
@@ -42,7 +35,6 @@ beforeAll(async () => {
 }, 600_000);
 
 afterAll(async () => {
-  await cleanUp(second, copy.name);
   await cleanUp(stack, name);
 }, 600_000);
 
@@ -144,41 +136,6 @@ test("three again: it is cleaned out, goes, and is struck off, while documents a
   expect(await starts(name)).toEqual(before);
   expect(Object.keys(await arango.members())).toEqual([...cluster, "dbserver-1", "dbserver-2", "dbserver-3"]);
   expect(await arango.count("shop", "orders")).toBe(100);
-}, 600_000);
-
-test("a DB server that has lost its disk refuses to start and says what to do", async () => {
-  const { "dbserver-2": id = "" } = await containerIds(name);
-  const container = engine.getContainer(id);
-  await container.stop({ t: 5 });
-  const where = { image: localImage("arangodb"), network: "none", binds: [`${name}-dbserver-2:/data`] };
-  await inContainer(where, "find /data -mindepth 1 -delete");
-  await container.start();
-  for (let tries = 0; tries < 60 && (await container.inspect()).RestartCount < 2; tries++)
-    await new Promise((resolve) => setTimeout(resolve, 500));
-  expect((await container.logs({ stderr: true })).toString()).toContain(
-    "dbserver-2 has lost its data: retire its number",
-  );
-}, 600_000);
-
-test("retired, it is replaced under a new name from the others' copies, and leaves though it cannot be cleaned out", async () => {
-  await scale(3, { retired: [2] });
-  succeeded(await stack.up());
-  expect(Object.keys(await arango.members())).toEqual([...cluster, "dbserver-1", "dbserver-3", "dbserver-4"]);
-  await arango.allInSync("shop");
-  expect(await arango.count("shop", "orders")).toBe(100);
-  succeeded(await stack.preview(["--expect-no-changes"]));
-}, 600_000);
-
-test("a dump of the cluster fills a single server", async () => {
-  const { "backup-1": id = "" } = await containerIds(name);
-  expect(await inContainer({ container: id }, "backup once && backup drill")).toMatchObject({ status: 0 });
-  second = await arangoStack(copy);
-  succeeded(await second.up());
-  const single = Arango.through((await second.outputs()) as unknown as ArangoOutputs);
-  expect(await single.count("shop", "orders")).toBe(100);
-  expect(Object.keys(await containerIds(copy.name)).sort()).toEqual(["edge", "single-1"]);
-  succeeded(await second.preview(["--expect-no-changes"]));
-  succeeded(await second.destroy());
 }, 600_000);
 
 test("destroy leaves nothing but the backup's place", async () => {

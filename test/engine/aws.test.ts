@@ -1,32 +1,15 @@
-/** The ready stacks for AWS on the real engine and the simulated cloud: up, nothing to do, gone. More faults: test/aws. */
+/** Arkindex on AWS, on the real engine and the simulated cloud: faults, secrets, rules. More faults: test/aws. */
 import { join } from "node:path";
 
 import { beforeAll, describe, expect, test } from "@jest/globals";
 
 import { arkindexProgram } from "../support/arkindex.ts";
 import { convergesThrough, ends, refused } from "../support/faults.ts";
-import { adminPassword, licence } from "../support/pyrus.ts";
 import { simulated } from "../support/simulated.ts";
 import { repo, succeeded, type TestStack } from "../support/stack.ts";
 
 const minutes = 60_000;
 const pack = join(repo, "policy");
-
-describe.each(["arangodb-aws", "media-aws", "pyrus-aws"])("stacks/%s.yaml", (name) => {
-  test(
-    "goes up, has nothing to do then, and goes",
-    async () => {
-      const stack = await simulated(name);
-      expect(succeeded(await stack.up(["--policy-pack", pack]))).toContain("platform-topologies@v0.1.0 (local");
-      succeeded(await stack.preview(["--expect-no-changes"]));
-      const state = JSON.stringify(await stack.state());
-      for (const secret of [licence, adminPassword]) expect(state).not.toContain(secret);
-      succeeded(await stack.destroy());
-      expect((await stack.state()).resources).toEqual([]);
-    },
-    10 * minutes,
-  );
-});
 
 describe("stacks/arkindex-aws.yaml", () => {
   let stack: TestStack;

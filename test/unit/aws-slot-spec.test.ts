@@ -131,7 +131,7 @@ describe("user data", () => {
   test("is a script that a shell understands, with the agent and its units", async () => {
     const text = userData(machineArgs);
     await execa("/bin/sh", ["-n"], { input: text });
-    expect(text.match(/^END$/gm)).toHaveLength(6);
+    expect(text.match(/^END$/gm)).toHaveLength(7);
     expect(fileOf(text, "/usr/local/bin/slot")).toMatch(/^#!\/usr\/bin\/python3\n/);
     expect(fileOf(text, "/etc/systemd/system/slot.service")).toContain("ExecStart=/usr/local/bin/slot boot\n");
     expect(fileOf(text, "/etc/systemd/system/slot-watch.service")).toContain("ExecStart=/usr/local/bin/slot watch\n");

@@ -46,6 +46,17 @@ const waivers: readonly Waiver[] = [
     why: "Systems Manager's agent and DescribeVolumes take no resource",
   },
   {
+    checks: ["CKV_AWS_91", "CKV2_AWS_20"],
+    on: /^aws_lb\..*-swarm-edge$/,
+    why: "it passes TCP on, of which AWS records nothing: the edge behind it redirects, and keeps its own log",
+  },
+  { checks: ["CKV_AWS_8"], on: /^aws_instance\..*-swarm-/, why: "its launch template says that the disk is encrypted" },
+  {
+    checks: ["CKV2_AWS_5"],
+    on: /\.aws-data$/,
+    why: "nothing is in the data network as long as a stack has no store there",
+  },
+  {
     checks: ["CKV_AWS_31"],
     on: /^aws_elasticache_replication_group\..*-redis$/,
     why: "Arkindex' client knows neither a password nor TLS: docs/aws.md",

@@ -83,7 +83,7 @@ export function makeSwarm(region: Region, name: string, ask: Ask<"swarm">, at: A
       options,
     );
     const profile = new InstanceProfile(key, { role: made.name }, options);
-    return { arn: profile.arn, ready: [policy, profile] };
+    return { arn: profile.arn, name: profile.name, ready: [policy, profile] };
   }
 
   const cards = (group: string, count: number): NetworkInterface[] =>
@@ -113,9 +113,9 @@ export function makeSwarm(region: Region, name: string, ask: Ask<"swarm">, at: A
     const isManager = group === managersGroup;
     const its = isManager ? managerCards : cards(group, machines.count);
     const made: Member[] = [];
-    const { arn: profile } = profiles[isManager ? "manager" : "worker"];
+    const profile = profiles[isManager ? "manager" : "worker"];
     const tags = { Name: `${site.name}-${group}`, swarm: site.name, backup: site.name };
-    const template = templateOf(region, `${logical}-${group}`, machines, { profile, tags, group }, options);
+    const template = templateOf(region, `${logical}-${group}`, machines, { tags, group }, options);
     for (const [index, card] of its.entries()) {
       const host = `${isManager ? "manager" : group}-${String(index + 1)}`;
       const key = `${logical}-${host}`;
@@ -134,6 +134,8 @@ export function makeSwarm(region: Region, name: string, ask: Ask<"swarm">, at: A
           launchTemplate: { id: template.id, version: template.latestVersion.apply(String) },
           instanceType: classOf(region, group, machines),
           primaryNetworkInterface: { networkInterfaceId: card.id },
+          iamInstanceProfile: profile.name,
+          metadataOptions: metadata,
           disableApiTermination: site.protect,
           monitoring: true,
           ebsOptimized: true,
@@ -211,34 +213,35 @@ function toLead({ site, region, account }: Region, tokens: Output<string>[]): ob
 }
 
 interface TemplateParts {
-  readonly profile: Output<string>;
-  readonly tags: Dict<string>;
-  /** Of machines without names; those with names bring their own. */
-  readonly userData?: Output<string>;
   readonly group: string;
+  readonly tags: Dict<string>;
+  /** What machines with names bring themselves. */
+  readonly nameless?: { readonly profile: Output<string>; readonly userData: Output<string> };
 }
 
 function templateOf(
   region: Region,
   logical: string,
   machines: Machines,
-  { profile, tags, userData, group }: TemplateParts,
+  { group, tags, nameless }: TemplateParts,
   options: CustomResourceOptions,
 ): LaunchTemplate {
-  const comeAndGo = {
-    instanceType: classOf(region, group, machines),
-    vpcSecurityGroupIds: [region.network.group("app")],
-  };
   return new LaunchTemplate(
     logical,
     {
       imageId: systemImage,
-      iamInstanceProfile: { arn: profile },
       blockDeviceMappings: [systemDisk(machines.gib)],
       metadataOptions: metadata,
       tagSpecifications: ["instance", "volume"].map((resourceType) => ({ resourceType, tags })),
       updateDefaultVersion: true,
-      ...(userData === undefined ? {} : { ...comeAndGo, userData }),
+      ...(nameless === undefined
+        ? {}
+        : {
+            instanceType: classOf(region, group, machines),
+            vpcSecurityGroupIds: [region.network.group("app")],
+            iamInstanceProfile: { arn: nameless.profile },
+            userData: nameless.userData,
+          }),
     },
     options,
   );
@@ -261,7 +264,7 @@ function groupOf(
   const { site, network, zones } = region;
   const { dependsOn, ...others } = options;
   const tags = { Name: `${site.name}-${group}`, swarm: site.name };
-  const template = templateOf(region, logical, machines, { profile, tags, userData, group }, others);
+  const template = templateOf(region, logical, machines, { tags, group, nameless: { profile, userData } }, others);
   const made = new Group(
     logical,
     {
