@@ -43,7 +43,10 @@ const say = (line: string): void => {
 
 async function run(command: Command): Promise<void> {
   // As process 1 of a container this process ignores SIGTERM by default.
-  process.once("SIGTERM", () => process.exit(command.kind === "job" ? 143 : 0));
+  process.once("SIGTERM", () => {
+    if (command.kind === "job") process.exit(143);
+    void import("./server.ts").then(({ finish }) => finish()).finally(() => process.exit(0));
+  });
   process.once("SIGINT", () => process.exit(130));
   const { trustExtraAuthorities } = await import("./trust.ts");
   trustExtraAuthorities(process.env);

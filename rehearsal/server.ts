@@ -5,9 +5,21 @@ import { explain } from "./errors.ts";
 import type { Role } from "./role.ts";
 import type { Secrets } from "./secrets.ts";
 
+let listening: http.Server | undefined;
+let busy = 0;
+
+/** Takes no further connection, and ends when every request has its answer, as an application server does: 5 s at most. */
+export async function finish(): Promise<void> {
+  listening?.close();
+  for (const began = Date.now(); busy > 0 && Date.now() - began < 5000;)
+    await new Promise((resolve) => setTimeout(resolve, 10));
+}
+
 /** `/` for people, `/health` for probes, `/rehearsal.json` for tests, and whatever the role adds. */
 export function serve(role: Role, loop: Loop, secrets: Secrets, port: number): Promise<http.Server> {
   const server = http.createServer((request, response) => {
+    busy++;
+    response.once("close", () => busy--);
     // Only the path counts; the base is a placeholder that URL insists on.
     const url = URL.parse(request.url ?? "/", "http://rehearsal");
     if (url === null) {
@@ -24,6 +36,7 @@ export function serve(role: Role, loop: Loop, secrets: Secrets, port: number): P
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, () => {
+      listening = server;
       resolve(server);
     });
   });

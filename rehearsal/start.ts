@@ -6,7 +6,7 @@ import { patience } from "./patience.ts";
 import type { Given, Role } from "./role.ts";
 import { serve } from "./server.ts";
 
-/** Runs a role until SIGTERM, which ends it at once: no work here is worth a wait. */
+/** Runs a role until SIGTERM, which ends it when no request waits for its answer. */
 export async function start(role: Role, given: Given, say: (line: string) => void): Promise<void> {
   const { env, secrets } = given;
   const checks = env.REHEARSAL_FAIL === "unhealthy" ? [...role.checks, neverHealthy] : role.checks;

@@ -8,7 +8,7 @@ import { explain, Refusal } from "../../rehearsal/errors.ts";
 import { Loop } from "../../rehearsal/loop.ts";
 import type { Role } from "../../rehearsal/role.ts";
 import { Secrets } from "../../rehearsal/secrets.ts";
-import { serve } from "../../rehearsal/server.ts";
+import { finish, sendJson, serve } from "../../rehearsal/server.ts";
 
 const password = "p4ss/w:ord";
 const secrets = new Secrets();
@@ -138,6 +138,31 @@ describe("the server", () => {
     const { body } = await ask(`${await started(true)}${path}`);
     expect(body).toContain("***");
     expect(body).not.toMatch(/p4ss/);
+  });
+
+  test("told to end, it answers what it was asked, and takes nothing more", async () => {
+    let answered = (): void => undefined;
+    const waits = new Promise<void>((resolve) => (answered = resolve));
+    const role: Role = {
+      ...{ name: "test", title: "Test", version: "1", checks: [] },
+      handle: async (_request, response) => {
+        await waits;
+        sendJson(response, 200, { late: true });
+        return true;
+      },
+    };
+    const server = await serve(role, new Loop([], { secrets, log: () => undefined }), secrets, 0);
+    const url = `http://127.0.0.1:${String(portOf(server))}/slow`;
+    const asked = ask(url);
+    await new Promise((resolve) => server.once("request", resolve));
+    const order: string[] = [];
+    const ended = finish().then(() => order.push("ended"));
+    await expect(ask(url)).rejects.toThrow();
+    order.push("refused");
+    answered();
+    expect(await asked).toMatchObject({ status: 200 });
+    await ended;
+    expect(order).toEqual(["refused", "ended"]);
   });
 
   test("the page is escaped and loads nothing", async () => {
