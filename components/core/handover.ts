@@ -34,7 +34,7 @@ export function handedOver(needs: List<PlannedNeed>, supplied: List<Supplied>) {
   const rows: Record<string, Output<unknown>> = {};
   const words: Record<string, Output<string>> = {};
   for (const { name, kind } of needs) {
-    const given = supplied.find((each) => each.name === name)?.given as Given<Kind> | undefined;
+    const given = supplied.find((each) => each.name === name)?.given;
     const row = given && rowOf(kind, name, given);
     if (row === undefined) continue;
     rows[name] = output(row.row);
@@ -47,7 +47,7 @@ export function handedOver(needs: List<PlannedNeed>, supplied: List<Supplied>) {
 }
 
 /** A row of `existing`, and what `secrets` has for it. */
-function rowOf(kind: Kind, name: string, given: Given<Kind>) {
+function rowOf(kind: Kind, name: string, given: Supplied["given"]) {
   if ("issuer" in given) {
     const { issuer, urls, groupsClaim, clientId, clientSecret } = given;
     return { row: { kind, issuer, urls, groupsClaim, clientId }, secrets: { [`${name}ClientSecret`]: clientSecret } };

@@ -1,7 +1,6 @@
 /** Whatever a component makes has a name that begins with its own: so any number of them live in one program. */
 import { expect, jest, test } from "@jest/globals";
 
-import type { Kind } from "../../components/core/contracts.ts";
 import type { SystemName } from "../../components/systems/index.ts";
 import {
   type Choices,

@@ -194,7 +194,7 @@ def missing(groups):
         return f"it is no node of the swarm yet ({here['LocalNodeState']}){why}"
     if not here.get("ControlAvailable"):
         return "it is a worker of the swarm: `docker node promote` it" if machine("managerToken") else None
-    nodes = engine("GET", "/nodes")
+    nodes = sorted(engine("GET", "/nodes"), key=name)
     managers = [each for each in nodes if "ManagerStatus" in each]
     lost = [name(each) for each in managers if each["ManagerStatus"]["Reachability"] != "reachable"]
     if lost:

@@ -127,7 +127,7 @@ function reachable(world: World): { readonly instance: string; readonly name: st
     ...machines(world).map(({ instance, group }) => ({ instance, name: group })),
     ...world.things("aws:ec2/instance:Instance").map(({ id, facts }) => ({
       instance: id,
-      name: String((facts.tags as Bag | undefined)?.Name ?? id),
+      name: (facts.tags as Record<string, string> | undefined)?.Name ?? id,
     })),
   ];
 }

@@ -174,16 +174,14 @@ export function makeSwarm(region: Region, name: string, ask: Ask<"swarm">, at: A
   const groups = Object.entries(ask.workers).flatMap(([group, machines]) => {
     if (machines.keeps || first === undefined) return [];
     const data = inBase64(known({ ...machines.labels, group }));
-    const scaled = groupOf(region, `${logical}-${group}`, group, machines, data, profiles.worker.arn, {
-      ...options,
-      dependsOn: [...before, ...managerGates],
-    });
+    const parts = { group, profile: profiles.worker.arn, userData: data, after: [...before, ...managerGates] };
+    const scaled = groupOf(region, `${logical}-${group}`, machines, parts, options);
     return new SwarmNode(
       `${logical}-${group}`,
       {
         ...{ at: region.at, name: `${site.name}-${group}`, instance: first.instance.id, seconds: startSeconds },
         groups: { [group]: machines.count },
-        trigger: [scaled.launchTemplate.apply((template) => template?.version ?? "")],
+        trigger: [scaled.launchTemplate.apply(({ version }) => version)],
       },
       { parent, dependsOn: [scaled] },
     );
@@ -251,20 +249,24 @@ function inBase64(data: Output<NodeArgs>): Output<string> {
   return data.apply((args) => Buffer.from(nodeUserData(args)).toString("base64"));
 }
 
+interface GroupParts {
+  readonly group: string;
+  readonly profile: Output<string>;
+  readonly userData: Output<string>;
+  readonly after: Resource[];
+}
+
 /** Machines that come and go. One that is to go waits until the leader has moved its tasks elsewhere. */
 function groupOf(
   region: Region,
   logical: string,
-  group: string,
   machines: Machines,
-  userData: Output<string>,
-  profile: Output<string>,
+  { group, profile, userData, after }: GroupParts,
   options: CustomResourceOptions,
 ): Group {
   const { site, network, zones } = region;
-  const { dependsOn, ...others } = options;
   const tags = { Name: `${site.name}-${group}`, swarm: site.name };
-  const template = templateOf(region, logical, machines, { tags, group, nameless: { profile, userData } }, others);
+  const template = templateOf(region, logical, machines, { tags, group, nameless: { profile, userData } }, options);
   const made = new Group(
     logical,
     {
@@ -279,7 +281,7 @@ function groupOf(
       enabledMetrics: ["GroupInServiceInstances"],
       tags: Object.entries(tags).map(([key, value]) => ({ key, value, propagateAtLaunch: true })),
     },
-    options,
+    { ...options, dependsOn: after },
   );
   new LifecycleHook(
     logical,
@@ -290,7 +292,7 @@ function groupOf(
       heartbeatTimeout: drainSeconds,
       defaultResult: "CONTINUE",
     },
-    others,
+    options,
   );
   region.alarms.watch(
     `${logical}-machines`,
@@ -300,7 +302,7 @@ function groupOf(
       dimensions: { AutoScalingGroupName: made.name },
       ...{ when: "below", threshold: machines.count, minutes: 15, silence: "rings" },
     },
-    others,
+    options,
   );
   return made;
 }
