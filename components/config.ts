@@ -54,6 +54,10 @@ const existing = z.discriminatedUnion("kind", [
         .string()
         .regex(/^[\w.-]*$/, "the beginning of a bucket's name")
         .default(""),
+      suffix: z
+        .string()
+        .regex(/^[\w.-]*$/, "the end of a bucket's name")
+        .optional(),
     })
     .refine(({ api, url }) => api !== "s3" || !URL.canParse(url) || new URL(url).pathname === "/", {
       error: "S3's clients know buckets below an address, and no path before them",

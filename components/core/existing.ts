@@ -29,8 +29,9 @@ export type Existing =
       /** A private authority's certificate, PEM. Unset: a public authority signed, if the address is https. */
       readonly ca?: string | undefined;
       readonly region: string;
-      /** Before each bucket's name. */
+      /** Before each bucket's name, and behind it. */
       readonly prefix: string;
+      readonly suffix?: string | undefined;
     }
   | {
       readonly kind: "oidc";
@@ -75,7 +76,7 @@ export function existingGiven(
         region: existing.region,
         key: configured(`${name}Key`),
         secret: configured(`${name}Secret`),
-        bucket: (bucket) => existing.prefix + bucket,
+        bucket: (bucket) => existing.prefix + bucket + (existing.suffix ?? ""),
         ready: [],
       };
     }
@@ -125,14 +126,14 @@ export function checkExisting(
 
 /** Whether a row fits the application: its bucket names, its port, a login and TLS, as far as its client knows them. */
 function checkFit(name: string, row: Existing, ask: object): Problem[] {
-  if (row.kind === "objects" && row.prefix !== "" && "fixedNames" in ask)
-    return [
-      {
-        key: `existing.${name}.prefix`,
-        value: row.prefix,
+  if (row.kind === "objects" && "fixedNames" in ask)
+    return Object.entries({ prefix: row.prefix, suffix: row.suffix ?? "" })
+      .filter(([, value]) => value !== "")
+      .map(([key, value]) => ({
+        key: `existing.${name}.${key}`,
+        value,
         remedy: "the application knows its buckets by their bare names: leave it out, and make them under these",
-      },
-    ];
+      }));
   if (!("host" in row)) return [];
   const { ca, tls = ca !== undefined } = row;
   const key = `existing.${name}.${row.tls === undefined ? "ca" : "tls"}`;

@@ -52,6 +52,14 @@ function rowOf(kind: Kind, name: string, given: Supplied["given"]) {
     const { issuer, urls, groupsClaim, clientId, clientSecret } = given;
     return { row: { kind, issuer, urls, groupsClaim, clientId }, secrets: { [`${name}ClientSecret`]: clientSecret } };
   }
+  if ("bucket" in given) {
+    const { api, url, region, key, secret: its } = given;
+    const [prefix = "", suffix = ""] = given.bucket("*").split("*");
+    return {
+      row: { kind, api, url, region, prefix, suffix },
+      secrets: { [`${name}Key`]: key, [`${name}Secret`]: its },
+    };
+  }
   if ("host" in given) {
     const { host, port, tls = false, ca } = given;
     const login = "user" in given && given.password !== undefined ? { user: given.user } : {};
@@ -95,5 +103,5 @@ export function withHanded(
 
 /** The secrets that a row of this name may have. */
 function ofRow(name: string): string[] {
-  return ["ClientSecret", "Password"].map((what) => name + what);
+  return ["ClientSecret", "Key", "Password", "Secret"].map((what) => name + what);
 }

@@ -1,7 +1,7 @@
 import type { ComponentResourceOptions } from "@pulumi/pulumi";
 import { z } from "zod";
 
-import type { System } from "../core/contracts.ts";
+import type { Platform, System } from "../core/contracts.ts";
 import { oneLine, webUrl } from "../core/formats.ts";
 import { type SystemArgs, SystemComponent } from "../core/system.ts";
 
@@ -50,6 +50,36 @@ export const machinesConfig = z.strictObject({
       error:
         "together at most 1500 characters, as a machine's user data have 16 KiB: two keys of RSA, or a dozen of ed25519",
     }),
+  /** Stores beside the machines, by the name of the need that the application on the swarm has: `{ db: … }`. */
+  data: z
+    .record(
+      name.refine((need) => need !== "swarm" && need !== "sign-in", { error: "the stack's own name" }),
+      z.discriminatedUnion("kind", [
+        z.strictObject({
+          kind: z.literal("postgres"),
+          databases: z.array(z.string().regex(/^[a-z_][a-z0-9_]{0,62}$/, "a database's name")).min(1),
+          extensions: z.array(z.string().regex(/^[a-z0-9_-]+$/, "an extension's name")).default([]),
+          memoryMib: z.int().min(512).default(1024),
+          gib: z.int().min(1).default(20),
+        }),
+        z.strictObject({
+          kind: z.literal("redis"),
+          memoryMib: z.int().min(64).default(256),
+          /** The client speaks TLS, and signs in. Default: it knows neither. */
+          tls: z.boolean().default(false),
+        }),
+        z.strictObject({
+          kind: z.literal("objects"),
+          /** `browsers`: pages of the application read and write it. */
+          buckets: z.record(
+            z.string().regex(/^[a-z0-9][a-z0-9-]{0,20}$/, "a bucket's name: lower-case letters, digits, hyphens"),
+            z.strictObject({ browsers: z.boolean().default(false) }),
+          ),
+          gib: z.int().min(1).default(20),
+        }),
+      ]),
+    )
+    .default({}),
   /** A pool of users for the application on the swarm. Unset: none is made. */
   signIn: z
     .strictObject({
@@ -61,9 +91,34 @@ export const machinesConfig = z.strictObject({
 });
 export type MachinesConfig = z.output<typeof machinesConfig>;
 
+/** The stores beside the machines. What the place has itself comes first, as everywhere. */
+function stores(p: Platform, data: MachinesConfig["data"]): void {
+  for (const [name, row] of Object.entries(data))
+    switch (row.kind) {
+      case "postgres": {
+        const { databases, extensions, memoryMib, gib } = row;
+        p.need("postgres", name, { databases, extensions, memoryMib, gib, clientTls: "if-asked" });
+        break;
+      }
+      case "redis": {
+        const { memoryMib, tls } = row;
+        p.need("redis", name, { memoryMib, keep: true, clientTls: tls ? "if-asked" : "never", clientAuth: tls });
+        break;
+      }
+      case "objects": {
+        const buckets = Object.entries(row.buckets).map(([bucket, { browsers }]) => {
+          return [bucket, browsers ? { cors: p.url } : {}] as const;
+        });
+        const browser = Object.values(row.buckets).some(({ browsers }) => browsers);
+        p.need("objects", name, { apis: ["s3"], buckets: Object.fromEntries(buckets), browser, gib: row.gib });
+      }
+    }
+}
+
 /** A swarm on a cloud's machines, for another stack: `swarm.machines` there names this one. */
 export const machines: System<MachinesConfig> = (p, c) => {
   p.need("swarm", "swarm", { managers: c.managers, workers: c.workers, ports: c.ports, keys: c.sshKeys });
+  stores(p, c.data);
   if (c.signIn !== undefined)
     p.need("oidc", "sign-in", {
       callback: c.signIn.callback ?? `${p.url}/login/oauth2/code/shinyproxy`,

@@ -1,6 +1,6 @@
 /** The ready stacks for AWS on the real engine and the simulated cloud. */
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 
 import { afterAll } from "@jest/globals";
 import { parse } from "yaml";
@@ -21,12 +21,14 @@ export function simulatedConfig(name: string): Record<string, unknown> {
 const running: Simulation[] = [];
 const made: TestStack[] = [];
 
-/** Such a stack, before its first `up`. It goes after the file's last test. */
-export async function simulated(name: string): Promise<TestStack> {
+/** Such a stack, before its first `up`. It goes after the file's last test. `programs`: a folder that PATH begins with. */
+export async function simulated(name: string, programs?: string): Promise<TestStack> {
   const cloud = await simulation(newFolder(`world-${name}`));
   running.push(cloud);
   const config = simulatedConfig(name);
-  const stack = await TestStack.create({ project, program: arkindexProgram(), config, env: cloud.env });
+  const { PATH = "" } = cloud.env;
+  const env = programs === undefined ? cloud.env : { ...cloud.env, PATH: `${programs}${delimiter}${PATH}` };
+  const stack = await TestStack.create({ project, program: arkindexProgram(), config, env });
   made.push(stack);
   if (name.startsWith("pyrus")) await setSecrets(stack);
   return stack;

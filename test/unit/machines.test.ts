@@ -1,8 +1,9 @@
 /** A swarm on AWS' machines: what is made, what is refused, what the next stack is handed. */
 import { beforeAll, describe, expect, test } from "@jest/globals";
+import { output, secret } from "@pulumi/pulumi";
 
 import { sentence } from "../../components/core/errors.ts";
-import { handedBy, withHanded } from "../../components/core/handover.ts";
+import { handedBy, handedOver, withHanded } from "../../components/core/handover.ts";
 import type { Known } from "../../components/core/known.ts";
 import { at } from "../../components/core/formats.ts";
 import { planStack } from "../../components/deploy.ts";
@@ -10,6 +11,7 @@ import { movedParts } from "../../components/topologies/aws/preflight.ts";
 import type { Registered } from "../support/mocks.ts";
 import { builtConfig, planReady, readyConfig, recordReady } from "../support/ready.ts";
 import { fileOf } from "../support/slot-machine.ts";
+import { resolved } from "../support/hostile.ts";
 
 const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPUT you";
 const planned = (machines: object, over: object = {}) =>
@@ -260,6 +262,63 @@ describe("what the stack on the machines is handed", () => {
       managers: ["tcp://10.0.0.1:2375"],
       nodes: { "manager-1": { labels: { disk: "fast" } }, "manager-2": {} },
     });
+  });
+
+  test("a database, a cache and buckets beside the machines become what Arkindex on them needs", async () => {
+    const data = {
+      db: { kind: "postgres", databases: ["arkindex"], extensions: ["postgis"], gib: 50 },
+      redis: { kind: "redis" },
+      objects: {
+        kind: "objects",
+        buckets: Object.fromEntries(["export", "iiif", "staging"].map((bucket) => [bucket, { browsers: true }])),
+      },
+    };
+    const mirror = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/hub";
+    const stack = planned({ data }, { mirror, images: {} });
+    expect(stack.problems).toEqual([]);
+    expect(stack.whole?.plan.needs.map(({ name, by }) => `${name} ${by}`)).toEqual([
+      ...["swarm managed", "db managed", "redis managed", "objects managed"],
+    ]);
+    const host = "store.example.com";
+    const given = {
+      db: { host, port: 5432, tls: true, members: [], user: "app", password: secret("pg"), ready: [] },
+      redis: { host, port: 6379, members: [], ready: [] },
+      objects: {
+        ...{ api: "s3" as const, url: "https://s3.eu-central-1.amazonaws.com", region: "eu-central-1", ready: [] },
+        internal: { host: "s3.eu-central-1.amazonaws.com", port: 443, tls: true, members: [] },
+        ...{ key: output("AKIA"), secret: secret("s3"), bucket: (bucket: string) => `machines-${bucket}-1-an` },
+      },
+      swarm: { managers: [output("ssh://ec2-user@i-1")], nodes: ["manager-1"], address: "", ready: [] },
+    };
+    const over = handedOver(
+      stack.whole?.plan.needs ?? [],
+      Object.entries(given).map(([name, each]) => ({ name, given: each })),
+    );
+    const handed = handedBy({
+      machines: await resolved(over?.machines),
+      machineSecrets: await resolved(over?.secrets),
+    });
+    if (handed === undefined) throw new Error("not read");
+    const raw = {
+      ...builtConfig("stacks/arkindex-swarm.yaml"),
+      ...{ swarm: { socket: "/var/run/docker.sock" }, arkindex: { version: "1.7.0", bucketKeys: true } },
+    };
+    const names = ["db", "redis", "objects", "solr"] as const;
+    const kinds = { db: "postgres", redis: "redis", objects: "objects", solr: "solr" } as const;
+    const { problems: found, whole } = planStack(
+      withHanded(
+        raw,
+        handed,
+        names.map((name) => ({ name, kind: kinds[name] })),
+      ),
+      "x",
+    );
+    expect(found).toEqual([]);
+    expect(whole?.plan.needs.map(({ name, by }) => `${name} ${by}`)).toEqual([
+      ...["db existing", "redis existing", "objects existing", "solr container"],
+    ]);
+    expect(whole?.settings.existing.objects).toMatchObject({ prefix: "machines-", suffix: "-1-an" });
+    expect(Object.keys(whole?.settings.secrets ?? {}).sort()).toEqual(["dbPassword", "objectsKey", "objectsSecret"]);
   });
 
   test.each([

@@ -26,6 +26,8 @@ export interface ClusterArgs {
   readonly joined?: boolean;
   /** Labels of the engines, as `key=value`, by node. */
   readonly labels?: Readonly<Record<string, readonly string[]>>;
+  /** What machines call themselves, by node. Default: as the node. */
+  readonly hostnames?: Readonly<Record<string, string>>;
   /** The cluster outlives this process. Else the next `start` of any process takes it away once this one is dead. */
   readonly stays?: boolean;
   readonly say?: Say;
@@ -65,11 +67,15 @@ export async function claim(args: ClusterArgs): Promise<ClusterRecord> {
     const network = args.network ?? candidates(args.name).find(free);
     if (network === undefined || !free(network))
       throw new Problem(`cluster network = ${network ?? "10.213"}: it is in use on this machine, choose another`);
-    const { managers = 1, workers = 3, labels = {} } = args;
+    const { managers = 1, workers = 3, labels = {}, hostnames = {} } = args;
     const nodes = [
       ...Array.from({ length: managers }, (_, index) => nodeOf("manager", index + 1)),
       ...Array.from({ length: workers }, (_, index) => nodeOf("worker", index + 1)),
-    ].map((node) => (labels[node.name] === undefined ? node : { ...node, labels: labels[node.name] ?? [] }));
+    ].map((node) => ({
+      ...node,
+      ...(labels[node.name] === undefined ? {} : { labels: labels[node.name] ?? [] }),
+      ...(hostnames[node.name] === undefined ? {} : { hostname: hostnames[node.name] ?? "" }),
+    }));
     const record = { name: args.name, network, owner: args.stays ? null : await self(), complete: false, nodes };
     await save(record);
     return record;

@@ -15,7 +15,7 @@ import { addBridge, hasBridge } from "./network.ts";
 import { apiPort, isOn, powerOff, powerOn, registryPort, removeDisk } from "./node.ts";
 import { alive, launch, pidIn } from "./process.ts";
 import { push, pushAs } from "./push.ts";
-import { folderOf, linksOf, load, nodeOf, placeOf, save } from "./record.ts";
+import { folderOf, hostnameOf, linksOf, load, nodeOf, placeOf, save } from "./record.ts";
 import { serveRegistry } from "./registry.ts";
 import { remove, sweep } from "./remove.ts";
 import { forget, init, join as joinSwarm, nodesOf, settled } from "./swarm.ts";
@@ -58,7 +58,7 @@ export class Cluster {
     const off = await Promise.all(record.nodes.map(async (node) => ((await isOn(record, node)) ? [] : [node])));
     if (off.flat().length > 0) say("starting the nodes that are off");
     await Promise.all(off.flat().map((node) => this.#fresh(record, node)));
-    await settled(cluster.manager(), names(record), undefined);
+    await settled(cluster.manager(), hostnames(record), undefined);
     return cluster;
   }
 
@@ -174,11 +174,11 @@ export class Cluster {
     const { Swarm } = (await engine.info()) as { Swarm: { LocalNodeState: string } };
     if (Swarm.LocalNodeState === "inactive") {
       const manager = this.manager(node);
-      await forget(manager, node);
+      await forget(manager, hostnameOf(record));
       await joinSwarm(manager, engine, record.role, this.address(node));
     }
     this.#off.delete(node);
-    await settled(this.manager(), [node], undefined);
+    await settled(this.manager(), [hostnameOf(record)], undefined);
   }
 
   /** Power alone, for a machine that joins by itself. `labels`: of its engine, from now on. */
@@ -246,7 +246,7 @@ export class Cluster {
         if (role === "worker") await joinSwarm(manager, engine, role, address);
       }),
     );
-    await settled(manager, names(this.#record), signal);
+    await settled(manager, hostnames(this.#record), signal);
   }
 
   async #serve(): Promise<void> {
@@ -268,4 +268,8 @@ export class Cluster {
 
 function names(record: ClusterRecord): string[] {
   return record.nodes.map(({ name }) => name);
+}
+
+function hostnames(record: ClusterRecord): string[] {
+  return record.nodes.map(hostnameOf);
 }

@@ -11,7 +11,7 @@ import Docker from "dockerode";
 import { codeOf, Problem } from "../setup/problem.ts";
 import { pidsIn, plugIn, unplug } from "./network.ts";
 import { alive, end, launch, pidIn, startTimeOf } from "./process.ts";
-import { linksOf, placeOf } from "./record.ts";
+import { hostnameOf, linksOf, placeOf } from "./record.ts";
 
 import type { Pid } from "./process.ts";
 import type { ClusterRecord, NodeRecord } from "./record.ts";
@@ -37,7 +37,7 @@ export async function powerOn(cluster: ClusterRecord, node: NodeRecord): Promise
     // nsenter, as `ip netns exec` would hide the cgroups from dockerd.
     ...["nsenter", `--net=/run/netns/${place.netns}`],
     ...["unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"],
-    ...["sh", "-c", boot, "sh", node.name, linksOf(cluster.network).gateway],
+    ...["sh", "-c", boot, "sh", hostnameOf(node), linksOf(cluster.network).gateway],
     "dockerd",
     // The socket is in the node's own /run, where containers that need the engine look for it.
     ...["--host", "unix:///run/docker.sock"],

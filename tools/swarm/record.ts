@@ -14,6 +14,8 @@ export interface NodeRecord {
   readonly host: number;
   /** Of its engine, as `key=value`. */
   labels?: readonly string[];
+  /** What the machine calls itself. Default: the name. */
+  readonly hostname?: string;
 }
 
 export interface ClusterRecord {
@@ -29,6 +31,10 @@ export interface ClusterRecord {
 
 const nodePrefix = { manager: "m", worker: "w" } as const;
 const firstHost = { manager: 11, worker: 21 } as const;
+
+export function hostnameOf({ name, hostname = name }: NodeRecord): string {
+  return hostname;
+}
 
 /** The manager or worker of this number: m1 has .11, w1 has .21. */
 export function nodeOf(role: NodeRecord["role"], number: number): NodeRecord {
