@@ -153,6 +153,18 @@ describe("join", () => {
     expect(sent).toEqual([]);
   });
 
+  test("unless the operator has taken the token away", async () => {
+    const { agent, cloud, sent } = await machine({
+      "GET /info": inactive,
+      "GET /swarm": tokens,
+      "POST /swarm/init": { status: 200, body: "n1" },
+    });
+    await cloud.put("manager-token", "none");
+    expect(await agent.run("join")).toMatchObject({ code: 0 });
+    expect(sent.map(([key]) => key)).toEqual(["POST /swarm/init"]);
+    expect(await cloud.secret("manager-token")).toBe("SWMTKN-manager-1");
+  });
+
   test("with other managers that do not answer it waits; what it says has no token", async () => {
     const { agent, cloud, sent } = await machine(
       { "GET /info": inactive },

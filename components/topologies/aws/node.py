@@ -67,7 +67,7 @@ def join():
     elif token and others:
         raise Failure(f"no manager answers at {', '.join(others)}: this machine tries again")
     elif token:
-        raise Failure("the only manager has lost its disk, and with it the swarm: docs/aws.md says how to begin anew")
+        raise Failure("the only manager has lost its disk, and with it the swarm: docs/machines.md says how to begin anew")
     elif there or not machine("first"):
         raise Failure("no manager has handed out a token yet: this machine tries again")
     else:
@@ -163,13 +163,15 @@ def publish():
             aws("secretsmanager", "put-secret-value", "--secret-id", secret, *value, input=token)
 
 def read(secret):
-    """None: nobody has written it yet."""
+    """None: nobody has written it yet, or an operator wants another swarm."""
     try:
         token = aws("secretsmanager", "get-secret-value", "--secret-id", secret)["SecretString"]
     except Failure as failure:
         if "(ResourceNotFoundException)" in str(failure):
             return None
         raise
+    if not token.startswith("SWMTKN-"):
+        return None
     secrets.append(token)
     return token
 
