@@ -30,7 +30,7 @@ export interface Nodes {
   readonly managerToken: Output<string>;
   readonly before: Resource[];
   /** What every agent is told. */
-  known(labels: Dict<string>): Output<NodeArgs>;
+  readonly known: (labels: Dict<string>) => Output<NodeArgs>;
 }
 
 export function classOf({ classes }: Region, group: string, { cpu, memoryMib }: Machines): string {
