@@ -47,11 +47,8 @@ exit 255
   const demo = { title: "Demo", image: "shiny-demo", memoryMib: 256, cpu: 0.5 };
   const shinyproxy = { memoryMib: 512, influxGib: 1, apps: { demo } };
   const config = await swarmConfig({ cluster, name, system: "shinyproxy", config: { shinyproxy } });
-  const {
-    managers: _managers,
-    nodes: _nodes,
-    ...swarm
-  } = config["platform-topologies:swarm"] as Record<string, unknown>;
+  const said = Object.entries(config["platform-topologies:swarm"] as Record<string, unknown>);
+  const swarm = Object.fromEntries(said.filter(([key]) => key !== "managers" && key !== "nodes"));
   const on = { ...config, "platform-topologies:swarm": { ...swarm, machines: stackName } };
   await writeFile(join(stack.folder, `Pulumi.${second}.yaml`), JSON.stringify({ config: on }));
 }, 600_000);
