@@ -65,7 +65,11 @@ const wrong: [string, Record<string, unknown>, string, number?][] = [
     { arkindex: { backend: 2 } },
     'arkindex.backend: unknown key (did you mean "backends"?)',
   ],
-  ["unknown system", { system: "gitlab" }, 'system = "gitlab": one of arangodb, arkindex, machines, media, pyrus, shinyproxy'],
+  [
+    "unknown system",
+    { system: "gitlab" },
+    'system = "gitlab": one of arangodb, arkindex, machines, media, pyrus, shinyproxy',
+  ],
   ["unknown topology", { topology: "kubernetes" }, 'topology = "kubernetes": one of docker, swarm, aws, gcp, azure'],
   [
     "a topology to come",
