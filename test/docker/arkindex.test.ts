@@ -30,7 +30,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await stack.dispose();
   await removeVolume(`${name}-backup`);
-}, 120_000);
+}, 300_000);
 
 test("every part is there and healthy", async () => {
   const ids = await containerIds(name);
@@ -53,7 +53,7 @@ test("a second preview and a refresh find nothing", async () => {
   succeeded(await stack.preview(["--expect-no-changes"]));
   const refresh = await stack.run(["refresh", "--preview-only", "--expect-no-changes"]);
   succeeded(refresh);
-}, 60_000);
+}, 300_000);
 
 test("the page through the edge, over TLS that the stack's own authority signed", async () => {
   const page = await call(`${outputs.url}/`, outputs.ca);
@@ -63,7 +63,7 @@ test("the page through the edge, over TLS that the stack's own authority signed"
   await eventually(async () => (await call(`${outputs.url}/health`, outputs.ca)).status === 200 || undefined, 30);
   expect(await call(`${outputs.url}/iiif/2/uploads%2Fnone/info.json`, outputs.ca)).toMatchObject({ status: 404 });
   expect(outputs.rehearsing).toEqual(["arkindex/backend", "arkindex/cantaloupe"]);
-}, 60_000);
+}, 300_000);
 
 test("psql, with the stack's output, from the data network", async () => {
   const script = `PGPASSWORD='${outputs.passwords.db ?? ""}' psql -At -h db-1 -U app arkindex -c 'select postgis_version()'`;
@@ -121,7 +121,7 @@ test("an upgrade replaces backend and worker, runs the migrations again, and lea
   expect(await call(`${outputs.url}/api/v1/`, outputs.ca)).toMatchObject({ status: 200 });
   expect((await call(`${outputs.url}/api/v1/`, outputs.ca)).body).toContain("1.8.0");
   succeeded(await stack.preview(["--expect-no-changes"]));
-}, 120_000);
+}, 300_000);
 
 test("another image for one store replaces that store alone", async () => {
   const before = await containerIds(name);
@@ -145,7 +145,7 @@ test("another image for one store replaces that store alone", async () => {
     await stack.up();
     await engine.getImage(other).remove();
   }
-}, 180_000);
+}, 300_000);
 
 test("destroy leaves no container, network or volume but the backup's", async () => {
   succeeded(await stack.destroy());
@@ -154,4 +154,4 @@ test("destroy leaves no container, network or volume but the backup's", async ()
   expect(await engine.listNetworks({ filters })).toEqual([]);
   const { Volumes } = await engine.listVolumes();
   expect(Volumes.map(({ Name }) => Name).filter((each) => each.startsWith(`${name}-`))).toEqual([`${name}-backup`]);
-}, 120_000);
+}, 300_000);

@@ -35,7 +35,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await cleanUp(stack, name);
-}, 180_000);
+}, 300_000);
 
 test("every part is there and healthy, a second preview is empty, and the outputs say what stands in", async () => {
   const ids = await containerIds(name);
@@ -56,7 +56,7 @@ test("an asset goes through every store: its row, its message, the index, its fi
   const file = `${outputs.url}/API/files/${id}`;
   expect(await call(file, outputs.ca, { method: "PUT", body: "frames" })).toMatchObject({ status: 201 });
   expect(await call(file, outputs.ca)).toMatchObject({ status: 200, body: "frames" });
-}, 120_000);
+}, 300_000);
 
 test("Cassandra: the application's role has its keyspace and no more; nobody gets in with a default password", async () => {
   const cql = (user: string, password: string, statement: string) =>
@@ -70,7 +70,7 @@ test("Cassandra: the application's role has its keyspace and no more; nobody get
     (await cql("app", own, "CREATE KEYSPACE other WITH replication = {'class': 'SimpleStrategy'}")).body,
   ).toContain("Unauthorized");
   expect((await cql("cassandra", "cassandra", "SELECT * FROM media.assets")).body).toContain("AuthenticationFailed");
-}, 120_000);
+}, 300_000);
 
 test("RabbitMQ: a durable exchange, a quorum queue, federation at hand, no guest", async () => {
   const ask = (login: string, path: string) =>
@@ -86,7 +86,7 @@ test("RabbitMQ: a durable exchange, a quorum queue, federation at hand, no guest
   );
   expect(plugins.body).toContain("rabbitmq_federation");
   expect((await ask("guest:guest", "overview")).status).not.toBe(0);
-}, 60_000);
+}, 300_000);
 
 test("Redis and the index want their passwords", async () => {
   const redis = await inContainer(inside, "redis-cli -h redis-1 get x");
@@ -95,7 +95,7 @@ test("Redis and the index want their passwords", async () => {
     inContainer(inside, `curl -s -o /dev/null -w '%{http_code}' -u '${login}' http://elasticsearch-1:9200/`);
   expect((await search(`elastic:${outputs.passwords.elasticsearch ?? ""}`)).body).toBe("200");
   expect((await search("elastic:wrong")).body).toBe("401");
-}, 60_000);
+}, 300_000);
 
 test("a RabbitMQ that says its boot hangs ends, and is started again", async () => {
   const id = (await containerIds(name))["rabbit-1"] ?? "";
@@ -117,7 +117,7 @@ test("no secret is in an inspection, a log or the state", async () => {
     expect(leaks(JSON.stringify(await container.inspect()) + said, secrets)).toEqual([]);
   }
   expect(leaks(JSON.stringify(await stack.state()), secrets)).toEqual([]);
-}, 60_000);
+}, 300_000);
 
 test("Cassandra's rows come back from a backup, into an empty keyspace only", async () => {
   const ids = await api.ids();
@@ -166,11 +166,11 @@ test("a new version makes the tables first and replaces no store", async () => {
   expect(output).toContain("media-schema");
   const after = await containerIds(name);
   expect(Object.keys(after).filter((key) => after[key] !== before[key])).toEqual([]);
-}, 180_000);
+}, 300_000);
 
 test("destroy leaves no container and no network", async () => {
   succeeded(await stack.destroy());
   expect(await containerIds(name)).toEqual({});
   const filters = { label: [`platform-topologies.name=${name}`] };
   expect(await engine.listNetworks({ filters })).toEqual([]);
-}, 180_000);
+}, 300_000);

@@ -30,7 +30,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await stack.dispose();
   await sweep(name);
-}, 120_000);
+}, 300_000);
 
 const apps = ["async-worker", "bind", "files", "identity-server", "mail-reader", "mail-sender", "notification-service"];
 
@@ -63,7 +63,7 @@ test("no secret is in an inspection but where the images can read nothing else, 
     if (application) expect(leaks(env, { licence, adminPassword })).toEqual([]);
   }
   expect(leaks(JSON.stringify(await stack.state()), secrets)).toEqual([]);
-}, 60_000);
+}, 300_000);
 
 const inData = (image: string, script: string) =>
   inContainer({ image: localImage(image), network: `${name}-data` }, script);
@@ -87,7 +87,7 @@ test("psql reaches both servers under the names that the applications expect, wi
   expect(await psql("pyrus-logs-pgsql", "logs", "pyrus_logs", "select 7")).toMatchObject({ status: 0, body: "7\n" });
   const other = await psql("pyrus-logs-pgsql", "postgresql", "pyrus_logs", "select 7");
   expect(other.body).toContain("password authentication failed");
-}, 60_000);
+}, 300_000);
 
 test("Elasticsearch wants its login, and has the indices that setup made", async () => {
   const url = "http://pyrus-elastic:9200/rehearsal/_count";
@@ -160,4 +160,4 @@ test("destroy leaves nothing", async () => {
   expect(await engine.listNetworks({ filters })).toEqual([]);
   const { Volumes } = await engine.listVolumes();
   expect(Volumes.map(({ Name }) => Name).filter((each) => each.startsWith(`${name}-`))).toEqual([]);
-}, 120_000);
+}, 300_000);

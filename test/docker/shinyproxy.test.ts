@@ -35,7 +35,7 @@ afterAll(async () => {
   await stack.dispose();
   await removeVolume(`${name}-backup`);
   await sweepApps(name);
-}, 120_000);
+}, 300_000);
 
 const password = (store: string): string => outputs.passwords[store] ?? "";
 
@@ -87,7 +87,7 @@ test("every part is there and healthy, and what stands in is named", async () =>
 
 test("a second preview finds nothing", async () => {
   succeeded(await stack.preview(["--expect-no-changes"]));
-}, 120_000);
+}, 300_000);
 
 test("sign-in by OpenID through the edge; each user sees what the groups allow", async () => {
   const stranger = new Browser(outputs.ca);
@@ -99,7 +99,7 @@ test("sign-in by OpenID through the edge; each user sees what the groups allow",
   expect(home.body).toContain("/app/demo");
   expect(home.body).not.toContain("/app/closed");
   expect((await browser.open(`${outputs.url}/app/closed`)).status).toBe(400);
-}, 120_000);
+}, 300_000);
 
 /** The app's own address below the stack's. */
 let app = "";
@@ -190,7 +190,7 @@ test("through the runner nothing else can be started, seen or changed; nobody el
     );
     expect([6, 28]).toContain(status); // no such name; on the closed data network its server is silent
   }
-}, 120_000);
+}, 300_000);
 
 test("ShinyProxy restarted: the session and the app are still there", async () => {
   const [before] = await appsOf(name);
@@ -210,7 +210,7 @@ test("usage is in InfluxDB, kept as long as asked", async () => {
   ]);
   expect(kept(await influxql("telegraf", 'SHOW RETENTION POLICIES ON "telegraf"'))).toEqual([["keep", "720h0m0s"]]);
   await expect(influxql("shinyproxy", "CREATE DATABASE other")).rejects.toThrow(/./);
-}, 120_000);
+}, 300_000);
 
 test("every panel of the dashboard returns data", async () => {
   const grafana = outputs.url.replace("//", "//grafana.");
@@ -226,7 +226,7 @@ test("every panel of the dashboard returns data", async () => {
     return found;
   }, 90);
   expect(Object.keys(rows).length).toBeGreaterThan(9);
-}, 120_000);
+}, 300_000);
 
 test("usage is lost and restored, and a changed retention is applied, by one up", async () => {
   const { status } = await inContainer({ container: `${name}-backup-1` }, "backup once");
@@ -243,7 +243,7 @@ test("usage is lost and restored, and a changed retention is applied, by one up"
   expect(await influxql("shinyproxy", everything)).toEqual(before);
   expect(JSON.stringify(await influxql("telegraf", 'SHOW RETENTION POLICIES ON "telegraf"'))).toContain("168h0m0s");
   succeeded(await stack.preview(["--expect-no-changes"]));
-}, 180_000);
+}, 300_000);
 
 test("an app that has died: its user is told so once, and begins a new one without a new sign-in", async () => {
   const [dead] = await appsOf(name);
@@ -263,7 +263,7 @@ test("no secret in the state or in what Docker tells of containers", async () =>
   expect(leaks(exported.output, secrets)).toEqual([]);
   for (const [workload, id] of Object.entries(await containerIds(name)))
     expect([workload, leaks(JSON.stringify(await engine.getContainer(id).inspect()), secrets)]).toEqual([workload, []]);
-}, 120_000);
+}, 300_000);
 
 test("destroy, with an app still running, leaves nothing but the backup", async () => {
   expect(await appsOf(name)).toHaveLength(1);
@@ -271,4 +271,4 @@ test("destroy, with an app still running, leaves nothing but the backup", async 
   expect(await appsOf(name)).toEqual([]);
   expect(await containerIds(name)).toEqual({});
   expect(await engine.listNetworks({ filters: { label: [`platform-topologies.name=${name}`] } })).toEqual([]);
-}, 120_000);
+}, 300_000);
