@@ -21,13 +21,17 @@ export function simulatedConfig(name: string): Record<string, unknown> {
 const running: Simulation[] = [];
 const made: TestStack[] = [];
 
-/** Such a stack, before its first `up`. It goes after the file's last test. `programs`: a folder that PATH begins with. */
+/**
+ * Such a stack, before its first `up`. It goes after the file's last test. `programs`: a folder that PATH begins with, for
+ * a second stack of the project on real engines, too.
+ */
 export async function simulated(name: string, programs?: string): Promise<TestStack> {
   const cloud = await simulation(newFolder(`world-${name}`));
   running.push(cloud);
   const config = simulatedConfig(name);
   const { PATH = "" } = cloud.env;
-  const env = programs === undefined ? cloud.env : { ...cloud.env, PATH: `${programs}${delimiter}${PATH}` };
+  const real = PATH.split(delimiter).filter((folder) => !folder.endsWith("/refused"));
+  const env = programs === undefined ? cloud.env : { ...cloud.env, PATH: [programs, ...real].join(delimiter) };
   const stack = await TestStack.create({ project, program: arkindexProgram(), config, env });
   made.push(stack);
   if (name.startsWith("pyrus")) await setSecrets(stack);
