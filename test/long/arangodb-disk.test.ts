@@ -4,8 +4,16 @@
  */
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 
-import { Arango, arangoConfig, type ArangoOutputs, arangoStack, type ArangoTest } from "../support/arangodb.ts";
-import { cleanUp, containerIds, engine, inContainer, localImage, removeVolume } from "../support/arkindex.ts";
+import {
+  Arango,
+  arangoConfig,
+  type ArangoOutputs,
+  arangoStack,
+  type ArangoTest,
+  loseDisk,
+  upWithOrders,
+} from "../support/arangodb.ts";
+import { cleanUp, containerIds, inContainer, removeVolume } from "../support/arkindex.ts";
 import { succeeded, type TestStack } from "../support/stack.ts";
 
 const name = "arango-disk";
@@ -23,9 +31,7 @@ let arango: Arango;
 
 beforeAll(async () => {
   stack = await arangoStack(whole);
-  succeeded(await stack.up());
-  arango = Arango.through((await stack.outputs()) as unknown as ArangoOutputs);
-  await arango.fill("shop", "orders", 100);
+  arango = await upWithOrders(stack);
 }, 600_000);
 
 afterAll(async () => {
@@ -37,17 +43,7 @@ afterAll(async () => {
 const cluster = ["agent-1", "agent-2", "agent-3", "coordinator-1", "coordinator-2"];
 
 test("a DB server that has lost its disk refuses to start and says what to do", async () => {
-  const { "dbserver-2": id = "" } = await containerIds(name);
-  const container = engine.getContainer(id);
-  await container.stop({ t: 5 });
-  const where = { image: localImage("arangodb"), network: "none", binds: [`${name}-dbserver-2:/data`] };
-  await inContainer(where, "find /data -mindepth 1 -delete");
-  await container.start();
-  for (let tries = 0; tries < 60 && (await container.inspect()).RestartCount < 2; tries++)
-    await new Promise((resolve) => setTimeout(resolve, 500));
-  expect((await container.logs({ stderr: true })).toString()).toContain(
-    "dbserver-2 has lost its data: retire its number",
-  );
+  expect(await loseDisk(name, "dbserver-2")).toContain("dbserver-2 has lost its data: retire its number");
 }, 600_000);
 
 test("retired, it is replaced under a new name from the others' copies, and leaves though it cannot be cleaned out", async () => {

@@ -1,6 +1,17 @@
 /** ArangoDB as a throw-away stack on this machine's engine, and a client of it through the edge. */
-import { call, dockerConfig, dockerStack, type DockerTest, engine, eventually, type Reply } from "./arkindex.ts";
-import type { TestStack } from "./stack.ts";
+import {
+  call,
+  containerIds,
+  dockerConfig,
+  dockerStack,
+  type DockerTest,
+  engine,
+  eventually,
+  inContainer,
+  localImage,
+  type Reply,
+} from "./arkindex.ts";
+import { succeeded, type TestStack } from "./stack.ts";
 
 /** A config as small as it gets. */
 export const small = {
@@ -111,4 +122,24 @@ export async function starts(name: string): Promise<Record<string, string>> {
     }),
   );
   return Object.fromEntries(rows.sort());
+}
+
+/** A client of the stack, once it is up and `shop` has a hundred orders. */
+export async function upWithOrders(stack: TestStack): Promise<Arango> {
+  succeeded(await stack.up());
+  const arango = Arango.through((await stack.outputs()) as unknown as ArangoOutputs);
+  await arango.fill("shop", "orders", 100);
+  return arango;
+}
+
+/** Empties a member's disk and starts it. Returns its log once it has been started again twice. */
+export async function loseDisk(name: string, member: string): Promise<string> {
+  const { [member]: id = "" } = await containerIds(name);
+  const container = engine.getContainer(id);
+  await container.stop({ t: 5 });
+  const where = { image: localImage("arangodb"), network: "none", binds: [`${name}-${member}:/data`] };
+  await inContainer(where, "find /data -mindepth 1 -delete");
+  await container.start();
+  await eventually(async () => ((await container.inspect()).RestartCount > 1 ? true : undefined));
+  return (await container.logs({ stderr: true })).toString();
 }

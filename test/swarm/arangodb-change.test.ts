@@ -1,8 +1,16 @@
 /** An ArangoDB cluster on one host through what happens seldom: an agent that is made again, and another version. */
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 
-import { Arango, arangoConfig, type ArangoOutputs, arangoStack, type ArangoTest, starts } from "../support/arangodb.ts";
-import { cleanUp, containerIds, engine, eventually, inContainer, localImage } from "../support/arkindex.ts";
+import {
+  type Arango,
+  arangoConfig,
+  arangoStack,
+  type ArangoTest,
+  loseDisk,
+  starts,
+  upWithOrders,
+} from "../support/arangodb.ts";
+import { cleanUp, containerIds, engine, eventually, localImage } from "../support/arkindex.ts";
 import { succeeded, type TestStack } from "../support/stack.ts";
 
 const whole: ArangoTest = { name: "arango-change", https: 15187 };
@@ -13,9 +21,7 @@ let arango: Arango;
 
 beforeAll(async () => {
   stack = await arangoStack(whole);
-  succeeded(await stack.up());
-  arango = Arango.through((await stack.outputs()) as unknown as ArangoOutputs);
-  await arango.fill("shop", "orders", 100);
+  arango = await upWithOrders(stack);
 }, 600_000);
 
 afterAll(async () => {
@@ -26,14 +32,7 @@ afterAll(async () => {
 const agents = async () => Object.entries(await arango.members()).filter(([member]) => member.startsWith("agent"));
 
 test("an agent that has lost its disk is made again under its own name, and counts again", async () => {
-  const { "agent-2": id = "" } = await containerIds(name);
-  const container = engine.getContainer(id);
-  await container.stop({ t: 5 });
-  const where = { image: localImage("arangodb"), network: "none", binds: [`${name}-agent-2:/data`] };
-  await inContainer(where, "find /data -mindepth 1 -delete");
-  await container.start();
-  await eventually(async () => ((await container.inspect()).RestartCount > 1 ? true : undefined));
-  expect((await container.logs({ stderr: true })).toString()).toContain(
+  expect(await loseDisk(name, "agent-2")).toContain(
     "agent-2 has lost its data: name it in arangodb.rebuild, alone, while the other two are healthy",
   );
   const before = await starts(name);

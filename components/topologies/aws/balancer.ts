@@ -1,5 +1,5 @@
 /** The edge: an application load balancer that ends TLS and sends each route to its targets. */
-import { type Input, type Output, type Resource } from "@pulumi/pulumi";
+import { type CustomResourceOptions, type Input, type Output, type Resource } from "@pulumi/pulumi";
 import { Listener } from "@pulumi/aws/lb/listener.js";
 import { ListenerRule } from "@pulumi/aws/lb/listenerRule.js";
 import { LoadBalancer } from "@pulumi/aws/lb/loadBalancer.js";
@@ -7,7 +7,7 @@ import { TargetGroup } from "@pulumi/aws/lb/targetGroup.js";
 import { TargetGroupAttachment } from "@pulumi/aws/lb/targetGroupAttachment.js";
 import { Record as DnsRecord } from "@pulumi/aws/route53/record.js";
 
-import type { Container } from "../../core/contracts.ts";
+import type { Container, List } from "../../core/contracts.ts";
 import { type PlannedRoute, routesOf, type Plan } from "../../core/plan.ts";
 import type { At } from "../../core/topology.ts";
 import type { Region } from "./region.ts";
@@ -30,7 +30,7 @@ export class Balancer {
   readonly #suffix: Output<string>;
   readonly #targets = new Map<string, Targets>();
 
-  constructor(region: Region, plan: Plan, certificate: Input<string>, at: At, zoneId: string | undefined) {
+  constructor(region: Region, plan: Plan, certificate: Input<string>, at: At) {
     this.#region = region;
     const { site, network, under, logs } = region;
     const { parent, logicalName: logical } = at;
@@ -73,18 +73,8 @@ export class Balancer {
     );
     const rules = rulesOf(routes).map((rule) => this.#rule(logical, rule, listener, options));
     this.ready.push(balancer, listener, ...rules);
-    if (zoneId !== undefined)
-      for (const host of new Set(routes.map((route) => route.host)))
-        this.ready.push(
-          new DnsRecord(
-            `${logical}-${host}`,
-            {
-              ...{ zoneId, name: host, type: "A" },
-              aliases: [{ name: balancer.dnsName, zoneId: balancer.zoneId, evaluateTargetHealth: false }],
-            },
-            options,
-          ),
-        );
+    const hosts = [...new Set(routes.map((route) => route.host))];
+    this.ready.push(...namesOf(region, balancer, hosts, logical, options));
   }
 
   /** The groups that a workload's tasks, or a slot, are to join. */
@@ -173,6 +163,19 @@ const nothing = {
   type: "fixed-response",
   fixedResponse: { contentType: "text/plain", messageBody: "not found", statusCode: "404" },
 };
+
+/** Records of the public names, if the stack knows their zone. */
+export function namesOf(
+  { zoneId }: Region,
+  balancer: LoadBalancer,
+  hosts: List<string>,
+  logical: string,
+  options: CustomResourceOptions,
+): DnsRecord[] {
+  if (zoneId === undefined) return [];
+  const aliases = [{ name: balancer.dnsName, zoneId: balancer.zoneId, evaluateTargetHealth: false }];
+  return hosts.map((host) => new DnsRecord(`${logical}-${host}`, { zoneId, name: host, type: "A", aliases }, options));
+}
 
 /** Balancers and target groups have 32 characters, of which the provider wants 26: a name of its own would not fit. */
 export function prefixOf(name: string): string {

@@ -158,12 +158,12 @@ function checkClasses(classes: Dict<string>, plan: Plan): Problem[] {
   });
 }
 
-function swarms(plan: Plan): Ask<"swarm">[] {
+export function swarms(plan: Plan): Ask<"swarm">[] {
   return [...plan.managed.values()].flatMap(({ kind, ask }) => (kind === "swarm" ? [ask as Ask<"swarm">] : []));
 }
 
 /** The sorts of machines, by the name that `classes` has for them. */
-export function sorts({ managers, workers }: Ask<"swarm">): Dict<Machines> {
+function sorts({ managers, workers }: Ask<"swarm">): Dict<Machines> {
   return { ...workers, [managersGroup]: managers };
 }
 

@@ -160,7 +160,7 @@ export class AwsRegion extends BaseTopology {
     const local = this.localCertificate.bind(this);
     this.#signed = certificateFor(this.#region, tls, namesOf(site, routes), zoneId, local);
     const at = { parent: this, logicalName: `${logicalName}-edge` };
-    this.#balancer = new Balancer(this.#region, plan, this.#signed.arn, at, zoneId);
+    this.#balancer = new Balancer(this.#region, plan, this.#signed.arn, at);
     this.edgeReady = this.#balancer.ready;
   }
 

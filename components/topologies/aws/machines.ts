@@ -10,7 +10,7 @@ import { InstanceProfile } from "@pulumi/aws/iam/instanceProfile.js";
 import { RolePolicy } from "@pulumi/aws/iam/rolePolicy.js";
 
 import { Machine, type MachineArgs } from "../../../ops/resources.ts";
-import type { Ready, Slot, Workload } from "../../core/contracts.ts";
+import type { Container, Ready, Slot, Workload } from "../../core/contracts.ts";
 import { own } from "../../core/formats.ts";
 import { imageOf } from "../../core/images.ts";
 import type { At } from "../../core/topology.ts";
@@ -30,6 +30,15 @@ export const metadata = { httpEndpoint: "enabled", httpTokens: "required", httpP
 export function systemDisk(gib: number) {
   const ebs = { encrypted: "true", volumeType: "gp3", volumeSize: gib, deleteOnTermination: "true" };
   return { deviceName: "/dev/xvda", ebs };
+}
+
+/** The operator's word, or the smallest machine that holds it: the check has found one. */
+export function classOf(
+  { classes }: Region,
+  name: string,
+  { cpu, memoryMib }: Pick<Container, "cpu" | "memoryMib">,
+): string {
+  return own(classes, name) ?? machineClass(cpu, memoryMib) ?? "";
 }
 
 /** Seconds for what comes before and after a start: a machine, its engine, the disk, the image. */
@@ -90,7 +99,7 @@ export function runMachine(
     logical,
     {
       imageId: systemImage,
-      instanceType: own(region.classes, name) ?? machineClass(container.cpu, container.memoryMib) ?? "",
+      instanceType: classOf(region, name, container),
       iamInstanceProfile: { arn: profile.arn },
       networkInterfaces: [{ deviceIndex: 0, networkInterfaceId: card.id }],
       blockDeviceMappings: [systemDisk(20)],

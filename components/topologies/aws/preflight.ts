@@ -1,10 +1,11 @@
 /** What can be asked before anything is made: whose credentials these are, and where the state's disks lie. */
-import type { Ask, List } from "../../core/contracts.ts";
+import type { List } from "../../core/contracts.ts";
 import type { Problem } from "../../core/errors.ts";
 import { at } from "../../core/formats.ts";
 import type { Known } from "../../core/known.ts";
 import type { Plan } from "../../core/plan.ts";
 import { subnetRange, tiers, zoneOf } from "./addresses.ts";
+import { swarms } from "./check.ts";
 
 interface Caller {
   readonly region: string;
@@ -65,10 +66,9 @@ export function movedParts(
 }
 
 /** A swarm whose managers go by half or more at once can decide nothing any more. */
-function lostMajority(instances: List<Known["outputs"]>, { managed }: Plan): Problem | undefined {
+function lostMajority(instances: List<Known["outputs"]>, plan: Plan): Problem | undefined {
   const was = instances.filter((each) => /-manager-\d+$/.test(String(at(each, ["tags", "Name"])))).length;
-  const asked = [...managed.values()].find(({ kind }) => kind === "swarm")?.ask as Ask<"swarm"> | undefined;
-  const now = asked?.managers.count ?? was;
+  const now = swarms(plan)[0]?.managers.count ?? was;
   if (now >= was || now > was / 2) return undefined;
   const remedy = `of ${String(was)} managers a majority has to stay, or the swarm decides nothing any more: take away fewer at once`;
   return { key: "machines.managers.count", value: now, remedy };

@@ -3,11 +3,10 @@ import { Listener } from "@pulumi/aws/lb/listener.js";
 import { LoadBalancer } from "@pulumi/aws/lb/loadBalancer.js";
 import { TargetGroup } from "@pulumi/aws/lb/targetGroup.js";
 import { TargetGroupAttachment } from "@pulumi/aws/lb/targetGroupAttachment.js";
-import { Record as DnsRecord } from "@pulumi/aws/route53/record.js";
 
 import type { List } from "../../../core/contracts.ts";
 import type { At } from "../../../core/topology.ts";
-import { prefixOf } from "../balancer.ts";
+import { namesOf, prefixOf } from "../balancer.ts";
 import type { Region } from "../region.ts";
 
 export interface SwarmEdge {
@@ -25,7 +24,7 @@ export function swarmEdge(
   members: List<{ readonly host: string; readonly address: Input<string> }>,
   { parent, logicalName }: At,
 ): SwarmEdge {
-  const { site, network, alarms, zoneId, under } = region;
+  const { site, network, alarms, under } = region;
   const options = under(parent);
   const logical = `${logicalName}-edge`;
   const balancer = new LoadBalancer(
@@ -77,17 +76,6 @@ export function swarmEdge(
       options,
     );
   });
-  const names = zoneId === undefined ? [] : [site.hostname, `*.${site.hostname}`];
-  const records = names.map(
-    (name) =>
-      new DnsRecord(
-        `${logical}-${name}`,
-        {
-          ...{ zoneId: zoneId ?? "", name, type: "A" },
-          aliases: [{ name: balancer.dnsName, zoneId: balancer.zoneId, evaluateTargetHealth: false }],
-        },
-        options,
-      ),
-  );
+  const records = namesOf(region, balancer, [site.hostname, `*.${site.hostname}`], logical, options);
   return { dnsName: balancer.dnsName, ready: [balancer, ...listeners, ...records] };
 }

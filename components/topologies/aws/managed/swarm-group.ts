@@ -5,7 +5,8 @@ import { LifecycleHook } from "@pulumi/aws/autoscaling/lifecycleHook.js";
 
 import { SwarmNode } from "../../../../ops/resources.ts";
 import type { Dict, List, Machines } from "../../../core/contracts.ts";
-import { classOf, inBase64, type Nodes, startSeconds, templateOf } from "./swarm-nodes.ts";
+import { classOf } from "../machines.ts";
+import { inBase64, type Nodes, startSeconds, templateOf } from "./swarm-nodes.ts";
 
 /** Seconds that a machine which is to go may take to become empty. */
 const drainSeconds = 900;

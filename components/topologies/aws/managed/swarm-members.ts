@@ -7,11 +7,11 @@ import { SwarmNode } from "../../../../ops/resources.ts";
 import type { Dict, List, Machines } from "../../../core/contracts.ts";
 import type { At } from "../../../core/topology.ts";
 import { zoneOf } from "../addresses.ts";
-import { metadata } from "../machines.ts";
+import { classOf, metadata } from "../machines.ts";
 import type { Region } from "../region.ts";
 import { managersGroup } from "../sizes.ts";
 import type { NodeArgs } from "../user-data.ts";
-import { classOf, inBase64, type Nodes, startSeconds, templateOf } from "./swarm-nodes.ts";
+import { inBase64, type Nodes, startSeconds, templateOf } from "./swarm-nodes.ts";
 
 export interface SwarmMember {
   readonly host: string;

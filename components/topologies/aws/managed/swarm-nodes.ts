@@ -3,11 +3,9 @@ import type { CustomResourceOptions, Output, Resource } from "@pulumi/pulumi";
 import { LaunchTemplate, type LaunchTemplateArgs } from "@pulumi/aws/ec2/launchTemplate.js";
 
 import type { Dict, Machines } from "../../../core/contracts.ts";
-import { own } from "../../../core/formats.ts";
 import type { At } from "../../../core/topology.ts";
 import { metadata, systemDisk, systemImage } from "../machines.ts";
 import type { Region } from "../region.ts";
-import { machineClass } from "../sizes.ts";
 import { type NodeArgs, nodeUserData } from "../user-data.ts";
 
 /** Seconds for a machine, its engine and its join. */
@@ -31,10 +29,6 @@ export interface Nodes {
   readonly before: Resource[];
   /** What every agent is told. */
   readonly known: (labels: Dict<string>) => Output<NodeArgs>;
-}
-
-export function classOf({ classes }: Region, group: string, { cpu, memoryMib }: Machines): string {
-  return own(classes, group) ?? machineClass(cpu, memoryMib) ?? "";
 }
 
 export function inBase64(data: Output<NodeArgs>): Output<string> {
