@@ -27,10 +27,13 @@ export async function run(args: readonly string[]): Promise<number> {
   const { action, managers, workers } = read(args);
   if (action === "start") return start(managers, workers);
   if (action === "status") return status();
-  await possible({ name: dev.name });
-  const there = (await load(dev.name)) !== undefined;
+  if ((await load(dev.name)) === undefined) {
+    process.stdout.write("there is no swarm\n");
+    return 0;
+  }
+  await possible({ name: dev.name, say });
   await remove(dev.name);
-  process.stdout.write(there ? "the swarm is gone, with all its data\n" : "there is no swarm\n");
+  process.stdout.write("the swarm is gone, with all its data\n");
   return 0;
 }
 
@@ -69,7 +72,7 @@ function parse(args: readonly string[]) {
 const say: Say = (line) => process.stderr.write(`${line}\n`);
 
 async function start(managers: 1 | 3 | undefined, workers: number | undefined): Promise<number> {
-  await possible({ name: dev.name });
+  await possible({ name: dev.name, say });
   await setup();
   const cluster = await opened(managers, workers);
   if (!cluster) return 130;

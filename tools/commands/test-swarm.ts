@@ -12,7 +12,7 @@ import { failuresOf, failureTable } from "./failures.ts";
 import { runTier } from "./second-tier.ts";
 
 export async function run(args: readonly string[]): Promise<number> {
-  await possible({ name: "test" });
+  await possible({ name: "test", say: (line) => process.stderr.write(`${line}\n`) });
   const folder = await mkdtemp(join(tmpdir(), "test-swarm-"));
   const failures = join(folder, "failures");
   try {

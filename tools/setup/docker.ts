@@ -6,8 +6,8 @@ import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import Docker from "dockerode";
-import { execa } from "execa";
 
+import { aptInstall } from "./apt.ts";
 import { cacheRoot } from "./paths.ts";
 import { codeOf, Problem } from "./problem.ts";
 import { which } from "./which.ts";
@@ -82,28 +82,7 @@ async function ping(engine: Docker): Promise<string> {
 
 async function install(say: Say): Promise<boolean> {
   if (await which("dockerd", "/usr/sbin", "/sbin")) return false;
-  if (!(await which("apt-get")))
-    throw new Problem(
-      "there is no Docker engine, and no apt-get to install it: see https://docs.docker.com/engine/install/",
-    );
-  const log = join(cacheRoot(), "logs", "apt.log");
-  await mkdir(join(cacheRoot(), "logs"), { recursive: true });
-  for (const args of [["update"], ["install", "-y", "--no-install-recommends", "docker.io", "iptables"]]) {
-    const env = { DEBIAN_FRONTEND: "noninteractive" };
-    const child = execa("apt-get", args, { env, stdin: "ignore", all: true, reject: false });
-    let text = "";
-    for await (const line of child.iterable({ from: "all" })) {
-      text += `${line}\n`;
-      say(`apt-get ${args[0] ?? ""}: ${line}`);
-    }
-    const { exitCode } = await child;
-    await writeFile(log, text);
-    if (exitCode !== 0)
-      throw new Problem(
-        "Debian's Docker engine could not be installed: check the network and /etc/apt, then run the same command again",
-        log,
-      );
-  }
+  await aptInstall(["docker.io", "iptables"], "Docker engine", say);
   return true;
 }
 

@@ -5,6 +5,7 @@ import process from "node:process";
 import { execa } from "execa";
 import { lock } from "proper-lockfile";
 
+import { aptInstall } from "../setup/apt.ts";
 import { Problem } from "../setup/problem.ts";
 import { which } from "../setup/which.ts";
 import { self } from "./process.ts";
@@ -34,8 +35,8 @@ export interface ClusterArgs {
   readonly signal?: AbortSignal;
 }
 
-/** Throws a Problem if this machine cannot have the cluster, with what is missing. */
-export async function possible({ name, network, workers = 3 }: ClusterArgs): Promise<void> {
+/** Installs the tools that Debian has; throws a Problem if this machine cannot have the cluster, with what is missing. */
+export async function possible({ name, network, workers = 3, say = () => undefined }: ClusterArgs): Promise<void> {
   if (process.platform !== "linux" || process.getuid?.() !== 0)
     throw new Problem("a swarm on one machine is made of network namespaces: run this as root on Linux");
   if (!/^[a-z0-9][a-z0-9-]{0,30}$/.test(name))
@@ -44,13 +45,15 @@ export async function possible({ name, network, workers = 3 }: ClusterArgs): Pro
     throw new Problem(`cluster network = ${network}: give the first three numbers of a network in 10.0.0.0/8`);
   if (!Number.isInteger(workers) || workers < 0 || workers > 200)
     throw new Problem(`workers = ${String(workers)}: use a whole number from 0 to 200`);
+  const lacks: string[] = [];
   for (const [tool, from] of [
     ["dockerd", "docker.io"],
     ["ip", "iproute2"],
     ["nsenter", "util-linux"],
     ["iptables", "iptables"],
   ] as const)
-    if (!(await which(tool, "/usr/sbin", "/sbin"))) throw new Problem(`there is no ${tool}: apt-get install ${from}`);
+    if (!(await which(tool, "/usr/sbin", "/sbin"))) lacks.push(from);
+  if (lacks.length > 0) await aptInstall(lacks, lacks.join(", "), say);
 }
 
 /** Writes the record before anything is made. Two processes never claim the same network. */
