@@ -10,6 +10,7 @@ const commands: Readonly<Record<string, () => Promise<{ run(args: readonly strin
   test: () => import("./commands/test.ts"),
   "test:swarm": () => import("./commands/test-swarm.ts"),
   "test:aws": () => import("./commands/test-aws.ts"),
+  "verify-cloud": () => import("./commands/verify-cloud.ts"),
   "test:mutation": () => import("./commands/test-mutation.ts"),
   swarm: () => import("./commands/swarm.ts"),
   bench: () => import("../bench/main.ts"),

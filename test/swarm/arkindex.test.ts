@@ -184,8 +184,13 @@ test(
     expect(new Set(Object.values(outputs.places.slots)).size).toBe(4);
     expect(outputs.places.nodes).toEqual(Object.fromEntries(edges.map((edge) => [edge, cluster.address(edge)])));
     await expectEmptyPreview();
+    // The preview took all of the machine, and an edge leaves out backends that were late with an answer.
     for (const edge of edges)
-      expect(await clients.get(edge)?.call(`${outputs.url}/health`)).toMatchObject({ status: 200 });
+      await eventually(
+        30,
+        async () => clients.get(edge)?.call(`${outputs.url}/health`),
+        (answer) => answer?.status === 200,
+      );
   },
   3 * minutes,
 );

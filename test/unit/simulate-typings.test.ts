@@ -86,7 +86,11 @@ describe("what documentation says", () => {
 });
 
 describe("inputs are refused in the words of the provider's bridge", () => {
-  const good = { actions: [{ type: "forward", targetGroupArn: "arn" }], conditions: [{}], listenerArn: "arn" };
+  const good = {
+    actions: [{ type: "forward", targetGroupArn: "arn" }],
+    conditions: [{ pathPattern: unknownValue }],
+    listenerArn: "arn",
+  };
 
   test.each<[string, Resource, Bag, string]>([
     [
@@ -124,6 +128,17 @@ describe("inputs are refused in the words of the provider's bridge", () => {
       rule,
       { ...good, actions: { type: "forward" } },
       "Incorrect attribute value type. list required, but have object. Examine values at 'x.actions'.",
+    ],
+    [
+      "a block without anything in it",
+      service,
+      {
+        networkConfiguration: { subnets: ["s"] },
+        deploymentCircuitBreaker: unknownValue,
+        alarms: undefined,
+        deploymentController: {},
+      },
+      "The block is empty: the provider takes it for none, and sees a difference each time. Examine values at 'x.deploymentController'.",
     ],
     [
       "a value that the documentation does not list",

@@ -6,8 +6,10 @@ import process from "node:process";
 
 import { execa } from "execa";
 
-import { cached, type Say } from "../setup/cache.ts";
+import { pipPackage, pythonEnv } from "../setup/pip.ts";
 import { Problem } from "../setup/problem.ts";
+
+import type { Say } from "../setup/cache.ts";
 
 const version = "3.3.30";
 
@@ -17,22 +19,6 @@ export interface Verdict {
   readonly what: string;
   readonly address: string;
   readonly passed: boolean;
-}
-
-/** The folder with Checkov and what it needs: a minute and 290 MB the first time. */
-function installed(say: Say): Promise<string> {
-  return cached(
-    {
-      ...{ name: "checkov", version, inputs: [] },
-      make: async (into) => {
-        say(`checkov ${version}: from PyPI, a minute the first time`);
-        const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", into];
-        const { failed, all } = await execa("python3", [...pip, `checkov==${version}`], { all: true, reject: false });
-        if (failed) throw new Problem(`checkov could not be installed (python3 with pip and PyPI are needed): ${all}`);
-      },
-    },
-    say,
-  );
 }
 
 /** With `-S`: a machine's own start-up code may write into the packages that it finds, and the cache would be damaged. */
@@ -47,14 +33,14 @@ interface Record {
 
 /** What Checkov says of a plan as `terraform show -json` prints it. */
 export async function scan(plan: object, say: Say = () => undefined): Promise<Verdict[]> {
-  const packages = await installed(say);
+  const packages = await pipPackage("checkov", version, say); // 290 MB
   const folder = await mkdtemp(join(tmpdir(), "audit-"));
   try {
     const file = join(folder, "plan.json");
     await writeFile(file, JSON.stringify(plan));
     const args = ["--framework", "terraform_plan", "--file", file, "--output", "json", "--skip-download"];
     const { stdout, stderr, exitCode } = await execa("python3", ["-S", "-c", main, ...args, "--soft-fail"], {
-      env: { PYTHONPATH: packages, PYTHONDONTWRITEBYTECODE: "1", LOG_LEVEL: "ERROR", HOME: process.env.HOME ?? folder },
+      env: { ...pythonEnv(packages), LOG_LEVEL: "ERROR", HOME: process.env.HOME ?? folder },
       reject: false,
       maxBuffer: 1 << 30,
     });

@@ -29,33 +29,29 @@ export async function goBinary(binary: GoBinary, say: Say = () => undefined): Pr
 }
 
 export function goRecipe(binary: GoBinary): Recipe {
-  const flags = ["-ldflags", binary.ldflags ?? "-s -w", ...(binary.tags === undefined ? [] : ["-tags", binary.tags])];
   return {
     name: binary.name,
     version: binary.version,
     inputs: [binary.module],
-    options: [binary.package, ...flags],
-    make: (into, say) => build(binary, flags, into, say),
+    options: [binary.package, ...flagsOf(binary)],
+    make: (into, say) => buildGo({ ...binary, module: join(repo, binary.module) }, into, say),
   };
 }
 
-async function build(binary: GoBinary, flags: string[], into: string, say: Say): Promise<void> {
-  const folder = join(repo, binary.module);
+function flagsOf({ ldflags = "-s -w", tags }: GoBinary): string[] {
+  return ["-ldflags", ldflags, ...(tags === undefined ? [] : ["-tags", tags])];
+}
+
+/** Puts the executable into the folder `into`. `module` is the whole path of its folder here. */
+export async function buildGo(binary: GoBinary, into: string, say: Say): Promise<void> {
+  const folder = binary.module;
   const go = await findGo(folder, binary.name);
-  const configured = (await execa(go, ["env", "GOPROXY"], { cwd: folder })).stdout;
-  const env = {
-    // The first proxy alone: if nothing but the proxy is reachable, Go's direct fetch of repositories would hang.
-    GOPROXY: configured.split(/[,|]/)[0] ?? "",
-    GOFLAGS: "-mod=readonly",
-    GOTOOLCHAIN: "local",
-    GOWORK: "off",
-    CGO_ENABLED: "0",
-  };
+  const env = await environment(go, folder);
   const logs = join(cacheRoot(), "logs");
   await mkdir(logs, { recursive: true });
   const log = join(logs, `${binary.name}.log`);
   say(`building ${binary.name} ${binary.version} from source, minutes the first time`);
-  const command = ["build", "-v", "-trimpath", ...flags, "-o", join(into, binary.name), binary.package];
+  const command = ["build", "-v", "-trimpath", ...flagsOf(binary), "-o", join(into, binary.name), binary.package];
   const child = execa(go, command, { cwd: folder, env, stdin: "ignore", buffer: false, all: true, reject: false });
   child.all.pipe(createWriteStream(log));
   let downloaded = 0;
@@ -71,6 +67,38 @@ async function build(binary: GoBinary, flags: string[], into: string, say: Say):
   const { exitCode } = await child;
   if (exitCode === 0) return;
   throw new Problem(`${binary.name} could not be built${whyNot(last)}`, log);
+}
+
+async function environment(go: string, folder: string): Promise<Record<string, string>> {
+  const configured = (await execa(go, ["env", "GOPROXY"], { cwd: folder })).stdout;
+  return {
+    // The first proxy alone: if nothing but the proxy is reachable, Go's direct fetch of repositories would hang.
+    GOPROXY: configured.split(/[,|]/)[0] ?? "",
+    GOFLAGS: "-mod=readonly",
+    GOTOOLCHAIN: "local",
+    GOWORK: "off",
+    CGO_ENABLED: "0",
+  };
+}
+
+/** A module's source, as `go.sum` has it in `sum`: the folder in Go's own cache, which nobody writes to. */
+export async function fetchGoModule(
+  { path, version, sum }: { readonly path: string; readonly version: string; readonly sum: string },
+  into: string,
+  say: Say,
+): Promise<string> {
+  const go = await findGo(into, path);
+  say(`fetching ${path} ${version}`);
+  const command = ["mod", "download", "-json", `${path}@${version}`];
+  // Go compares what it fetches for the module in `into` with that module's go.sum, and this is not in it.
+  const env = { ...(await environment(go, into)), GOFLAGS: "-mod=mod" };
+  const { stdout, exitCode } = await execa(go, command, { cwd: into, env, stdin: "ignore", reject: false });
+  const answer = JSON.parse(stdout === "" ? "{}" : stdout) as { Dir?: string; Sum?: string; Error?: string };
+  if (exitCode !== 0 || answer.Dir === undefined)
+    throw new Problem(`${path} could not be fetched${whyNot(answer.Error ?? "Go says nothing")}`);
+  if (answer.Sum !== sum)
+    throw new Problem(`${path} ${version} has the sum ${answer.Sum ?? "none"}, not ${sum}: it is not what it was`);
+  return answer.Dir;
 }
 
 /** The compiler's last line as a reason with its remedy. */

@@ -2,7 +2,7 @@
 import { type CustomResourceOptions, type Input, type Output } from "@pulumi/pulumi";
 import { Instance } from "@pulumi/aws/servicediscovery/instance.js";
 import { PrivateDnsNamespace } from "@pulumi/aws/servicediscovery/privateDnsNamespace.js";
-import { Service } from "@pulumi/aws/servicediscovery/service.js";
+import { Service, type ServiceArgs } from "@pulumi/aws/servicediscovery/service.js";
 
 import type { List } from "../../core/contracts.ts";
 import type { At } from "../../core/topology.ts";
@@ -27,13 +27,16 @@ export class Names {
 
   /** A name for the tasks of a service: ECS writes their addresses. */
   ofTasks(name: string, { parent, logicalName }: At): Output<string> {
-    return this.#addresses(name, logicalName, this.#region.under(parent)).arn;
+    // ECS says of each task whether it is well; without this word Cloud Map would believe all of them. The provider takes
+    // an empty block for none, and would replace the service in each update: so the one value that it may have is given.
+    const told = { healthCheckCustomConfig: { failureThreshold: 1 } };
+    return this.#addresses(name, logicalName, told, this.#region.under(parent)).arn;
   }
 
   /** A name with addresses that never change. */
   ofAddresses(name: string, addresses: List<Input<string>>, { parent, logicalName }: At): void {
     const options = this.#region.under(parent);
-    const service = this.#addresses(name, logicalName, options);
+    const service = this.#addresses(name, logicalName, {}, options);
     for (const [index, address] of addresses.entries()) {
       const suffix = addresses.length === 1 ? "" : `-${String(index + 1)}`;
       const attributes = { AWS_INSTANCE_IPV4: address };
@@ -64,7 +67,12 @@ export class Names {
     }
   }
 
-  #addresses(name: string, logicalName: string, options: CustomResourceOptions): Service {
+  #addresses(
+    name: string,
+    logicalName: string,
+    more: Pick<ServiceArgs, "healthCheckCustomConfig">,
+    options: CustomResourceOptions,
+  ): Service {
     return new Service(
       logicalName,
       {
@@ -74,8 +82,7 @@ export class Names {
           routingPolicy: "MULTIVALUE",
           dnsRecords: [{ type: "A", ttl }],
         },
-        // ECS says of each task whether it is well; without this word Cloud Map would believe all of them.
-        healthCheckCustomConfig: {},
+        ...more,
         forceDestroy: true,
       },
       options,
