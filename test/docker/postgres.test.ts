@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 
-import { containerIds, engine, inContainer, localImage, localImages, sweep } from "../support/arkindex.ts";
+import { containerIds, engine, inContainer, killProcess, localImage, localImages, sweep } from "../support/arkindex.ts";
 import { repo, succeeded, TestStack } from "../support/stack.ts";
 
 const name = "pg-alone";
@@ -72,8 +72,7 @@ psql -qc 'drop table a, b'`;
 test("a process killed in the middle of its work comes back with its rows", async () => {
   const ids = await containerIds(name);
   const container = engine.getContainer(ids["db-1"] ?? "");
-  const { State } = await container.inspect();
-  process.kill(State.Pid, "SIGKILL");
+  await killProcess(container);
   const { password } = (await stack.outputs()) as { password: string };
   const script = `for i in $(seq 60); do PGPASSWORD='${password}' psql -At -h db-1 -U app shop -c 'select x from t' && exit 0; sleep 1; done; exit 1`;
   const { status, body } = await inContainer({ image: localImage("toolbox"), network: `${name}-data` }, script);

@@ -1,5 +1,4 @@
 /** Arkindex whose deployment, processes or owner fail it: killed half-way, killed in turn, destroyed by mistake. */
-import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
@@ -13,6 +12,7 @@ import {
   engine,
   eventually,
   isKept,
+  killProcess,
   strays,
   untilHealthy,
   write,
@@ -108,8 +108,8 @@ test(
 test.each(parts)(
   "the process of %s is killed and comes back healthy by itself",
   async (part) => {
-    const { State, RestartCount } = await inspect(part);
-    process.kill(State.Pid, "SIGKILL");
+    const { RestartCount } = await inspect(part);
+    await killProcess(engine.getContainer(`${name}-${part}`));
     await eventually(async () => {
       const now = await inspect(part);
       return now.RestartCount > RestartCount && now.State.Health?.Status === "healthy" ? true : undefined;

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import type { IncomingHttpHeaders } from "node:http";
 import { request } from "node:https";
+import process from "node:process";
 
 import Docker from "dockerode";
 
@@ -188,6 +189,18 @@ async function collect(stream: NodeJS.ReadableStream): Promise<string> {
   for (let at = 0; at + 8 <= all.length; at += 8 + all.readUInt32BE(at + 4))
     text += all.subarray(at + 8, at + 8 + all.readUInt32BE(at + 4)).toString();
   return text;
+}
+
+/**
+ * Kills a container's first process as a crash would. A container that is about to start again has the number 0 for it,
+ * and a signal to 0 would end this very test with all its processes.
+ */
+export async function killProcess(container: Docker.Container): Promise<void> {
+  const pid = await eventually(async () => {
+    const { State } = await container.inspect();
+    return State.Running && State.Pid > 0 ? State.Pid : undefined;
+  });
+  process.kill(pid, "SIGKILL");
 }
 
 /** The images that set-up built here, by key. */

@@ -4,7 +4,8 @@ import process from "node:process";
 
 import { afterAll } from "@jest/globals";
 
-import { type Emulator, moto } from "../../tools/emulate/moto.ts";
+import type { Emulator } from "../../tools/emulate/emulator.ts";
+import { moto } from "../../tools/emulate/moto.ts";
 import { awsProvider } from "../../tools/emulate/provider.ts";
 import { arkindexProgram, project } from "./arkindex.ts";
 import { setSecrets } from "./pyrus.ts";
@@ -14,14 +15,8 @@ import { repo, TestStack } from "./stack.ts";
 const running: Emulator[] = [];
 const made: TestStack[] = [];
 
-export interface Emulated {
-  readonly stack: TestStack;
-  /** Everything that moto has, by service and kind. */
-  readonly all: () => Promise<Record<string, Record<string, unknown[]>>>;
-}
-
 /** Such a stack, before its first `up`, in an AWS of its own. It goes after the file's last test. */
-export async function emulated(name: string): Promise<Emulated> {
+export async function emulated(name: string): Promise<TestStack> {
   const config = simulatedConfig(name);
   const { account } = config[`${project}:aws`] as { account: string };
   const cloud = await moto(account);
@@ -31,11 +26,7 @@ export async function emulated(name: string): Promise<Emulated> {
   const stack = await TestStack.create({ project, program: arkindexProgram(), config, env });
   made.push(stack);
   if (name.startsWith("pyrus")) await setSecrets(stack);
-  const all = async () => {
-    const answer = await fetch(`${cloud.env.AWS_ENDPOINT_URL ?? ""}/moto-api/data.json`);
-    return (await answer.json()) as Record<string, Record<string, unknown[]>>;
-  };
-  return { stack, all };
+  return stack;
 }
 
 afterAll(async () => {

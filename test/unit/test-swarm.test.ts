@@ -1,9 +1,10 @@
 import { join } from "node:path";
 
-import { expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 
 import { failuresOf, failureTable } from "../../tools/commands/failures.ts";
-import { summaryOf } from "../../tools/commands/second-tier.ts";
+import { summaryOf, whole } from "../../tools/commands/second-tier.ts";
+import { type JestReport, ofReport } from "../../tools/commands/tally.ts";
 import { repo } from "../../tools/setup/paths.ts";
 import { nodeOf, placeOf } from "../../tools/swarm/record.ts";
 
@@ -56,4 +57,23 @@ test("addresses, interface names and hardware addresses are functions of the rec
     expect(mac).toMatch(/^02(:[0-9a-f]{2}){5}$/);
   }
   expect(new Set(places.map(({ mac }) => mac)).size).toBe(4);
+});
+
+describe("one report of all files", () => {
+  const one = (name: string, failed = 0): JestReport => ({
+    ...{ numPassedTests: 2, numFailedTests: failed, numPendingTests: 0, numTodoTests: 0, numRuntimeErrorTestSuites: 0 },
+    testResults: [{ name, assertionResults: [] }],
+  });
+
+  test("adds them up", () => {
+    const all = whole(["/a", "/b"], [one("/a", 1), one("/b")]);
+    expect(ofReport(all)).toEqual({ passed: 4, failed: 1, skipped: 0 });
+    expect(all.testResults.map(({ name }) => name)).toEqual(["/a", "/b"]);
+  });
+
+  test("a file whose jest was killed has failed, and the others count", () => {
+    const all = whole(["/a", "/b", "/c"], [one("/a"), one("/c")]);
+    expect(ofReport(all)).toEqual({ passed: 4, failed: 1, skipped: 0 });
+    expect(all.testResults.at(-1)).toMatchObject({ name: "/b", assertionResults: [{ status: "failed" }] });
+  });
 });

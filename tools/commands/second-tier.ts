@@ -1,6 +1,6 @@
 /** What the second tiers have in common: their tests one after the other, without a limit of time, and a summary. */
 import { writeFile } from "node:fs/promises";
-import { relative } from "node:path";
+import { join, relative } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 
@@ -25,19 +25,58 @@ export interface Tier {
   readonly told: () => Promise<readonly string[]>;
 }
 
-/** `[paths] [--summary <file>]`: the summary says what ran, when, on which commit, and for how long. */
+/**
+ * `[paths] [--summary <file>]`: the summary says what ran, when, on which commit, and for how long. Each test file has a
+ * jest of its own: one that is killed after two hours takes nothing of the others with it.
+ */
 export async function runTier({ command, folders, keys, told }: Tier, args: readonly string[]): Promise<number> {
   const { summary, paths } = read(command, args);
   const began = new Date();
-  let report: JestReport | undefined;
-  const tier = ["--runInBand", ...(paths.length > 0 ? paths : folders)];
-  const code = await runAll([], [tier], { report: (its) => (report = its), ...(keys === undefined ? {} : { keys }) });
-  if (summary !== undefined && report !== undefined) {
+  const reports: JestReport[] = [];
+  const files = await filesOf(paths.length > 0 ? paths : folders);
+  const code = await runAll(
+    [],
+    files.map((file) => ["--runInBand", file]),
+    { report: (its) => reports.push(its), ...(keys === undefined ? {} : { keys }) },
+  );
+  if (summary !== undefined) {
+    const report = whole(files, reports);
     const text = summaryOf({ command, report, began, commit: await commit(summary), told: await told() });
     await writeFile(summary, await formatted(summary, text));
     process.stderr.write(`summary in ${summary}\n`);
   }
   return code;
+}
+
+/** The test files that these patterns mean, as jest reads them. */
+async function filesOf(paths: readonly string[]): Promise<string[]> {
+  const jest = [join(repo, "node_modules/jest/bin/jest.js"), "--listTests", ...paths];
+  const { stdout } = await execa(process.execPath, jest, { cwd: repo });
+  const files = stdout.split("\n").filter((file) => file !== "");
+  if (files.length === 0) throw new Problem(`${paths.join(" ")}: there is no test file of this name`);
+  return files.sort();
+}
+
+/** One report of all: a file whose jest left none has failed. */
+export function whole(files: readonly string[], reports: readonly JestReport[]): JestReport {
+  const results = reports.flatMap(({ testResults }) => testResults);
+  const lost = files.filter((file) => !results.some(({ name }) => name === file));
+  const add = (key: Exclude<keyof JestReport, "testResults">): number =>
+    reports.reduce((total, report) => total + report[key], 0);
+  return {
+    numPassedTests: add("numPassedTests"),
+    numFailedTests: add("numFailedTests"),
+    numPendingTests: add("numPendingTests"),
+    numTodoTests: add("numTodoTests"),
+    numRuntimeErrorTestSuites: add("numRuntimeErrorTestSuites") + lost.length,
+    testResults: [
+      ...results,
+      ...lost.map((name) => ({
+        name,
+        assertionResults: [{ fullName: "its jest ended without a report, or never began", status: "failed" }],
+      })),
+    ],
+  };
 }
 
 function read(command: string, args: readonly string[]): { summary: string | undefined; paths: string[] } {

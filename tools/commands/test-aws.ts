@@ -17,7 +17,7 @@ export async function run(args: readonly string[]): Promise<number> {
       const files = (await readdir(folder)).sort();
       return Promise.all(files.map((file) => readFile(join(folder, file), "utf8")));
     };
-    return await runTier({ command: "test:aws", folders: ["test/aws"], keys: [], told }, args);
+    return await runTier({ command: "test:aws", folders: ["test/aws"], keys: ["toolbox"], told }, args);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -22,6 +22,7 @@ from moto.elbv2.models import ELBv2Backend
 from moto.ec2.responses.dhcp_options import DHCPOptions
 from moto.elasticache.models import CacheCluster, ElastiCacheBackend
 from moto.elasticache.responses import ElastiCacheResponse
+from moto.iam.responses import IamResponse
 from moto.moto_server import threaded_moto_server
 from moto.rds.responses import RDSResponse
 from moto.s3.responses import S3Response
@@ -243,6 +244,7 @@ def make_with_members(self, **given):
         its = {**unset, **known, "cache_cluster_id": member}
         made = CacheCluster(self.account_id, self.region_name, **its)
         made.replication_group_id = given["replication_group_id"]
+        made.transit_encryption_mode = given["transit_encryption_mode"]
         made.cache_parameter_group = {"CacheParameterGroupName": given["cache_parameter_group_name"]}
         made.security_groups = [{"SecurityGroupId": each} for each in given["security_group_ids"] or []]
         self.cache_clusters[member] = made
@@ -252,7 +254,9 @@ def make_with_members(self, **given):
 def end_with_members(self, replication_group_id, retain_primary_cluster):
     for member in self.replication_groups[replication_group_id].member_clusters:
         self.cache_clusters.pop(member, None)
-    return end_group(self, replication_group_id, retain_primary_cluster)
+    group = end_group(self, replication_group_id, retain_primary_cluster)
+    del self.replication_groups[replication_group_id]  # moto's would be about to go for ever
+    return group
 
 
 ElastiCacheBackend.create_replication_group = make_with_members
@@ -269,6 +273,10 @@ for call in (
     setattr(ElastiCacheResponse, call.__name__, call)
 
 ElastiCacheBackend.list_tags_for_resource = lambda self, arn: self.tagging_service.list_tags_for_resource(arn)
+
+# A user has no credentials for single services.
+
+IamResponse.list_service_specific_credentials = lambda self: ActionResult({"ServiceSpecificCredentials": []})
 
 # The newer clients of CloudWatch speak CBOR; moto speaks the older form alone, which has the same calls.
 

@@ -1,0 +1,69 @@
+/** ministack runs the tasks of ECS as containers of this machine's engine. */
+import { createServer } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { execa } from "execa";
+
+import { pipPackage, pythonEnv } from "../setup/pip.ts";
+import { Problem } from "../setup/problem.ts";
+import { awsAt, type Emulator } from "./emulator.ts";
+
+import type { AddressInfo } from "node:net";
+import type { Say } from "../setup/cache.ts";
+
+const version = "1.5.33";
+
+/** It ends with its standard input, and so with this process. Its own containers go with it. */
+const main = `import os, signal, sys, threading
+def end():
+    sys.stdin.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+threading.Thread(target=end, daemon=True).start()
+from ministack.app import main
+main()`;
+
+export async function ministack(region: string, say: Say = () => undefined): Promise<Emulator> {
+  const packages = await pipPackage("ministack", version, say, "full");
+  const port = await freePort();
+  const child = execa("python3", ["-S", "-c", main], {
+    env: {
+      ...pythonEnv(packages),
+      GATEWAY_PORT: String(port),
+      BIND_HOST: "127.0.0.1", // its own default is every address of the machine
+      MINISTACK_HOST: "127.0.0.1",
+      MINISTACK_REGION: region,
+    },
+    ...{ stdin: "pipe", buffer: false, reject: false },
+  });
+  let said = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (chunk: Buffer) => (said = (said + chunk.toString()).slice(-2000)));
+  const { AWS_ENDPOINT_URL: url = "" } = awsAt(port);
+  for (let tries = 0; !(await answers(url)); tries++) {
+    if (child.exitCode !== null || tries > 300) throw new Problem(`ministack does not answer: ${said.trim()}`);
+    await sleep(200);
+  }
+  return {
+    env: awsAt(port),
+    close: async () => {
+      child.stdin.end();
+      await child;
+    },
+  };
+}
+
+async function answers(url: string): Promise<boolean> {
+  return fetch(`${url}/_ministack/health`).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** It has to be told its port. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
