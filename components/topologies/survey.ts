@@ -15,6 +15,8 @@ export type Kind = "container" | "service" | "network" | "volume" | "image" | "v
 export interface Thing {
   readonly kind: Kind;
   readonly name: string;
+  /** The engine's own id, which the state has, too. */
+  readonly id?: string | undefined;
   readonly labels: Dict<string>;
   /** Why it does not do its work, as `was stopped`; undefined while it does. */
   readonly down?: string | undefined;
@@ -323,6 +325,10 @@ export function judge(
       if (!moved) again(wish, "is gone from the engine");
     } else if (thing.labels[ownerLabel] !== identity.owner) {
       foreign.push(thing);
+    } else if (thing.id !== undefined && before.id !== undefined && thing.id !== before.id) {
+      // A replacement was interrupted: its old part is gone, and the engine of Pulumi has not heard of the new one.
+      leftovers.push(thing);
+      again(wish, "is another one than the state has", "made anew");
     } else if (thing.down !== undefined) {
       again(wish, thing.down);
     } else if (before.scale !== undefined && thing.scale !== undefined && thing.scale !== before.scale) {
@@ -351,6 +357,7 @@ export function judge(
 interface Before {
   readonly kind: Kind;
   readonly name: string;
+  readonly id: string | undefined;
   readonly disk: unknown;
   readonly word: string;
   /** It may go without the operator's word, as its data are elsewhere, too. */
@@ -399,6 +406,7 @@ function knownThings(state: List<Known>, types: Dict<Kind>, prefix: string, comp
     const logical = urn.split("::").at(-1) ?? "";
     found.set(keyOf({ kind, logical }), {
       ...{ kind, name, disk },
+      id: typeof outputs.id === "string" ? outputs.id : undefined,
       word: typeof word === "string" ? word : "",
       spare: spare === true,
       image: imageOf(name, outputs),

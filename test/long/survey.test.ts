@@ -105,6 +105,18 @@ test(
 );
 
 test(
+  "a container of a replacement that was interrupted makes way for the one of the next up",
+  async () => {
+    // The state still has the old one, which is gone; the new one has its name and its labels.
+    const old = await engine.getContainer(volume).inspect();
+    await engine.getContainer(volume).remove({ force: true });
+    await engine.createContainer({ name: volume, Image: old.Config.Image, Labels: old.Config.Labels });
+    await heals(`container ${volume} is another one than the state has: it is made anew`);
+  },
+  patience,
+);
+
+test(
   "an image that was pruned and cannot be pulled is one sentence with its name",
   async () => {
     const repository = `localhost:1/${name}/toolbox`;

@@ -1,4 +1,5 @@
 /** Stores that were there before any stack, and take nothing but TLS: real PostgreSQL, Redis (Valkey) and MinIO. */
+import { networkInterfaces } from "node:os";
 import { dirname } from "node:path";
 
 import type Docker from "dockerode";
@@ -178,10 +179,13 @@ echo 'create database arkindex' | postgres --single -D /tmp/pg postgres >/dev/nu
 exec postgres -D /tmp/pg -c listen_addresses=${address} -c port=${String(port)} -c unix_socket_directories=/tmp -c fsync=off -c log_connections=on ${ssl}`;
 }
 
-/** This machine, as containers of any network reach it. */
+/** This machine, as containers of any network reach it. A new engine does not tell the gateway of its own network. */
 export async function gateway(): Promise<string> {
-  const { IPAM } = (await engine.getNetwork("bridge").inspect()) as { IPAM: { Config: { Gateway: string }[] } };
-  return IPAM.Config[0]?.Gateway ?? "";
+  const { Options } = (await engine.getNetwork("bridge").inspect()) as { Options: Record<string, string> };
+  const bridge = networkInterfaces()[Options["com.docker.network.bridge.name"] ?? "docker0"] ?? [];
+  const own = bridge.find(({ family }) => family === "IPv4");
+  if (own === undefined) throw new Error("the engine's own network has no address on this machine");
+  return own.address;
 }
 
 async function removed(name: string): Promise<void> {

@@ -41,11 +41,11 @@ describe("one engine", () => {
     const engine = await answers({
       ...empty,
       "GET /containers/json": [
-        { Names: ["/shop-web"], Labels: labels, State: "running", Status: "Up 2 hours (healthy)" },
+        { Id: "c-web", Names: ["/shop-web"], Labels: labels, State: "running", Status: "Up 2 hours (healthy)" },
       ],
       "GET /networks": [
-        { Name: "shop-app", Labels: labels },
-        { Name: "host", Labels: null },
+        { Id: "n-app", Name: "shop-app", Labels: labels },
+        { Id: "n-host", Name: "host", Labels: null },
       ],
       "GET /volumes": {
         Volumes: [
@@ -59,9 +59,9 @@ describe("one engine", () => {
       engine: "E1",
       places: ["E1 host"],
       things: [
-        { kind: "container", name: "shop-web", labels, down: undefined, broken: undefined },
-        { kind: "network", name: "shop-app", labels },
-        { kind: "network", name: "host", labels: {} },
+        { kind: "container", name: "shop-web", id: "c-web", labels, down: undefined, broken: undefined },
+        { kind: "network", name: "shop-app", id: "n-app", labels },
+        { kind: "network", name: "host", id: "n-host", labels: {} },
         { kind: "image", name: "sha256:1", labels: {} },
         { kind: "volume", name: "shop-db", labels },
         { kind: "volume", name: "other", labels: {} },
@@ -222,16 +222,16 @@ describe("a swarm", () => {
     const { things, asked } = await look({
       "GET /services": [served("shop-web", { Replicated: { Replicas: 2 } }), other],
       "GET /networks": [
-        { Name: "shop-app", Labels: mine },
-        { Name: "ingress", Labels: null },
+        { Id: "n-app", Name: "shop-app", Labels: mine },
+        { Id: "n-in", Name: "ingress", Labels: null },
       ],
       "GET /tasks": [{ ...task("id-shop-web", "running"), Slot: 2 }, task("id-shop-web", "running")],
     });
     expect(things).toEqual([
-      { kind: "service", name: "shop-web", labels: mine, scale: 2, broken: undefined },
+      { kind: "service", name: "shop-web", id: "id-shop-web", labels: mine, scale: 2, broken: undefined },
       { kind: "service", name: "other", labels: {} },
-      { kind: "network", name: "shop-app", labels: mine },
-      { kind: "network", name: "ingress", labels: {} },
+      { kind: "network", name: "shop-app", id: "n-app", labels: mine },
+      { kind: "network", name: "ingress", id: "n-in", labels: {} },
     ]);
     const filters = encodeURIComponent(JSON.stringify({ service: ["id-shop-web"] }));
     expect(asked.filter((each) => each.includes("/tasks"))).toEqual([`GET /tasks?filters=${filters}`]);

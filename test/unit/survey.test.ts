@@ -180,6 +180,22 @@ test("what an interrupted run of this very state has left makes way", () => {
   expect(found.healed).toEqual(["container shop-db-1 was left by a run that was interrupted: it is made anew"]);
 });
 
+test.each(["container", "network"] as const)("a %s of a replacement that was interrupted makes way", (kind) => {
+  const before = state.map((known) =>
+    known.type.toLowerCase().endsWith(kind) ? { ...known, outputs: { ...known.outputs, id: "old" } } : known,
+  );
+  const there = (id: string) => ({
+    ...whole,
+    things: whole.things.map((thing) => (thing.kind === kind ? { ...thing, id } : thing)),
+  });
+  const { name } = whole.things.find((thing) => thing.kind === kind) ?? { name: "" };
+  const found = look({ before, there: there("new") });
+  expect(found).toMatchObject({ said: [], leftovers: [{ kind, name, id: "new" }] });
+  expect(found.healed).toEqual([`${kind} ${name} is another one than the state has: it is made anew`]);
+  expect(Object.keys(found.memory.rounds)).toEqual([expect.stringContaining(kind)]);
+  expect(look({ before, there: there("old") })).toMatchObject({ said: [], leftovers: [], healed: [] });
+});
+
 test("another engine is refused, but not one that has all the disks", () => {
   const other = { engine: "E2", things: [] };
   expect(look({ there: other }).said).toEqual([

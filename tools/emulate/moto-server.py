@@ -19,7 +19,9 @@ from moto.ec2.models import EC2Backend, ec2_backends
 from moto.ecs.models import Container, EC2ContainerServiceBackend, Task
 from moto.ecs.responses import EC2ContainerServiceResponse
 from moto.elbv2.models import ELBv2Backend
+from moto.ec2.models.security_groups import SecurityGroupRule
 from moto.ec2.responses.dhcp_options import DHCPOptions
+from moto.ec2.responses.monitoring import Monitoring
 from moto.elasticache.models import CacheCluster, ElastiCacheBackend
 from moto.elasticache.responses import ElastiCacheResponse
 from moto.iam.responses import IamResponse
@@ -273,6 +275,31 @@ for call in (
     setattr(ElastiCacheResponse, call.__name__, call)
 
 ElastiCacheBackend.list_tags_for_resource = lambda self, arn: self.tagging_service.list_tags_for_resource(arn)
+
+# A rule for a protocol without ports, as ESP, has -1 for them.
+
+rule = SecurityGroupRule.__init__
+
+
+def rule_without_ports(self, ec2_backend, ip_protocol, group_id, from_port, to_port, *others, **more):
+    ports = [("-1" if port is None and ip_protocol != "-1" else port) for port in (from_port, to_port)]
+    rule(self, ec2_backend, ip_protocol, group_id, *ports, *others, **more)
+
+
+SecurityGroupRule.__init__ = rule_without_ports
+
+# Closer measures of a machine.
+
+
+def monitor_instances(self):
+    machines = [self.ec2_backend.get_instance(each) for each in self._get_param("InstanceIds", [])]
+    for machine in machines:
+        machine.monitoring_state = "enabled"
+    told = [{"InstanceId": each.id, "Monitoring": {"State": "enabled"}} for each in machines]
+    return ActionResult({"InstanceMonitorings": told})
+
+
+Monitoring.monitor_instances = monitor_instances
 
 # A user has no credentials for single services.
 

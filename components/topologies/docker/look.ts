@@ -31,14 +31,20 @@ export async function lookAt(host: string): Promise<There> {
       engine: info.ID,
       places: placesOf(info),
       things: [
-        ...containers.map(({ Names, Labels, State, Status }): Thing => ({
+        ...containers.map(({ Id, Names, Labels, State, Status }): Thing => ({
           kind: "container",
           name: Names[0]?.slice(1) ?? "",
+          id: Id,
           labels: Labels,
           down: stopped(State, Status),
           broken: failing(State, Status),
         })),
-        ...networks.map(({ Name, Labels }): Thing => ({ kind: "network", name: Name, labels: Labels ?? {} })),
+        ...networks.map(({ Id, Name, Labels }): Thing => ({
+          kind: "network",
+          name: Name,
+          id: Id,
+          labels: Labels ?? {},
+        })),
         ...images.map(({ Id }): Thing => ({ kind: "image", name: Id, labels: {} })),
         ...listed
           .parse(volumes)

@@ -68,7 +68,12 @@ export async function lookAt(
             ? serviceThing(service, tasks, nodes, { nodes: asPlanned(nodes, planned), state })
             : { kind: "service" as const, name: service.Spec.Name, labels: service.Spec.Labels ?? {} },
         ),
-        ...networks.map(({ Name, Labels }): Thing => ({ kind: "network", name: Name, labels: Labels ?? {} })),
+        ...networks.map(({ Id, Name, Labels }): Thing => ({
+          kind: "network",
+          name: Name,
+          id: Id,
+          labels: Labels ?? {},
+        })),
         ...volumeNodeThings(name, owner, state, nodes),
         ...nodeThings(component, state, nodes),
       ],
@@ -128,6 +133,7 @@ function serviceThing(
   return {
     kind: "service",
     name: service.Spec.Name,
+    id: service.ID,
     labels: service.Spec.Labels ?? {},
     ...(view.global ? {} : { scale: view.wanted }),
     broken: brokenOf(service.Spec.Name, view, {
