@@ -12,6 +12,7 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.parsers import RpcV2CBORParser, create_parser
 from botocore.serialize import RpcV2CBORSerializer, create_serializer
+from moto.autoscaling.models import LifecycleHook
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, EmptyResult
@@ -82,6 +83,7 @@ remember(
     EC2ContainerServiceResponse,
     ("create_service", "update_service"),
     lambda _, answer: answer.result["service"],
+    availability_zone_rebalancing="availabilityZoneRebalancing",
     health_check_grace_period_seconds="healthCheckGracePeriodSeconds",
 )
 remember(
@@ -300,6 +302,18 @@ def monitor_instances(self):
 
 
 Monitoring.monitor_instances = monitor_instances
+
+# A group's hook tells nobody, unless it is asked to.
+
+hook = LifecycleHook.__init__
+
+
+def hook_of_nobody(self, *given, **named):
+    hook(self, *given, **named)
+    self.role_arn = self.notification_target_arn = None
+
+
+LifecycleHook.__init__ = hook_of_nobody
 
 # A user has no credentials for single services.
 

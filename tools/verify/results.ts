@@ -21,6 +21,7 @@ const proofs = /platform-topologies:index:(?:EcsGate|Job|Machine)$/;
 /** `prefix`: what comes before a check's name in the names of its resources. */
 export function resultsOf(events: readonly EngineEvent[], checks: readonly string[], prefix: string): Result[] {
   return checks.map((check) => {
+    // What it is made of has its name and a word: its log, its secret.
     const its = (urn = ""): boolean => new RegExp(`::${prefix}${check}(-[a-z]+)?$`).test(urn);
     if (events.some(({ resOpFailedEvent }) => its(resOpFailedEvent?.metadata.urn))) {
       const said = events.flatMap(({ diagnosticEvent }) =>
@@ -30,7 +31,8 @@ export function resultsOf(events: readonly EngineEvent[], checks: readonly strin
     }
     const proved = events.some(({ resOutputsEvent }) => {
       const urn = resOutputsEvent?.metadata.urn;
-      return urn !== undefined && its(urn) && proofs.test(urn.split("::").at(-2) ?? "");
+      const [type = "", name] = urn?.split("::").slice(-2) ?? [];
+      return name === prefix + check && proofs.test(type);
     });
     return { check, is: proved ? "passed" : "unreached" };
   });
