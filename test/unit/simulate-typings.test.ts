@@ -150,6 +150,11 @@ describe("inputs are refused in the words of the provider's bridge", () => {
     expect(problems(of, "x", inputs)).toEqual([problem]);
   });
 
+  test("a block without anything in it is one where the provider keeps it", () => {
+    const inputs = { networkConfiguration: { subnets: ["s"] }, deploymentController: {} };
+    expect(problems({ ...service, keepsEmptyBlocks: true }, "x", inputs)).toEqual([]);
+  });
+
   test("what the bridge turns into the type is taken, and so is what nobody knows yet", () => {
     expect(problems(group, "x", { maxSize: "1", minSize: unknownValue, tags: unknownValue })).toEqual([]);
     expect(problems(rule, "x", { ...good, actions: [{ type: unknownValue, forward: unknownValue }] })).toEqual([]);

@@ -64,7 +64,8 @@ function typeProblems(
       typeProblems(resource, type.map, undefined, item, `${at}.${key}`),
     );
   const inside = shapeProblems(resource, resource.types[type.object] ?? {}, entries, at);
-  return inside.length === 0 && Object.keys(entries).every((key) => key === "__defaults") ? [empty(at)] : inside;
+  if (inside.length > 0 || resource.keepsEmptyBlocks === true) return inside;
+  return Object.keys(entries).every((key) => key === "__defaults") ? [empty(at)] : [];
 }
 
 /** The bridge turns texts into numbers and truth values, and back. */

@@ -51,6 +51,8 @@ export interface Cloud {
   moved(oldOutputs: Bag, news: Bag, config: Config): string | undefined;
   /** Whether another one can never be made before the old one is gone. */
   deletesFirst(token: string): boolean;
+  /** Whether a block without anything in it is one for the provider: it is none in what Terraform's older SDK makes. */
+  keepsEmptyBlocks(token: string): boolean;
   /** Problems that the provider finds before it calls the API, besides those of the typings. */
   problems(token: string, inputs: Bag): readonly string[];
   id(making: Making): string;

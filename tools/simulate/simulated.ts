@@ -58,7 +58,7 @@ export class Simulated {
     const { inputs, problem } = named(this.cloud, urn, token, resource, olds, news, this.digits(urn, "name", 7));
     for (const warning of warnings(resource, news)) this.warn(urn, warning);
     const failures = [
-      ...problems(resource, nameOf(urn), inputs),
+      ...problems({ ...resource, keepsEmptyBlocks: this.cloud.keepsEmptyBlocks(token) }, nameOf(urn), inputs),
       ...this.cloud.problems(token, inputs),
       ...(problem === undefined ? [] : [problem]),
       ...this.nameProblems(urn, token, inputs),

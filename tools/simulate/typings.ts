@@ -37,6 +37,8 @@ export interface Resource {
   outputs: Shape;
   /** The nested shapes of both, by their names in the typings (`inputs.ecs.ServiceAlarms`). */
   types: Readonly<Record<string, Shape>>;
+  /** A block without anything in it is one for the provider, too. Default: it is none. */
+  keepsEmptyBlocks?: boolean;
 }
 
 /** The resource `name` of `<folder>/<file>.d.ts`; undefined if there is none. */

@@ -34,6 +34,7 @@ export const aws: Cloud = {
     return before === undefined || before === now ? undefined : "region";
   },
   deletesFirst,
+  keepsEmptyBlocks: (token) => framework.has(token.replace(/^aws:/, "")),
   problems,
   id: idOf,
   outputs,
@@ -53,4 +54,12 @@ const described = new Set([
   "elasticache/subnetGroup:SubnetGroup",
   "rds/parameterGroup:ParameterGroup",
   "rds/subnetGroup:SubnetGroup",
+]);
+
+/** Of the resources in `tools/go/aws/resources.go` those that upstream makes with Terraform's newer framework. */
+const framework = new Set([
+  "cognito/userPoolClient:UserPoolClient",
+  "s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
+  "vpc/securityGroupEgressRule:SecurityGroupEgressRule",
+  "vpc/securityGroupIngressRule:SecurityGroupIngressRule",
 ]);
