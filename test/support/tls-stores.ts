@@ -1,8 +1,8 @@
 /** Stores that were there before any stack, and take nothing but TLS: real PostgreSQL, Redis (Valkey) and MinIO. */
-import { networkInterfaces } from "node:os";
 import { dirname } from "node:path";
 
 import type Docker from "dockerode";
+import { execa } from "execa";
 import { pack } from "tar-stream";
 
 import type { List } from "../../components/core/contracts.ts";
@@ -182,10 +182,12 @@ exec postgres -D /tmp/pg -c listen_addresses=${address} -c port=${String(port)} 
 /** This machine, as containers of any network reach it. A new engine does not tell the gateway of its own network. */
 export async function gateway(): Promise<string> {
   const { Options } = (await engine.getNetwork("bridge").inspect()) as { Options: Record<string, string> };
-  const bridge = networkInterfaces()[Options["com.docker.network.bridge.name"] ?? "docker0"] ?? [];
-  const own = bridge.find(({ family }) => family === "IPv4");
+  // Node's own list leaves out a bridge on which nothing runs.
+  const show = ["-json", "-4", "address", "show", Options["com.docker.network.bridge.name"] ?? "docker0"];
+  const [bridge] = JSON.parse((await execa("ip", show)).stdout) as { addr_info: { local: string }[] }[];
+  const own = bridge?.addr_info[0]?.local;
   if (own === undefined) throw new Error("the engine's own network has no address on this machine");
-  return own.address;
+  return own;
 }
 
 async function removed(name: string): Promise<void> {
