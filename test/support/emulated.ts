@@ -30,6 +30,9 @@ export async function emulated(name: string): Promise<TestStack> {
 }
 
 afterAll(async () => {
-  for (const stack of made) await stack.dispose();
-  for (const each of running) await each.close();
+  try {
+    for (const stack of made) await stack.dispose();
+  } finally {
+    for (const each of running) await each.close();
+  }
 }, 30 * 60_000);
