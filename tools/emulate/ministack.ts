@@ -4,12 +4,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { execa } from "execa";
 
+import { awsAt } from "../setup/aws-at.ts";
 import { pipPackage, pythonEnv } from "../setup/pip.ts";
 import { Problem } from "../setup/problem.ts";
-import { awsAt, type Emulator } from "./emulator.ts";
 
 import type { AddressInfo } from "node:net";
 import type { Say } from "../setup/cache.ts";
+import type { Emulator } from "./emulator.ts";
 
 const version = "1.5.33";
 
@@ -38,13 +39,13 @@ export async function ministack(region: string, say: Say = () => undefined): Pro
   let said = "";
   for (const stream of [child.stdout, child.stderr])
     stream.on("data", (chunk: Buffer) => (said = (said + chunk.toString()).slice(-2000)));
-  const { AWS_ENDPOINT_URL: url = "" } = awsAt(port);
+  const { AWS_ENDPOINT_URL: url = "" } = awsAt(port, "emulated");
   for (let tries = 0; !(await answers(url)); tries++) {
     if (child.exitCode !== null || tries > 300) throw new Problem(`ministack does not answer: ${said.trim()}`);
     await sleep(200);
   }
   return {
-    env: awsAt(port),
+    env: awsAt(port, "emulated"),
     close: async () => {
       child.stdin.end();
       await child;

@@ -4,12 +4,13 @@ import { join } from "node:path";
 
 import { execa } from "execa";
 
+import { awsAt } from "../setup/aws-at.ts";
 import { repo } from "../setup/paths.ts";
 import { pipPackage, pythonEnv } from "../setup/pip.ts";
 import { Problem } from "../setup/problem.ts";
-import { awsAt, type Emulator } from "./emulator.ts";
 
 import type { Say } from "../setup/cache.ts";
+import type { Emulator } from "./emulator.ts";
 
 const version = "5.2.5";
 
@@ -29,7 +30,7 @@ export async function moto(account: string, say: Say = () => undefined): Promise
   const port = Buffer.isBuffer(first) ? first.toString().trim() : "";
   if (port === "") throw new Problem(`moto ended at once: ${said.trim()}`);
   return {
-    env: awsAt(port),
+    env: awsAt(port, "emulated"),
     close: async () => {
       child.stdin.end();
       await child;

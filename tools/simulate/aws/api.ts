@@ -3,9 +3,9 @@
  * the simulated provider remembers, so a service has the task definition that was stored for it.
  */
 import { createServer } from "node:http";
-import { devNull } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { awsAt } from "../../setup/aws-at.ts";
 import { Refused } from "./answers.ts";
 import { ecs, logs } from "./ecs.ts";
 import { readQuery, xml, xmlError } from "./query.ts";
@@ -40,16 +40,7 @@ export async function api(world: World, faults: Faults): Promise<Api> {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   return {
-    env: {
-      AWS_ENDPOINT_URL: `http://127.0.0.1:${String(port)}`,
-      AWS_ACCESS_KEY_ID: "simulated",
-      AWS_SECRET_ACCESS_KEY: "simulated",
-      AWS_SESSION_TOKEN: "",
-      AWS_PROFILE: "",
-      AWS_CONFIG_FILE: devNull,
-      AWS_SHARED_CREDENTIALS_FILE: devNull,
-      AWS_EC2_METADATA_DISABLED: "true",
-    },
+    env: awsAt(port, "simulated"),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
