@@ -34,7 +34,16 @@ export async function run(args: readonly string[]): Promise<number> {
     for (const stack of stacks.filter(isReadyMade)) await create(tools, stack);
     await provide(tools, args, stacks[0]);
   }
-  const child = spawn(pulumi, args, { stdio: "inherit", env: { ...process.env, ...env } });
+  return attached(pulumi, args, { env: { ...process.env, ...env } });
+}
+
+/** Runs the CLI on this terminal, to its end. Ctrl-C ends it in order. Returns its exit code. */
+export function attached(
+  pulumi: string,
+  args: readonly string[],
+  at: { readonly cwd?: string; readonly env: NodeJS.ProcessEnv },
+): Promise<number> {
+  const child = spawn(pulumi, args, { stdio: "inherit", ...at });
   const atTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
   return interruptible(
     () => {

@@ -10,11 +10,11 @@ import { parseArgs } from "node:util";
 
 import { execa } from "execa";
 
-import { interruptible } from "../setup/interrupt.ts";
 import { local, repo } from "../setup/paths.ts";
 import { codeOf, Problem } from "../setup/problem.ts";
 import { toolchain } from "../setup/toolchain.ts";
 import { type Simulation, simulation } from "../simulate/simulation.ts";
+import { attached } from "./pulumi.ts";
 import { type EngineEvent, type Result, resultsOf } from "../verify/results.ts";
 
 import type { Where } from "../verify/aws/index.ts";
@@ -151,17 +151,10 @@ class Throwaway {
     await this.#cloud?.close();
   }
 
-  /** Ctrl-C ends this run of Pulumi's in order, and what comes after it goes on. */
-  async #run(args: readonly string[]): Promise<number> {
-    const at = { cwd: program, env: this.#env, stdio: "inherit", reject: false } as const;
-    const child = execa(this.#pulumi, [...args, "--stack", this.#name, "--non-interactive"], at);
-    const { exitCode = 1 } = await interruptible(
-      () => {
-        if (!process.stdout.isTTY) child.kill("SIGINT");
-      },
-      async () => await child,
-    );
-    return exitCode;
+  /** What comes after it goes on, however it ends. */
+  #run(args: readonly string[]): Promise<number> {
+    const at = { cwd: program, env: { ...process.env, ...this.#env } };
+    return attached(this.#pulumi, [...args, "--stack", this.#name, "--non-interactive"], at);
   }
 }
 

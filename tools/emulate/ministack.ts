@@ -2,15 +2,13 @@
 import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { execa } from "execa";
-
 import { awsAt } from "../setup/aws-at.ts";
-import { pipPackage, pythonEnv } from "../setup/pip.ts";
+import { pipPackage } from "../setup/pip.ts";
 import { Problem } from "../setup/problem.ts";
+import { type Emulator, serve } from "./emulator.ts";
 
 import type { AddressInfo } from "node:net";
 import type { Say } from "../setup/cache.ts";
-import type { Emulator } from "./emulator.ts";
 
 const version = "1.5.33";
 
@@ -26,31 +24,19 @@ main()`;
 export async function ministack(region: string, say: Say = () => undefined): Promise<Emulator> {
   const packages = await pipPackage("ministack", version, say, "full");
   const port = await freePort();
-  const child = execa("python3", ["-S", "-c", main], {
-    env: {
-      ...pythonEnv(packages),
-      GATEWAY_PORT: String(port),
-      BIND_HOST: "127.0.0.1", // its own default is every address of the machine
-      MINISTACK_HOST: "127.0.0.1",
-      MINISTACK_REGION: region,
-    },
-    ...{ stdin: "pipe", buffer: false, reject: false },
+  const { child, said, close } = serve(["-c", main], packages, {
+    GATEWAY_PORT: String(port),
+    BIND_HOST: "127.0.0.1", // its own default is every address of the machine
+    MINISTACK_HOST: "127.0.0.1",
+    MINISTACK_REGION: region,
   });
-  let said = "";
-  for (const stream of [child.stdout, child.stderr])
-    stream.on("data", (chunk: Buffer) => (said = (said + chunk.toString()).slice(-2000)));
-  const { AWS_ENDPOINT_URL: url = "" } = awsAt(port, "emulated");
+  const env = awsAt(port, "emulated");
+  const { AWS_ENDPOINT_URL: url = "" } = env;
   for (let tries = 0; !(await answers(url)); tries++) {
-    if (child.exitCode !== null || tries > 300) throw new Problem(`ministack does not answer: ${said.trim()}`);
+    if (child.exitCode !== null || tries > 300) throw new Problem(`ministack does not answer: ${said()}`);
     await sleep(200);
   }
-  return {
-    env: awsAt(port, "emulated"),
-    close: async () => {
-      child.stdin.end();
-      await child;
-    },
-  };
+  return { env, close };
 }
 
 async function answers(url: string): Promise<boolean> {
