@@ -1,6 +1,8 @@
 /** The containers of a stack as its state has them, so that peers bring up exactly the same. */
 import { z } from "zod";
 
+import { diskMarker } from "../components/core/platform.ts";
+
 const strings = z.array(z.string());
 const file = z.object({ path: z.string(), content: z.string(), mode: z.number() });
 
@@ -126,7 +128,7 @@ function ofContainer(given: z.output<typeof container>, nameOf: (id: string) => 
   return {
     name: given.name,
     image: given.image,
-    entrypoint: given.entrypoints,
+    entrypoint: given.entrypoints.map(unmarked),
     command: given.command,
     ...(given.user === undefined ? {} : { user: given.user }),
     ...(given.hostname === undefined ? {} : { hostname: given.hostname }),
@@ -163,6 +165,12 @@ function ofJob(given: z.output<typeof job>, nameOf: (id: string) => string): Omi
     memoryMib: given.memoryMib,
     cpus: given.cpu,
   };
+}
+
+/** Our provider leaves a marker on a new disk, and a server that does not find it refuses to start. Peers leave none. */
+function unmarked(script: string): string {
+  const lines = script.split("\n");
+  return lines.filter((line) => !(line.startsWith("[ -e ") && line.includes(`/${diskMarker} ]`))).join("\n");
 }
 
 /** Secrets are envelopes in an export, the plain text a JSON text inside. */

@@ -88,5 +88,5 @@ function key(name: string): string {
 
 /** Terraform puts expressions in the place of `${` and `%{`. */
 function literal(text: string): string {
-  return text.replaceAll("${", "$${").replaceAll("%{", "%%{");
+  return text.replaceAll(/[$%](?=\{)/g, (sign) => sign + sign);
 }

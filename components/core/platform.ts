@@ -162,6 +162,9 @@ export abstract class BasePlatform implements Platform {
   }
 }
 
+/** The file on a disk that says whose it is. */
+export const diskMarker = ".disk";
+
 /**
  * A server refuses to start on a disk that was not made for it: an empty store that looks healthy would be backed up,
  * and be taken for the real one. A slot with a marker of its own checks that itself.
@@ -169,7 +172,7 @@ export abstract class BasePlatform implements Platform {
 function guarded(name: string, slot: Slot): Slot {
   const { command, prepare, disk } = slot;
   if (disk.marker !== undefined || command === undefined) return slot;
-  const marker = ".disk";
+  const marker = diskMarker;
   const remedy = `bring its disk back, or have a new one filled by restore: disks: { ${name}: <today> }`;
   const look = `[ -e ${disk.path}/${marker} ] || { echo "${name} has lost its data: ${remedy}" >&2; exit 1; }`;
   return { ...slot, disk: { ...disk, marker }, prepare: prepare === undefined ? look : `${look}\n${prepare}` };

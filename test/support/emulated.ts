@@ -23,7 +23,7 @@ export async function emulated(name: string): Promise<TestStack> {
   running.push(cloud);
   const path = [await awsProvider(), join(repo, "tools/simulate/refused"), process.env.PATH ?? ""];
   const env = { ...cloud.env, PATH: path.join(":") };
-  const stack = await TestStack.create({ project, program: arkindexProgram(), config, env });
+  const stack = await TestStack.create({ project, program: arkindexProgram(), config, env, level: "emulated" });
   made.push(stack);
   if (name.startsWith("pyrus")) await setSecrets(stack);
   return stack;

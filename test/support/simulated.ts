@@ -32,7 +32,7 @@ export async function simulated(name: string, programs?: string): Promise<TestSt
   const { PATH = "" } = cloud.env;
   const real = PATH.split(delimiter).filter((folder) => !folder.endsWith("/refused"));
   const env = programs === undefined ? cloud.env : { ...cloud.env, PATH: [programs, ...real].join(delimiter) };
-  const stack = await TestStack.create({ project, program: arkindexProgram(), config, env });
+  const stack = await TestStack.create({ project, program: arkindexProgram(), config, env, level: "simulated" });
   made.push(stack);
   if (name.startsWith("pyrus")) await setSecrets(stack);
   return stack;

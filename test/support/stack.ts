@@ -10,6 +10,8 @@ import { parse } from "yaml";
 
 import { heal } from "../../tools/heal.ts";
 import { toolchain, type Toolchain } from "../../tools/setup/toolchain.ts";
+import type { Level } from "../../tools/commands/proved.ts";
+import { Proving } from "./proved.ts";
 import { run, stackName } from "./run.ts";
 
 /** The checkout's root, without a trailing slash: programs import components by this absolute path. */
@@ -28,6 +30,8 @@ export interface TestStackArgs {
   modules?: string;
   /** The folder that has our provider. Default: the checkout's. */
   provider?: string;
+  /** What its resources are made in. Default: `real`. */
+  level?: Level;
 }
 
 /** One resource as the checkpoint has it. Secrets are envelopes with a ciphertext. */
@@ -72,11 +76,13 @@ export class TestStack {
   readonly folder: string;
   private readonly tools: Toolchain;
   private readonly project: string;
+  private readonly proving: Proving;
 
-  private constructor(folder: string, tools: Toolchain, project: string) {
+  private constructor(folder: string, tools: Toolchain, project: string, level: Level) {
     this.folder = folder;
     this.tools = tools;
     this.project = project;
+    this.proving = new Proving(level);
   }
 
   static async create(args: TestStackArgs): Promise<TestStack> {
@@ -101,7 +107,7 @@ export class TestStack {
       PULUMI_BACKEND_URL: `file://${folder}/state?metadata=skip`,
       ...args.env,
     };
-    const stack = new TestStack(folder, { ...tools, env }, project);
+    const stack = new TestStack(folder, { ...tools, env }, project, args.level ?? "real");
     await stack.rewrite(args.program);
     const made = await stack.run(["stack", "init", stackName]);
     if (made.code !== 0) throw new Error(`pulumi stack init failed: ${made.output}`);
@@ -111,11 +117,13 @@ export class TestStack {
 
   /** Puts another program in the place of the first. */
   async rewrite(program: string): Promise<void> {
+    this.proving.changed();
     await writeFile(join(this.folder, "index.ts"), program);
   }
 
   /** Replaces the stack's configuration, all of it. The passphrase's salt stays. */
   async configure(config: Readonly<Record<string, unknown>>): Promise<void> {
+    this.proving.changed();
     const file = join(this.folder, `Pulumi.${stackName}.yaml`);
     const salt = existsSync(file) ? /^encryptionsalt: (.*)$/m.exec(await readFile(file, "utf8"))?.[1] : undefined;
     await writeFile(file, JSON.stringify({ ...(salt === undefined ? {} : { encryptionsalt: salt }), config }));
@@ -123,6 +131,7 @@ export class TestStack {
 
   /** Changes these keys, full ones, and leaves the others, secrets too; undefined takes one away. */
   async reconfigure(over: Readonly<Record<string, unknown>>): Promise<void> {
+    this.proving.changed();
     const file = join(this.folder, `Pulumi.${stackName}.yaml`);
     const text = (await readFile(file, "utf8")).trim();
     const { config, ...rest } = parse(text) as { config: Record<string, unknown> };
@@ -156,7 +165,11 @@ export class TestStack {
       reject: false,
     });
     return {
-      done: child.then(({ exitCode, all }) => ({ code: exitCode ?? 1, output: all })),
+      done: child.then(async ({ exitCode, all }) => {
+        const code = exitCode ?? 1;
+        if (on === stackName) await this.proving.ended(args, code, () => this.state());
+        return { code, output: all };
+      }),
       kill: (signal) => {
         child.kill(signal);
       },

@@ -8,7 +8,9 @@ import { execa } from "execa";
 
 import { repo } from "../setup/paths.ts";
 import { Problem } from "../setup/problem.ts";
+import { commitBut } from "./commit.ts";
 import { formatted } from "./formatted.ts";
+import { provedFiles, writeProved } from "./proved.ts";
 import { lineOf, ofReport } from "./tally.ts";
 import { runAll, type RunOptions } from "./test.ts";
 
@@ -26,7 +28,8 @@ export interface Tier {
 }
 
 /**
- * `[paths] [--summary <file>]`: the summary says what ran, when, on which commit, and for how long. Each test file has a
+ * `[paths] [--summary <file>]`: the summary says what ran, when, on which commit, and for how long, and the README's
+ * matrix what the stacks came through. Each test file has a
  * jest of its own: one that is killed after two hours takes nothing of the others with it.
  */
 export async function runTier({ command, folders, keys, told }: Tier, args: readonly string[]): Promise<number> {
@@ -37,11 +40,21 @@ export async function runTier({ command, folders, keys, told }: Tier, args: read
   const code = await runAll(
     [],
     files.map((file) => ["--runInBand", file]),
-    { report: (its) => reports.push(its), ...(keys === undefined ? {} : { keys }) },
+    {
+      report: (its) => reports.push(its),
+      ...(summary === undefined ? {} : { proved: writeProved }),
+      ...(keys === undefined ? {} : { keys }),
+    },
   );
   if (summary !== undefined) {
     const report = whole(files, reports);
-    const text = summaryOf({ command, report, began, commit: await commit(summary), told: await told() });
+    const text = summaryOf({
+      command,
+      report,
+      began,
+      commit: await commitBut(summary, ...provedFiles),
+      told: await told(),
+    });
     await writeFile(summary, await formatted(summary, text));
     process.stderr.write(`summary in ${summary}\n`);
   }
@@ -88,13 +101,6 @@ function read(command: string, args: readonly string[]): { summary: string | und
     const why = error instanceof Error ? error.message : String(error);
     throw new Problem(`${why}: use npm run ${command} -- [--summary <file>] [paths]`);
   }
-}
-
-/** The commit that ran, and whether files differed from it (the summary itself aside). */
-async function commit(summary: string): Promise<string> {
-  const git = async (...args: string[]): Promise<string> => (await execa("git", args, { cwd: repo })).stdout.trim();
-  const changed = await git("status", "--porcelain", "--", ".", `:!${summary}`);
-  return `${await git("rev-parse", "--short=12", "HEAD")}${changed === "" ? "" : ", with uncommitted changes"}`;
 }
 
 export interface Ran {

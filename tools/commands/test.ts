@@ -1,9 +1,10 @@
 /**
  * `npm test [paths]`: the set-up, then format, lint and types, then jest's tiers from the cheapest to the dearest.
- * With paths, only the tests below them. The last line counts everything.
+ * With paths, only the tests below them. The last line counts everything. `--proved`: the README's matrix is made anew
+ * with what this run's stacks came through.
  */
 import { randomBytes } from "node:crypto";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
 import process from "node:process";
@@ -19,6 +20,7 @@ import { seconds } from "../setup/progress.ts";
 import { setup } from "../setup/setup.ts";
 import { stream } from "../setup/stream.ts";
 import { sweep } from "../swarm/remove.ts";
+import { writeProved } from "./proved.ts";
 import { lineOf, ofCheck, ofReport, slowest, sum } from "./tally.ts";
 
 import type { JestReport, Tally } from "./tally.ts";
@@ -40,9 +42,11 @@ const tiers: readonly (readonly string[])[] = [
   ["--maxWorkers=2", "--testPathIgnorePatterns", whole, "--", "test/docker"],
 ];
 
-export function run(args: readonly string[]): Promise<number> {
-  if (args.length === 0) return runAll(checks, tiers);
-  return runAll([], [["--runInBand", ...args]], { keys: keysFor(args) });
+export function run(given: readonly string[]): Promise<number> {
+  const args = given.filter((arg) => arg !== "--proved");
+  const options = args.length === given.length ? {} : { proved: writeProved };
+  if (args.length === 0) return runAll(checks, tiers, options);
+  return runAll([], [["--runInBand", ...args]], { keys: keysFor(args), ...options });
 }
 
 /**
@@ -57,18 +61,24 @@ export interface RunOptions {
   readonly report?: (report: JestReport) => void;
   /** The keys of the images that the tests run. Default: all. */
   readonly keys?: readonly string[];
+  /** Is given what the tests told of their stacks, a line each (test/support/proved.ts). */
+  readonly proved?: (told: string) => Promise<void>;
 }
 
 /** Runs the set-up, the checks, and jest once for each list of arguments. Then it removes what tests have left. */
 export async function runAll(
   checks: readonly (readonly string[])[],
   tiers: readonly (readonly string[])[],
-  { report, keys }: RunOptions = {},
+  { report, keys, proved }: RunOptions = {},
 ): Promise<number> {
   const tallies: Tally[] = [];
   let engine: Awaited<ReturnType<typeof setup>>["engine"] | undefined;
   const run = randomBytes(3).toString("hex");
   process.env.PLATFORM_TOPOLOGIES_TEST_RUN = run; // for test/support/run.ts in jest's processes
+  const folder = await mkdtemp(join(tmpdir(), "test-"));
+  const told = join(folder, "proved");
+  await writeFile(told, "");
+  process.env.PLATFORM_TOPOLOGIES_PROVED = told; // for test/support/proved.ts there
   try {
     ({ engine } = await setup(keys));
     for (const check of checks) tallies.push(await runCheck(check));
@@ -76,6 +86,7 @@ export async function runAll(
       if (interrupted()) break;
       tallies.push(await runJest(tier, report));
     }
+    await proved?.(await readFile(told, "utf8"));
   } catch (error) {
     process.stderr.write(`error: ${describe(error)}\n`);
     tallies.push(ofCheck(false));
@@ -84,6 +95,7 @@ export async function runAll(
   if (engine !== undefined) await takeDown(run);
   if (engine?.started === true && (await stopOurs()) === "ended")
     process.stderr.write("ended the Docker daemon that this run started\n");
+  await rm(folder, { recursive: true, force: true });
   const total = sum(tallies);
   process.stdout.write(`${interrupted() ? "interrupted: " : ""}${lineOf(total)}\n`);
   if (interrupted()) return 130;
