@@ -107,9 +107,7 @@ function checkContainer(
     ] as const;
     for (const [key, value] of asked) if (value !== undefined) say(key, `${can.name} has no nodes of yours`, value);
   }
-  if (runnerFor(container, plan, can) === undefined) {
-    say("needs", `no way to run this on ${can.name} (${needsOf(container, plan).join(", ")}); choose docker or swarm`);
-  }
+  if (runnerFor(container, plan, can) === undefined) problems.push(...unrunnable(name, container, plan, can));
   for (const port of container.linked ?? [])
     say("linked", `no topology opens a port to other regions yet: leave it out`, port);
   const { shmMib, memoryMib } = container;
@@ -128,9 +126,38 @@ function checkContainer(
   return [...problems, ...routeProblems(name, container)];
 }
 
+type Asking = Container & Partial<Pick<Workload, "health" | "update" | "replicas">>;
+
+/** What no runner here has of a container's needs. */
+function unrunnable(name: string, container: Asking, plan: Plan, { name: topology, runners }: Capabilities): Problem[] {
+  const needs = needsOf(container, plan);
+  const missing = (need: Need): boolean => needs.includes(need) && !runners.some(({ can }) => can.has(need));
+  const known: [Need, Problem][] = [
+    [
+      "gpu",
+      {
+        key: `${name}.gpus`,
+        value: container.room?.gpus,
+        remedy: `${topology} gives no GPU to a container: leave it out, or choose aws, which rents machines with some`,
+      },
+    ],
+    [
+      "own-machine",
+      {
+        key: `${name}.replicas`,
+        value: container.replicas,
+        remedy: `each commands its machine's engine, and ${topology} rents no machine for each: 1, and one more part for a further machine`,
+      },
+    ],
+  ];
+  const found = known.flatMap(([need, problem]) => (missing(need) ? [problem] : []));
+  const remedy = `no way to run this on ${topology} (${needs.join(", ")}); choose docker or swarm`;
+  return found.length > 0 ? found : [{ key: `${name}.needs`, remedy }];
+}
+
 /** The first runner that has what the container needs and lets its requests through. */
 export function runnerFor(
-  container: Container & Partial<Pick<Workload, "health" | "update">>,
+  container: Asking,
   plan: Pick<Plan, "workloads" | "slots">,
   { runners }: Capabilities,
 ): Runner | undefined {
@@ -148,11 +175,8 @@ function within({ bodyMib = 0, seconds = 60 }: Partial<Limits>, limits: Limits):
 }
 
 /** The needs that a container names, and those that its other properties imply. */
-export function needsOf(
-  container: Container & Partial<Pick<Workload, "health" | "update">>,
-  { workloads, slots }: Pick<Plan, "workloads" | "slots">,
-): Need[] {
-  const { health, files = [], ports = {}, mounts = [], update, needs = [] } = container;
+export function needsOf(container: Asking, { workloads, slots }: Pick<Plan, "workloads" | "slots">): Need[] {
+  const { health, files = [], ports = {}, mounts = [], update, needs = [], room, replicas = 1 } = container;
   const ready = health?.ready;
   const folders = files.map(({ path }) => dirname(path));
   // Callers use a name in `names` as it is, without a domain. No plan says who calls whom, so any container may.
@@ -166,6 +190,8 @@ export function needsOf(
     ["shared-memory", container.shmMib !== undefined],
     ["shared-folders", mounts.length > 0],
     ["file-folders", new Set(folders).size < folders.length],
+    ["own-machine", room !== undefined && replicas !== 1],
+    ["gpu", room !== undefined && room.gpus > 0],
   ];
   return [...needs, ...implied.flatMap(([need, is]) => (is ? [need] : []))];
 }

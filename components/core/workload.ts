@@ -29,7 +29,9 @@ export type Need =
   | "short-names" // other workloads under one-label DNS names
   | "shared-memory" // more or less of /dev/shm than Docker's 64 MiB
   | "shared-folders" // a volume or a host folder that several containers mount
-  | "file-folders"; // several files in one folder
+  | "file-folders" // several files in one folder
+  | "own-machine" // a machine for each replica, as each commands its machine's engine
+  | "gpu";
 
 /** A port inside the container. */
 export interface Port {
@@ -85,6 +87,22 @@ export interface Health {
   readonly stopSeconds: number;
 }
 
+/**
+ * What is there for the containers that a container starts through the engine (`container-api`), on a machine that the
+ * place rents for it. A machine of the operator's has what it has: there only GPUs and a second replica are refused.
+ */
+export interface Room {
+  /** Cores, beside the container's own. */
+  readonly cpu: number;
+  readonly memoryMib: number;
+  /** The disk for their images and what they write. It goes with the machine. */
+  readonly gib: number;
+  /** 0: none. The container sees them, too. */
+  readonly gpus: number;
+  /** The least memory of each GPU. Default: any. */
+  readonly gpuMib?: number;
+}
+
 /** What `after` waits for: the resources that exist only once the thing is healthy, or done. */
 export interface Ready {
   readonly ready: List<Resource>;
@@ -132,6 +150,7 @@ export interface Container {
   readonly linked?: List<string>;
   /** Needs that do not follow from the other properties. */
   readonly needs?: List<"container-api" | "max-map-count">;
+  readonly room?: Room;
   readonly after?: List<Ready>;
   /** Further DNS names that the applications insist on. */
   readonly names?: List<string>;

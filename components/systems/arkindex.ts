@@ -9,6 +9,28 @@ import { trusting, vouches } from "./trust.ts";
 
 const uuid = z.uuid({ error: "a UUID, as the farm's page in Arkindex shows it" });
 
+/** One agent a machine: it takes the farm's jobs and runs each as a container beside itself. */
+const agentConfig = z
+  .strictObject({
+    farm: uuid,
+    /** One of docker.machines. Default: this host. A cloud rents a machine for each. */
+    machine: z.string().optional(),
+    /** Agents of this kind. More than one where a cloud rents the machines. */
+    replicas: z.int().min(1).max(50).default(1),
+    /** GPUs of each agent's machine. Refused where no machine has any. Default: none. */
+    gpus: z.int().min(1).max(8).optional(),
+    /** The least memory of each GPU. Default: any. */
+    gpuMib: z.int().min(1).optional(),
+    /** Cores, memory and disk for the jobs on a rented machine, beside the agent's own. */
+    cpu: z.number().min(0.25).default(1),
+    memoryMib: z.int().min(256).default(6144),
+    gib: z.int().min(1).max(16_000).default(100),
+  })
+  .refine(({ gpus, gpuMib }) => gpuMib === undefined || gpus !== undefined, {
+    path: ["gpuMib"],
+    error: "the memory of GPUs: set gpus, too",
+  });
+
 /** Sizes are for a pilot; facts and sources are in docs/arkindex.md. */
 export const arkindexConfig = z.strictObject({
   /** Migrations run once for each version. */
@@ -32,15 +54,9 @@ export const arkindexConfig = z.strictObject({
   solrMemoryMib: z.int().min(256).default(512),
   redisMemoryMib: z.int().min(16).default(256),
   objectsGib: z.int().min(1).default(100),
-  /**
-   * Ponos agents (Enterprise), by name. `machine`: one of docker.machines; unset: this host. The seed is a secret:
-   * `secrets.ponosSeed-<name>`.
-   */
+  /** Ponos agents (Enterprise), by name. The seed of each is a secret: `secrets.ponosSeed-<name>`. */
   agents: z
-    .record(
-      z.string().regex(/^[a-z][a-z0-9-]{0,20}$/, "lower-case letters, digits, hyphens"),
-      z.strictObject({ farm: uuid, machine: z.string().optional() }),
-    )
+    .record(z.string().regex(/^[a-z][a-z0-9-]{0,20}$/, "lower-case letters, digits, hyphens"), agentConfig)
     .default({}),
 });
 export type ArkindexConfig = z.output<typeof arkindexConfig>;
@@ -161,12 +177,13 @@ export const arkindex: System<ArkindexConfig> = (p, c) => {
 /**
  * A Ponos agent takes jobs of its farm and runs them as containers beside it, so it holds that host's Docker socket.
  */
-function ponosAgent(p: Platform, name: string, agent: ArkindexConfig["agents"][string], backend: Ready): void {
+function ponosAgent(p: Platform, name: string, agent: z.output<typeof agentConfig>, backend: Ready): void {
+  const { farm, machine, replicas, cpu, memoryMib, gib, gpus = 0, gpuMib } = agent;
   const path = "/run/ponos/agent.yml";
   const data = "/usr/share/ponos/data";
   const content = p
     .configured(`ponosSeed-${name}`)
-    .apply((seed) => yaml({ url: p.url, farm_id: agent.farm, seed, data_dir: data, docker: {} }));
+    .apply((seed) => yaml({ url: p.url, farm_id: farm, seed, data_dir: data, docker: {} }));
   const health: Health = { ready: { command: ["sh", "-c", "test -d /proc/1"] }, startSeconds: 120, stopSeconds: 60 };
   const trust = trusting(caPath, p.ca);
   p.run(`agent-${name}`, {
@@ -177,14 +194,15 @@ function ponosAgent(p: Platform, name: string, agent: ArkindexConfig["agents"][s
     user: "0:0", // the socket's owner; it has no capability
     callsEdge: true,
     needs: ["container-api"],
+    room: { cpu, memoryMib, gib, gpus, ...(gpuMib === undefined ? {} : { gpuMib }) },
     mounts: [{ volume: `${p.name}-ponos-${name}`, path: data }],
     files: [{ path, secret: true, content }, ...trust.files],
     env: { PONOS_CONFIG: path, ...trust.env },
     rehearsal: { REHEARSAL_ROLE: "ponos-agent" },
     health,
-    replicas: 1,
+    replicas,
     after: [backend], // the agent signs in at once
-    ...(agent.machine === undefined ? {} : { machine: agent.machine }),
+    ...(machine === undefined ? {} : { machine }),
   });
 }
 

@@ -8,7 +8,7 @@ const noContainers = "ShinyProxy starts containers through Docker; choose swarm 
 /** A machine for each container that the managed runner cannot run. We start these containers, so all is possible. */
 export const machine: Runner = {
   name: "machine",
-  can: everything,
+  can: new Set([...everything, "own-machine"]),
   limits: { bodyMib: Infinity, seconds: Infinity },
 };
 

@@ -1,6 +1,6 @@
 import type { Capabilities, Runner } from "../core/topology.ts";
 
-/** All needs: where we start containers ourselves, every one of them can be met. */
+/** What can be met wherever we start containers ourselves; machines and GPUs are another matter. */
 export const everything: Runner["can"] = new Set([
   "container-api",
   "max-map-count",

@@ -3,13 +3,15 @@ import { join } from "node:path";
 
 import { beforeAll, describe, expect, test } from "@jest/globals";
 
-import { arkindexProgram } from "../support/arkindex.ts";
+import { arkindexProgram, project } from "../support/arkindex.ts";
 import { convergesThrough, ends, refused } from "../support/faults.ts";
-import { simulated } from "../support/simulated.ts";
+import { leaks } from "../support/secrets.ts";
+import { simulated, simulatedConfig } from "../support/simulated.ts";
 import { repo, succeeded, type TestStack } from "../support/stack.ts";
 
 const minutes = 60_000;
 const pack = join(repo, "policy");
+const farm = "3f0b9d9c-0c3c-4d0a-9d1c-0a5f5d6f7a8b";
 
 describe("stacks/arkindex-aws.yaml", () => {
   let stack: TestStack;
@@ -58,6 +60,31 @@ describe("stacks/arkindex-aws.yaml", () => {
       for (const value of values) for (const text of [state, output]) expect(text).not.toContain(value);
     },
     3 * minutes,
+  );
+
+  test(
+    "agents come later, each on a machine of its own; one that does not start fails until it does; no seed is told; they go alone",
+    async () => {
+      const config = simulatedConfig("arkindex-aws")[`${project}:arkindex`] as object;
+      const seeds = { cpu: "seed-of-the-farm-of-processors", gpu: "seed-of-the-farm-of-gpus" };
+      for (const [name, seed] of Object.entries(seeds))
+        succeeded(
+          await stack.run(["config", "set", "--path", "--secret", `${project}:secrets.ponosSeed-${name}`, seed]),
+        );
+      const urns = async () => (await stack.state()).resources.map(({ urn }) => urn);
+      const before = await urns();
+      const agents = { cpu: { farm }, gpu: { farm, gpus: 1, replicas: 2 } };
+      await stack.reconfigure({ [`${project}:arkindex`]: { ...config, agents } });
+      await convergesThrough(stack, [ends("machine", "arkindex-agent-gpu-2", "arkindex-agent-gpu-2")]);
+      const state = JSON.stringify(await stack.state());
+      const { output } = await stack.preview(["--diff", "--refresh=false"]);
+      for (const text of [state, output]) expect(leaks(text, seeds)).toEqual([]);
+      expect(state).toContain("amazon-linux-2023/gpu/recommended");
+      await stack.reconfigure({ [`${project}:arkindex`]: config });
+      succeeded(await stack.up());
+      expect((await urns()).sort()).toEqual(before.sort());
+    },
+    10 * minutes,
   );
 
   test(

@@ -1,15 +1,18 @@
 /** Arkindex on AWS, as the program registers it: counts by type, and the values that matter. */
-import { beforeAll, expect, test } from "@jest/globals";
+import { beforeAll, describe, expect, test } from "@jest/globals";
+import type { z } from "zod";
 
 import { siteOf, type SiteArgs } from "../../components/core/site.ts";
-import { Arkindex } from "../../components/systems/arkindex.ts";
+import { Arkindex, type arkindexConfig } from "../../components/systems/arkindex.ts";
 import { AwsRegion } from "../../components/topologies/aws/index.ts";
 import { inventory, record, type Registered } from "../support/mocks.ts";
+
+type ArkindexInput = z.input<typeof arkindexConfig>;
 
 const registry = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/hub";
 const place = { endpoint: "https://s3.eu-central-1.amazonaws.com", bucket: "backups", region: "eu-central-1" };
 
-function deploy(over: Partial<SiteArgs> = {}) {
+function deploy(over: Partial<SiteArgs> = {}, more: Partial<ArkindexInput> = {}, classes: Record<string, string> = {}) {
   return record(() => {
     const site = siteOf({
       name: "ark",
@@ -23,8 +26,9 @@ function deploy(over: Partial<SiteArgs> = {}) {
     const on = new AwsRegion("aws", {
       ...{ site, account: "123456789012", region: "eu-central-1", tls: { mode: "local" } },
       zones: ["eu-central-1a", "eu-central-1b", "eu-central-1c"],
+      classes,
     });
-    new Arkindex("arkindex", { bucketKeys: true, backends: 2, on });
+    new Arkindex("arkindex", { bucketKeys: true, backends: 2, ...more, on });
   });
 }
 
@@ -196,4 +200,104 @@ test("a job's definition follows what makes it run again", async () => {
     one("aws:ecs/taskDefinition:TaskDefinition", "arkindex-migrate", from).containerDefinitions;
   expect(of_(again)).toBe(of_(all));
   expect(String(of_(all))).toContain("PLATFORM_TOPOLOGIES_RUN");
+});
+
+describe("Ponos agents", () => {
+  const farm = "3f0b9d9c-0c3c-4d0a-9d1c-0a5f5d6f7a8b";
+  const seeds = { "ponosSeed-cpu": "seed-of-cpu", "ponosSeed-gpu": "seed-of-gpu" };
+  const agents = { cpu: { farm }, gpu: { farm, gpus: 2, gpuMib: 20_000, gib: 500, replicas: 2 } };
+  const names = ["arkindex-agent-cpu-1", "arkindex-agent-gpu-1", "arkindex-agent-gpu-2"];
+  const template = "aws:ec2/launchTemplate:LaunchTemplate";
+  let made: Registered[];
+  let fewer: Registered[];
+  beforeAll(async () => {
+    const secrets = { backupKey: "the-key", backupSecret: "the-secret", ...seeds };
+    const classes = { "agent-cpu": "m7i.2xlarge" };
+    made = await deploy({ secrets }, { agents }, classes);
+    fewer = await deploy({ secrets }, { agents: { ...agents, gpu: { ...agents.gpu, replicas: 1 } } }, classes);
+  });
+  const userDataOf = (name: string) => Buffer.from(String(one(template, name, made).userData), "base64").toString();
+
+  test("each has a machine of its own: the operator's size, or the cheapest with its GPUs; their image, where there are some", () => {
+    const facts = names.map((name) => {
+      const { instanceType, imageId, blockDeviceMappings } = one(template, name, made);
+      const [{ ebs }] = blockDeviceMappings as [{ ebs: object }];
+      return [instanceType, String(imageId).includes("/ecs/optimized-ami/amazon-linux-2023/gpu/"), ebs];
+    });
+    const ebs = (volumeSize: number) => ({
+      encrypted: "true",
+      volumeType: "gp3",
+      volumeSize,
+      deleteOnTermination: "true",
+    });
+    expect(facts).toEqual([
+      ["m7i.2xlarge", false, ebs(120)],
+      ["g6.12xlarge", true, ebs(530)],
+      ["g6.12xlarge", true, ebs(530)],
+    ]);
+    expect(userDataOf("arkindex-agent-gpu-1")).toContain("systemctl disable --now --no-block ecs ");
+    expect(userDataOf("arkindex-agent-cpu-1")).toContain("dnf -y -q install docker");
+  });
+
+  test("in whatever zone has such a machine, apart from the stack's own parts: nobody calls them, and they call no store", () => {
+    for (const name of names) {
+      const group = one("aws:autoscaling/group:Group", name, made);
+      expect(group.vpcZoneIdentifiers).toEqual(["a", "b", "c"].map((zone) => `aws-app-eu-central-1${zone}-id`));
+      expect(group).not.toHaveProperty("availabilityZones");
+      expect(group).toMatchObject({ minSize: 1, maxSize: 1, desiredCapacity: 1 });
+      expect(one(template, name, made).vpcSecurityGroupIds).toEqual(["aws-guests-id"]);
+    }
+    const cards = of("aws:ec2/networkInterface:NetworkInterface", made).map(({ name }) => name);
+    expect(cards.filter((name) => name.includes("agent"))).toEqual([]);
+    const called = of("aws:servicediscovery/service:Service", made).map(({ name }) => name);
+    expect(called.filter((name) => name.includes("agent"))).toEqual([]);
+    const rules = (way: "Ingress" | "Egress") =>
+      of(`aws:vpc/securityGroup${way}Rule:SecurityGroup${way}Rule`, made).map(({ inputs }) => inputs);
+    expect(rules("Ingress").filter(({ securityGroupId }) => securityGroupId === "aws-guests-id")).toEqual([]);
+    const calls = rules("Ingress").filter(
+      ({ referencedSecurityGroupId }) => referencedSecurityGroupId === "aws-guests-id",
+    );
+    expect(calls.map(({ securityGroupId, fromPort }) => [securityGroupId, fromPort])).toEqual([
+      ["aws-endpoints-id", 443],
+    ]);
+    const out = rules("Egress").filter(({ securityGroupId }) => securityGroupId === "aws-guests-id");
+    const to = out.map(({ cidrIpv4, referencedSecurityGroupId }) => cidrIpv4 ?? referencedSecurityGroupId);
+    expect(to.sort()).toEqual(["0.0.0.0/0", "aws-endpoints-id"]);
+  });
+
+  test("each may read its own secret, write its own log, and say that it is ill; its seed is nowhere else", () => {
+    for (const name of names) {
+      const { policy } = one("aws:iam/rolePolicy:RolePolicy", name, made);
+      const { Statement } = JSON.parse(String(policy)) as { Statement: { Action: string[]; Resource: unknown }[] };
+      const reads = Statement.filter(({ Action }) => Action.includes("secretsmanager:GetSecretValue"));
+      expect(reads.map(({ Resource }) => Resource)).toEqual([`arn:aws:secretsmanager/secret:Secret:${name}-spec`]);
+      expect(Statement.flatMap(({ Action }) => Action).filter((action) => action.startsWith("ec2:"))).toEqual([]);
+    }
+    const holders = made.filter(({ inputs }) => /seed-of-(cpu|gpu)/.test(JSON.stringify(inputs)));
+    const told = holders.filter(({ type }) => type === "aws:secretsmanager/secretVersion:SecretVersion");
+    expect(told.map(({ name }) => name).sort()).toEqual(names.map((name) => `${name}-spec`));
+    // What is left is what logs may not show.
+    const unredacted = (inputs: object) =>
+      JSON.stringify(inputs, (key, value: unknown) => (key === "redact" ? undefined : value));
+    for (const { inputs, type } of holders.filter((each) => !told.includes(each)))
+      expect([type, unredacted(inputs)]).toEqual([type, expect.not.stringMatching(/seed-of-/)]);
+  });
+
+  test("the spec asks for the GPUs and the engine, and the gate waits for the machine", () => {
+    const spec = (name: string) =>
+      JSON.parse(
+        String(one("aws:secretsmanager/secretVersion:SecretVersion", `${name}-spec`, made).secretString),
+      ) as Record<string, unknown>;
+    expect(spec("arkindex-agent-gpu-2")).toMatchObject({ name: "agent-gpu-2", gpus: 2, socket: true, memoryMib: 1024 });
+    expect(spec("arkindex-agent-cpu-1")).not.toHaveProperty("gpus");
+    const gates = of("platform-topologies:index:Machine", made).map(({ name }) => name);
+    expect(gates.filter((name) => name.includes("agent")).sort()).toEqual(names);
+  });
+
+  test("one replica more changes nothing but the dashboard", () => {
+    const key = ({ type, name }: Registered) => `${type} ${name}`;
+    const now = new Map(made.map((each) => [key(each), each.inputs]));
+    const changed = fewer.filter((each) => JSON.stringify(now.get(key(each))) !== JSON.stringify(each.inputs));
+    expect(changed.map(({ name }) => name)).toEqual(["arkindex-alarms"]);
+  });
 });

@@ -75,6 +75,11 @@ const rows: readonly More[] = [
     ...{ what: "one agent more", system: "arkindex", config: { agents: { gpu: { farm } } } },
     ...{ secrets: { "ponosSeed-gpu": "seed" }, changed: { AwsRegion: "alarms" } },
   },
+  {
+    ...{ what: "two agents with GPUs more", system: "arkindex" },
+    config: { agents: { gpu: { farm, gpus: 1, replicas: 2 } } },
+    ...{ secrets: { "ponosSeed-gpu": "seed" }, changed: { AwsRegion: "alarms" } },
+  },
   { what: "one backend more", system: "arkindex", config: { backends: 2 }, changed: replicas("backend") },
   {
     ...{ what: "one service more", system: "media", changed: nothing },

@@ -40,7 +40,7 @@ export class SlotMachine extends AgentMachine {
       userData: userData(disk ? { ...without, volumeId } : without),
       instance: "i-new",
       script: "slot-programs.sh",
-      programs: ["aws", "docker", "blkid", "mkfs.xfs", "mount", "xfs_growfs", "iptables", "systemctl"],
+      programs: ["aws", "docker", "blkid", "mkfs.xfs", "mount", "xfs_growfs", "iptables", "systemctl", "nvidia-smi"],
       folders: ["dev/disk/by-id", "proc/sys/vm", "proc/sys/net/ipv4"],
     };
     const machine = new SlotMachine(await mkdtemp(join(tmpdir(), "slot-")), await AgentMachine.python(), args);

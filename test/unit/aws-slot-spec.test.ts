@@ -71,6 +71,12 @@ describe("the spec", () => {
     );
   });
 
+  test("says how many GPUs there have to be, and nothing else of what a machine has room for", async () => {
+    const room = { cpu: 2, memoryMib: 4096, gib: 100, gpus: 2, gpuMib: 20_000 };
+    expect(await valueOf(told({ ...slot, room }))).toEqual({ ...(await valueOf(told())), gpus: 2 });
+    expect(await valueOf(told({ ...slot, room: { ...room, gpus: 0 } }))).toEqual(await valueOf(told()));
+  });
+
   test("repeats no password of the stack that the container does not have", async () => {
     const others = [secret(output("of-another-slot")), secret(output(""))];
     const { secrets } = await valueOf(told(slot, { redact: [password, ...others] }));
@@ -110,7 +116,7 @@ describe("user data", () => {
   const long = { ...machineArgs, secretArn: `${machineArgs.secretArn}${"x".repeat(512)}`, logGroup: "g".repeat(512) };
 
   test("has room in EC2's 16 KiB, with the longest names", () => {
-    expect(Buffer.byteLength(userData(long))).toBeLessThanOrEqual(16_384);
+    for (const gpu of [false, true]) expect(Buffer.byteLength(userData({ ...long, gpu }))).toBeLessThanOrEqual(16_384);
   });
 
   test("is plain text, the same for the same machine: a difference replaces it", () => {
@@ -135,6 +141,20 @@ describe("user data", () => {
     expect(fileOf(text, "/usr/local/bin/slot")).toMatch(/^#!\/usr\/bin\/python3\n/);
     expect(fileOf(text, "/etc/systemd/system/slot.service")).toContain("ExecStart=/usr/local/bin/slot boot\n");
     expect(fileOf(text, "/etc/systemd/system/slot-watch.service")).toContain("ExecStart=/usr/local/bin/slot watch\n");
+  });
+
+  test("of a GPU's image switches ECS' agent off, which would start docker and the container before our agent", async () => {
+    const commands = (text: string) => text.split("\nEND\n").at(-1)?.trim().split("\n") ?? [];
+    const [plain, gpu] = [userData(machineArgs), userData({ ...machineArgs, gpu: true })];
+    await execa("/bin/sh", ["-n"], { input: gpu });
+    expect(gpu).not.toContain("dnf");
+    expect(commands(gpu).slice(1, 3)).toEqual([
+      "systemctl disable --now --no-block ecs amazon-ecs-volume-plugin",
+      "systemctl disable docker",
+    ]);
+    const same = (text: string) => commands(text).filter((line) => !/dnf|systemctl disable/.test(line));
+    expect(same(gpu)).toEqual(same(plain));
+    expect(fileOf(gpu, "/etc/systemd/system/slot.service")).toMatch(/^After=.* nvidia-kmod-load\.service$/m);
   });
 
   test("starts the agent also where docker could not be had: boot reports that machine", () => {

@@ -169,6 +169,50 @@ describe("a new machine", () => {
   });
 });
 
+describe("a machine with GPUs", () => {
+  const { name, image, files, env, ports, memoryMib, cpu, health, secrets } = db;
+  const own = { name, image, files, env, ports, memoryMib, cpu, health, secrets };
+  const agent: Spec = { ...own, socket: true, gpus: 2 };
+  const gpu = (number: number) => `GPU ${String(number)}: Tesla T4 (UUID: GPU-7a0c${String(number)})`;
+  const withGpus = async (said: string) => {
+    const made = await machine(agent, { disk: false });
+    await made.put("state/gpus", said);
+    return made;
+  };
+
+  test("gives the container all of them, and the engine for what it starts", async () => {
+    const ran = await (await withGpus(`${[0, 1, 2, 3].map(gpu).join("\n")}\n`)).run("apply v1");
+    expect(ran).toMatchObject({ code: 0, err: "" });
+    const [words = []] = named(ran, "docker create");
+    expect(words.join(" ")).toContain(" --gpus all ");
+    expect(words.join(" ")).toContain("source=/var/run/docker.sock");
+    const order = heads(ran, 2);
+    expect(order.indexOf("nvidia-smi --list-gpus")).toBeLessThan(order.indexOf("docker container"));
+  });
+
+  test.each([
+    ["one of two", `${gpu(0)}\n`, "1 of 2", gpu(0)],
+    ["none", "No devices were found\n", "0 of 2", "No devices were found"],
+  ])("that has %s says so, before a container is touched", async (_what, said, count, line) => {
+    const ran = await (await withGpus(said)).run("apply v1");
+    expect(ran.code).toBe(1);
+    expect(ran.err).toBe(`this machine has ${count} GPUs: see aws.classes\nnvidia-smi says:\n  | ${line}`);
+    expect(named(ran, "docker")).toEqual([]);
+  });
+
+  test("that has no driver says so, too", async () => {
+    const made = await withGpus("");
+    await made.put("state/error-nvidia-smi---list-gpus", "NVIDIA-SMI has failed\n");
+    expect((await made.run("boot")).err).toContain("nvidia-smi says:\n  | NVIDIA-SMI has failed");
+  });
+
+  test("asks no plain machine for them", async () => {
+    const ran = await (await machine()).run("apply v1");
+    expect(named(ran, "nvidia-smi")).toEqual([]);
+    expect(ran.calls.flat()).not.toContain("--gpus");
+  });
+});
+
 describe("the disk", () => {
   test("is never formatted when it has a file system, and is known for made from then on", async () => {
     const made = await machine();

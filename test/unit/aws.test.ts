@@ -17,7 +17,14 @@ import {
 } from "../../components/topologies/aws/definition.ts";
 import { awsManaged } from "../../components/topologies/aws/managed.ts";
 import { checkRules, priorityOf, rulesOf } from "../../components/topologies/aws/rules.ts";
-import { cacheClass, databaseClass, machineClass, taskSize } from "../../components/topologies/aws/sizes.ts";
+import {
+  cacheClass,
+  databaseClass,
+  hasGpus,
+  machineClass,
+  ownClass,
+  taskSize,
+} from "../../components/topologies/aws/sizes.ts";
 import { overlap, rangeOf } from "../../components/topologies/subnets.ts";
 import { certificate } from "../support/certificates.ts";
 
@@ -70,10 +77,49 @@ describe("sizes", () => {
     expect(machineClass(1, 1537)).toBe("t3.medium");
     expect(machineClass(3, 512)).toBe("t3.xlarge");
     expect(machineClass(33, 512)).toBeUndefined();
+    expect(ownClass({ cpu: 1, memoryMib: 1024 })).toBe("t3.small");
+    const room = { cpu: 1, memoryMib: 6144, gib: 100, gpus: 0 };
+    expect(ownClass({ cpu: 1, memoryMib: 1024, room })).toBe("t3.large");
+    expect(ownClass({ cpu: 1, memoryMib: 1024, room: { ...room, gpus: 1 } })).toBe("g4dn.xlarge");
     expect(databaseClass(1024)).toBe("db.t4g.micro");
     expect(databaseClass(1025)).toBe("db.t4g.small");
     expect(cacheClass(384)).toBe("cache.t4g.micro");
     expect(cacheClass(385)).toBe("cache.t4g.small");
+  });
+});
+
+describe("sizes with GPUs", () => {
+  test.each<[string | undefined, number, number, { gpus: number; gpuMib?: number }]>([
+    ["g4dn.xlarge", 1, 1024, { gpus: 1 }],
+    ["g4dn.xlarge", 4, 15_872, { gpus: 1, gpuMib: 16_384 }],
+    ["g4dn.2xlarge", 4, 15_873, { gpus: 1 }],
+    ["g6.xlarge", 4, 1024, { gpus: 1, gpuMib: 16_385 }],
+    ["g6.xlarge", 4, 1024, { gpus: 1, gpuMib: 22_888 }],
+    ["g6e.xlarge", 4, 1024, { gpus: 1, gpuMib: 22_889 }],
+    ["g4dn.12xlarge", 1, 1024, { gpus: 2 }],
+    ["g6.12xlarge", 1, 1024, { gpus: 4, gpuMib: 20_000 }],
+    ["g6.48xlarge", 1, 1024, { gpus: 5 }],
+    ["g6e.48xlarge", 192, 1024, { gpus: 8, gpuMib: 45_776 }],
+    [undefined, 1, 1024, { gpus: 9 }],
+    [undefined, 1, 1024, { gpus: 1, gpuMib: 45_777 }],
+    [undefined, 193, 1024, { gpus: 1 }],
+  ])("%s is the cheapest with %d cores, %d MiB and %j", (size, cores, memoryMib, gpus) => {
+    expect(machineClass(cores, memoryMib, gpus)).toBe(size);
+  });
+
+  test("are known by their name: NVIDIA's, on a processor that runs our images", () => {
+    const with_ = [
+      "g4dn.xlarge",
+      "g5.xlarge",
+      "g6e.48xlarge",
+      "gr6.4xlarge",
+      "g7e.2xlarge",
+      "p5.4xlarge",
+      "p6-b200.48xlarge",
+    ];
+    expect(with_.filter((size) => !hasGpus(size))).toEqual([]);
+    const without = ["t3.large", "g4ad.xlarge", "g5g.xlarge", "m7i.2xlarge", "inf2.xlarge", "r6g.large", "c6gn.large"];
+    expect(without.filter(hasGpus)).toEqual([]);
   });
 });
 
@@ -317,9 +363,15 @@ describe("a stack's config", () => {
     },
   };
   const problems = (over: object, aws: object = {}) =>
-    planStack({ ...good, ...over, aws: { ...good.aws, ...aws } }, "test").problems.map((problem) =>
+    planStack({ ...good, aws: { ...good.aws, ...aws }, ...over }, "test").problems.map((problem) =>
       sentence(problem).replaceAll('"', ""),
     );
+  /** With an agent `gpu`, and changes of `aws`. */
+  const withAgent = (agent: object, aws: object) => ({
+    arkindex: { bucketKeys: true, agents: { gpu: { farm: "3f0b9d9c-0c3c-4d0a-9d1c-0a5f5d6f7a8b", ...agent } } },
+    secrets: { "ponosSeed-gpu": "s" },
+    aws: { ...good.aws, ...aws },
+  });
 
   test("is whole, and says who supplies what", () => {
     const { problems: none, whole, warnings } = planStack(good, "test");
@@ -432,6 +484,41 @@ describe("a stack's config", () => {
     ],
   ])("%s is refused", (_, over, expected) => {
     expect(problems(over).join("\n")).toMatch(expected);
+  });
+
+  test.each<[string, object, Record<string, string>, RegExp]>([
+    ["GPUs that no size has", { gpus: 8, gpuMib: 81_920 }, {}, /^agent-gpu\.gpus = 8: at most 8 of 45776 MiB each/],
+    ["GPUs beside too much memory", { gpus: 1, memoryMib: 2_000_000 }, {}, /^agent-gpu\.gpus = 1: at most 8/],
+    ["more GPUs than any machine has", { gpus: 9 }, {}, /^arkindex\.agents\.gpu\.gpus = 9/],
+    [
+      "a machine that is too large",
+      { memoryMib: 200_000 },
+      {},
+      /^agent-gpu\.memoryMib = 201024: too much for one part/,
+    ],
+    [
+      "a size without a GPU for an agent with one",
+      { gpus: 1 },
+      { "agent-gpu": "m7i.2xlarge" },
+      /^aws\.classes\.agent-gpu = m7i\.2xlarge: a size with GPUs of NVIDIA's on an Intel or AMD machine, as g6\.xlarge$/,
+    ],
+    [
+      "a size by a replica's name",
+      { gpus: 1 },
+      { "agent-gpu-1": "g6.xlarge" },
+      /^aws\.classes\.agent-gpu-1 = g6\.xlarge: nothing here has a size of its own by this name; there are .*agent-gpu/,
+    ],
+  ])("of agents %s is refused", (_, agent, classes, expected) => {
+    const found = problems(withAgent(agent, { classes }));
+    expect(found).toEqual([expect.stringMatching(expected)]);
+  });
+
+  test.each<[string, object, object]>([
+    ["without a GPU", {}, {}],
+    ["with GPUs", { gpus: 4, gpuMib: 20_000, replicas: 3 }, {}],
+    ["on a size that is not known here", { gpus: 8, gpuMib: 81_920 }, { classes: { "agent-gpu": "p4de.24xlarge" } }],
+  ])("an agent %s is taken", (_, agent, aws) => {
+    expect(problems(withAgent(agent, aws))).toEqual([]);
   });
 
   test("an own certificate needs its key, and has to be one for the names", async () => {

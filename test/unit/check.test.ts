@@ -206,6 +206,22 @@ test("what no runner can do is named", () => {
   for (const much of [{ bodyMib: 11 }, { seconds: 101 }]) expect(ofApp(routes(much), { can })).toHaveLength(1);
 });
 
+test.each(topologyNames)(
+  "GPUs, and several that command an engine each: %s rents machines for them, or says so",
+  (on) => {
+    const room = { cpu: 1, memoryMib: 1, gib: 1, gpus: 0 };
+    const more = (over: object, replicas = 1) =>
+      ofApp({ needs: ["container-api"], room: { ...room, ...over }, replicas }, { can: capabilities[on] });
+    expect(more({})).toEqual([]);
+    const gpus = `app.gpus = 2: ${on} gives no GPU to a container: leave it out, or choose aws, which rents machines with some`;
+    const replicas = `app.replicas = 2: each commands its machine's engine, and ${on} rents no machine for each: 1, and one more part for a further machine`;
+    const onEngine = on === "docker" || on === "swarm";
+    expect(more({ gpus: 2 })).toEqual(on === "aws" ? [] : [gpus]);
+    expect(more({}, 2)).toEqual(onEngine ? [replicas] : []);
+    expect(more({ gpus: 2 }, 2)).toEqual(on === "aws" ? [] : onEngine ? [gpus, replicas] : [gpus]);
+  },
+);
+
 test("a route asks for no more than the edge lets through", () => {
   const edge = (seconds: number, bodyMib: number) => ({ can: { edge: { by: "balancer" as const, seconds, bodyMib } } });
   const asks = (more: object) => ({ ...web, routes: [{ ...route, path: "/a", ...more }] });

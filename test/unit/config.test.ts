@@ -306,6 +306,16 @@ const wrong: [string, Record<string, unknown>, string, number?][] = [
     'agent-gpu.machine = "gpu1": no such machine: add it to docker.machines',
   ],
   [
+    "an agent with a GPU on a Docker host",
+    { arkindex: { agents: { gpu: { ...agent, gpus: 1 } } }, secrets: { "ponosSeed-gpu": "s3cret" } },
+    "agent-gpu.gpus = 1: docker gives no GPU to a container: leave it out, or choose aws, which rents machines with some",
+  ],
+  [
+    "two agents on one Docker host",
+    { arkindex: { agents: { gpu: { ...agent, replicas: 2 } } }, secrets: { "ponosSeed-gpu": "s3cret" } },
+    "agent-gpu.replicas = 2: each commands its machine's engine, and docker rents no machine for each",
+  ],
+  [
     "a farm that is no UUID",
     { arkindex: { agents: { gpu: { farm: "farm" } } } },
     'arkindex.agents.gpu.farm = "farm": a UUID',

@@ -46,11 +46,18 @@ const told = (all: readonly Made[], those: readonly Rule[] = rules): string[] =>
 const advice = rules.filter(({ advisory }) => advisory);
 const orders = rules.filter(({ advisory }) => !advisory);
 
+const farm = "3f0b9d9c-0c3c-4d0a-9d1c-0a5f5d6f7a8b";
+const withAgents = {
+  arkindex: { bucketKeys: true, agents: { cpu: { farm }, gpu: { farm, gpus: 1, replicas: 2 } } },
+  secrets: { "ponosSeed-cpu": "one-seed", "ponosSeed-gpu": "other-seed" },
+};
+
 test.each([
   ["arkindex", "as it is ready"],
+  ["arkindex", "with agents"],
   ...["arkindex", "arangodb", "machines", "media", "pyrus"].map((system) => [system, "protected"]),
 ])("%s on AWS, %s, keeps every rule", async (system, how) => {
-  const config = how === "protected" ? protecting(`${system}-aws`) : {};
+  const config = how === "protected" ? protecting(`${system}-aws`) : how === "with agents" ? withAgents : {};
   const all = madeOf(await recordReady(`${system}-aws`, config));
   expect(all.length).toBeGreaterThan(system === "machines" ? 100 : 200);
   expect(told(all, orders)).toEqual([]);

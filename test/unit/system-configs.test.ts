@@ -27,6 +27,10 @@ const numbers: Record<Name, Record<string, Row>> = {
     solrMemoryMib: [256, 512],
     redisMemoryMib: [16, 256],
     objectsGib: [1, 100],
+    ...below("agents.gpu", {
+      ...{ replicas: [1, 1, 50], gpus: [1, 1, 8], gpuMib: [1, undefined] },
+      ...{ cpu: [0.25, 1], memoryMib: [256, 6144], gib: [1, 100, 16_000] },
+    }),
   },
   arangodb: {
     ...below("agents", { memoryMib: [256, 1024], cpu: [0.25, 1] }),
@@ -93,7 +97,11 @@ function withValue(config: object, key: string, value: unknown): object {
     [first]: withValue(typeof inner === "object" && inner !== null ? inner : {}, rest.join("."), value),
   };
 }
-const sampleOf = (name: Name): object => ({ ...samples[name] });
+const farm = "00000000-0000-4000-8000-000000000000";
+const sampleOf = (name: Name): object => ({
+  ...samples[name],
+  ...(name === "arkindex" ? { agents: { gpu: { farm, gpus: 1 } } } : {}),
+});
 const read = (name: Name, config: object) => systems[name].config.safeParse(config);
 /** The keys that are refused, each once. */
 const refused = (name: Name, config: object): string[] => [
@@ -125,7 +133,7 @@ describe("every number of a system's config", () => {
     const known = (name: Name) =>
       new Set(
         Object.keys(numbers[name]).map((key) =>
-          key.replace(/^(services|apps|replicas|cpu|memoryMib)\.(frontend|demo|web-api|files)/, "$1.*"),
+          key.replace(/^(agents|services|apps|replicas|cpu|memoryMib)\.(gpu|frontend|demo|web-api|files)/, "$1.*"),
         ),
       );
     for (const name of names) {
@@ -169,7 +177,10 @@ const usual: Record<Name, Record<string, readonly [usual: unknown, ...others: un
     version: ["1.7.0", "1.8.0-rc.1"],
     features: [{}, { signup: true }, { search: false }, { ingest: false }],
     static: [{}, { frontend_version: "2.0" }, { cdn_assets_url: "https://cdn.example.com" }],
-    agents: [{}, { gpu: { farm: "00000000-0000-4000-8000-000000000000" } }],
+    agents: [
+      { gpu: { farm, replicas: 1, gpus: 1, cpu: 1, memoryMib: 6144, gib: 100 } },
+      ...[{}, { gpu: { farm, machine: "gpu1" } }, { gpu: { farm }, other: { farm } }],
+    ],
   },
   arangodb: {
     mode: ["cluster", "single"],
@@ -236,6 +247,15 @@ const forms: readonly (readonly [Name, key: string, good: readonly unknown[], ba
     "version",
     ["1.7.0", "10.20.30", "1.7.0-rc.1"],
     ["1.7", "v1.7.0", "1.7.0 ", "x1.7.0", "1.7.0-RC", "1x7.0"],
+  ],
+  [
+    "arkindex",
+    "agents.gpu",
+    [{ farm }],
+    [
+      { farm, gpuMib: 1 },
+      { farm, gpus: 0.5 },
+    ],
   ],
   ["arkindex", "agents", [{}], [{ Gpu: {} }, { "1gpu": {} }, { gpu: { farm: "farm" } }, { "a b": {} }]],
   ["arkindex", "static.cdn_assets_url", ["https://cdn.example.com/x"], ["cdn", 1]],
@@ -319,7 +339,7 @@ test.each(forms.flatMap(([name, key, , bad]) => bad.map((value) => [name, key, v
 test.each(names)("%s: an unknown key is refused, at any depth", (name) => {
   expect(read(name, { ...sampleOf(name), other: 1 }).success).toBe(false);
   const deep: Record<Name, readonly string[]> = {
-    arkindex: ["features", "static"],
+    arkindex: ["features", "static", "agents.gpu"],
     arangodb: ["agents", "dbservers", "coordinators"],
     pyrus: ["replicas", "nodes", "cpu", "memoryMib"],
     media: ["services.frontend"],

@@ -14,7 +14,7 @@ export const awsCapabilities: Capabilities = {
       limits: { bodyMib: Infinity, seconds: Infinity },
       stopSeconds: longestStop,
     },
-    machine,
+    { ...machine, can: new Set([...machine.can, "gpu"]) },
   ],
   ...cloud,
   edge: balancerEdge(4000), // the application load balancer's longest idle time-out

@@ -2,6 +2,7 @@
 import { checkServer, type Verdict } from "../../core/certificates.ts";
 import type { Ask, Container, Dict, List, Machines, Slot } from "../../core/contracts.ts";
 import type { Problem } from "../../core/errors.ts";
+import { own } from "../../core/formats.ts";
 import { containers, type Plan, routesOf } from "../../core/plan.ts";
 import { distinct } from "../../core/check.ts";
 import type { Site } from "../../core/topology.ts";
@@ -11,7 +12,7 @@ import { onMachine } from "./capabilities.ts";
 import type { AwsTls } from "./certificate.ts";
 import type { AwsConfig } from "./config.ts";
 import { checkRules } from "./rules.ts";
-import { machineClass, managersGroup, taskSize } from "./sizes.ts";
+import { hasGpus, machineClass, managersGroup, ownClass, taskSize } from "./sizes.ts";
 
 /** Bytes. A secret has 65,536 characters; the rest is for what is known only later. */
 const largestSecret = 56_000;
@@ -92,24 +93,15 @@ function checkTls({ tls, zoneId }: Checked, names: List<string>): Verdict {
   return { problems: [], warnings: [] };
 }
 
-function checkContainer(name: string, container: Container | Slot, { account, region }: Checked, site: Site) {
+function checkContainer(name: string, container: Container | Slot, { account, region, classes }: Checked, site: Site) {
   const problems: Problem[] = [];
-  const { tier, networks = [], cpu, memoryMib } = container;
+  const { tier, networks = [] } = container;
   if (tier === "isolated" || networks.length > 0)
     problems.push({
       key: `${name}.networks`,
       remedy: "aws has the networks edge, app and data alone: choose swarm on its machines",
     });
-  const machine = onMachine(container);
-  const fits = machine ? machineClass(cpu, memoryMib) : taskSize(cpu, memoryMib);
-  if (fits === undefined) {
-    const most = machine ? "32 cores and 127 GiB" : "16 cores and 120 GiB";
-    problems.push({
-      key: `${name}.memoryMib`,
-      value: memoryMib,
-      remedy: `too much for one part here: at most ${most}`,
-    });
-  }
+  problems.push(...checkSize(name, container, classes));
   const bytes = (container.files ?? []).reduce(
     (sum, { content }) => sum + (typeof content === "string" ? Buffer.byteLength(content) : 0),
     0,
@@ -123,7 +115,7 @@ function checkContainer(name: string, container: Container | Slot, { account, re
   // Nothing in the data network has a way out, so its images come through the account's own registry.
   const image = site.image(container.image);
   const registry = `${account}.dkr.ecr.${region}.amazonaws.com/`;
-  const needed = tier === "data" ? [image, ...(machine ? [] : [site.image("toolbox")])] : [];
+  const needed = tier === "data" ? [image, ...(onMachine(container) ? [] : [site.image("toolbox")])] : [];
   for (const each of needed)
     if ("ref" in each && !each.ref.startsWith(registry))
       problems.push({
@@ -132,6 +124,20 @@ function checkContainer(name: string, container: Container | Slot, { account, re
         remedy: `the data network reaches the account's own registry alone: set mirror: ${registry}<prefix>, and fill it with npm run images -- push`,
       });
   return problems;
+}
+
+function checkSize(name: string, container: Container | Slot, classes: Dict<string>): Problem[] {
+  const { cpu, memoryMib, room } = container;
+  const machine = onMachine(container);
+  if ((machine ? ownClass(container) : taskSize(cpu, memoryMib)) !== undefined) return [];
+  if (room !== undefined && room.gpus > 0) {
+    if (own(classes, name) !== undefined) return []; // AWS sells more sizes than are known here
+    const most = "at most 8 of 45776 MiB each, and less of all else";
+    return [{ key: `${name}.gpus`, value: room.gpus, remedy: `${most}; or name a size in aws.classes.${name}` }];
+  }
+  const most = machine ? "32 cores and 127 GiB" : "16 cores and 120 GiB";
+  const remedy = `too much for one part here: at most ${most}`;
+  return [{ key: `${name}.memoryMib`, value: memoryMib + (room?.memoryMib ?? 0), remedy }];
 }
 
 /** Sizes for what the stack does not have. */
@@ -154,7 +160,11 @@ function checkClasses(classes: Dict<string>, plan: Plan): Problem[] {
           ? ["cache.", "cache.t4g.small"]
           : ["", "t3.large"];
     const fits = prefix === "" ? !/^(db|cache)\./.test(value) : value.startsWith(prefix);
-    return fits ? [] : [{ key, value, remedy: `a size as ${like}` }];
+    if (!fits) return [{ key, value, remedy: `a size as ${like}` }];
+    const bare = (plan.workloads.get(name)?.room?.gpus ?? 0) > 0 && !hasGpus(value);
+    return bare
+      ? [{ key, value, remedy: "a size with GPUs of NVIDIA's on an Intel or AMD machine, as g6.xlarge" }]
+      : [];
   });
 }
 

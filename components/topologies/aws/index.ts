@@ -29,7 +29,7 @@ import { type AwsTls, certificateFor, type Signed } from "./certificate.ts";
 import { checkAws, type Checked } from "./check.ts";
 import { awsArgs } from "./config.ts";
 import { makeLogs } from "./logs.ts";
-import { runMachine, type RunningMachine } from "./machines.ts";
+import { classOf, type MachineWish, runMachine, type RunningMachine } from "./machines.ts";
 import { makeObjects } from "./managed/objects.ts";
 import { makeOidc } from "./managed/oidc.ts";
 import { makePostgres } from "./managed/postgres.ts";
@@ -177,44 +177,41 @@ export class AwsRegion extends BaseTopology {
       return runService(name, workload, at, after, {
         ...{ region: this.#region, tasks: this.#tasks, names: this.#names, balancer: this.#balancer, redact },
       });
+    const { zones } = this.#args;
+    const size = classOf(this.#region, name, workload);
     const made = replicaNames(name, workload).map((replica, index) => {
       const its = { parent: at.parent, logicalName: at.logicalName + replica.slice(name.length) };
-      return this.#machine(replica, workload, its, index, after);
+      return this.#machine(replica, workload, its, { size, zone: zoneOf(zones, index), after });
     });
-    this.#names.ofAddresses(
-      name,
-      made.map(({ address }) => address),
-      at,
-    );
-    this.#names.aliases(workload.names ?? [], name, at);
+    this.#named(name, workload, made, at);
     return { ready: made.flatMap(({ ready }) => ready) };
   }
 
   slot(name: string, slot: Slot, at: At): Ready {
     const before = this.finalizer(`${name}-left`, slot.left, part(at, "left"), this.after(slot));
-    const made = this.#machine(name, slot, at, slot.zone, [...this.after(slot), ...before]);
-    this.#names.ofAddresses(name, [made.address], at);
-    this.#names.aliases(slot.names ?? [], name, at);
+    const made = this.#machine(name, slot, at, {
+      size: classOf(this.#region, name, slot),
+      zone: zoneOf(this.#args.zones, slot.zone),
+      after: [...this.after(slot), ...before],
+    });
+    this.#named(name, slot, [made], at);
     const { alone = false } = slot;
     if (alone && made.disk !== undefined) for (const gate of made.ready) this.disks.set(gate, { [name]: made.disk });
     const finalizer = this.finalizer(`${name}-leave`, slot.leave, part(at, "leave"), made.ready);
     return { ready: [...made.ready, ...finalizer] };
   }
 
-  #machine(
-    name: string,
-    container: Slot | Workload,
-    at: At,
-    zone: number | undefined,
-    after: Resource[],
-  ): RunningMachine {
-    const { zones } = this.#args;
-    const made = runMachine(this.#region, name, container, at, {
-      zone: zoneOf(zones, zone),
-      after,
-      redact: [...this.passwords],
-    });
-    this.#balancer?.joins(name, container, made.address, at);
+  /** What nobody calls has no address, and no name. */
+  #named(name: string, { names = [] }: Slot | Workload, machines: List<RunningMachine>, at: At): void {
+    const addresses = machines.flatMap(({ address }) => (address === undefined ? [] : [address]));
+    if (addresses.length === 0) return;
+    this.#names.ofAddresses(name, addresses, at);
+    this.#names.aliases(names, name, at);
+  }
+
+  #machine(name: string, container: Slot | Workload, at: At, wish: Omit<MachineWish, "redact">): RunningMachine {
+    const made = runMachine(this.#region, name, container, at, { ...wish, redact: [...this.passwords] });
+    if (made.address !== undefined) this.#balancer?.joins(name, container, made.address, at);
     return made;
   }
 

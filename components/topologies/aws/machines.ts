@@ -1,10 +1,10 @@
 /** Runs a container on a machine of its own: a group of one that comes back by itself, with its address and its disk. */
 import { all, type Input, jsonStringify, type Output, type Resource } from "@pulumi/pulumi";
 import { RandomId } from "@pulumi/random";
-import { Group } from "@pulumi/aws/autoscaling/group.js";
+import { Group, type GroupArgs } from "@pulumi/aws/autoscaling/group.js";
 import type { LogGroup } from "@pulumi/aws/cloudwatch/logGroup.js";
 import { Volume } from "@pulumi/aws/ebs/volume.js";
-import { LaunchTemplate } from "@pulumi/aws/ec2/launchTemplate.js";
+import { LaunchTemplate, type LaunchTemplateArgs } from "@pulumi/aws/ec2/launchTemplate.js";
 import { NetworkInterface } from "@pulumi/aws/ec2/networkInterface.js";
 import { InstanceProfile } from "@pulumi/aws/iam/instanceProfile.js";
 import { RolePolicy } from "@pulumi/aws/iam/rolePolicy.js";
@@ -15,13 +15,19 @@ import { own } from "../../core/formats.ts";
 import { imageOf } from "../../core/images.ts";
 import type { At } from "../../core/topology.ts";
 import { makeLogGroup, makeRole, makeSecret, type Region } from "./region.ts";
-import { machineClass } from "./sizes.ts";
+import { ownClass } from "./sizes.ts";
 import { specOf, specText } from "./spec.ts";
 import { allow, toBeReached, toStart } from "./policy.ts";
 import { userData } from "./user-data.ts";
 
 /** Amazon Linux 2023, as it is at each launch: a newer one is no difference, and comes with the next machine. */
 export const systemImage = "resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64";
+
+/** The same with NVIDIA's drivers and container toolkit: made for ECS, whose agent the user data switches off. */
+const gpuImage = "resolve:ssm:/aws/service/ecs/optimized-ami/amazon-linux-2023/gpu/recommended/image_id";
+
+/** GiB of the system's own disk. The GPU's image has 30, and none may be smaller. */
+const systemGib = { plain: 20, gpu: 30 };
 
 /** The metadata of the machine: no container may read them, as an answer ends at the machine itself. */
 export const metadata = { httpEndpoint: "enabled", httpTokens: "required", httpPutResponseHopLimit: 1 };
@@ -36,15 +42,17 @@ export function systemDisk(gib: number) {
 export function classOf(
   { classes }: Region,
   name: string,
-  { cpu, memoryMib }: Pick<Container, "cpu" | "memoryMib">,
+  container: Pick<Container, "cpu" | "memoryMib" | "room">,
 ): string {
-  return own(classes, name) ?? machineClass(cpu, memoryMib) ?? "";
+  return own(classes, name) ?? ownClass(container) ?? "";
 }
 
 /** Seconds for what comes before and after a start: a machine, its engine, the disk, the image. */
 const startMargin = 1200;
 
 export interface MachineWish {
+  /** As AWS sells it. */
+  readonly size: string;
   readonly zone: string;
   /** What it waits for. */
   readonly after: Resource[];
@@ -52,8 +60,8 @@ export interface MachineWish {
 }
 
 export interface RunningMachine extends Ready {
-  /** It never changes. */
-  readonly address: Output<string>;
+  /** It never changes. Unset: nobody calls it. */
+  readonly address: Output<string> | undefined;
   /** The id of the disk, which outlives its volume's id in a restore; unset: it has none. */
   readonly disk: Output<string> | undefined;
 }
@@ -68,7 +76,7 @@ export function runMachine(
 ): RunningMachine {
   const { site, under, network } = region;
   const { parent, logicalName: logical } = at;
-  const { zone, after, redact } = wish;
+  const { size, zone, after, redact } = wish;
   const options = under(parent);
   const image = imageOf(site, container.image);
   const log = makeLogGroup(region, name, at);
@@ -76,16 +84,8 @@ export function runMachine(
   const spec = specOf(site, name, container, { ref: image.ref, redact, ...(disk ? { disk: disk.id } : {}) });
   const secret = makeSecret(site, `${logical}-spec`, name, spec.apply(specText), options);
 
-  const tier = container.tier === "data" ? "data" : "app";
-  const card = new NetworkInterface(
-    logical,
-    {
-      subnetId: network.subnet(tier, zone),
-      securityGroups: [network.group(tier)],
-      description: `${site.name} ${name}`,
-    },
-    options,
-  );
+  const { gpus = 0, gib = 0 } = container.room ?? {};
+  const home = isGuest(container) ? anywhere(region) : atHome(region, name, container, at, zone);
   const trusted = { service: "ec2.amazonaws.com", does: `the machine of ${name}` };
   const role = makeRole(region, logical, name, trusted, options);
   const policy = new RolePolicy(
@@ -98,15 +98,15 @@ export function runMachine(
   const template = new LaunchTemplate(
     logical,
     {
-      imageId: systemImage,
-      instanceType: classOf(region, name, container),
+      imageId: gpus > 0 ? gpuImage : systemImage,
+      instanceType: size,
       iamInstanceProfile: { arn: profile.arn },
-      networkInterfaces: [{ deviceIndex: 0, networkInterfaceId: card.id }],
-      blockDeviceMappings: [systemDisk(20)],
+      ...home.template,
+      blockDeviceMappings: [systemDisk(gib + (gpus > 0 ? systemGib.gpu : systemGib.plain))],
       metadataOptions: metadata,
       tagSpecifications: ["instance", "volume"].map((resourceType) => ({ resourceType, tags })),
       updateDefaultVersion: true,
-      userData: userDataOf(region, secret.secret.arn, log.name, disk?.volume),
+      userData: userDataOf(region, secret.secret.arn, log.name, disk?.volume, gpus > 0),
     },
     options,
   );
@@ -114,7 +114,7 @@ export function runMachine(
     logical,
     {
       ...{ minSize: 1, maxSize: 1, desiredCapacity: 1 },
-      availabilityZones: [zone],
+      ...home.group,
       launchTemplate: { id: template.id, version: template.latestVersion.apply(String) },
       healthCheckType: "EC2",
       // Address and disk are single: the old machine goes before the new one comes.
@@ -150,7 +150,50 @@ export function runMachine(
     },
     { parent },
   );
-  return { ready: [gate], address: card.privateIp, disk: disk?.id };
+  return { ready: [gate], address: home.address, disk: disk?.id };
+}
+
+/** Where a machine stands: parts of its template and its group. */
+interface Home {
+  readonly template: Pick<LaunchTemplateArgs, "networkInterfaces" | "vpcSecurityGroupIds">;
+  readonly group: Pick<GroupArgs, "availabilityZones" | "vpcZoneIdentifiers">;
+  readonly address: Output<string> | undefined;
+}
+
+/** With an address that outlives the machine, in its tier and its zone. */
+function atHome(
+  { site, network, under }: Region,
+  name: string,
+  container: Container,
+  { parent, logicalName }: At,
+  zone: string,
+): Home {
+  const tier = container.tier === "data" ? "data" : "app";
+  const card = new NetworkInterface(
+    logicalName,
+    {
+      subnetId: network.subnet(tier, zone),
+      securityGroups: [network.group(tier)],
+      description: `${site.name} ${name}`,
+    },
+    under(parent),
+  );
+  const template = { networkInterfaces: [{ deviceIndex: 0, networkInterfaceId: card.id }] };
+  return { template, group: { availabilityZones: [zone] }, address: card.privateIp };
+}
+
+/** It commands its machine's engine, where strangers' containers run, and nobody calls it. */
+function isGuest({ needs = [], ports = {}, ...rest }: Slot | Workload): boolean {
+  return needs.includes("container-api") && Object.keys(ports).length === 0 && !("disk" in rest);
+}
+
+/** Apart from the stack's own parts, in whatever zone has such a machine: not every zone has each, or has one left. */
+function anywhere({ network }: Region): Home {
+  return {
+    template: { vpcSecurityGroupIds: [network.guests()] },
+    group: { vpcZoneIdentifiers: network.subnets("app") },
+    address: undefined,
+  };
 }
 
 /** A slot's disk. Another word of the operator's makes a new, empty one; without one it is never replaced. */
@@ -184,10 +227,11 @@ function userDataOf(
   secret: Output<string>,
   logGroup: Output<string>,
   volume: Volume | undefined,
+  gpu: boolean,
 ): Output<string> {
   return all([secret, logGroup, volume?.id]).apply(([secretArn, group, volumeId]) =>
     Buffer.from(
-      userData({ region, secretArn, logGroup: group, ...(volumeId === undefined ? {} : { volumeId }) }),
+      userData({ region, secretArn, logGroup: group, gpu, ...(volumeId === undefined ? {} : { volumeId }) }),
     ).toString("base64"),
   );
 }

@@ -16,7 +16,7 @@ import { VpcEndpoint } from "@pulumi/aws/ec2/vpcEndpoint.js";
 import { SecurityGroupEgressRule } from "@pulumi/aws/vpc/securityGroupEgressRule.js";
 import { SecurityGroupIngressRule } from "@pulumi/aws/vpc/securityGroupIngressRule.js";
 
-import type { Dict, List } from "../../core/contracts.ts";
+import type { List } from "../../core/contracts.ts";
 import { type AwsTier, subnetRange, tiers } from "./addresses.ts";
 
 export interface NetworkArgs {
@@ -51,7 +51,7 @@ export class Network {
   /** What a task or a machine needs before it can start: routes, endpoints, rules. */
   readonly ready: Resource[] = [];
   readonly #subnets = new Map<string, Subnet>();
-  readonly #groups: Dict<SecurityGroup>;
+  readonly #groups = new Map<string, SecurityGroup>();
   readonly #args: NetworkArgs;
   readonly #name: string;
   readonly #options: CustomResourceOptions;
@@ -75,12 +75,7 @@ export class Network {
         const made = { vpcId, availabilityZone: zone, cidrBlock, mapPublicIpOnLaunch: false };
         this.#subnets.set(key, new Subnet(`${name}-${key}`, made, options));
       }
-    const groups = [...tiers, "endpoints"].map((key) => {
-      // A change of either would replace the group, and all that is in it.
-      const description = `platform-topologies ${key}`;
-      return [key, new SecurityGroup(`${name}-${key}`, { vpcId, description }, options)] as const;
-    });
-    this.#groups = Object.fromEntries(groups);
+    for (const key of [...tiers, "endpoints"]) this.#makeGroup(key);
     const tables = this.#routes(gateway);
     this.#s3 = new VpcEndpoint(
       `${name}-s3`,
@@ -111,6 +106,17 @@ export class Network {
     return this.#group(tier).id;
   }
 
+  /** The group of machines on which strangers' containers run: they call the world, and nobody calls them. */
+  guests(): Output<string> {
+    const key = "guests";
+    if (!this.#groups.has(key)) {
+      this.#makeGroup(key);
+      this.#allow(key, "endpoints", 443);
+      this.#toTheWorld(key);
+    }
+    return this.#group(key).id;
+  }
+
   /** Lets the balancer call a port. */
   opens(port: number, tier: AwsTier): void {
     this.#allow("edge", tier, port);
@@ -133,8 +139,14 @@ export class Network {
     }
   }
 
+  #makeGroup(key: string): void {
+    // A change of either would replace the group, and all that is in it.
+    const args = { vpcId: this.vpc.id, description: `platform-topologies ${key}` };
+    this.#groups.set(key, new SecurityGroup(`${this.#name}-${key}`, args, this.#options));
+  }
+
   #group(key: string): SecurityGroup {
-    const found = this.#groups[key];
+    const found = this.#groups.get(key);
     if (found === undefined) throw new Error(`no group ${key}`);
     return found;
   }
@@ -224,15 +236,19 @@ export class Network {
       };
       this.ready.push(new SecurityGroupEgressRule(`${name}-${tier}-s3`, rule, options));
     }
+    this.#toTheWorld("app");
+  }
+
+  #toTheWorld(from: string): void {
     const out = {
-      securityGroupId: this.group("app"),
-      description: "app calls the world",
+      securityGroupId: this.#group(from).id,
+      description: `${from} calls the world`,
       ipProtocol: "tcp",
       fromPort: 1,
       toPort: 65_535,
       cidrIpv4: "0.0.0.0/0",
     };
-    this.ready.push(new SecurityGroupEgressRule(`${name}-app-out`, out, options));
+    this.ready.push(new SecurityGroupEgressRule(`${this.#name}-${from}-out`, out, this.#options));
   }
 
   /** Both ends of a way. `port`: of TCP; undefined: all. */

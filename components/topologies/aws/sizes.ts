@@ -1,4 +1,5 @@
 /** The sizes that AWS sells, and the smallest that holds what is asked. Prices are in docs/aws.md. */
+import type { Container, Room } from "../../core/contracts.ts";
 
 /** A task's sizes on Fargate, as ECS writes them: CPU units of a 1024th core, and MiB. */
 export interface TaskSize {
@@ -46,6 +47,25 @@ const machines: readonly Class[] = [
   ["m7i.4xlarge", 16, 65_536],
   ["m7i.8xlarge", 32, 131_072],
 ];
+/** NVIDIA's, the cheapest first, as DescribeInstanceTypes has them. A region, or a zone of it, may not have each. */
+const gpuMachines: readonly (readonly [...Class, gpus: number, gpuMib: number])[] = [
+  ["g4dn.xlarge", 4, 16_384, 1, 16_384],
+  ["g4dn.2xlarge", 8, 32_768, 1, 16_384],
+  ["g6.xlarge", 4, 16_384, 1, 22_888],
+  ["g6.2xlarge", 8, 32_768, 1, 22_888],
+  ["g4dn.4xlarge", 16, 65_536, 1, 16_384],
+  ["g6.4xlarge", 16, 65_536, 1, 22_888],
+  ["g6e.xlarge", 4, 32_768, 1, 45_776],
+  ["g6.8xlarge", 32, 131_072, 1, 22_888],
+  ["g6e.2xlarge", 8, 65_536, 1, 45_776],
+  ["g6e.4xlarge", 16, 131_072, 1, 45_776],
+  ["g4dn.12xlarge", 48, 196_608, 4, 16_384],
+  ["g6e.8xlarge", 32, 262_144, 1, 45_776],
+  ["g6.12xlarge", 48, 196_608, 4, 22_888],
+  ["g6e.12xlarge", 48, 393_216, 4, 45_776],
+  ["g6.48xlarge", 192, 786_432, 8, 22_888],
+  ["g6e.48xlarge", 192, 1_572_864, 8, 45_776],
+];
 const databases: readonly Class[] = [
   ["db.t4g.micro", 2, 1024],
   ["db.t4g.small", 2, 2048],
@@ -73,8 +93,28 @@ function smallest(classes: readonly Class[], cores: number, memoryMib: number): 
 }
 
 /** The smallest machine for containers that need so much together. */
-export function machineClass(cores: number, memoryMib: number): string | undefined {
-  return smallest(machines, cores, memoryMib + systemMib);
+export function machineClass(
+  cores: number,
+  memoryMib: number,
+  { gpus = 0, gpuMib = 0 }: Partial<Room> = {},
+): string | undefined {
+  if (gpus === 0) return smallest(machines, cores, memoryMib + systemMib);
+  const enough = gpuMachines.filter(([, , , has, each]) => has >= gpus && each >= gpuMib);
+  return smallest(
+    enough.map(([name, has, memory]) => [name, has, memory]),
+    cores,
+    memoryMib + systemMib,
+  );
+}
+
+/** The smallest machine for a container and what it starts. */
+export function ownClass({ cpu, memoryMib, room }: Pick<Container, "cpu" | "memoryMib" | "room">): string | undefined {
+  return machineClass(cpu + (room?.cpu ?? 0), memoryMib + (room?.memoryMib ?? 0), room);
+}
+
+/** Whether a size has GPUs of NVIDIA's beside a processor of the images' kind: G4ad has another maker's, G5g another processor. */
+export function hasGpus(size: string): boolean {
+  return /^(gr?[4-9]|p[3-9])/.test(size) && !/^(g4ad|g5g)\./.test(size);
 }
 
 export function databaseClass(memoryMib: number): string | undefined {

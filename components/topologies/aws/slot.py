@@ -179,7 +179,15 @@ def start_engine(spec):
     rule = ["OUTPUT", "-d", "169.254.169.254", "-m", "cgroup", "--path", "slots.slice", "-j", "REJECT"]
     if run("iptables", "-w", "-C", *rule, ok=(0, 1)).returncode == 1:
         run("iptables", "-w", "-I", *rule)
+    if "gpus" in spec:
+        find_gpus(spec["gpus"])
     run("systemctl", "start", "docker")
+
+def find_gpus(wanted):
+    said = run("nvidia-smi", "--list-gpus", ok=range(256), stderr=subprocess.STDOUT).stdout
+    found = sum(line.startswith("GPU ") for line in said.splitlines())
+    if found < wanted:
+        raise Failure(f"this machine has {found} of {wanted} GPUs: see aws.classes{block('nvidia-smi says', said)}")
 
 def pull(image):
     ecr = re.match(r"(\d+\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?)/", image)
@@ -198,6 +206,7 @@ def create(spec, mark):
     options += ["--security-opt", "no-new-privileges", "--ulimit", "nofile=65536:65536"]
     options += ["--memory", memory, "--memory-swap", memory, "--cpus", str(spec["cpu"])]
     options += ["--shm-size", f"{spec['shmMib']}m"] if "shmMib" in spec else []
+    options += ["--gpus", "all"] if "gpus" in spec else []
     options += ["--user", spec["user"]] if "user" in spec else []
     options += ["--log-driver", "awslogs", "--log-opt", "mode=non-blocking", "--log-opt", "max-buffer-size=25m"]
     options += [word for key, value in logs.items() for word in ("--log-opt", f"awslogs-{key}={value}")]

@@ -31,6 +31,8 @@ export interface Spec {
   readonly maxMapCount?: true;
   /** It gets the engine's socket. */
   readonly socket?: true;
+  /** How many the machine has at least. The container gets all of them. */
+  readonly gpus?: number;
   /** `source`: a folder of the machine, or a volume by its name. */
   readonly mounts?: List<{ readonly source: string; readonly path: string; readonly readOnly?: true }>;
   /** What no log may show, beside the files that are secret. */
@@ -52,7 +54,7 @@ export function specOf(site: Site, name: string, container: Slot | Workload, pla
   const image = imageOf(site, container.image);
   const { entrypoints, command } = entry(container);
   const user = userOf(container, image);
-  const { health, needs = [], mounts = [], secretEnv = {} } = container;
+  const { health, needs = [], mounts = [], secretEnv = {}, room } = container;
   const shape = {
     ...(user === undefined ? {} : { user }),
     ...(entrypoints ? { entrypoint: entrypoints } : {}),
@@ -69,6 +71,7 @@ export function specOf(site: Site, name: string, container: Slot | Workload, pla
     },
     ...(needs.includes("max-map-count") ? { maxMapCount: true as const } : {}),
     ...(needs.includes("container-api") ? { socket: true as const } : {}),
+    ...(room !== undefined && room.gpus > 0 ? { gpus: room.gpus } : {}),
     ...(mounts.length > 0 ? { mounts: mounts.map(mountOf) } : {}),
   };
   const { files = [] } = container;

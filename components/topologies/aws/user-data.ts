@@ -8,6 +8,8 @@ export interface MachineArgs {
   readonly secretArn: string;
   /** The volume to attach; unset: the machine has no disk of its own. */
   readonly volumeId?: string;
+  /** Its image is the one with drivers for GPUs. Default: the plain one. */
+  readonly gpu?: boolean;
   readonly logGroup: string;
 }
 
@@ -16,10 +18,17 @@ export interface MachineArgs {
  * launch template, which replaces the machine; so it has nothing that changes with a release but the agent itself, and
  * nothing compressed, as zlib's output differs from one machine to another. EC2 takes 16 KiB.
  */
-export function userData({ region, secretArn, volumeId, logGroup }: MachineArgs): string {
+export function userData({ region, secretArn, volumeId, logGroup, gpu = false }: MachineArgs): string {
   const known = { region, secret: secretArn, ...(volumeId === undefined ? {} : { volume: volumeId }), logGroup };
-  return script({ known, name: "slot", program: slot, units, start: ["slot.service", "slot-watch.timer"] });
+  const engine = gpu ? ecsAway : installed;
+  return script({ known, name: "slot", program: slot, units, engine, start: ["slot.service", "slot-watch.timer"] });
 }
+
+const installed = "for try in 1 2 3 4 5; do dnf -y -q install docker && break; sleep 10; done";
+
+/** This image has docker. ECS' own agent would look for a cluster, and start docker with the machine, before our agent. */
+const ecsAway = `systemctl disable --now --no-block ecs amazon-ecs-volume-plugin
+systemctl disable docker`;
 
 /** What the agent of a swarm's node has to know. Plain text, and no token: those are in the two secrets. */
 export interface NodeArgs {
@@ -53,6 +62,7 @@ export function nodeUserData({ keys, ...known }: NodeArgs): string {
     name: "node",
     program: node,
     units: nodeUnits,
+    engine: installed,
     start: ["node.service", "node-watch.timer"],
   });
   const home = "/home/ec2-user/.ssh";
@@ -73,10 +83,12 @@ interface Script {
   readonly name: string;
   readonly program: string;
   readonly units: Dict<string>;
+  /** Commands after which docker is there, and nothing starts it but the agent. */
+  readonly engine: string;
   readonly start: List<string>;
 }
 
-function script({ known, name, program, units, start }: Script): string {
+function script({ known, name, program, units, engine, start }: Script): string {
   const files = Object.entries({
     "/etc/machine.json": JSON.stringify(known),
     "/usr/local/bin/agent.py": withoutComments(agent),
@@ -85,7 +97,7 @@ function script({ known, name, program, units, start }: Script): string {
   }).map(([path, text]) => `cat >${path} <<'END'\n${text.trim()}\nEND\n`);
   return `#!/bin/sh
 ${files.join("")}chmod 755 /usr/local/bin/${name}
-for try in 1 2 3 4 5; do dnf -y -q install docker && break; sleep 10; done
+${engine}
 systemctl daemon-reload
 systemctl enable ${start.join(" ")}
 systemctl start --no-block ${start.join(" ")}
@@ -104,13 +116,16 @@ OnCalendar=minutely
 [Install]
 WantedBy=timers.target`;
 
-/** The console keeps the reason why a machine was replaced: EC2 shows it for about an hour after the end. */
+/**
+ * The console keeps the reason why a machine was replaced: EC2 shows it for about an hour after the end. A GPU's image
+ * loads the driver in a service of its own.
+ */
 const units = {
   "slots.slice": "[Unit]\nDescription=Containers, which the agent keeps from the metadata service",
   "slot.service": `[Unit]
 Description=The container of this machine
 Wants=network-online.target
-After=network-online.target
+After=network-online.target nvidia-kmod-load.service
 [Service]
 Type=oneshot
 ExecStart=/usr/local/bin/slot boot
