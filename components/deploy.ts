@@ -84,8 +84,8 @@ export function planStack(raw: Readonly<Record<string, unknown>>, stack: string,
     name: named ? name : "unnamed",
     ports: topology.ports(config),
   });
-  const { capabilities } = topology;
-  const plan = entry.plan(system, { ...topology, site });
+  const capabilities = topology.chosen?.(config) ?? topology.capabilities;
+  const plan = entry.plan(system, { ...topology, capabilities, site });
   const placed = topology.check(config, { site, plan, secrets });
   const images = imageKeys(plan, capabilities.edge.by === "proxy")
     .map((key) => site.image(key))

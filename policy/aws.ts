@@ -322,7 +322,8 @@ const edge: Rule[] = [
       name: "listener-tls",
       controls: ["ELB.17"],
       says: "TLS is 1.2 or later, with a policy that has 1.3",
-      breaks: ({ protocol, sslPolicy }) => protocol === "HTTPS" && !/TLS13-1-[23]/.test(sslPolicy ?? ""),
+      breaks: ({ protocol, sslPolicy }) =>
+        (protocol === "HTTPS" || protocol === "TLS") && !/TLS13-1-[23]/.test(sslPolicy ?? ""),
     },
   ]),
 ];

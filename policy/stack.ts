@@ -130,7 +130,7 @@ export const stackRules: readonly Rule[] = [
     controls: [],
     says: "what the edge reaches does not hold data",
     findings: (all) => {
-      const [data, edge] = [groups(all, "data"), groups(all, "edge")];
+      const [data, edge] = [groups(all, "data"), [...groups(all, "edge"), ...groups(all, "proxy")]];
       return all.flatMap((made): Finding[] => {
         const names = networksOf(made);
         const both = ["edge", "data"].every((tier) => names.some((name) => name.endsWith(`-${tier}`)));

@@ -203,7 +203,7 @@ function beyondEdge(plan: Plan, { edge, name }: Capabilities): Problem[] {
     .map(({ to, host, path }) => ({
       key: `${to}.routes`,
       value: host + path,
-      remedy: `the edge on ${name} ends a request after ${String(edge.seconds)} s${edge.bodyMib === Infinity ? "" : `, or ${String(edge.bodyMib)} MiB`}`,
+      remedy: `the edge on ${name} ends a request after ${String(edge.seconds)} s${edge.bodyMib === Infinity ? "" : `, or ${String(edge.bodyMib)} MiB`}${edge.instead === undefined ? "" : `: choose ${edge.instead}`}`,
     }));
 }
 

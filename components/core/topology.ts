@@ -58,8 +58,11 @@ export interface Capabilities {
   readonly address: "name" | "domain";
   /** Where backups can go from here. A folder of a machine that comes and goes is no place. */
   readonly backupPlaces: ReadonlySet<"path" | "volume" | "s3">;
-  /** What answers the public names: a proxy of the system's choice, or the cloud's balancer. */
-  readonly edge: { readonly by: "proxy" | "balancer" } & Limits;
+  /**
+   * What answers the public names: a proxy of the system's choice, or the cloud's balancer. `instead`: what an operator
+   * may choose for a route that is beyond these limits.
+   */
+  readonly edge: { readonly by: "proxy" | "balancer"; readonly instead?: string } & Limits;
   /** Replicas may follow the load (`{ min, max }`). */
   readonly autoscales: boolean;
   /** Kinds that cannot be had here at all, with the reason and what to choose instead. */

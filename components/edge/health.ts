@@ -29,8 +29,8 @@ function end(chain: string): string {
 
 /**
  * Shell: `handshake` verifies what is served under the stack's own name. A certificate that has ended fails every
- * handshake. On one host the edge is unhealthy from then on. A swarm would start it again and again, which mends
- * nothing and loses the clients that go on in spite of the certificate: there only `alive` counts.
+ * handshake. On one host the edge is unhealthy from then on. A swarm, or ECS, would start it again and again, which
+ * mends nothing and loses the clients that go on in spite of the certificate: there only `alive` counts.
  */
 export function certificateHealth(
   { engine, site: { hostname } }: Pick<EdgeArgs, "engine" | "site">,
@@ -51,7 +51,7 @@ if [ $left -lt ${String(warnDays * 86400)} ]; then
     echo "$says" >/proc/1/fd/2
   fi
 fi 2>/dev/null
-[ $left -gt 0 ] || { ${engine === "swarm" ? `${alive}; exit` : "exit 1"}; }
+[ $left -gt 0 ] || { ${engine === "docker" ? "exit 1" : `${alive}; exit`}; }
 ${handshake}`;
   return ["sh", "-c", script];
 }

@@ -26,12 +26,15 @@ function identifier(text: string): string {
   return text.replaceAll(/[^a-z0-9]/gi, (sign) => `_${sign.charCodeAt(0).toString(16)}`);
 }
 
-export function config({ site, routes, tls }: EdgeArgs, folder: string): string {
+export function config({ site, routes, tls, proxyProtocol }: EdgeArgs, folder: string): string {
   const hosts = [...new Set(routes.map(({ host }) => host))];
   const sticky = new Map(routes.flatMap((route) => (route.sticky ? [[upstreamOf(route), route] as const] : [])));
   const { http, https } = edgePorts(site);
   const trusted = outside(tls);
-  const ports = { http: http.number, https: https.number, trusted: trusted !== undefined };
+  const ports = {
+    ...{ http: http.number, https: https.number, trusted: trusted !== undefined },
+    way: `ssl http2${proxyProtocol === undefined ? "" : " proxy_protocol"}`,
+  };
   return `pid ${work}/nginx.pid;
 worker_processes 2;
 # A worker of an older configuration goes on until its last request has ended, but not for ever.
@@ -66,7 +69,9 @@ http {
   proxy_next_upstream_tries 4;
 ${headers(ports)
   .map((line) => `  ${line}\n`)
-  .join("")}${trusted ? believed(trusted) : ""}  map $http_upgrade $connection_header { "" close; default upgrade; }
+  .join(
+    "",
+  )}${trusted ? believed(trusted) : ""}${proxyProtocol ? passed(proxyProtocol) : ""}  map $http_upgrade $connection_header { "" close; default upgrade; }
   proxy_hide_header Strict-Transport-Security;
   proxy_hide_header X-Content-Type-Options;
 
@@ -93,7 +98,7 @@ ${[...sticky.values()].map(stickyMaps).join("")}
     return 404;
   }
 ${trusted ? "" : toHttps(hosts, ports)}  server {
-    listen ${String(ports.https)} ssl http2 default_server;
+    listen ${String(ports.https)} ${ports.way} default_server${proxyProtocol === undefined ? "" : keptAlive};
     return 404;
   }
 ${hosts
@@ -108,12 +113,16 @@ ${hosts
 `;
 }
 
-/** Where nginx listens. `trusted`: something may end TLS in front of it. */
+/** Where nginx listens. `trusted`: something may end TLS in front of it. `way`: what https is spoken over. */
 interface Ports {
   readonly http: number;
   readonly https: number;
   readonly trusted: boolean;
+  readonly way: string;
 }
+
+/** What passes TCP on forgets a silent connection after some minutes: an empty packet a minute keeps it. */
+const keptAlive = " so_keepalive=60s::";
 
 /** All headers: a location that sets one of its own inherits none. */
 function headers({ https, trusted }: Ports): string[] {
@@ -142,6 +151,12 @@ ${trusted.map((network) => `    ${network} 1;\n`).join("")}  }
   map "$scheme $trusted" $stranger { default 0; "http 0" 1; }
   map "$trusted $http_x_forwarded_host" $public_host { default $http_host; "~^1 .+" $http_x_forwarded_host; }
 `;
+}
+
+/** The visitor is whom the first bytes of a connection name. */
+function passed(networks: List<string>): string {
+  return `  real_ip_header proxy_protocol;
+${networks.map((network) => `  set_real_ip_from ${network};\n`).join("")}`;
 }
 
 function toHttps(hosts: List<string>, { http, https }: Ports): string {
@@ -174,9 +189,9 @@ function server(host: string, ports: Ports, routes: List<PlannedRoute>): string 
     ...hidden.map((path): [string, string] => [path, `    location ${matching(path, true)} { return 404; }\n`]),
     ...routes.map((route): [string, string] => [baseOf(route.path), location(route, ports)]),
   ].sort(([a], [b]) => b.length - a.length);
-  const { http, https, trusted } = ports;
+  const { http, https, trusted, way } = ports;
   return `  server {
-    listen ${String(https)} ssl http2;
+    listen ${String(https)} ${way};
 ${trusted ? `    listen ${String(http)};\n    if ($stranger) { return 403; }\n` : ""}    server_name ${host};
 ${locations.map(([, text]) => text).join("")}${routes.some(({ path }) => path === "/") ? "" : "    location / { return 404; }\n"}  }
 `;

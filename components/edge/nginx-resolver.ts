@@ -30,7 +30,7 @@ export interface Upstream {
 /**
  * Shell before nginx: writes the upstreams once, then looks again every second in the background. The loop tells nginx
  * of changes only. nginx ends the requests under way with its old configuration. If a name is gone, its addresses go,
- * too: they are soon another container's. But while DNS itself fails (our own name `edge` is not found either) all
+ * too: they are soon another container's. But while DNS itself fails (`ownName`, the edge's, is not found either) all
  * stay. `max_fails=0`: nginx counts an application's own 503 as a failure, and one visitor could put every replica out
  * of use.
  *
@@ -38,7 +38,7 @@ export interface Upstream {
  * whatever replicas come and go. A replica's mark is the same on every balancer. Only who has the secret file `key` can
  * make one.
  */
-export function resolver(upstreams: List<Upstream>, configFile: string, key: string): string {
+export function resolver(upstreams: List<Upstream>, configFile: string, key: string, ownName: string): string {
   return `set -eu
 mkdir -p ${work}
 rm -f ${work}/nobody.sock ${work}/nginx.pid ${work}/alive
@@ -84,7 +84,7 @@ upstreams() {
   :
 ${upstreams.map(line).join("\n")}
 }
-dns() { getent ahostsv4 edge >/dev/null; }
+dns() { getent ahostsv4 ${ownName} >/dev/null; }
 changed() {
   dns && upstreams >${work}/next && dns || return 1
   [ "$(cat ${work}/next)" != "$(cat ${upstreamsFile})" ] || return 1

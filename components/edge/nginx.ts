@@ -1,7 +1,6 @@
 import type { Workload } from "../core/contracts.ts";
 import { ConfigError, type Problem } from "../core/errors.ts";
 import type { PlannedRoute } from "../core/plan.ts";
-import type { Site } from "../core/topology.ts";
 import { type EdgeArgs, edgePorts } from "./proxy.ts";
 import { certificateHealth, endOf } from "./health.ts";
 import { config, stickyVariables, upstreamOf } from "./nginx-conf.ts";
@@ -22,7 +21,7 @@ const [cert, key, ends] = ["cert.pem", "key.pem", "ends"].map((name) => `${folde
  * @throws ConfigError for what `nginxProblems` names.
  */
 export function nginx(args: EdgeArgs): Workload {
-  const { site, routes, tls, backends } = args;
+  const { site, routes, tls, backends, ownName = "edge" } = args;
   const problems = nginxProblems("tls.mode", "acme" in tls ? "acme" : "own", routes);
   if ("acme" in tls || problems.length > 0) throw new ConfigError(problems);
   const upstreams = new Map<string, Upstream>();
@@ -43,11 +42,11 @@ export function nginx(args: EdgeArgs): Workload {
       { path: key, content: tls.key, secret: true },
       endOf(tls.cert, ends),
     ],
-    prepare: resolver([...upstreams.values()], conf, key),
+    prepare: resolver([...upstreams.values()], conf, key, ownName),
     command: ["nginx", "-c", conf, "-g", "daemon off;"],
     ports: edgePorts(site),
     health: {
-      ready: { command: certificateHealth(args, ends, `${alive} && ${handshake(site)}`, alive) },
+      ready: { command: certificateHealth(args, ends, `${alive} && ${handshake(args)}`, alive) },
       startSeconds: 60,
       stopSeconds: 30, // the official image's stop signal lets requests finish
     },
@@ -61,9 +60,10 @@ export function nginx(args: EdgeArgs): Workload {
 const alive = `curl -fsS -m 4 -o /dev/null http://127.0.0.1:8082/health && [ -n "$(find ${work}/alive -mmin -1)" ]`;
 
 /** Verifies that nginx serves the given certificate. No application is asked: the page belongs to no host. */
-function handshake({ hostname, publicPort }: Site): string {
+function handshake({ site: { hostname, publicPort }, proxyProtocol }: EdgeArgs): string {
   const at = `${hostname}:${String(publicPort)}`;
-  return `curl -sS -m 4 -o /dev/null --noproxy '*' --cacert ${cert} --resolve ${at}:127.0.0.1 -H 'Host: nobody.invalid' https://${at}/`;
+  const passed = proxyProtocol === undefined ? "" : " --haproxy-protocol";
+  return `curl -sS -m 4 -o /dev/null --noproxy '*'${passed} --cacert ${cert} --resolve ${at}:127.0.0.1 -H 'Host: nobody.invalid' https://${at}/`;
 }
 
 /** What nginx cannot do, for the check before anything is made. `key`: the config's key for the mode of TLS. */

@@ -24,11 +24,18 @@ export interface Backends {
 
 export interface EdgeArgs {
   readonly site: Site;
-  /** What runs the proxy: a swarm kills an unhealthy one. */
-  readonly engine: Engine;
+  /** What runs the proxy: a swarm and ECS kill an unhealthy one. */
+  readonly engine: Engine | "ecs";
   readonly routes: List<PlannedRoute>;
   readonly tls: EdgeTls;
   readonly backends: (route: PlannedRoute) => Backends;
+  /**
+   * Networks of what passes TCP on to the https port, each connection with the caller's address before it (the PROXY
+   * protocol). Unset: callers come themselves. The http port only leads to https, so nobody's address counts there.
+   */
+  readonly proxyProtocol?: List<string>;
+  /** The edge's own name, by which it sees whether DNS answers at all. Default: `edge`. */
+  readonly ownName?: string;
 }
 
 /** The addresses that end TLS in front of the edge, if there are any. */

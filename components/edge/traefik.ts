@@ -4,7 +4,7 @@ import type { File, List, Probe, Workload } from "../core/contracts.ts";
 import { baseOf, covers, hiddenOf, literally } from "../core/routes.ts";
 import type { PlannedRoute } from "../core/plan.ts";
 import type { Site } from "../core/topology.ts";
-import { type Backends, type EdgeArgs, edgePorts, type EdgeTls, outside } from "./proxy.ts";
+import { type Backends, type EdgeArgs, edgePorts, outside } from "./proxy.ts";
 import { certificateHealth, endOf } from "./health.ts";
 import { eachOf, watched, watchScript } from "./traefik-watch.ts";
 
@@ -25,7 +25,7 @@ const self = "--entryPoints.self.address=127.0.0.2:8082";
  * container engine's API, which would be root on the machine.
  */
 export function traefik(args: EdgeArgs): Workload {
-  const { site, routes, tls } = args;
+  const { routes, tls } = args;
   const watching = routes.some((route) => isWatched(route, args.backends(route)));
   const given = `${folder}/routes`;
   const files: File[] = [
@@ -42,8 +42,8 @@ export function traefik(args: EdgeArgs): Workload {
     user: "acme" in tls ? "0:0" : "65532:65532", // a new volume is root's; neither user has a capability
     files,
     ...prepared([...("acme" in tls ? [usable] : []), ...(watching ? [watchScript(`${given}/routes.yml`)] : [])]),
-    command: ["traefik", ...flags(site, tls, watching ? watched : given)],
-    ports: edgePorts(site),
+    command: ["traefik", ...flags(args, watching ? watched : given)],
+    ports: edgePorts(args.site),
     health: { ready: ready(args), startSeconds: 60, stopSeconds: 15 },
     replicas: 1,
     // The one URL for browsers and containers: routed names lead here from the edge network too.
@@ -78,7 +78,7 @@ if [ -s "$store" ]; then
   [ "$(tail -n 1 "$store")" = "}" ] || { echo "$store is not whole: it is $store.broken now, certificates are asked for anew" >&2; mv "$store" "$store.broken"; }
 fi`;
 
-function flags(site: Site, tls: EdgeTls, routes: string): string[] {
+function flags({ site, tls, proxyProtocol }: EdgeArgs, routes: string): string[] {
   const acme = "acme" in tls ? tls.acme : undefined;
   const { http, https } = edgePorts(site);
   const trusted = outside(tls);
@@ -96,6 +96,7 @@ function flags(site: Site, tls: EdgeTls, routes: string): string[] {
     `--entryPoints.websecure.address=:${String(https.number)}`,
     // Uploads take longer than the default minute; a route's own limit is what counts.
     "--entryPoints.websecure.transport.respondingTimeouts.readTimeout=0s",
+    ...(proxyProtocol ? [`--entryPoints.websecure.proxyProtocol.trustedIPs=${proxyProtocol.join(",")}`] : []),
     ping,
     "--ping.entryPoint=ping",
     ...(acme ? [] : [self]),

@@ -25,7 +25,7 @@ export const cloud: Omit<Capabilities, "name" | "runners" | "edge"> = {
   backupPlaces: new Set(["s3"]),
 };
 
-/** A balancer in front, which ends a request after `seconds`. */
-export function balancerEdge(seconds: number): Capabilities["edge"] {
-  return { by: "balancer", bodyMib: Infinity, seconds };
+/** A balancer in front, which ends a request after `seconds`. `instead`: what has no such end. */
+export function balancerEdge(seconds: number, instead?: string): Capabilities["edge"] {
+  return { by: "balancer", bodyMib: Infinity, seconds, ...(instead === undefined ? {} : { instead }) };
 }

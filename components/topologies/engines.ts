@@ -14,6 +14,9 @@ export const everything: Runner["can"] = new Set([
   "file-folders",
 ]);
 
+/** One of our own proxies in front: it ends a request where its route says. */
+export const proxyEdge: Capabilities["edge"] = { by: "proxy", bodyMib: Infinity, seconds: Infinity };
+
 /** What a Docker engine can, alone or as a node of a swarm. */
 export const onEngines: Omit<Capabilities, "name" | "engine"> = {
   runners: [
@@ -30,5 +33,5 @@ export const onEngines: Omit<Capabilities, "name" | "engine"> = {
   nameLength: 63, // a DNS label, and a service's name
   address: "name",
   backupPlaces: new Set(["path", "volume", "s3"]),
-  edge: { by: "proxy", bodyMib: Infinity, seconds: Infinity },
+  edge: proxyEdge,
 };

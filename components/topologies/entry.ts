@@ -7,7 +7,7 @@ import type { Problem } from "../core/errors.ts";
 import type { Image } from "../core/images.ts";
 import type { Plan } from "../core/plan.ts";
 import type { RetirementStore } from "../core/retirements.ts";
-import type { Place, Site, Topology } from "../core/topology.ts";
+import type { Capabilities, Place, Site, Topology } from "../core/topology.ts";
 
 /** What a stack is, beside the topology's own part of its config. */
 export interface Stack {
@@ -20,6 +20,8 @@ export interface Stack {
 /** A topology as a stack's config chooses it. `C`: its own part of the config, under its name. No SDK before `make`. */
 export interface Row<C> extends Omit<Place, "site"> {
   readonly config: z.ZodType<C>;
+  /** The capabilities with what the config chooses of them. Default: `capabilities`, whatever it says. */
+  chosen?(config: C): Capabilities;
   /** The edge's ports on the machines. */
   ports(config: C): Site["ports"];
   /** The names of the secrets that the topology itself needs. */

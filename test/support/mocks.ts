@@ -130,6 +130,7 @@ function madeByAws(type: string, name: string): Record<string, unknown> {
     ...(type.startsWith("aws:elasticache/replicationGroup") ? { primaryEndpointAddress: `${name}.cache.invalid` } : {}),
     ...(/:(SubnetGroup|InstanceProfile)$/.test(type) ? { name } : {}),
     ...(type === "aws:iam/accessKey:AccessKey" ? { secret: `key-of-${name}` } : {}),
+    ...(type === "aws:acm/certificate:Certificate" ? { domainValidationOptions: [] } : {}),
     ...(type === "aws:ec2/launchTemplate:LaunchTemplate" ? { latestVersion: 1 } : {}),
     ...(type === "aws:secretsmanager/secretVersion:SecretVersion" ? { versionId: `version-of-${name}` } : {}),
   };

@@ -19,6 +19,8 @@ export interface EdgeTestOptions {
   readonly proxy?: EdgeOptions["proxy"];
   /** TLS ends in front of it, on the machine itself, whose requests come from the network's own address. */
   readonly outside?: boolean;
+  /** Something on the machine itself passes TCP on, and names each caller first. */
+  readonly passed?: boolean;
   /** The port of the public URLs; default: `https`. */
   readonly publicPort?: number;
 }
@@ -46,7 +48,7 @@ export class NginxEdge {
     name: string,
     https: number,
     routes: readonly PlannedRoute[],
-    { proxy = "nginx", outside = false, publicPort = https }: EdgeTestOptions = {},
+    { proxy = "nginx", outside = false, passed = false, publicPort = https }: EdgeTestOptions = {},
   ): Promise<NginxEdge> {
     await NginxEdge.sweep(name);
     const network = await engine.createNetwork({ Name: name, Labels: { ...runLabels, [label]: name } });
@@ -74,6 +76,7 @@ export class NginxEdge {
       engine: "docker",
       tls: { cert, key: key.value, ...(outside ? { trustedProxies: [gateway] } : {}) },
       backends: ({ hosts }) => ({ hosts, watch: true }),
+      ...(passed ? { proxyProtocol: [gateway] } : {}),
     });
     const { entrypoints = [], command = [] } = entry(workload);
     const ports = publishedPorts(site).map(({ inside, published }): [string, Docker.PortBinding[]] => [

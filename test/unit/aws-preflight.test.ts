@@ -70,7 +70,7 @@ function stateOf(): Known[] {
 const plan = planReady("arangodb-aws").whole?.plan;
 const moved = (config: object, state = stateOf()): string[] => {
   if (plan === undefined) throw new Error("no plan");
-  return movedParts(state, { cidr, zones, ...config }, "arangodb", plan).map(sentence);
+  return movedParts(state, { cidr, zones, edge: "balancer", ...config }, "arangodb", plan).map(sentence);
 };
 
 test("a stack that is not there yet, and one that stays where it is, have nothing that would move", () => {
@@ -93,4 +93,27 @@ test("zones in another order, and another network, are refused: both are where t
   expect(moved({ cidr: "10.90.0.0/16" })).toEqual([
     'aws.cidr = "10.90.0.0/16": the stack\'s network is 10.80.0.0/16: it stays as long as the stack does',
   ]);
+});
+
+test("another edge is refused as long as AWS keeps the balancer of this one", () => {
+  const balancer = (loadBalancerType: string, enableDeletionProtection: boolean): Known[] => [
+    ...stateOf(),
+    {
+      urn: "urn:lb",
+      type: "aws:lb/loadBalancer:LoadBalancer",
+      outputs: { loadBalancerType, enableDeletionProtection },
+    },
+  ];
+  for (const [edge, its, other] of [
+    ["balancer", "application", "network"],
+    ["proxy", "network", "application"],
+  ] as const) {
+    expect(moved({ edge }, balancer(its, true))).toEqual([]);
+    expect(moved({ edge }, balancer(other, false))).toEqual([]);
+    expect(moved({ edge }, balancer(other, true))).toEqual([
+      expect.stringMatching(
+        new RegExp(`^aws\\.edge = "${edge}": the stack is protected, and its balancer, .*docs/aws.md`),
+      ),
+    ]);
+  }
 });

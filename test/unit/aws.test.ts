@@ -2,13 +2,17 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 
-import type { Ask, Container, Health } from "../../components/core/contracts.ts";
+import type { Ask, Container, Health, Workload } from "../../components/core/contracts.ts";
 import { sentence } from "../../components/core/errors.ts";
 import type { Image } from "../../components/core/images.ts";
-import type { PlannedRoute } from "../../components/core/plan.ts";
+import type { Plan, PlannedRoute } from "../../components/core/plan.ts";
+import { siteOf } from "../../components/core/site.ts";
 import { planStack } from "../../components/deploy.ts";
 import { subnetRange, tiers, unfitNetwork } from "../../components/topologies/aws/addresses.ts";
 import { bucketName } from "../../components/topologies/aws/bucket.ts";
+import { awsWith } from "../../components/topologies/aws/capabilities.ts";
+import { checkAws } from "../../components/topologies/aws/check.ts";
+import { awsArgs } from "../../components/topologies/aws/config.ts";
 import {
   containerDefinitions,
   type DefinitionParts,
@@ -27,6 +31,7 @@ import {
 } from "../../components/topologies/aws/sizes.ts";
 import { overlap, rangeOf } from "../../components/topologies/subnets.ts";
 import { certificate } from "../support/certificates.ts";
+import { planReady } from "../support/ready.ts";
 
 describe("sizes", () => {
   /** The developer guide's table, written out by hand. */
@@ -215,6 +220,91 @@ describe("the balancer's rules", () => {
   });
 });
 
+describe("the edge of one's choice", () => {
+  const zones = ["eu-central-1a", "eu-central-1b"];
+  const mirror = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/hub";
+  /** What is refused of one workload with so many routes, or so. */
+  const said = (
+    edge: "balancer" | "proxy",
+    proxy: "nginx" | "traefik",
+    count: number,
+    more: Partial<Workload> = {},
+    at = mirror,
+  ): string[] => {
+    const web: Workload = {
+      ...{ image: "toolbox", tier: "app", cpu: 1, memoryMib: 64, replicas: 1 },
+      health: { ready: { command: ["true"] }, startSeconds: 1, stopSeconds: 1 },
+      ports: { web: { number: 80, protocol: "http" } },
+      routes: Array.from({ length: count }, (_, each) => ({
+        ...{ host: "a.example.com", path: `/${"p".repeat(each)}`, port: "web" },
+      })),
+      ...more,
+    };
+    const plan: Plan = {
+      ...{ needs: [], workloads: new Map([["web", web]]), slots: new Map(), jobs: new Map(), managed: new Map() },
+      ...{ secrets: new Set(), repeated: new Set(), images: new Set(), edge: { proxy } },
+    };
+    const site = siteOf({ name: "s", hostname: "a.example.com", mirror: at });
+    const args = awsArgs.parse({ account: "123456789012", region: "eu-central-1", zones, edge });
+    return checkAws({ ...args, tls: { mode: "local" } }, site, plan).problems.map(sentence);
+  };
+
+  test("what the balancer cannot take, and our own proxy can, says so", () => {
+    expect(said("balancer", "nginx", 100)).toEqual([]);
+    expect(said("balancer", "nginx", 101)).toEqual([
+      "routes = 101: a balancer has at most 100 rules; or choose our own proxy, which takes it: aws: {edge: proxy}",
+    ]);
+    expect(said("proxy", "nginx", 101)).toEqual([]);
+    const long = { routes: [{ host: "a.example.com", path: `/${"x".repeat(127)}`, port: "web" }] };
+    expect(said("balancer", "traefik", 1, long)).toEqual([expect.stringMatching(/at most 127 .*edge: proxy}$/)]);
+    expect(said("proxy", "traefik", 1, long)).toEqual([]);
+  });
+
+  test("our own proxy's configuration fits into one secret, or is refused; then the balancer names no way out", () => {
+    for (const proxy of ["nginx", "traefik"] as const) {
+      const refused = said("proxy", proxy, 400);
+      expect(refused).toEqual([
+        expect.stringMatching(
+          /^routes = 400: the proxy's configuration for them has \d+ bytes, and one secret carries 56000/,
+        ),
+      ]);
+      expect(said("balancer", proxy, 400).filter((each) => each.includes("edge: proxy"))).toEqual([]);
+    }
+  });
+
+  test("DNS names eight replicas at once", () => {
+    expect(said("proxy", "nginx", 1, { replicas: 8 })).toEqual([]);
+    const nine =
+      "web.replicas = 9: our own proxy finds at most 8 behind a route, as DNS names no more at once: choose aws: {edge: balancer}";
+    expect(said("proxy", "traefik", 1, { replicas: 9 })).toEqual([nine]);
+    expect(said("proxy", "traefik", 1, { replicas: { min: 1, max: 9 } })).toEqual([nine]);
+    expect(said("proxy", "nginx", 0, { replicas: 9 })).toEqual([]);
+    expect(said("balancer", "nginx", 1, { replicas: 9 })).toEqual([]);
+  });
+
+  test("what nginx cannot do is refused, and so are images that the proxies do not reach", () => {
+    const sticky = (seconds: number) => ({ cookie: "stays", seconds });
+    const route = { host: "a.example.com", port: "web" };
+    const shared = {
+      ports: { web: { number: 80, protocol: "http" }, other: { number: 81, protocol: "http" } },
+      routes: [
+        { ...route, path: "/", sticky: sticky(1) },
+        { ...route, path: "/b", port: "other", sticky: sticky(1) },
+      ],
+    } as const;
+    expect(said("proxy", "nginx", 0, shared)).toEqual([
+      expect.stringMatching(/^routes\.sticky\.cookie = "stays": two workloads/),
+    ]);
+    expect(said("proxy", "traefik", 0, shared)).toEqual([]);
+    expect(said("balancer", "nginx", 0, shared)).toEqual([]);
+    const far = said("proxy", "nginx", 1, {}, "r.example.com/hub");
+    expect(far).toHaveLength(2); // nginx, and the toolbox that writes its files
+    for (const each of far)
+      expect(each).toMatch(/^mirror = .*the edge network reaches the account's own registry alone/);
+    expect(said("balancer", "nginx", 1, {}, "r.example.com/hub")).toEqual([]);
+  });
+});
+
 /** Two paths of one length whose numbers are alike: there are 250 of each length. */
 function twinsOf(): string[] {
   const seen = new Map<number, string>();
@@ -272,6 +362,15 @@ describe("a task definition", () => {
     expect(main?.mountPoints).toEqual(
       fileVolumes(container).map(({ name, path }) => ({ sourceVolume: name, containerPath: path, readOnly: true })),
     );
+  });
+
+  test("a folder in another one is made by hand: the outer one's mount would hide its own", () => {
+    const files = ["/run/web/a", "/run/web/tls/key", "/run/webs/b"].map((path) => ({ path, content: path }));
+    expect(fileVolumes({ ...container, files }).map(({ path }) => path)).toEqual(["/run/web", "/run/webs"]);
+    const [writer] = definitions({ files });
+    const [script = ""] = writer?.command as string[];
+    expect(script.match(/^mkdir .*$/gm)).toEqual(["mkdir -p '/run/web/tls'"]);
+    expect(script.indexOf("mkdir")).toBeLessThan(script.indexOf("/run/web/tls/key"));
   });
 
   test("no secret's value is written, and its key is no path", () => {
@@ -440,6 +539,7 @@ describe("a stack's config", () => {
     ],
     ["a size that is none", { classes: { db: "large" } }, /^aws\.classes\.db = large/],
     ["days that CloudWatch has not", { logDays: 31 }, /^aws\.logDays = 31: days as CloudWatch has them/],
+    ["an edge that is none", { edge: "nginx" }, /^aws\.edge = nginx: balancer or proxy$/],
     ["a zone of DNS that is a name", { zoneId: "example.com" }, /^aws\.zoneId = example\.com/],
   ])("%s is refused", (_, aws, expected) => {
     expect(problems({}, aws).join("\n")).toMatch(expected);
@@ -519,6 +619,17 @@ describe("a stack's config", () => {
     ["on a size that is not known here", { gpus: 8, gpuMib: 81_920 }, { classes: { "agent-gpu": "p4de.24xlarge" } }],
   ])("an agent %s is taken", (_, agent, aws) => {
     expect(problems(withAgent(agent, aws))).toEqual([]);
+  });
+
+  test("our own proxy ends no request by itself, and a stack without routes has no use for it", () => {
+    expect(problems({}, { edge: "proxy" })).toEqual([]);
+    expect(awsWith({ edge: "proxy" }).edge).toEqual({ by: "proxy", bodyMib: Infinity, seconds: Infinity });
+    expect(awsWith({ edge: "balancer" }).edge).toMatchObject({ by: "balancer", seconds: 4000 });
+    expect(awsWith({ edge: "balancer" }).edge.instead).toContain("aws: {edge: proxy}");
+    const machines = planReady("machines-aws", { aws: { ...good.aws, edge: "proxy" } });
+    expect(machines.problems.map(sentence)).toEqual([
+      'aws.edge = "proxy": nothing here has a public name: leave it out',
+    ]);
   });
 
   test("an own certificate needs its key, and has to be one for the names", async () => {

@@ -231,6 +231,9 @@ test("a route asks for no more than the edge lets through", () => {
   ]);
   expect(ofApp(asks({ bodyMib: 11 }), edge(100, 10))).toHaveLength(1);
   expect(ofApp(asks({ seconds: 101 }), edge(100, Infinity))).toEqual([expect.stringMatching(/after 100 s$/)]);
+  const { can } = edge(100, Infinity);
+  const instead = { can: { edge: { ...can.edge, instead: "another edge" } } };
+  expect(ofApp(asks({ seconds: 101 }), instead)).toEqual([expect.stringMatching(/after 100 s: choose another edge$/)]);
 });
 
 test("a pool answers at one place together, and nobody else there", () => {

@@ -107,6 +107,26 @@ describe("both", () => {
     );
   });
 
+  test("behind what passes TCP on, the caller is whom a connection names first, if that comes from there", () => {
+    const behind = { proxyProtocol: ["10.0.0.0/20", "10.0.16.0/20"], ownName: "edge.shop.internal" };
+    const [plain, passed] = [{}, behind].map((more) => nginx(args(own, more)));
+    const conf = files(passed ?? nginx(args(own)))["/run/nginx/nginx.conf"] ?? "";
+    expect(conf.match(/listen 443 .*;/g)).toEqual([
+      "listen 443 ssl http2 proxy_protocol default_server so_keepalive=60s::;",
+      ...["listen 443 ssl http2 proxy_protocol;", "listen 443 ssl http2 proxy_protocol;"],
+    ]);
+    expect(conf).toContain(
+      "  real_ip_header proxy_protocol;\n  set_real_ip_from 10.0.0.0/20;\n  set_real_ip_from 10.0.16.0/20;\n",
+    );
+    expect(conf).toContain("listen 80 default_server;"); // it only leads to https
+    expect(JSON.stringify(passed?.health)).toContain("--haproxy-protocol --cacert");
+    expect(passed?.prepare).toContain("dns() { getent ahostsv4 edge.shop.internal >/dev/null; }");
+    expect(JSON.stringify(plain)).not.toMatch(/proxy_protocol|haproxy|keepalive=|real_ip|edge\.shop/);
+    const flag = "--entryPoints.websecure.proxyProtocol.trustedIPs=10.0.0.0/20,10.0.16.0/20";
+    expect(traefik(args(own, behind)).command).toContain(flag);
+    expect(traefik(args(own)).command?.join()).not.toContain("proxyProtocol");
+  });
+
   test("the end of a chain is that of the first to end, whenever it is known; what is no certificate has none", async () => {
     const until = async (days: number) => {
       const made = await make({ hostnames: [host] }, new Date(Date.now() - (397 - days) * 86_400_000));

@@ -9,10 +9,9 @@ import { parse } from "yaml";
 import { sentence } from "../../components/core/errors.ts";
 import { covers, hiddenOf, routeProblems } from "../../components/core/routes.ts";
 import { siteOf } from "../../components/core/site.ts";
-import type { Engine } from "../../components/core/contracts.ts";
 import type { PlannedRoute } from "../../components/core/plan.ts";
 import { planStack } from "../../components/deploy.ts";
-import { type EdgeTls, publishedPorts } from "../../components/edge/proxy.ts";
+import { type EdgeArgs, type EdgeTls, publishedPorts } from "../../components/edge/proxy.ts";
 import { nginx } from "../../components/edge/nginx.ts";
 import { traefik } from "../../components/edge/traefik.ts";
 import { make } from "../../ops/authority.ts";
@@ -29,7 +28,13 @@ const outside: EdgeTls = { ...own, trustedProxies: ["10.0.0.0/8", "fd00::1"] };
 const site = (more: Partial<Parameters<typeof siteOf>[0]> = {}) => siteOf({ name: "shop", hostname: host, ...more });
 const behind = { ports: { http: 8080 } };
 
-function edge(proxy: typeof traefik, routes: PlannedRoute[], tls = own, at = site(), engine: Engine = "docker") {
+function edge(
+  proxy: typeof traefik,
+  routes: PlannedRoute[],
+  tls = own,
+  at = site(),
+  engine: EdgeArgs["engine"] = "docker",
+) {
   const workload = proxy({ site: at, engine, routes, tls, backends: ({ hosts }) => ({ hosts, watch: false }) });
   const [file] = workload.files ?? [];
   return { ...workload, text: typeof file?.content === "string" ? file.content : "" };
@@ -222,7 +227,7 @@ describe("TLS in front of the edge", () => {
 describe("health", () => {
   const day = 24 * 3600 * 1000;
   /** The health check's script on the certificate of so many days to come, with `true` for the handshake. */
-  const health = async (days: number, engine: "docker" | "swarm", handshake = "true") => {
+  const health = async (days: number, engine: EdgeArgs["engine"], handshake = "true") => {
     const made = await make({ hostnames: [host] }, new Date(Date.now() - (397 - days) * day));
     const { cert } = JSON.parse(JSON.stringify(made)) as { cert: string };
     const { files = [], health: asked } = edge(traefik, [route("/")], { cert, key: "KEY" }, site(), engine);
@@ -248,7 +253,7 @@ describe("health", () => {
     expect(await health(10, "docker", "false")).toMatchObject([1, expect.anything()]);
     const ended = expect.stringContaining("the certificate of shop.example.com has ended") as unknown;
     expect(await health(-3, "docker")).toEqual([1, ended]);
-    expect(await health(-3, "swarm")).toEqual([0, ended]);
+    for (const engine of ["swarm", "ecs"] as const) expect(await health(-3, engine)).toEqual([0, ended]);
   });
 
   test("each handshake is a new one: a kept connection verifies nothing, and delays Traefik's end", () => {

@@ -6,7 +6,7 @@ import { findingsOf, type Made, type Rule } from "../../policy/rule.ts";
 import { stackRules } from "../../policy/stack.ts";
 import type { Registered } from "../support/mocks.ts";
 import { protecting } from "../support/protected.ts";
-import { recordReady } from "../support/ready.ts";
+import { readyConfig, recordReady } from "../support/ready.ts";
 
 const rules: readonly Rule[] = [...awsRules, ...stackRules];
 function madeOf(all: readonly Registered[]): Made[] {
@@ -56,8 +56,14 @@ test.each([
   ["arkindex", "as it is ready"],
   ["arkindex", "with agents"],
   ...["arkindex", "arangodb", "machines", "media", "pyrus"].map((system) => [system, "protected"]),
+  ["pyrus", "with our own proxy, and ACM's certificate"],
 ])("%s on AWS, %s, keeps every rule", async (system, how) => {
-  const config = how === "protected" ? protecting(`${system}-aws`) : how === "with agents" ? withAgents : {};
+  const tls = { mode: "acm", certificate: "arn:aws:acm:eu-central-1:123456789012:certificate/c" };
+  const { aws } = readyConfig(`stacks/${system}-aws.yaml`) as { aws: object };
+  const config = {
+    ...(how === "with agents" ? withAgents : how === "as it is ready" ? {} : protecting(`${system}-aws`)),
+    ...(how.startsWith("with our own proxy") ? { aws: { ...aws, edge: "proxy", tls } } : {}),
+  };
   const all = madeOf(await recordReady(`${system}-aws`, config));
   expect(all.length).toBeGreaterThan(system === "machines" ? 100 : 200);
   expect(told(all, orders)).toEqual([]);
@@ -254,6 +260,19 @@ describe("a rule", () => {
       },
     ];
     for (const row of rows) expect(rule && findingsOf(rule, another(all, row))).toHaveLength(1);
+  });
+
+  test("of listeners notices a network load balancer's, too", () => {
+    const [rule] = awsRules.filter(({ name }) => name === "listener-tls");
+    const props = { protocol: "TLS", sslPolicy: "ELBSecurityPolicy-2016-08" };
+    expect(rule && findingsOf(rule, another(all, { type: listener, props }))).toHaveLength(1);
+  });
+
+  test("of the stores' network notices our own proxies", () => {
+    const [rule] = stackRules.filter(({ name }) => name === "data-behind-applications");
+    const group = { type: "aws:ec2/securityGroup:SecurityGroup", name: "aws-proxy", props: { id: "aws-proxy-id" } };
+    const props = { securityGroupId: "aws-data-id", referencedSecurityGroupId: "aws-proxy-id" };
+    expect(rule && findingsOf(rule, another(another(all, group), { type: ingress, props }))).toHaveLength(1);
   });
 
   test("of tasks notices a right of root's that is added", () => {

@@ -36,7 +36,7 @@ const waivers: readonly Waiver[] = [
   { checks: ["CKV2_AWS_28"], why: "a firewall's common rules refuse uploads above 8 KiB: the operator's own choice" },
   {
     checks: ["CKV_AWS_24", "CKV_AWS_25", "CKV_AWS_260"],
-    on: /-(app|data|edge)-(app|data)(-\d+)?-in$/,
+    on: /-(app|data|edge|proxy)-(app|data|proxy)(-\d+)?-in$/,
     why: "from a security group, which Checkov takes for the world",
   },
   { checks: ["CKV_AWS_260"], on: /-world-80$/, why: "port 80 redirects to HTTPS" },
@@ -47,8 +47,8 @@ const waivers: readonly Waiver[] = [
   },
   {
     checks: ["CKV_AWS_91", "CKV2_AWS_20"],
-    on: /^aws_lb\..*-swarm-edge$/,
-    why: "it passes TCP on, of which AWS records nothing: the edge behind it redirects, and keeps its own log",
+    on: /^aws_lb\..*-(swarm-edge|edge-tcp)$/,
+    why: "a network load balancer passes TCP on, of which AWS records nothing: the edge behind it redirects",
   },
   { checks: ["CKV_AWS_8"], on: /^aws_instance\..*-swarm-/, why: "its launch template says that the disk is encrypted" },
   {

@@ -21,7 +21,7 @@ export interface Targets {
 }
 
 /** TLS 1.2 and 1.3, with what the FSBP's ELB.17 recommends. */
-const sslPolicy = "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09";
+export const sslPolicy = "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09";
 
 export class Balancer {
   readonly dnsName: Output<string>;

@@ -2,6 +2,8 @@ import { runnerFor } from "../../core/check.ts";
 import type { Container, Health } from "../../core/contracts.ts";
 import type { Capabilities } from "../../core/topology.ts";
 import { balancerEdge, cloud, machine } from "../clouds.ts";
+import { proxyEdge } from "../engines.ts";
+import type { AwsConfig } from "./config.ts";
 import { longestStop } from "./sizes.ts";
 
 /** Fargate, then EC2. ECS stops a task first where a service has a minimum of 0 and a maximum of 100 percent. */
@@ -17,8 +19,14 @@ export const awsCapabilities: Capabilities = {
     { ...machine, can: new Set([...machine.can, "gpu"]) },
   ],
   ...cloud,
-  edge: balancerEdge(4000), // the application load balancer's longest idle time-out
+  // The application load balancer's longest idle time-out.
+  edge: balancerEdge(4000, "our own proxy, which has no such end (aws: {edge: proxy})"),
 };
+
+/** The same with the edge that the config chooses. */
+export function awsWith({ edge }: Pick<AwsConfig, "edge">): Capabilities {
+  return edge === "proxy" ? { ...awsCapabilities, edge: proxyEdge } : awsCapabilities;
+}
 
 /** Whether it gets a machine of its own: it has a disk, or needs what Fargate has not. */
 export function onMachine(container: Container & { readonly health?: Health }): boolean {

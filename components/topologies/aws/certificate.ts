@@ -1,10 +1,11 @@
-/** The balancer's certificate, in ACM. */
+/** The edge's certificate: in ACM, for a balancer, or in the hands of our own proxies. */
 import { type Input, type Output, output } from "@pulumi/pulumi";
 import { Certificate as AcmCertificate } from "@pulumi/aws/acm/certificate.js";
 import { CertificateValidation } from "@pulumi/aws/acm/certificateValidation.js";
 import { Record as DnsRecord } from "@pulumi/aws/route53/record.js";
 
 import type { Certificate } from "../../../ops/resources.ts";
+import { checkedPair } from "../../core/certificates.ts";
 import type { List } from "../../core/contracts.ts";
 import type { Region } from "./region.ts";
 
@@ -14,6 +15,7 @@ export type AwsTls =
   | { readonly mode: "own"; readonly cert: Input<string>; readonly key: Input<string> }
   | { readonly mode: "local" };
 
+/** What a balancer of AWS' serves. */
 export interface Signed {
   readonly arn: Output<string>;
   /** What callers must trust; undefined: a public authority signed. */
@@ -85,4 +87,24 @@ export function certificateFor(
     options,
   );
   return { arn: valid.certificateArn, ca: undefined };
+}
+
+/** What our own proxies serve. ACM's certificates cannot be had as files: they stay at the balancer in front. */
+export function servedBy(
+  region: Region,
+  tls: AwsTls,
+  names: List<string>,
+  zoneId: string | undefined,
+  local: () => Certificate,
+): {
+  readonly cert: Input<string>;
+  readonly key: Input<string>;
+  readonly front: Output<string> | undefined;
+  readonly ca: Output<string> | undefined;
+} {
+  if (tls.mode === "own") return { ...checkedPair(tls, names), front: undefined, ca: undefined };
+  const { cert, key, caCert } = local();
+  return tls.mode === "local"
+    ? { cert, key, front: undefined, ca: caCert }
+    : { cert, key, front: certificateFor(region, tls, names, zoneId, local).arn, ca: undefined };
 }

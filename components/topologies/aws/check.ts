@@ -11,11 +11,10 @@ import { unfitNetwork } from "./addresses.ts";
 import { onMachine } from "./capabilities.ts";
 import type { AwsTls } from "./certificate.ts";
 import type { AwsConfig } from "./config.ts";
+import { bytesOf, largestSecret } from "./definition.ts";
+import { checkProxy, proxyWorkload } from "./own-proxy.ts";
 import { checkRules } from "./rules.ts";
 import { hasGpus, machineClass, managersGroup, ownClass, taskSize } from "./sizes.ts";
-
-/** Bytes. A secret has 65,536 characters; the rest is for what is known only later. */
-const largestSecret = 56_000;
 
 export type Checked = Omit<AwsConfig, "tls"> & { readonly tls: AwsTls };
 
@@ -26,7 +25,7 @@ export function checkAws(args: Checked, site: Site, plan: Plan): Verdict {
     problems: distinct([
       ...checkPlace(args),
       ...tls.problems,
-      ...checkRules(routes),
+      ...checkEdge(args, site, plan),
       ...containers(plan).flatMap(([name, container]) => checkContainer(name, container, args, site)),
       ...checkClasses(args.classes, plan),
       ...swarms(plan).flatMap((ask) => checkSwarm(ask)),
@@ -74,6 +73,22 @@ function checkPlace({ account, region, zones, cidr, tls, role }: Checked): Probl
   return problems;
 }
 
+/** What the edge of the config's choice cannot take. */
+function checkEdge(args: Checked, site: Site, plan: Plan): Problem[] {
+  const { edge, tls } = args;
+  const routes = routesOf(plan);
+  if (routes.length === 0) return [];
+  if (edge === "balancer") {
+    const rules = checkRules(routes);
+    if (rules.length === 0 || checkProxy(site, plan, args, tls.mode).length > 0) return rules;
+    const instead = "; or choose our own proxy, which takes it: aws: {edge: proxy}";
+    return rules.map(({ remedy, ...problem }) => ({ ...problem, remedy: remedy + instead }));
+  }
+  const proxied = checkProxy(site, plan, args, tls.mode);
+  if (proxied.length > 0) return proxied;
+  return checkImages("edge", proxyWorkload(site, plan, args, { cert: "", key: "" }), args, site);
+}
+
 function checkTls({ tls, zoneId }: Checked, names: List<string>): Verdict {
   if (tls.mode === "own" && typeof tls.cert === "string" && typeof tls.key === "string")
     // The check of secrets reports a missing key.
@@ -93,7 +108,7 @@ function checkTls({ tls, zoneId }: Checked, names: List<string>): Verdict {
   return { problems: [], warnings: [] };
 }
 
-function checkContainer(name: string, container: Container | Slot, { account, region, classes }: Checked, site: Site) {
+function checkContainer(name: string, container: Container | Slot, args: Checked, site: Site): Problem[] {
   const problems: Problem[] = [];
   const { tier, networks = [] } = container;
   if (tier === "isolated" || networks.length > 0)
@@ -101,29 +116,36 @@ function checkContainer(name: string, container: Container | Slot, { account, re
       key: `${name}.networks`,
       remedy: "aws has the networks edge, app and data alone: choose swarm on its machines",
     });
-  problems.push(...checkSize(name, container, classes));
-  const bytes = (container.files ?? []).reduce(
-    (sum, { content }) => sum + (typeof content === "string" ? Buffer.byteLength(content) : 0),
-    0,
-  );
+  problems.push(...checkSize(name, container, args.classes));
+  const bytes = bytesOf(container);
   if (bytes > largestSecret)
     problems.push({
       key: `${name}.files`,
       value: bytes,
       remedy: `at most ${String(largestSecret)} bytes in all files of one part: one secret carries them`,
     });
-  // Nothing in the data network has a way out, so its images come through the account's own registry.
-  const image = site.image(container.image);
+  return tier === "data" ? [...problems, ...checkImages("data", container, args, site)] : problems;
+}
+
+/** Nothing in the data network has a way out, nor has the edge, so their images come through the account's own registry. */
+function checkImages(
+  network: "data" | "edge",
+  container: Container | Slot,
+  { account, region }: Checked,
+  site: Site,
+): Problem[] {
   const registry = `${account}.dkr.ecr.${region}.amazonaws.com/`;
-  const needed = tier === "data" ? [image, ...(onMachine(container) ? [] : [site.image("toolbox")])] : [];
-  for (const each of needed)
-    if ("ref" in each && !each.ref.startsWith(registry))
-      problems.push({
-        key: "mirror",
-        value: each.ref,
-        remedy: `the data network reaches the account's own registry alone: set mirror: ${registry}<prefix>, and fill it with npm run images -- push`,
-      });
-  return problems;
+  return [site.image(container.image), ...(onMachine(container) ? [] : [site.image("toolbox")])].flatMap((each) =>
+    "ref" in each && !each.ref.startsWith(registry)
+      ? [
+          {
+            key: "mirror",
+            value: each.ref,
+            remedy: `the ${network} network reaches the account's own registry alone: set mirror: ${registry}<prefix>, and fill it with npm run images -- push`,
+          },
+        ]
+      : [],
+  );
 }
 
 function checkSize(name: string, container: Container | Slot, classes: Dict<string>): Problem[] {

@@ -4,7 +4,7 @@ const account = z.string().regex(/^\d{12}$/, "the account's twelve digits, in qu
 const arn = (service: string) =>
   z.string().regex(new RegExp(`^arn:[a-z-]+:${service}:[a-z0-9-]*:\\d{12}:.+$`), `an ARN, as arn:aws:${service}:…`);
 
-/** Who signs the certificate of the balancer. */
+/** Who signs the certificate of the edge. */
 export const awsTls = z.discriminatedUnion("mode", [
   /** ACM's own, which is validated and renewed in `zoneId`; or one that is there already. */
   z.strictObject({ mode: z.literal("acm"), certificate: arn("acm").optional() }),
@@ -39,6 +39,11 @@ export const awsConfig = z.strictObject({
     .regex(/^Z[A-Z0-9]+$/, "a hosted zone's id, as Z0123456789ABCDEFGHIJ")
     .optional(),
   tls: awsTls.default({ mode: "acm" }),
+  /**
+   * What answers the public names: an application load balancer, or our own proxy, as on Docker, behind a network load
+   * balancer. A change replaces the balancer and moves the hostname's record; stores stay.
+   */
+  edge: z.enum(["balancer", "proxy"], { error: "balancer or proxy" }).default("balancer"),
   /** Ways out for applications: one for all zones, or one in each. Default: as many as a stack's protection is worth. */
   nat: z.enum(["one", "each-zone"], { error: "one or each-zone" }).optional(),
   /**

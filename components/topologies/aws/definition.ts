@@ -22,6 +22,14 @@ export interface DefinitionParts {
   readonly logMode: "blocking" | "non-blocking";
 }
 
+/** Bytes. A secret has 65,536 characters; the rest is for what is known only later. */
+export const largestSecret = 56_000;
+
+/** Of a container's files, as far as they are known. */
+export function bytesOf({ files = [] }: Container): number {
+  return files.reduce((sum, { content }) => sum + (typeof content === "string" ? Buffer.byteLength(content) : 0), 0);
+}
+
 type Runs = Container & { readonly health?: Health };
 
 /** The key of a file's content in the workload's secret. */
@@ -29,10 +37,11 @@ export function fileKey({ path }: File): string {
   return `FILE_${createHash("sha256").update(path).digest("hex").slice(0, 12)}`;
 }
 
-/** The volumes that carry a task's files: one for each folder. */
+/** The volumes that carry a task's files: one for each folder that is in no other one. */
 export function fileVolumes({ files = [] }: Container): { readonly name: string; readonly path: string }[] {
   const folders = [...new Set(files.map(({ path }) => dirname(path)))].sort();
-  return folders.map((path) => ({ name: path.slice(1).replaceAll(/[^a-zA-Z0-9_-]/g, "-"), path }));
+  const outer = folders.filter((folder) => !folders.some((other) => folder.startsWith(`${other}/`)));
+  return outer.map((path) => ({ name: path.slice(1).replaceAll(/[^a-zA-Z0-9_-]/g, "-"), path }));
 }
 
 /** The containers of a task: the workload's own, and before it one that writes its files. */
@@ -73,7 +82,7 @@ export function containerDefinitions(container: Runs, parts: DefinitionParts): o
     image: parts.filesImage,
     essential: false,
     entryPoint: ["/bin/sh", "-euc"],
-    command: [files.map(written).join("\n")],
+    command: [files.map((file) => written(file, volumes)).join("\n")],
     user: "0:0",
     secrets: files.map((file) => ({ name: fileKey(file), valueFrom: from(fileKey(file)) })),
     mountPoints: mounts.map((mount) => ({ ...mount, readOnly: false })),
@@ -90,9 +99,11 @@ const confined = { capabilities: { drop: ["ALL"] } };
 const filesContainer = "files";
 
 /** Prints nothing: a file's content must not get into the log. */
-function written(file: File): string {
+function written(file: File, volumes: readonly { readonly path: string }[]): string {
   const mode = (file.mode ?? defaultMode).toString(8);
-  return `printf %s "$${fileKey(file)}" >'${file.path}'\nchmod ${mode} '${file.path}'`;
+  const folder = dirname(file.path);
+  const made = volumes.some(({ path }) => path === folder) ? "" : `mkdir -p '${folder}'\n`;
+  return `${made}printf %s "$${fileKey(file)}" >'${file.path}'\nchmod ${mode} '${file.path}'`;
 }
 
 function healthOf(container: Container & { readonly health: Health }, image: Image): Dict<unknown> {

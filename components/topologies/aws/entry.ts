@@ -1,9 +1,11 @@
 import { runtime, secret } from "@pulumi/pulumi";
 
 import type { Dict } from "../../core/contracts.ts";
+import type { Problem } from "../../core/errors.ts";
 import { stateOfStack } from "../../core/known.ts";
+import { type Plan, routesOf } from "../../core/plan.ts";
 import { entry } from "../entry.ts";
-import { awsCapabilities } from "./capabilities.ts";
+import { awsCapabilities, awsWith } from "./capabilities.ts";
 import type { AwsTls } from "./certificate.ts";
 import { checkAws } from "./check.ts";
 import { awsConfig, awsSecrets, type AwsConfig } from "./config.ts";
@@ -13,11 +15,15 @@ import { awsManaged, awsServices } from "./managed.ts";
 export const aws = entry({
   config: awsConfig,
   capabilities: awsCapabilities,
+  chosen: (config) => awsWith(config),
   services: awsServices,
   managed: awsManaged,
   ports: () => ({ http: 80, https: 443 }),
   asks: awsSecrets,
-  check: (config, { site, plan, secrets }) => checkAws({ ...config, tls: tlsOf(config, secrets, "plain") }, site, plan),
+  check: (config, { site, plan, secrets }) => {
+    const { problems, warnings } = checkAws({ ...config, tls: tlsOf(config, secrets, "plain") }, site, plan);
+    return { problems: [...problems, ...idleEdge(config, plan)], warnings };
+  },
   preflight: async (config, { site, plan }) => {
     const { callerProblems, movedParts } = await import("./preflight.ts");
     const moved = movedParts((await stateOfStack()) ?? [], config, site.name, plan);
@@ -29,6 +35,12 @@ export const aws = entry({
     return new AwsRegion("aws", { ...config, site, tls: tlsOf(config, secrets, "secret") }, opts);
   },
 });
+
+/** A service alone has no public name either: only a whole stack says something by its edge. */
+function idleEdge({ edge }: AwsConfig, plan: Plan): Problem[] {
+  if (edge === "balancer" || routesOf(plan).length > 0) return [];
+  return [{ key: "aws.edge", value: edge, remedy: "nothing here has a public name: leave it out" }];
+}
 
 /** Adds the operator's own key: plain, to be checked, or as a secret. */
 function tlsOf({ tls }: AwsConfig, { tlsKey = "" }: Dict<string>, how: "plain" | "secret"): AwsTls {

@@ -23,9 +23,9 @@ import { entry } from "../containers.ts";
 import { namesOf } from "../tls.ts";
 import { zoneOf } from "./addresses.ts";
 import { Alarms } from "./alarms.ts";
-import { Balancer } from "./balancer.ts";
-import { awsCapabilities, onMachine } from "./capabilities.ts";
-import { type AwsTls, certificateFor, type Signed } from "./certificate.ts";
+import { Balancer, type Targets } from "./balancer.ts";
+import { awsWith, onMachine } from "./capabilities.ts";
+import { type AwsTls, certificateFor, servedBy } from "./certificate.ts";
 import { checkAws, type Checked } from "./check.ts";
 import { awsArgs } from "./config.ts";
 import { makeLogs } from "./logs.ts";
@@ -39,6 +39,7 @@ import { awsManaged, awsServices } from "./managed.ts";
 import { Names } from "./names.ts";
 import { Network } from "./network.ts";
 import { allow } from "./policy.ts";
+import { makeProxyEdge } from "./proxy-edge.ts";
 import type { Region } from "./region.ts";
 import { runService } from "./services.ts";
 import { Tasks } from "./tasks.ts";
@@ -63,7 +64,7 @@ const makers: { readonly [K in Kind]?: (region: Region, name: string, ask: Ask<K
  * a balancer as the edge.
  */
 export class AwsRegion extends BaseTopology {
-  readonly capabilities: Capabilities = awsCapabilities;
+  readonly capabilities: Capabilities;
   readonly managed: Managed = awsManaged;
   override readonly services: Services = awsServices;
   readonly #args: Checked;
@@ -72,15 +73,15 @@ export class AwsRegion extends BaseTopology {
   readonly #tasks: Tasks;
   readonly #names: Names;
   #balancer: Balancer | undefined;
-  #signed: Signed | undefined;
-  /** The balancer before a swarm's own edge. */
-  #passedOn: Input<string> | undefined;
+  #ca: Output<string> | undefined;
+  /** What the public names lead to. */
+  #edge: Input<string> | undefined;
 
   /** @throws ConfigError with everything in `args` that AWS does not take. */
   constructor(name: string, args: AwsRegionArgs, opts: ComponentResourceOptions = {}) {
     const { site, tls } = args;
     const asked: Checked = { ...parse(awsArgs, args), tls };
-    const { account, region, zones, cidr, profile, role, nat, classes, logDays, zoneId } = asked;
+    const { account, region, zones, cidr, profile, role, nat, classes, logDays, zoneId, edge } = asked;
     const identity = (options: CustomResourceOptions): StackIdentity =>
       new StackIdentity(
         `${name}-identity`,
@@ -92,6 +93,7 @@ export class AwsRegion extends BaseTopology {
       );
     super(name, { type: "AwsRegion", site, identity }, opts);
     this.#args = asked;
+    this.capabilities = awsWith(asked);
     this.#aws = new Provider(
       `${name}-aws`,
       {
@@ -119,7 +121,10 @@ export class AwsRegion extends BaseTopology {
     const ways = site.protect ? "each-zone" : "one";
     const network = new Network(
       name,
-      { domain: `${site.name}.internal`, region, zones, cidr, nat: nat ?? ways, endpoints: ways },
+      {
+        ...{ domain: `${site.name}.internal`, region, zones, cidr, nat: nat ?? ways, endpoints: ways },
+        proxied: edge === "proxy",
+      },
       under(),
     );
     const logs = makeLogs({ name, site: site.name, account, region, days: logDays, vpc: network.vpc }, under());
@@ -134,13 +139,13 @@ export class AwsRegion extends BaseTopology {
   }
 
   get ca(): Output<string> | undefined {
-    return this.#signed?.ca;
+    return this.#ca;
   }
 
   get outputs(): Dict<unknown> {
     const { account, region } = this.#args;
     const { topic } = this.#region.alarms;
-    const edge = this.#balancer?.dnsName ?? this.#passedOn;
+    const edge = this.#edge;
     return { account, region, alarms: topic, ...(edge === undefined ? {} : { edge }) };
   }
 
@@ -155,13 +160,31 @@ export class AwsRegion extends BaseTopology {
   open(plan: Plan, { logicalName }: At): void {
     const routes = routesOf(plan);
     if (routes.length === 0) return;
-    const { site } = this;
-    const { tls, zoneId } = this.#args;
+    const { tls, zoneId, edge, cidr } = this.#args;
+    const names = namesOf(this.site, routes);
     const local = this.localCertificate.bind(this);
-    this.#signed = certificateFor(this.#region, tls, namesOf(site, routes), zoneId, local);
     const at = { parent: this, logicalName: `${logicalName}-edge` };
-    this.#balancer = new Balancer(this.#region, plan, this.#signed.arn, at);
-    this.edgeReady = this.#balancer.ready;
+    if (edge === "proxy") {
+      const { ca, ...served } = servedBy(this.#region, tls, names, zoneId, local);
+      const made = makeProxyEdge(
+        this.#region,
+        plan,
+        served,
+        cidr,
+        (proxy, targets) => this.#proxies(proxy, targets, at),
+        at,
+      );
+      [this.#ca, this.#edge, this.edgeReady] = [ca, made.dnsName, made.ready];
+      return;
+    }
+    const { arn, ca } = certificateFor(this.#region, tls, names, zoneId, local);
+    this.#balancer = new Balancer(this.#region, plan, arn, at);
+    [this.#ca, this.#edge, this.edgeReady] = [ca, this.#balancer.dnsName, this.#balancer.ready];
+  }
+
+  #proxies(proxy: Workload, targets: Targets[], at: At): Ready {
+    const parts = { region: this.#region, tasks: this.#tasks, names: this.#names, redact: [...this.passwords] };
+    return runService("edge", proxy, at, [], { ...parts, targets, kind: "proxy" });
   }
 
   /** The dashboard has to know every alarm. */
@@ -175,7 +198,9 @@ export class AwsRegion extends BaseTopology {
     const redact = [...this.passwords];
     if (!onMachine(workload))
       return runService(name, workload, at, after, {
-        ...{ region: this.#region, tasks: this.#tasks, names: this.#names, balancer: this.#balancer, redact },
+        ...{ region: this.#region, tasks: this.#tasks, names: this.#names, redact },
+        targets: this.#balancer?.targetsOf(name, workload) ?? [],
+        ...(this.#args.edge === "proxy" && (workload.routes ?? []).length > 0 ? { remembered: briefly } : {}),
       });
     const { zones } = this.#args;
     const size = classOf(this.#region, name, workload);
@@ -216,7 +241,6 @@ export class AwsRegion extends BaseTopology {
   }
 
   protected jobOf(name: string, job: Omit<Job, "trigger">, at: At, run?: JobAgain): JobHere {
-    const { network } = this.#region;
     const task = this.#tasks.task(
       name,
       run === undefined ? job : { ...job, env: { ...job.env, ...again(run) } },
@@ -237,8 +261,7 @@ export class AwsRegion extends BaseTopology {
           cluster: this.#tasks.cluster.name,
           taskDefinition: task.definition,
           container: name,
-          subnets: network.subnets(task.tier),
-          securityGroups: [network.group(task.tier)],
+          ...task.place,
           logGroup: task.logGroup,
         },
       },
@@ -250,10 +273,13 @@ export class AwsRegion extends BaseTopology {
     const make = makers[kind];
     if (make === undefined) throw new Error(`aws has no ${kind} of its own`);
     const given = make(this.#region, name, ask, at);
-    if ("address" in given) this.#passedOn = given.address;
+    if ("address" in given) this.#edge = given.address; // of the balancer before a swarm's own edge
     return given;
   }
 }
+
+/** Seconds for which our own proxies remember a replica's address: it may stop as soon as another is well. */
+const briefly = 2;
 
 /** ECS lists a task that has ended for an hour, and it must not pass for the next run: that has another definition. */
 function again(run: JobAgain): Dict<Output<string>> {

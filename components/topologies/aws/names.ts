@@ -25,12 +25,12 @@ export class Names {
     );
   }
 
-  /** A name for the tasks of a service: ECS writes their addresses. */
-  ofTasks(name: string, { parent, logicalName }: At): Output<string> {
+  /** A name for the tasks of a service: ECS writes their addresses, which callers remember for `seconds`. */
+  ofTasks(name: string, { parent, logicalName }: At, seconds = ttl): Output<string> {
     // ECS says of each task whether it is well; without this word Cloud Map would believe all of them. The provider takes
     // an empty block for none, and would replace the service in each update: so the one value that it may have is given.
     const told = { healthCheckCustomConfig: { failureThreshold: 1 } };
-    return this.#addresses(name, logicalName, told, this.#region.under(parent)).arn;
+    return this.#addresses(name, logicalName, told, this.#region.under(parent), seconds).arn;
   }
 
   /** A name with addresses that never change. */
@@ -72,6 +72,7 @@ export class Names {
     logicalName: string,
     more: Pick<ServiceArgs, "healthCheckCustomConfig">,
     options: CustomResourceOptions,
+    seconds = ttl,
   ): Service {
     return new Service(
       logicalName,
@@ -80,7 +81,7 @@ export class Names {
         dnsConfig: {
           namespaceId: this.#namespace.id,
           routingPolicy: "MULTIVALUE",
-          dnsRecords: [{ type: "A", ttl }],
+          dnsRecords: [{ type: "A", ttl: seconds }],
         },
         ...more,
         forceDestroy: true,

@@ -29,7 +29,15 @@ export interface NetworkArgs {
   readonly nat: "one" | "each-zone";
   /** Endpoints in all zones, or in the first alone. */
   readonly endpoints: "one" | "each-zone";
+  /** Our own proxies are the edge: they have a security group of their own. */
+  readonly proxied: boolean;
 }
+
+/**
+ * Who calls whom, by security groups. Proxies are in the subnets of `app`, whose ways lead to their image, but reach
+ * the routed ports alone.
+ */
+type Caller = AwsTier | "proxy";
 
 /** What tasks and machines without a way out call: images, logs, secrets, commands, and their own volumes. */
 const interfaces = [
@@ -61,7 +69,7 @@ export class Network {
     this.#args = args;
     this.#name = name;
     this.#options = options;
-    const { domain, cidr, region, zones } = args;
+    const { domain, cidr, region, zones, proxied } = args;
     this.vpc = new Vpc(`${name}-vpc`, { cidrBlock: cidr, enableDnsSupport: true, enableDnsHostnames: true }, options);
     const vpcId = this.vpc.id;
     // The default group takes everything from itself; without rules it takes nothing (FSBP EC2.2).
@@ -75,7 +83,7 @@ export class Network {
         const made = { vpcId, availabilityZone: zone, cidrBlock, mapPublicIpOnLaunch: false };
         this.#subnets.set(key, new Subnet(`${name}-${key}`, made, options));
       }
-    for (const key of [...tiers, "endpoints"]) this.#makeGroup(key);
+    for (const key of [...tiers, ...(proxied ? ["proxy"] : []), "endpoints"]) this.#makeGroup(key);
     const tables = this.#routes(gateway);
     this.#s3 = new VpcEndpoint(
       `${name}-s3`,
@@ -102,8 +110,8 @@ export class Network {
     return this.#args.zones.map((zone) => this.subnet(tier, zone));
   }
 
-  group(tier: AwsTier): Output<string> {
-    return this.#group(tier).id;
+  group(caller: Caller): Output<string> {
+    return this.#group(caller).id;
   }
 
   /** The group of machines on which strangers' containers run: they call the world, and nobody calls them. */
@@ -117,9 +125,14 @@ export class Network {
     return this.#group(key).id;
   }
 
-  /** Lets the balancer call a port. */
-  opens(port: number, tier: AwsTier): void {
-    this.#allow("edge", tier, port);
+  /** Where tasks run, in ECS' own words. */
+  placeOf(caller: Exclude<Caller, "edge">): { subnets: Output<string>[]; securityGroups: Output<string>[] } {
+    return { subnets: this.subnets(caller === "proxy" ? "app" : caller), securityGroups: [this.group(caller)] };
+  }
+
+  /** Lets the balancer, or another, call a port. */
+  opens(port: number, to: Caller, from: Caller = "edge"): void {
+    this.#allow(from, to, port);
   }
 
   /** Lets the members of a swarm call each other, beside TCP: gossip, and networks that may be encrypted. */
@@ -226,7 +239,7 @@ export class Network {
       ["data", "data"],
     ] as const)
       this.#allow(from, to, undefined);
-    for (const tier of ["app", "data"] as const) {
+    for (const tier of ["app", "data", ...(this.#args.proxied ? ["proxy" as const] : [])] as const) {
       this.#allow(tier, "endpoints", 443);
       // Layers of images come from S3, whose gateway has no group of its own.
       const prefixListId = this.#s3.prefixListId;

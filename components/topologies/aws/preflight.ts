@@ -3,9 +3,10 @@ import type { List } from "../../core/contracts.ts";
 import type { Problem } from "../../core/errors.ts";
 import { at } from "../../core/formats.ts";
 import type { Known } from "../../core/known.ts";
-import type { Plan } from "../../core/plan.ts";
+import { type Plan, routesOf } from "../../core/plan.ts";
 import { subnetRange, tiers, zoneOf } from "./addresses.ts";
 import { swarms } from "./check.ts";
+import type { AwsConfig } from "./config.ts";
 
 interface Caller {
   readonly region: string;
@@ -31,12 +32,12 @@ export async function callerProblems(account: string, caller: Caller): Promise<P
 }
 
 /**
- * What of the config does not go with the network and the disks that are there: neither can move. `site`: the stack's
- * name.
+ * What of the config does not go with the network, the disks and the protected balancer that are there. `site`: the
+ * stack's name.
  */
 export function movedParts(
   state: List<Known>,
-  { cidr, zones }: { readonly cidr: string; readonly zones: List<string> },
+  { cidr, zones, edge }: Pick<AwsConfig, "cidr" | "zones" | "edge">,
   site: string,
   plan: Plan,
 ): Problem[] {
@@ -54,6 +55,8 @@ export function movedParts(
   });
   if (moved !== undefined)
     return [{ key: "aws.zones", value, remedy: `${String(moved.availabilityZone)} had another place in it: ${order}` }];
+  const kept = keptBalancer(of("aws:lb/loadBalancer:LoadBalancer"), edge, plan);
+  if (kept !== undefined) return [kept];
   const lost = lostMajority(of("aws:ec2/instance:Instance"), plan);
   if (lost !== undefined) return [lost];
   const disks = new Map(of("aws:ebs/volume:Volume").map((disk) => [at(disk, ["tags", "slot"]), disk.availabilityZone]));
@@ -63,6 +66,16 @@ export function movedParts(
     const remedy = `the disk of ${name} lies in ${was}, and its machine would be in ${now}: leave the zones as they were`;
     return [{ key: "aws.zones", value, remedy }];
   });
+}
+
+/** Another edge is another balancer, and AWS deletes none that a protected stack has. */
+function keptBalancer(balancers: List<Known["outputs"]>, edge: AwsConfig["edge"], plan: Plan): Problem | undefined {
+  const wanted = edge === "proxy" ? "network" : "application";
+  const kept = balancers.some((each) => each.loadBalancerType !== wanted && each.enableDeletionProtection === true);
+  if (routesOf(plan).length === 0 || !kept) return undefined;
+  const remedy =
+    "the stack is protected, and its balancer, which another edge replaces, with it: let that one go first, as docs/aws.md says (The edge)";
+  return { key: "aws.edge", value: edge, remedy };
 }
 
 /** A swarm whose managers go by half or more at once can decide nothing any more. */

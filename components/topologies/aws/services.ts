@@ -5,9 +5,9 @@ import { Target } from "@pulumi/aws/appautoscaling/target.js";
 import { Service } from "@pulumi/aws/ecs/service.js";
 
 import { EcsGate } from "../../../ops/resources.ts";
-import type { Ready, Workload } from "../../core/contracts.ts";
+import type { List, Ready, Workload } from "../../core/contracts.ts";
 import type { At } from "../../core/topology.ts";
-import type { Balancer } from "./balancer.ts";
+import type { Targets } from "./balancer.ts";
 import type { Names } from "./names.ts";
 import type { Region } from "./region.ts";
 import type { Tasks } from "./tasks.ts";
@@ -16,8 +16,12 @@ export interface ServiceParts {
   readonly region: Region;
   readonly tasks: Tasks;
   readonly names: Names;
-  /** Unset where nothing has a public name. */
-  readonly balancer: Balancer | undefined;
+  /** What of a balancer leads to it. */
+  readonly targets: List<Targets>;
+  /** A proxy of the edge. Default: an application. */
+  readonly kind?: "proxy";
+  /** Seconds for which its callers remember its addresses. Default: the domain's. */
+  readonly remembered?: number;
   readonly redact: ConstructorParameters<typeof EcsGate>[1]["redact"];
 }
 
@@ -26,14 +30,13 @@ const busyPercent = 60;
 
 /** A workload as a service: ready when the gate has seen the new revision run everywhere. */
 export function runService(name: string, workload: Workload, at: At, after: Resource[], parts: ServiceParts): Ready {
-  const { region, tasks, names, balancer, redact } = parts;
+  const { region, tasks, names, targets, kind = "service", remembered, redact } = parts;
   const { health, replicas, update, ports = {} } = workload;
   if (replicas === "each-node") throw new Error(`${name}: not checked before it was made`);
   const { parent, logicalName: logical } = at;
-  const { site, network, under } = region;
-  const task = tasks.task(name, workload, at, "service");
+  const { site, under } = region;
+  const task = tasks.task(name, workload, at, kind);
   const listens = Object.keys(ports).length > 0;
-  const targets = balancer?.targetsOf(name, workload) ?? [];
   const follows = typeof replicas !== "number";
   const wanted = follows ? replicas.min : replicas;
   const service = new Service(
@@ -54,12 +57,8 @@ export function runService(name: string, workload: Workload, at: At, after: Reso
         : { deploymentMaximumPercent: 200, deploymentMinimumHealthyPercent: 100 }),
       deploymentCircuitBreaker: { enable: true, rollback: true },
       healthCheckGracePeriodSeconds: Math.ceil(health.startSeconds),
-      networkConfiguration: {
-        subnets: network.subnets(task.tier),
-        securityGroups: [network.group(task.tier)],
-        assignPublicIp: false,
-      },
-      ...(listens ? { serviceRegistries: { registryArn: names.ofTasks(name, at) } } : {}),
+      networkConfiguration: { ...task.place, assignPublicIp: false },
+      ...(listens ? { serviceRegistries: { registryArn: names.ofTasks(name, at, remembered) } } : {}),
       ...(targets.length > 0
         ? {
             loadBalancers: targets.map(({ group, port }) => ({

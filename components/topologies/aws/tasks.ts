@@ -10,8 +10,8 @@ import type { Container, Dict, Health } from "../../core/contracts.ts";
 import { imageOf } from "../../core/images.ts";
 import type { At } from "../../core/topology.ts";
 import { environment } from "../containers.ts";
-import type { AwsTier } from "./addresses.ts";
 import { containerDefinitions, type DefinitionParts, fileKey, fileVolumes } from "./definition.ts";
+import type { Network } from "./network.ts";
 import { toStart } from "./policy.ts";
 import { makeLogGroup, makeRole, makeSecret, type Region } from "./region.ts";
 import { taskSize } from "./sizes.ts";
@@ -20,7 +20,7 @@ import { taskSize } from "./sizes.ts";
 export interface Task {
   /** The ARN of this revision. */
   readonly definition: Output<string>;
-  readonly tier: AwsTier;
+  readonly place: ReturnType<Network["placeOf"]>;
   readonly logGroup: Output<string>;
   /** What must be there before the first task starts. */
   readonly needs: Resource[];
@@ -40,8 +40,13 @@ export class Tasks {
     );
   }
 
-  /** `kind`: a job's log loses no line. */
-  task(name: string, container: Container & { readonly health?: Health }, at: At, kind: "service" | "job"): Task {
+  /** `kind`: a job's log loses no line; a proxy of the edge is in no tier. */
+  task(
+    name: string,
+    container: Container & { readonly health?: Health },
+    at: At,
+    kind: "service" | "job" | "proxy",
+  ): Task {
     const { site, region, under, network } = this.#region;
     const { parent, logicalName: logical } = at;
     const options = under(parent);
@@ -82,7 +87,8 @@ export class Tasks {
       options,
     );
     const tier = container.tier === "data" ? "data" : "app";
-    return { definition: made.arn, tier, logGroup: log.name, needs: [...network.ready, role.policy] };
+    const place = network.placeOf(kind === "proxy" ? "proxy" : tier);
+    return { definition: made.arn, place, logGroup: log.name, needs: [...network.ready, role.policy] };
   }
 
   /** One secret for all files and variables of a workload. A changed value is a new version, and so a new revision. */
