@@ -8,6 +8,7 @@ import type { AwsTls } from "./certificate.ts";
 import { checkAws } from "./check.ts";
 import { awsConfig, awsSecrets, type AwsConfig } from "./config.ts";
 import { awsManaged, awsServices } from "./managed.ts";
+import { storeProblems } from "./stores.ts";
 
 /** One region of AWS, as `topology: aws` chooses it. */
 export const aws = entry({
@@ -20,9 +21,10 @@ export const aws = entry({
   check: (config, { site, plan, secrets }) => checkAws({ ...config, tls: tlsOf(config, secrets, "plain") }, site, plan),
   preflight: async (config, { site, plan }) => {
     const { callerProblems, movedParts } = await import("./preflight.ts");
-    const moved = movedParts((await stateOfStack()) ?? [], config, site.name, plan);
+    const state = (await stateOfStack()) ?? [];
+    const found = [...movedParts(state, config, site.name, plan), ...storeProblems(state, config, site, plan)];
     // A preview needs no credentials.
-    return runtime.isDryRun() ? moved : [...moved, ...(await callerProblems(config.account, config))];
+    return runtime.isDryRun() ? found : [...found, ...(await callerProblems(config.account, config))];
   },
   make: async (config, { site, secrets }, opts) => {
     const { AwsRegion } = await import("./index.ts");
