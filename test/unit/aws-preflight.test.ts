@@ -208,19 +208,17 @@ describe("stores", () => {
   test("a machine of a swarm that has its own disk stays in its zone", () => {
     const { whole } = planReady("machines-aws");
     if (whole === undefined) throw new Error("no plan");
-    const state = zones
-      .slice(0, 2)
-      .flatMap((zone, number) => [
-        known("ec2/subnet:Subnet", zone, {
-          id: zone,
-          availabilityZone: zone,
-          cidrBlock: subnetRange(cidr, "app", number),
-        }),
-        known("ec2/networkInterface:NetworkInterface", zone, {
-          subnetId: zone,
-          tags: { Name: `machines-manager-${String(number + 1)}` },
-        }),
-      ]);
+    const state = zones.slice(0, 2).flatMap((zone, number) => [
+      known("ec2/subnet:Subnet", zone, {
+        id: zone,
+        availabilityZone: zone,
+        cidrBlock: subnetRange(cidr, "app", number),
+      }),
+      known("ec2/networkInterface:NetworkInterface", zone, {
+        subnetId: zone,
+        tags: { Name: `machines-manager-${String(number + 1)}` },
+      }),
+    ]);
     const third = known("ec2/networkInterface:NetworkInterface", "c", {
       subnetId: zones[0],
       tags: { Name: "machines-manager-3" },
