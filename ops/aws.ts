@@ -59,7 +59,8 @@ async function settings({ region, profile, roleArn, endpoint }: AwsAccess) {
     region,
     ...(profile === undefined ? {} : { profile }),
     ...(endpoint === undefined ? {} : { endpoint }),
-    maxAttempts: 6, // some seconds: an `up` has much to ask, and AWS limits the calls of an account
+    // An `up` has much to ask, and AWS limits the calls of an account: about a minute in all, each wait up to 20 s.
+    maxAttempts: 10,
     requestHandler: { connectionTimeout: 5000, requestTimeout: 30_000, throwOnRequestTimeout: true },
   };
   if (roleArn === undefined) return shared;

@@ -14,6 +14,13 @@ const machine = {
 const name = z.string().regex(/^[a-z][a-z0-9-]{0,20}$/, "lower-case letters, digits, hyphens; at most 21");
 const label = z.string().regex(/^[a-zA-Z0-9][\w.-]*$/, "letters, digits, - _ and .");
 
+/** Of Docker's API, of the managers, of the nodes among themselves, of their networks. */
+const swarmPorts = [2375, 2376, 2377, 7946, 4789];
+
+function once<T>(list: readonly T[]): boolean {
+  return new Set(list).size === list.length;
+}
+
 export const machinesConfig = z.strictObject({
   managers: z
     .strictObject({
@@ -39,9 +46,26 @@ export const machinesConfig = z.strictObject({
         keeps: z.boolean().default(false),
       }),
     )
+    // Machines that stay are called by their group and a number.
+    .superRefine((groups, context) => {
+      for (const [group, { keeps, count }] of Object.entries(groups)) {
+        const named = Array.from({ length: keeps ? count : 0 }, (_, index) => `${group}-${String(index + 1)}`);
+        for (const other of named.filter((host) => Object.hasOwn(groups, host)))
+          context.addIssue({ code: "custom", path: [other], message: `a machine of ${group} has this name` });
+      }
+    })
     .default({}),
   /** Ports of the managers that the world may call: those of the edge that is deployed on the swarm. */
-  ports: z.array(z.int().min(1).max(65_535)).default([80, 443]),
+  ports: z
+    .array(
+      z
+        .int()
+        .min(1)
+        .max(65_535)
+        .refine((port) => !swarmPorts.includes(port), { error: "the swarm's own, which the world must not reach" }),
+    )
+    .refine(once, { error: "each port once" })
+    .default([80, 443]),
   /** Public keys of those who deploy, as `ssh-ed25519 AAAA… name`. */
   sshKeys: z
     .array(oneLine.regex(/^(ssh-(ed25519|rsa)|ecdsa-sha2-\S+|sk-\S+) [A-Za-z0-9+/=]+( .*)?$/, "a public key's line"))
@@ -57,7 +81,10 @@ export const machinesConfig = z.strictObject({
       z.discriminatedUnion("kind", [
         z.strictObject({
           kind: z.literal("postgres"),
-          databases: z.array(z.string().regex(/^[a-z_][a-z0-9_]{0,62}$/, "a database's name")).min(1),
+          databases: z
+            .array(z.string().regex(/^[a-z_][a-z0-9_]{0,62}$/, "a database's name"))
+            .min(1)
+            .refine(once, { error: "each database once" }),
           extensions: z.array(z.string().regex(/^[a-z0-9_-]+$/, "an extension's name")).default([]),
           memoryMib: z.int().min(512).default(1024),
           gib: z.int().min(1).default(20),
@@ -85,7 +112,10 @@ export const machinesConfig = z.strictObject({
     .strictObject({
       /** Where the provider sends a user back. Default: ShinyProxy's. */
       callback: webUrl.optional(),
-      groups: z.array(z.string().regex(/^[\p{L}\p{N}_.@-]{1,128}$/u, "a group's name")).default(["admins"]),
+      groups: z
+        .array(z.string().regex(/^[\p{L}\p{N}_.@-]{1,128}$/u, "a group's name"))
+        .refine(once, { error: "each group once" })
+        .default(["admins"]),
     })
     .optional(),
 });

@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, test } from "@jest/globals";
 
 import { project } from "../support/arkindex.ts";
-import { convergesThrough, ends, type Fault, refused } from "../support/faults.ts";
+import { comesThrough, convergesThrough, ends, type Fault, refused } from "../support/faults.ts";
 import type { Registered } from "../support/mocks.ts";
 import { protecting } from "../support/protected.ts";
 import { recordReady } from "../support/ready.ts";
@@ -19,6 +19,8 @@ const kinds = [
   ...["lb/loadBalancer:LoadBalancer", "lb/listenerRule:ListenerRule", "lb/targetGroup:TargetGroup"],
   ...["acm/certificate:Certificate", "rds/instance:Instance", "elasticache/replicationGroup:ReplicationGroup"],
   ...["iam/accessKey:AccessKey", "iam/role:Role", "ebs/volume:Volume", "ec2/networkInterface:NetworkInterface"],
+  ...["ec2/instance:Instance", "autoscaling/lifecycleHook:LifecycleHook", "cognito/userPool:UserPool"],
+  ...["cognito/userPoolClient:UserPoolClient", "cognito/userGroup:UserGroup", "lb/listener:Listener"],
   ...["ec2/launchTemplate:LaunchTemplate", "autoscaling/group:Group", "secretsmanager/secretVersion:SecretVersion"],
   ...["servicediscovery/service:Service", "ecs/taskDefinition:TaskDefinition", "ecs/service:Service"],
   ...["cloudwatch/metricAlarm:MetricAlarm", "cloudwatch/dashboard:Dashboard"],
@@ -26,7 +28,7 @@ const kinds = [
 
 function faultsOf(all: readonly Registered[]): Fault[] {
   const of = (type: string): Registered[] => all.filter((each) => each.type === type);
-  const ours = (type: string): { name: string }[] =>
+  const ours = (type: string): { name: string; groups?: object }[] =>
     of(`platform-topologies:index:${type}`).map(({ inputs }) => inputs as unknown as { name: string });
   return [
     ...kinds.flatMap((kind) =>
@@ -40,13 +42,18 @@ function faultsOf(all: readonly Registered[]): Fault[] {
     ...ours("Machine")
       .slice(-1)
       .map(({ name }) => ends("machine", name, name)),
+    // Those that wait for a group ask a manager.
+    ...ours("SwarmNode")
+      .filter(({ groups }) => groups === undefined)
+      .slice(-1)
+      .map(({ name }) => ends("machine", name, name)),
     ...ours("EcsGate")
       .slice(-1)
       .map(({ name }) => ends("service", name.replace(/^[^-]+-/, ""), name)),
   ];
 }
 
-describe.each(["arkindex-aws", "arangodb-aws", "media-aws", "pyrus-aws"])("%s", (name) => {
+describe.each(["arkindex-aws", "arangodb-aws", "media-aws", "pyrus-aws", "machines-aws"])("%s", (name) => {
   let stack: TestStack;
   beforeAll(async () => {
     stack = await simulated(name);
@@ -65,8 +72,9 @@ describe.each(["arkindex-aws", "arangodb-aws", "media-aws", "pyrus-aws"])("%s", 
   test(
     "no secret is in the state, or in what a run prints",
     async () => {
-      const secrets = await generatedSecrets(stack);
-      expect(Object.keys(secrets).length).toBeGreaterThan(1);
+      const { machineSecrets = {} } = (await stack.outputs()) as { machineSecrets?: Record<string, string> };
+      const secrets = { ...(await generatedSecrets(stack)), ...machineSecrets };
+      expect(Object.keys(secrets)).not.toEqual([]);
       const { output } = await stack.preview(["--diff"]);
       for (const text of [JSON.stringify(await stack.state()), output]) expect(leaks(text, secrets)).toEqual([]);
     },
@@ -76,11 +84,11 @@ describe.each(["arkindex-aws", "arangodb-aws", "media-aws", "pyrus-aws"])("%s", 
   test(
     "protected, it refuses to go, and says what stays; its stores outlive what goes",
     async () => {
-      const { secrets, ...over } = protecting(name) as { secrets: Record<string, string> };
+      const { secrets = {}, ...over } = protecting(name) as { secrets?: Record<string, string> };
       await stack.reconfigure(
         Object.fromEntries(Object.entries(over).map(([key, value]) => [`${project}:${key}`, value])),
       );
-      for (const key of ["backupKey", "backupSecret"])
+      for (const key of ["backupKey", "backupSecret"].filter((each) => Object.hasOwn(secrets, each)))
         succeeded(
           await stack.run(["config", "set", "--path", "--secret", `${project}:secrets.${key}`, secrets[key] ?? ""]),
         );
@@ -109,5 +117,13 @@ describe.each(["arkindex-aws", "arangodb-aws", "media-aws", "pyrus-aws"])("%s", 
       expect((await stack.state()).resources).toEqual([]);
     },
     15 * minutes,
+  );
+
+  test(
+    "throttled, late, cut off half-way, and with its own provider killed, it gets there, and no job runs twice",
+    async () => {
+      await comesThrough(stack, await recordReady(name));
+    },
+    20 * minutes,
   );
 });

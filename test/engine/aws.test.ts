@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "@jest/globals";
 
 import { arkindexProgram, project } from "../support/arkindex.ts";
-import { convergesThrough, ends, refused } from "../support/faults.ts";
+import { convergesThrough, ends, goesOnAfterKill, refused } from "../support/faults.ts";
 import { leaks } from "../support/secrets.ts";
 import { simulated, simulatedConfig } from "../support/simulated.ts";
 import { repo, succeeded, type TestStack } from "../support/stack.ts";
@@ -30,6 +30,17 @@ describe("stacks/arkindex-aws.yaml", () => {
         ends("service", "backend", "arkindex-backend"),
       ]),
     20 * minutes,
+  );
+
+  test(
+    "a provider of ours that is killed while a job runs leaves it running, and the next run takes it over",
+    async () => {
+      await stack.reconfigure({
+        [`${project}:arkindex`]: { version: "1.8.0", backends: 2, workers: 2, bucketKeys: true },
+      });
+      await goesOnAfterKill(stack);
+    },
+    5 * minutes,
   );
 
   test(

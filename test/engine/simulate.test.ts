@@ -99,8 +99,10 @@ test("a stack goes up, previews empty, changes, fails where it is told, passes t
   expect((await stack.state()).resources).toEqual([]);
 }, 180_000);
 
-test("what is late is in the state, what died half-way is in the way, and what is not simulated is refused", async () => {
+test("what is refused once is not, what is late is in the state, what died half-way is in the way, and what is not simulated is refused", async () => {
   await stack.rewrite(small);
+  expect(await fails({ SIMULATE_THROTTLE: "create Cluster::cluster" })).toContain("ThrottlingException: Rate exceeded");
+  expect(await resource("aws:ecs/cluster:Cluster")).toBeUndefined();
   expect(await fails({ SIMULATE_TIMEOUT: "create Cluster::cluster" })).toContain("timeout while waiting for state");
   expect((await resource("aws:ecs/cluster:Cluster"))?.initErrors).toHaveLength(1);
   expect(await fails({ SIMULATE_DIE: "create Service::app" })).toMatch(/transport|EOF|connection/);

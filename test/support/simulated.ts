@@ -6,6 +6,7 @@ import { afterAll } from "@jest/globals";
 import { parse } from "yaml";
 
 import { simulation, type Simulation } from "../../tools/simulate/simulation.ts";
+import { World } from "../../tools/simulate/world.ts";
 import { arkindexProgram, project } from "./arkindex.ts";
 import { newFolder } from "./folder.ts";
 import { setSecrets } from "./pyrus.ts";
@@ -20,13 +21,22 @@ export function simulatedConfig(name: string): Record<string, unknown> {
 
 const running: Simulation[] = [];
 const made: TestStack[] = [];
+const worlds = new Map<TestStack, World>();
+
+/** What the cloud of such a stack remembers. */
+export function worldOf(stack: TestStack): World {
+  const world = worlds.get(stack);
+  if (world === undefined) throw new Error("no stack of `simulated`");
+  return world;
+}
 
 /**
  * Such a stack, before its first `up`. It goes after the file's last test. `programs`: a folder that PATH begins with, for
  * a second stack of the project on real engines, too.
  */
 export async function simulated(name: string, programs?: string): Promise<TestStack> {
-  const cloud = await simulation(newFolder(`world-${name}`));
+  const folder = newFolder(`world-${name}`);
+  const cloud = await simulation(folder);
   running.push(cloud);
   const config = simulatedConfig(name);
   const { PATH = "" } = cloud.env;
@@ -34,6 +44,7 @@ export async function simulated(name: string, programs?: string): Promise<TestSt
   const env = programs === undefined ? cloud.env : { ...cloud.env, PATH: [programs, ...real].join(delimiter) };
   const stack = await TestStack.create({ project, program: arkindexProgram(), config, env, level: "simulated" });
   made.push(stack);
+  worlds.set(stack, new World(folder));
   if (name.startsWith("pyrus")) await setSecrets(stack);
   return stack;
 }

@@ -1,7 +1,7 @@
 /** Whose credentials `up` has: asked by the real SDK, of the simulated AWS. */
 import process from "node:process";
 
-import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 
 import { sentence } from "../../components/core/errors.ts";
 import { callerProblems, movedParts } from "../../components/topologies/aws/preflight.ts";
@@ -9,6 +9,7 @@ import type { Known } from "../../components/core/known.ts";
 import { subnetRange } from "../../components/topologies/aws/addresses.ts";
 import { type Simulation, simulation } from "../../tools/simulate/simulation.ts";
 import { newFolder } from "../support/folder.ts";
+import { storeProblems } from "../../components/topologies/aws/stores.ts";
 import { planReady } from "../support/ready.ts";
 
 const before = { ...process.env };
@@ -116,4 +117,137 @@ test("another edge is refused as long as AWS keeps the balancer of this one", ()
       ),
     ]);
   }
+});
+
+describe("stores", () => {
+  const place = { account: "123456789012", region: "eu-central-1" };
+  const known = (type: string, logical: string, outputs: Known["outputs"]): Known => ({
+    urn: `urn:pulumi:test::platform-topologies::a$aws:${type}::${logical}`,
+    type: `aws:${type}`,
+    outputs,
+  });
+  const bucket = (name: string) => ({ bucket: `arkindex-${name}-123456789012-eu-central-1-an` });
+  const arkindex = [
+    known("rds/instance:Instance", "arkindex-db", { engineVersion: "15.7", maxAllocatedStorage: 80 }),
+    known("elasticache/replicationGroup:ReplicationGroup", "arkindex-redis", {}),
+    known("ebs/volume:Volume", "arkindex-solr-1", { size: 10, tags: { slot: "arkindex-solr-1" } }),
+    ...["staging", "export", "thumbnails", "training", "ponos-artifacts", "ponos-logs", "iiif-cache", "uploads"].map(
+      (name) => known("s3/bucket:Bucket", `arkindex-objects-${name}`, bucket(name)),
+    ),
+    known("s3/bucket:Bucket", "aws-records", bucket("records")),
+  ];
+  const machines = [
+    known("ec2/instance:Instance", "machines-swarm-manager-1", { tags: { Name: "machines-manager-1" } }),
+    known("ec2/instance:Instance", "machines-swarm-stores-1", { tags: { Name: "machines-stores-1" } }),
+    known("cognito/userPool:UserPool", "machines-sign-in", {}),
+  ];
+  const found = (stack: string, state: Known[], over: object = {}, versions: Record<string, string> = {}): string[] => {
+    const { whole, problems } = planReady(stack, over);
+    if (whole === undefined || problems.length > 0) throw new Error(JSON.stringify(problems));
+    return storeProblems(state, { ...place, versions }, whole.site, whole.plan).map(sentence);
+  };
+  const asked = (more: object) => ({ arkindex: { version: "1.7.0", bucketKeys: true, ...more } });
+  const kept = { machines: { sshKeys: ["ssh-ed25519 AAAA you"], workers: { stores: { keeps: true, count: 1 } } } };
+
+  test("that are in the config are nobody's concern, those of a stack that is not there yet neither", () => {
+    expect(found("arkindex-aws", arkindex)).toEqual([]);
+    expect(found("arkindex-aws", [])).toEqual([]);
+    expect(found("machines-aws", machines, { ...kept, machines: { ...kept.machines, signIn: {} } })).toEqual([]);
+  });
+
+  test.each<[string, string, Known[], object, string[]]>([
+    ["a database", "arkindex-aws", arkindex, { data: { db: "container" } }, ["db"]],
+    ["a cache", "arkindex-aws", arkindex, { data: { redis: "container" } }, ["redis"]],
+    [
+      "a bucket",
+      "arkindex-aws",
+      arkindex,
+      { data: { objects: "container" } },
+      ["staging", "export", "thumbnails", "training", "ponos-artifacts", "ponos-logs", "iiif-cache", "uploads"],
+    ],
+    [
+      "a disk",
+      "arangodb-aws",
+      [known("ebs/volume:Volume", "arangodb-dbserver-4", { size: 20, tags: { slot: "arangodb-dbserver-4" } })],
+      {},
+      ["dbserver-4"],
+    ],
+    [
+      "a machine with a disk, and a pool of users",
+      "machines-aws",
+      machines,
+      { machines: { sshKeys: kept.machines.sshKeys } },
+      ["stores-1", "sign-in"],
+    ],
+  ])("%s that the config has no more is refused, until it may go", (_, stack, state, over, lost) => {
+    const problems = found(stack, state, over);
+    expect(problems.map((each) => each.split(":")[0])).toEqual(lost.map((name) => `disks.${name}`));
+    for (const [index, name] of lost.entries())
+      expect(problems[index]).toContain(`put it back; or, if it may go, say disks: { ${name}: gone }`);
+    const words = Object.fromEntries(lost.map((name) => [name, "gone"]));
+    expect(found(stack, state, { ...over, disks: words })).toEqual([]);
+  });
+
+  test("AWS makes no disk smaller; a database's that has grown by itself stays as it was asked for", () => {
+    const grown = known("rds/instance:Instance", "arkindex-db", {
+      engineVersion: "15",
+      allocatedStorage: 70,
+      maxAllocatedStorage: 80,
+    });
+    expect(found("arkindex-aws", [grown])).toEqual([]);
+    expect(found("arkindex-aws", arkindex, asked({ solrGib: 9 }))).toEqual([
+      "solr-1.gib = 9: its disk has 10 GiB, and AWS makes none smaller: leave it, or take a new stack with `restore`",
+    ]);
+    const large = known("rds/instance:Instance", "arkindex-db", { engineVersion: "15", maxAllocatedStorage: 400 });
+    expect(found("arkindex-aws", [large], asked({ postgresGib: 99 }))).toEqual([
+      expect.stringMatching(/^db\.gib = 99: its disk has 100 GiB, and AWS makes none smaller/),
+    ]);
+    expect(found("arkindex-aws", [large], asked({ postgresGib: 100 }))).toEqual([]);
+  });
+
+  test.each<[string, string, string | undefined, RegExp | undefined]>([
+    ["the same", "15.12", undefined, undefined],
+    ["the same by word", "16", "16", undefined],
+    ["a later one by word", "15.7", "17", undefined],
+    [
+      "a later one by the default alone",
+      "14.9",
+      undefined,
+      /the database is of PostgreSQL 14, and the default is now 15: name/,
+    ],
+    ["an earlier one by the default", "16.3", undefined, /is of PostgreSQL 16, and RDS goes back to none: name that/],
+    [
+      "an earlier one by word",
+      "17",
+      "16",
+      /^aws\.versions\.db = "16": the database is of PostgreSQL 17, and RDS goes back/,
+    ],
+  ])("PostgreSQL's major version: %s", (_, was, word, refused) => {
+    const state = [known("rds/instance:Instance", "arkindex-db", { engineVersion: was, maxAllocatedStorage: 80 })];
+    const problems = found("arkindex-aws", state, {}, word === undefined ? {} : { db: word });
+    expect(problems).toEqual(refused === undefined ? [] : [expect.stringMatching(refused)]);
+  });
+
+  test("a machine of a swarm that has its own disk stays in its zone", () => {
+    const { whole } = planReady("machines-aws");
+    if (whole === undefined) throw new Error("no plan");
+    const state = zones.slice(0, 2).flatMap((zone, number) => [
+      known("ec2/subnet:Subnet", zone, {
+        id: zone,
+        availabilityZone: zone,
+        cidrBlock: subnetRange(cidr, "app", number),
+      }),
+      known("ec2/networkInterface:NetworkInterface", zone, {
+        subnetId: zone,
+        tags: { Name: `machines-manager-${String(number + 1)}` },
+      }),
+    ]);
+    const third = known("ec2/networkInterface:NetworkInterface", "c", {
+      subnetId: zones[0],
+      tags: { Name: "machines-manager-3" },
+    });
+    const of = (more: Known[]) => movedParts(more, { cidr, zones, edge: "balancer" }, "machines", whole.plan).map(sentence);
+    expect(of(state)).toEqual([]);
+    expect(of([...state, third])).toEqual([expect.stringContaining("the disk of manager-3 lies in eu-central-1a")]);
+  });
 });

@@ -1,15 +1,18 @@
 /** What AWS is asked for, as plain values: sizes, ranges, rules, task definitions, and what is refused. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 
 import type { Ask, Container, Health, Workload } from "../../components/core/contracts.ts";
 import { sentence } from "../../components/core/errors.ts";
+import { imageLock } from "../../components/core/image-lock.ts";
 import type { Image } from "../../components/core/images.ts";
 import type { Plan, PlannedRoute } from "../../components/core/plan.ts";
 import { siteOf } from "../../components/core/site.ts";
 import { planStack } from "../../components/deploy.ts";
 import { subnetRange, tiers, unfitNetwork } from "../../components/topologies/aws/addresses.ts";
-import { bucketName } from "../../components/topologies/aws/bucket.ts";
 import { awsWith } from "../../components/topologies/aws/capabilities.ts";
 import { checkAws } from "../../components/topologies/aws/check.ts";
 import { awsArgs } from "../../components/topologies/aws/config.ts";
@@ -19,6 +22,7 @@ import {
   fileKey,
   fileVolumes,
 } from "../../components/topologies/aws/definition.ts";
+import { bucketName } from "../../components/topologies/aws/fit.ts";
 import { awsManaged } from "../../components/topologies/aws/managed.ts";
 import { checkRules, priorityOf, rulesOf } from "../../components/topologies/aws/rules.ts";
 import {
@@ -27,11 +31,14 @@ import {
   hasGpus,
   machineClass,
   ownClass,
+  postgresVersion,
   taskSize,
 } from "../../components/topologies/aws/sizes.ts";
 import { overlap, rangeOf } from "../../components/topologies/subnets.ts";
 import { certificate } from "../support/certificates.ts";
 import { planReady } from "../support/ready.ts";
+
+const root = join(import.meta.dirname, "../..");
 
 describe("sizes", () => {
   /** The developer guide's table, written out by hand. */
@@ -413,7 +420,7 @@ describe("a task definition", () => {
   });
 });
 
-test("a bucket's name is the account's own, and fits with the longest name of a stack", () => {
+test("a bucket's name is the account's own", () => {
   const of = { account: "123456789012", region: "eu-central-1" };
   expect(bucketName(of, "s-files")).toBe("s-files-123456789012-eu-central-1-an");
 });
@@ -444,6 +451,26 @@ describe("a managed PostgreSQL", () => {
     expect(fit("never", true)).toMatch(/over TLS alone/);
     expect(awsManaged.objects?.unfit({ apis: ["azure-blob"], buckets: {}, browser: false, gib: 1 })).toMatch(/no S3/);
   });
+});
+
+test("a kind that AWS has itself is a file, a row of what it is for, and a row of who makes it", () => {
+  const folder = join(root, "components/topologies/aws");
+  const sources = readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".ts"))
+    .map((file) => [file, readFileSync(join(folder, file), "utf8")] as const);
+  const files = Object.keys(awsManaged).map((kind) => `managed/${kind}.ts`);
+  expect(sources.map(([file]) => file)).toEqual(expect.arrayContaining(files));
+  // Nobody else knows the file, or the part of AWS that it stands for.
+  for (const kind of Object.keys(awsManaged)) {
+    const knows = sources.filter(
+      ([file, text]) => new RegExp(`from "\\./(managed/)?${kind}\\.ts"`).test(text) && file !== `managed/${kind}.ts`,
+    );
+    expect(knows.map(([file]) => file)).toEqual(["index.ts"]);
+  }
+  const known = sources
+    .filter(([, text]) => /@pulumi\/aws\/(rds|elasticache|cognito)\//.test(text))
+    .map(([file]) => file);
+  expect(known.sort()).toEqual(["managed/oidc.ts", "managed/postgres.ts", "managed/redis.ts"]);
 });
 
 describe("a stack's config", () => {
@@ -538,6 +565,46 @@ describe("a stack's config", () => {
       /^aws\.classes\.solr-1.*a size as t3\.large/,
     ],
     ["a size that is none", { classes: { db: "large" } }, /^aws\.classes\.db = large/],
+    [
+      "a size of ARM's for a machine",
+      { classes: { "solr-1": "m7g.large" } },
+      /^aws\.classes\.solr-1 = m7g\.large: a machine of ARM's: our images are for x86_64/,
+    ],
+    [
+      "a size that does not hold what is asked",
+      { classes: { "solr-1": "t3.micro" } },
+      /^aws\.classes\.solr-1 = t3\.micro: too small for what is asked of it: t3\.small, or larger/,
+    ],
+    [
+      "a version of no database",
+      { versions: { redis: "16" } },
+      /^aws\.versions\.redis = 16: no managed PostgreSQL of this name; there are db$/m,
+    ],
+    [
+      "a version that RDS has not",
+      { versions: { db: "9.6" } },
+      /^aws\.versions\.db = 9\.6: a major version of PostgreSQL, in quotes: 15, 16/,
+    ],
+    [
+      "a version as a number",
+      { versions: { db: 16 } },
+      /^aws\.versions\.db = 16: a major version of PostgreSQL, in quotes/,
+    ],
+    [
+      "a user in the place of a role",
+      { role: "arn:aws:iam::123456789012:user/me" },
+      /^aws\.role.*: no role: its ARN has :role\/$/m,
+    ],
+    [
+      "a thing of ACM's that is no certificate",
+      { tls: { mode: "acm", certificate: "arn:aws:acm:eu-central-1:123456789012:certificate-authority/x" } },
+      /^aws\.tls\.certificate.*: no certificate: its ARN has :certificate\/$/m,
+    ],
+    [
+      "another partition",
+      { region: "cn-north-1", zones: ["cn-north-1a", "cn-north-1b"] },
+      /^aws\.region = cn-north-1: a partition of its own/,
+    ],
     ["days that CloudWatch has not", { logDays: 31 }, /^aws\.logDays = 31: days as CloudWatch has them/],
     ["an edge that is none", { edge: "nginx" }, /^aws\.edge = nginx: balancer or proxy$/],
     ["a zone of DNS that is a name", { zoneId: "example.com" }, /^aws\.zoneId = example\.com/],
@@ -576,6 +643,43 @@ describe("a stack's config", () => {
         secrets: { "ponosSeed-gpu": "s" },
       },
       /agent-gpu\.machine = m1: aws has no nodes of yours/,
+    ],
+    [
+      "more cores than Fargate sells",
+      {
+        system: "media",
+        arkindex: undefined,
+        media: { nodes: 1, searchNodes: 1, services: { metadata: { path: "/", cpu: 17 } } },
+      },
+      /^metadata\.cpu = 17: too much for one part here: at most 16 cores and 120 GiB$/m,
+    ],
+    [
+      "a name with two hyphens",
+      { name: "ark--index" },
+      /^name = ark--index: RDS and ElastiCache take single hyphens inside/,
+    ],
+    [
+      "a name that ends with one",
+      { name: "arkindex-" },
+      /^name = arkindex-: RDS and ElastiCache take single hyphens inside/,
+    ],
+    [
+      "a name behind which a bucket's would be too long",
+      { name: "an-archive-of-old-books" },
+      /^name = an-archive-of-old-books: its bucket an-archive-of-old-books-ponos-artifacts-123456789012-eu-central-1-an has 68 characters, and S3 takes 63: at most 18 for the name$/m,
+    ],
+    [
+      "a database that lies in the stack's own network",
+      { existing: { db: { kind: "postgres", host: "10.80.3.4", user: "a" } }, secrets: { dbPassword: "p" } },
+      /^existing\.db = 10\.80\.3\.4: lies in the stack's own private network, 10\.80\.0\.0\/16/,
+    ],
+    [
+      "a backup whose endpoint is of another region",
+      {
+        backup: { to: { s3: { endpoint: "https://s3.eu-west-1.amazonaws.com", bucket: "b", region: "eu-central-1" } } },
+        secrets: { backupKey: "k", backupSecret: "s" },
+      },
+      /^backup\.to\.s3\.region = eu-central-1: the endpoint https:\/\/s3\.eu-west-1\.amazonaws\.com is of eu-west-1/,
     ],
     [
       "a managed store that does not fit",
@@ -632,12 +736,77 @@ describe("a stack's config", () => {
     ]);
   });
 
+  test("a name that no public authority signs for is refused where ACM asks one", () => {
+    const acm = { tls: { mode: "acm" }, zoneId: "Z0123456789ABCDEFGHIJ" };
+    expect(problems({ hostname: "arkindex.corp.internal" }, acm)).toEqual([
+      "hostname = arkindex.corp.internal: no public authority signs for it: a name of yours, or tls: {mode: own} or local",
+    ]);
+    expect(problems({ hostname: `${"a".repeat(50)}.${"b".repeat(10)}.org` }, acm)).toEqual([
+      expect.stringMatching(/^hostname = a+\.b+\.org: ACM signs first names of at most 64 characters$/),
+    ]);
+    expect(problems({ hostname: "arkindex.example.com" }, acm)).toEqual([]);
+    expect(problems({ hostname: "arkindex.corp.internal" })).toEqual([]);
+  });
+
+  test("a database of a later version than pg_dump's is backed up by a toolbox of the operator's alone", () => {
+    const place = { s3: { endpoint: "https://s3.eu-central-1.amazonaws.com", bucket: "b", region: "eu-central-1" } };
+    const over = { backup: { to: place }, secrets: { backupKey: "k", backupSecret: "s" } };
+    const late = { versions: { db: "17" } };
+    expect(problems(over, late)).toEqual([
+      "aws.versions.db = 17: the backup's pg_dump is of 15 and dumps no newer server: name images.toolbox and images.postgis of 17",
+    ]);
+    expect(problems({}, late)).toEqual([]);
+    const toolbox = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/ours/toolbox:17";
+    expect(problems({ ...over, images: { toolbox } }, late)).toEqual([]);
+    const file = readFileSync(join(root, "tools/images/toolbox/Dockerfile"), "utf8");
+    expect(file).toContain(` postgresql-client-${postgresVersion} `);
+    expect(imageLock.postgis?.version).toMatch(new RegExp(`^${postgresVersion}-`));
+  });
+
   test("an own certificate needs its key, and has to be one for the names", async () => {
     const { pem: cert } = await certificate({ name: "other", hostnames: ["other.example.com"] });
     const found = problems({}, { tls: { mode: "own", cert } });
     expect(found[0]).toMatch(/^secrets\.tlsKey: set it/);
     expect(found[1]).toMatch(/^aws\.tls\.cert: .*arkindex\.example\.com/);
     expect(found).toHaveLength(2);
+  });
+
+  test("twenty things and more are said at once, each with its key and the remedy", async () => {
+    const { pem: cert } = await certificate({ name: "other", hostnames: ["other.example.com"] });
+    const found = problems(
+      {
+        name: "ark--index-of-old-books",
+        mirror: "999999999999.dkr.ecr.eu-central-1.amazonaws.com/hub",
+        arkindex: { solrMemoryMib: 200_000 },
+        data: { objects: "managed", mail: "container" },
+        disks: { "solr-9": "2026-03-01" },
+        existing: { db: { kind: "postgres", host: "172.17.0.9", user: "a" } },
+        backup: { to: { path: "/srv/backup" } },
+        images: { nothing: "r.example.com/n:1" },
+      },
+      {
+        zones: ["eu-west-1a", "eu-central-1b", "eu-central-1b"],
+        cidr: "172.17.0.0/16",
+        role: "arn:aws:iam::999999999999:user/deploy",
+        tls: { mode: "own", cert },
+        zoneId: "example.com",
+        nat: "two",
+        logDays: 31,
+        alarmEmail: "me",
+        classes: { web: "t3.large", redis: "t3.large", "solr-1": "m7g.large", db: "large" },
+        versions: { redis: "16", db: "9" },
+        zone: "a",
+      },
+    );
+    for (const key of [
+      ...["name", "mirror", "data.objects", "data.mail", "disks.solr-9", "existing.db"],
+      ...["backup.to.path", "images.nothing", "solr-1.memoryMib", "aws.zones", "aws.cidr", "aws.role", "aws.tls.cert"],
+      ...["aws.zoneId", "aws.nat", "aws.logDays", "aws.alarmEmail", "aws.classes.web", "aws.classes.redis"],
+      ...["aws.classes.solr-1", "aws.classes.db", "aws.versions.redis", "aws.versions.db", "aws.zone"],
+    ])
+      expect(found.filter((line) => line.startsWith(`${key}:`) || line.startsWith(`${key} =`))).not.toEqual([]);
+    expect(new Set(found).size).toBe(found.length);
+    for (const line of found) expect(line).toMatch(/^[\w.-]+( = .+)?: .{8,}$/);
   });
 
   test("everything is said at once", () => {

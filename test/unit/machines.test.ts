@@ -164,6 +164,27 @@ describe("what is refused", () => {
       { workers: { apps: { memoryMib: 500_000 } } },
       /^apps\.memoryMib = 500000: too much/,
     ],
+    ["a port twice", { ports: [80, 443, 80] }, /^machines\.ports = .*: each port once$/],
+    [
+      "a port of the swarm's own",
+      { ports: [443, 2377] },
+      /^machines\.ports\.1 = 2377: the swarm's own, which the world must/,
+    ],
+    [
+      "a group of users twice",
+      { signIn: { groups: ["a", "b", "a"] } },
+      /^machines\.signIn\.groups = .*: each group once$/,
+    ],
+    [
+      "a database twice",
+      { data: { db: { kind: "postgres", databases: ["a", "a"] } } },
+      /^machines\.data\.db\.databases = .*: each database once$/,
+    ],
+    [
+      "a group named as another one's machine",
+      { workers: { stores: { keeps: true, count: 2 }, "stores-2": {} } },
+      /^machines\.workers\.stores-2 = .*: a machine of stores has this name$/,
+    ],
     ["a disk that is no disk", { managers: { gib: 5 } }, /^machines\.managers\.gib = 5/],
   ])("%s", (_what, machines, expected) => {
     expect(problems(machines)).toEqual([expect.stringMatching(expected)]);

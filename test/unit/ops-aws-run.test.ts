@@ -322,6 +322,31 @@ describe("a gate of a service on ECS", () => {
     expect(aws.of("DescribeServices")).toHaveLength(3);
   });
 
+  test.each(["ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException"])(
+    "is asked again after %s, nine times, and the tenth is told with the remedy",
+    async (name) => {
+      const asks = 10;
+      const soon = jest.spyOn(Math, "random").mockReturnValue(0); // of the wait before the next attempt
+      const refusedFor = (times: number): AwsAnswers => ({
+        DescribeServices: (_input, nth) => {
+          if (nth < times) throw new Refusal(name, "Rate exceeded");
+          return complete;
+        },
+      });
+      try {
+        aws = await fakeAws(refusedFor(asks - 1));
+        await wait();
+        expect(aws.of("DescribeServices")).toHaveLength(asks);
+        aws.close();
+        aws = await fakeAws(refusedFor(asks));
+        await expect(wait()).rejects.toThrow(/limits the calls of this account.*: run `pulumi up --parallel 4`/);
+        expect(aws.of("DescribeServices")).toHaveLength(asks);
+      } finally {
+        soon.mockRestore();
+      }
+    },
+  );
+
   test("fails with ECS's reason, those of its tasks, and the last one's log, and no secret", async () => {
     const stopped = (id: string, stoppedAt: number, stoppedReason: string, definition = ours) => ({
       ...{

@@ -1,6 +1,7 @@
 /** The private network's parts, by number: an address never depends on what else a stack has. */
 import type { List } from "../../core/contracts.ts";
 import { dotted, overlap, type Range, rangeOf, unfit } from "../subnets.ts";
+import { managersGroup } from "./sizes.ts";
 
 /** Outside in. Only what lies in `edge` has an address that the world sees; `data` has no way out. */
 export const tiers = ["edge", "app", "data"] as const;
@@ -31,6 +32,11 @@ export function unfitNetwork(cidr: string): string | undefined {
 
 function within(range: Range, whole: Range | undefined): boolean {
   return whole !== undefined && range.first >= whole.first && range.last <= whole.last;
+}
+
+/** A machine's name in its swarm. */
+export function hostOf(group: string, index: number): string {
+  return `${group === managersGroup ? "manager" : group}-${String(index + 1)}`;
 }
 
 /** The zone of the slot or replica with this number: one after another. */

@@ -8,12 +8,8 @@ import { BucketPublicAccessBlock } from "@pulumi/aws/s3/bucketPublicAccessBlock.
 import { BucketServerSideEncryptionConfiguration } from "@pulumi/aws/s3/bucketServerSideEncryptionConfiguration.js";
 import { BucketVersioning } from "@pulumi/aws/s3/bucketVersioning.js";
 
+import { bucketName } from "./fit.ts";
 import type { Region } from "./region.ts";
-
-/** Nobody else can hold such a name, and it can be made again. At most 63 characters. */
-export function bucketName({ account, region }: Pick<Region, "account" | "region">, name: string): string {
-  return `${name}-${account}-${region}-an`;
-}
 
 export interface BucketWish {
   /** It refuses to go with its content. */

@@ -1,5 +1,5 @@
 /** Finds what is wrong with a region's arguments and a plan together. */
-import { checkServer, type Verdict } from "../../core/certificates.ts";
+import type { Verdict } from "../../core/certificates.ts";
 import type { Ask, Container, Dict, List, Machines, Slot } from "../../core/contracts.ts";
 import type { Problem } from "../../core/errors.ts";
 import { own } from "../../core/formats.ts";
@@ -7,23 +7,38 @@ import { containers, type Plan, routesOf } from "../../core/plan.ts";
 import { distinct } from "../../core/check.ts";
 import type { Site } from "../../core/topology.ts";
 import { namesOf } from "../tls.ts";
-import { unfitNetwork } from "./addresses.ts";
+import { hostOf } from "./addresses.ts";
 import { onMachine } from "./capabilities.ts";
 import type { AwsTls } from "./certificate.ts";
 import type { AwsConfig } from "./config.ts";
 import { bytesOf, largestSecret } from "./definition.ts";
 import { checkProxy, proxyWorkload } from "./own-proxy.ts";
+import { checkBackupRegion, checkExistingAddresses, checkNames, checkPlace, checkTls, noTls } from "./place.ts";
 import { checkRules } from "./rules.ts";
-import { hasGpus, machineClass, managersGroup, ownClass, taskSize } from "./sizes.ts";
+import {
+  hasGpus,
+  machineClass,
+  machineMib,
+  managersGroup,
+  ownClass,
+  postgresVersion,
+  type Sized,
+  systemMib,
+  taskSize,
+} from "./sizes.ts";
 
 export type Checked = Omit<AwsConfig, "tls"> & { readonly tls: AwsTls };
 
 export function checkAws(args: Checked, site: Site, plan: Plan): Verdict {
   const routes = routesOf(plan);
-  const tls = routes.length === 0 ? { problems: [], warnings: [] } : checkTls(args, namesOf(site, routes));
+  const tls = routes.length === 0 ? noTls : checkTls(args, namesOf(site, routes));
   return {
     problems: distinct([
       ...checkPlace(args),
+      ...checkNames(args, site, plan),
+      ...checkExistingAddresses(args.cidr, site),
+      ...checkBackupRegion(site),
+      ...checkVersions(args.versions, site, plan),
       ...tls.problems,
       ...checkEdge(args, site, plan),
       ...containers(plan).flatMap(([name, container]) => checkContainer(name, container, args, site)),
@@ -40,38 +55,12 @@ export function checkAws(args: Checked, site: Site, plan: Plan): Verdict {
   };
 }
 
-/** Zones, network and ARNs of another region or account. */
-function checkPlace({ account, region, zones, cidr, tls, role }: Checked): Problem[] {
-  const problems: Problem[] = [];
-  for (const zone of zones) {
-    if (zone.slice(0, -1) !== region)
-      problems.push({
-        key: "aws.zones",
-        value: zone,
-        remedy: `no zone of ${region}: its zones are ${region}a, ${region}b, …`,
-      });
-    if (zones.indexOf(zone) !== zones.lastIndexOf(zone))
-      problems.push({ key: "aws.zones", value: zone, remedy: "each zone once" });
-  }
-  const wrong = unfitNetwork(cidr);
-  if (wrong !== undefined) problems.push({ key: "aws.cidr", value: cidr, remedy: wrong });
-  const arns = [
-    ["aws.role", role],
-    ["aws.tls.certificate", tls.mode === "acm" ? tls.certificate : undefined],
-  ] as const;
-  for (const [key, arn] of arns) {
-    if (arn === undefined) continue;
-    const [, , , where = "", owner = ""] = arn.split(":");
-    if (owner !== account) problems.push({ key, value: arn, remedy: `it belongs to another account than ${account}` });
-    if (where !== "" && where !== region)
-      problems.push({
-        key,
-        value: arn,
-        remedy: `it lies in ${where}: the balancer of ${region} takes its own region's alone`,
-      });
-  }
-  return problems;
+interface Most {
+  readonly cores: number;
+  readonly gib: number;
 }
+const mostOfTask: Most = { cores: 16, gib: 120 };
+const mostOfMachine: Most = { cores: 32, gib: 127 };
 
 /** What the edge of the config's choice cannot take. */
 function checkEdge(args: Checked, site: Site, plan: Plan): Problem[] {
@@ -89,23 +78,16 @@ function checkEdge(args: Checked, site: Site, plan: Plan): Problem[] {
   return checkImages("edge", proxyWorkload(site, plan, args, { cert: "", key: "" }), args, site);
 }
 
-function checkTls({ tls, zoneId }: Checked, names: List<string>): Verdict {
-  if (tls.mode === "own" && typeof tls.cert === "string" && typeof tls.key === "string")
-    // The check of secrets reports a missing key.
-    return checkServer("aws.tls.cert", tls.cert, tls.key || undefined, names);
-  if (tls.mode === "acm" && tls.certificate === undefined && zoneId === undefined)
-    return {
-      problems: [
-        {
-          key: "aws.tls",
-          remedy:
-            "name the hosted zone of the hostname (zoneId), where ACM's certificate is validated; or a certificate that " +
-            "is there (tls: {mode: acm, certificate: arn:…}); or tls: {mode: local}, to try the stack without a domain",
-        },
-      ],
-      warnings: [],
-    };
-  return { problems: [], warnings: [] };
+/** Which of both is not for sale. */
+function tooMuch(
+  name: string,
+  { cpu, memoryMib }: Pick<Container, "cpu" | "memoryMib">,
+  { cores, gib }: Most,
+): Problem {
+  const remedy = `too much for one part here: at most ${String(cores)} cores and ${String(gib)} GiB`;
+  return cpu > cores
+    ? { key: `${name}.cpu`, value: cpu, remedy }
+    : { key: `${name}.memoryMib`, value: memoryMib, remedy };
 }
 
 function checkContainer(name: string, container: Container | Slot, args: Checked, site: Site): Problem[] {
@@ -157,16 +139,16 @@ function checkSize(name: string, container: Container | Slot, classes: Dict<stri
     const most = "at most 8 of 45776 MiB each, and less of all else";
     return [{ key: `${name}.gpus`, value: room.gpus, remedy: `${most}; or name a size in aws.classes.${name}` }];
   }
-  const most = machine ? "32 cores and 127 GiB" : "16 cores and 120 GiB";
-  const remedy = `too much for one part here: at most ${most}`;
-  return [{ key: `${name}.memoryMib`, value: memoryMib + (room?.memoryMib ?? 0), remedy }];
+  const both = { cpu: cpu + (room?.cpu ?? 0), memoryMib: memoryMib + (room?.memoryMib ?? 0) };
+  return [tooMuch(name, both, machine ? mostOfMachine : mostOfTask)];
 }
 
 /** Sizes for what the stack does not have. */
 function checkClasses(classes: Dict<string>, plan: Plan): Problem[] {
+  const groups: Dict<Machines> = Object.fromEntries(swarms(plan).flatMap((ask) => Object.entries(sorts(ask))));
   const known = [
     ...[...plan.managed].filter(([, { kind }]) => kind === "postgres" || kind === "redis").map(([name]) => name),
-    ...swarms(plan).flatMap((ask) => Object.keys(sorts(ask))),
+    ...Object.keys(groups),
     ...plan.slots.keys(),
     ...[...plan.workloads].flatMap(([name, workload]) => (onMachine(workload) ? [name] : [])),
   ];
@@ -183,29 +165,64 @@ function checkClasses(classes: Dict<string>, plan: Plan): Problem[] {
           : ["", "t3.large"];
     const fits = prefix === "" ? !/^(db|cache)\./.test(value) : value.startsWith(prefix);
     if (!fits) return [{ key, value, remedy: `a size as ${like}` }];
-    const bare = (plan.workloads.get(name)?.room?.gpus ?? 0) > 0 && !hasGpus(value);
-    return bare
-      ? [{ key, value, remedy: "a size with GPUs of NVIDIA's on an Intel or AMD machine, as g6.xlarge" }]
-      : [];
+    if (prefix !== "") return [];
+    if ((plan.workloads.get(name)?.room?.gpus ?? 0) > 0 && !hasGpus(value))
+      return [{ key, value, remedy: "a size with GPUs of NVIDIA's on an Intel or AMD machine, as g6.xlarge" }];
+    if (arm.test(value)) return [{ key, value, remedy: "a machine of ARM's: our images are for x86_64, as t3.large" }];
+    const asked: Sized | undefined = plan.slots.get(name) ?? plan.workloads.get(name) ?? groups[name];
+    if (asked === undefined) return [];
+    const small = (machineMib(value) ?? Infinity) < asked.memoryMib + (asked.room?.memoryMib ?? 0) + systemMib;
+    const remedy = `too small for what is asked of it: ${ownClass(asked) ?? "none that is known here"}, or larger`;
+    return small ? [{ key, value, remedy }] : [];
   });
+}
+
+/** AWS' own processors: the letter g behind the generation, as m7g, c6gd, x2gd, im4gn. */
+const arm = /^(a1|[a-z]+\d+[a-z]*g[a-z]*)\./;
+
+/** Versions of what the stack does not have, or that its backup cannot dump. */
+function checkVersions(versions: Dict<string>, site: Site, { managed }: Plan): Problem[] {
+  const known = [...managed].flatMap(([name, { kind }]) => (kind === "postgres" ? [name] : []));
+  const toolbox = site.image("toolbox");
+  const ours = "ref" in toolbox && toolbox.ref.includes("/platform-topologies/toolbox:");
+  return Object.entries(versions).flatMap(([name, value]): Problem[] => {
+    const key = `aws.versions.${name}`;
+    if (!known.includes(name))
+      return [{ key, value, remedy: `no managed PostgreSQL of this name; there ${listOf(known)}` }];
+    if (site.backup === undefined || !ours || Number(value) <= Number(postgresVersion)) return [];
+    const remedy = `the backup's pg_dump is of ${postgresVersion} and dumps no newer server: name images.toolbox and images.postgis of ${value}`;
+    return [{ key, value, remedy }];
+  });
+}
+
+function listOf(names: List<string>): string {
+  return names.length === 0 ? "is none" : `are ${names.join(", ")}`;
 }
 
 export function swarms(plan: Plan): Ask<"swarm">[] {
   return [...plan.managed.values()].flatMap(({ kind, ask }) => (kind === "swarm" ? [ask as Ask<"swarm">] : []));
 }
 
+/** The machines that keep their names, and which zone is theirs: the managers, and workers with volumes. */
+export function swarmHosts(plan: Plan): { readonly name: string; readonly zone: number }[] {
+  return swarms(plan).flatMap((ask) =>
+    Object.entries(sorts(ask)).flatMap(([group, { count, keeps }]) =>
+      group === managersGroup || keeps
+        ? Array.from({ length: count }, (_, zone) => ({ name: hostOf(group, zone), zone }))
+        : [],
+    ),
+  );
+}
+
 /** The sorts of machines, by the name that `classes` has for them. */
-function sorts({ managers, workers }: Ask<"swarm">): Dict<Machines> {
+function sorts({ managers, workers }: Ask<"swarm">): Dict<Machines & { readonly keeps?: boolean }> {
   return { ...workers, [managersGroup]: managers };
 }
 
 function checkSwarm(ask: Ask<"swarm">): Problem[] {
-  return Object.entries(sorts(ask)).flatMap(([group, { cpu, memoryMib }]): Problem[] => {
-    if (machineClass(cpu, memoryMib) !== undefined) return [];
-    return [
-      { key: `${group}.memoryMib`, value: memoryMib, remedy: "too much for one machine: at most 32 cores and 127 GiB" },
-    ];
-  });
+  return Object.entries(sorts(ask)).flatMap(([group, asked]) =>
+    machineClass(asked.cpu, asked.memoryMib) === undefined ? [tooMuch(group, asked, mostOfMachine)] : [],
+  );
 }
 
 /** Stores that take plain text, as their client speaks no TLS. */

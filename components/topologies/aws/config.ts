@@ -1,5 +1,7 @@
 import { z } from "zod";
 
+import { postgresVersions } from "./sizes.ts";
+
 const account = z.string().regex(/^\d{12}$/, "the account's twelve digits, in quotes");
 const arn = (service: string) =>
   z.string().regex(new RegExp(`^arn:[a-z-]+:${service}:[a-z0-9-]*:\\d{12}:.+$`), `an ARN, as arn:aws:${service}:…`);
@@ -56,8 +58,18 @@ export const awsConfig = z.strictObject({
       z.string().regex(/^((db|cache)\.)?[a-z][a-z0-9-]*\.[a-z0-9]+$/, "as t3.large, db.t4g.medium, cache.t4g.small"),
     )
     .default({}),
+  /**
+   * Major versions of managed PostgreSQL by the stores' names, as `{ db: "16" }`: the operator's word. A later one than
+   * the database has upgrades it in place, which nothing takes back. Default: the one that our toolbox dumps.
+   */
+  versions: z
+    .record(
+      z.string(),
+      z.enum(postgresVersions, { error: `a major version of PostgreSQL, in quotes: ${postgresVersions.join(", ")}` }),
+    )
+    .default({}),
   /** Who is told of alarms. Default: whoever subscribes to the topic in `places.alarms`. */
-  alarmEmail: z.email().optional(),
+  alarmEmail: z.email("an address of e-mail").optional(),
   /** How long CloudWatch keeps logs, in days. */
   logDays: z
     .union(

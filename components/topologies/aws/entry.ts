@@ -10,6 +10,7 @@ import type { AwsTls } from "./certificate.ts";
 import { checkAws } from "./check.ts";
 import { awsConfig, awsSecrets, type AwsConfig } from "./config.ts";
 import { awsManaged, awsServices } from "./managed.ts";
+import { storeProblems } from "./stores.ts";
 
 /** One region of AWS, as `topology: aws` chooses it. */
 export const aws = entry({
@@ -26,9 +27,10 @@ export const aws = entry({
   },
   preflight: async (config, { site, plan }) => {
     const { callerProblems, movedParts } = await import("./preflight.ts");
-    const moved = movedParts((await stateOfStack()) ?? [], config, site.name, plan);
+    const state = (await stateOfStack()) ?? [];
+    const found = [...movedParts(state, config, site.name, plan), ...storeProblems(state, config, site, plan)];
     // A preview needs no credentials.
-    return runtime.isDryRun() ? moved : [...moved, ...(await callerProblems(config.account, config))];
+    return runtime.isDryRun() ? found : [...found, ...(await callerProblems(config.account, config))];
   },
   make: async (config, { site, secrets }, opts) => {
     const { AwsRegion } = await import("./index.ts");

@@ -81,7 +81,7 @@ export class AwsRegion extends BaseTopology {
   constructor(name: string, args: AwsRegionArgs, opts: ComponentResourceOptions = {}) {
     const { site, tls } = args;
     const asked: Checked = { ...parse(awsArgs, args), tls };
-    const { account, region, zones, cidr, profile, role, nat, classes, logDays, zoneId, edge } = asked;
+    const { account, region, zones, cidr, profile, role, nat, logDays, edge } = asked;
     const identity = (options: CustomResourceOptions): StackIdentity =>
       new StackIdentity(
         `${name}-identity`,
@@ -130,7 +130,8 @@ export class AwsRegion extends BaseTopology {
     const logs = makeLogs({ name, site: site.name, account, region, days: logDays, vpc: network.vpc }, under());
     const alarms = new Alarms(name, asked.alarmEmail, under());
     this.#region = {
-      ...{ name, site, account, region, zones, logDays, zoneId, classes, network, logs, alarms, at, under },
+      ...asked,
+      ...{ name, site, network, logs, alarms, at, under },
       images: pulls(account, region),
     };
     this.#tasks = new Tasks(this.#region);

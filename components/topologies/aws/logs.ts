@@ -3,7 +3,8 @@ import { type CustomResourceOptions, interpolate, type Output, type Resource } f
 import { FlowLog } from "@pulumi/aws/ec2/flowLog.js";
 import type { Vpc } from "@pulumi/aws/ec2/vpc.js";
 
-import { bucketName, makeBucket } from "./bucket.ts";
+import { makeBucket } from "./bucket.ts";
+import { bucketName } from "./fit.ts";
 
 export interface Logs {
   readonly bucket: Output<string>;

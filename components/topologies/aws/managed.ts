@@ -8,10 +8,7 @@ import { containerServices } from "../../services/index.ts";
 import type { Managed, Services } from "../../core/topology.ts";
 import { cacheClass, databaseClass } from "./sizes.ts";
 
-/** The release line of PostgreSQL where the ask names none. RDS supports it until 2030. */
-export const postgresVersion = "17";
-
-/** Extensions that RDS for PostgreSQL 17 brings and our systems ask for. */
+/** Extensions that RDS for PostgreSQL brings, from 15 on, and our systems ask for. */
 const extensions = ["postgis", "pg_stat_statements", "pg_trgm", "unaccent", "uuid-ossp", "hstore", "citext", "pg_cron"];
 
 /** Containers, and what only a place with machines for rent has. */

@@ -5,7 +5,7 @@ import { at } from "../../core/formats.ts";
 import type { Known } from "../../core/known.ts";
 import { type Plan, routesOf } from "../../core/plan.ts";
 import { subnetRange, tiers, zoneOf } from "./addresses.ts";
-import { swarms } from "./check.ts";
+import { swarmHosts, swarms } from "./check.ts";
 import type { AwsConfig } from "./config.ts";
 
 interface Caller {
@@ -59,9 +59,17 @@ export function movedParts(
   if (kept !== undefined) return [kept];
   const lost = lostMajority(of("aws:ec2/instance:Instance"), plan);
   if (lost !== undefined) return [lost];
-  const disks = new Map(of("aws:ebs/volume:Volume").map((disk) => [at(disk, ["tags", "slot"]), disk.availabilityZone]));
-  return [...plan.slots].flatMap(([name, { zone }]) => {
-    const [was, now] = [disks.get(`${site}-${name}`), zoneOf(zones, zone)];
+  // A machine of a swarm has its own disk, and lies where its address does.
+  const subnets = new Map(of("aws:ec2/subnet:Subnet").map(({ id, availabilityZone }) => [id, availabilityZone]));
+  const lies = new Map([
+    ...of("aws:ebs/volume:Volume").map((disk) => [at(disk, ["tags", "slot"]), disk.availabilityZone] as const),
+    ...of("aws:ec2/networkInterface:NetworkInterface").map(
+      ({ tags, subnetId }) => [at(tags, ["Name"]), subnets.get(subnetId)] as const,
+    ),
+  ]);
+  return [...[...plan.slots].map(([name, { zone }]) => ({ name, zone })), ...swarmHosts(plan)].flatMap((part) => {
+    const { name, zone } = part;
+    const [was, now] = [lies.get(`${site}-${name}`), zoneOf(zones, zone)];
     if (typeof was !== "string" || was === now) return [];
     const remedy = `the disk of ${name} lies in ${was}, and its machine would be in ${now}: leave the zones as they were`;
     return [{ key: "aws.zones", value, remedy }];

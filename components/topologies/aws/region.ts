@@ -6,25 +6,21 @@ import { Secret } from "@pulumi/aws/secretsmanager/secret.js";
 import { SecretVersion } from "@pulumi/aws/secretsmanager/secretVersion.js";
 
 import type { AwsAccess } from "../../../ops/resources.ts";
-import type { Dict, List } from "../../core/contracts.ts";
+import type { List } from "../../core/contracts.ts";
+import { own } from "../../core/formats.ts";
 import type { At, Site } from "../../core/topology.ts";
 import type { Alarms } from "./alarms.ts";
+import type { AwsConfig } from "./config.ts";
 import { fit } from "./fit.ts";
 import type { Logs } from "./logs.ts";
 import type { Network } from "./network.ts";
 import { trust } from "./policy.ts";
 
-export interface Region {
+/** With everything that the config says of it. */
+export interface Region extends Omit<AwsConfig, "tls"> {
   /** The component's name, with which those of its children begin. */
   readonly name: string;
   readonly site: Site;
-  readonly account: string;
-  readonly region: string;
-  readonly zones: List<string>;
-  readonly logDays: number;
-  /** The hosted zone of the public names. */
-  readonly zoneId: string | undefined;
-  readonly classes: Dict<string>;
   readonly network: Network;
   readonly logs: Logs;
   readonly alarms: Alarms;
@@ -34,6 +30,11 @@ export interface Region {
   readonly images: List<object>;
   /** The options of what is made below `parent`. Default: below the topology. */
   readonly under: (parent?: Resource) => CustomResourceOptions;
+}
+
+/** Whether a store refuses to go: in a protected stack, until the operator has said `gone` of it. */
+export function guarded({ protect, disks }: Site, name: string): boolean {
+  return protect && own(disks, name) !== "gone";
 }
 
 /** Seven days: the least that keeps a deleted secret. */

@@ -36,7 +36,7 @@ export const longestStop = 120;
 type Class = readonly [name: string, cores: number, memoryMib: number];
 
 /** What a machine's system, the engine and the agent need for themselves. */
-const systemMib = 512;
+export const systemMib = 512;
 
 const machines: readonly Class[] = [
   ["t3.small", 2, 2048],
@@ -75,6 +75,17 @@ const databases: readonly Class[] = [
   ["db.m7g.2xlarge", 8, 32_768],
   ["db.m7g.4xlarge", 16, 65_536],
 ];
+/** What RDS supports of PostgreSQL. */
+export const postgresVersions = ["15", "16", "17", "18"] as const;
+
+/** What our toolbox's pg_dump takes at most (tools/images/toolbox), and what a drill restores into: postgis' own. */
+export const postgresVersion = "15";
+
+/** The disk of a database, in GiB. */
+export function databaseGib(asked: number): number {
+  return Math.max(20, asked);
+}
+
 /** Memory for data, which is less than the node's (the ElastiCache user guide, node types). */
 const caches: readonly Class[] = [
   ["cache.t4g.micro", 2, 512],
@@ -107,14 +118,24 @@ export function machineClass(
   );
 }
 
+/** What a machine has to hold. */
+export type Sized = Pick<Container, "cpu" | "memoryMib" | "room">;
+
 /** The smallest machine for a container and what it starts. */
-export function ownClass({ cpu, memoryMib, room }: Pick<Container, "cpu" | "memoryMib" | "room">): string | undefined {
+export function ownClass({ cpu, memoryMib, room }: Sized): string | undefined {
   return machineClass(cpu + (room?.cpu ?? 0), memoryMib + (room?.memoryMib ?? 0), room);
 }
 
 /** Whether a size has GPUs of NVIDIA's beside a processor of the images' kind: G4ad has another maker's, G5g another processor. */
 export function hasGpus(size: string): boolean {
   return /^(gr?[4-9]|p[3-9])/.test(size) && !/^(g4ad|g5g)\./.test(size);
+}
+
+/** The memory of a machine that the operator names; undefined where its name does not tell. */
+export function machineMib(name: string): number | undefined {
+  const tiny = /\.(nano|micro)$/.exec(name)?.[1];
+  if (tiny !== undefined) return tiny === "nano" ? 512 : 1024;
+  return [...machines, ...gpuMachines].find(([known]) => known === name)?.[2];
 }
 
 export function databaseClass(memoryMib: number): string | undefined {

@@ -64,7 +64,8 @@ async function answer(request: IncomingMessage, response: ServerResponse, world:
     if (!handle)
       throw new Refused("UnknownOperationException", `the simulation does not answer ${query ? action : target}`);
     await sleep(faults.milliseconds("call", action));
-    if (faults.throttles("call", action)) throw new Refused("ThrottlingException", "Rate exceeded");
+    if (faults.throttles("call", action))
+      throw new Refused(query ? "Throttling" : "ThrottlingException", "Rate exceeded");
     if (faults.fails("call", action))
       throw new Refused("AccessDeniedException", `${action}, as SIMULATE_FAIL asks for it`);
     const given = query ? readQuery(body) : (JSON.parse(body === "" ? "{}" : body) as Bag);

@@ -8,16 +8,18 @@ import { BucketCorsConfiguration } from "@pulumi/aws/s3/bucketCorsConfiguration.
 
 import type { Ask, Given } from "../../../core/contracts.ts";
 import type { At } from "../../../core/topology.ts";
-import { bucketName, makeBucket } from "../bucket.ts";
+import { makeBucket } from "../bucket.ts";
+import { bucketName } from "../fit.ts";
 import { allow } from "../policy.ts";
-import type { Region } from "../region.ts";
+import { guarded, type Region } from "../region.ts";
 
 /** S3: a bucket for each name of the ask, and one user who may read and write these alone. */
 export function makeObjects(region: Region, name: string, ask: Ask<"objects">, { parent, logicalName }: At) {
   const { site, under } = region;
   const options = under(parent);
   const buckets = Object.entries(ask.buckets).map(([key, { cors }]) => {
-    const bucket = makeBucket(region, `${logicalName}-${key}`, `${site.name}-${key}`, options, { keeps: site.protect });
+    const keeps = guarded(site, key);
+    const bucket = makeBucket(region, `${logicalName}-${key}`, `${site.name}-${key}`, options, { keeps });
     if (cors !== undefined)
       new BucketCorsConfiguration(
         `${logicalName}-${key}`,

@@ -8,11 +8,11 @@ import { UserPoolDomain } from "@pulumi/aws/cognito/userPoolDomain.js";
 import type { Ask, Given } from "../../../core/contracts.ts";
 import { cognitoGroups, ofCognito } from "../../../core/existing.ts";
 import type { At } from "../../../core/topology.ts";
-import type { Region } from "../region.ts";
+import { guarded, type Region } from "../region.ts";
 
 /** A pool of users on Cognito, which the operator fills, with the groups of the ask, and one client. */
 export function makeOidc({ site, region, under }: Region, name: string, ask: Ask<"oidc">, { parent, logicalName }: At) {
-  const { protect } = site;
+  const protect = guarded(site, name);
   const options = under(parent);
   const pool = new UserPool(
     logicalName,

@@ -10,10 +10,9 @@ import { own } from "../../../core/formats.ts";
 import { newPassword } from "../../../core/real.ts";
 import type { At } from "../../../core/topology.ts";
 import type { Watched } from "../alarms.ts";
-import { postgresVersion } from "../managed.ts";
 import { fit } from "../fit.ts";
-import { makeRole, type Region } from "../region.ts";
-import { databaseClass } from "../sizes.ts";
+import { guarded, makeRole, type Region } from "../region.ts";
+import { databaseClass, databaseGib, postgresVersion } from "../sizes.ts";
 
 /** Days. */
 const backups = 14;
@@ -23,9 +22,12 @@ const backups = 14;
  * name and its password are in the state, so that nothing of them changes later.
  */
 export function makePostgres(region: Region, name: string, ask: Ask<"postgres">, { parent, logicalName }: At) {
-  const { site, network, classes, under } = region;
+  const { site, network, classes, versions, under } = region;
   const { protect } = site;
   const options = under(parent);
+  const version = own(versions, name);
+  const keeps = guarded(site, name);
+  const gib = databaseGib(ask.gib);
   const memoryMib = ask.memoryMib ?? 1024;
   const password = newPassword(`${logicalName}-master`, parent, protect);
   const last = new RandomId(`${logicalName}-last`, { byteLength: 4 }, { parent });
@@ -33,7 +35,7 @@ export function makePostgres(region: Region, name: string, ask: Ask<"postgres">,
   const parameters = new ParameterGroup(
     logicalName,
     {
-      family: `postgres${postgresVersion}`,
+      family: `postgres${version ?? postgresVersion}`,
       parameters: Object.entries({ "rds.force_ssl": "1", ...settings(ask) })
         .sort(([a], [b]) => (a < b ? -1 : 1))
         // A static one takes effect with a restart alone, and RDS refuses any other word for it.
@@ -47,10 +49,12 @@ export function makePostgres(region: Region, name: string, ask: Ask<"postgres">,
     {
       identifier: fit(`${site.name}-${name}`, 63),
       engine: "postgres",
-      engineVersion: postgresVersion,
+      engineVersion: version ?? postgresVersion,
+      // The operator's word: preflight refuses another version without it.
+      ...(version === undefined ? {} : { allowMajorVersionUpgrade: true }),
       instanceClass: own(classes, name) ?? databaseClass(memoryMib) ?? "",
-      allocatedStorage: Math.max(20, ask.gib),
-      maxAllocatedStorage: Math.max(20, ask.gib) * 4,
+      allocatedStorage: gib,
+      maxAllocatedStorage: gib * 4,
       storageType: "gp3",
       storageEncrypted: true,
       username: "postgres",
@@ -65,7 +69,7 @@ export function makePostgres(region: Region, name: string, ask: Ask<"postgres">,
       backupRetentionPeriod: protect ? backups : 1,
       copyTagsToSnapshot: true,
       deleteAutomatedBackups: !protect,
-      deletionProtection: protect,
+      deletionProtection: keeps,
       ...(protect
         ? { finalSnapshotIdentifier: interpolate`${site.name}-${name}-${last.hex}` }
         : { skipFinalSnapshot: true }),
@@ -76,7 +80,7 @@ export function makePostgres(region: Region, name: string, ask: Ask<"postgres">,
     },
     {
       ...options,
-      protect,
+      protect: keeps,
       // Each would make an empty database in the place of the old one.
       ignoreChanges: ["snapshotIdentifier", "username", "storageEncrypted", "engine", "availabilityZone", "dbName"],
     },
@@ -85,7 +89,7 @@ export function makePostgres(region: Region, name: string, ask: Ask<"postgres">,
     const from = { namespace: "AWS/RDS", dimensions: { DBInstanceIdentifier: instance.identifier } };
     region.alarms.watch(`${logicalName}-${what}`, { ...from, ...watched, statistic: "Average", minutes: 15 }, options);
   };
-  const low = Math.max(20, ask.gib) * 0.1 * 2 ** 30;
+  const low = gib * 0.1 * 2 ** 30;
   watch("storage", {
     says: `${name}: less than a tenth of its disk is free`,
     metric: "FreeStorageSpace",

@@ -10,7 +10,7 @@ import { newPassword } from "../../../core/real.ts";
 import type { At } from "../../../core/topology.ts";
 import type { Watched } from "../alarms.ts";
 import { fit } from "../fit.ts";
-import type { Region } from "../region.ts";
+import { guarded, type Region } from "../region.ts";
 import { cacheClass } from "../sizes.ts";
 
 /**
@@ -58,7 +58,11 @@ export function makeRedis(region: Region, name: string, ask: Ask<"redis">, { par
       ...(protect ? { finalSnapshotIdentifier: interpolate`${site.name}-${name}-${last.hex}` } : {}),
       applyImmediately: true,
     },
-    { ...options, protect, ignoreChanges: ["snapshotName", "snapshotArns", "port", "atRestEncryptionEnabled"] },
+    {
+      ...options,
+      protect: guarded(site, name),
+      ignoreChanges: ["snapshotName", "snapshotArns", "port", "atRestEncryptionEnabled"],
+    },
   );
   // The group's first node; a replica has the same data.
   const node = interpolate`${group.replicationGroupId}-001`;

@@ -6,9 +6,9 @@ import { NetworkInterface } from "@pulumi/aws/ec2/networkInterface.js";
 import { SwarmNode } from "../../../../ops/resources.ts";
 import type { Dict, List, Machines } from "../../../core/contracts.ts";
 import type { At } from "../../../core/topology.ts";
-import { zoneOf } from "../addresses.ts";
+import { hostOf, zoneOf } from "../addresses.ts";
 import { classOf, metadata } from "../machines.ts";
-import type { Region } from "../region.ts";
+import { guarded, type Region } from "../region.ts";
 import { managersGroup } from "../sizes.ts";
 import type { NodeArgs } from "../user-data.ts";
 import { inBase64, type Nodes, startSeconds, templateOf } from "./swarm-nodes.ts";
@@ -20,17 +20,18 @@ export interface SwarmMember {
   readonly gate: SwarmNode;
 }
 
-function hostOf(group: string, index: number): string {
-  return `${group === managersGroup ? "manager" : group}-${String(index + 1)}`;
-}
-
 /** An address for each, one zone after another. All managers' are known before the first machine is made. */
 export function cardsOf(region: Region, group: string, count: number, { parent, logicalName }: At): NetworkInterface[] {
   const { site, network, zones, under } = region;
   return Array.from({ length: count }, (_, index) => {
     const host = hostOf(group, index);
     const subnetId = network.subnet("app", zoneOf(zones, index));
-    const args = { subnetId, securityGroups: [network.group("app")], description: `${site.name} ${host}` };
+    const args = {
+      subnetId,
+      securityGroups: [network.group("app")],
+      description: `${site.name} ${host}`,
+      tags: { Name: `${site.name}-${host}` },
+    };
     return new NetworkInterface(`${logicalName}-${host}`, args, under(parent));
   });
 }
@@ -60,6 +61,7 @@ export function makeMembers(
         ...(isManager && index === 0 ? { first: true } : {}),
       }),
     );
+    const keeps = guarded(site, host);
     const last = made.at(-1);
     const instance = new Instance(
       key,
@@ -69,7 +71,7 @@ export function makeMembers(
         primaryNetworkInterface: { networkInterfaceId: card.id },
         iamInstanceProfile: profiles[isManager ? "manager" : "worker"].name,
         metadataOptions: metadata,
-        disableApiTermination: site.protect,
+        disableApiTermination: keeps,
         monitoring: true,
         ebsOptimized: true,
         userDataBase64: inBase64(data),
@@ -77,7 +79,7 @@ export function makeMembers(
       },
       {
         ...options,
-        protect: site.protect,
+        protect: keeps,
         // A newer agent, or another disk, would replace or stop the machine: they come with the next one.
         ignoreChanges: ["launchTemplate", "userDataBase64"],
         deleteBeforeReplace: true, // its address and its name are single
