@@ -1,8 +1,8 @@
 /**
  * A Node.js language host: the gRPC server that the Pulumi engine asks to run a program. It starts the SDK's own
  * `cmd/run` with the request's fields, so hooks, error hooks and transforms are the SDK's, and `cmd/run-policy-pack` for
- * a policy pack. It serves what `pulumi up|preview|destroy|refresh|about` call; code generation (`pulumi convert`,
- * `pulumi package add`) answers UNIMPLEMENTED, as those need the official host.
+ * a policy pack. Of `runtime.options` it takes `nodeargs`. It serves what `pulumi up|preview|destroy|refresh|about` call;
+ * code generation (`pulumi convert`, `pulumi package add`) answers UNIMPLEMENTED, as those need the official host.
  */
 import { spawn } from "node:child_process";
 import { createRequire } from "node:module";
@@ -56,7 +56,10 @@ function run(
   const args = flags.filter(([, value]) => value !== "").map(([key, value]) => `--${key}=${value}`);
   if (request.getDryrun()) args.push("--dry-run");
   args.push(filled(info?.getEntryPoint(), request.getProgram(), "."), ...request.getArgsList());
-  const child = spawn(process.execPath, [require.resolve("@pulumi/pulumi/cmd/run", { paths: [root] }), ...args], {
+  const asked = info?.getOptions()?.toJavaScript().nodeargs;
+  const nodeArgs = typeof asked === "string" ? asked.split(" ") : [];
+  const runner = require.resolve("@pulumi/pulumi/cmd/run", { paths: [root] });
+  const child = spawn(process.execPath, [...nodeArgs, runner, ...args], {
     cwd: filled(info?.getProgramDirectory(), request.getPwd()),
     stdio: ["ignore", "inherit", "inherit"],
     env: {
