@@ -173,7 +173,8 @@ async function growth(topology: keyof typeof sections, rounds: number, say: Say)
     say(`program on ${topology} with ${String(members)} members: ${String(runMs)} ms`);
   }
   const head = ["members", "resources", "load", "run", "each further resource", "memory"];
-  return `Our program alone (no engine, no provider)\n\n${table(head, rows)}`;
+  const what = "Our program alone (no engine, no provider), in processor time";
+  return `${what}\n\n${table(head, rows)}`;
 }
 
 async function measuredBy(section: string, file: string): Promise<string> {

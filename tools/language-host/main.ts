@@ -5,7 +5,7 @@
  * code generation (`pulumi convert`, `pulumi package add`) answers UNIMPLEMENTED, as those need the official host.
  */
 import { spawn } from "node:child_process";
-import { createRequire } from "node:module";
+import module from "node:module";
 import { join } from "node:path";
 import process from "node:process";
 
@@ -21,7 +21,7 @@ import type { LanguageHandshakeRequest, RunPluginRequest, RunRequest } from "@pu
 /** The exit code of `cmd/run` if the user has been told already (see the SDK's cmd/run/index.ts). */
 const alreadyReported = 32;
 
-const require = createRequire(import.meta.url);
+const require = module.createRequire(import.meta.url);
 
 /** The first text that is not empty: in gRPC an empty string means "not given". */
 function filled(...values: (string | undefined)[]): string {
@@ -158,6 +158,8 @@ function unary<Q, A>(
   };
 }
 
+// The engine ends us before Node writes the cache of compiled code itself.
+module.flushCompileCache();
 let engine = process.argv.slice(2).find((argument) => !argument.startsWith("-")) ?? "";
 
 const server = new grpc.Server({ "grpc.max_receive_message_length": 400 * 1024 * 1024 });
