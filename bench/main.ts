@@ -1,6 +1,7 @@
 /**
- * `npm run bench [-- --rounds 3] [--write docs/speed.md]`: the same containers by our program, by Docker Compose and by
- * Terraform, in turn, on this machine's engine. Compare ratios of one run: seconds of two machines say nothing.
+ * `npm run bench [-- --rounds 3] [--only docker|aws] [--write docs/speed.md]`: the same containers by our program, by
+ * Docker Compose and by Terraform, in turn, on this machine's engine; and previews of the stacks for AWS, on the simulated
+ * cloud. Compare ratios of one run: seconds of two machines say nothing.
  */
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -9,37 +10,64 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 
 import { execa } from "execa";
+import { parse } from "yaml";
 
+import { at } from "../components/core/formats.ts";
 import { arkindexStack } from "../test/support/arkindex.ts";
 import { formatted } from "../tools/commands/formatted.ts";
 import { repo } from "../tools/setup/paths.ts";
 import { wanted } from "../tools/images/wanted.ts";
 import { configOf } from "../tools/setup/config.ts";
+import { Problem } from "../tools/setup/problem.ts";
 import { setup } from "../tools/setup/setup.ts";
+import { aws as previewsOnAws } from "./aws.ts";
 import { compose, ours, terraform } from "./contenders.ts";
 import { definitionOf } from "./definition.ts";
 import { median, seconds, table } from "./measure.ts";
 import { peers } from "./tools.ts";
 
+import type { Say } from "../tools/setup/cache.ts";
 import type { Contender } from "./contenders.ts";
 
 const previews = 3;
 
+const sections = {
+  docker: {
+    heading: "# Speed",
+    measured: async (rounds: number, folder: string, say: Say): Promise<string> => {
+      // The dev stack is of the same platform.
+      await setup(wanted(await configOf(join(repo, "Pulumi.dev.yaml")), "dev"));
+      return `${await systems(rounds, folder, say)}\n${await growth("docker", rounds, say)}`;
+    },
+  },
+  aws: {
+    heading: "## Previews on AWS",
+    measured: async (rounds: number, folder: string, say: Say): Promise<string> =>
+      `${await previewsOnAws(rounds, folder, say)}\n${await growth("aws", rounds, say)}`,
+  },
+};
+const isSection = (name: string): name is keyof typeof sections => Object.hasOwn(sections, name);
+
 export async function run(args: readonly string[]): Promise<number> {
   const { values } = parseArgs({
     args: [...args],
-    options: { rounds: { type: "string", default: "3" }, write: { type: "string" } },
+    options: { rounds: { type: "string", default: "3" }, only: { type: "string" }, write: { type: "string" } },
   });
-  // The dev stack is of the same platform.
-  await setup(wanted(await configOf(join(repo, "Pulumi.dev.yaml")), "dev"));
+  const names = Object.keys(sections).filter(isSection);
+  const chosen = names.filter((name) => name === (values.only ?? name));
+  if (chosen.length === 0) throw new Problem(`--only ${values.only ?? ""}: the bench has ${names.join(" and ")}`);
   const folder = await mkdtemp(join(tmpdir(), "bench-"));
-  const say = (line: string): void => void process.stderr.write(`${line}\n`);
+  const say: Say = (line) => void process.stderr.write(`${line}\n`);
   try {
-    const report = `${await systems(Number(values.rounds), folder, say)}\n${await growth(Number(values.rounds), say)}`;
-    process.stdout.write(report);
-    if (values.write !== undefined) {
+    for (const name of chosen) {
+      const { heading, measured } = sections[name];
+      const report = await measured(Number(values.rounds), folder, say);
+      process.stdout.write(report);
+      if (values.write === undefined) continue;
       const path = join(repo, values.write);
-      await writeFile(path, await formatted(path, await page(path, report)));
+      const section = `${heading}\n\n${await measuredBy(name, values.write)}\n\n${report}\n`;
+      const before = await readFile(path, "utf8").catch(() => "");
+      await writeFile(path, await formatted(path, withSection(before, heading, section)));
     }
     return 0;
   } finally {
@@ -54,7 +82,7 @@ interface Times {
 }
 
 /** All of Arkindex: nine containers, eight jobs, three networks. */
-async function systems(rounds: number, folder: string, say: (line: string) => void): Promise<string> {
+async function systems(rounds: number, folder: string, say: Say): Promise<string> {
   const tools = await peers(folder, say);
   const name = "bench";
   const stack = await arkindexStack({ name, https: 18443 });
@@ -77,12 +105,7 @@ async function systems(rounds: number, folder: string, say: (line: string) => vo
   }
 }
 
-async function measure(
-  contender: Contender,
-  times: Map<string, Times>,
-  round: string,
-  say: (line: string) => void,
-): Promise<void> {
+async function measure(contender: Contender, times: Map<string, Times>, round: string, say: Say): Promise<void> {
   const mine = times.get(contender.name) ?? { up: [], preview: [], down: [] };
   times.set(contender.name, mine);
   try {
@@ -122,28 +145,51 @@ interface Program {
 }
 
 /** Our program alone, in a process of its own, as members grow. */
-async function growth(rounds: number, say: (line: string) => void): Promise<string> {
+async function growth(topology: keyof typeof sections, rounds: number, say: Say): Promise<string> {
+  const project: unknown = parse(await readFile(join(repo, "Pulumi.yaml"), "utf8"));
+  const nodeArgs = String(at(project, ["runtime", "options", "nodeargs"])).split(" ");
   const rows: string[][] = [];
+  let smaller: { readonly resources: number; readonly runMs: number } | undefined;
   for (const members of [10, 25, 50, 100]) {
     const runs: Program[] = [];
     for (let round = 0; round < Math.max(3, rounds); round++) {
-      const { stdout } = await execa(process.execPath, [join(repo, "bench/program.ts"), String(members)], {
-        cwd: repo,
-      });
+      const program = [join(repo, "bench/program.ts"), topology, String(members)];
+      const { stdout } = await execa(process.execPath, [...nodeArgs, ...program], { cwd: repo });
       runs.push(JSON.parse(stdout) as Program);
     }
-    const of = (key: keyof Program): string => String(Math.round(median(runs.map((each) => each[key]))));
-    rows.push([String(members), of("resources"), `${of("loadMs")} ms`, `${of("runMs")} ms`, `${of("maxRssMib")} MiB`]);
-    say(`program with ${String(members)} members: ${of("runMs")} ms`);
+    const of = (key: keyof Program): number => Math.round(median(runs.map((each) => each[key])));
+    const [resources, runMs] = [of("resources"), of("runMs")];
+    // Alike in all rows if the time grows as the resources do.
+    const further = smaller && (runMs - smaller.runMs) / (resources - smaller.resources);
+    smaller = { resources, runMs };
+    rows.push([
+      String(members),
+      String(resources),
+      `${String(of("loadMs"))} ms`,
+      `${String(runMs)} ms`,
+      further === undefined ? "–" : `${further.toFixed(1)} ms`,
+      `${String(of("maxRssMib"))} MiB`,
+    ]);
+    say(`program on ${topology} with ${String(members)} members: ${String(runMs)} ms`);
   }
-  return `Our program alone (no engine, no provider)\n\n${table(["members", "resources", "load", "run", "memory"], rows)}`;
+  const head = ["members", "resources", "load", "run", "each further resource", "memory"];
+  const what = "Our program alone (no engine, no provider), in processor time";
+  return `${what}\n\n${table(head, rows)}`;
 }
 
-/** The measured part of the page; what is said of it by hand stays. */
-async function page(path: string, report: string): Promise<string> {
+async function measuredBy(section: string, file: string): Promise<string> {
   const { stdout: commit } = await execa("git", ["rev-parse", "--short", "HEAD"], { cwd: repo });
   const date = new Date().toISOString().slice(0, 10);
-  const before = await readFile(path, "utf8").catch(() => "");
-  const at = before.search(/^## /m);
-  return `# Speed\n\nMeasured with \`npm run bench -- --write docs/speed.md\` on ${date} at commit ${commit}. Two cores. Compare the ratios.\n\n${report}${at < 0 ? "" : `\n${before.slice(at)}`}`;
+  const command = `npm run bench -- --only ${section} --write ${file}`;
+  return `Measured with \`${command}\` on ${date} at commit ${commit}. Two cores. Compare the ratios.`;
+}
+
+/** The page with another measured section; the others, and what is said by hand, stay. */
+function withSection(page: string, heading: string, section: string): string {
+  const parts = page.split(/^(?=##? )/m);
+  const there = parts.findIndex((part) => part.startsWith(`${heading}\n`));
+  // A new one comes behind the first, before what is said by hand.
+  if (there < 0) parts.splice(1, 0, section);
+  else parts[there] = section;
+  return parts.join("");
 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import Docker from "dockerode";
+import type Docker from "dockerode";
 import { z } from "zod";
 
 import { sshAgent } from "./ssh.ts";
@@ -14,8 +14,14 @@ import { sshAgent } from "./ssh.ts";
  * A client for `unix:///path`, `tcp://host:port` (TLS when DOCKER_CERT_PATH is set, as with Docker's own client) or
  * `ssh://user@host[:port]`. Connects at each request, so this itself throws only for an address of another kind.
  */
-export function connect(host: string): Docker {
-  return new Docker(options(host));
+export async function connect(host: string): Promise<Docker> {
+  return client(options(host));
+}
+
+/** Loads dockerode, with its SSH and all, at the first question: on AWS nobody asks an engine. */
+async function client(to: Docker.DockerOptions): Promise<Docker> {
+  const { default: Dockerode } = await import("dockerode");
+  return new Dockerode(to);
 }
 
 /** The addresses in `host`, which may name a swarm's managers: `tcp://a:2375,tcp://b:2375`. */
@@ -85,7 +91,7 @@ async function within<T>(host: string, milliseconds: number, ask: (docker: Docke
   const late = new AbortController();
   try {
     // docker-modem's own time-out does not reach into ssh, and destroys the request. Ours only stops waiting.
-    const answer = ask(new Docker({ ...to, timeout: milliseconds }));
+    const answer = client({ ...to, timeout: milliseconds }).then(ask);
     const limit = sleep(milliseconds, undefined, { signal: late.signal }).then(() => {
       throw new Error("late");
     });

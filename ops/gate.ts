@@ -39,7 +39,8 @@ export const gate: Handler = {
   create: async (given) => {
     const asked = inputs.parse(given.plain);
     try {
-      await wait(connect(asked.host).getContainer(asked.container), asked, given.secrets);
+      const docker = await connect(asked.host);
+      await wait(docker.getContainer(asked.container), asked, given.secrets);
     } catch (error) {
       throw explain(error, asked.host);
     }

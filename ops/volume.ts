@@ -58,7 +58,7 @@ export const volume: Handler = {
 
 async function onEngine<T>(host: string, work: (engine: Docker) => Promise<T>): Promise<T> {
   try {
-    return await work(connect(host));
+    return await work(await connect(host));
   } catch (error) {
     throw explain(error, host);
   }

@@ -36,7 +36,7 @@ test("a unix socket answers, whatever DOCKER_HOST says", async () => {
   process.env.DOCKER_HOST = "tcp://127.0.0.1:1";
   try {
     await ping(host, 5000);
-    await expect(connect(host).version()).resolves.toHaveProperty("ApiVersion");
+    await expect((await connect(host)).version()).resolves.toHaveProperty("ApiVersion");
   } finally {
     delete process.env.DOCKER_HOST;
   }
@@ -77,7 +77,7 @@ test("ssh: as Docker's own client does, few connections for many requests, nothi
   );
 
   const script = `
-    const docker = connect("ssh://farm.example");
+    const docker = await connect("ssh://farm.example");
     for (let i = 0; i < 20; i++) await docker.version();
     const [found] = await docker.listContainers({ all: true, filters: { name: ["${name}"] } });
     console.log((await docker.getContainer(found.Id).logs({ stdout: true, stderr: true })).toString());`;

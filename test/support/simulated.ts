@@ -1,23 +1,13 @@
-/** The ready stacks for AWS on the real engine and the simulated cloud. */
-import { readFileSync } from "node:fs";
-import { delimiter, join } from "node:path";
-
+/** Ready stacks for AWS, which go after the file's last test. */
 import { afterAll } from "@jest/globals";
-import { parse } from "yaml";
 
 import { simulation, type Simulation } from "../../tools/simulate/simulation.ts";
 import { World } from "../../tools/simulate/world.ts";
-import { arkindexProgram, project } from "./arkindex.ts";
 import { newFolder } from "./folder.ts";
-import { setSecrets } from "./pyrus.ts";
-import { repo, TestStack } from "./stack.ts";
+import { simulatedStack } from "./simulated-stack.ts";
+import type { TestStack } from "./stack.ts";
 
-/** The config of a ready stack with its full keys, without its published secrets, which are of another passphrase. */
-export function simulatedConfig(name: string): Record<string, unknown> {
-  const file = readFileSync(join(repo, "stacks", `${name}.yaml`), "utf8");
-  const { config } = parse(file) as { config: Record<string, unknown> };
-  return Object.fromEntries(Object.entries(config).filter(([key]) => key !== `${project}:secrets`));
-}
+export { simulatedConfig } from "./simulated-stack.ts";
 
 const running: Simulation[] = [];
 const made: TestStack[] = [];
@@ -30,22 +20,14 @@ export function worldOf(stack: TestStack): World {
   return world;
 }
 
-/**
- * Such a stack, before its first `up`. It goes after the file's last test. `programs`: a folder that PATH begins with, for
- * a second stack of the project on real engines, too.
- */
+/** Such a stack, before its first `up`. `programs`: as for `simulatedStack`. */
 export async function simulated(name: string, programs?: string): Promise<TestStack> {
   const folder = newFolder(`world-${name}`);
   const cloud = await simulation(folder);
   running.push(cloud);
-  const config = simulatedConfig(name);
-  const { PATH = "" } = cloud.env;
-  const real = PATH.split(delimiter).filter((folder) => !folder.endsWith("/refused"));
-  const env = programs === undefined ? cloud.env : { ...cloud.env, PATH: [programs, ...real].join(delimiter) };
-  const stack = await TestStack.create({ project, program: arkindexProgram(), config, env, level: "simulated" });
+  const stack = await simulatedStack(name, cloud, programs);
   made.push(stack);
   worlds.set(stack, new World(folder));
-  if (name.startsWith("pyrus")) await setSecrets(stack);
   return stack;
 }
 

@@ -90,10 +90,11 @@ export class TestStack {
     const project = args.project ?? "test-stack";
     const folder = await mkdtemp(join(tmpdir(), `stack-${run}-`));
     const ops = args.provider ?? join(repo, "ops");
+    const { runtime } = parse(await readFile(join(repo, "Pulumi.yaml"), "utf8")) as { runtime: object };
     const yaml = {
       name: project,
       main: "index.ts",
-      runtime: { name: "nodejs", options: { typescript: false } },
+      runtime,
       // JSON is YAML, so no writer is needed. A provider that is named by its path needs no download.
       ...(existsSync(ops) ? { plugins: { providers: [{ name: "platform-topologies", path: ops }] } } : {}),
     };

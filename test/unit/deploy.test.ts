@@ -3,6 +3,7 @@ import process from "node:process";
 
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import * as pulumi from "@pulumi/pulumi";
+import * as debuggable from "@pulumi/pulumi/runtime/debuggable.js";
 
 import { ConfigError, type Problem, sentence } from "../../components/core/errors.ts";
 import type { Retirements } from "../../components/core/retirements.ts";
@@ -88,6 +89,30 @@ test("a stack tells its address, its stores, their passwords, its images and who
   });
   expect(outputs.images).toMatchObject(images);
   expect(Object.keys(outputs.images as object).sort()).toEqual(["arangodb", "toolbox", "traefik"]);
+});
+
+describe("the stack is written out", () => {
+  const { debuggablePromise } = debuggable as unknown as {
+    readonly debuggablePromise: (promise: Promise<void>, what: string) => Promise<void>;
+  };
+  const ofPromise = (): unknown => {
+    const promise = Promise.resolve();
+    void debuggablePromise(promise, "a test");
+    return Reflect.get(promise, "_debugStackTrace");
+  };
+
+  test("of an error, and not of each of the SDK's promises", async () => {
+    await deployed();
+    expect(new TypeError("here").stack).toMatch(/^TypeError: here\n {4}at .*deploy\.test\.ts:\d+:\d+/);
+    expect(ofPromise()).toBe("");
+  });
+
+  test("of promises, too, for who looks for one that is never kept", async () => {
+    Reflect.deleteProperty(Error, "prepareStackTrace");
+    process.env.PULUMI_DEBUG_PROMISE_LEAKS = "true";
+    await deployed();
+    expect(ofPromise()).toContain("deploy.test.ts");
+  });
 });
 
 describe("nothing is registered", () => {

@@ -356,7 +356,7 @@ describe("log lines", () => {
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     try {
-      const docker = connect(`tcp://127.0.0.1:${String((server.address() as AddressInfo).port)}`);
+      const docker = await connect(`tcp://127.0.0.1:${String((server.address() as AddressInfo).port)}`);
       expect(await taskLines(docker, "t1", 3, ["hunter22"])).toEqual(lines.slice(1));
       expect(await taskLines(docker, "t2", 3, [])).toEqual([]);
     } finally {

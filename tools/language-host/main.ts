@@ -1,11 +1,11 @@
 /**
  * A Node.js language host: the gRPC server that the Pulumi engine asks to run a program. It starts the SDK's own
  * `cmd/run` with the request's fields, so hooks, error hooks and transforms are the SDK's, and `cmd/run-policy-pack` for
- * a policy pack. It serves what `pulumi up|preview|destroy|refresh|about` call; code generation (`pulumi convert`,
- * `pulumi package add`) answers UNIMPLEMENTED, as those need the official host.
+ * a policy pack. Of `runtime.options` it takes `nodeargs`. It serves what `pulumi up|preview|destroy|refresh|about` call;
+ * code generation (`pulumi convert`, `pulumi package add`) answers UNIMPLEMENTED, as those need the official host.
  */
 import { spawn } from "node:child_process";
-import { createRequire } from "node:module";
+import module from "node:module";
 import { join } from "node:path";
 import process from "node:process";
 
@@ -21,7 +21,7 @@ import type { LanguageHandshakeRequest, RunPluginRequest, RunRequest } from "@pu
 /** The exit code of `cmd/run` if the user has been told already (see the SDK's cmd/run/index.ts). */
 const alreadyReported = 32;
 
-const require = createRequire(import.meta.url);
+const require = module.createRequire(import.meta.url);
 
 /** The first text that is not empty: in gRPC an empty string means "not given". */
 function filled(...values: (string | undefined)[]): string {
@@ -56,7 +56,10 @@ function run(
   const args = flags.filter(([, value]) => value !== "").map(([key, value]) => `--${key}=${value}`);
   if (request.getDryrun()) args.push("--dry-run");
   args.push(filled(info?.getEntryPoint(), request.getProgram(), "."), ...request.getArgsList());
-  const child = spawn(process.execPath, [require.resolve("@pulumi/pulumi/cmd/run", { paths: [root] }), ...args], {
+  const asked = info?.getOptions()?.toJavaScript().nodeargs;
+  const nodeArgs = typeof asked === "string" ? asked.split(" ") : [];
+  const runner = require.resolve("@pulumi/pulumi/cmd/run", { paths: [root] });
+  const child = spawn(process.execPath, [...nodeArgs, runner, ...args], {
     cwd: filled(info?.getProgramDirectory(), request.getPwd()),
     stdio: ["ignore", "inherit", "inherit"],
     env: {
@@ -155,6 +158,8 @@ function unary<Q, A>(
   };
 }
 
+// The engine ends us before Node writes the cache of compiled code itself.
+module.flushCompileCache();
 let engine = process.argv.slice(2).find((argument) => !argument.startsWith("-")) ?? "";
 
 const server = new grpc.Server({ "grpc.max_receive_message_length": 400 * 1024 * 1024 });

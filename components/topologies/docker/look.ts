@@ -18,7 +18,7 @@ export const types: Dict<Kind> = { ...machineTypes, "platform-topologies:index:V
 
 /** The engine's id, and all of its containers, networks, volumes and images, by one request for each kind. */
 export async function lookAt(host: string): Promise<There> {
-  const engine = connect(host);
+  const engine = await connect(host);
   try {
     const [info, containers, networks, volumes, images] = await Promise.all([
       engine.info() as Promise<Info>,
@@ -110,14 +110,14 @@ function stopped(state: string, status: string): string | undefined {
 
 /** Removes what an interrupted run has left. No volume is removed here. */
 export async function removeFrom(host: string, { kind, name }: Thing): Promise<void> {
-  const engine = connect(host);
+  const engine = await connect(host);
   if (kind === "container") await ifThere(engine.getContainer(name).remove({ force: true, v: true }));
   if (kind === "network") await ifThere(engine.getNetwork(name).remove());
 }
 
 /** Pulls by the digest, if there is one: the tag may be another image by now. */
 export async function pullAgain(host: string, registries: List<string>, { ref, id, digest }: Pruned): Promise<boolean> {
-  const engine = connect(host);
+  const engine = await connect(host);
   const refs = digest === undefined ? [ref] : [digest, ref];
   for (const [index, each] of refs.entries()) {
     try {

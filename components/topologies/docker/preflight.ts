@@ -34,7 +34,7 @@ async function addresses({ site, host, machines, planned, subnets, mtu }: Prefli
     const names = Object.entries(networksOn(machine, planned));
     const networks = Object.fromEntries(names.map(([key, network]) => [key, `${site.name}-${network}`]));
     const here = hostOf(engine).startsWith("unix:");
-    return addressProblems(connect(hostOf(engine)), {
+    return addressProblems(await connect(hostOf(engine)), {
       key: "docker.subnets",
       networks,
       scope: "local",
@@ -57,7 +57,7 @@ async function reachable(key: string, host: string): Promise<Problem[]> {
 
 /** A port that another container has at the same address, or another program of this machine. */
 async function ports({ site, host, address }: PreflightArgs): Promise<Problem[]> {
-  const containers = await connect(host).listContainers();
+  const containers = await (await connect(host)).listContainers();
   const known = containers.flatMap(published);
   const others = containers.filter(({ Names }) => !Names.includes(`/${site.name}-edge`));
   const problems: Problem[] = [];
@@ -80,7 +80,7 @@ async function ports({ site, host, address }: PreflightArgs): Promise<Problem[]>
 }
 
 async function images({ host, local }: PreflightArgs): Promise<Problem[]> {
-  const engine = connect(host);
+  const engine = await connect(host);
   const missing = await Promise.all(
     local.map(async ({ key, ref }): Promise<Problem[]> => {
       if (await hasImage(engine, ref)) return [];

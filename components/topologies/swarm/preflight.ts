@@ -25,7 +25,7 @@ export async function preflight(args: PreflightArgs): Promise<Problem[]> {
   if (none.length > 0) return none;
   const host = await firstManager(args.managers);
   try {
-    const engine = connect(host);
+    const engine = await connect(host);
     const nodes = await listNodes(engine);
     return [
       ...unknown(args.nodes, nodes),
@@ -79,7 +79,7 @@ async function images(host: string, nodes: number, { images: asked, registries }
           return problem(
             "only this machine has it, and the nodes pull for themselves: `npm run images -- push <registry>`, and name that registry as `mirror`",
           );
-        return (await hasImage(connect(host), ref))
+        return (await hasImage(await connect(host), ref))
           ? []
           : problem("not on the engine: `npm run images -- build` builds it");
       }
