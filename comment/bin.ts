@@ -1,0 +1,29 @@
+#!/usr/bin/env node
+/** The command of the package. */
+import process from "node:process";
+
+import { given, run, Wrong } from "./main.ts";
+
+const stop = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+  process.on(signal, () => {
+    stop.abort(); // the CLI ends in order, and then we do
+  });
+
+async function main(): Promise<number> {
+  return run(given(process.argv.slice(2)), {
+    env: process.env,
+    out: (text) => process.stdout.write(text),
+    say: (line) => process.stderr.write(`${line}\n`),
+    stop: stop.signal,
+  });
+}
+
+main()
+  .then((code) => {
+    process.exitCode = code;
+  })
+  .catch((error: unknown) => {
+    process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = error instanceof Wrong ? 2 : 1;
+  });
