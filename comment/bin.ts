@@ -2,7 +2,7 @@
 /** The command of the package. */
 import process from "node:process";
 
-import { given, run, Wrong } from "./main.ts";
+import { given, run, usage, Wrong } from "./main.ts";
 
 const stop = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const)
@@ -11,7 +11,10 @@ for (const signal of ["SIGINT", "SIGTERM"] as const)
   });
 
 async function main(): Promise<number> {
-  return run(given(process.argv.slice(2)), {
+  const asked = given(process.argv.slice(2));
+  const { help, from } = asked.options;
+  if (!help && from === undefined && asked.wishes.length === 0) throw new Wrong(`name a stack, or --from\n\n${usage}`);
+  return run(asked, {
     env: process.env,
     out: (text) => process.stdout.write(text),
     say: (line) => process.stderr.write(`${line}\n`),

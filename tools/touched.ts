@@ -30,11 +30,17 @@ export async function changedSince(ref: string, cwd = repo): Promise<string[]> {
   return stdout.split("\0").filter((file) => file !== "");
 }
 
+/** What programs import, by system and topology. */
+const walked = new Map<string, Promise<Set<string>>>();
+
 /** Whether the stack's preview may be another one. `simulated`: the simulated cloud is part of it. */
 export async function touches(stack: Candidate, changed: readonly string[], simulated = false): Promise<boolean> {
   if (changed.includes(stack.configFile)) return true;
   const always = simulated ? [...everywhere, "tools/simulate/"] : everywhere;
-  const files = await importsOf("index.ts", stack);
+  const key = `${stack.system} ${stack.topology}`;
+  const walk = walked.get(key) ?? importsOf("index.ts", stack);
+  walked.set(key, walk);
+  const files = await walk;
   const folders = new Set([...files].map((file) => dirname(file)));
   return changed.some(
     (file) =>
