@@ -16,6 +16,7 @@ const commands: Readonly<Record<string, () => Promise<{ run(args: readonly strin
   bench: () => import("../bench/main.ts"),
   pulumi: () => import("./commands/pulumi.ts"),
   simulate: () => import("./commands/simulate.ts"),
+  "preview-comment": () => import("./commands/preview-comment.ts"),
   audit: () => import("./commands/audit.ts"),
   reconcile: () => import("./commands/reconcile.ts"),
   images: () => import("./commands/images.ts"),

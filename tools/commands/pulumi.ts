@@ -14,7 +14,7 @@ import { repo } from "../setup/paths.ts";
 import { Problem } from "../setup/problem.ts";
 import { steps } from "../setup/progress.ts";
 import { engineStep, imagesStep } from "../setup/setup.ts";
-import { devPassphrase, isReady, toolchain } from "../setup/toolchain.ts";
+import { devPassphrase, isAtLeast, isReady, toolchain, versionOf } from "../setup/toolchain.ts";
 
 import type { Toolchain } from "../setup/toolchain.ts";
 
@@ -28,6 +28,7 @@ export async function run(args: readonly string[]): Promise<number> {
     process.stderr.write(`setting up Pulumi: ${line}\n`);
   });
   const { pulumi } = tools;
+  if (valuesOf(args, "--plan").length > 0) await refusePlans(pulumi);
   const stacks = named(args);
   const env = withPassphrase(tools.env, stacks);
   if (["up", "preview"].includes(args[0] ?? "")) {
@@ -35,6 +36,13 @@ export async function run(args: readonly string[]): Promise<number> {
     await provide(tools, args, stacks[0]);
   }
   return attached(pulumi, args, { env: { ...process.env, ...env } });
+}
+
+/** Where a plan is violated, older CLIs print the secret that differs (pulumi#24567). */
+async function refusePlans(pulumi: string): Promise<void> {
+  const version = await versionOf(pulumi);
+  if (!isAtLeast(version, "3.274.1"))
+    throw new Problem(`--plan: Pulumi ${version} prints secrets where a plan is violated: install 3.274.1 or later`);
 }
 
 /** Runs the CLI on this terminal, to its end. Ctrl-C ends it in order. Returns its exit code. */
@@ -69,12 +77,12 @@ export function withPassphrase(env: Toolchain["env"], stacks: readonly string[])
 }
 
 /** One of the configs in stacks/, which are for trying out and share dev's published passphrase. */
-function isReadyMade(stack: string): boolean {
+export function isReadyMade(stack: string): boolean {
   return existsSync(join(repo, "stacks", `${stack}.yaml`));
 }
 
 /** Makes the stack unless it is there. Its config is the file in stacks/, so the one that Pulumi begins is removed. */
-async function create({ pulumi, env }: Toolchain, stack: string): Promise<void> {
+export async function create({ pulumi, env }: Toolchain, stack: string): Promise<void> {
   const at = { cwd: repo, env, reject: false, all: true } as const;
   const begun = join(repo, `Pulumi.${stack}.yaml`);
   const own = existsSync(begun);
@@ -84,7 +92,11 @@ async function create({ pulumi, env }: Toolchain, stack: string): Promise<void> 
 }
 
 /** Makes the images of this machine that the stack runs. Prints nothing if they are all there. */
-async function provide({ pulumi, env }: Toolchain, args: readonly string[], named: string | undefined): Promise<void> {
+export async function provide(
+  { pulumi, env }: Toolchain,
+  args: readonly string[],
+  named: string | undefined,
+): Promise<void> {
   const selected = async (): Promise<string> =>
     (await execa(pulumi, ["stack", "--show-name"], { env, reject: false, stdin: "ignore" })).stdout.trim();
   const stack = named ?? (await selected());

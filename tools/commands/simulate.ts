@@ -5,7 +5,7 @@ import process from "node:process";
 import { execa } from "execa";
 
 import { clouds } from "../simulate/clouds.ts";
-import { simulation } from "../simulate/simulation.ts";
+import { type Simulation, simulation } from "../simulate/simulation.ts";
 import { configOf } from "../setup/config.ts";
 import { local } from "../setup/paths.ts";
 import { Problem } from "../setup/problem.ts";
@@ -43,19 +43,36 @@ export async function run(args: readonly string[]): Promise<number> {
   process.stderr.write(
     "a simulation: nothing is made anywhere, and no account is asked (npm run simulate -- --help)\n",
   );
-  const folder = join(local, "simulated");
   // The CLI and its plugins have this process' environment.
-  process.env.PULUMI_BACKEND_URL = `file://${folder}/state?create_dir=true&dir_file_mode=448&metadata=skip`;
-  process.env.PULUMI_CONFIG_PASSPHRASE ??= devPassphrase;
+  Object.assign(process.env, backend());
   const stack = named(args)[0] ?? (await selected());
-  await refuseOthers(args, stack);
-  const simulated = await simulation(join(folder, "worlds", stack));
-  Object.assign(process.env, simulated.env);
+  const [file = `Pulumi.${stack}.yaml`] = valuesOf(args, "--config-file");
+  const cloud = await simulated(stack, file);
+  Object.assign(process.env, cloud.env);
   try {
     return await pulumi(args);
   } finally {
-    await simulated.close();
+    await cloud.close();
   }
+}
+
+const folder = join(local, "simulated");
+
+/** Where the state of simulated stacks lies. */
+function backend(): Record<string, string> {
+  return {
+    PULUMI_BACKEND_URL: `file://${folder}/state?create_dir=true&dir_file_mode=448&metadata=skip`,
+    PULUMI_CONFIG_PASSPHRASE: process.env.PULUMI_CONFIG_PASSPHRASE ?? devPassphrase,
+  };
+}
+
+/** The simulated cloud of a stack with this config. Refuses what would be the real thing. */
+export async function simulated(stack: string, file: string): Promise<Simulation> {
+  const account = await accountOf(file);
+  if (account !== undefined) process.env.SIMULATE_ACCOUNT = account; // the cloud's own API reads it here
+  const cloud = await simulation(join(folder, "worlds", stack));
+  const named = account === undefined ? {} : { SIMULATE_ACCOUNT: account };
+  return { ...cloud, env: { ...cloud.env, ...backend(), ...named } };
 }
 
 async function selected(): Promise<string> {
@@ -64,14 +81,13 @@ async function selected(): Promise<string> {
   return stdout.trim() === "" ? "none" : stdout.trim();
 }
 
-/** What is not a simulated cloud would be the real thing. */
-async function refuseOthers(args: readonly string[], stack: string): Promise<void> {
-  const [file = `Pulumi.${stack}.yaml`] = valuesOf(args, "--config-file");
+/** The account that the config names. What is not a simulated cloud would be the real thing. */
+async function accountOf(file: string): Promise<string | undefined> {
   const config = await configOf(file).catch(() => undefined);
   const topology = config?.topology;
   const account = (config?.aws as { account?: unknown } | undefined)?.account;
-  if (typeof account === "string") process.env.SIMULATE_ACCOUNT = account;
-  if (config === undefined || (typeof topology === "string" && Object.hasOwn(clouds, topology))) return;
+  if (config === undefined || (typeof topology === "string" && Object.hasOwn(clouds, topology)))
+    return typeof account === "string" ? account : undefined;
   throw new Problem(
     `topology = ${typeof topology === "string" ? topology : "docker"} in ${file}: the simulation has ` +
       `${Object.keys(clouds).join(", ")}; use \`npm run pulumi\``,

@@ -149,7 +149,8 @@ async function besideLanguageHost(built: string): Promise<string> {
   return pulumi;
 }
 
-async function versionOf(pulumi: string): Promise<string> {
+/** The CLI's version, without its `v`. */
+export async function versionOf(pulumi: string): Promise<string> {
   const env = { PULUMI_SKIP_UPDATE_CHECK: "true" };
   const result = await execa(pulumi, ["version"], { env, reject: false, timeout: 20_000 });
   return result.stdout.trim().replace(/^v/, "");
