@@ -204,5 +204,7 @@ export type ServiceArgs<K extends Kind> = Ask<K> & { readonly on: Topology | Wit
 export interface ServiceClass<K extends Kind> {
   new (name: string, args: ServiceArgs<K>, opts?: ComponentResourceOptions): { readonly given: Given<K> };
   readonly recipe: Recipe<K>;
+  /** Why a container of ours is not for this ask, and what would be. Default: it is for each. */
+  unfit?(ask: Ask<K>): string | undefined;
 }
 export type Services = { readonly [K in Kind]?: ServiceClass<K> };

@@ -85,7 +85,7 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
 };
 
 const store =
-  /aws:(rds\/instance:Instance|elasticache\/replicationGroup:ReplicationGroup|ebs\/volume:Volume|s3\/bucket:Bucket)::/;
+  /aws:(rds\/instance:Instance|elasticache\/replicationGroup:ReplicationGroup|ebs\/volume:Volume|opensearch\/domain:Domain|s3\/bucket:Bucket)::/;
 const rows: string[] = [];
 
 afterAll(() => {

@@ -17,9 +17,17 @@ import {
 } from "../../components/topologies/aws/definition.ts";
 import { awsManaged } from "../../components/topologies/aws/managed.ts";
 import { checkRules, priorityOf, rulesOf } from "../../components/topologies/aws/rules.ts";
-import { cacheClass, databaseClass, machineClass, taskSize } from "../../components/topologies/aws/sizes.ts";
+import {
+  cacheClass,
+  databaseClass,
+  machineClass,
+  searchClass,
+  taskSize,
+} from "../../components/topologies/aws/sizes.ts";
 import { overlap, rangeOf } from "../../components/topologies/subnets.ts";
 import { certificate } from "../support/certificates.ts";
+import { protecting } from "../support/protected.ts";
+import { planReady, readyConfig } from "../support/ready.ts";
 
 describe("sizes", () => {
   /** The developer guide's table, written out by hand. */
@@ -74,6 +82,12 @@ describe("sizes", () => {
     expect(databaseClass(1025)).toBe("db.t4g.small");
     expect(cacheClass(384)).toBe("cache.t4g.micro");
     expect(cacheClass(385)).toBe("cache.t4g.small");
+    expect(searchClass(1024, 100)).toBe("t3.small.search");
+    expect(searchClass(1025, 100)).toBe("t3.medium.search");
+    expect(searchClass(1024, 101)).toBe("t3.medium.search");
+    expect(searchClass(1024, 201)).toBe("m6g.large.search");
+    expect(searchClass(32_769, 1)).toBeUndefined();
+    expect(searchClass(1024, 6145)).toBeUndefined();
   });
 });
 
@@ -298,6 +312,86 @@ describe("a managed PostgreSQL", () => {
     ]);
     expect(fit("never", true)).toMatch(/over TLS alone/);
     expect(awsManaged.objects?.unfit({ apis: ["azure-blob"], buckets: {}, browser: false, gib: 1 })).toMatch(/no S3/);
+  });
+});
+
+describe("a managed search", () => {
+  const ask = {
+    ...{ speaks: ["elasticsearch8", "opensearch2"], clientTls: "verifies" },
+    ...{ plugins: ["analysis-icu"], nodes: 3, heapMib: 1024, gib: 50 },
+  } as const satisfies Ask<"elasticsearch">;
+  test.each<[string, Partial<Ask<"elasticsearch">>, RegExp]>([
+    ["for clients of Elasticsearch", { speaks: ["elasticsearch7", "elasticsearch8"] }, /speak elasticsearch7 and ela/],
+    ["for the application's own server", { image: "pyrus/elastic" }, /its own server, pyrus\/elastic/],
+    ["without TLS", { clientTls: "never" }, /no TLS/],
+    ["with plugins that it has not", { plugins: ["analysis-icu", "analysis-jmorphy2"] }, /no analysis-jmorphy2$/],
+    ["with a larger heap than any", { heapMib: 32_769 }, /no node with a heap of 32769 MiB and 50 GiB/],
+    ["with a larger disk than any", { gib: 6145 }, /1024 MiB and 6145 GiB/],
+  ])("is not %s", (_, more, reason) => {
+    expect(awsManaged.elasticsearch?.unfit({ ...ask, ...more })).toMatch(reason);
+  });
+
+  test("fits whom somebody says that its clients speak OpenSearch, and TLS", () => {
+    expect(awsManaged.elasticsearch?.unfit(ask)).toBeUndefined();
+    expect(awsManaged.elasticsearch?.unfit({ speaks: ["opensearch2"], nodes: 1, gib: 1 })).toMatch(/no TLS/);
+  });
+
+  const media = (over: object, config: object = {}, aws: object = {}) => {
+    const { problems, whole } = planReady("media-aws", {
+      ...{ media: { searchSpeaks: ["opensearch2"], ...config } },
+      ...over,
+      aws: { ...(readyConfig("stacks/media-aws.yaml").aws as object), ...aws },
+    });
+    const need = whole?.plan.needs.find(({ name }) => name === "elasticsearch");
+    return { need, said: problems.map(sentence).map((text) => text.replaceAll('"', "")) };
+  };
+
+  test("is the media platform's by the operator's word alone, and Pyrus' never", () => {
+    expect(media({})).toMatchObject({ need: { by: "managed", because: "it is Amazon OpenSearch Service" }, said: [] });
+    expect(media({}, { searchSpeaks: ["elasticsearch8", "opensearch2"] }).need?.by).toBe("managed");
+    expect(media({}, { searchSpeaks: ["elasticsearch8"] }).need).toMatchObject({
+      by: "container",
+      because: "the application's clients speak elasticsearch8, and nobody says that they take OpenSearch",
+    });
+    const pyrus = planReady("pyrus-aws").whole?.plan.needs.find(({ name }) => name === "elasticsearch");
+    expect(pyrus).toMatchObject({ by: "container", because: expect.stringContaining("its own server, pyrus/elastic") });
+  });
+
+  test("in a protected stack wants three zones", () => {
+    const two = { zones: ["eu-central-1a", "eu-central-1b"] };
+    expect(media({ ...protecting("media-aws") }, {}, two).said).toEqual([
+      expect.stringMatching(/^aws\.zones = eu-central-1a, eu-central-1b: elasticsearch: three nodes .* name a third/),
+    ]);
+    expect(media({ ...protecting("media-aws") }).said).toEqual([]);
+    expect(media({}, {}, two).said).toEqual([]);
+  });
+
+  test("has sizes of its own kind", () => {
+    const sized = (size: string) => media({}, {}, { classes: { elasticsearch: size } }).said;
+    expect(sized("m6g.large.search")).toEqual([]);
+    expect(sized("m7g.large")).toEqual(["aws.classes.elasticsearch = m7g.large: a size as t3.medium.search"]);
+    expect(sized("db.m6g.large.search")).toEqual([
+      expect.stringMatching(/^aws\.classes\.elasticsearch = db.*as t3.large/),
+    ]);
+    expect(media({}, {}, { classes: { "cassandra-1": "t3.medium.search" } }).said).toEqual([
+      "aws.classes.cassandra-1 = t3.medium.search: a size as t3.large",
+    ]);
+  });
+
+  test("of OpenSearch alone is none that a container of ours could stand in for", () => {
+    expect(media({ data: { elasticsearch: "container" } }).said).toEqual([
+      expect.stringMatching(/^data\.elasticsearch = container: .* a container of ours is Elasticsearch: name what/),
+    ]);
+    const swarm = (over: object) =>
+      planReady("media-swarm", { media: { searchSpeaks: ["opensearch2"] }, ...over }).problems.map(sentence);
+    expect(swarm({})).toEqual([
+      expect.stringMatching(/^elasticsearch: the application's clients speak OpenSearch alone/),
+    ]);
+    const existing = { elasticsearch: { kind: "elasticsearch", host: "search.example.com", user: "app", tls: true } };
+    expect(swarm({ existing, secrets: { elasticsearchPassword: "s" } })).toEqual([]);
+    expect(planReady("media-docker", { media: { searchSpeaks: [] } }).problems.map(sentence)).toEqual([
+      expect.stringMatching(/^media\.searchSpeaks/),
+    ]);
   });
 });
 

@@ -1,6 +1,6 @@
 /** Finds what is wrong with a region's arguments and a plan together. */
 import { checkServer, type Verdict } from "../../core/certificates.ts";
-import type { Ask, Container, Dict, List, Machines, Slot } from "../../core/contracts.ts";
+import type { Ask, Container, Dict, Kind, List, Machines, Slot } from "../../core/contracts.ts";
 import type { Problem } from "../../core/errors.ts";
 import { containers, type Plan, routesOf } from "../../core/plan.ts";
 import { distinct } from "../../core/check.ts";
@@ -28,6 +28,7 @@ export function checkAws(args: Checked, site: Site, plan: Plan): Verdict {
       ...checkRules(routes),
       ...containers(plan).flatMap(([name, container]) => checkContainer(name, container, args, site)),
       ...checkClasses(args.classes, plan),
+      ...(site.protect ? checkSearchZones(args.zones, plan) : []),
       ...swarms(plan).flatMap((ask) => checkSwarm(ask)),
     ]),
     warnings: [
@@ -134,10 +135,34 @@ function checkContainer(name: string, container: Container | Slot, { account, re
   return problems;
 }
 
+/** Nodes in two zones lose their majority with one of them. */
+function checkSearchZones(zones: List<string>, { managed }: Plan): Problem[] {
+  if (zones.length > 2) return [];
+  return [...managed].flatMap(([name, { kind }]) =>
+    kind === "elasticsearch"
+      ? [
+          {
+            key: "aws.zones",
+            value: zones.join(", "),
+            remedy: `${name}: three nodes of Amazon OpenSearch Service stand in three zones: name a third, or let machines run it (data: { ${name}: container })`,
+          },
+        ]
+      : [],
+  );
+}
+
+/** What sizes look like: a managed store's by its kind, a machine's. */
+const machineSize = { form: /^(?!db\.|cache\.|.*\.search$)/, like: "t3.large" };
+const storeSizes: { readonly [K in Kind]?: typeof machineSize } = {
+  postgres: { form: /^db\./, like: "db.t4g.medium" },
+  redis: { form: /^cache\./, like: "cache.t4g.small" },
+  elasticsearch: { form: /\.search$/, like: "t3.medium.search" },
+};
+
 /** Sizes for what the stack does not have. */
 function checkClasses(classes: Dict<string>, plan: Plan): Problem[] {
   const known = [
-    ...[...plan.managed].filter(([, { kind }]) => kind === "postgres" || kind === "redis").map(([name]) => name),
+    ...[...plan.managed].filter(([, { kind }]) => kind in storeSizes).map(([name]) => name),
     ...swarms(plan).flatMap((ask) => Object.keys(sorts(ask))),
     ...plan.slots.keys(),
     ...[...plan.workloads].flatMap(([name, workload]) => (onMachine(workload) ? [name] : [])),
@@ -147,14 +172,8 @@ function checkClasses(classes: Dict<string>, plan: Plan): Problem[] {
     if (!known.includes(name))
       return [{ key, value, remedy: `nothing here has a size of its own by this name; there are ${known.join(", ")}` }];
     const kind = plan.managed.get(name)?.kind;
-    const [prefix, like] =
-      kind === "postgres"
-        ? ["db.", "db.t4g.medium"]
-        : kind === "redis"
-          ? ["cache.", "cache.t4g.small"]
-          : ["", "t3.large"];
-    const fits = prefix === "" ? !/^(db|cache)\./.test(value) : value.startsWith(prefix);
-    return fits ? [] : [{ key, value, remedy: `a size as ${like}` }];
+    const { form, like } = (kind === undefined ? undefined : storeSizes[kind]) ?? machineSize;
+    return form.test(value) ? [] : [{ key, value, remedy: `a size as ${like}` }];
   });
 }
 

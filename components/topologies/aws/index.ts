@@ -8,6 +8,7 @@ import {
   output,
   type Resource,
 } from "@pulumi/pulumi";
+import { ServiceLinkedRole } from "@pulumi/aws/iam/serviceLinkedRole.js";
 import { Provider } from "@pulumi/aws/provider.js";
 import type { z } from "zod";
 
@@ -34,6 +35,7 @@ import { makeObjects } from "./managed/objects.ts";
 import { makeOidc } from "./managed/oidc.ts";
 import { makePostgres } from "./managed/postgres.ts";
 import { makeRedis } from "./managed/redis.ts";
+import { makeSearch } from "./managed/search.ts";
 import { makeSwarm } from "./managed/swarm.ts";
 import { awsManaged, awsServices } from "./managed.ts";
 import { Names } from "./names.ts";
@@ -53,6 +55,7 @@ export interface AwsRegionArgs extends z.input<typeof awsArgs> {
 const makers: { readonly [K in Kind]?: (region: Region, name: string, ask: Ask<K>, at: At) => Given<K> } = {
   postgres: makePostgres,
   redis: makeRedis,
+  elasticsearch: makeSearch,
   objects: makeObjects,
   oidc: makeOidc,
   swarm: makeSwarm,
@@ -124,8 +127,13 @@ export class AwsRegion extends BaseTopology {
     );
     const logs = makeLogs({ name, site: site.name, account, region, days: logDays, vpc: network.vpc }, under());
     const alarms = new Alarms(name, asked.alarmEmail, under());
+    const search = { awsServiceName: "opensearchservice.amazonaws.com" };
+    const searchReady = asked.searchRole
+      ? [new ServiceLinkedRole(`${name}-search`, search, { ...under(), retainOnDelete: true })]
+      : [];
     this.#region = {
       ...{ name, site, account, region, zones, logDays, zoneId, classes, network, logs, alarms, at, under },
+      searchReady,
       images: pulls(account, region),
     };
     this.#tasks = new Tasks(this.#region);
