@@ -395,6 +395,24 @@ describe("a managed search", () => {
   });
 });
 
+test("a plan says that RabbitMQ's nodes stand alone on AWS, which others put beside Cassandra's", () => {
+  const rabbit = (stack: string) => planReady(stack).whole?.plan.needs.find(({ name }) => name === "rabbit")?.because;
+  expect(rabbit("media-aws")).toBe("aws has no amqp of its own; each on a machine of its own");
+  expect(rabbit("media-swarm")).toBe("swarm has no amqp of its own");
+  expect(rabbit("media-docker")).toBe("docker has no amqp of its own");
+  // The figures of docs/decisions.md: one machine for both is dearer than two.
+  const slots = planReady("media-aws").whole?.plan.slots;
+  const size = (names: string[]) => {
+    const sum = (of: "cpu" | "memoryMib") => names.reduce((all, each) => all + (slots?.get(each)?.[of] ?? 0), 0);
+    return machineClass(sum("cpu"), sum("memoryMib"));
+  };
+  expect([["cassandra-1"], ["rabbit-1"], ["cassandra-1", "rabbit-1"]].map(size)).toEqual([
+    "t3.large",
+    "t3.small",
+    "t3.xlarge",
+  ]);
+});
+
 describe("a stack's config", () => {
   const good = {
     system: "arkindex",
