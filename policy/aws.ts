@@ -19,6 +19,7 @@ import type { ReplicationGroupArgs } from "@pulumi/aws/elasticache/replicationGr
 import type { RolePolicyArgs } from "@pulumi/aws/iam/rolePolicy.js";
 import type { ListenerArgs } from "@pulumi/aws/lb/listener.js";
 import type { LoadBalancerArgs } from "@pulumi/aws/lb/loadBalancer.js";
+import type { DomainArgs } from "@pulumi/aws/opensearch/domain.js";
 import type { InstanceArgs } from "@pulumi/aws/rds/instance.js";
 import type { ParameterGroupArgs } from "@pulumi/aws/rds/parameterGroup.js";
 import type { BucketOwnershipControlsArgs } from "@pulumi/aws/s3/bucketOwnershipControls.js";
@@ -428,6 +429,57 @@ const stores: Rule[] = [
       controls: ["ElastiCache.7"],
       says: "a cache has subnets of its own",
       breaks: ({ subnetGroupName }) => subnetGroupName === undefined || subnetGroupName === "default",
+    },
+  ]),
+  ...of<DomainArgs>("opensearch/domain:Domain", [
+    {
+      name: "search-encrypted",
+      controls: ["Opensearch.1"],
+      says: "a search is encrypted",
+      breaks: ({ encryptAtRest }) => encryptAtRest?.enabled !== true,
+    },
+    {
+      name: "search-private",
+      controls: ["Opensearch.2"],
+      says: "a search has no public address",
+      breaks: ({ vpcOptions }) => (vpcOptions?.subnetIds ?? []).length === 0,
+    },
+    {
+      name: "search-nodes-encrypted",
+      controls: ["Opensearch.3"],
+      says: "a search's nodes speak TLS to each other",
+      breaks: ({ nodeToNodeEncryption }) => nodeToNodeEncryption?.enabled !== true,
+    },
+    ...(
+      [
+        ["search-logs", "Opensearch.4", "a search's log is in CloudWatch", "ES_APPLICATION_LOGS"],
+        ["search-audit", "Opensearch.5", "who may do what in a search, and did, has a log in CloudWatch", "AUDIT_LOGS"],
+      ] as const
+    ).map(([name, control, says, type]) => ({
+      ...{ name, controls: [control], says },
+      breaks: ({ logPublishingOptions }: Unwrap<DomainArgs>) =>
+        !(logPublishingOptions ?? []).some(({ logType, enabled }) => logType === type && enabled !== false),
+    })),
+    {
+      name: "search-zones",
+      controls: ["Opensearch.6"],
+      says: "a protected search has three nodes at least, in more zones than one",
+      breaks: ({ clusterConfig }, { protect }) =>
+        protect && ((clusterConfig?.instanceCount ?? 1) < 3 || clusterConfig?.zoneAwarenessEnabled !== true),
+    },
+    {
+      name: "search-login",
+      controls: ["Opensearch.7"],
+      says: "a search has users of its own, and knows what each may do",
+      breaks: ({ advancedSecurityOptions }) => advancedSecurityOptions?.enabled !== true,
+    },
+    {
+      name: "search-tls",
+      controls: ["Opensearch.8"],
+      says: "a search takes TLS alone, 1.2 or later with forward secrecy",
+      breaks: ({ domainEndpointOptions }) =>
+        domainEndpointOptions?.enforceHttps === false ||
+        !/^Policy-Min-TLS-1-2-(PFS|RFC|FIPS)/.test(domainEndpointOptions?.tlsSecurityPolicy ?? ""),
     },
   ]),
 ];

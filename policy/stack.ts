@@ -9,6 +9,7 @@ const disks = ["aws:ebs/volume:Volume", `${ours}:Volume`, `${ours}:VolumeNode`];
 const stores = [
   ...disks,
   ...["aws:rds/instance:Instance", "aws:elasticache/replicationGroup:ReplicationGroup", "aws:s3/bucket:Bucket"],
+  "aws:opensearch/domain:Domain",
 ];
 /** Whose members vote: half of an even number is no majority. */
 const voters = [`${ours}:Nats`, `${ours}:RabbitMq`, `${ours}:Elasticsearch`];

@@ -116,17 +116,18 @@ export interface Kinds {
     give: Store;
   };
   elasticsearch: {
-    ask: StoreOptions & {
-      /** What its clients can speak, the best first: a container of ours speaks the first. */
-      readonly speaks: List<SearchProtocol>;
-      /** What the server must bring. */
-      readonly plugins?: List<string>;
-      /** 1 or 3: two cannot outvote a lost one. */
-      readonly nodes: number;
-      /** Of each node; its container gets twice as much. Default: 1024. */
-      readonly heapMib?: number;
-      readonly gib: number;
-    };
+    ask: StoreOptions &
+      Partial<Speaks> & {
+        /** What its clients can speak, the best first: a container of ours speaks the first that is Elasticsearch. */
+        readonly speaks: List<SearchProtocol>;
+        /** What the server must bring. */
+        readonly plugins?: List<string>;
+        /** 1 or 3: two cannot outvote a lost one. */
+        readonly nodes: number;
+        /** Of each node; its container gets twice as much. Default: 1024. */
+        readonly heapMib?: number;
+        readonly gib: number;
+      };
     give: Store & Login;
   };
   nats: {

@@ -14,10 +14,17 @@ export interface Supplied {
   readonly given: Given<Kind> | (Store & Login & Ready);
 }
 
-/** 32 letters and digits. `protect`: it stays with the data that it guards. */
-export function newPassword(logicalName: string, parent: Resource, protect: boolean): Output<string> {
+/**
+ * 32 letters and digits. `protect`: it stays with the data that it guards. `special`: one of these at least, for a store
+ * that insists. Another value makes another password.
+ */
+export function newPassword(logicalName: string, parent: Resource, protect: boolean, special = ""): Output<string> {
   // Azure's stores want three classes of characters; one in 280 passwords would have no digit by chance.
-  const form = { length: 32, special: false, minLower: 1, minUpper: 1, minNumeric: 1 };
+  const classes = { minLower: 1, minUpper: 1, minNumeric: 1 };
+  const form =
+    special === ""
+      ? { length: 32, special: false, ...classes }
+      : { length: 32, overrideSpecial: special, minSpecial: 1, ...classes };
   return new random.RandomPassword(logicalName, form, { parent, protect }).result;
 }
 

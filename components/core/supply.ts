@@ -3,7 +3,7 @@ import type { Ask, Kind, Recipe } from "./contracts.ts";
 import { existingGiven } from "./existing.ts";
 import { own } from "./formats.ts";
 import type { SuppliedBy } from "./plan.ts";
-import type { ManagedKind, Place } from "./topology.ts";
+import type { Capabilities, ManagedKind, Place, ServiceClass } from "./topology.ts";
 
 /** Who supplies a need, and how. */
 export interface Supplier<K extends Kind> {
@@ -37,8 +37,15 @@ export function supplierOf<K extends Kind>(place: Place, kind: K, name: string, 
   if (ours !== undefined && reason === undefined)
     return { by: "managed", because: `it is ${ours.name}`, recipe: ours.recipe };
   if (word === "managed") return { by: "nobody", because: reason ?? "", recipe: undefined };
-  const recipe = services[kind]?.recipe;
-  return recipe === undefined
-    ? { by: "nobody", because: `nothing supplies ${kind} on ${capabilities.name} yet`, recipe }
-    : { by: "container", because: reason ?? "", recipe };
+  const service: ServiceClass<K> | undefined = services[kind];
+  const none = service === undefined ? `nothing supplies ${kind} on ${capabilities.name} yet` : service.unfit?.(ask);
+  return none === undefined
+    ? { by: "container", because: (reason ?? "") + apart(ask, capabilities), recipe: service?.recipe }
+    : { by: "nobody", because: none, recipe: undefined };
+}
+
+/** Whether its members get machines of their own where they ask for those of others. */
+function apart(ask: object, { slots }: Capabilities): string {
+  const asks = "colocate" in ask && Array.isArray(ask.colocate) && ask.colocate.length > 0;
+  return asks && !slots.has("colocate") ? "; each on a machine of its own" : "";
 }

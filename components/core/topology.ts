@@ -45,8 +45,11 @@ export interface Runner {
 export interface Capabilities {
   readonly name: TopologyName;
   readonly runners: List<Runner>;
-  /** What it does for a slot beyond running it. `leave`: before and after it goes. */
-  readonly slots: ReadonlySet<"marker" | "leave">;
+  /**
+   * What it does for a slot beyond running it. `leave`: before and after it goes. `colocate`: it runs it on the machine of
+   * the slot that it names; else on a machine of its own.
+   */
+  readonly slots: ReadonlySet<"marker" | "leave" | "colocate">;
   /** The engine on which a system may start containers itself; unset: there is none here. */
   readonly engine?: Engine;
   /** The operator has machines here: a container may ask for one by labels or by name, or run on each. */
@@ -207,5 +210,7 @@ export type ServiceArgs<K extends Kind> = Ask<K> & { readonly on: Topology | Wit
 export interface ServiceClass<K extends Kind> {
   new (name: string, args: ServiceArgs<K>, opts?: ComponentResourceOptions): { readonly given: Given<K> };
   readonly recipe: Recipe<K>;
+  /** Why a container of ours is not for this ask, and what would be. Default: it is for each. */
+  unfit?(ask: Ask<K>): string | undefined;
 }
 export type Services = { readonly [K in Kind]?: ServiceClass<K> };

@@ -225,7 +225,7 @@ export interface Slot extends Container {
   };
   /** The only slot of its role: on another disk the store is a new one, and one-time jobs run again for it. */
   readonly alone?: boolean;
-  /** The slot whose machine this one shares. */
+  /** The slot whose machine this one shares, where the topology can (`capabilities.slots`). */
   readonly colocate?: string;
   /** 0, 1 or 2: its region's zone. The platform sets it; topologies without zones ignore it. */
   readonly zone?: number;

@@ -1,15 +1,16 @@
-import type { ComponentResourceOptions } from "@pulumi/pulumi";
+import { type ComponentResourceOptions, output, type Output } from "@pulumi/pulumi";
 
-import type { Certificate, File, List, Platform, Recipe } from "../core/contracts.ts";
+import type { Ask, Certificate, File, List, Platform, Recipe, SearchProtocol } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
 import { curlOption } from "../core/syntax.ts";
-import { onlySaid, replaySeconds, toolbox, storeOptions } from "../core/recipe.ts";
+import { fingerprint, onlySaid, replaySeconds, toolbox, storeOptions } from "../core/recipe.ts";
 
 const home = "/usr/share/elasticsearch";
 const data = `${home}/data`;
 const certificates = `${home}/config/certs`; // Elasticsearch reads key files below its own config folder only
-const password = "/run/elasticsearch/password";
-const curl = "/run/elasticsearch/curlrc";
+const folder = "/run/elasticsearch";
+const password = `${folder}/password`;
+const curl = `${folder}/curlrc`;
 const marker = ".new";
 const user = "elastic";
 
@@ -20,15 +21,11 @@ const user = "elastic";
 export const elasticsearch: Recipe<"elasticsearch"> = (p, name, ask) => {
   const secret = p.secret(`${name}-password`);
   const heap = `${String(ask.heapMib ?? 1024)}m`;
-  const major = ask.speaks.find((each) => each !== "opensearch2") === "elasticsearch7" ? 7 : 8;
+  const major = ask.speaks.find(ours) === "elasticsearch7" ? 7 : 8;
   const members = Array.from({ length: ask.nodes }, (_, index) => `${name}-${String(index + 1)}`);
   const hosts = members.map((each) => p.address(each));
   const certificate = ask.nodes > 1 ? p.certificate(`${name}-transport`, hosts) : undefined;
-  const login: File = {
-    path: curl,
-    content: secret.apply((value) => `${curlOption("user", `${user}:${value}`)}silent\nmax-time = 8\n`),
-    secret: true,
-  };
+  const login = loginFile(user, secret);
   // One by one: a change restarts one node at a time.
   const made = p.slots(name, { count: ask.nodes }, ({ host, number }) => ({
     ...storeOptions(ask, major === 7 ? "elasticsearch7" : "elasticsearch"),
@@ -62,12 +59,41 @@ export const elasticsearch: Recipe<"elasticsearch"> = (p, name, ask) => {
     ...toolbox,
     tier: "data",
     files: [login],
-    command: ["sh", "-euc", hosts.map((each) => wait(each, ask.nodes)).join("\n")],
+    command: ["sh", "-euc", hosts.map((each) => together(each, ask.nodes)).join("\n")],
     seconds: 300,
     after: made,
   });
   return { host, port: 9200, members, user, password: secret, ready: setup.ready };
 };
+
+/**
+ * The same on a search that the place brings: OpenSearch, which takes TLS alone. A job signs in: a search that lets nobody
+ * in, or has lost an index, is not ready, in the run that made it and in the next. Another password is tried before any
+ * client has it.
+ */
+export const managedElasticsearch: Recipe<"elasticsearch"> = (p, name, ask) => {
+  const search = p.managed("elasticsearch", name, ask);
+  const hostFile = { path: `${folder}/host`, content: output(search.host) };
+  const url = `"https://$(cat ${hostFile.path}):${String(search.port)}/_cluster/health?wait_for_status=yellow&timeout=5s"`;
+  const setup = p.job(`${name}-setup`, {
+    ...toolbox,
+    tier: "data",
+    files: [loginFile(search.user, search.password), hostFile],
+    command: ["sh", "-euc", wait(url, `${name}: no whole cluster that accepts the login`)],
+    trigger: fingerprint(search.password),
+    seconds: 600,
+    after: [search],
+  });
+  return { ...search, ready: setup.ready };
+};
+
+/** The options of curl, with the login. */
+function loginFile(name: string, secret: Output<string>): File {
+  const content = secret.apply((value) => `${curlOption("user", `${name}:${value}`)}silent\nmax-time = 8\n`);
+  return { path: curl, content, secret: true };
+}
+
+const ours = (each: SearchProtocol): boolean => each !== "opensearch2";
 
 /** Settings as Elasticsearch documents them; every one may stand on the command line. */
 function settings(cluster: string, host: string, hosts: List<string>, major: 7 | 8): string[] {
@@ -164,11 +190,16 @@ case $blocks in *allow?delete*) echo "indices take no writes, as the disk is alm
 }
 
 /** Waits until the login works and all nodes have found each other. */
-function wait(host: string, nodes: number): string {
-  const url = `http://${host}:9200/_cluster/health?wait_for_nodes=${String(nodes)}&timeout=5s`;
+function together(host: string, nodes: number): string {
+  const url = `'http://${host}:9200/_cluster/health?wait_for_nodes=${String(nodes)}&timeout=5s'`;
+  return wait(url, `${host}: no cluster of ${String(nodes)} that accepts the login`);
+}
+
+/** `url`: a word of the shell. */
+function wait(url: string, otherwise: string): string {
   return `for attempt in $(seq 30); do
-  if curl -K ${curl} -fS -o /dev/null '${url}'; then break; fi
-  [ "$attempt" -lt 30 ] || { echo "${host}: no cluster of ${String(nodes)} that accepts the login" >&2; exit 1; }
+  if curl -K ${curl} -fS -o /dev/null ${url}; then break; fi
+  [ "$attempt" -lt 30 ] || { echo "${otherwise}" >&2; exit 1; }
   sleep 2
 done`;
 }
@@ -176,6 +207,12 @@ done`;
 /** Elasticsearch with a login. */
 export class Elasticsearch extends Service<"elasticsearch"> {
   static readonly recipe = elasticsearch;
+
+  static unfit({ speaks }: Ask<"elasticsearch">): string | undefined {
+    return speaks.some(ours)
+      ? undefined
+      : "the application's clients speak OpenSearch alone, and a container of ours is Elasticsearch: name what they speak of it, too, or an OpenSearch under `existing`";
+  }
 
   constructor(name: string, args: ServiceArgs<"elasticsearch">, opts?: ComponentResourceOptions) {
     super("Elasticsearch", "elasticsearch", elasticsearch, name, args, opts);

@@ -53,6 +53,14 @@ export const mediaConfig = z
       .union([z.literal(1), z.literal(3), z.literal(5)], { error: "1, 3 or 5: a majority goes on" })
       .optional(),
     searchNodes: z.union([z.literal(1), z.literal(3)], { error: "1 or 3" }).default(3),
+    /**
+     * What the services' search clients speak, the best first. With `opensearch2` a cloud's own search is taken; the
+     * official clients of Elasticsearch refuse it.
+     */
+    searchSpeaks: z
+      .array(z.enum(["elasticsearch7", "elasticsearch8", "opensearch2"]))
+      .min(1, "one at least")
+      .default(["elasticsearch8"]),
     cassandraGib: z.int().min(1).default(100),
     /** Of each node, half of it heap. */
     cassandraMemoryMib: z.int().min(768).default(4096),
@@ -107,7 +115,8 @@ export const media: System<MediaConfig> = (p, c) => {
     memoryMib: c.rabbitMemoryMib,
   });
   const search = p.need("elasticsearch", "elasticsearch", {
-    speaks: ["elasticsearch8"],
+    speaks: c.searchSpeaks,
+    clientTls: "verifies",
     nodes: c.searchNodes,
     gib: c.searchGib,
     heapMib: c.searchHeapMib,

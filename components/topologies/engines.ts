@@ -26,7 +26,7 @@ export const onEngines: Omit<Capabilities, "name" | "engine"> = {
       limits: { bodyMib: Infinity, seconds: Infinity },
     },
   ],
-  slots: new Set(["marker", "leave"]),
+  slots: new Set(["marker", "leave", "colocate"]),
   nodes: true,
   autoscales: false,
   refuses: { swarm: "the machines of a swarm are rented in a cloud: choose the topology aws" },

@@ -249,7 +249,7 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
 /** A store here: what holds data. A manager of a swarm holds what the others hold, too. */
 const store = new RegExp(
   [
-    "aws:(rds/instance:Instance|elasticache/replicationGroup:ReplicationGroup|ebs/volume:Volume|s3/bucket:Bucket",
+    "aws:(rds/instance:Instance|elasticache/replicationGroup:ReplicationGroup|ebs/volume:Volume|opensearch/domain:Domain|s3/bucket:Bucket",
     "|cognito/userPool:UserPool|ec2/instance:Instance(?!::[^:]*-manager-))::",
   ].join(""),
 );

@@ -1,10 +1,12 @@
 /** The ready stacks for AWS on the real engine and the simulated cloud: up, nothing to do, gone. */
 import { join } from "node:path";
 
-import { describe, expect, test } from "@jest/globals";
+import { beforeAll, describe, expect, test } from "@jest/globals";
 
 import { project } from "../support/arkindex.ts";
+import { convergesThrough, ends, refused } from "../support/faults.ts";
 import { adminPassword, licence } from "../support/pyrus.ts";
+import { generatedSecrets, leaks } from "../support/secrets.ts";
 import { simulated, simulatedConfig } from "../support/simulated.ts";
 import { repo, succeeded, type TestStack } from "../support/stack.ts";
 
@@ -43,6 +45,46 @@ describe.each([
       const state = JSON.stringify(await stack.state());
       for (const secret of [licence, adminPassword]) expect(state).not.toContain(secret);
       succeeded(await stack.destroy());
+      expect((await stack.state()).resources).toEqual([]);
+    },
+    10 * minutes,
+  );
+});
+
+describe("a media platform with AWS' own search", () => {
+  let stack: TestStack;
+  beforeAll(async () => {
+    const { [`${project}:aws`]: aws } = simulatedConfig("media-aws");
+    const media = { nodes: 1, searchSpeaks: ["opensearch2"], services: { search: { path: "/" }, indexer: {} } };
+    stack = await simulated("media-aws");
+    await stack.reconfigure({
+      [`${project}:media`]: media,
+      [`${project}:aws`]: { ...(aws as object), searchRole: true },
+    });
+  }, 2 * minutes);
+
+  test(
+    "is not ready while its search lets nobody in, in the next run either; then it is made once",
+    () =>
+      convergesThrough(stack, [
+        refused("opensearch/domain:Domain", "media-elasticsearch"),
+        ends("task", "media-elasticsearch-setup", "media-elasticsearch-setup"),
+      ]),
+    20 * minutes,
+  );
+
+  test(
+    "keeps the rules, says who supplies it, shows no secret, and goes but for the account's role",
+    async () => {
+      const output = succeeded(await stack.preview(["--expect-no-changes", "--diff", "--policy-pack", pack]));
+      const { suppliers, endpoints } = (await stack.outputs()) as Record<string, Record<string, unknown>>;
+      expect(suppliers?.elasticsearch).toBe("elasticsearch: managed, as it is Amazon OpenSearch Service");
+      expect(endpoints?.elasticsearch).toMatchObject({ port: 443, user: "app" });
+      const secrets = await generatedSecrets(stack);
+      expect(secrets["elasticsearch-master"]).toMatch(/!/);
+      for (const text of [JSON.stringify(await stack.state()), output]) expect(leaks(text, secrets)).toEqual([]);
+      expect(output).not.toContain("[mandatory]");
+      expect(succeeded(await stack.destroy())).toMatch(/retain|ServiceLinkedRole/);
       expect((await stack.state()).resources).toEqual([]);
     },
     10 * minutes,

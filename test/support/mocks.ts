@@ -128,6 +128,7 @@ function madeByAws(type: string, name: string): Record<string, unknown> {
     arn: `arn:${type}:${name}`,
     ...(type === "aws:rds/instance:Instance" ? { address: `${name}.rds.invalid`, identifier: name } : {}),
     ...(type.startsWith("aws:elasticache/replicationGroup") ? { primaryEndpointAddress: `${name}.cache.invalid` } : {}),
+    ...(type === "aws:opensearch/domain:Domain" ? { endpoint: `${name}.es.invalid` } : {}),
     ...(/:(SubnetGroup|InstanceProfile)$/.test(type) ? { name } : {}),
     ...(type === "aws:iam/accessKey:AccessKey" ? { secret: `key-of-${name}` } : {}),
     ...(type === "aws:acm/certificate:Certificate" ? { domainValidationOptions: [] } : {}),

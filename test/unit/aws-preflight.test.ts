@@ -246,7 +246,8 @@ describe("stores", () => {
       subnetId: zones[0],
       tags: { Name: "machines-manager-3" },
     });
-    const of = (more: Known[]) => movedParts(more, { cidr, zones, edge: "balancer" }, "machines", whole.plan).map(sentence);
+    const of = (more: Known[]) =>
+      movedParts(more, { cidr, zones, edge: "balancer" }, "machines", whole.plan).map(sentence);
     expect(of(state)).toEqual([]);
     expect(of([...state, third])).toEqual([expect.stringContaining("the disk of manager-3 lies in eu-central-1a")]);
   });

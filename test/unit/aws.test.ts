@@ -32,11 +32,13 @@ import {
   machineClass,
   ownClass,
   postgresVersion,
+  searchClass,
   taskSize,
 } from "../../components/topologies/aws/sizes.ts";
 import { overlap, rangeOf } from "../../components/topologies/subnets.ts";
 import { certificate } from "../support/certificates.ts";
-import { planReady } from "../support/ready.ts";
+import { protecting } from "../support/protected.ts";
+import { planReady, readyConfig } from "../support/ready.ts";
 
 const root = join(import.meta.dirname, "../..");
 
@@ -97,6 +99,12 @@ describe("sizes", () => {
     expect(databaseClass(1025)).toBe("db.t4g.small");
     expect(cacheClass(384)).toBe("cache.t4g.micro");
     expect(cacheClass(385)).toBe("cache.t4g.small");
+    expect(searchClass(1024, 100)).toBe("t3.small.search");
+    expect(searchClass(1025, 100)).toBe("t3.medium.search");
+    expect(searchClass(1024, 101)).toBe("t3.medium.search");
+    expect(searchClass(1024, 201)).toBe("m6g.large.search");
+    expect(searchClass(32_769, 1)).toBeUndefined();
+    expect(searchClass(1024, 6145)).toBeUndefined();
   });
 });
 
@@ -468,9 +476,107 @@ test("a kind that AWS has itself is a file, a row of what it is for, and a row o
     expect(knows.map(([file]) => file)).toEqual(["index.ts"]);
   }
   const known = sources
-    .filter(([, text]) => /@pulumi\/aws\/(rds|elasticache|cognito)\//.test(text))
+    .filter(([, text]) => /@pulumi\/aws\/(rds|elasticache|cognito|opensearch)\//.test(text))
     .map(([file]) => file);
-  expect(known.sort()).toEqual(["managed/oidc.ts", "managed/postgres.ts", "managed/redis.ts"]);
+  expect(known.sort()).toEqual(["elasticsearch", "oidc", "postgres", "redis"].map((kind) => `managed/${kind}.ts`));
+});
+
+describe("a managed search", () => {
+  const ask = {
+    ...{ speaks: ["elasticsearch8", "opensearch2"], clientTls: "verifies" },
+    ...{ plugins: ["analysis-icu"], nodes: 3, heapMib: 1024, gib: 50 },
+  } as const satisfies Ask<"elasticsearch">;
+  test.each<[string, Partial<Ask<"elasticsearch">>, RegExp]>([
+    ["for clients of Elasticsearch", { speaks: ["elasticsearch7", "elasticsearch8"] }, /speak elasticsearch7 and ela/],
+    ["for the application's own server", { image: "pyrus/elastic" }, /its own server, pyrus\/elastic/],
+    ["without TLS", { clientTls: "never" }, /no TLS/],
+    ["with plugins that it has not", { plugins: ["analysis-icu", "analysis-jmorphy2"] }, /no analysis-jmorphy2$/],
+    ["with a larger heap than any", { heapMib: 32_769 }, /no node with a heap of 32769 MiB and 50 GiB/],
+    ["with a larger disk than any", { gib: 6145 }, /1024 MiB and 6145 GiB/],
+  ])("is not %s", (_, more, reason) => {
+    expect(awsManaged.elasticsearch?.unfit({ ...ask, ...more })).toMatch(reason);
+  });
+
+  test("fits whom somebody says that its clients speak OpenSearch, and TLS", () => {
+    expect(awsManaged.elasticsearch?.unfit(ask)).toBeUndefined();
+    expect(awsManaged.elasticsearch?.unfit({ speaks: ["opensearch2"], nodes: 1, gib: 1 })).toMatch(/no TLS/);
+  });
+
+  const media = (over: object, config: object = {}, aws: object = {}) => {
+    const { problems, whole } = planReady("media-aws", {
+      ...{ media: { searchSpeaks: ["opensearch2"], ...config } },
+      ...over,
+      aws: { ...(readyConfig("stacks/media-aws.yaml").aws as object), ...aws },
+    });
+    const need = whole?.plan.needs.find(({ name }) => name === "elasticsearch");
+    return { need, said: problems.map(sentence).map((text) => text.replaceAll('"', "")) };
+  };
+
+  test("is the media platform's by the operator's word alone, and Pyrus' never", () => {
+    expect(media({})).toMatchObject({ need: { by: "managed", because: "it is Amazon OpenSearch Service" }, said: [] });
+    expect(media({}, { searchSpeaks: ["elasticsearch8", "opensearch2"] }).need?.by).toBe("managed");
+    expect(media({}, { searchSpeaks: ["elasticsearch8"] }).need).toMatchObject({
+      by: "container",
+      because: "the application's clients speak elasticsearch8, and nobody says that they take OpenSearch",
+    });
+    const pyrus = planReady("pyrus-aws").whole?.plan.needs.find(({ name }) => name === "elasticsearch");
+    expect(pyrus).toMatchObject({ by: "container", because: expect.stringContaining("its own server, pyrus/elastic") });
+  });
+
+  test("in a protected stack wants three zones", () => {
+    const two = { zones: ["eu-central-1a", "eu-central-1b"] };
+    expect(media({ ...protecting("media-aws") }, {}, two).said).toEqual([
+      expect.stringMatching(/^aws\.zones = eu-central-1a, eu-central-1b: elasticsearch: three nodes .* name a third/),
+    ]);
+    expect(media({ ...protecting("media-aws") }).said).toEqual([]);
+    expect(media({}, {}, two).said).toEqual([]);
+  });
+
+  test("has sizes of its own kind", () => {
+    const sized = (size: string) => media({}, {}, { classes: { elasticsearch: size } }).said;
+    expect(sized("m6g.large.search")).toEqual([]);
+    expect(sized("m7g.large")).toEqual(["aws.classes.elasticsearch = m7g.large: a size as t3.medium.search"]);
+    expect(sized("db.m6g.large.search")).toEqual([
+      expect.stringMatching(/^aws\.classes\.elasticsearch = db.*as t3.large/),
+    ]);
+    expect(media({}, {}, { classes: { "cassandra-1": "t3.medium.search" } }).said).toEqual([
+      "aws.classes.cassandra-1 = t3.medium.search: a size as t3.large",
+    ]);
+  });
+
+  test("of OpenSearch alone is none that a container of ours could stand in for", () => {
+    expect(media({ data: { elasticsearch: "container" } }).said).toEqual([
+      expect.stringMatching(/^data\.elasticsearch = container: .* a container of ours is Elasticsearch: name what/),
+    ]);
+    const swarm = (over: object) =>
+      planReady("media-swarm", { media: { searchSpeaks: ["opensearch2"] }, ...over }).problems.map(sentence);
+    expect(swarm({})).toEqual([
+      expect.stringMatching(/^elasticsearch: the application's clients speak OpenSearch alone/),
+    ]);
+    const existing = { elasticsearch: { kind: "elasticsearch", host: "search.example.com", user: "app", tls: true } };
+    expect(swarm({ existing, secrets: { elasticsearchPassword: "s" } })).toEqual([]);
+    expect(planReady("media-docker", { media: { searchSpeaks: [] } }).problems.map(sentence)).toEqual([
+      expect.stringMatching(/^media\.searchSpeaks/),
+    ]);
+  });
+});
+
+test("a plan says that RabbitMQ's nodes stand alone on AWS, which others put beside Cassandra's", () => {
+  const rabbit = (stack: string) => planReady(stack).whole?.plan.needs.find(({ name }) => name === "rabbit")?.because;
+  expect(rabbit("media-aws")).toBe("aws has no amqp of its own; each on a machine of its own");
+  expect(rabbit("media-swarm")).toBe("swarm has no amqp of its own");
+  expect(rabbit("media-docker")).toBe("docker has no amqp of its own");
+  // The figures of docs/decisions.md: one machine for both is dearer than two.
+  const slots = planReady("media-aws").whole?.plan.slots;
+  const size = (names: string[]) => {
+    const sum = (of: "cpu" | "memoryMib") => names.reduce((all, each) => all + (slots?.get(each)?.[of] ?? 0), 0);
+    return machineClass(sum("cpu"), sum("memoryMib"));
+  };
+  expect([["cassandra-1"], ["rabbit-1"], ["cassandra-1", "rabbit-1"]].map(size)).toEqual([
+    "t3.large",
+    "t3.small",
+    "t3.xlarge",
+  ]);
 });
 
 describe("a stack's config", () => {

@@ -57,11 +57,13 @@ test.each([
   ["arkindex", "with agents"],
   ...["arkindex", "arangodb", "machines", "media", "pyrus"].map((system) => [system, "protected"]),
   ["pyrus", "with our own proxy, and ACM's certificate"],
+  ["media", "protected, with AWS' own search"],
 ])("%s on AWS, %s, keeps every rule", async (system, how) => {
   const tls = { mode: "acm", certificate: "arn:aws:acm:eu-central-1:123456789012:certificate/c" };
   const { aws } = readyConfig(`stacks/${system}-aws.yaml`) as { aws: object };
   const config = {
     ...(how === "with agents" ? withAgents : how === "as it is ready" ? {} : protecting(`${system}-aws`)),
+    ...(how.endsWith("own search") ? { media: { searchSpeaks: ["opensearch2"] } } : {}),
     ...(how.startsWith("with our own proxy") ? { aws: { ...aws, edge: "proxy", tls } } : {}),
   };
   const all = madeOf(await recordReady(`${system}-aws`, config));
@@ -87,10 +89,14 @@ const balancer = "aws:lb/loadBalancer:LoadBalancer";
 const listener = "aws:lb/listener:Listener";
 const database = "aws:rds/instance:Instance";
 const cache = "aws:elasticache/replicationGroup:ReplicationGroup";
+const search = "aws:opensearch/domain:Domain";
 const everything = JSON.stringify({ Statement: [{ Effect: "Allow", Action: ["*"], Resource: "*" }] });
 const upper = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
-/** What each rule is there for: a protected Arkindex on AWS with one thing wrong, or with one thing beside it. */
+/**
+ * What each rule is there for: a protected Arkindex on AWS, with a media platform's search, in which one thing is wrong or
+ * beside it.
+ */
 const broken: Record<string, (all: readonly Made[]) => Made[]> = {
   "vpc-default-group": (all) => without(all, "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup"),
   "vpc-flow-log": (all) => without(all, "aws:ec2/flowLog:FlowLog"),
@@ -155,6 +161,17 @@ const broken: Record<string, (all: readonly Made[]) => Made[]> = {
   "cache-tls-alone": (all) =>
     another(all, { type: cache, name: "plain", props: { transitEncryptionMode: "preferred" } }),
   "cache-own-subnets": (all) => changed(all, cache, props({ subnetGroupName: "default" })),
+  "search-encrypted": (all) => changed(all, search, props({ encryptAtRest: undefined })),
+  "search-private": (all) => changed(all, search, props({ vpcOptions: undefined })),
+  "search-nodes-encrypted": (all) => changed(all, search, props({ nodeToNodeEncryption: { enabled: false } })),
+  "search-logs": (all) => changed(all, search, props({ logPublishingOptions: [{ logType: "AUDIT_LOGS" }] })),
+  "search-audit": (all) =>
+    changed(all, search, props({ logPublishingOptions: [{ logType: "AUDIT_LOGS", enabled: false }] })),
+  "search-zones": (all) =>
+    changed(all, search, props({ clusterConfig: { instanceCount: 3, zoneAwarenessEnabled: false } })),
+  "search-login": (all) => changed(all, search, props({ advancedSecurityOptions: { enabled: false } })),
+  "search-tls": (all) =>
+    changed(all, search, props({ domainEndpointOptions: { tlsSecurityPolicy: "Policy-Min-TLS-1-2-2019-07" } })),
   ...Object.fromEntries(
     [
       ["bucket-private", "PublicAccessBlock"],
@@ -233,7 +250,11 @@ const broken: Record<string, (all: readonly Made[]) => Made[]> = {
 describe("a rule", () => {
   let all: Made[];
   beforeAll(async () => {
-    all = madeOf(await recordReady("arkindex-aws", protecting("arkindex-aws")));
+    const own = { ...protecting("media-aws"), media: { searchSpeaks: ["opensearch2"] } };
+    all = [
+      ...madeOf(await recordReady("arkindex-aws", protecting("arkindex-aws"))),
+      ...madeOf(await recordReady("media-aws", own)).filter(({ type }) => type === search),
+    ];
   });
 
   test("is broken by one of these at least", () => {

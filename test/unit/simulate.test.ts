@@ -348,3 +348,51 @@ describe("faults", () => {
     expect(() => rules("create a b")).toThrow('"create a b" is no fault');
   });
 });
+
+describe("a search", () => {
+  const search = "aws:opensearch/domain:Domain";
+  const login = { masterUserName: "app", masterUserPassword: "Passw0rd!" };
+  const good = {
+    domainName: "shop-search",
+    clusterConfig: { instanceCount: 3, zoneAwarenessEnabled: true, zoneAwarenessConfig: { availabilityZoneCount: 3 } },
+    vpcOptions: { subnetIds: ["a", "b", "c"] },
+    encryptAtRest: { enabled: true },
+    nodeToNodeEncryption: { enabled: true },
+    domainEndpointOptions: { enforceHttps: true },
+    advancedSecurityOptions: { enabled: true, internalUserDatabaseEnabled: true, masterUserOptions: login },
+  };
+  const said = async (over: object) => (await cloud.check(urnOf(search, "search"), {}, { ...good, ...over })).failures;
+
+  test("is what the API takes, at an address of the private network", async () => {
+    expect(await said({})).toEqual([]);
+    const { outputs } = await make(search, "search", good);
+    expect(outputs.endpoint).toMatch(/^vpc-shop-search-[0-9a-f]{26}\.eu-central-1\.es\.amazonaws\.com$/);
+  });
+
+  test.each<[string, object, RegExp]>([
+    ["a subnet too few for its zones", { vpcOptions: { subnetIds: ["a", "b"] } }, /exactly 3 subnets/],
+    [
+      "an odd number of nodes in two zones",
+      { clusterConfig: { instanceCount: 3, zoneAwarenessEnabled: true }, vpcOptions: { subnetIds: ["a", "b"] } },
+      /even number of data nodes/,
+    ],
+    [
+      "two nodes in three zones",
+      { clusterConfig: { ...good.clusterConfig, instanceCount: 2 } },
+      /minimum of three data nodes/,
+    ],
+    ["a login without encryption", { nodeToNodeEncryption: { enabled: false } }, /You must enable HTTPS/],
+    [
+      "a password without a special character",
+      {
+        advancedSecurityOptions: {
+          ...good.advancedSecurityOptions,
+          masterUserOptions: { ...login, masterUserPassword: "Passw0rds" },
+        },
+      },
+      /one special character/,
+    ],
+  ])("with %s is refused", async (_, over, expected) => {
+    expect((await said(over)).join("\n")).toMatch(expected);
+  });
+});

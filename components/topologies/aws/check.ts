@@ -1,6 +1,6 @@
 /** Finds what is wrong with a region's arguments and a plan together. */
 import type { Verdict } from "../../core/certificates.ts";
-import type { Ask, Container, Dict, List, Machines, Slot } from "../../core/contracts.ts";
+import type { Ask, Container, Dict, Kind, List, Machines, Slot } from "../../core/contracts.ts";
 import type { Problem } from "../../core/errors.ts";
 import { own } from "../../core/formats.ts";
 import { containers, type Plan, routesOf } from "../../core/plan.ts";
@@ -43,6 +43,7 @@ export function checkAws(args: Checked, site: Site, plan: Plan): Verdict {
       ...checkEdge(args, site, plan),
       ...containers(plan).flatMap(([name, container]) => checkContainer(name, container, args, site)),
       ...checkClasses(args.classes, plan),
+      ...(site.protect ? checkSearchZones(args.zones, plan) : []),
       ...swarms(plan).flatMap((ask) => checkSwarm(ask)),
     ]),
     warnings: [
@@ -143,11 +144,35 @@ function checkSize(name: string, container: Container | Slot, classes: Dict<stri
   return [tooMuch(name, both, machine ? mostOfMachine : mostOfTask)];
 }
 
+/** Nodes in two zones lose their majority with one of them. */
+function checkSearchZones(zones: List<string>, { managed }: Plan): Problem[] {
+  if (zones.length > 2) return [];
+  return [...managed].flatMap(([name, { kind }]) =>
+    kind === "elasticsearch"
+      ? [
+          {
+            key: "aws.zones",
+            value: zones.join(", "),
+            remedy: `${name}: three nodes of Amazon OpenSearch Service stand in three zones: name a third, or let machines run it (data: { ${name}: container })`,
+          },
+        ]
+      : [],
+  );
+}
+
+/** What sizes look like: a managed store's by its kind, a machine's. */
+const machineSize = { form: /^(?!db\.|cache\.|.*\.search$)/, like: "t3.large" };
+const storeSizes: { readonly [K in Kind]?: typeof machineSize } = {
+  postgres: { form: /^db\./, like: "db.t4g.medium" },
+  redis: { form: /^cache\./, like: "cache.t4g.small" },
+  elasticsearch: { form: /\.search$/, like: "t3.medium.search" },
+};
+
 /** Sizes for what the stack does not have. */
 function checkClasses(classes: Dict<string>, plan: Plan): Problem[] {
   const groups: Dict<Machines> = Object.fromEntries(swarms(plan).flatMap((ask) => Object.entries(sorts(ask))));
   const known = [
-    ...[...plan.managed].filter(([, { kind }]) => kind === "postgres" || kind === "redis").map(([name]) => name),
+    ...[...plan.managed].filter(([, { kind }]) => kind in storeSizes).map(([name]) => name),
     ...Object.keys(groups),
     ...plan.slots.keys(),
     ...[...plan.workloads].flatMap(([name, workload]) => (onMachine(workload) ? [name] : [])),
@@ -157,15 +182,9 @@ function checkClasses(classes: Dict<string>, plan: Plan): Problem[] {
     if (!known.includes(name))
       return [{ key, value, remedy: `nothing here has a size of its own by this name; there are ${known.join(", ")}` }];
     const kind = plan.managed.get(name)?.kind;
-    const [prefix, like] =
-      kind === "postgres"
-        ? ["db.", "db.t4g.medium"]
-        : kind === "redis"
-          ? ["cache.", "cache.t4g.small"]
-          : ["", "t3.large"];
-    const fits = prefix === "" ? !/^(db|cache)\./.test(value) : value.startsWith(prefix);
-    if (!fits) return [{ key, value, remedy: `a size as ${like}` }];
-    if (prefix !== "") return [];
+    const sized = (kind === undefined ? undefined : storeSizes[kind]) ?? machineSize;
+    if (!sized.form.test(value)) return [{ key, value, remedy: `a size as ${sized.like}` }];
+    if (sized !== machineSize) return [];
     if ((plan.workloads.get(name)?.room?.gpus ?? 0) > 0 && !hasGpus(value))
       return [{ key, value, remedy: "a size with GPUs of NVIDIA's on an Intel or AMD machine, as g6.xlarge" }];
     if (arm.test(value)) return [{ key, value, remedy: "a machine of ARM's: our images are for x86_64, as t3.large" }];

@@ -49,13 +49,18 @@ export const awsConfig = z.strictObject({
   /** Ways out for applications: one for all zones, or one in each. Default: as many as a stack's protection is worth. */
   nat: z.enum(["one", "each-zone"], { error: "one or each-zone" }).optional(),
   /**
-   * Sizes of machines and managed stores by their names, as `{ db: db.m7g.large, redis: cache.t4g.small, solr-1: t3.large }`.
-   * Default: the smallest that holds what is asked.
+   * Sizes of machines and managed stores by their names, as `{ db: db.m7g.large, redis: cache.t4g.small, solr-1: t3.large,
+   * elasticsearch: m6g.large.search }`. Default: the smallest that holds what is asked.
    */
   classes: z
     .record(
       z.string(),
-      z.string().regex(/^((db|cache)\.)?[a-z][a-z0-9-]*\.[a-z0-9]+$/, "as t3.large, db.t4g.medium, cache.t4g.small"),
+      z
+        .string()
+        .regex(
+          /^((db|cache)\.(?!.*\.search$))?[a-z][a-z0-9-]*\.[a-z0-9]+(\.search)?$/,
+          "as t3.large, db.t4g.medium, cache.t4g.small, t3.medium.search",
+        ),
     )
     .default({}),
   /**
@@ -68,6 +73,11 @@ export const awsConfig = z.strictObject({
       z.enum(postgresVersions, { error: `a major version of PostgreSQL, in quotes: ${postgresVersions.join(", ")}` }),
     )
     .default({}),
+  /**
+   * Makes the role with which Amazon OpenSearch Service joins private networks. An account has one, so a second stack that
+   * makes it fails; it stays when the stack goes. Default: it is there.
+   */
+  searchRole: z.boolean().default(false),
   /** Who is told of alarms. Default: whoever subscribes to the topic in `places.alarms`. */
   alarmEmail: z.email("an address of e-mail").optional(),
   /** How long CloudWatch keeps logs, in days. */

@@ -8,6 +8,7 @@ import {
   output,
   type Resource,
 } from "@pulumi/pulumi";
+import { ServiceLinkedRole } from "@pulumi/aws/iam/serviceLinkedRole.js";
 import { Provider } from "@pulumi/aws/provider.js";
 import type { z } from "zod";
 
@@ -30,6 +31,7 @@ import { checkAws, type Checked } from "./check.ts";
 import { awsArgs } from "./config.ts";
 import { makeLogs } from "./logs.ts";
 import { classOf, type MachineWish, runMachine, type RunningMachine } from "./machines.ts";
+import { makeSearch } from "./managed/elasticsearch.ts";
 import { makeObjects } from "./managed/objects.ts";
 import { makeOidc } from "./managed/oidc.ts";
 import { makePostgres } from "./managed/postgres.ts";
@@ -54,6 +56,7 @@ export interface AwsRegionArgs extends z.input<typeof awsArgs> {
 const makers: { readonly [K in Kind]?: (region: Region, name: string, ask: Ask<K>, at: At) => Given<K> } = {
   postgres: makePostgres,
   redis: makeRedis,
+  elasticsearch: makeSearch,
   objects: makeObjects,
   oidc: makeOidc,
   swarm: makeSwarm,
@@ -129,9 +132,13 @@ export class AwsRegion extends BaseTopology {
     );
     const logs = makeLogs({ name, site: site.name, account, region, days: logDays, vpc: network.vpc }, under());
     const alarms = new Alarms(name, asked.alarmEmail, under());
+    const search = { awsServiceName: "opensearchservice.amazonaws.com" };
+    const searchReady = asked.searchRole
+      ? [new ServiceLinkedRole(`${name}-search`, search, { ...under(), retainOnDelete: true })]
+      : [];
     this.#region = {
       ...asked,
-      ...{ name, site, network, logs, alarms, at, under },
+      ...{ name, site, network, logs, alarms, at, under, searchReady },
       images: pulls(account, region),
     };
     this.#tasks = new Tasks(this.#region);

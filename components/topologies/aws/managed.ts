@@ -1,4 +1,5 @@
 /** What AWS has itself for a kind, and why it may not fit. Without any SDK: `managed/` makes it. */
+import { managedElasticsearch } from "../../services/elasticsearch.ts";
 import { managedPostgres } from "../../services/postgres.ts";
 import { managedObjects } from "../../services/objects.ts";
 import { managedOidc } from "../../services/oidc.ts";
@@ -6,10 +7,16 @@ import { managedRedis } from "../../services/redis.ts";
 import { MachineSwarm, managedSwarm } from "../../services/swarm.ts";
 import { containerServices } from "../../services/index.ts";
 import type { Managed, Services } from "../../core/topology.ts";
-import { cacheClass, databaseClass } from "./sizes.ts";
+import { cacheClass, databaseClass, searchClass } from "./sizes.ts";
 
 /** Extensions that RDS for PostgreSQL brings, from 15 on, and our systems ask for. */
 const extensions = ["postgis", "pg_stat_statements", "pg_trgm", "unaccent", "uuid-ossp", "hstore", "citext", "pg_cron"];
+
+/** Plugins that every domain of OpenSearch 2 has (its developer guide). */
+const searchPlugins = [
+  ...["analysis-icu", "analysis-kuromoji", "analysis-nori", "analysis-phonetic", "analysis-smartcn"],
+  ...["analysis-stempel", "analysis-ukrainian", "mapper-murmur3"],
+];
 
 /** Containers, and what only a place with machines for rent has. */
 export const awsServices: Services = { ...containerServices, swarm: MachineSwarm };
@@ -38,6 +45,21 @@ export const awsManaged: Managed = {
       return cacheClass(memoryMib) === undefined ? `ElastiCache has no ${String(memoryMib)} MiB` : undefined;
     },
     recipe: managedRedis,
+  },
+  elasticsearch: {
+    name: "Amazon OpenSearch Service",
+    unfit: ({ speaks, image, clientTls = "never", plugins = [], heapMib = 1024, gib }) => {
+      if (image !== undefined) return `the application brings its own server, ${image}`;
+      if (!speaks.includes("opensearch2"))
+        return `the application's clients speak ${speaks.join(" and ")}, and nobody says that they take OpenSearch`;
+      if (clientTls === "never") return "the application speaks no TLS, which Amazon OpenSearch Service forces";
+      const missing = plugins.filter((plugin) => !searchPlugins.includes(plugin));
+      if (missing.length > 0) return `Amazon OpenSearch Service has no ${missing.join(", ")}`;
+      return searchClass(heapMib, gib) === undefined
+        ? `Amazon OpenSearch Service has no node with a heap of ${String(heapMib)} MiB and ${String(gib)} GiB`
+        : undefined;
+    },
+    recipe: managedElasticsearch,
   },
   objects: {
     name: "Amazon S3",

@@ -24,6 +24,8 @@ export interface Region extends Omit<AwsConfig, "tls"> {
   readonly network: Network;
   readonly logs: Logs;
   readonly alarms: Alarms;
+  /** What a search of AWS' own waits for. */
+  readonly searchReady: List<Resource>;
   /** Where our own provider does its work. */
   readonly at: AwsAccess;
   /** What may be pulled: statements of a policy. */

@@ -96,6 +96,19 @@ const caches: readonly Class[] = [
   ["cache.m7g.2xlarge", 8, 26_726],
 ];
 
+/**
+ * Nodes of Amazon OpenSearch Service, with the largest disk of type gp3 in GiB (its developer guide, EBS volume size
+ * quotas). Half of the memory is heap.
+ */
+const searches: readonly (readonly [...Class, gib: number])[] = [
+  ["t3.small.search", 2, 2048, 100],
+  ["t3.medium.search", 2, 4096, 200],
+  ["m6g.large.search", 2, 8192, 1024],
+  ["m6g.xlarge.search", 4, 16_384, 2048],
+  ["m6g.2xlarge.search", 8, 32_768, 3072],
+  ["m6g.4xlarge.search", 16, 65_536, 6144],
+];
+
 /** The managers among a swarm's groups of machines, and in `classes`. */
 export const managersGroup = "managers";
 
@@ -145,4 +158,9 @@ export function databaseClass(memoryMib: number): string | undefined {
 /** A quarter is left for replication and for snapshots, as ElastiCache reserves it. */
 export function cacheClass(memoryMib: number): string | undefined {
   return smallest(caches, 1, Math.ceil(memoryMib / 0.75));
+}
+
+/** The smallest node with so much heap (MiB) and disk (GiB). */
+export function searchClass(heapMib: number, gib: number): string | undefined {
+  return searches.find(([, , memory, largest]) => memory >= 2 * heapMib && largest >= gib)?.[0];
 }

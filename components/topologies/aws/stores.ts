@@ -42,6 +42,8 @@ function storesOf(state: List<Known>, { account, region }: Settings, { name: sit
         return found("database", logical, `${system}-`);
       case "aws:elasticache/replicationGroup:ReplicationGroup":
         return found("cache", logical, `${system}-`);
+      case "aws:opensearch/domain:Domain":
+        return found("search", logical, `${system}-`);
       case "aws:cognito/userPool:UserPool":
         return found("pool of users", logical, `${system}-`);
       case "aws:s3/bucket:Bucket":

@@ -77,6 +77,12 @@ const rows: Readonly<Record<string, Row>> = {
   "iam/instanceProfile:InstanceProfile": { longest: 128, once: "account", taken: entity("Instance Profile") },
   "iam/policy:Policy": { longest: 128, once: "account", taken: entity("Policy") },
   "iam/role:Role": { longest: 64, once: "account", taken: entity("Role") },
+  "iam/serviceLinkedRole:ServiceLinkedRole": {
+    property: "awsServiceName",
+    longest: 128,
+    once: "account",
+    taken: "api error InvalidInput: the service-linked role of % has been taken in this account",
+  },
   "iam/user:User": { longest: 64, once: "account", taken: entity("User") },
   "kms/alias:Alias": {
     longest: 256,

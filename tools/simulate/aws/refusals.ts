@@ -1,5 +1,5 @@
 /** What AWS refuses that no typings tell. */
-import { isPartial, textAt } from "../wire.ts";
+import { isBag, isPartial, textAt } from "../wire.ts";
 
 import type { Bag } from "../wire.ts";
 import type { World } from "../world.ts";
@@ -81,6 +81,8 @@ export function problems(token: string, inputs: Bag): string[] {
         ? [`expected priority to be in the range (1 - 50000), got ${String(priority)}`]
         : [];
     }
+    case "aws:opensearch/domain:Domain":
+      return searchProblems(inputs);
     case "aws:secretsmanager/secret:Secret":
       return /-[A-Za-z0-9]{6}$/.test(textAt(inputs, "name") ?? "") && given(inputs, "name")
         ? [
@@ -90,6 +92,43 @@ export function problems(token: string, inputs: Bag): string[] {
     default:
       return [];
   }
+}
+
+/** The API reference of Amazon OpenSearch Service, and its developer guide on zones and on fine-grained access control. */
+function searchProblems(inputs: Bag): string[] {
+  const part = (key: string): Bag => (isBag(inputs[key]) ? inputs[key] : {});
+  const { instanceCount = 1, zoneAwarenessEnabled, zoneAwarenessConfig } = part("clusterConfig");
+  const asked = isBag(zoneAwarenessConfig) ? zoneAwarenessConfig.availabilityZoneCount : undefined;
+  const zones = zoneAwarenessEnabled === true ? Number(asked ?? 2) : 1;
+  const { subnetIds } = part("vpcOptions");
+  const { enabled, internalUserDatabaseEnabled, masterUserOptions } = part("advancedSecurityOptions");
+  const password = isBag(masterUserOptions) ? textAt(masterUserOptions, "masterUserPassword") : undefined;
+  const safe =
+    part("encryptAtRest").enabled === true &&
+    part("nodeToNodeEncryption").enabled === true &&
+    part("domainEndpointOptions").enforceHttps !== false;
+  const refusals: readonly (readonly [boolean, string])[] = [
+    [
+      Array.isArray(subnetIds) && subnetIds.length !== zones,
+      `You must specify exactly ${String(zones)} subnets because you've set zone count to ${String(zones)}.`,
+    ],
+    [
+      zones === 2 && Number(instanceCount) % 2 !== 0,
+      "You must choose an even number of data nodes for a two Availability Zone deployment",
+    ],
+    [zones === 3 && Number(instanceCount) < 3, "You must choose a minimum of three data nodes for three zones"],
+    [
+      enabled === true && !safe,
+      "You must enable HTTPS, node-to-node encryption, and encryption at rest to use advanced security options.",
+    ],
+    [
+      internalUserDatabaseEnabled === true &&
+        password !== undefined &&
+        !(password.length >= 8 && [/[a-z]/, /[A-Z]/, /\d/, /[^A-Za-z0-9]/].every((form) => form.test(password))),
+      "The master user password must contain at least 8 characters, with one uppercase letter, one lowercase letter, one number, and one special character.",
+    ],
+  ];
+  return refusals.flatMap(([refused, why]) => (refused ? [`api error ValidationException: ${why}`] : []));
 }
 
 function given(inputs: Bag, key: string): boolean {

@@ -150,7 +150,11 @@ const rows: Readonly<Record<string, Row>> = {
   "opensearch/domain:Domain": {
     id: "{arn}",
     arn: `es:${here}:domain/{domainName}`,
-    more: { endpoint: "vpc-{domainName}-{26}.{region}.es.amazonaws.com" },
+    more: {
+      domainId: "{account}/{domainName}",
+      endpoint: "vpc-{domainName}-{26}.{region}.es.amazonaws.com",
+      dashboardEndpoint: "vpc-{domainName}-{26}.{region}.es.amazonaws.com/_dashboards",
+    },
   },
   "rds/instance:Instance": {
     id: "db-{26}",
