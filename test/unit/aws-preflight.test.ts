@@ -173,6 +173,13 @@ describe("stores", () => {
       ["dbserver-4"],
     ],
     [
+      "a search",
+      "media-aws",
+      [known("opensearch/domain:Domain", "media-elasticsearch", {})],
+      { media: { searchSpeaks: ["elasticsearch8"] } },
+      ["elasticsearch"],
+    ],
+    [
       "a machine with a disk, and a pool of users",
       "machines-aws",
       machines,
