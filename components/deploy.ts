@@ -157,7 +157,7 @@ interface Frame {
 
 /**
  * Spares what the SDK does for those who debug it, a third of a large stack's time: it maps each stack through source
- * maps, though Node runs our files as they are; it writes out the stack of each of a resource's hundred promises; and it
+ * maps, though Node runs our files as they are; it writes out the stack of each of a resource's seventy promises; and it
  * sends the engine a message at each step of each resource. Errors keep their stacks.
  */
 function spare(): void {

@@ -179,6 +179,12 @@ test("what a program prints comes in its order", async () => {
   expect(new Set(found).size).toBe(50);
 });
 
+test("the arguments of Node that the project names reach the program", async () => {
+  const stack = await stackOf(`export const given = process.execArgv;`);
+  succeeded(await stack.up());
+  expect((await stack.outputs()).given).toContain("--max-semi-space-size=16");
+});
+
 test("configuration and its secrets reach the program", async () => {
   const stack = await stackOf(`
     const config = new pulumi.Config();
