@@ -83,10 +83,11 @@ const existing = z.discriminatedUnion("kind", [
  * A stack's config, everything but the system's own key and the topology's. Descriptions and defaults are here;
  * Pulumi.yaml repeats the names.
  */
-const common = z.strictObject({
+export const commonConfig = z.strictObject({
   system: z.enum(Object.keys(systems) as [keyof typeof systems], {
     error: `one of ${Object.keys(systems).join(", ")}`,
   }),
+  /** Where it runs. A stack keeps its topology. */
   topology: z.enum(topologyNames, { error: `one of ${topologyNames.join(", ")}` }),
   /** Prefix of everything with a global name. Default: `<system>-<stack>`. */
   name: stackName.optional(),
@@ -117,6 +118,7 @@ const common = z.strictObject({
    * port; where TLS ends outside 443. A change replaces the edge and whatever is told a public URL.
    */
   publicPort: publicPort.optional(),
+  /** Where the stores' dumps go, and when. Default: no backup is made. */
   backup: z
     .strictObject({
       everyHours: z
@@ -124,6 +126,7 @@ const common = z.strictObject({
         .min(0.01)
         .max(24 * 31)
         .default(24),
+      /** The newest run stays whatever its age. */
       keepDays: z.number().min(1).default(14),
       /** How often the newest run is restored into throw-away servers, and compared. 0: never. */
       drillEveryHours: z
@@ -134,6 +137,7 @@ const common = z.strictObject({
       to: place,
     })
     .optional(),
+  /** Fill the stores, while they are still empty, from a backup. */
   restore: z
     .strictObject({
       from: place,
@@ -169,7 +173,7 @@ const common = z.strictObject({
   secrets: z.record(z.string(), z.string().min(1)).default({}),
 });
 
-export type Settings = z.output<typeof common>;
+export type Settings = z.output<typeof commonConfig>;
 
 /** A stack's config. Each part is there if it can be read, so that one run reports everything. */
 export interface StackConfig {
@@ -189,16 +193,16 @@ export function parseConfig(raw: Raw): StackConfig {
   const topology = part(raw, "topology", topologies);
   const parts = [...Object.keys(systems), ...Object.keys(topologies)];
   const shared = Object.fromEntries(Object.entries(raw).filter(([key]) => !parts.includes(key)));
-  const rest = common.safeParse(shared);
+  const rest = commonConfig.safeParse(shared);
   const needed = { hostname: "unknown.invalid", topology: "docker" };
   return {
     problems: [
       ...inherited(raw),
-      ...(rest.success ? [] : zodProblems(rest.error, common, raw)),
+      ...(rest.success ? [] : zodProblems(rest.error, commonConfig, raw)),
       ...system.problems,
       ...topology.problems,
     ],
-    settings: rest.success ? rest.data : readable(common, shared, rest.error, needed),
+    settings: rest.success ? rest.data : readable(commonConfig, shared, rest.error, needed),
     system: system.data,
     topology: topology.data ?? topology.readable,
   };

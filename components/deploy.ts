@@ -21,6 +21,9 @@ import { containers, imageKeys, type Plan } from "./core/plan.ts";
 import { siteOf } from "./core/site.ts";
 import type { Site } from "./core/topology.ts";
 import { checkValues } from "./core/values.ts";
+import { mermaid } from "./picture/mermaid.ts";
+import type { Picture } from "./picture/model.ts";
+import { pictureOf } from "./picture/picture.ts";
 import { encryptedKeys, plainSecrets } from "./plain-secrets.ts";
 import { systems, type SystemSettings } from "./systems/index.ts";
 import type { SystemComponent } from "./core/system.ts";
@@ -43,6 +46,17 @@ export interface Outputs {
   readonly suppliers: Readonly<Record<string, string>>;
   /** Where things are, on a topology of several nodes. */
   readonly places: Readonly<Record<string, unknown>>;
+  /** What was deployed, as Mermaid's text. It changes only with the shape, as by one replica more. */
+  readonly picture: string;
+}
+
+export interface WholePlan {
+  readonly settings: Settings;
+  readonly system: SystemSettings;
+  /** The topology's own part of the config. */
+  readonly topology: object;
+  readonly site: Site;
+  readonly plan: Plan;
 }
 
 /** A stack as its config describes it, checked by a dry run. */
@@ -51,14 +65,7 @@ export interface StackPlan {
   /** What is right today, but needs care soon. */
   readonly warnings: readonly string[];
   /** The whole plan, if there are no problems; else as far as the config can be read. */
-  readonly whole?: {
-    readonly settings: Settings;
-    readonly system: SystemSettings;
-    /** The topology's own part of the config. */
-    readonly topology: object;
-    readonly site: Site;
-    readonly plan: Plan;
-  };
+  readonly whole?: WholePlan;
   /** Images that it runs. Complete when there are no problems. */
   readonly images: readonly Image[];
   readonly containers: List<readonly [string, Container]>;
@@ -145,6 +152,7 @@ export async function deploy(): Promise<Outputs> {
       plan.needs.map(({ name, kind, by, because }) => [name, `${kind}: ${by}, as ${because}`]),
     ),
     places: on.outputs ?? {},
+    picture: mermaid(drawn(whole)),
     images: Object.fromEntries(images.map(({ key, ref }) => [key, ref])),
   };
 }
@@ -166,6 +174,13 @@ function spare(): void {
       ? ""
       : [Error.prototype.toString.call(error), ...frames.map((frame) => `    at ${frame.toString()}`)].join("\n");
   Object.assign(pulumi.log, { debug: () => Promise.resolve() });
+}
+
+/** What a plan would make, to be drawn: `mermaid` makes text of it. */
+export function drawn({ settings, topology: config, site, plan }: WholePlan): Picture {
+  const topology = own(topologies, settings.topology);
+  if (topology === undefined) throw new Error("a whole plan has its topology");
+  return pictureOf({ ...topology, site }, plan, topology.where(config, { site, plan }));
 }
 
 /** The plan, with the members that the reconciler has retired taken out. */

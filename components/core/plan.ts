@@ -1,6 +1,7 @@
 /** What a system would make, as plain values, and what can be told from it. */
 import type { Container, EdgeOptions, Job, Kind, List, Port, Route, Slot, Workload } from "./contracts.ts";
 import { own } from "./formats.ts";
+import type { NamedDump } from "./topology.ts";
 
 /** `nobody`: the need is refused. */
 export type SuppliedBy = "existing" | "managed" | "container" | "nobody";
@@ -12,6 +13,8 @@ export interface PlannedNeed {
   readonly ask: object;
   readonly by: SuppliedBy;
   readonly because: string;
+  /** The names of its own slots, workloads and jobs. */
+  readonly parts: List<string>;
 }
 
 /** Everything that a system would make, in the order in which it asks. */
@@ -20,6 +23,10 @@ export interface Plan {
   readonly workloads: Map<string, Workload>;
   readonly slots: Map<string, Slot>;
   readonly jobs: Map<string, Job>;
+  /** The names of the parts and needs that each slot, workload and job waits for. */
+  readonly waits: Map<string, List<string>>;
+  /** How the data of each store get out and back in. */
+  readonly dumps: List<NamedDump>;
   /** What the place supplies itself, by name. */
   readonly managed: Map<string, { readonly kind: Kind; readonly ask: object }>;
   /** Secrets that the operator must set. */

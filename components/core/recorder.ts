@@ -1,8 +1,21 @@
 /** The dry run: a system asks for everything, and nothing is made. */
-import { output, type Output, secret } from "@pulumi/pulumi";
+import { output, type Output, type Resource, secret } from "@pulumi/pulumi";
 
 import { backup } from "./backup.ts";
-import type { Ask, Certificate, EdgeOptions, Given, Job, Kind, Ready, Slot, System, Workload } from "./contracts.ts";
+import type {
+  Ask,
+  Certificate,
+  Container,
+  EdgeOptions,
+  Given,
+  Job,
+  Kind,
+  List,
+  Ready,
+  Slot,
+  System,
+  Workload,
+} from "./contracts.ts";
 import { own } from "./formats.ts";
 import { imageRow } from "./images.ts";
 import { recorded } from "./kinds.ts";
@@ -35,6 +48,8 @@ class Recorder extends BasePlatform {
     workloads: new Map(),
     slots: new Map(),
     jobs: new Map(),
+    waits: new Map(),
+    dumps: this.dumps,
     managed: new Map(),
     secrets: new Set(),
     repeated: new Set(),
@@ -43,6 +58,8 @@ class Recorder extends BasePlatform {
   };
   readonly ca: Output<string> = output("");
   readonly #place: Place;
+  /** What is ready, in the place of resources, and whose it is. */
+  readonly #names = new Map<Resource, string>();
 
   constructor(place: Place) {
     super(place);
@@ -77,8 +94,12 @@ class Recorder extends BasePlatform {
 
   protected supply<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K> {
     const { recipe, by, because } = supplierOf(this.#place, kind, name, ask);
-    this.plan.needs.push({ kind, name, ask, by, because });
-    return recipe ? recipe(this, name, ask) : recorded(kind, name);
+    const parts: string[] = [];
+    this.plan.needs.push({ kind, name, ask, by, because, parts });
+    const before = this.plan.waits.size;
+    const given = recipe ? recipe(this, name, ask) : recorded(kind, name);
+    parts.push(...[...this.plan.waits.keys()].slice(before));
+    return { ...given, ready: [...given.ready, this.#done(name)] };
   }
 
   managed<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K> {
@@ -87,19 +108,31 @@ class Recorder extends BasePlatform {
     return "members" in given ? { ...given, members: [] } : given;
   }
 
-  protected makeWorkload(name: string, workload: Workload): [] {
+  protected makeWorkload(name: string, workload: Workload): List<Resource> {
     return this.#record(this.plan.workloads, name, workload);
   }
-  protected makeSlot(name: string, slot: Slot): [] {
+  protected makeSlot(name: string, slot: Slot): List<Resource> {
     return this.#record(this.plan.slots, name, slot);
   }
   job(name: string, job: Job): Ready {
     return { ready: this.#record(this.plan.jobs, name, job) };
   }
-  #record<T>(into: Map<string, T>, name: string, value: T): [] {
-    const { workloads, slots, jobs, repeated } = this.plan;
+  #record<T extends Container>(into: Map<string, T>, name: string, value: T): List<Resource> {
+    const { workloads, slots, jobs, repeated, waits } = this.plan;
     if (workloads.has(name) || slots.has(name) || jobs.has(name)) repeated.add(name);
     into.set(name, value);
-    return [];
+    const awaited = (value.after ?? []).flatMap(({ ready }) => ready.map((done) => this.#names.get(done) ?? ""));
+    waits.set(
+      name,
+      [...new Set(awaited)].filter((other) => other !== ""),
+    );
+    return [this.#done(name)];
+  }
+
+  /** Nothing is made: what stands for a resource is told apart by its name. */
+  #done(name: string): Resource {
+    const nothing: object = {};
+    this.#names.set(nothing as Resource, name);
+    return nothing as Resource;
   }
 }

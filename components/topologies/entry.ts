@@ -8,6 +8,7 @@ import type { Image } from "../core/images.ts";
 import type { Plan } from "../core/plan.ts";
 import type { RetirementStore } from "../core/retirements.ts";
 import type { Capabilities, Place, Site, Topology } from "../core/topology.ts";
+import type { Where } from "../picture/model.ts";
 
 /** What a stack is, beside the topology's own part of its config. */
 export interface Stack {
@@ -26,6 +27,8 @@ export interface Row<C> extends Omit<Place, "site"> {
   ports(config: C): Site["ports"];
   /** The names of the secrets that the topology itself needs. */
   asks(config: C): List<string>;
+  /** Where it puts what, for a picture. */
+  where(config: C, stack: Pick<Stack, "site" | "plan">): Where;
   /** Problems and warnings that follow only from its config and the plan together. */
   check(config: C, stack: Stack): Verdict;
   /** What can be asked of the engines before the first resource. */

@@ -47,6 +47,20 @@ export function tlsSecrets({ mode }: TlsConfig): List<string> {
   return mode === "own" ? ["tlsKey"] : [];
 }
 
+/** The edge's own name, its ports and who signs for it, for a picture. */
+export function edgeInWords(
+  { ports }: Site,
+  { edge: { proxy } }: Plan,
+  { mode }: TlsConfig,
+): { readonly title: string; readonly says: string[] } {
+  const signs = { local: "the stack's own authority", own: "your certificate", acme: "ACME", outside: "ends in front" };
+  const published = Object.entries(ports).map(([scheme, port]) => `${scheme} ${String(port)}`);
+  return {
+    title: proxy === "nginx" ? "nginx" : "Traefik",
+    says: [published.join(", "), `TLS: ${signs[mode]}`],
+  };
+}
+
 /** Adds the operator's own key: plain, to be checked, or as a secret. */
 export function tlsOf(tls: TlsConfig, { tlsKey = "" }: Dict<string>, how: "plain" | "secret"): Tls {
   return tls.mode === "own" ? { ...tls, key: how === "plain" ? tlsKey : secret(tlsKey) } : tls;

@@ -764,6 +764,7 @@ const routed: Workload = {
 const none = { needs: [], slots: new Map(), jobs: new Map(), managed: new Map(), secrets: new Set<string>() };
 const plan: Plan = {
   ...{ ...none, repeated: new Set(), images: new Set(), edge: { proxy: "traefik" } },
+  ...{ waits: new Map(), dumps: [] },
   workloads: new Map([["web", routed]]),
 };
 

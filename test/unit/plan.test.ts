@@ -22,7 +22,14 @@ const plan = ({ workloads = {}, slots = {}, jobs = {} }: Parts, images: string[]
   workloads: new Map(Object.entries(workloads)),
   slots: new Map(Object.entries(slots)),
   jobs: new Map(Object.entries(jobs)),
-  ...{ managed: new Map(), secrets: new Set(), repeated: new Set(), images: new Set(images) },
+  ...{
+    waits: new Map(),
+    dumps: [],
+    managed: new Map(),
+    secrets: new Set(),
+    repeated: new Set(),
+    images: new Set(images),
+  },
   edge: { proxy: "nginx" },
 });
 

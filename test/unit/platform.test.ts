@@ -361,17 +361,44 @@ describe("a dry run", () => {
         {
           ...{ kind: "solr", name: "search", ask: { collections: ["a"], gib: 1, memoryMib: 64 }, by: "nobody" },
           because: "nothing supplies solr on docker yet",
+          parts: [],
         },
       ],
       workloads: new Map([["api", app]]),
       slots: new Map([["kv-1", { ...kept, alone: true, zone: 0 }]]),
       jobs: new Map([["setup", job]]),
+      waits: new Map([
+        ["api", []],
+        ["kv-1", []],
+        ["setup", []],
+      ]),
+      dumps: [],
       managed: new Map(),
       secrets: new Set(["licence"]),
       repeated: new Set(),
       images: new Set(["toolbox"]),
       edge: { proxy: "traefik" },
     });
+  });
+
+  test("notes who waits for what, by their names, and the parts of each need", () => {
+    const plan = dryRun(
+      (p) => {
+        const store = p.need("redis", "cache", { clientTls: "never", clientAuth: false, keep: true, memoryMib: 64 });
+        const search = p.need("solr", "search", { collections: ["a"], gib: 1, memoryMib: 64 });
+        const setup = p.job("setup", { ...job, after: [store] });
+        const api = p.run("api", { ...app, after: [setup, search, setup] });
+        p.slots("kv", { count: 2 }, () => ({ ...kept, after: [api] }));
+      },
+      place({}, containerServices),
+    );
+    expect(plan.needs.map(({ name, parts }) => [name, parts])).toEqual([
+      ["cache", ["cache-1"]],
+      ["search", ["search-1", "search-setup"]],
+    ]);
+    expect(plan.waits.get("setup")).toEqual(["cache-1", "cache"]);
+    expect(plan.waits.get("api")).toEqual(["setup", "search-setup", "search"]);
+    expect(plan.waits.get("kv-2")).toEqual(["api", "kv-1"]);
   });
 
   test("what the system wants at the edge is the plan's", () => {

@@ -151,6 +151,8 @@ describe("a swarm and a plan together", () => {
   const none = {
     needs: [],
     jobs: new Map(),
+    waits: new Map(),
+    dumps: [],
     managed: new Map(),
     secrets: new Set<string>(),
     repeated: new Set<string>(),

@@ -5,12 +5,16 @@ import type { Problem } from "../../core/errors.ts";
 import { stateOfStack } from "../../core/known.ts";
 import { type Plan, routesOf } from "../../core/plan.ts";
 import { entry } from "../entry.ts";
-import { awsCapabilities, awsWith } from "./capabilities.ts";
+import { zoneOf } from "./addresses.ts";
+import { awsCapabilities, awsWith, onMachine } from "./capabilities.ts";
 import type { AwsTls } from "./certificate.ts";
 import { checkAws } from "./check.ts";
 import { awsConfig, awsSecrets, type AwsConfig } from "./config.ts";
 import { awsManaged, awsServices } from "./managed.ts";
 import { storeProblems } from "./stores.ts";
+
+const edges = { balancer: "Application Load Balancer", proxy: "Network Load Balancer, our own proxies" };
+const signers = { acm: "ACM", own: "your certificate", local: "the stack's own authority" };
 
 /** One region of AWS, as `topology: aws` chooses it. */
 export const aws = entry({
@@ -21,6 +25,13 @@ export const aws = entry({
   managed: awsManaged,
   ports: () => ({ http: 80, https: 443 }),
   asks: awsSecrets,
+  where: ({ region, zones, cidr, tls, edge }) => ({
+    title: `AWS ${region}, private network ${cidr}, zones ${zones.map((zone) => zone.slice(region.length)).join(" ")}`,
+    edge: { title: edges[edge], says: [`https 443, TLS: ${signers[tls.mode]}`] },
+    of: (container) =>
+      !onMachine(container) ? "Fargate" : "disk" in container ? zoneOf(zones, container.zone) : "EC2",
+    disk: (gib) => `${String(gib)} GiB`,
+  }),
   check: (config, { site, plan, secrets }) => {
     const { problems, warnings } = checkAws({ ...config, tls: tlsOf(config, secrets, "plain") }, site, plan);
     return { problems: [...problems, ...idleEdge(config, plan)], warnings };

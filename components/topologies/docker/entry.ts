@@ -1,7 +1,7 @@
 import { containers } from "../../core/plan.ts";
 import { containerServices } from "../../services/index.ts";
 import { entry, loggedOutOf } from "../entry.ts";
-import { publishedOn, tlsOf, tlsSecrets } from "../tls.ts";
+import { edgeInWords, publishedOn, tlsOf, tlsSecrets } from "../tls.ts";
 import { dockerCapabilities } from "./capabilities.ts";
 import { checkDocker } from "./check.ts";
 import { dockerConfig } from "./config.ts";
@@ -13,6 +13,15 @@ export const docker = entry({
   services: containerServices,
   ports: ({ ports, tls }) => publishedOn(ports, tls),
   asks: ({ tls }) => tlsSecrets(tls),
+  where: ({ host, address, tls }, { site, plan }) => {
+    const { title, says } = edgeInWords(site, plan, tls);
+    return {
+      title: host.startsWith("unix:") ? "Docker engine of this machine" : `Docker host ${host}`,
+      edge: { title, says: [...(address === "0.0.0.0" ? [] : [address]), ...says] },
+      of: ({ machine }) => (machine === undefined ? undefined : `on ${machine}`),
+      disk: () => "volume",
+    };
+  },
   check: (config, { site, plan, secrets }) =>
     checkDocker({ ...config, tls: tlsOf(config.tls, secrets, "plain") }, site, plan),
   preflight: async (config, { site, plan }, images) => {

@@ -1,10 +1,11 @@
 import { containers } from "../../core/plan.ts";
 import { containerServices } from "../../services/index.ts";
 import { entry, loggedOutOf } from "../entry.ts";
-import { publishedOn, tlsOf, tlsSecrets } from "../tls.ts";
+import { edgeInWords, publishedOn, tlsOf, tlsSecrets } from "../tls.ts";
 import { swarmCapabilities } from "./capabilities.ts";
 import { checkSwarm } from "./check.ts";
 import { swarmConfig } from "./config.ts";
+import { onNodes } from "./placement.ts";
 import { SwarmRetirements } from "./retirements.ts";
 
 /** A swarm, as `topology: swarm` chooses it. */
@@ -14,6 +15,15 @@ export const swarm = entry({
   services: containerServices,
   ports: ({ ports, tls }) => publishedOn(ports, tls),
   asks: ({ tls }) => tlsSecrets(tls),
+  where: ({ machines, managers, edge, place, tls }, { site, plan }) => {
+    const { title, says } = edgeInWords(site, plan, tls);
+    return {
+      title: `Docker swarm ${machines === undefined ? `behind ${managers.join(", ")}` : `of the stack ${machines}`}`,
+      edge: { title, says: [onNodes(edge.nodes) ?? "", ...says] },
+      of: ({ machine, nodes = place }) => (machine === undefined ? onNodes(nodes) : `on ${machine}`),
+      disk: () => "volume",
+    };
+  },
   check: (config, { site, plan, secrets }) =>
     checkSwarm({ ...config, tls: tlsOf(config.tls, secrets, "plain") }, site, plan),
   preflight: async (config, { site, plan }, images) => {

@@ -7,6 +7,13 @@ export function constraintsOf(nodes: Dict<string>): string[] {
     .sort();
 }
 
+/** The same for a person: `on managers with disk=fast`; undefined: on any. */
+export function onNodes({ role, ...labels }: Dict<string>): string | undefined {
+  const named = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
+  if (role === undefined && named.length === 0) return undefined;
+  return `on ${role === undefined ? "nodes" : `${role}s`}${named.length === 0 ? "" : ` with ${named.sort().join(", ")}`}`;
+}
+
 /** The constraint for one machine by its name. */
 export function onNode(hostname: string | undefined): List<string> {
   return hostname === undefined ? [] : [`node.hostname==${hostname}`];
