@@ -95,8 +95,8 @@ export function digestOf({ stack, events, exitCode, said, redact }: Found): Dige
   const steps = stepsOf(events);
   const changes = [...steps.values()].flatMap((all) => changeOf(all, redact) ?? []).sort(before);
   const messages = messagesOf(events, redact);
-  // A program may report an error and end well.
-  const failed = exitCode !== 0 || messages.some(({ severity }) => severity === "error");
+  // The CLI's own verdict: a program may report an error and end well.
+  const failed = exitCode !== 0;
   if (failed && !messages.some(({ severity }) => severity === "error")) {
     const text = clipped(redact(plain(said)));
     if (text !== "") messages.unshift({ severity: "error", text });

@@ -1,5 +1,6 @@
 /** The command: previews stacks, or takes what previews elsewhere found, and makes one comment of it. */
 import { readFile, writeFile } from "node:fs/promises";
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 
 import { digests, stackName, type Digest } from "./digest.ts";
@@ -22,7 +23,7 @@ written; it is made in either case.
   --save-plans FOLDER        the plan of each stack, for \`pulumi up --plan FOLDER/<stack>.json\`
   --link URL                 the run, at the comment's end (default: this run's, on GitHub and GitLab)
   --note TEXT                a sentence at its beginning
-  --cwd FOLDER               the program's folder (default: this one)
+  --cwd FOLDER               the program's folder (default: this one), from which a config file is named
   --pulumi FILE              the CLI (default: the one on PATH)`;
 
 /** A wrong argument, with what would be right. */
@@ -81,7 +82,7 @@ function wishOf(word: string, plans: string | undefined, args: readonly string[]
     stack,
     args,
     ...(at < 0 ? {} : { configFile: word.slice(at + 1) }),
-    ...(plans === undefined ? {} : { plans }),
+    ...(plans === undefined ? {} : { plans: resolve(plans) }),
   };
 }
 

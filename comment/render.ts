@@ -128,7 +128,8 @@ function problemsOf(stacks: readonly Digest[], room: number): string {
         : []),
       ...errors.map(
         ({ urn, text }) =>
-          `\n**${code(stack)} failed**${urn === undefined ? "" : ` at ${code(nameOf(urn))}`}\n\n${fenced("", linesOf(text))}`,
+          `\n**${code(stack)} ${failed ? "failed" : "reports an error"}**${urn === undefined ? "" : ` at ${code(nameOf(urn))}`}\n\n` +
+          fenced("", linesOf(text)),
       ),
     ];
   });

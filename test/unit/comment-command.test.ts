@@ -1,6 +1,6 @@
 /** The command's arguments, and where its results go. */
 import { chmod, readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 
 import { expect, test } from "@jest/globals";
 
@@ -38,8 +38,8 @@ test("stacks, their files, and what the preview is told", () => {
   ]);
   const args = ["--refresh", "--policy-pack", "policy"];
   expect(wishes).toEqual([
-    { stack: "a", configFile: "x.yaml", plans: "p", args },
-    { stack: "acme/shop/b", plans: "p", args },
+    { stack: "a", configFile: "x.yaml", plans: resolve("p"), args },
+    { stack: "acme/shop/b", plans: resolve("p"), args },
   ]);
 });
 

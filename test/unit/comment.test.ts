@@ -181,8 +181,8 @@ const step = (op: string, name: string, more: object = {}): Kept => {
   if (event === undefined) throw new Error("not kept");
   return event;
 };
-const digest = (events: readonly Kept[], redact = redactor([])): Digest =>
-  digestOf({ stack: "s", events, exitCode: 0, said: "", redact });
+const digest = (events: readonly Kept[], redact = redactor([]), exitCode = 0): Digest =>
+  digestOf({ stack: "s", events, exitCode, said: "", redact });
 const state = (inputs: object, more: object = {}): object => ({ inputs, outputs: inputs, ...more });
 
 describe("changes", () => {
@@ -246,6 +246,15 @@ describe("changes", () => {
     const [change] = digest([step("update", "x", { old: state(of(1)), new: state(of(2)) })]).changes;
     expect([change?.differences.length, change?.more]).toEqual([60, 440]);
   });
+});
+
+test("a program that reports an error and ends well has not failed, as the CLI has it", () => {
+  const event = keptOf(JSON.stringify({ diagnosticEvent: { severity: "error", message: "too few" } }));
+  if (event === undefined) throw new Error("not kept");
+  expect(digest([event]).failed).toBe(false);
+  expect(comment([digest([event])], { limit })).toContain("**`s` reports an error**\n\n```\n  too few\n```\n");
+  expect(comment([digest([event], redactor([]), 255)], { limit })).toContain("**`s` failed**\n\n```\n  too few\n```\n");
+  expect(comment([digest([], redactor([]), 1)], { limit })).toContain("**`s` failed**, and Pulumi gave no reason.");
 });
 
 describe("secrets", () => {
@@ -342,7 +351,7 @@ describe("hostile names and values", () => {
     );
     const warning = keptOf(JSON.stringify({ diagnosticEvent: { severity: "warning", message: text } }));
     if (!policy || !error || !warning) throw new Error("not kept");
-    const found = digest([step("create-replacement", text, told), policy, error, warning]);
+    const found = digest([step("create-replacement", text, told), policy, error, warning], redactor([]), 1);
     const look = { limit, note: text, link: `https://example.com/${text}` };
     const shown = comment(
       [{ ...found, cost: { before: { dollars: 0, unpriced: [] }, after: { dollars: 1, unpriced: [text] } } }],
