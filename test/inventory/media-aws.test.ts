@@ -116,6 +116,19 @@ test("the account's role is made where the config says so, before the domain, an
   expect(domain(made).options.dependsOn).toContain("ServiceLinkedRole aws-search");
 });
 
+test("one Cassandra and one service more change nothing of it", async () => {
+  const services = { search: { path: "/" }, indexer: {} };
+  const parts = async (over: object) => {
+    const made = await recordReady("media-aws", own({ services, ...over }));
+    return made
+      .filter(({ name }) => name.includes("elasticsearch"))
+      .map(({ type: of, name, inputs }) => [of, name, { ...inputs, redact: undefined }]);
+  };
+  const before = await parts({});
+  expect(before.length).toBeGreaterThan(12);
+  expect(await parts({ nodes: 4, services: { ...services, stats: {} } })).toEqual(before);
+});
+
 test("an alarm rings for a lost index, for refused writes, a missing snapshot and a full disk", () => {
   const alarms = all.filter(
     ({ type: of, name }) => of === "aws:cloudwatch/metricAlarm:MetricAlarm" && name.startsWith("media-elasticsearch-"),

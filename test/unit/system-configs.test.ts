@@ -208,6 +208,7 @@ const usual: Record<Name, Record<string, readonly [usual: unknown, ...others: un
     retired: [[], [2]],
     rabbitNodes: [undefined, 1],
     searchNodes: [3, 1],
+    searchSpeaks: [["elasticsearch8"], ["elasticsearch7"]],
     "services.indexer.path": [undefined, "/API/indexer/"],
   },
   shinyproxy: {
@@ -292,6 +293,7 @@ const forms: readonly (readonly [Name, key: string, good: readonly unknown[], ba
   ["media", "nodes", [1, 3, 4], [2]],
   ["media", "rabbitNodes", [1, 3], [0, 2, 4, 5]],
   ["media", "searchNodes", [1, 3], [0, 2, 5]],
+  ["media", "searchSpeaks", [["opensearch2"], ["elasticsearch7", "opensearch2"]], [[], ["solr"], "opensearch2"]],
   ["shinyproxy", "apps.demo.title", ["x"], [""]],
   [
     "shinyproxy",

@@ -10,7 +10,10 @@ interface Waiver {
 
 const waivers: readonly Waiver[] = [
   {
-    checks: ["CKV_AWS_145", "CKV_AWS_149", "CKV_AWS_158", "CKV_AWS_189", "CKV_AWS_191", "CKV_AWS_354", "CKV_AWS_26"],
+    checks: [
+      ...["CKV_AWS_145", "CKV_AWS_149", "CKV_AWS_158", "CKV_AWS_189", "CKV_AWS_191", "CKV_AWS_247", "CKV_AWS_354"],
+      "CKV_AWS_26",
+    ],
     why: "encrypted with AWS' own keys; a customer's key costs a dollar a month each, and alarms may not write to a topic under `alias/aws/sns`",
   },
   { checks: ["CKV2_AWS_57"], why: "a secret changes by a deployment, which rolls what has read it" },
@@ -49,6 +52,11 @@ const waivers: readonly Waiver[] = [
     checks: ["CKV_AWS_91", "CKV2_AWS_20"],
     on: /^aws_lb\..*-(swarm-edge|edge-tcp)$/,
     why: "a network load balancer passes TCP on, of which AWS records nothing: the edge behind it redirects",
+  },
+  {
+    checks: ["CKV_AWS_318", "CKV2_AWS_59"],
+    on: /^aws_opensearch_domain\./,
+    why: "three nodes in three zones elect among themselves; masters of their own are for larger domains",
   },
   { checks: ["CKV_AWS_8"], on: /^aws_instance\..*-swarm-/, why: "its launch template says that the disk is encrypted" },
   {

@@ -12,10 +12,10 @@ import { cacheClass, databaseClass, searchClass } from "./sizes.ts";
 /** Extensions that RDS for PostgreSQL brings, from 15 on, and our systems ask for. */
 const extensions = ["postgis", "pg_stat_statements", "pg_trgm", "unaccent", "uuid-ossp", "hstore", "citext", "pg_cron"];
 
-/** Plugins that every domain of OpenSearch 2 has (its developer guide). */
+/** Plugins that every domain of OpenSearch 2 has (assumed, after its developer guide); others are packages to add. */
 const searchPlugins = [
-  ...["analysis-icu", "analysis-kuromoji", "analysis-nori", "analysis-phonetic", "analysis-smartcn"],
-  ...["analysis-stempel", "analysis-ukrainian", "mapper-murmur3"],
+  ...["analysis-icu", "analysis-kuromoji", "analysis-phonetic", "analysis-smartcn", "analysis-stempel"],
+  ...["analysis-ukrainian", "mapper-murmur3"],
 ];
 
 /** Containers, and what only a place with machines for rent has. */
