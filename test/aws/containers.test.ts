@@ -72,7 +72,7 @@ async function up(parts: Parameters<typeof program>[0]): Promise<{ code: number;
 }
 
 beforeAll(async () => {
-  cloud = await ministack(region);
+  cloud = await ministack({ region });
   const path = [await awsProvider(), process.env.PATH ?? ""];
   stack = await TestStack.create({ program: "", env: { ...cloud.env, PATH: path.join(":") } });
 }, 60 * minutes);

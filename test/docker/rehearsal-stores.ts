@@ -34,8 +34,8 @@ export class Stage {
   readonly network = `rehearsal-test-${String(process.pid)}`;
   readonly #ids: string[] = [];
 
-  async open(): Promise<void> {
-    await docker("network", "create", "--label", runLabel, this.network);
+  async open(...options: readonly string[]): Promise<void> {
+    await docker("network", "create", "--label", runLabel, ...options, this.network);
   }
 
   async start(

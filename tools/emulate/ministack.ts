@@ -1,7 +1,9 @@
 /** ministack runs the tasks of ECS as containers of this machine's engine. */
 import { createServer } from "node:net";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { repo } from "../setup/paths.ts";
 import { awsAt } from "../setup/aws-at.ts";
 import { pipPackage } from "../setup/pip.ts";
 import { Problem } from "../setup/problem.ts";
@@ -12,25 +14,32 @@ import type { Say } from "../setup/cache.ts";
 
 const version = "1.5.33";
 
-/** It ends with its standard input, and so with this process. Its own containers go with it. */
-const main = `import os, signal, sys, threading
-def end():
-    sys.stdin.read()
-    os.kill(os.getpid(), signal.SIGTERM)
-threading.Thread(target=end, daemon=True).start()
-from ministack.app import main
-main()`;
+export interface Ministack {
+  readonly region: string;
+  /** Whose everything is. Default: ministack's own. */
+  readonly account?: string;
+  /** The Docker network that stands for the private network. Default: Docker's own. */
+  readonly network?: string;
+  /** The images of stores. Default: official ones. */
+  readonly images?: { readonly postgres: string; readonly valkey: string };
+}
 
-export async function ministack(region: string, say: Say = () => undefined): Promise<Emulator> {
-  const packages = await pipPackage("ministack", version, say, "full");
+export async function ministack(
+  { region, account, network, images }: Ministack,
+  say: Say = () => undefined,
+): Promise<Emulator> {
+  const packages = await pipPackage("ministack", version, say, "full,test");
   const port = await freePort();
-  const { child, said, close } = serve(["-c", main], packages, {
+  const { child, said, close } = serve([join(repo, "tools/emulate/ministack-server.py")], packages, {
     GATEWAY_PORT: String(port),
     BIND_HOST: "127.0.0.1", // its own default is every address of the machine
     MINISTACK_HOST: "127.0.0.1",
     MINISTACK_REGION: region,
+    ...(network === undefined ? {} : { DOCKER_NETWORK: network }),
+    ...(images === undefined ? {} : { MINISTACK_POSTGRES: images.postgres, MINISTACK_VALKEY: images.valkey }),
   });
-  const env = awsAt(port, "emulated");
+  // Its account is the key's id, if that is a number of twelve digits.
+  const env: Emulator["env"] = { ...awsAt(port, "emulated"), ...(account === undefined ? {} : { AWS_ACCESS_KEY_ID: account }) };
   const { AWS_ENDPOINT_URL: url = "" } = env;
   for (let tries = 0; !(await answers(url)); tries++) {
     if (child.exitCode !== null || tries > 300) throw new Problem(`ministack does not answer: ${said()}`);

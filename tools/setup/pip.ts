@@ -13,7 +13,7 @@ export function pipPackage(name: string, version: string, say: Say, extra?: stri
     const { failed, all } = await execa("python3", pip, { all: true, reject: false });
     if (failed) throw new Problem(`${name} could not be installed (python3 with pip and PyPI are needed): ${all}`);
   };
-  return cached({ name, version, inputs: [], make }, say);
+  return cached({ name, version, inputs: [], options: extra === undefined ? [] : [extra], make }, say);
 }
 
 /** For Python itself: the folder is looked at, and never written to. */
