@@ -39,7 +39,10 @@ export async function ministack(
     ...(images === undefined ? {} : { MINISTACK_POSTGRES: images.postgres, MINISTACK_VALKEY: images.valkey }),
   });
   // Its account is the key's id, if that is a number of twelve digits.
-  const env: Emulator["env"] = { ...awsAt(port, "emulated"), ...(account === undefined ? {} : { AWS_ACCESS_KEY_ID: account }) };
+  const env: Emulator["env"] = {
+    ...awsAt(port, "emulated"),
+    ...(account === undefined ? {} : { AWS_ACCESS_KEY_ID: account }),
+  };
   const { AWS_ENDPOINT_URL: url = "" } = env;
   for (let tries = 0; !(await answers(url)); tries++) {
     if (child.exitCode !== null || tries > 300) throw new Problem(`ministack does not answer: ${said()}`);
