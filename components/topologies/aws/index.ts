@@ -184,7 +184,7 @@ export class AwsRegion extends BaseTopology {
 
   #proxies(proxy: Workload, targets: Targets[], at: At): Ready {
     const parts = { region: this.#region, tasks: this.#tasks, names: this.#names, redact: [...this.passwords] };
-    return runService("edge", proxy, at, [], { ...parts, targets, kind: "proxy" });
+    return runService("edge", proxy, at, [], { ...parts, targets, kind: "proxy", ops: this.ops });
   }
 
   /** The dashboard has to know every alarm. */
