@@ -81,7 +81,7 @@ export function runMachine(
     logical,
     {
       subnetId: network.subnet(tier, zone),
-      securityGroups: [network.group(tier)],
+      securityGroups: network.groupsOf(container),
       description: `${site.name} ${name}`,
     },
     options,
