@@ -71,6 +71,7 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
   media: [{ what: "a Cassandra more", config: inSystem("media", { nodes: 4 }) }],
   pyrus: [
     { what: "another hostname", config: { hostname: () => "other.example.com" } },
+    { what: "our own proxy in the balancer's place", config: inAws({ edge: "proxy" }) },
     {
       what: "another private network",
       config: inAws({ cidr: "10.81.0.0/16" }),

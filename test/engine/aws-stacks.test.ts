@@ -45,6 +45,6 @@ describe.each([
       succeeded(await stack.destroy());
       expect((await stack.state()).resources).toEqual([]);
     },
-    10 * minutes,
+    20 * minutes,
   );
 });

@@ -61,7 +61,7 @@ const makers: { readonly [K in Kind]?: (region: Region, name: string, ask: Ask<K
 
 /**
  * One region of AWS: a private network of the stack's own, tasks on Fargate, slots as groups of one, managed stores, and
- * a balancer as the edge.
+ * a balancer, or our own proxies, as the edge.
  */
 export class AwsRegion extends BaseTopology {
   readonly capabilities: Capabilities;
