@@ -194,6 +194,8 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
       refused: /disks\.[a-z-]+: the config has no [a-z-]+ any more, and its bucket would go/,
     },
     fewerZones,
+    { what: "another hostname", config: { hostname: () => "other.example.com" } },
+    { what: "our own proxy in the balancer's place", config: inAws({ edge: "proxy" }) },
     {
       what: "another private network",
       config: inAws({ cidr: "10.81.0.0/16" }),

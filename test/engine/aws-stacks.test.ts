@@ -47,7 +47,7 @@ describe.each([
       succeeded(await stack.destroy());
       expect((await stack.state()).resources).toEqual([]);
     },
-    10 * minutes,
+    20 * minutes,
   );
 });
 

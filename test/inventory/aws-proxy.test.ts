@@ -107,6 +107,13 @@ describe.each(rows)("$system: $proxy", ({ system, proxy, file, ports, told }) =>
     for (const { inputs } of others) expect(inputs).not.toHaveProperty("loadBalancers");
   });
 
+  test("its gate is our own provider's, as every other", () => {
+    const gates = all.filter(({ type }) => type === "platform-topologies:index:EcsGate");
+    expect(gates.map(({ name }) => name)).toContain(`${system}-edge`);
+    expect(new Set(gates.map(({ provider }) => provider)).size).toBe(1);
+    expect(gates[0]?.provider).toContain("aws-ops");
+  });
+
   test("each is a small server without rights; its certificate's key and its routes come from its own secret", () => {
     const [writer, main] = definitionOf(all, system);
     expect(main).toMatchObject({ image: expect.stringContaining(proxy), user: expect.stringMatching(/^[1-9]\d+:/) });
@@ -178,6 +185,22 @@ describe.each(rows)("$system: $proxy", ({ system, proxy, file, ports, told }) =>
     ]);
   });
 });
+
+test.each([
+  ["balancer", "edge"],
+  ["proxy", "proxy"],
+])(
+  "arangodb, %s: the edge reaches the coordinators, which are beside the stores, and nothing else there",
+  async (edge, from) => {
+    const all = await deploy("arangodb", { edge });
+    expect(ways(all).filter((way) => way.startsWith(`${from} > `) && !way.endsWith(": 443"))).toEqual([
+      `${from} > routed: 8529`,
+    ]);
+    const groups = (name: string) => one(all, "ec2/networkInterface:NetworkInterface", name).securityGroups;
+    expect(groups("arangodb-coordinator-1")).toEqual(["aws-data-id", "aws-routed-id"]);
+    expect(groups("arangodb-dbserver-1")).toEqual(["aws-data-id"]);
+  },
+);
 
 describe("certificates", () => {
   const edge = async (aws: object, over: object = {}) => {

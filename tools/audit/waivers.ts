@@ -39,7 +39,7 @@ const waivers: readonly Waiver[] = [
   { checks: ["CKV2_AWS_28"], why: "a firewall's common rules refuse uploads above 8 KiB: the operator's own choice" },
   {
     checks: ["CKV_AWS_24", "CKV_AWS_25", "CKV_AWS_260"],
-    on: /-(app|data|edge|proxy)-(app|data|proxy)(-\d+)?-in$/,
+    on: /-(app|data|edge|proxy)-(app|data|proxy|routed)(-\d+)?-in$/,
     why: "from a security group, which Checkov takes for the world",
   },
   { checks: ["CKV_AWS_260"], on: /-world-80$/, why: "port 80 redirects to HTTPS" },

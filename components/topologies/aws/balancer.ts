@@ -27,11 +27,13 @@ export class Balancer {
   readonly dnsName: Output<string>;
   readonly ready: Resource[] = [];
   readonly #region: Region;
+  readonly #plan: Plan;
   readonly #suffix: Output<string>;
   readonly #targets = new Map<string, Targets>();
 
   constructor(region: Region, plan: Plan, certificate: Input<string>, at: At) {
     this.#region = region;
+    this.#plan = plan;
     const { site, network, under, logs } = region;
     const { parent, logicalName: logical } = at;
     const options = under(parent);
@@ -122,7 +124,7 @@ export class Balancer {
     if (found !== undefined) return found;
     const { target, check, sticky, seconds = 60 } = route;
     const { network, alarms } = this.#region;
-    network.opens(target.number, "app");
+    network.opens(target.number, groupBehind(this.#plan, route));
     const group = new TargetGroup(
       `${logical}-${key}`,
       {
@@ -157,6 +159,12 @@ export class Balancer {
     this.#targets.set(key, made);
     return made;
   }
+}
+
+/** The security group in which the edge reaches what answers a route. */
+export function groupBehind({ slots, workloads }: Plan, { of, to, hosts }: PlannedRoute): "app" | "routed" {
+  const container = of === "slots" ? slots.get(hosts[0] ?? "") : workloads.get(to);
+  return container?.tier === "data" ? "routed" : "app";
 }
 
 const nothing = {

@@ -64,7 +64,7 @@ const makers: { readonly [K in Kind]?: (region: Region, name: string, ask: Ask<K
 
 /**
  * One region of AWS: a private network of the stack's own, tasks on Fargate, slots as groups of one, managed stores, and
- * a balancer as the edge.
+ * a balancer, or our own proxies, as the edge.
  */
 export class AwsRegion extends BaseTopology {
   readonly capabilities: Capabilities;
@@ -192,7 +192,7 @@ export class AwsRegion extends BaseTopology {
 
   #proxies(proxy: Workload, targets: Targets[], at: At): Ready {
     const parts = { region: this.#region, tasks: this.#tasks, names: this.#names, redact: [...this.passwords] };
-    return runService("edge", proxy, at, [], { ...parts, targets, kind: "proxy" });
+    return runService("edge", proxy, at, [], { ...parts, targets, kind: "proxy", ops: this.ops });
   }
 
   /** The dashboard has to know every alarm. */

@@ -173,7 +173,7 @@ function atHome(
     logicalName,
     {
       subnetId: network.subnet(tier, zone),
-      securityGroups: [network.group(tier)],
+      securityGroups: network.groupsOf(container),
       description: `${site.name} ${name}`,
     },
     under(parent),

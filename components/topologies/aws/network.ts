@@ -16,7 +16,7 @@ import { VpcEndpoint } from "@pulumi/aws/ec2/vpcEndpoint.js";
 import { SecurityGroupEgressRule } from "@pulumi/aws/vpc/securityGroupEgressRule.js";
 import { SecurityGroupIngressRule } from "@pulumi/aws/vpc/securityGroupIngressRule.js";
 
-import type { List } from "../../core/contracts.ts";
+import type { Container, List } from "../../core/contracts.ts";
 import { type AwsTier, subnetRange, tiers } from "./addresses.ts";
 
 export interface NetworkArgs {
@@ -34,10 +34,10 @@ export interface NetworkArgs {
 }
 
 /**
- * Who calls whom, by security groups. Proxies are in the subnets of `app`, whose ways lead to their image, but reach
- * the routed ports alone.
+ * Who calls whom, by security groups. `proxy`: our own at the edge, in the subnets of `app`, whose ways lead to their
+ * image. `routed`: what has a route in the data tier, beside the group of that tier: the edge reaches it, and no store.
  */
-type Caller = AwsTier | "proxy";
+type Caller = AwsTier | "proxy" | "routed";
 
 /** What tasks and machines without a way out call: images, logs, secrets, commands, and their own volumes. */
 const interfaces = [
@@ -125,9 +125,16 @@ export class Network {
     return this.#group(key).id;
   }
 
+  /** The groups of what is no proxy. */
+  groupsOf({ tier, routes = [] }: Container): Output<string>[] {
+    if (tier !== "data") return [this.group("app")];
+    return [this.group("data"), ...(routes.length > 0 ? [this.group("routed")] : [])];
+  }
+
   /** Where tasks run, in ECS' own words. */
-  placeOf(caller: Exclude<Caller, "edge">): { subnets: Output<string>[]; securityGroups: Output<string>[] } {
-    return { subnets: this.subnets(caller === "proxy" ? "app" : caller), securityGroups: [this.group(caller)] };
+  placeOf(container: Container, proxy: boolean): { subnets: Output<string>[]; securityGroups: Output<string>[] } {
+    const subnets = this.subnets(container.tier === "data" ? "data" : "app");
+    return { subnets, securityGroups: proxy ? [this.group("proxy")] : this.groupsOf(container) };
   }
 
   /** Lets the balancer, or another, call a port. */
@@ -152,14 +159,16 @@ export class Network {
     }
   }
 
-  #makeGroup(key: string): void {
+  #makeGroup(key: string): SecurityGroup {
     // A change of either would replace the group, and all that is in it.
     const args = { vpcId: this.vpc.id, description: `platform-topologies ${key}` };
-    this.#groups.set(key, new SecurityGroup(`${this.#name}-${key}`, args, this.#options));
+    const made = new SecurityGroup(`${this.#name}-${key}`, args, this.#options);
+    this.#groups.set(key, made);
+    return made;
   }
 
   #group(key: string): SecurityGroup {
-    const found = this.#groups.get(key);
+    const found = this.#groups.get(key) ?? (key === "routed" ? this.#makeGroup(key) : undefined);
     if (found === undefined) throw new Error(`no group ${key}`);
     return found;
   }

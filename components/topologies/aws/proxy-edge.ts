@@ -6,7 +6,7 @@ import { type Plan, routesOf } from "../../core/plan.ts";
 import type { At } from "../../core/topology.ts";
 import { edgePorts, publishedPorts } from "../../edge/proxy.ts";
 import { part } from "../base.ts";
-import { namesOf, sslPolicy, type Targets } from "./balancer.ts";
+import { groupBehind, namesOf, sslPolicy, type Targets } from "./balancer.ts";
 import { proxyWorkload } from "./own-proxy.ts";
 import { PassingBalancer } from "./passing.ts";
 import type { Region } from "./region.ts";
@@ -38,8 +38,9 @@ export function makeProxyEdge(
   const { site, network, zones, logs, alarms, under } = region;
   const options = under(at.parent);
   const routes = routesOf(plan);
-  for (const { target, check } of routes)
-    for (const port of new Set([target.number, check?.port ?? target.number])) network.opens(port, "app", "proxy");
+  for (const route of routes)
+    for (const port of new Set([route.target.number, route.check?.port ?? route.target.number]))
+      network.opens(port, groupBehind(plan, route), "proxy");
   // Of TLS that ends at the balancer AWS keeps a record; of what it only passes on there is none.
   const kept = front === undefined ? {} : { accessLogs: { bucket: logs.bucket, enabled: true } };
   const passing = new PassingBalancer(region, part(at, "tcp"), kept);

@@ -1,5 +1,5 @@
 /** Runs workloads as services of ECS, each behind a gate. */
-import type { Resource } from "@pulumi/pulumi";
+import type { ProviderResource, Resource } from "@pulumi/pulumi";
 import { Policy } from "@pulumi/aws/appautoscaling/policy.js";
 import { Target } from "@pulumi/aws/appautoscaling/target.js";
 import { Service } from "@pulumi/aws/ecs/service.js";
@@ -20,6 +20,8 @@ export interface ServiceParts {
   readonly targets: List<Targets>;
   /** A proxy of the edge. Default: an application. */
   readonly kind?: "proxy";
+  /** Of the gate. Default: its parent's. */
+  readonly ops?: ProviderResource;
   /** Seconds for which its callers remember its addresses. Default: the domain's. */
   readonly remembered?: number;
   readonly redact: ConstructorParameters<typeof EcsGate>[1]["redact"];
@@ -30,7 +32,7 @@ const busyPercent = 60;
 
 /** A workload as a service: ready when the gate has seen the new revision run everywhere. */
 export function runService(name: string, workload: Workload, at: At, after: Resource[], parts: ServiceParts): Ready {
-  const { region, tasks, names, targets, kind = "service", remembered, redact } = parts;
+  const { region, tasks, names, targets, kind = "service", ops, remembered, redact } = parts;
   const { health, replicas, update, ports = {} } = workload;
   if (replicas === "each-node") throw new Error(`${name}: not checked before it was made`);
   const { parent, logicalName: logical } = at;
@@ -103,7 +105,7 @@ export function runService(name: string, workload: Workload, at: At, after: Reso
       container: name,
       ...(redact === undefined ? {} : { redact }),
     },
-    { parent },
+    { parent, ...(ops === undefined ? {} : { provider: ops }) },
   );
   return { ready: [gate] };
 }

@@ -86,8 +86,7 @@ export class Tasks {
       },
       options,
     );
-    const tier = container.tier === "data" ? "data" : "app";
-    const place = network.placeOf(kind === "proxy" ? "proxy" : tier);
+    const place = network.placeOf(container, kind === "proxy");
     return { definition: made.arn, place, logGroup: log.name, needs: [...network.ready, role.policy] };
   }
 
