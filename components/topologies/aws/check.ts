@@ -2,7 +2,6 @@
 import type { Verdict } from "../../core/certificates.ts";
 import type { Ask, Container, Dict, List, Machines, Slot } from "../../core/contracts.ts";
 import type { Problem } from "../../core/errors.ts";
-import { own } from "../../core/formats.ts";
 import { containers, type Plan, routesOf } from "../../core/plan.ts";
 import { distinct } from "../../core/check.ts";
 import type { Site } from "../../core/topology.ts";
@@ -102,7 +101,7 @@ function checkContainer(name: string, container: Container | Slot, { account, re
 
 /** Sizes for what the stack does not have. */
 function checkClasses(classes: Dict<string>, plan: Plan): Problem[] {
-  const groups: Dict<Machines> = Object.assign({}, ...swarms(plan).map(sorts));
+  const groups = Object.fromEntries(swarms(plan).flatMap((ask) => Object.entries(sorts(ask))));
   const known = [
     ...[...plan.managed].filter(([, { kind }]) => kind === "postgres" || kind === "redis").map(([name]) => name),
     ...Object.keys(groups),
