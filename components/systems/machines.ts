@@ -17,7 +17,7 @@ const label = z.string().regex(/^[a-zA-Z0-9][\w.-]*$/, "letters, digits, - _ and
 /** Of Docker's API, of the managers, of the nodes among themselves, of their networks. */
 const swarmPorts = [2375, 2376, 2377, 7946, 4789];
 
-function once<T>(list: readonly T[]): boolean {
+function once(list: readonly unknown[]): boolean {
   return new Set(list).size === list.length;
 }
 

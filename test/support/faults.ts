@@ -1,9 +1,10 @@
 /** Faults of the simulated cloud that an `up` meets on its way, and how it comes through. */
 import process from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
 
 import { expect } from "@jest/globals";
 
-import { processes, until } from "../docker/ops-support.ts";
+import { processes } from "../docker/ops-support.ts";
 import type { Registered } from "./mocks.ts";
 import { worldOf } from "./simulated.ts";
 import { succeeded, type TestStack } from "./stack.ts";
@@ -108,7 +109,9 @@ export async function goesOnAfterKill(stack: TestStack): Promise<void> {
   process.env.SIMULATE_SLOW = "5000 DescribeTasks,5000 GetCommandInvocation";
   try {
     const running = stack.start(["up", "--yes", "--skip-preview"]);
-    await until(() => Promise.resolve(begun() > atStart));
+    let ended: unknown;
+    while (begun() === atStart && ended === undefined)
+      ended = await Promise.race([running.done, sleep(100, undefined)]);
     const providers = await processes("ops/main.ts", stack.folder);
     expect(providers).not.toEqual([]);
     for (const pid of providers) process.kill(pid, "SIGKILL");

@@ -170,7 +170,7 @@ const storeSizes: { readonly [K in Kind]?: typeof machineSize } = {
 
 /** Sizes for what the stack does not have. */
 function checkClasses(classes: Dict<string>, plan: Plan): Problem[] {
-  const groups: Dict<Machines> = Object.fromEntries(swarms(plan).flatMap((ask) => Object.entries(sorts(ask))));
+  const groups = Object.fromEntries(swarms(plan).flatMap((ask) => Object.entries(sorts(ask))));
   const known = [
     ...[...plan.managed].filter(([, { kind }]) => kind in storeSizes).map(([name]) => name),
     ...Object.keys(groups),
