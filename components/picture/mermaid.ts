@@ -71,8 +71,8 @@ const indented = (lines: List<string>): string[] => lines.map((line) => `  ${lin
 
 /** Mermaid's own escapes are `#` and a character's number. */
 function quoted(text: string): string {
-  const escaped = [...text].map((letter) =>
-    /[\p{L}\p{N} .,:/×@_()'-]/u.test(letter) ? letter : letter === "\n" ? "<br>" : `#${String(letter.codePointAt(0))};`,
+  const escaped = text.replaceAll(/[^\p{L}\p{N} .,:/×@_()'-]/gu, (letter) =>
+    letter === "\n" ? "<br>" : `#${String(letter.codePointAt(0))};`,
   );
-  return `"${escaped.join("")}"`;
+  return `"${escaped}"`;
 }

@@ -86,6 +86,7 @@ test("a stack tells its address, its stores, their passwords, its images and who
     passwords: { cluster: "password-of-arangodb-root-password" },
     suppliers: {},
     places: {},
+    picture: expect.stringContaining("n_Edge --> n_"),
   });
   expect(outputs.images).toMatchObject(images);
   expect(Object.keys(outputs.images as object).sort()).toEqual(["arangodb", "toolbox", "traefik"]);

@@ -4,7 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 
-import { describe, expect, test } from "@jest/globals";
+import { describe, expect, jest, test } from "@jest/globals";
 import { execa } from "execa";
 import { parse } from "yaml";
 
@@ -25,13 +25,12 @@ const newFile = (): string => join(folder, `stack-${String(++number)}.yaml`);
 
 /** What the command prints. */
 async function said(...args: string[]): Promise<string> {
-  const { write } = process.stdout;
   const printed: string[] = [];
-  process.stdout.write = (text: string | Uint8Array) => printed.push(String(text)) > 0;
+  const spy = jest.spyOn(process.stdout, "write").mockImplementation((text) => printed.push(String(text)) > 0);
   try {
     expect(await run([...args, "--non-interactive"])).toBe(0);
   } finally {
-    process.stdout.write = write;
+    spy.mockRestore();
   }
   return printed.join("");
 }
@@ -140,6 +139,9 @@ describe("without a terminal", () => {
     await expect(said("prod", "second", ...arkindex)).rejects.toThrow("one stack at a time: second");
     await expect(said(...arkindex)).rejects.toThrow("the stack's name is missing");
     await expect(said("prod", "--topology", "docker")).rejects.toThrow("--system is missing");
+    await expect(said("prod", "--system", "pyrus", "--topology", "kubernetes")).rejects.toThrow(
+      /^topology = "kubernetes": one of/,
+    );
     await expect(said("prod", "--system", "gitlab", "--topology", "docker")).rejects.toThrow(
       'system = "gitlab": one of',
     );

@@ -420,7 +420,8 @@ describe("a dry run", () => {
         managed: p.managed("redis", "cache", redis),
         oidc: p.managed("oidc", "sign-in", { callback: "", groups: [] }),
       });
-      for (const named of [p.run("api", app), p.job("setup", job)]) expect(named.ready).toEqual([]);
+      // What stands for them is no resource.
+      for (const named of [p.run("api", app), p.job("setup", job)]) expect(named.ready).toStrictEqual([{}]);
     }, place({ secrets }));
     const values = await resolved([seen.secret, seen.key, seen.configured, seen.unset]);
     expect(values).toEqual(["", "", "theirs", ""]);

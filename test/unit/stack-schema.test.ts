@@ -73,7 +73,7 @@ describe("a stack's file", () => {
 const good = { system: "arkindex", topology: "docker", hostname: "arkindex.example.com" } as const;
 /** A good config, changed; `undefined` takes a key away. */
 const rawOf = (over: Raw): Raw =>
-  Object.fromEntries(Object.entries({ ...good, ...over }).filter(([, value]) => value !== undefined));
+  Object.fromEntries(Object.entries<unknown>({ ...good, ...over }).filter(([, value]) => value !== undefined));
 const pem = "-----BEGIN CERTIFICATE-----\nx";
 const aws = { account: "123456789012", region: "eu-central-1", zones: ["eu-central-1a", "eu-central-1b"] };
 const apps = { demo: { title: "Demo", image: "example/demo:1" } };

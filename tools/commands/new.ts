@@ -84,10 +84,12 @@ async function chosenPair({ given, interactive }: Asked): Promise<Config> {
   if (system === undefined) throw new Problem("--system is missing: npm run new -- --help");
   const one = wrongAt({ system }, "system");
   if (one !== undefined) throw new Problem(one);
-  const topology = await choose("topology", topologyNames, (name) => refusal(String(system), name));
+  const topology = await choose("topology", topologyNames, (name) => refusal(system, name));
   if (topology === undefined) throw new Problem("--topology is missing: npm run new -- --help");
-  const two = wrongAt({ system, topology }, "topology") ?? refusal(String(system), String(topology));
-  if (two !== undefined) throw new Problem(`topology = ${JSON.stringify(topology)}: ${two}`);
+  const two = wrongAt({ system, topology }, "topology");
+  if (two !== undefined) throw new Problem(two);
+  const why = refusal(system, topology);
+  if (why !== undefined) throw new Problem(`topology = ${JSON.stringify(topology)}: ${why}`);
   const rest = [...given].filter(([key]) => key !== "system" && key !== "topology");
   return rest.reduce<Config>(
     (config, [key, value]) => {

@@ -3,8 +3,6 @@ import process from "node:process";
 
 import { confirm, isCancel, log, select, text as ask } from "@clack/prompts";
 
-import type { Choice } from "./questions.ts";
-
 // A terminal may not know its size: each letter would be on a line of its own.
 if (process.stdout.columns === 0) Object.assign(process.stdout, { columns: 80, rows: 24 });
 
@@ -37,11 +35,11 @@ async function yesOrNo(message: string, usual: boolean): Promise<boolean> {
 }
 
 /** `disabled`: why a choice is none. */
-async function choice(
+async function choice<T>(
   message: string,
-  choices: readonly (Choice & { readonly disabled?: string | undefined })[],
+  choices: readonly { readonly value: T; readonly label: string; readonly disabled?: string | undefined }[],
   usual: unknown,
-): Promise<unknown> {
+): Promise<T | undefined> {
   const options = choices.map(({ label, disabled }, value) => ({
     value,
     label,

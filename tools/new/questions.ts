@@ -18,13 +18,13 @@ export interface Question {
   readonly key: string;
   readonly message: string;
   /** Whether it is asked. Default: always. */
-  when?(config: Config): boolean;
+  readonly when?: (config: Config) => boolean;
   /** What is offered. Default: nothing. */
-  usual?(config: Config): string | boolean | undefined;
+  readonly usual?: (config: Config) => string | boolean | undefined;
   /** What an answer looks like. */
   readonly example?: string;
   /** The answers that there are; undefined in `value` leaves the key out. */
-  choices?(config: Config): readonly Choice[];
+  readonly choices?: (config: Config) => readonly Choice[];
   readonly yesOrNo?: true;
   /** An empty answer leaves the key out. */
   readonly optional?: true;

@@ -1,5 +1,5 @@
 /** A picture as SVG: legible on a light page and on a dark one, as it brings its own ground for each. */
-import { type Band, bands, type Frame, type Picture } from "../../components/picture/model.ts";
+import { type Band, bands, type Picture } from "../../components/picture/model.ts";
 import { type Box, frameSvg, type Point, rect, sizeOf, text } from "./card.ts";
 import { type Layout, layoutOf } from "./layout.ts";
 import { at, escaped, widthOf } from "./text.ts";

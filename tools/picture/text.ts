@@ -5,7 +5,7 @@
  * counts as a wide one.
  */
 export function widthOf(text: string, size: number, bold = false): number {
-  const units = [...text].reduce((sum, letter) => sum + unitsOf(letter), 0);
+  const units = Array.from(text).reduce((sum, letter) => sum + unitsOf(letter), 0);
   return (units / 1000) * size * (bold ? 1.1 : 1);
 }
 
@@ -27,7 +27,7 @@ function unitsOf(letter: string): number {
 /** The beginning of a text that fits; `…` says that there was more. */
 export function fitted(text: string, size: number, most: number): string {
   if (widthOf(text, size) <= most) return text;
-  const letters = [...text];
+  const letters = Array.from(text);
   while (letters.length > 0 && widthOf(`${letters.join("")}…`, size) > most) letters.pop();
   return `${letters.join("")}…`;
 }

@@ -126,7 +126,7 @@ function jsonOf(schema: z.ZodType): Json {
       // Zod says of every whole number that JavaScript can hold it.
       if (json.maximum === Number.MAX_SAFE_INTEGER) delete json.maximum;
       if (json.minimum === Number.MIN_SAFE_INTEGER) delete json.minimum;
-      explain(zodSchema as z.core.$ZodTypes, json);
+      explain(zodSchema, json);
     },
   }) as Json;
 }
