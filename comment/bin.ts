@@ -28,5 +28,5 @@ main()
   })
   .catch((error: unknown) => {
     process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`);
-    process.exitCode = error instanceof Wrong ? 2 : 1;
+    process.exitCode = 2; // 1 is a preview that failed
   });
