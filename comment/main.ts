@@ -141,12 +141,12 @@ export async function run({ options, wishes }: Given, around: Around): Promise<n
     ...(link === undefined ? {} : { link }),
     ...(options.note === undefined ? {} : { note: options.note }),
   };
-  let undone = false;
+  const undone: string[] = [];
   const attempt = async (what: string, work: () => Promise<void>): Promise<void> => {
     try {
       await work();
     } catch (error) {
-      undone = true;
+      undone.push(what);
       say(`error: ${what}: ${error instanceof Error ? error.message : String(error)}`);
     }
   };
@@ -162,7 +162,7 @@ export async function run({ options, wishes }: Given, around: Around): Promise<n
       const done = await put(forge, body, stacks.length > 0);
       say(said[done]);
     });
-  return undone ? 2 : stacks.some(({ failed }) => failed) ? 1 : 0;
+  return undone.length > 0 ? 2 : stacks.some(({ failed }) => failed) ? 1 : 0;
 }
 
 const said = {
