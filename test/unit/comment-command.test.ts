@@ -1,11 +1,12 @@
 /** The command's arguments, and where its results go. */
-import { chmod, readFile, writeFile } from "node:fs/promises";
+import { chmod, readdir, readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 
 import { expect, jest, test } from "@jest/globals";
 
 import { given, run, Wrong } from "../../comment/main.ts";
 import { run as inCheckout } from "../../tools/commands/preview-comment.ts";
+import { repo } from "../../tools/setup/paths.ts";
 import { newFolder } from "../support/folder.ts";
 
 test.each<[string, readonly string[], RegExp]>([
@@ -165,4 +166,16 @@ test.each([
   [["--nonsense"], /^error: Unknown option '--nonsense'/],
 ])("in a checkout, %j is code 2", async (args, message) => {
   expect(await printed(...args)).toMatchObject({ code: 2, out: "", err: expect.stringMatching(message) });
+});
+
+test("the package has all of it: what it imports is its own, Node's, or zod", async () => {
+  const folder = join(repo, "comment");
+  const files = await readdir(folder);
+  expect(files).toContain("bin.ts");
+  for (const file of files) {
+    const text = await readFile(join(folder, file), "utf8");
+    for (const [, from] of text.matchAll(/ from "([^"]+)";$/gm))
+      expect(from).toMatch(/^(?:\.\/[\w-]+\.ts|node:[\w/]+|zod)$/);
+    expect(text).not.toMatch(/import\.meta|^await /m); // CommonJS has neither
+  }
 });
