@@ -2,6 +2,7 @@
 /** The command of the package. */
 import process from "node:process";
 
+import { messageOf } from "./forge.ts";
 import { given, run, usage, Wrong } from "./main.ts";
 
 const stop = new AbortController();
@@ -27,6 +28,6 @@ main()
     process.exitCode = code;
   })
   .catch((error: unknown) => {
-    process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`);
-    process.exitCode = error instanceof Wrong ? 2 : 1;
+    process.stderr.write(`error: ${messageOf(error)}\n`);
+    process.exitCode = 2; // 1 is a preview that failed
   });

@@ -18,6 +18,9 @@ const unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 /** The engine's mark on a secret that it has not taken away itself. */
 const secretSign = "4dabf18193072939515e22adb298388d";
 
+/** Keys that the engine and its SDKs add to inputs. */
+const internal = new Set(["__defaults", "__internal", "__meta", "__provider"]);
+
 /** Characters of a value; the rest of a longer one is cut around the place where it differs. */
 const longest = 160;
 
@@ -66,12 +69,12 @@ function inputsOf(state: State | null | undefined): Readonly<Record<string, unkn
 /** The places where two values differ, as deep as both go. */
 function leaves(path: Path, before: unknown, after: unknown): [Path, unknown, unknown][] {
   if (same(before, after)) return [];
-  const [old, now] = [partsOf(before), partsOf(after)];
+  const [old, now] = byName(partsOf(before), partsOf(after));
   if (old === undefined || now === undefined || Array.isArray(old) !== Array.isArray(now))
     return [[path, before, after]];
   const keys = Array.isArray(old)
     ? Array.from({ length: Math.max(old.length, (now as unknown[]).length) }, (_, index) => index)
-    : [...new Set([...Object.keys(old), ...Object.keys(now)])].filter((key) => !key.startsWith("__"));
+    : [...new Set([...Object.keys(old), ...Object.keys(now)])].filter((key) => !internal.has(key));
   return keys.flatMap((key) => leaves([...path, key], childOf(old, key), childOf(now, key)));
 }
 
@@ -100,6 +103,17 @@ function partsOf(value: unknown): object | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Lists whose members have names, as variables and containers do, by these: a new first one changes no other. */
+function byName(...lists: readonly (object | undefined)[]): (object | undefined)[] {
+  const named = lists.map((list) => {
+    if (!Array.isArray(list)) return undefined;
+    const names = list.map((each: unknown) => childOf(each, "name"));
+    const unique = new Set(names).size === names.length && names.every((name) => typeof name === "string");
+    return unique ? Object.fromEntries(list.map((each: unknown, at) => [String(names[at]), each])) : undefined;
+  });
+  return named.every((each) => each !== undefined) ? named : [...lists];
 }
 
 function childOf(parts: unknown, key: string | number): unknown {

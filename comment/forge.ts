@@ -20,6 +20,13 @@ export interface Forge {
   remove(id: number): Promise<unknown>;
 }
 
+/** By its shape, as jest's sandbox has its own Error. */
+export function messageOf(error: unknown): string {
+  if (typeof error !== "object" || error === null || !("message" in error)) return String(error);
+  const because = "cause" in error && error.cause !== undefined ? `: ${messageOf(error.cause)}` : "";
+  return `${String(error.message)}${because}`;
+}
+
 /** Undone, with the remedy. */
 export class Refused extends Error {
   readonly status: number | undefined;
@@ -194,7 +201,7 @@ async function call(method: string, url: string, { headers, body }: Request): Pr
       signal: AbortSignal.timeout(60_000),
     });
   } catch (error) {
-    throw new Later(`${method} ${path}: no answer (${error instanceof Error ? error.message : String(error)})`, 2);
+    throw new Later(`${method} ${path}: no answer (${messageOf(error)})`, 2);
   }
   const text = await response.text();
   const { status } = response;

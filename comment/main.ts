@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 
 import { digests, stackName, type Digest } from "./digest.ts";
-import { gitHub, gitLab, put, type Forge } from "./forge.ts";
+import { gitHub, gitLab, messageOf, put, type Forge } from "./forge.ts";
 import { preview, type Wish } from "./preview.ts";
 import { comment } from "./render.ts";
 import type { Cli } from "./secrets.ts";
@@ -66,7 +66,7 @@ export function given(args: readonly string[]): Given {
       },
     });
   } catch (error) {
-    throw new Wrong(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`);
+    throw new Wrong(`${messageOf(error)}\n\n${usage}`);
   }
   const { values: options, positionals } = parsed;
   const wishes = positionals.map((word) => wishOf(word, options["save-plans"], further));
@@ -141,13 +141,13 @@ export async function run({ options, wishes }: Given, around: Around): Promise<n
     ...(link === undefined ? {} : { link }),
     ...(options.note === undefined ? {} : { note: options.note }),
   };
-  let undone = false;
+  const undone: string[] = [];
   const attempt = async (what: string, work: () => Promise<void>): Promise<void> => {
     try {
       await work();
     } catch (error) {
-      undone = true;
-      say(`error: ${what}: ${error instanceof Error ? error.message : String(error)}`);
+      undone.push(what);
+      say(`error: ${what}: ${messageOf(error)}`);
     }
   };
   // Other systems take less than GitHub or more: its limit is what a reader bears.
@@ -162,7 +162,7 @@ export async function run({ options, wishes }: Given, around: Around): Promise<n
       const done = await put(forge, body, stacks.length > 0);
       say(said[done]);
     });
-  return undone ? 2 : stacks.some(({ failed }) => failed) ? 1 : 0;
+  return undone.length > 0 ? 2 : stacks.some(({ failed }) => failed) ? 1 : 0;
 }
 
 const said = {
@@ -192,7 +192,7 @@ async function read(files: readonly string[]): Promise<Digest[]> {
     try {
       json = JSON.parse(await readFile(file, "utf8"));
     } catch (error) {
-      throw new Wrong(`--from ${file}: ${error instanceof Error ? error.message : String(error)}`);
+      throw new Wrong(`--from ${file}: ${messageOf(error)}`);
     }
     const { data, error } = digests.safeParse(json);
     if (data === undefined)

@@ -1,10 +1,12 @@
 /** The command's arguments, and where its results go. */
-import { chmod, readFile, writeFile } from "node:fs/promises";
+import { chmod, readdir, readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 
-import { expect, test } from "@jest/globals";
+import { expect, jest, test } from "@jest/globals";
 
 import { given, run, Wrong } from "../../comment/main.ts";
+import { run as inCheckout } from "../../tools/commands/preview-comment.ts";
+import { repo } from "../../tools/setup/paths.ts";
 import { newFolder } from "../support/folder.ts";
 
 test.each<[string, readonly string[], RegExp]>([
@@ -130,4 +132,50 @@ test.each([
   const pulumi = await cli(folder, "exit 0");
   const { text } = await ran(["a", "--pulumi", pulumi, "--cwd", folder], env);
   expect(text).toContain(`[the run](<${link}>)`);
+});
+
+/** The same command with this checkout's own options. */
+async function printed(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  const text = { out: "", err: "" };
+  const spies = (
+    [
+      ["stdout", "out"],
+      ["stderr", "err"],
+    ] as const
+  ).map(([stream, key]) =>
+    jest.spyOn(process[stream], "write").mockImplementation((more) => {
+      text[key] += String(more);
+      return true;
+    }),
+  );
+  const code = await inCheckout(args);
+  for (const spy of spies) spy.mockRestore();
+  return { code, ...text };
+}
+
+test("in a checkout: all ready stacks of a cloud that is simulated, and those that a change touches", async () => {
+  const { code, out } = await printed("--simulated", "--list");
+  expect([code, out]).toEqual([0, "arangodb-aws\narkindex-aws\nmachines-aws\nmedia-aws\npyrus-aws\n"]);
+  expect(await printed("--list", "pyrus-docker", "b=x.yaml")).toMatchObject({ code: 0, out: "pyrus-docker\nb\n" });
+});
+
+test.each([
+  [["--list"], /^error: name a stack, or --from\n/],
+  [["--since"], /^error: --since: name a commit or a branch\n/],
+  [["--since", "no/such/branch", "dev"], /^error: --since no\/such\/branch: git does not know what differs from it/],
+  [["--nonsense"], /^error: Unknown option '--nonsense'/],
+])("in a checkout, %j is code 2", async (args, message) => {
+  expect(await printed(...args)).toMatchObject({ code: 2, out: "", err: expect.stringMatching(message) });
+});
+
+test("the package has all of it: what it imports is its own, Node's, or zod", async () => {
+  const folder = join(repo, "comment");
+  const files = await readdir(folder);
+  expect(files).toContain("bin.ts");
+  for (const file of files) {
+    const text = await readFile(join(folder, file), "utf8");
+    for (const [, from] of text.matchAll(/ from "([^"]+)";$/gm))
+      expect(from).toMatch(/^(?:\.\/[\w-]+\.ts|node:[\w/]+|zod)$/);
+    expect(text).not.toMatch(/import\.meta|^await /m); // CommonJS has neither
+  }
 });

@@ -114,6 +114,12 @@ test("a workflow's own token cannot ask who it is, and is the workflows' user", 
   expect(server.comments.map((each) => each.body)).toEqual([body("x"), body("a")]);
 });
 
+test("nobody answers: it tries again, and then says why", async () => {
+  const { server, forge } = await open("github");
+  await server.close();
+  await expect(put(forge, body("a"), true)).rejects.toThrow(/^GET \/user: no answer \(fetch failed: .*ECONNREFUSED/);
+}, 30_000);
+
 test("a token does not follow to another host", async () => {
   const { server, forge } = await open("github");
   const { server: elsewhere } = await open("github");

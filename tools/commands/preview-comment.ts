@@ -7,7 +7,7 @@ import { given, run as comment, usage, type Given } from "../../comment/main.ts"
 import { configOf } from "../setup/config.ts";
 import { interruptible } from "../setup/interrupt.ts";
 import { repo } from "../setup/paths.ts";
-import { Problem } from "../setup/problem.ts";
+import { describe, Problem } from "../setup/problem.ts";
 import { toolchain, type Toolchain } from "../setup/toolchain.ts";
 import { clouds } from "../simulate/clouds.ts";
 import { changedSince, touches } from "../touched.ts";
@@ -26,6 +26,15 @@ The config of a ready stack is its file in stacks/.
 `;
 
 export async function run(args: readonly string[]): Promise<number> {
+  try {
+    return await made(args);
+  } catch (error) {
+    process.stderr.write(`error: ${describe(error)}\n`);
+    return 2; // 1 is a preview that failed
+  }
+}
+
+async function made(args: readonly string[]): Promise<number> {
   const { flags, rest } = split(args);
   const asked = given(rest);
   if (asked.options.help) {
