@@ -146,7 +146,9 @@ describe("without a terminal", () => {
       'system = "gitlab": one of',
     );
     await expect(said("prod", ...arkindex, "--file", join(folder, "none/x.yaml"))).rejects.toThrow("no such folder");
-    expect(existsSync(file)).toBe(false);
+    const ready = join(repo, "stacks/new-test.yaml");
+    await expect(said("prod", ...arkindex, "--file", ready)).rejects.toThrow("its passphrase is published");
+    expect([existsSync(file), existsSync(ready)]).toEqual([false, false]);
   });
 
   test("a value is the text, the YAML, the list or the file that the program takes there", () => {

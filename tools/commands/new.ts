@@ -1,7 +1,7 @@
 /** `npm run new -- [stack] [--key value]…`: asks what a stack shall be, and writes its config. */
 import { writeFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
-import { join, relative, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import process from "node:process";
 
 import { sentence } from "../../components/core/errors.ts";
@@ -66,6 +66,10 @@ async function made(asked: Asked): Promise<string> {
   if (existsSync(path) && !replaces)
     throw new Problem(`${shown} is there, and is kept: name another stack, or add --overwrite`);
   const config = interactive ? await interview(begun, given, stack) : begun;
+  if (dirname(path) === join(repo, "stacks") && config.protect !== false)
+    throw new Problem(
+      `${shown}: what is in stacks/ is for trying out, and its passphrase is published: add --protect false, or write it elsewhere`,
+    );
   const verdict = checked(config, stack);
   const commands = commandsFor(config, stack, asked.file, verdict);
   await write(path, textOf(config, path, commands), replaces, shown);
