@@ -57,6 +57,16 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
       config: { disks: () => ({ "solr-1": "2026-03-01" }) },
       anew: ["Volume arkindex-solr-1"],
     },
+    {
+      what: "Solr's disk as a snapshot has it, by the operator's word",
+      config: { disks: () => ({ "solr-1": "snap-0123456789abcdef0" }) },
+      anew: ["Volume arkindex-solr-1"],
+    },
+    {
+      what: "a key of its own",
+      config: inAws({ kmsKey: "create" }),
+      refused: /aws\.kmsKey = \W*create\W+what the stack keeps is encrypted with AWS' own keys: that stays/,
+    },
     ...everywhere,
   ],
   arangodb: [

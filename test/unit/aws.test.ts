@@ -15,6 +15,7 @@ import {
   fileKey,
   fileVolumes,
 } from "../../components/topologies/aws/definition.ts";
+import { lookBack } from "../../components/topologies/aws/look-back.ts";
 import { awsManaged } from "../../components/topologies/aws/managed.ts";
 import { checkRules, priorityOf, rulesOf } from "../../components/topologies/aws/rules.ts";
 import { cacheClass, databaseClass, machineClass, taskSize } from "../../components/topologies/aws/sizes.ts";
@@ -301,6 +302,19 @@ describe("a managed PostgreSQL", () => {
   });
 });
 
+describe("what comes every so often is missed", () => {
+  test.each([
+    [0.01, 2],
+    [1, 3],
+    [24, 49],
+    [84, 168],
+    [166, 168],
+    [167, undefined],
+  ])("%d h: after %s h", (every, hours) => {
+    expect(lookBack(every)).toBe(hours);
+  });
+});
+
 describe("a stack's config", () => {
   const good = {
     system: "arkindex",
@@ -387,6 +401,22 @@ describe("a stack's config", () => {
       /^aws\.classes\.solr-1.*a size as t3\.large/,
     ],
     ["a size that is none", { classes: { db: "large" } }, /^aws\.classes\.db = large/],
+    ["a key by its alias", { kmsKey: "arn:aws:kms:eu-central-1:123456789012:alias/ours" }, /^aws\.kmsKey.*no alias/],
+    [
+      "a key of another account",
+      { kmsKey: "arn:aws:kms:eu-central-1:999999999999:key/0123" },
+      /^aws\.kmsKey.*another account than 123456789012/,
+    ],
+    [
+      "a firewall of CloudFront's",
+      { firewall: "arn:aws:wafv2:us-east-1:123456789012:global/webacl/ours/0123" },
+      /^aws\.firewall.*a regional web ACL/,
+    ],
+    [
+      "a firewall of another region",
+      { firewall: "arn:aws:wafv2:us-east-1:123456789012:regional/webacl/ours/0123" },
+      /^aws\.firewall.*it lies in us-east-1/,
+    ],
     ["days that CloudWatch has not", { logDays: 31 }, /^aws\.logDays = 31: days as CloudWatch has them/],
     ["a zone of DNS that is a name", { zoneId: "example.com" }, /^aws\.zoneId = example\.com/],
   ])("%s is refused", (_, aws, expected) => {
@@ -432,6 +462,27 @@ describe("a stack's config", () => {
     ],
   ])("%s is refused", (_, over, expected) => {
     expect(problems(over).join("\n")).toMatch(expected);
+  });
+
+  test("a firewall without a balancer is refused", () => {
+    const firewall = "arn:aws:wafv2:eu-central-1:123456789012:regional/webacl/ours/0123";
+    const machines = { sshKeys: ["ssh-ed25519 AAAA"] };
+    const { problems: found } = planStack(
+      { system: "machines", topology: "aws", hostname: "m.example.com", machines, aws: { ...good.aws, firewall } },
+      "test",
+    );
+    expect(found.map(sentence)).toEqual([expect.stringMatching(/^aws\.firewall = .*nothing here has a balancer/)]);
+  });
+
+  test("a backup that is due too seldom for an alarm is said", () => {
+    const secrets = { backupKey: "k", backupSecret: "s" };
+    const to = { s3: { endpoint: "https://s3.example.com", bucket: "b", region: "r" } };
+    const said = (everyHours: number) =>
+      planStack({ ...good, secrets, backup: { everyHours, to } }, "test").warnings.filter((each) =>
+        each.startsWith("backup: it is due every"),
+      );
+    expect(said(166)).toEqual([]);
+    expect(said(24 * 10)).toEqual([expect.stringContaining("every 10 days, and an alarm looks back seven at most")]);
   });
 
   test("an own certificate needs its key, and has to be one for the names", async () => {

@@ -6,11 +6,14 @@ import { LoadBalancer } from "@pulumi/aws/lb/loadBalancer.js";
 import { TargetGroup } from "@pulumi/aws/lb/targetGroup.js";
 import { TargetGroupAttachment } from "@pulumi/aws/lb/targetGroupAttachment.js";
 import { Record as DnsRecord } from "@pulumi/aws/route53/record.js";
+import { WebAclAssociation } from "@pulumi/aws/wafv2/webAclAssociation.js";
 
 import type { Container, List } from "../../core/contracts.ts";
 import { type PlannedRoute, routesOf, type Plan } from "../../core/plan.ts";
 import type { At } from "../../core/topology.ts";
-import type { Region } from "./region.ts";
+import { bucketName } from "./bucket.ts";
+import { recordsName } from "./logs.ts";
+import { type Region, tailOf } from "./region.ts";
 import { type Rule, rulesOf } from "./rules.ts";
 
 /** A group of targets, and the rules that lead to it: a service cannot use a group before. */
@@ -30,9 +33,10 @@ export class Balancer {
   readonly #suffix: Output<string>;
   readonly #targets = new Map<string, Targets>();
 
-  constructor(region: Region, plan: Plan, certificate: Input<string>, at: At) {
+  /** `firewall`: the ARN of an ACL that looks at each request first. */
+  constructor(region: Region, plan: Plan, certificate: Input<string>, firewall: string | undefined, at: At) {
     this.#region = region;
-    const { site, network, under, logs } = region;
+    const { site, network, under, logs, alarms } = region;
     const { parent, logicalName: logical } = at;
     const options = under(parent);
     const routes = routesOf(plan);
@@ -57,6 +61,28 @@ export class Balancer {
     );
     this.dnsName = balancer.dnsName;
     this.#suffix = balancer.arnSuffix;
+    if (firewall !== undefined)
+      new WebAclAssociation(logical, { resourceArn: balancer.arn, webAclArn: firewall }, options);
+    const errors = [
+      [
+        "balancer",
+        "HTTPCode_ELB_5XX_Count",
+        "the balancer itself answers with errors: its targets are gone, slow or full",
+      ],
+      ["applications", "HTTPCode_Target_5XX_Count", "the applications answer with errors"],
+    ] as const;
+    for (const [key, metric, says] of errors)
+      alarms.watch(
+        `${logical}-${key}-errors`,
+        {
+          says: `${says}, more than ten a minute`,
+          look: `the requests in \`aws s3 ls --recursive s3://${bucketName(region, recordsName(site.name))}/edge/\`, and the applications' logs`,
+          ...{ namespace: "AWS/ApplicationELB", metric, statistic: "Sum" },
+          dimensions: { LoadBalancer: this.#suffix },
+          ...{ when: "above", threshold: 10, minutes: 5 },
+        },
+        options,
+      );
     const redirect = { port: "443", protocol: "HTTPS", statusCode: "HTTP_301" };
     new Listener(
       `${logical}-http`,
@@ -147,6 +173,7 @@ export class Balancer {
       `${logical}-${key}-unhealthy`,
       {
         says: `${route.to} does not answer the balancer`,
+        look: tailOf(this.#region, route.to),
         ...{ namespace: "AWS/ApplicationELB", metric: "UnHealthyHostCount", statistic: "Maximum" },
         dimensions: { LoadBalancer: this.#suffix, TargetGroup: group.arnSuffix },
         ...{ when: "above", threshold: 0, minutes: 5 },

@@ -10,6 +10,7 @@ import { unfitNetwork } from "./addresses.ts";
 import { onMachine } from "./capabilities.ts";
 import type { AwsTls } from "./certificate.ts";
 import type { AwsConfig } from "./config.ts";
+import { lookBack } from "./look-back.ts";
 import { checkRules } from "./rules.ts";
 import { machineClass, managersGroup, taskSize } from "./sizes.ts";
 
@@ -26,12 +27,22 @@ export function checkAws(args: Checked, site: Site, plan: Plan): Verdict {
       ...checkPlace(args),
       ...tls.problems,
       ...checkRules(routes),
+      ...(args.firewall !== undefined && routes.length === 0
+        ? [
+            {
+              key: "aws.firewall",
+              value: args.firewall,
+              remedy: "nothing here has a balancer that it could stand before",
+            },
+          ]
+        : []),
       ...containers(plan).flatMap(([name, container]) => checkContainer(name, container, args, site)),
       ...checkClasses(args.classes, plan),
       ...swarms(plan).flatMap((ask) => checkSwarm(ask)),
     ]),
     warnings: [
       ...tls.warnings,
+      ...unwatched(plan),
       ...plain(plan).map(
         (name) =>
           `${name}: the application speaks no TLS, so ElastiCache takes plain text as well, inside the private network`,
@@ -40,8 +51,20 @@ export function checkAws(args: Checked, site: Site, plan: Plan): Verdict {
   };
 }
 
+/** Lines of logs that come too seldom for an alarm. */
+function unwatched(plan: Plan): string[] {
+  return [...plan.workloads].flatMap(([name, { alarms = [] }]) =>
+    alarms
+      .filter(({ everyHours }) => everyHours !== undefined && lookBack(everyHours) === undefined)
+      .map(({ everyHours }) => {
+        const days = String(Math.round((everyHours ?? 0) / 24));
+        return `${name}: it is due every ${days} days, and an alarm looks back seven at most: none will tell that it is missing`;
+      }),
+  );
+}
+
 /** Zones, network and ARNs of another region or account. */
-function checkPlace({ account, region, zones, cidr, tls, role }: Checked): Problem[] {
+function checkPlace({ account, region, zones, cidr, tls, role, kmsKey, firewall }: Checked): Problem[] {
   const problems: Problem[] = [];
   for (const zone of zones) {
     if (zone.slice(0, -1) !== region)
@@ -58,6 +81,8 @@ function checkPlace({ account, region, zones, cidr, tls, role }: Checked): Probl
   const arns = [
     ["aws.role", role],
     ["aws.tls.certificate", tls.mode === "acm" ? tls.certificate : undefined],
+    ["aws.kmsKey", kmsKey === "create" ? undefined : kmsKey],
+    ["aws.firewall", firewall],
   ] as const;
   for (const [key, arn] of arns) {
     if (arn === undefined) continue;
@@ -67,7 +92,7 @@ function checkPlace({ account, region, zones, cidr, tls, role }: Checked): Probl
       problems.push({
         key,
         value: arn,
-        remedy: `it lies in ${where}: the balancer of ${region} takes its own region's alone`,
+        remedy: `it lies in ${where}: ${region} takes its own region's alone`,
       });
   }
   return problems;

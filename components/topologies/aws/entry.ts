@@ -20,7 +20,7 @@ export const aws = entry({
   check: (config, { site, plan, secrets }) => checkAws({ ...config, tls: tlsOf(config, secrets, "plain") }, site, plan),
   preflight: async (config, { site, plan }) => {
     const { callerProblems, movedParts } = await import("./preflight.ts");
-    const moved = movedParts((await stateOfStack()) ?? [], config, site.name, plan);
+    const moved = movedParts((await stateOfStack()) ?? [], config, site, plan);
     // A preview needs no credentials.
     return runtime.isDryRun() ? moved : [...moved, ...(await callerProblems(config.account, config))];
   },

@@ -25,9 +25,10 @@ import { zoneOf } from "./addresses.ts";
 import { Alarms } from "./alarms.ts";
 import { Balancer } from "./balancer.ts";
 import { awsCapabilities, onMachine } from "./capabilities.ts";
-import { type AwsTls, certificateFor, type Signed } from "./certificate.ts";
-import { checkAws, type Checked } from "./check.ts";
+import { type AwsTls, certificateFor, type Signed, watchCertificate } from "./certificate.ts";
+import { checkAws, type Checked, swarms } from "./check.ts";
 import { awsArgs } from "./config.ts";
+import { makeKey } from "./key.ts";
 import { makeLogs } from "./logs.ts";
 import { runMachine, type RunningMachine } from "./machines.ts";
 import { makeObjects } from "./managed/objects.ts";
@@ -41,6 +42,7 @@ import { Network } from "./network.ts";
 import { allow } from "./policy.ts";
 import type { Region } from "./region.ts";
 import { runService } from "./services.ts";
+import { makeSnapshots } from "./snapshots.ts";
 import { Tasks } from "./tasks.ts";
 
 /** `account`, `region`, `zones` and what else `aws` has in a stack's config, with the same defaults. */
@@ -80,7 +82,7 @@ export class AwsRegion extends BaseTopology {
   constructor(name: string, args: AwsRegionArgs, opts: ComponentResourceOptions = {}) {
     const { site, tls } = args;
     const asked: Checked = { ...parse(awsArgs, args), tls };
-    const { account, region, zones, cidr, profile, role, nat, classes, logDays, zoneId } = asked;
+    const { account, region, zones, cidr, profile, role, nat, classes, logDays, zoneId, kmsKey } = asked;
     const identity = (options: CustomResourceOptions): StackIdentity =>
       new StackIdentity(
         `${name}-identity`,
@@ -123,9 +125,10 @@ export class AwsRegion extends BaseTopology {
       under(),
     );
     const logs = makeLogs({ name, site: site.name, account, region, days: logDays, vpc: network.vpc }, under());
-    const alarms = new Alarms(name, asked.alarmEmail, under());
+    const key = kmsKey === "create" ? makeKey(name, site, { account, region }, under()).arn : kmsKey;
+    const alarms = new Alarms(name, { email: asked.alarmEmail, key }, under());
     this.#region = {
-      ...{ name, site, account, region, zones, logDays, zoneId, classes, network, logs, alarms, at, under },
+      ...{ name, site, account, region, zones, logDays, zoneId, classes, key, network, logs, alarms, at, under },
       images: pulls(account, region),
     };
     this.#tasks = new Tasks(this.#region);
@@ -153,14 +156,16 @@ export class AwsRegion extends BaseTopology {
   }
 
   open(plan: Plan, { logicalName }: At): void {
+    const { site } = this;
+    if (site.protect && (plan.slots.size > 0 || swarms(plan).length > 0)) makeSnapshots(this.#region);
     const routes = routesOf(plan);
     if (routes.length === 0) return;
-    const { site } = this;
-    const { tls, zoneId } = this.#args;
+    const { tls, zoneId, firewall } = this.#args;
     const local = this.localCertificate.bind(this);
     this.#signed = certificateFor(this.#region, tls, namesOf(site, routes), zoneId, local);
     const at = { parent: this, logicalName: `${logicalName}-edge` };
-    this.#balancer = new Balancer(this.#region, plan, this.#signed.arn, at);
+    watchCertificate(this.#region, tls.mode, this.#signed.arn);
+    this.#balancer = new Balancer(this.#region, plan, this.#signed.arn, firewall, at);
     this.edgeReady = this.#balancer.ready;
   }
 

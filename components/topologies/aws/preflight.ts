@@ -1,9 +1,10 @@
 /** What can be asked before anything is made: whose credentials these are, and where the state's disks lie. */
 import type { List } from "../../core/contracts.ts";
 import type { Problem } from "../../core/errors.ts";
-import { at } from "../../core/formats.ts";
+import { at, own } from "../../core/formats.ts";
 import type { Known } from "../../core/known.ts";
 import type { Plan } from "../../core/plan.ts";
+import type { Site } from "../../core/topology.ts";
 import { subnetRange, tiers, zoneOf } from "./addresses.ts";
 import { swarms } from "./check.ts";
 
@@ -30,17 +31,25 @@ export async function callerProblems(account: string, caller: Caller): Promise<P
   }
 }
 
+interface Config {
+  readonly cidr: string;
+  readonly zones: List<string>;
+  readonly kmsKey?: string | undefined;
+}
+
 /**
- * What of the config does not go with the network and the disks that are there: neither can move. `site`: the stack's
- * name.
+ * What of the config does not go with the network, the key and the disks that are there: none of them can move. `site`:
+ * the stack's name, and its words for disks.
  */
 export function movedParts(
   state: List<Known>,
-  { cidr, zones }: { readonly cidr: string; readonly zones: List<string> },
-  site: string,
+  { cidr, zones, kmsKey }: Config,
+  site: Pick<Site, "name" | "disks">,
   plan: Plan,
 ): Problem[] {
   const of = (type: string) => state.filter((known) => known.type === type).map(({ outputs }) => outputs);
+  const key = otherKey(state, kmsKey);
+  if (key !== undefined) return [key];
   const network = of("aws:ec2/vpc:Vpc").find(({ cidrBlock }) => cidrBlock !== cidr);
   if (network !== undefined) {
     const remedy = `the stack's network is ${String(network.cidrBlock)}: it stays as long as the stack does`;
@@ -56,13 +65,34 @@ export function movedParts(
     return [{ key: "aws.zones", value, remedy: `${String(moved.availabilityZone)} had another place in it: ${order}` }];
   const lost = lostMajority(of("aws:ec2/instance:Instance"), plan);
   if (lost !== undefined) return [lost];
-  const disks = new Map(of("aws:ebs/volume:Volume").map((disk) => [at(disk, ["tags", "slot"]), disk.availabilityZone]));
-  return [...plan.slots].flatMap(([name, { zone }]) => {
-    const [was, now] = [disks.get(`${site}-${name}`), zoneOf(zones, zone)];
+  const disks = new Map(of("aws:ebs/volume:Volume").map((disk) => [at(disk, ["tags", "slot"]), disk]));
+  const ids = new Map(of("random:index/randomId:RandomId").map(({ hex, keepers }) => [hex, keepers]));
+  return [...plan.slots].flatMap(([name, { zone }]): Problem[] => {
+    const disk = disks.get(`${site.name}-${name}`);
+    if (disk === undefined) return [];
+    const word = at(ids.get(at(disk, ["tags", "disk"])), ["word"]);
+    const said = own(site.disks, name) ?? "gone";
+    if (typeof word === "string" && word !== "" && said === "gone") {
+      const remedy = `${word} made the disk that is there: leave it in the config, or another, empty disk would be made`;
+      return [{ key: `disks.${name}`, remedy }];
+    }
+    const [was, now] = [disk.availabilityZone, zoneOf(zones, zone)];
     if (typeof was !== "string" || was === now) return [];
     const remedy = `the disk of ${name} lies in ${was}, and its machine would be in ${now}: leave the zones as they were`;
     return [{ key: "aws.zones", value, remedy }];
   });
+}
+
+/** The topic for alarms has the key by which the stores were made, and AWS tells no other of it. */
+function otherKey(state: List<Known>, asked: string | undefined): Problem | undefined {
+  const topic = state.find(({ type, urn }) => type === "aws:sns/topic:Topic" && urn.endsWith("-alarms"));
+  if (topic === undefined) return undefined;
+  const made = state.find(({ type }) => type === "aws:kms/key:Key")?.outputs.arn;
+  const { kmsMasterKeyId } = topic.outputs;
+  const was = typeof kmsMasterKeyId === "string" ? kmsMasterKeyId : "";
+  if (was === (asked === "create" ? made : (asked ?? ""))) return undefined;
+  const remedy = `what the stack keeps is encrypted with ${was === "" ? "AWS' own keys" : was}: that stays as long as the stack does; a new stack with restore takes another key`;
+  return { key: "aws.kmsKey", ...(asked === undefined ? {} : { value: asked }), remedy };
 }
 
 /** A swarm whose managers go by half or more at once can decide nothing any more. */

@@ -61,6 +61,7 @@ export function swarmEdge(
       `${key}-unhealthy`,
       {
         says: `no manager answers at port ${String(port)}`,
+        look: "`docker service ls` on a manager: the edge of the stack on the swarm publishes this port",
         ...{ namespace: "AWS/NetworkELB", metric: "HealthyHostCount", statistic: "Maximum" },
         dimensions: { LoadBalancer: balancer.arnSuffix, TargetGroup: group.arnSuffix },
         ...{ when: "below", threshold: 1, minutes: 5, silence: "rings" },
