@@ -1,4 +1,7 @@
 /** What guards a stack on AWS: alarms, snapshots, records of requests, an operator's own key and firewall. Rules, not cases. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
 import { beforeAll, describe, expect, test } from "@jest/globals";
 
 import { inventory, type Registered } from "../support/mocks.ts";
@@ -26,6 +29,19 @@ async function withAws(stack: string, aws: object, over: object = {}): Promise<A
   const { aws: ready } = readyConfig(`stacks/${stack}.yaml`) as { aws: object };
   return recordReady(stack, { ...over, aws: { ...ready, ...aws } });
 }
+
+test.each(stacks)("%s, as it is ready, has nothing that the emulated provider lacks", async (stack) => {
+  const rows = readFileSync(join(import.meta.dirname, "../../tools/go/aws/resources.go"), "utf8").matchAll(
+    /resource\("(\w+)", "(\w+)"\)/g,
+  );
+  const known = new Set(
+    [...rows].map(
+      ([, module = "", name = ""]) => `aws:${module}/${name.charAt(0).toLowerCase()}${name.slice(1)}:${name}`,
+    ),
+  );
+  const types = new Set((await recordReady(stack)).map(({ type }) => type).filter((type) => type.startsWith("aws:")));
+  expect([...types].filter((type) => !known.has(type))).toEqual([]);
+});
 
 describe.each(stacks)("%s, protected", (stack) => {
   let all: All;
@@ -64,9 +80,12 @@ describe.each(stacks)("%s, protected", (stack) => {
 
   test("each alarm says what is wrong and where to look, and CloudWatch can look back that far", () => {
     expect(alarms(all).length).toBeGreaterThan(4);
+    const logs = of(all, "cloudwatch/logGroup:LogGroup").map(({ inputs }) => inputs.name);
     for (const { name, inputs } of alarms(all)) {
       const { alarmDescription, period, evaluationPeriods } = inputs as Record<string, number | string>;
       expect([name, alarmDescription]).toEqual([name, expect.stringMatching(/^\S.{10,}\. Look: .*(`[^`]+`|docs\/)/)]);
+      const tails = [...String(alarmDescription).matchAll(/aws logs tail (\S+)/g)].map(([, log]) => log);
+      expect(logs).toEqual(expect.arrayContaining(tails));
       expect(String(alarmDescription).length).toBeLessThanOrEqual(1024);
       const seconds = Number(period) * Number(evaluationPeriods);
       expect([name, Number.isInteger(evaluationPeriods)]).toEqual([name, true]);

@@ -64,18 +64,14 @@ export class Balancer {
     if (firewall !== undefined)
       new WebAclAssociation(logical, { resourceArn: balancer.arn, webAclArn: firewall }, options);
     const errors = [
-      [
-        "balancer",
-        "HTTPCode_ELB_5XX_Count",
-        "the balancer itself answers with errors: its targets are gone, slow or full",
-      ],
-      ["applications", "HTTPCode_Target_5XX_Count", "the applications answer with errors"],
+      ["balancer", "HTTPCode_ELB_5XX_Count", "the balancer itself: its targets are gone, slow or full"],
+      ["applications", "HTTPCode_Target_5XX_Count", "the applications"],
     ] as const;
     for (const [key, metric, says] of errors)
       alarms.watch(
         `${logical}-${key}-errors`,
         {
-          says: `${says}, more than ten a minute`,
+          says: `more than ten errors (5xx) a minute from ${says}`,
           look: `the requests in \`aws s3 ls --recursive s3://${bucketName(region, recordsName(site.name))}/edge/\`, and the applications' logs`,
           ...{ namespace: "AWS/ApplicationELB", metric, statistic: "Sum" },
           dimensions: { LoadBalancer: this.#suffix },
@@ -146,7 +142,7 @@ export class Balancer {
     const key = keyOf(route);
     const found = this.#targets.get(key);
     if (found !== undefined) return found;
-    const { target, check, sticky, seconds = 60 } = route;
+    const { target, check, sticky, of, hosts, seconds = 60 } = route;
     const { network, alarms } = this.#region;
     network.opens(target.number, "app");
     const group = new TargetGroup(
@@ -173,7 +169,7 @@ export class Balancer {
       `${logical}-${key}-unhealthy`,
       {
         says: `${route.to} does not answer the balancer`,
-        look: tailOf(this.#region, route.to),
+        look: tailOf(this.#region, (of === "slots" ? hosts[0] : undefined) ?? route.to),
         ...{ namespace: "AWS/ApplicationELB", metric: "UnHealthyHostCount", statistic: "Maximum" },
         dimensions: { LoadBalancer: this.#suffix, TargetGroup: group.arnSuffix },
         ...{ when: "above", threshold: 0, minutes: 5 },

@@ -85,7 +85,7 @@ export function runService(name: string, workload: Workload, at: At, after: Reso
     `${logical}-tasks`,
     {
       says: `${name}: fewer than ${String(wanted)} of its tasks run`,
-      look: `\`aws ecs describe-services --cluster ${site.name} --services ${name} --query services[].events[:5] --region ${region.region}\`, then ${tailOf(region, name)}`,
+      look: `\`aws ecs describe-services --cluster ${site.name} --services ${name} --query 'services[].events[:5]' --region ${region.region}\`, then ${tailOf(region, name)}`,
       ...{ namespace: "ECS/ContainerInsights", metric: "RunningTaskCount", statistic: "Minimum" },
       dimensions: { ClusterName: tasks.cluster.name, ServiceName: service.name },
       ...{ when: "below", threshold: wanted, minutes: 15, silence: "rings" },
