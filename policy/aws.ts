@@ -17,6 +17,7 @@ import type { ServiceArgs } from "@pulumi/aws/ecs/service.js";
 import type { TaskDefinitionArgs } from "@pulumi/aws/ecs/taskDefinition.js";
 import type { ReplicationGroupArgs } from "@pulumi/aws/elasticache/replicationGroup.js";
 import type { RolePolicyArgs } from "@pulumi/aws/iam/rolePolicy.js";
+import type { KeyArgs } from "@pulumi/aws/kms/key.js";
 import type { ListenerArgs } from "@pulumi/aws/lb/listener.js";
 import type { LoadBalancerArgs } from "@pulumi/aws/lb/loadBalancer.js";
 import type { DomainArgs } from "@pulumi/aws/opensearch/domain.js";
@@ -497,6 +498,19 @@ const buckets: Rule[] = [
   ).map(([name, controls, says, part]) =>
     beside(name, controls, says, "s3/bucket:Bucket", `s3/bucket${part}:Bucket${part}`),
   ),
+  {
+    name: "bucket-keeps-requests",
+    controls: ["S3.9"],
+    says: "requests to a protected bucket are recorded",
+    findings: (all) => {
+      const there = new Set(
+        all.filter(({ type }) => type === "aws:s3/bucketLogging:BucketLogging").map(({ name }) => name),
+      );
+      return all
+        .filter(({ type, name, protect }) => type === "aws:s3/bucket:Bucket" && protect && !there.has(name))
+        .map((on) => ({ on, why: "nobody could say who has read it: give it a BucketLogging" }));
+    },
+  },
   ...of<BucketPublicAccessBlockArgs>("s3/bucketPublicAccessBlock:BucketPublicAccessBlock", [
     {
       name: "bucket-private-wholly",
@@ -557,6 +571,21 @@ function unbounded(policy: unknown): boolean {
   );
 }
 
+const keys: Rule[] = of<KeyArgs>("kms/key:Key", [
+  {
+    name: "key-turns",
+    controls: ["KMS.4", "CIS AWS 4.6"],
+    says: "a key is another one each year, and reads what the old ones wrote",
+    breaks: ({ enableKeyRotation }) => enableKeyRotation !== true,
+  },
+  {
+    name: "key-stays",
+    controls: ["KMS.3"],
+    says: "a protected key is not gone at once",
+    breaks: ({ deletionWindowInDays }, { protect }) => protect && (deletionWindowInDays ?? 30) < 30,
+  },
+]);
+
 const rights: Rule[] = [
   ...[
     "iam/rolePolicy:RolePolicy",
@@ -586,4 +615,4 @@ const rights: Rule[] = [
 ];
 
 /** In the order of a stack. */
-export const awsRules: readonly Rule[] = [...network, ...machines, ...tasks, ...edge, ...stores, ...buckets, ...rights];
+export const awsRules: readonly Rule[] = [...[network, machines, tasks, edge, stores, buckets, keys, rights].flat()];

@@ -14,6 +14,16 @@ const stores = [
 /** Whose members vote: half of an even number is no majority. */
 const voters = [`${ours}:Nats`, `${ours}:RabbitMq`, `${ours}:Elasticsearch`];
 
+/** The metric that tells how full a store of AWS is; that of disks is our agents' own. */
+const fullness: Readonly<Record<string, string>> = {
+  "aws:ebs/volume:Volume": "DiskUsed",
+  "aws:rds/instance:Instance": "FreeStorageSpace",
+  "aws:elasticache/replicationGroup:ReplicationGroup": "DatabaseMemoryUsagePercentage",
+  "aws:opensearch/domain:Domain": "FreeStorageSpace",
+};
+
+type Tags = Readonly<Record<string, string>>;
+
 /** `nats` of `nats-2`. */
 const stem = (name: string): string => name.replace(/-\d+$/, "");
 
@@ -111,6 +121,37 @@ export const stackRules: readonly Rule[] = [
       );
       const first = backup ? undefined : all.find(({ type, protect }) => protect && disks.includes(type));
       return first === undefined ? [] : [{ on: first, why: "no backup takes it: set `backup`" }];
+    },
+  },
+  {
+    name: "disks-in-snapshots",
+    controls: ["EC2.28"],
+    says: "a protected disk has a tag by which snapshots are taken",
+    findings: (all) => {
+      const wanted = all
+        .filter(({ type }) => type === "aws:dlm/lifecyclePolicy:LifecyclePolicy")
+        .flatMap(({ props }) => Object.entries((props.policyDetails as { targetTags?: Tags }).targetTags ?? {}));
+      return all
+        .filter(({ type, protect }) => protect && type === "aws:ebs/volume:Volume")
+        .filter(({ props }) => !wanted.some(([tag, value]) => known(() => (props.tags as Tags)[tag]) === value))
+        .map((on) => ({ on, why: "no lifecycle policy takes snapshots of it" }));
+    },
+  },
+  {
+    name: "stores-watched",
+    controls: [],
+    says: "an alarm rings before a store is full",
+    findings: (all) => {
+      const alarms = all.filter(({ type }) => type === "aws:cloudwatch/metricAlarm:MetricAlarm");
+      return all
+        .filter(({ type, name }) => {
+          const metric = fullness[type];
+          return (
+            metric !== undefined &&
+            !alarms.some((each) => each.name.startsWith(`${name}-`) && each.props.metricName === metric)
+          );
+        })
+        .map((on) => ({ on, why: `no alarm watches its ${fullness[on.type] ?? ""}` }));
     },
   },
   {

@@ -45,6 +45,16 @@ export function backup(platform: BackedUp, site: Site): void {
     update: "stop-first",
     // The first try of the backup's place has to fit in. Nobody waits for a run, which may take hours.
     health: { ready: { command: ["backup", "healthy"] }, startSeconds: 20, stopSeconds: 30 },
+    // Its own words (backup.sh).
+    alarms: [
+      {
+        key: "missing",
+        line: "is complete",
+        says: `no backup has got through for too long: one is due every ${String(asked.everyHours)} h`,
+        everyHours: asked.everyHours,
+      },
+      { key: "drill", line: "cannot be restored", says: "a drill could not restore the newest backup" },
+    ],
     after: platform.stores,
   });
 }

@@ -170,6 +170,21 @@ export interface Container {
   readonly rehearsal?: Dict<string>;
 }
 
+/** A line of a container's log that says whether it does its work. A topology that has alarms watches for it. */
+export interface LogAlarm {
+  /** Tells it from the container's other ones, as `missing`. */
+  readonly key: string;
+  /** Words that the line has, one after another. */
+  readonly line: string;
+  /** What is wrong when it rings, for the person who is woken. */
+  readonly says: string;
+  /**
+   * The line comes so often while all is well: it rings when the line stays away for twice as long. Unset: it rings when
+   * the line comes.
+   */
+  readonly everyHours?: number;
+}
+
 /** Scales: any number of equal replicas without a disk. */
 export interface Workload extends Container {
   readonly health: Health;
@@ -182,6 +197,7 @@ export interface Workload extends Container {
   readonly update?: "stop-first";
   /** Node labels that a replica's node must carry (swarm, machines in a cloud). `role`: a swarm's own roles. */
   readonly nodes?: Dict<string>;
+  readonly alarms?: List<LogAlarm>;
 }
 
 /**

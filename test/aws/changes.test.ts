@@ -117,6 +117,16 @@ const changes: Readonly<Record<string, readonly Change[]>> = {
       config: { data: to({ objects: "container" }) },
       refused: kept("staging"),
     },
+    {
+      what: "Solr's disk as a snapshot has it, by the operator's word",
+      config: byWord({ "solr-1": "snap-0123456789abcdef0" }),
+      anew: ["Volume arkindex-solr-1"],
+    },
+    {
+      what: "a key of its own",
+      config: inAws({ kmsKey: "create" }),
+      refused: /aws\.kmsKey = \W*create\W+what the stack keeps is encrypted with AWS' own keys: that stays/,
+    },
     ...everywhere,
   ],
   arangodb: [

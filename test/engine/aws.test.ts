@@ -106,4 +106,31 @@ describe("stacks/arkindex-aws.yaml", () => {
     },
     5 * minutes,
   );
+
+  test(
+    "protected and with a key of its own it has nothing to do then, and no other key is taken",
+    async () => {
+      const aws = simulatedConfig("arkindex-aws")[`${project}:aws`] as object;
+      const keyed = { [`${project}:protect`]: true, [`${project}:aws`]: { ...aws, kmsKey: "create" } };
+      await stack.reconfigure(keyed);
+      succeeded(await stack.up());
+      succeeded(await stack.preview(["--expect-no-changes"]));
+      const { resources } = await stack.state();
+      const made = resources.filter(({ type }) => /kms\/key:|dlm\/|bucketLogging:/.test(type)).map(({ type }) => type);
+      expect([...new Set(made)].sort()).toEqual([
+        "aws:dlm/lifecyclePolicy:LifecyclePolicy",
+        "aws:kms/key:Key",
+        "aws:s3/bucketLogging:BucketLogging",
+      ]);
+      await stack.reconfigure({ [`${project}:aws`]: aws });
+      const { code, output } = await stack.preview();
+      expect(code).not.toBe(0);
+      expect(output).toMatch(/aws\.kmsKey: what the stack keeps is encrypted with arn:aws:kms:\S+: that stays/);
+      await stack.reconfigure({ ...keyed, [`${project}:protect`]: false });
+      succeeded(await stack.up());
+      succeeded(await stack.destroy());
+      expect((await stack.state()).resources).toEqual([]);
+    },
+    10 * minutes,
+  );
 });

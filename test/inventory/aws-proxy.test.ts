@@ -218,6 +218,8 @@ describe("certificates", () => {
     expect(listener.sslPolicy).toMatch(/TLS13-1-2/);
     expect(group).toMatchObject({ protocol: "TLS", proxyProtocolV2: true, preserveClientIp: "false" });
     expect(balancer.accessLogs).toMatchObject({ enabled: true });
+    const alarm = one(all, "cloudwatch/metricAlarm:MetricAlarm", "aws-edge-certificate");
+    expect(alarm).toMatchObject({ metricName: "DaysToExpiry", dimensions: { CertificateArn: arn } });
     expect(own).toBe(true);
     // Callers inside trust what everybody trusts.
     expect(JSON.stringify(of(all, "ecs/taskDefinition:TaskDefinition"))).not.toContain("ca.pem");

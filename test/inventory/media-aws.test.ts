@@ -80,6 +80,12 @@ test("a protected stack has three nodes in three zones, whatever it asks; anothe
   expect(options.protect).toBe(false);
 });
 
+test("the operator's word lifts the protection of what may go", async () => {
+  const word = { disks: { elasticsearch: "gone" } };
+  const leaving = await recordReady("media-aws", { ...protecting("media-aws"), ...own(), ...word });
+  expect(domain(leaving).options.protect).toBe(false);
+});
+
 test("no later release, and no change of the config, makes an empty domain in its place", () => {
   for (const from of [all, small])
     expect(domain(from).options.ignoreChanges).toEqual(

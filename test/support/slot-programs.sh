@@ -27,6 +27,13 @@ if [ -e "$s/error-$me-$1" ]; then
 fi
 
 case $me-$1-$2 in
+aws-logs-put-log-events)
+  if [ ! -e "$s/stream-$6" ]; then
+    echo "An error occurred (ResourceNotFoundException) when calling the PutLogEvents operation: no stream" >&2
+    exit 254
+  fi
+  ;;
+aws-logs-create-log-stream) : >"$s/stream-$6" ;;
 aws-secretsmanager-*) cat "$s/secret-$6" ;;
 aws-ec2-attach-volume)
   held=0

@@ -110,6 +110,22 @@ test("it is Python 3.9", async () => {
   await execa(agent.python, ["-c", check, join(agent.root, "bin/node"), join(agent.root, "bin/agent.py")]);
 });
 
+test("every node tells how full its disk is, a worker, too, in the log of all of them", async () => {
+  const worker = { Swarm: { LocalNodeState: "active", NodeID: "n2", ControlAvailable: false } };
+  const { agent } = await machine({ "GET /info": worker }, { role: "worker", first: false });
+  const ran = await agent.run("watch");
+  expect(ran).toMatchObject({ code: 0, err: "" });
+  const [call = []] = ran.calls.filter(([program, what]) => program === "aws" && what === "logs");
+  expect(call.slice(2, 7)).toEqual([
+    "put-log-events",
+    "--log-group-name",
+    "/machines/swarm",
+    "--log-stream-name",
+    "i-1",
+  ]);
+  expect(call.join(" ")).toMatch(/DiskUsed\W+\d/);
+});
+
 describe("join", () => {
   test("the first begins the swarm, its engine's labels and log set before", async () => {
     const { agent, cloud, sent } = await machine({
@@ -219,13 +235,14 @@ describe("join", () => {
 });
 
 describe("watch", () => {
-  test("who does not lead does nothing, but ask", async () => {
+  test("who does not lead does nothing, but ask, and tell of its disk", async () => {
     for (const info of [leading, { Swarm: { ...leading.Swarm, ControlAvailable: false } }]) {
       const { agent, engine } = await machine({
         "GET /info": info,
         "GET /nodes": [node("n1", { role: "manager", instance: "i-1" })],
       });
-      expect(await agent.run("watch")).toMatchObject({ code: 0, calls: [] });
+      const { code, calls } = await agent.run("watch");
+      expect([code, calls.filter(([, what]) => what !== "logs")]).toEqual([0, []]);
       expect(engine.asked.every((each) => each.startsWith("GET"))).toBe(true);
     }
   });

@@ -4,7 +4,9 @@ import process from "node:process";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 
 import { sentence } from "../../components/core/errors.ts";
+import { at } from "../../components/core/formats.ts";
 import { callerProblems, movedParts } from "../../components/topologies/aws/preflight.ts";
+import type { Dict } from "../../components/core/contracts.ts";
 import type { Known } from "../../components/core/known.ts";
 import { subnetRange } from "../../components/topologies/aws/addresses.ts";
 import { type Simulation, simulation } from "../../tools/simulate/simulation.ts";
@@ -69,9 +71,11 @@ function stateOf(): Known[] {
   ];
 }
 const plan = planReady("arangodb-aws").whole?.plan;
-const moved = (config: object, state = stateOf()): string[] => {
+const moved = (config: object, state = stateOf(), disks: Dict<string> = {}): string[] => {
   if (plan === undefined) throw new Error("no plan");
-  return movedParts(state, { cidr, zones, edge: "balancer", ...config }, "arangodb", plan).map(sentence);
+  return movedParts(state, { cidr, zones, edge: "balancer", ...config }, { name: "arangodb", disks }, plan).map(
+    sentence,
+  );
 };
 
 test("a stack that is not there yet, and one that stays where it is, have nothing that would move", () => {
@@ -254,8 +258,63 @@ describe("stores", () => {
       tags: { Name: "machines-manager-3" },
     });
     const of = (more: Known[]) =>
-      movedParts(more, { cidr, zones, edge: "balancer" }, "machines", whole.plan).map(sentence);
+      movedParts(more, { cidr, zones, edge: "balancer" }, { name: "machines", disks: {} }, whole.plan).map(sentence);
     expect(of(state)).toEqual([]);
     expect(of([...state, third])).toEqual([expect.stringContaining("the disk of manager-3 lies in eu-central-1a")]);
   });
+});
+
+describe("a key", () => {
+  const known = (type: string, name: string, outputs: Known["outputs"]): Known => ({
+    ...{ urn: `urn:pulumi:test::platform-topologies::${type}::${name}`, type, outputs },
+  });
+  const made = "arn:aws:kms:eu-central-1:123456789012:key/made";
+  const given = "arn:aws:kms:eu-central-1:123456789012:key/given";
+  /** A stack whose topic for alarms has this key. */
+  const keyed = (kmsMasterKeyId: string | undefined): Known[] => [
+    ...stateOf(),
+    known("aws:sns/topic:Topic", "aws-alarms", { kmsMasterKeyId }),
+    ...(kmsMasterKeyId === made ? [known("aws:kms/key:Key", "aws-key", { arn: made })] : []),
+  ];
+
+  test("that stays is no change, whoever made it", () => {
+    expect(moved({}, keyed(undefined))).toEqual([]);
+    expect(moved({}, keyed(""))).toEqual([]);
+    expect(moved({ kmsKey: "create" }, keyed(made))).toEqual([]);
+    expect(moved({ kmsKey: given }, keyed(given))).toEqual([]);
+    expect(moved({ kmsKey: "create" }, [])).toEqual([]);
+  });
+
+  test.each([
+    ["create", undefined, "AWS' own keys"],
+    [given, "", "AWS' own keys"],
+    [undefined, made, made],
+    [given, made, made],
+    ["create", given, given],
+  ])("%s in the place of %s is refused, as it would replace the stores", (kmsKey, was, named) => {
+    const [problem, ...others] = moved({ kmsKey }, keyed(was));
+    expect(problem).toContain(`what the stack keeps is encrypted with ${named}: that stays`);
+    expect(problem).toMatch(/^aws\.kmsKey/);
+    expect(others).toEqual([]);
+  });
+});
+
+test("the word that made a disk stays in the config, or an empty disk would take its place", () => {
+  const disk = stateOf().map((each) =>
+    each.type === "aws:ebs/volume:Volume" && at(each.outputs, ["tags", "slot"]) === "arangodb-agent-2"
+      ? { ...each, outputs: { ...each.outputs, tags: { slot: "arangodb-agent-2", disk: "0123abcd" } } }
+      : each,
+  );
+  const id = (word: string): Known => ({
+    ...{ urn: "urn:agent-2-disk", type: "random:index/randomId:RandomId" },
+    outputs: { hex: "0123abcd", keepers: { word } },
+  });
+  const refused = [
+    "disks.agent-2: snap-0123 made the disk that is there: leave it in the config, or another, empty disk would be made",
+  ];
+  expect(moved({}, [...disk, id("snap-0123")])).toEqual(refused);
+  expect(moved({}, [...disk, id("snap-0123")], { "agent-2": "gone" })).toEqual(refused);
+  expect(moved({}, [...disk, id("snap-0123")], { "agent-2": "snap-0123" })).toEqual([]);
+  expect(moved({}, [...disk, id("snap-0123")], { "agent-2": "snap-4567" })).toEqual([]);
+  expect(moved({}, [...disk, id("")], { "agent-2": "gone" })).toEqual([]);
 });

@@ -2,7 +2,7 @@
  * The real agent of a slot's machine, as user data writes it, against programs that write down their calls. Python 3.9
  * or later is assumed, as `python3`.
  */
-import { mkdir, readdir, stat } from "node:fs/promises";
+import { mkdir, readdir, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
 
 import { afterEach, describe, expect, test } from "@jest/globals";
@@ -273,6 +273,23 @@ describe("the disk", () => {
     expect(await made.get(`${dataFolder}/.made`)).toBe("fedcba98");
   });
 
+  test("of a snapshot keeps its data, and gets the marker of its new name before its first start", async () => {
+    const made = await machine();
+    await made.put("state/content", "TYPE=xfs\n");
+    await mkdir(join(made.root, dataFolder), { recursive: true });
+    await made.put(`${dataFolder}/.made`, "fedcba98");
+    await made.put(`${dataFolder}/rows`, "many");
+    const ran = await made.run("apply v1");
+    expect(ran).toMatchObject({ code: 0, err: "" });
+    expect(named(ran, "mkfs")).toEqual([]);
+    expect(await made.get(`${dataFolder}/.made`)).toBe("0123abcd");
+    expect(await made.get(`${dataFolder}/rows`)).toBe("many");
+    expect(heads(ran, 3).filter((head) => /create-tags|docker start/.test(head))).toEqual([
+      "aws ec2 create-tags",
+      "docker start slot",
+    ]);
+  });
+
   test("that has lost its marker gets no other: the slot refuses such a disk", async () => {
     const made = await running();
     await execa("rm", [join(made.root, dataFolder, ".made")]);
@@ -448,8 +465,75 @@ describe("watch", () => {
     await reached(made, "systemctl start docker");
     expect((await made.start(["watch"], 9999)).exitCode).toBe(0);
     expect(await made.get("run/slot/ill")).toBeUndefined();
+    expect(await made.get("run/reported")).toBe("9999.0"); // of the disk it tells all the same
     await made.put("state/pause-docker", "\n");
     expect((await applying).exitCode).toBe(0);
+  });
+});
+
+describe("a report", () => {
+  const events = (ran: Pick<Ran, "calls">) => {
+    const [call] = named(ran, "aws logs put-log-events").slice(-1);
+    if (call === undefined) return undefined;
+    const [event] = JSON.parse(call[call.indexOf("--log-events") + 1] ?? "") as {
+      timestamp: number;
+      message: string;
+    }[];
+    return { call, timestamp: event?.timestamp, line: JSON.parse(event?.message ?? "") as Record<string, unknown> };
+  };
+
+  test("of the disk is a line of which CloudWatch makes a metric, by the alarm's dimension, into the machine's own log", async () => {
+    const made = await running();
+    const ran = await made.run("watch", 1000);
+    expect(ran).toMatchObject({ code: 0, err: "" });
+    const { call, timestamp, line } = events(ran) ?? {};
+    expect(call?.slice(3, 7)).toEqual(["--log-group-name", "/shop/slots", "--log-stream-name", "i-new"]);
+    expect(line).toMatchObject({
+      _aws: {
+        Timestamp: timestamp,
+        CloudWatchMetrics: [
+          { Namespace: "platform-topologies", Dimensions: [["LogGroup"]], Metrics: [{ Name: "DiskUsed" }] },
+        ],
+      },
+      ...{ LogGroup: "/shop/slots", Machine: "i-new" },
+    });
+    const { bsize, blocks, bfree, bavail } = await statfs(join(made.root, dataFolder));
+    const used = (blocks - bfree) * bsize;
+    expect(Math.abs(Number(line?.DiskUsed) - (100 * used) / (used + bavail * bsize))).toBeLessThan(2);
+    expect(Math.abs(Number(timestamp) - Date.now())).toBeLessThan(60_000);
+  });
+
+  test("makes its stream once, and comes every five minutes", async () => {
+    const made = await running();
+    const streams = async (later: number) =>
+      heads(await made.run("watch", later)).filter((head) => head.startsWith("aws logs"));
+    expect(await streams(1000)).toEqual([
+      "aws logs put-log-events",
+      "aws logs create-log-stream",
+      "aws logs put-log-events",
+    ]);
+    expect(await streams(1060)).toEqual([]);
+    expect(await streams(1300)).toEqual(["aws logs put-log-events"]);
+  });
+
+  test("that AWS refuses ends with its words, and is tried again the next minute", async () => {
+    const made = await running();
+    await made.put("state/error-aws-logs", "An error occurred (AccessDeniedException) when calling PutLogEvents\n");
+    const ran = await made.run("watch", 1000);
+    expect(ran.code).toBe(1);
+    expect(ran.err).toContain("AccessDeniedException");
+    expect(named(ran, "aws logs")).toHaveLength(1);
+    await execa("rm", [join(made.root, "state/error-aws-logs")]);
+    expect(events(await made.run("watch", 1060))).toBeDefined();
+  });
+
+  test("never comes without the disk; a machine that has none tells of the system's own", async () => {
+    const made = await machine();
+    expect(events(await made.run("watch", 1000))).toBeUndefined();
+    const bare = { ...db, disk: undefined };
+    const without = await machine(JSON.parse(JSON.stringify(bare)) as Spec, { disk: false });
+    await without.run("apply v1");
+    expect(events(await without.run("watch", 1000))?.line).toMatchObject({ DiskUsed: expect.any(Number) });
   });
 });
 

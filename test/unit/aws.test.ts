@@ -23,6 +23,7 @@ import {
   fileVolumes,
 } from "../../components/topologies/aws/definition.ts";
 import { bucketName } from "../../components/topologies/aws/fit.ts";
+import { lookBack } from "../../components/topologies/aws/look-back.ts";
 import { awsManaged } from "../../components/topologies/aws/managed.ts";
 import { checkRules, priorityOf, rulesOf } from "../../components/topologies/aws/rules.ts";
 import {
@@ -579,6 +580,19 @@ test("a plan says that RabbitMQ's nodes stand alone on AWS, which others put bes
   ]);
 });
 
+describe("what comes every so often is missed", () => {
+  test.each([
+    [0.01, 2],
+    [1, 3],
+    [24, 49],
+    [84, 168],
+    [166, 168],
+    [167, undefined],
+  ])("%d h: after %s h", (every, hours) => {
+    expect(lookBack(every)).toBe(hours);
+  });
+});
+
 describe("a stack's config", () => {
   const good = {
     system: "arkindex",
@@ -710,6 +724,22 @@ describe("a stack's config", () => {
       "another partition",
       { region: "cn-north-1", zones: ["cn-north-1a", "cn-north-1b"] },
       /^aws\.region = cn-north-1: a partition of its own/,
+    ],
+    ["a key by its alias", { kmsKey: "arn:aws:kms:eu-central-1:123456789012:alias/ours" }, /^aws\.kmsKey.*no alias/],
+    [
+      "a key of another account",
+      { kmsKey: "arn:aws:kms:eu-central-1:999999999999:key/0123" },
+      /^aws\.kmsKey.*another account than 123456789012/,
+    ],
+    [
+      "a firewall of CloudFront's",
+      { firewall: "arn:aws:wafv2:us-east-1:123456789012:global/webacl/ours/0123" },
+      /^aws\.firewall.*a regional web ACL/,
+    ],
+    [
+      "a firewall of another region",
+      { firewall: "arn:aws:wafv2:us-east-1:123456789012:regional/webacl/ours/0123" },
+      /^aws\.firewall.*it lies in us-east-1/,
     ],
     ["days that CloudWatch has not", { logDays: 31 }, /^aws\.logDays = 31: days as CloudWatch has them/],
     ["an edge that is none", { edge: "nginx" }, /^aws\.edge = nginx: balancer or proxy$/],
@@ -867,6 +897,33 @@ describe("a stack's config", () => {
     const file = readFileSync(join(root, "tools/images/toolbox/Dockerfile"), "utf8");
     expect(file).toContain(` postgresql-client-${postgresVersion} `);
     expect(imageLock.postgis?.version).toMatch(new RegExp(`^${postgresVersion}-`));
+  });
+
+  test("a firewall where it can stand before nothing is refused, and no other edge advised with it", () => {
+    const firewall = "arn:aws:wafv2:eu-central-1:123456789012:regional/webacl/ours/0123";
+    expect(problems({}, { firewall })).toEqual([]);
+    expect(problems({}, { firewall, edge: "proxy" })).toEqual([
+      `aws.firewall = ${firewall}: AWS WAF stands before no network load balancer, which our own proxy has: leave it out, or choose aws: {edge: balancer}`,
+    ]);
+    const machines = { sshKeys: ["ssh-ed25519 AAAA"] };
+    const { problems: found } = planStack(
+      { system: "machines", topology: "aws", hostname: "m.example.com", machines, aws: { ...good.aws, firewall } },
+      "test",
+    );
+    expect(found.map(sentence)).toEqual([
+      expect.stringMatching(/^aws\.firewall = .*nothing here has a public name: leave it out/),
+    ]);
+  });
+
+  test("a backup that is due too seldom for an alarm is said", () => {
+    const secrets = { backupKey: "k", backupSecret: "s" };
+    const to = { s3: { endpoint: "https://s3.example.com", bucket: "b", region: "r" } };
+    const said = (everyHours: number) =>
+      planStack({ ...good, secrets, backup: { everyHours, to } }, "test").warnings.filter((each) =>
+        each.startsWith("backup: it is due every"),
+      );
+    expect(said(166)).toEqual([]);
+    expect(said(24 * 10)).toEqual([expect.stringContaining("every 10 days, and an alarm looks back seven at most")]);
   });
 
   test("an own certificate needs its key, and has to be one for the names", async () => {

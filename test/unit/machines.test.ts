@@ -230,7 +230,12 @@ describe("what is refused", () => {
     const { whole } = planned({ managers: { count } });
     if (whole === undefined) throw new Error("no plan");
     const { cidr, zones } = whole.topology as { cidr: string; zones: string[] };
-    const found = movedParts(managers(was), { cidr, zones, edge: "balancer" }, "machines", whole.plan).map(sentence);
+    const found = movedParts(
+      managers(was),
+      { cidr, zones, edge: "balancer" },
+      { name: "machines", disks: {} },
+      whole.plan,
+    ).map(sentence);
     expect(found).toEqual(refused ? [expect.stringContaining("a majority has to stay")] : []);
   });
 });

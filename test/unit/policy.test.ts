@@ -90,6 +90,7 @@ const listener = "aws:lb/listener:Listener";
 const database = "aws:rds/instance:Instance";
 const cache = "aws:elasticache/replicationGroup:ReplicationGroup";
 const search = "aws:opensearch/domain:Domain";
+const key = "aws:kms/key:Key";
 const everything = JSON.stringify({ Statement: [{ Effect: "Allow", Action: ["*"], Resource: "*" }] });
 const upper = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
@@ -216,6 +217,9 @@ const broken: Record<string, (all: readonly Made[]) => Made[]> = {
   "rights-by-group-own": (all) =>
     another(all, { type: "aws:iam/userPolicy:UserPolicy", props: { policy: JSON.stringify({ Statement: [] }) } }),
   "rights-by-group-attached": (all) => another(all, { type: "aws:iam/userPolicyAttachment:UserPolicyAttachment" }),
+  "bucket-keeps-requests": (all) => without(all, "aws:s3/bucketLogging:BucketLogging"),
+  "key-turns": (all) => another(all, { type: key, props: { enableKeyRotation: false } }),
+  "key-stays": (all) => another(all, { type: key, protect: true, props: { deletionWindowInDays: 7 } }),
   "members-odd": (all) =>
     [1, 2].reduce<Made[]>(
       (so, number) =>
@@ -235,6 +239,8 @@ const broken: Record<string, (all: readonly Made[]) => Made[]> = {
       [...all],
     ),
   "disks-backed-up": (all) => all.filter(({ name }) => name !== "arkindex-backup"),
+  "disks-in-snapshots": (all) => without(all, "aws:dlm/lifecyclePolicy:LifecyclePolicy"),
+  "stores-watched": (all) => all.filter(({ name }) => name !== "arkindex-solr-1-storage"),
   "stores-protected": (all) => changed(all, database, () => ({ protect: false })),
   "data-behind-applications": (all) =>
     another(all, {

@@ -2,12 +2,15 @@
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
+import time
 import traceback
 from pathlib import Path
 
 ROOT = os.environ.get("MACHINE_ROOT", "")
+REPORTED = Path(f"{ROOT}/run/reported")
 secrets = []
 lock = []
 
@@ -33,6 +36,26 @@ def hold(folder, how=0):
 
 def aws(*command, **more):
     return json.loads(run("aws", *command, "--region", machine("region"), "--output", "json", **more).stdout or "{}")
+
+def report(folder):
+    """How full a disk is, every five minutes: CloudWatch makes a metric of a line in this form (EMF)."""
+    if REPORTED.exists() and time.monotonic() - float(REPORTED.read_text()) < 290:
+        return
+    disk, now, log = shutil.disk_usage(folder), int(time.time() * 1000), machine("logGroup")
+    kind = {"Namespace": "platform-topologies", "Dimensions": [["LogGroup"]], "Metrics": [{"Name": "DiskUsed"}]}
+    line = {"_aws": {"Timestamp": now, "CloudWatchMetrics": [kind]}, "LogGroup": log, "Machine": instance()}
+    line["DiskUsed"] = round(100 * disk.used / (disk.used + disk.free))
+    events = json.dumps([{"timestamp": now, "message": json.dumps(line)}])
+    stream = ["--log-group-name", log, "--log-stream-name", instance()]
+    for first in (True, False):
+        try:
+            aws("logs", "put-log-events", *stream, "--log-events", events)
+            break
+        except Failure as failure:
+            if not first or "(ResourceNotFoundException)" not in str(failure):
+                raise
+            aws("logs", "create-log-stream", *stream)
+    REPORTED.write_text(str(time.monotonic()))
 
 def machine(key):
     """What the user data says of this machine; None: nothing."""

@@ -6,11 +6,14 @@ import { LoadBalancer } from "@pulumi/aws/lb/loadBalancer.js";
 import { TargetGroup } from "@pulumi/aws/lb/targetGroup.js";
 import { TargetGroupAttachment } from "@pulumi/aws/lb/targetGroupAttachment.js";
 import { Record as DnsRecord } from "@pulumi/aws/route53/record.js";
+import { WebAclAssociation } from "@pulumi/aws/wafv2/webAclAssociation.js";
 
 import type { Container, List } from "../../core/contracts.ts";
 import { type PlannedRoute, routesOf, type Plan } from "../../core/plan.ts";
 import type { At } from "../../core/topology.ts";
-import type { Region } from "./region.ts";
+import { bucketName } from "./fit.ts";
+import { recordsName } from "./logs.ts";
+import { type Region, tailOf } from "./region.ts";
 import { type Rule, rulesOf } from "./rules.ts";
 
 /** A group of targets, and the rules that lead to it: a service cannot use a group before. */
@@ -34,7 +37,7 @@ export class Balancer {
   constructor(region: Region, plan: Plan, certificate: Input<string>, at: At) {
     this.#region = region;
     this.#plan = plan;
-    const { site, network, under, logs } = region;
+    const { site, network, under, logs, alarms, firewall } = region;
     const { parent, logicalName: logical } = at;
     const options = under(parent);
     const routes = routesOf(plan);
@@ -59,6 +62,24 @@ export class Balancer {
     );
     this.dnsName = balancer.dnsName;
     this.#suffix = balancer.arnSuffix;
+    if (firewall !== undefined)
+      new WebAclAssociation(logical, { resourceArn: balancer.arn, webAclArn: firewall }, options);
+    const errors = [
+      ["balancer", "HTTPCode_ELB_5XX_Count", "the balancer itself: its targets are gone, slow or full"],
+      ["applications", "HTTPCode_Target_5XX_Count", "the applications"],
+    ] as const;
+    for (const [key, metric, says] of errors)
+      alarms.watch(
+        `${logical}-${key}-errors`,
+        {
+          says: `more than ten errors (5xx) a minute from ${says}`,
+          look: `the requests in \`aws s3 ls --recursive s3://${bucketName(region, recordsName(site.name))}/edge/\`, and the applications' logs`,
+          ...{ namespace: "AWS/ApplicationELB", metric, statistic: "Sum" },
+          dimensions: { LoadBalancer: this.#suffix },
+          ...{ when: "above", threshold: 10, minutes: 5 },
+        },
+        options,
+      );
     const redirect = { port: "443", protocol: "HTTPS", statusCode: "HTTP_301" };
     new Listener(
       `${logical}-http`,
@@ -122,7 +143,7 @@ export class Balancer {
     const key = keyOf(route);
     const found = this.#targets.get(key);
     if (found !== undefined) return found;
-    const { target, check, sticky, seconds = 60 } = route;
+    const { target, check, sticky, of, hosts, seconds = 60 } = route;
     const { network, alarms } = this.#region;
     network.opens(target.number, groupBehind(this.#plan, route));
     const group = new TargetGroup(
@@ -149,6 +170,7 @@ export class Balancer {
       `${logical}-${key}-unhealthy`,
       {
         says: `${route.to} does not answer the balancer`,
+        look: tailOf(this.#region, (of === "slots" ? hosts[0] : undefined) ?? route.to),
         ...{ namespace: "AWS/ApplicationELB", metric: "UnHealthyHostCount", statistic: "Maximum" },
         dimensions: { LoadBalancer: this.#suffix, TargetGroup: group.arnSuffix },
         ...{ when: "above", threshold: 0, minutes: 5 },

@@ -1,5 +1,5 @@
 /** Buckets of a stack: encrypted, private, versioned, TLS alone, in the account's own space of names. */
-import { type CustomResourceOptions, interpolate, jsonStringify } from "@pulumi/pulumi";
+import { type CustomResourceOptions, type Input, interpolate, jsonStringify } from "@pulumi/pulumi";
 import { Bucket } from "@pulumi/aws/s3/bucket.js";
 import { BucketLifecycleConfiguration } from "@pulumi/aws/s3/bucketLifecycleConfiguration.js";
 import { BucketOwnershipControls } from "@pulumi/aws/s3/bucketOwnershipControls.js";
@@ -16,6 +16,8 @@ export interface BucketWish {
   readonly keeps: boolean;
   /** Days after which everything in it goes. Default: never. */
   readonly days?: number;
+  /** The key that encrypts it. Default: S3's own. */
+  readonly key?: Input<string> | undefined;
   /** Further statements of its policy. */
   readonly statements?: readonly object[];
 }
@@ -26,7 +28,7 @@ export function makeBucket(
   logical: string,
   name: string,
   options: CustomResourceOptions,
-  { keeps, days, statements = [] }: BucketWish,
+  { keeps, days, key, statements = [] }: BucketWish,
 ): Bucket {
   const full = bucketName(region, name);
   const made = new Bucket(
@@ -42,9 +44,10 @@ export function makeBucket(
   );
   new BucketOwnershipControls(logical, { bucket, rule: { objectOwnership: "BucketOwnerEnforced" } }, options);
   const versioning = new BucketVersioning(logical, { bucket, versioningConfiguration: { status: "Enabled" } }, options);
+  const encryption = key === undefined ? { sseAlgorithm: "AES256" } : { sseAlgorithm: "aws:kms", kmsMasterKeyId: key };
   new BucketServerSideEncryptionConfiguration(
     logical,
-    { bucket, rules: [{ applyServerSideEncryptionByDefault: { sseAlgorithm: "AES256" }, bucketKeyEnabled: true }] },
+    { bucket, rules: [{ applyServerSideEncryptionByDefault: encryption, bucketKeyEnabled: true }] },
     options,
   );
   new BucketLifecycleConfiguration(

@@ -22,6 +22,30 @@ export interface Signed {
   readonly ca: Output<string> | undefined;
 }
 
+/** Days. ACM renews its own 45 days before, and nobody else's. */
+const late = 21;
+
+const renewed: { readonly [Mode in AwsTls["mode"]]: string } = {
+  acm: "`aws acm describe-certificate`: ACM renews its own as long as their records are in the zone; an imported one is yours",
+  own: "a new chain belongs in aws.tls.cert, its key in the secret tlsKey; then `pulumi up`",
+  local: "`pulumi up` makes a new one",
+};
+
+/** An ended certificate has no metric any more: the alarm then stays as it was. */
+export function watchCertificate({ name, alarms, under }: Region, mode: AwsTls["mode"], arn: Input<string>): void {
+  alarms.watch(
+    `${name}-edge-certificate`,
+    {
+      says: `the balancer's certificate ends in less than ${String(late)} days`,
+      look: renewed[mode],
+      ...{ namespace: "AWS/CertificateManager", metric: "DaysToExpiry", statistic: "Minimum" },
+      dimensions: { CertificateArn: arn },
+      ...{ when: "below", threshold: late, minutes: 1440, every: 1440, silence: "holds" },
+    },
+    under(),
+  );
+}
+
 /** `names`: the public names, the hostname first. `local`: makes one from an authority of the stack's own. */
 export function certificateFor(
   region: Region,

@@ -12,6 +12,7 @@ import { onMachine } from "./capabilities.ts";
 import type { AwsTls } from "./certificate.ts";
 import type { AwsConfig } from "./config.ts";
 import { bytesOf, largestSecret } from "./definition.ts";
+import { lookBack } from "./look-back.ts";
 import { checkProxy, proxyWorkload } from "./own-proxy.ts";
 import { checkBackupRegion, checkExistingAddresses, checkNames, checkPlace, checkTls, noTls } from "./place.ts";
 import { checkRules } from "./rules.ts";
@@ -48,6 +49,7 @@ export function checkAws(args: Checked, site: Site, plan: Plan): Verdict {
     ]),
     warnings: [
       ...tls.warnings,
+      ...unwatched(plan),
       ...plain(plan).map(
         (name) =>
           `${name}: the application speaks no TLS, so ElastiCache takes plain text as well, inside the private network`,
@@ -63,20 +65,36 @@ interface Most {
 const mostOfTask: Most = { cores: 16, gib: 120 };
 const mostOfMachine: Most = { cores: 32, gib: 127 };
 
+const noFirewall =
+  "AWS WAF stands before no network load balancer, which our own proxy has: leave it out, or choose aws: {edge: balancer}";
+
 /** What the edge of the config's choice cannot take. */
 function checkEdge(args: Checked, site: Site, plan: Plan): Problem[] {
-  const { edge, tls } = args;
+  const { edge, tls, firewall } = args;
   const routes = routesOf(plan);
   if (routes.length === 0) return [];
   if (edge === "balancer") {
     const rules = checkRules(routes);
-    if (rules.length === 0 || checkProxy(site, plan, args, tls.mode).length > 0) return rules;
+    if (rules.length === 0 || firewall !== undefined || checkProxy(site, plan, args, tls.mode).length > 0) return rules;
     const instead = "; or choose our own proxy, which takes it: aws: {edge: proxy}";
     return rules.map(({ remedy, ...problem }) => ({ ...problem, remedy: remedy + instead }));
   }
+  if (firewall !== undefined) return [{ key: "aws.firewall", value: firewall, remedy: noFirewall }];
   const proxied = checkProxy(site, plan, args, tls.mode);
   if (proxied.length > 0) return proxied;
   return checkImages("edge", proxyWorkload(site, plan, args, { cert: "", key: "" }), args, site);
+}
+
+/** Lines of logs that come too seldom for an alarm. */
+function unwatched(plan: Plan): string[] {
+  return [...plan.workloads].flatMap(([name, { alarms = [] }]) =>
+    alarms
+      .filter(({ everyHours }) => everyHours !== undefined && lookBack(everyHours) === undefined)
+      .map(({ everyHours }) => {
+        const days = String(Math.round((everyHours ?? 0) / 24));
+        return `${name}: it is due every ${days} days, and an alarm looks back seven at most: none will tell that it is missing`;
+      }),
+  );
 }
 
 /** Which of both is not for sale. */

@@ -78,6 +78,25 @@ export const awsConfig = z.strictObject({
    * makes it fails; it stays when the stack goes. Default: it is there.
    */
   searchRole: z.boolean().default(false),
+  /**
+   * Whose key encrypts disks, stores, buckets, secrets, logs and alarms: `create` makes one for the stack, or the ARN of
+   * one. A change would replace the stores: it is refused. Default: AWS' own keys.
+   */
+  kmsKey: z
+    .string()
+    .regex(
+      /^(create|arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:key\/[\w-]+)$/,
+      "create, or the ARN of a key (no alias), as arn:aws:kms:…:key/…",
+    )
+    .optional(),
+  /** An ACL of AWS WAF's, by its ARN, which looks at each request to the balancer. Default: none. */
+  firewall: z
+    .string()
+    .regex(
+      /^arn:[a-z-]+:wafv2:[a-z0-9-]+:\d{12}:regional\/webacl\/.+$/,
+      "the ARN of a regional web ACL, as arn:aws:wafv2:…:regional/webacl/…",
+    )
+    .optional(),
   /** Who is told of alarms. Default: whoever subscribes to the topic in `places.alarms`. */
   alarmEmail: z.email("an address of e-mail").optional(),
   /** How long CloudWatch keeps logs, in days. */

@@ -34,12 +34,12 @@ export const aws = entry({
   }),
   check: (config, { site, plan, secrets }) => {
     const { problems, warnings } = checkAws({ ...config, tls: tlsOf(config, secrets, "plain") }, site, plan);
-    return { problems: [...problems, ...idleEdge(config, plan)], warnings };
+    return { problems: [...problems, ...idle(config, plan)], warnings };
   },
   preflight: async (config, { site, plan }) => {
     const { callerProblems, movedParts } = await import("./preflight.ts");
     const state = (await stateOfStack()) ?? [];
-    const found = [...movedParts(state, config, site.name, plan), ...storeProblems(state, config, site, plan)];
+    const found = [...movedParts(state, config, site, plan), ...storeProblems(state, config, site, plan)];
     // A preview needs no credentials.
     return runtime.isDryRun() ? found : [...found, ...(await callerProblems(config.account, config))];
   },
@@ -50,9 +50,13 @@ export const aws = entry({
 });
 
 /** A service alone has no public name either: only a whole stack says something by its edge. */
-function idleEdge({ edge }: AwsConfig, plan: Plan): Problem[] {
-  if (edge === "balancer" || routesOf(plan).length > 0) return [];
-  return [{ key: "aws.edge", value: edge, remedy: "nothing here has a public name: leave it out" }];
+function idle({ edge, firewall }: AwsConfig, plan: Plan): Problem[] {
+  if (routesOf(plan).length > 0) return [];
+  const remedy = "nothing here has a public name: leave it out";
+  return [
+    ...(edge === "balancer" ? [] : [{ key: "aws.edge", value: edge, remedy }]),
+    ...(firewall === undefined ? [] : [{ key: "aws.firewall", value: firewall, remedy }]),
+  ];
 }
 
 /** Adds the operator's own key: plain, to be checked, or as a secret. */

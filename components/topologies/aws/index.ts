@@ -26,9 +26,10 @@ import { zoneOf } from "./addresses.ts";
 import { Alarms } from "./alarms.ts";
 import { Balancer, type Targets } from "./balancer.ts";
 import { awsWith, onMachine } from "./capabilities.ts";
-import { type AwsTls, certificateFor, servedBy } from "./certificate.ts";
-import { checkAws, type Checked } from "./check.ts";
+import { type AwsTls, certificateFor, servedBy, watchCertificate } from "./certificate.ts";
+import { checkAws, type Checked, swarms } from "./check.ts";
 import { awsArgs } from "./config.ts";
+import { makeKey } from "./key.ts";
 import { makeLogs } from "./logs.ts";
 import { classOf, type MachineWish, runMachine, type RunningMachine } from "./machines.ts";
 import { makeSearch } from "./managed/elasticsearch.ts";
@@ -44,6 +45,7 @@ import { allow } from "./policy.ts";
 import { makeProxyEdge } from "./proxy-edge.ts";
 import type { Region } from "./region.ts";
 import { runService } from "./services.ts";
+import { makeSnapshots } from "./snapshots.ts";
 import { Tasks } from "./tasks.ts";
 
 /** `account`, `region`, `zones` and what else `aws` has in a stack's config, with the same defaults. */
@@ -84,7 +86,7 @@ export class AwsRegion extends BaseTopology {
   constructor(name: string, args: AwsRegionArgs, opts: ComponentResourceOptions = {}) {
     const { site, tls } = args;
     const asked: Checked = { ...parse(awsArgs, args), tls };
-    const { account, region, zones, cidr, profile, role, nat, logDays, edge } = asked;
+    const { account, region, zones, cidr, profile, role, nat, logDays, edge, kmsKey } = asked;
     const identity = (options: CustomResourceOptions): StackIdentity =>
       new StackIdentity(
         `${name}-identity`,
@@ -131,14 +133,15 @@ export class AwsRegion extends BaseTopology {
       under(),
     );
     const logs = makeLogs({ name, site: site.name, account, region, days: logDays, vpc: network.vpc }, under());
-    const alarms = new Alarms(name, asked.alarmEmail, under());
+    const key = kmsKey === "create" ? makeKey(name, site, { account, region }, under()).arn : kmsKey;
+    const alarms = new Alarms(name, { email: asked.alarmEmail, key }, under());
     const search = { awsServiceName: "opensearchservice.amazonaws.com" };
     const searchReady = asked.searchRole
       ? [new ServiceLinkedRole(`${name}-search`, search, { ...under(), retainOnDelete: true })]
       : [];
     this.#region = {
       ...asked,
-      ...{ name, site, network, logs, alarms, at, under, searchReady },
+      ...{ name, site, key, network, logs, alarms, at, under, searchReady },
       images: pulls(account, region),
     };
     this.#tasks = new Tasks(this.#region);
@@ -166,14 +169,17 @@ export class AwsRegion extends BaseTopology {
   }
 
   open(plan: Plan, { logicalName }: At): void {
+    const { site } = this;
+    if (site.protect && (plan.slots.size > 0 || swarms(plan).length > 0)) makeSnapshots(this.#region);
     const routes = routesOf(plan);
     if (routes.length === 0) return;
     const { tls, zoneId, edge, cidr } = this.#args;
-    const names = namesOf(this.site, routes);
+    const names = namesOf(site, routes);
     const local = this.localCertificate.bind(this);
     const at = { parent: this, logicalName: `${logicalName}-edge` };
     if (edge === "proxy") {
       const { ca, ...served } = servedBy(this.#region, tls, names, zoneId, local);
+      if (served.front !== undefined) watchCertificate(this.#region, tls.mode, served.front);
       const made = makeProxyEdge(
         this.#region,
         plan,
@@ -186,6 +192,7 @@ export class AwsRegion extends BaseTopology {
       return;
     }
     const { arn, ca } = certificateFor(this.#region, tls, names, zoneId, local);
+    watchCertificate(this.#region, tls.mode, arn);
     this.#balancer = new Balancer(this.#region, plan, arn, at);
     [this.#ca, this.#edge, this.edgeReady] = [ca, this.#balancer.dnsName, this.#balancer.ready];
   }

@@ -1,4 +1,7 @@
-/** The bucket for records of traffic: the balancer's requests, the private network's flows. */
+/**
+ * The bucket for records of traffic: the balancer's requests, the private network's flows, the requests to buckets.
+ * AWS' own key encrypts it: the balancer writes to no other bucket.
+ */
 import { type CustomResourceOptions, interpolate, type Output, type Resource } from "@pulumi/pulumi";
 import { FlowLog } from "@pulumi/aws/ec2/flowLog.js";
 import type { Vpc } from "@pulumi/aws/ec2/vpc.js";
@@ -21,19 +24,29 @@ export interface LogsArgs {
   readonly vpc: Vpc;
 }
 
+/** The bucket's own part of its name. */
+export function recordsName(site: string): string {
+  return `${site}-records`;
+}
+
+/** Where the requests to the buckets of a protected stack are recorded. */
+export const requestsPrefix = "objects/";
+
 /** Records of traffic may go with the stack: they are no data of anybody's. */
 export function makeLogs({ name, site, account, region, days, vpc }: LogsArgs, options: CustomResourceOptions): Logs {
-  const full = `arn:aws:s3:::${bucketName({ account, region }, `${site}-records`)}`;
+  const full = `arn:aws:s3:::${bucketName({ account, region }, recordsName(site))}`;
   const from = { StringEquals: { "aws:SourceAccount": account } };
   const writes = (service: string, resource: string): object => ({
     ...{ Effect: "Allow", Principal: { Service: service }, Action: "s3:PutObject", Resource: resource },
-    ...(service.startsWith("delivery") ? { Condition: from } : {}),
+    // The balancers' own service says of no account that it comes from there.
+    ...(service.startsWith("logdelivery.elastic") ? {} : { Condition: from }),
   });
-  const bucket = makeBucket({ account, region }, `${name}-records`, `${site}-records`, options, {
+  const bucket = makeBucket({ account, region }, `${name}-records`, recordsName(site), options, {
     keeps: false,
     days,
     statements: [
       writes("logdelivery.elasticloadbalancing.amazonaws.com", `${full}/edge/AWSLogs/${account}/*`),
+      writes("logging.s3.amazonaws.com", `${full}/${requestsPrefix}*`),
       writes("delivery.logs.amazonaws.com", `${full}/AWSLogs/${account}/*`),
       {
         ...{ Effect: "Allow", Principal: { Service: "delivery.logs.amazonaws.com" } },

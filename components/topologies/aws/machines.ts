@@ -14,7 +14,7 @@ import type { Container, Ready, Slot, Workload } from "../../core/contracts.ts";
 import { own } from "../../core/formats.ts";
 import { imageOf } from "../../core/images.ts";
 import type { At } from "../../core/topology.ts";
-import { makeLogGroup, makeRole, makeSecret, type Region } from "./region.ts";
+import { encryptedBy, makeLogGroup, makeRole, makeSecret, type Region, tailOf, watchLog } from "./region.ts";
 import { ownClass } from "./sizes.ts";
 import { specOf, specText } from "./spec.ts";
 import { allow, toBeReached, toStart } from "./policy.ts";
@@ -33,8 +33,9 @@ const systemGib = { plain: 20, gpu: 30 };
 export const metadata = { httpEndpoint: "enabled", httpTokens: "required", httpPutResponseHopLimit: 1 };
 
 /** The system's own disk, which goes with its machine. */
-export function systemDisk(gib: number) {
-  const ebs = { encrypted: "true", volumeType: "gp3", volumeSize: gib, deleteOnTermination: "true" };
+export function systemDisk(gib: number, region: Pick<Region, "key">) {
+  const size = { volumeType: "gp3", volumeSize: gib, deleteOnTermination: "true" };
+  const ebs = { ...size, encrypted: "true", ...encryptedBy(region) };
   return { deviceName: "/dev/xvda", ebs };
 }
 
@@ -82,7 +83,7 @@ export function runMachine(
   const log = makeLogGroup(region, name, at);
   const disk = "disk" in container ? diskOf(region, name, container, at, zone) : undefined;
   const spec = specOf(site, name, container, { ref: image.ref, redact, ...(disk ? { disk: disk.id } : {}) });
-  const secret = makeSecret(site, `${logical}-spec`, name, spec.apply(specText), options);
+  const secret = makeSecret(region, `${logical}-spec`, name, spec.apply(specText), options);
 
   const { gpus = 0, gib = 0 } = container.room ?? {};
   const home = isGuest(container) ? anywhere(region) : atHome(region, name, container, at, zone);
@@ -94,7 +95,8 @@ export function runMachine(
     options,
   );
   const profile = new InstanceProfile(logical, { role: role.name }, options);
-  const tags = { Name: `${site.name}-${name}`, slot: `${site.name}-${name}` };
+  const tag = `${site.name}-${name}`;
+  const tags = { Name: tag, slot: tag };
   const template = new LaunchTemplate(
     logical,
     {
@@ -102,7 +104,7 @@ export function runMachine(
       instanceType: size,
       iamInstanceProfile: { arn: profile.arn },
       ...home.template,
-      blockDeviceMappings: [systemDisk(gib + (gpus > 0 ? systemGib.gpu : systemGib.plain))],
+      blockDeviceMappings: [systemDisk(gib + (gpus > 0 ? systemGib.gpu : systemGib.plain), region)],
       metadataOptions: metadata,
       tagSpecifications: ["instance", "volume"].map((resourceType) => ({ resourceType, tags })),
       updateDefaultVersion: true,
@@ -130,6 +132,7 @@ export function runMachine(
     `${logical}-machine`,
     {
       says: `${name}: its machine is gone or ill, and no other has come`,
+      look: `\`aws ec2 describe-instances --filters Name=tag:slot,Values=${tag} --region ${region.region}\`, and \`aws ec2 get-console-output\` of the last one`,
       ...{ namespace: "AWS/AutoScaling", metric: "GroupInServiceInstances", statistic: "Minimum" },
       dimensions: { AutoScalingGroupName: group.name },
       ...{ when: "below", threshold: 1, minutes: 15, silence: "rings" },
@@ -150,6 +153,17 @@ export function runMachine(
     },
     { parent },
   );
+  region.alarms.disk(
+    `${logical}-storage`,
+    {
+      says: `${name}: more than 80 % of its disk is full, or its machine does not say how much`,
+      look: `${tailOf(region, name)} has lines with DiskUsed; ${disk === undefined ? "there, `docker system df -v`" : "docs/aws.md says how a disk grows"}`,
+      logGroup: log.name,
+    },
+    // The machine has said it by then.
+    { ...options, dependsOn: [gate] },
+  );
+  if ("alarms" in container) watchLog(region, name, container.alarms ?? [], log.name, at);
   return { ready: [gate], address: home.address, disk: disk?.id };
 }
 
@@ -196,10 +210,18 @@ function anywhere({ network }: Region): Home {
   };
 }
 
-/** A slot's disk. Another word of the operator's makes a new, empty one; without one it is never replaced. */
-function diskOf({ site, under }: Region, name: string, slot: Slot, { parent, logicalName }: At, zone: string) {
-  const word = own(site.disks, name);
-  const protect = site.protect && word === undefined;
+/** A word for a disk that names what the disk is made from. */
+const isSnapshot = /^snap-[0-9a-f]+$/;
+
+/**
+ * A slot's disk. Another word of the operator's makes a new one: empty, or as a snapshot has it. Without one it is never
+ * replaced.
+ */
+function diskOf(region: Region, name: string, slot: Slot, { parent, logicalName }: At, zone: string) {
+  const { site, under } = region;
+  const said = own(site.disks, name);
+  const word = said === "gone" ? undefined : said; // it may go with its slot, which is there
+  const protect = site.protect && said === undefined;
   const id = new RandomId(`${logicalName}-disk`, { byteLength: 4, keepers: { word: word ?? "" } }, { parent, protect });
   const tag = `${site.name}-${name}`;
   const volume = new Volume(
@@ -209,6 +231,8 @@ function diskOf({ site, under }: Region, name: string, slot: Slot, { parent, log
       size: slot.disk.gib,
       type: "gp3",
       encrypted: true,
+      ...encryptedBy(region),
+      ...(word !== undefined && isSnapshot.test(word) ? { snapshotId: word } : {}),
       finalSnapshot: site.protect,
       tags: { Name: tag, slot: tag, disk: id.hex, backup: site.name },
     },
@@ -216,7 +240,7 @@ function diskOf({ site, under }: Region, name: string, slot: Slot, { parent, log
       ...under(parent),
       protect,
       replacementTrigger: id.hex,
-      ignoreChanges: ["availabilityZone", "encrypted", "snapshotId"],
+      ignoreChanges: ["availabilityZone", "encrypted", "kmsKeyId", "snapshotId"],
     },
   );
   return { id: id.hex, volume };

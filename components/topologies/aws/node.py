@@ -3,7 +3,7 @@
 
 node join                            joins, or begins the swarm if nobody has
 node ready <seconds> [group=count]…  waits until this node is one, all managers are there, and so many of each group
-node watch                           on the leader: tokens, labels, machines that go, machines that are gone
+node watch                           how full is the disk; on the leader: tokens, labels, machines that go, or are gone
 
 It may be killed at any time: the next run goes on from what it finds.
 """
@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
-from agent import ROOT, Failure, aws, block, hold, instance, machine, run, secrets, speaks
+from agent import ROOT, Failure, aws, block, hold, instance, machine, report, run, secrets, speaks
 
 RUN = Path(f"{ROOT}/run/node")
 WHY = RUN / "why"  # the last join's failure
@@ -33,6 +33,7 @@ def main(action="", *words):
     elif action == "watch" and not words:
         if hold(RUN, fcntl.LOCK_NB):
             watch()
+        report(f"{ROOT}/")
     elif action == "ready" and words and words[0].isdigit():
         ready(int(words[0]), dict(word.split("=", 1) for word in words[1:]))
     else:

@@ -13,6 +13,8 @@ export interface Way {
   readonly port: number;
   /** What is wrong when none of them is well. */
   readonly says: string;
+  /** What to type first then, or where to look. */
+  readonly look: string;
   /** The targets' own port, and what differs from TCP that is passed on as it is. */
   readonly group: Partial<TargetGroupArgs> & { readonly port: number };
   /** Where the targets are asked whether they are there. Default: their own port. */
@@ -54,7 +56,7 @@ export class PassingBalancer {
   }
 
   /** Its targets, and what leads to them, with an alarm for when nobody answers there. */
-  pass({ port, says, group, asked = group.port, listener }: Way): {
+  pass({ port, says, look, group, asked = group.port, listener }: Way): {
     readonly group: TargetGroup;
     readonly listener: Listener;
   } {
@@ -79,7 +81,7 @@ export class PassingBalancer {
     alarms.watch(
       `${key}-unhealthy`,
       {
-        says,
+        ...{ says, look },
         ...{ namespace: "AWS/NetworkELB", metric: "HealthyHostCount", statistic: "Maximum" },
         dimensions: { LoadBalancer: balancer.arnSuffix, TargetGroup: targets.arnSuffix },
         ...{ when: "below", threshold: 1, minutes: 5, silence: "rings" },

@@ -12,7 +12,7 @@ import type { Checked } from "./check.ts";
 import { bucketName, longestBucket } from "./fit.ts";
 
 /** Zones, network and ARNs of another region or account. */
-export function checkPlace({ account, region, zones, cidr, tls, role }: Checked): Problem[] {
+export function checkPlace({ account, region, zones, cidr, tls, role, kmsKey, firewall }: Checked): Problem[] {
   const problems: Problem[] = [];
   for (const zone of zones) {
     if (zone.slice(0, -1) !== region)
@@ -36,6 +36,8 @@ export function checkPlace({ account, region, zones, cidr, tls, role }: Checked)
   const arns = [
     ["aws.role", role, "role"],
     ["aws.tls.certificate", tls.mode === "acm" ? tls.certificate : undefined, "certificate"],
+    ["aws.kmsKey", kmsKey === "create" ? undefined : kmsKey, "key"],
+    ["aws.firewall", firewall, "regional/webacl"],
   ] as const;
   for (const [key, arn, sort] of arns) {
     if (arn === undefined) continue;
@@ -46,7 +48,7 @@ export function checkPlace({ account, region, zones, cidr, tls, role }: Checked)
       problems.push({
         key,
         value: arn,
-        remedy: `it lies in ${where}: the balancer of ${region} takes its own region's alone`,
+        remedy: `it lies in ${where}: ${region} takes its own region's alone`,
       });
   }
   return problems;

@@ -1,9 +1,10 @@
 /** What can be asked before anything is made: whose credentials these are, and where the state's disks lie. */
 import type { List } from "../../core/contracts.ts";
 import type { Problem } from "../../core/errors.ts";
-import { at } from "../../core/formats.ts";
+import { at, own } from "../../core/formats.ts";
 import type { Known } from "../../core/known.ts";
 import { type Plan, routesOf } from "../../core/plan.ts";
+import type { Site } from "../../core/topology.ts";
 import { subnetRange, tiers, zoneOf } from "./addresses.ts";
 import { swarmHosts, swarms } from "./check.ts";
 import type { AwsConfig } from "./config.ts";
@@ -32,16 +33,18 @@ export async function callerProblems(account: string, caller: Caller): Promise<P
 }
 
 /**
- * What of the config does not go with the network, the disks and the protected balancer that are there. `site`: the
- * stack's name.
+ * What of the config does not go with the network, the key, the disks and the protected balancer that are there. `site`:
+ * the stack's name, and its words for disks.
  */
 export function movedParts(
   state: List<Known>,
-  { cidr, zones, edge }: Pick<AwsConfig, "cidr" | "zones" | "edge">,
-  site: string,
+  { cidr, zones, edge, kmsKey }: Pick<AwsConfig, "cidr" | "zones" | "edge" | "kmsKey">,
+  site: Pick<Site, "name" | "disks">,
   plan: Plan,
 ): Problem[] {
   const of = (type: string) => state.filter((known) => known.type === type).map(({ outputs }) => outputs);
+  const key = otherKey(state, kmsKey);
+  if (key !== undefined) return [key];
   const network = of("aws:ec2/vpc:Vpc").find(({ cidrBlock }) => cidrBlock !== cidr);
   if (network !== undefined) {
     const remedy = `the stack's network is ${String(network.cidrBlock)}: it stays as long as the stack does`;
@@ -59,6 +62,7 @@ export function movedParts(
   if (kept !== undefined) return [kept];
   const lost = lostMajority(of("aws:ec2/instance:Instance"), plan);
   if (lost !== undefined) return [lost];
+  const words = lostWords(of("aws:ebs/volume:Volume"), of("random:index/randomId:RandomId"), site, plan);
   // A machine of a swarm has its own disk, and lies where its address does.
   const subnets = new Map(of("aws:ec2/subnet:Subnet").map(({ id, availabilityZone }) => [id, availabilityZone]));
   const lies = new Map([
@@ -67,13 +71,14 @@ export function movedParts(
       ({ tags, subnetId }) => [at(tags, ["Name"]), subnets.get(subnetId)] as const,
     ),
   ]);
-  return [...[...plan.slots].map(([name, { zone }]) => ({ name, zone })), ...swarmHosts(plan)].flatMap((part) => {
-    const { name, zone } = part;
-    const [was, now] = [lies.get(`${site}-${name}`), zoneOf(zones, zone)];
+  const hosts = [...[...plan.slots].map(([name, { zone }]) => ({ name, zone })), ...swarmHosts(plan)];
+  const strays = hosts.flatMap(({ name, zone }): Problem[] => {
+    const [was, now] = [lies.get(`${site.name}-${name}`), zoneOf(zones, zone)];
     if (typeof was !== "string" || was === now) return [];
     const remedy = `the disk of ${name} lies in ${was}, and its machine would be in ${now}: leave the zones as they were`;
     return [{ key: "aws.zones", value, remedy }];
   });
+  return [...words, ...strays];
 }
 
 /** Another edge is another balancer, and AWS deletes none that a protected stack has. */
@@ -84,6 +89,35 @@ function keptBalancer(balancers: List<Known["outputs"]>, edge: AwsConfig["edge"]
   const remedy =
     "the stack is protected, and its balancer, which another edge replaces, with it: let that one go first, as docs/aws.md says (The edge)";
   return { key: "aws.edge", value: edge, remedy };
+}
+
+/** A disk that a word of the operator's made is made anew without it. */
+function lostWords(
+  disks: List<Known["outputs"]>,
+  ids: List<Known["outputs"]>,
+  site: Pick<Site, "name" | "disks">,
+  plan: Plan,
+): Problem[] {
+  const words = new Map(ids.map(({ hex, keepers }) => [hex, at(keepers, ["word"])]));
+  const made = new Map(disks.map(({ tags }) => [at(tags, ["slot"]), words.get(at(tags, ["disk"]))]));
+  return [...plan.slots.keys()].flatMap((name): Problem[] => {
+    const word = made.get(`${site.name}-${name}`);
+    if (typeof word !== "string" || word === "" || (own(site.disks, name) ?? "gone") !== "gone") return [];
+    const remedy = `${word} made the disk that is there: leave it in the config, or another, empty disk would be made`;
+    return [{ key: `disks.${name}`, remedy }];
+  });
+}
+
+/** The topic for alarms has the key by which the stores were made, and AWS tells no other of it. */
+function otherKey(state: List<Known>, asked: string | undefined): Problem | undefined {
+  const topic = state.find(({ type, urn }) => type === "aws:sns/topic:Topic" && urn.endsWith("-alarms"));
+  if (topic === undefined) return undefined;
+  const made = state.find(({ type }) => type === "aws:kms/key:Key")?.outputs.arn;
+  const { kmsMasterKeyId } = topic.outputs;
+  const was = typeof kmsMasterKeyId === "string" ? kmsMasterKeyId : "";
+  if (was === (asked === "create" ? made : (asked ?? ""))) return undefined;
+  const remedy = `what the stack keeps is encrypted with ${was === "" ? "AWS' own keys" : was}: that stays as long as the stack does; a new stack with restore takes another key`;
+  return { key: "aws.kmsKey", ...(asked === undefined ? {} : { value: asked }), remedy };
 }
 
 /** A swarm whose managers go by half or more at once can decide nothing any more. */

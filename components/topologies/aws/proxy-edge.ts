@@ -9,7 +9,7 @@ import { part } from "../base.ts";
 import { groupBehind, namesOf, sslPolicy, type Targets } from "./balancer.ts";
 import { proxyWorkload } from "./own-proxy.ts";
 import { PassingBalancer } from "./passing.ts";
-import type { Region } from "./region.ts";
+import { type Region, tailOf } from "./region.ts";
 
 /** Seconds for which requests under way may go on, while the balancer learns that a proxy is to go. */
 const drainSeconds = 180;
@@ -45,11 +45,13 @@ export function makeProxyEdge(
   const kept = front === undefined ? {} : { accessLogs: { bucket: logs.bucket, enabled: true } };
   const passing = new PassingBalancer(region, part(at, "tcp"), kept);
   const { http, https } = edgePorts(site);
+  const look = tailOf(region, "edge");
   const targets = publishedPorts(site).map(({ inside, published }): Targets => {
     network.opens(inside, "proxy");
     const { group, listener } = passing.pass({
       port: published,
       says: `no proxy of the edge answers at port ${String(published)}`,
+      look,
       ...(inside === https.number ? toHttps(inside, front) : { group: { port: inside, ...draining } }),
       // A question at the https port would have to begin with a caller's address.
       asked: http.number,
@@ -61,6 +63,7 @@ export function makeProxyEdge(
       `${at.logicalName}-${String(port)}-ill`,
       {
         says: `a proxy of the edge does not answer the balancer for port ${String(port)}`,
+        look,
         ...{ namespace: "AWS/NetworkELB", metric: "UnHealthyHostCount", statistic: "Maximum" },
         dimensions: { LoadBalancer: passing.balancer.arnSuffix, TargetGroup: group.arnSuffix },
         ...{ when: "above", threshold: 0, minutes: 5 },

@@ -2,11 +2,11 @@
 import type { CustomResourceOptions, Input, Resource } from "@pulumi/pulumi";
 import { LogGroup } from "@pulumi/aws/cloudwatch/logGroup.js";
 import { Role } from "@pulumi/aws/iam/role.js";
-import { Secret } from "@pulumi/aws/secretsmanager/secret.js";
+import { Secret, type SecretArgs } from "@pulumi/aws/secretsmanager/secret.js";
 import { SecretVersion } from "@pulumi/aws/secretsmanager/secretVersion.js";
 
 import type { AwsAccess } from "../../../ops/resources.ts";
-import type { List } from "../../core/contracts.ts";
+import type { List, LogAlarm } from "../../core/contracts.ts";
 import { own } from "../../core/formats.ts";
 import type { At, Site } from "../../core/topology.ts";
 import type { Alarms } from "./alarms.ts";
@@ -17,10 +17,12 @@ import type { Network } from "./network.ts";
 import { trust } from "./policy.ts";
 
 /** With everything that the config says of it. */
-export interface Region extends Omit<AwsConfig, "tls"> {
+export interface Region extends Omit<AwsConfig, "tls" | "kmsKey"> {
   /** The component's name, with which those of its children begin. */
   readonly name: string;
   readonly site: Site;
+  /** The ARN of the key that encrypts what the stack keeps. Unset: AWS' own keys do. */
+  readonly key: Input<string> | undefined;
   readonly network: Network;
   readonly logs: Logs;
   readonly alarms: Alarms;
@@ -39,18 +41,28 @@ export function guarded({ protect, disks }: Site, name: string): boolean {
   return protect && own(disks, name) !== "gone";
 }
 
-/** Seven days: the least that keeps a deleted secret. */
-export const recoveryDays = 7;
+/** The argument of most resources that are encrypted with the stack's own key. */
+export function encryptedBy({ key }: Pick<Region, "key">): { readonly kmsKeyId?: Input<string> } {
+  return key === undefined ? {} : { kmsKeyId: key };
+}
 
-/** A secret and its content. Its name is free again at once if the stack is not protected. */
+/** Seven days: the least that keeps a deleted secret. */
+const recoveryDays = 7;
+
+/** Its name is free again at once if the stack is not protected. */
+export function secretArgs({ site, key }: Region, description: string): SecretArgs {
+  return { description, recoveryWindowInDays: site.protect ? recoveryDays : 0, ...encryptedBy({ key }) };
+}
+
+/** A secret and its content. */
 export function makeSecret(
-  site: Site,
+  region: Region,
   logical: string,
   description: string,
   content: Input<string>,
   options: CustomResourceOptions,
 ) {
-  const secret = new Secret(logical, { description, recoveryWindowInDays: site.protect ? recoveryDays : 0 }, options);
+  const secret = new Secret(logical, secretArgs(region, description), options);
   const version = new SecretVersion(logical, { secretId: secret.id, secretString: content }, options);
   return { secret, version };
 }
@@ -74,8 +86,25 @@ export function makeRole(
   );
 }
 
-/** A part's own log. */
-export function makeLogGroup({ site, logDays, under }: Region, name: string, { parent, logicalName }: At): LogGroup {
-  const args = { name: `/${site.name}/${name}`, retentionInDays: logDays };
-  return new LogGroup(`${logicalName}-log`, args, under(parent));
+/** A part's own log. `path`: where AWS itself decides it. */
+export function makeLogGroup(region: Region, name: string, { parent, logicalName }: At, path?: string): LogGroup {
+  const args = { name: path ?? logOf(region, name), retentionInDays: region.logDays, ...encryptedBy(region) };
+  return new LogGroup(`${logicalName}-log`, args, region.under(parent));
+}
+
+function logOf({ site }: Region, name: string): string {
+  return `/${site.name}/${name}`;
+}
+
+/** How an operator reads a part's log. */
+export function tailOf(region: Region, name: string): string {
+  return `\`aws logs tail ${logOf(region, name)} --since 2h --region ${region.region}\``;
+}
+
+/** Watches for the lines of a log that its part names. */
+export function watchLog(region: Region, name: string, alarms: List<LogAlarm>, log: Input<string>, at: At): void {
+  for (const alarm of alarms) {
+    const its = { name: `${region.site.name}-${name}-${alarm.key}`, logGroup: log, look: tailOf(region, name) };
+    region.alarms.line(`${at.logicalName}-${alarm.key}`, its, alarm, region.under(at.parent));
+  }
 }

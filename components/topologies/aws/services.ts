@@ -9,7 +9,7 @@ import type { List, Ready, Workload } from "../../core/contracts.ts";
 import type { At } from "../../core/topology.ts";
 import type { Targets } from "./balancer.ts";
 import type { Names } from "./names.ts";
-import type { Region } from "./region.ts";
+import { type Region, tailOf, watchLog } from "./region.ts";
 import type { Tasks } from "./tasks.ts";
 
 export interface ServiceParts {
@@ -86,12 +86,14 @@ export function runService(name: string, workload: Workload, at: At, after: Reso
     `${logical}-tasks`,
     {
       says: `${name}: fewer than ${String(wanted)} of its tasks run`,
+      look: `\`aws ecs describe-services --cluster ${site.name} --services ${name} --query 'services[].events[:5]' --region ${region.region}\`, then ${tailOf(region, name)}`,
       ...{ namespace: "ECS/ContainerInsights", metric: "RunningTaskCount", statistic: "Minimum" },
       dimensions: { ClusterName: tasks.cluster.name, ServiceName: service.name },
       ...{ when: "below", threshold: wanted, minutes: 15, silence: "rings" },
     },
     under(parent),
   );
+  watchLog(region, name, workload.alarms ?? [], task.logGroup, at);
   const gate = new EcsGate(
     logical,
     {

@@ -3,7 +3,7 @@
 
 slot apply <version>  makes that version of the spec run, and waits until it is healthy
 slot boot             the same with the current version; if that fails, the group replaces this machine
-slot watch            the group replaces this machine if its container has been ill for ten minutes
+slot watch            the group replaces this machine if its container has been ill for ten minutes; how full is its disk?
 
 It may be killed at any time: the next run goes on from what it finds.
 """
@@ -19,7 +19,7 @@ import sys
 import time
 from pathlib import Path
 
-from agent import ROOT, Failure, aws, block, hold, instance, machine, run, secrets, speaks
+from agent import ROOT, Failure, aws, block, hold, instance, machine, report, run, secrets, speaks
 
 RUN = Path(f"{ROOT}/run/slot")  # in memory
 FILES = RUN / "files"
@@ -42,6 +42,9 @@ def main(action="", version=None):
     elif action == "watch":
         if hold(RUN, fcntl.LOCK_NB):
             watch()
+        folder = DATA if machine("volume") else Path(f"{ROOT}/")
+        if folder.is_dir():
+            report(folder)
     else:
         raise Failure("usage: slot apply <version> | boot | watch")
 
@@ -121,7 +124,8 @@ def mount(disk):
         raise lost
     DATA.mkdir(exist_ok=True)
     marker = DATA / disk.get("marker", "")
-    if marker.is_file() and marker.read_text(errors="replace") != disk["id"]:
+    # A disk that no container has had yet comes from a snapshot, by the operator's word, and gets a marker of its own.
+    if is_made and marker.is_file() and marker.read_text(errors="replace") != disk["id"]:
         raise Failure(f"there are data of another state on {volume}: name the stack otherwise, or remove them")
     return not is_made
 

@@ -97,8 +97,8 @@ export class Tasks {
       ...secretEnv,
     };
     if (Object.keys(values).length === 0) return undefined;
-    const { site, under } = this.#region;
-    return makeSecret(site, `${logicalName}-secret`, name, jsonStringify(sorted(values)), under(parent));
+    const { under } = this.#region;
+    return makeSecret(this.#region, `${logicalName}-secret`, name, jsonStringify(sorted(values)), under(parent));
   }
 
   /** What ECS itself may do for a workload: pull its image, write its log, read its own secret. */

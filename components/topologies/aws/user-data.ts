@@ -104,9 +104,12 @@ systemctl start --no-block ${start.join(" ")}
 `;
 }
 
-/** Blank lines, comments and docstrings stay in the source. */
+/** Blank lines, comments, docstrings and three of four spaces stay in the source: Python reads the same. */
 function withoutComments(text: string): string {
-  return text.replace(/^ *"""[^"]*"""\n/gm, "").replace(/^ *(?:# .*)?\n/gm, "");
+  return text
+    .replace(/^ *"""[^"]*"""\n/gm, "")
+    .replace(/^ *(?:# .*)?\n/gm, "")
+    .replace(/^(?: {4})+/gm, (spaces) => " ".repeat(spaces.length / 4));
 }
 
 const eachMinute = `[Unit]

@@ -33,6 +33,7 @@ const rows: Readonly<Record<string, Row>> = {
     taken: "api error ResourceAlreadyExistsException: The specified log group already exists: %",
   },
   "cloudwatch/eventRule:EventRule": { longest: 64 },
+  "cloudwatch/logMetricFilter:LogMetricFilter": { longest: 512 },
   "cloudwatch/metricAlarm:MetricAlarm": { longest: 255 },
   "cognito/userPoolDomain:UserPoolDomain": {
     property: "domain",

@@ -22,6 +22,7 @@ const always: Readonly<Record<string, string>> = {
   "cloudwatch/eventRule:EventRule": "eventBusName name namePrefix",
   "cloudwatch/eventTarget:EventTarget": "eventBusName rule targetId",
   "cloudwatch/logGroup:LogGroup": "logGroupClass name namePrefix",
+  "cloudwatch/logMetricFilter:LogMetricFilter": "logGroupName name",
   "cloudwatch/logResourcePolicy:LogResourcePolicy": "policyName resourceArn",
   "cloudwatch/metricAlarm:MetricAlarm": "name",
   "cognito/resourceServer:ResourceServer": "identifier userPoolId",

@@ -55,6 +55,7 @@ const rows: Readonly<Record<string, Row>> = {
     more: { desiredCapacity: ({ inputs }) => inputs.minSize },
   },
   "cloudwatch/logGroup:LogGroup": { id: "{name}", arn: `logs:${here}:log-group:{name}` },
+  "cloudwatch/logMetricFilter:LogMetricFilter": { id: "{name}" },
   "cognito/userPool:UserPool": {
     id: "{region}_{9}",
     arn: `cognito-idp:${here}:userpool/{id}`,
@@ -62,6 +63,7 @@ const rows: Readonly<Record<string, Row>> = {
   },
   "cognito/userPoolClient:UserPoolClient": { id: "{26}", more: { clientSecret: "{51}" } },
   "cognito/userPoolDomain:UserPoolDomain": { id: "{domain}" },
+  "dlm/lifecyclePolicy:LifecyclePolicy": { id: "policy-0{16}", arn: `dlm:${here}:policy/{id}` },
   "ebs/volume:Volume": ec2("vol", "volume"),
   "ec2/eip:Eip": ec2("eipalloc", "elastic-ip", {
     allocationId: "{id}",

@@ -9,7 +9,7 @@ import type { At } from "../../../core/topology.ts";
 import type { Watched } from "../alarms.ts";
 import { fit } from "../fit.ts";
 import { allow } from "../policy.ts";
-import { makeLogGroup, type Region } from "../region.ts";
+import { encryptedBy, guarded, makeLogGroup, type Region, tailOf } from "../region.ts";
 import { searchClass } from "../sizes.ts";
 
 /** The line of a new domain. A later release changes none that is there: an upgrade has no way back. */
@@ -74,7 +74,7 @@ export function makeSearch(region: Region, name: string, ask: Ask<"elasticsearch
         subnetIds: apart ? subnets : subnets.slice(0, 1),
         securityGroupIds: [network.group("data")],
       },
-      encryptAtRest: { enabled: true },
+      encryptAtRest: { enabled: true, ...encryptedBy(region) },
       nodeToNodeEncryption: { enabled: true },
       domainEndpointOptions: { enforceHttps: true, tlsSecurityPolicy: "Policy-Min-TLS-1-2-PFS-2023-10" },
       advancedSecurityOptions: {
@@ -92,7 +92,7 @@ export function makeSearch(region: Region, name: string, ask: Ask<"elasticsearch
     },
     {
       ...options,
-      protect,
+      protect: guarded(site, name),
       dependsOn: [mayLog, ...region.searchReady, ...network.ready],
       // Each would make an empty domain in the place of the old one.
       ignoreChanges: ["domainName", "engineVersion", "encryptAtRest", "nodeToNodeEncryption"],
@@ -102,7 +102,8 @@ export function makeSearch(region: Region, name: string, ask: Ask<"elasticsearch
     what: string,
     watched: Pick<Watched, "says" | "metric" | "statistic" | "when" | "threshold">,
   ): void => {
-    const from = { namespace: "AWS/ES", dimensions: { DomainName: domain.domainName, ClientId: account } };
+    const look = `\`aws opensearch describe-domain-health --domain-name ${domainName} --region ${region.region}\`, then ${tailOf(region, `${name}-application`)}`;
+    const from = { look, namespace: "AWS/ES", dimensions: { DomainName: domain.domainName, ClientId: account } };
     region.alarms.watch(`${logicalName}-${what}`, { ...from, ...watched, minutes: 5 }, options);
   };
   const above = { statistic: "Maximum", when: "above", threshold: 0 } as const;

@@ -5,11 +5,13 @@ import { GroupPolicy } from "@pulumi/aws/iam/groupPolicy.js";
 import { User } from "@pulumi/aws/iam/user.js";
 import { UserGroupMembership } from "@pulumi/aws/iam/userGroupMembership.js";
 import { BucketCorsConfiguration } from "@pulumi/aws/s3/bucketCorsConfiguration.js";
+import { BucketLogging } from "@pulumi/aws/s3/bucketLogging.js";
 
 import type { Ask, Given } from "../../../core/contracts.ts";
 import type { At } from "../../../core/topology.ts";
 import { makeBucket } from "../bucket.ts";
 import { bucketName } from "../fit.ts";
+import { requestsPrefix } from "../logs.ts";
 import { allow } from "../policy.ts";
 import { guarded, type Region } from "../region.ts";
 
@@ -18,8 +20,16 @@ export function makeObjects(region: Region, name: string, ask: Ask<"objects">, {
   const { site, under } = region;
   const options = under(parent);
   const buckets = Object.entries(ask.buckets).map(([key, { cors }]) => {
-    const keeps = guarded(site, key);
-    const bucket = makeBucket(region, `${logicalName}-${key}`, `${site.name}-${key}`, options, { keeps });
+    const bucket = makeBucket(region, `${logicalName}-${key}`, `${site.name}-${key}`, options, {
+      keeps: guarded(site, key),
+      key: region.key,
+    });
+    if (site.protect)
+      new BucketLogging(
+        `${logicalName}-${key}`,
+        { bucket: bucket.id, targetBucket: region.logs.bucket, targetPrefix: `${requestsPrefix}${key}/` },
+        { ...options, dependsOn: region.logs.ready },
+      );
     if (cors !== undefined)
       new BucketCorsConfiguration(
         `${logicalName}-${key}`,

@@ -11,11 +11,13 @@ import { newPassword } from "../../../core/real.ts";
 import type { At } from "../../../core/topology.ts";
 import type { Watched } from "../alarms.ts";
 import { fit } from "../fit.ts";
-import { guarded, makeRole, type Region } from "../region.ts";
+import { encryptedBy, guarded, makeLogGroup, makeRole, type Region } from "../region.ts";
 import { databaseClass, databaseGib, postgresVersion } from "../sizes.ts";
 
 /** Days. */
 const backups = 14;
+
+const exported = ["postgresql", "upgrade"];
 
 /**
  * PostgreSQL on RDS: private, encrypted, TLS forced, in two zones where the stack is protected. Its name, its snapshot's
@@ -44,19 +46,27 @@ export function makePostgres(region: Region, name: string, ask: Ask<"postgres">,
     options,
   );
   const monitor = protect ? monitoring(region, name, logicalName, options) : undefined;
+  const most = gib * 4;
+  const identifier = fit(`${site.name}-${name}`, 63);
+  // RDS would make them itself, and keep them for ever.
+  const logs = exported.map((log) => {
+    const at = { parent, logicalName: `${logicalName}-${log}` };
+    return makeLogGroup(region, name, at, `/aws/rds/instance/${identifier}/${log}`);
+  });
   const instance = new Instance(
     logicalName,
     {
-      identifier: fit(`${site.name}-${name}`, 63),
+      identifier,
       engine: "postgres",
       engineVersion: version ?? postgresVersion,
       // The operator's word: preflight refuses another version without it.
       ...(version === undefined ? {} : { allowMajorVersionUpgrade: true }),
       instanceClass: own(classes, name) ?? databaseClass(memoryMib) ?? "",
       allocatedStorage: gib,
-      maxAllocatedStorage: gib * 4,
+      maxAllocatedStorage: most,
       storageType: "gp3",
       storageEncrypted: true,
+      ...encryptedBy(region),
       username: "postgres",
       password,
       dbSubnetGroupName: subnets.name,
@@ -73,30 +83,41 @@ export function makePostgres(region: Region, name: string, ask: Ask<"postgres">,
       ...(protect
         ? { finalSnapshotIdentifier: interpolate`${site.name}-${name}-${last.hex}` }
         : { skipFinalSnapshot: true }),
-      enabledCloudwatchLogsExports: ["postgresql", "upgrade"],
+      enabledCloudwatchLogsExports: exported,
       performanceInsightsEnabled: true,
+      ...(region.key === undefined ? {} : { performanceInsightsKmsKeyId: region.key }),
       ...(monitor === undefined ? {} : { monitoringInterval: 60, monitoringRoleArn: monitor.arn }),
       applyImmediately: true,
     },
     {
       ...options,
       protect: keeps,
-      // Each would make an empty database in the place of the old one.
-      ignoreChanges: ["snapshotIdentifier", "username", "storageEncrypted", "engine", "availabilityZone", "dbName"],
+      dependsOn: logs,
+      // Each would make an empty database in the place of the old one; the last one's key never changes.
+      ignoreChanges: [
+        ...["snapshotIdentifier", "username", "storageEncrypted", "engine", "availabilityZone", "dbName"],
+        ...["kmsKeyId", "performanceInsightsKmsKeyId"],
+      ],
     },
   );
   const watch = (what: string, watched: Pick<Watched, "says" | "metric" | "when" | "threshold">): void => {
-    const from = { namespace: "AWS/RDS", dimensions: { DBInstanceIdentifier: instance.identifier } };
+    const look = `\`aws rds describe-events --source-type db-instance --source-identifier ${identifier} --duration 1440 --region ${region.region}\`, and its Performance Insights`;
+    const from = { look, namespace: "AWS/RDS", dimensions: { DBInstanceIdentifier: instance.identifier } };
     region.alarms.watch(`${logicalName}-${what}`, { ...from, ...watched, statistic: "Average", minutes: 15 }, options);
   };
   const low = gib * 0.1 * 2 ** 30;
   watch("storage", {
-    says: `${name}: less than a tenth of its disk is free`,
+    says: `${name}: less than a tenth of its disk is free, though RDS makes it larger by itself, up to ${String(most)} GiB`,
     metric: "FreeStorageSpace",
     when: "below",
     threshold: low,
   });
-  watch("cpu", { says: `${name}: its processors are busy`, metric: "CPUUtilization", when: "above", threshold: 90 });
+  watch("cpu", {
+    says: `${name}: its processors are busy; a larger one: aws.classes`,
+    metric: "CPUUtilization",
+    when: "above",
+    threshold: 90,
+  });
   const given: Given<"postgres"> = {
     host: instance.address,
     port: 5432,

@@ -10,7 +10,7 @@ import { newPassword } from "../../../core/real.ts";
 import type { At } from "../../../core/topology.ts";
 import type { Watched } from "../alarms.ts";
 import { fit } from "../fit.ts";
-import { guarded, type Region } from "../region.ts";
+import { encryptedBy, guarded, type Region } from "../region.ts";
 import { cacheClass } from "../sizes.ts";
 
 /**
@@ -33,10 +33,11 @@ export function makeRedis(region: Region, name: string, ask: Ask<"redis">, { par
   );
   const token = ask.clientAuth ? newPassword(`${logicalName}-token`, parent, protect) : undefined;
   const last = new RandomId(`${logicalName}-last`, { byteLength: 4 }, { parent });
+  const id = fit(`${site.name}-${name}`, 40);
   const group = new ReplicationGroup(
     logicalName,
     {
-      replicationGroupId: fit(`${site.name}-${name}`, 40),
+      replicationGroupId: id,
       description: `${site.name} ${name}`,
       engine: "valkey",
       engineVersion: "8.0",
@@ -50,6 +51,7 @@ export function makeRedis(region: Region, name: string, ask: Ask<"redis">, { par
       securityGroupIds: [network.group("data")],
       parameterGroupName: parameters.name,
       atRestEncryptionEnabled: true,
+      ...encryptedBy(region),
       transitEncryptionEnabled: true,
       transitEncryptionMode: ask.clientTls === "never" ? "preferred" : "required",
       ...(token === undefined ? {} : { authToken: token, authTokenUpdateStrategy: "ROTATE" }),
@@ -61,21 +63,28 @@ export function makeRedis(region: Region, name: string, ask: Ask<"redis">, { par
     {
       ...options,
       protect: guarded(site, name),
-      ignoreChanges: ["snapshotName", "snapshotArns", "port", "atRestEncryptionEnabled"],
+      ignoreChanges: ["snapshotName", "snapshotArns", "port", "atRestEncryptionEnabled", "kmsKeyId"],
     },
   );
-  // The group's first node; a replica has the same data.
-  const node = interpolate`${group.replicationGroupId}-001`;
-  const watch = (what: string, watched: Pick<Watched, "says" | "metric" | "threshold">): void => {
-    const from = { namespace: "AWS/ElastiCache", dimensions: { CacheClusterId: node }, statistic: "Average" } as const;
-    region.alarms.watch(`${logicalName}-${what}`, { ...from, ...watched, when: "above", minutes: 10 }, options);
+  const watch = (what: string, node: string, watched: Pick<Watched, "says" | "metric" | "threshold">): void => {
+    const its = { CacheClusterId: interpolate`${group.replicationGroupId}-${node}` };
+    const from = { namespace: "AWS/ElastiCache", dimensions: its, statistic: "Average" } as const;
+    const look = `\`aws elasticache describe-replication-groups --replication-group-id ${id} --region ${region.region}\`, and its metrics`;
+    region.alarms.watch(`${logicalName}-${what}`, { ...from, look, ...watched, when: "above", minutes: 10 }, options);
   };
-  watch("memory", {
-    says: `${name}: its memory is nearly full`,
+  // A replica has the same data.
+  watch("memory", "001", {
+    says: `${name}: more than 85 % of its memory is full; a larger one: aws.classes`,
     metric: "DatabaseMemoryUsagePercentage",
     threshold: 85,
   });
-  if (protect) watch("lag", { says: `${name}: its replica is late`, metric: "ReplicationLag", threshold: 30 });
+  // The two change places, and only the replica has the metric.
+  for (const node of protect ? ["001", "002"] : [])
+    watch(`lag-${node}`, node, {
+      says: `${name}: its replica is more than 30 s late`,
+      metric: "ReplicationLag",
+      threshold: 30,
+    });
   const given: Given<"redis"> = {
     host: group.primaryEndpointAddress,
     port: 6379,

@@ -31,6 +31,7 @@ export function swarmEdge(
     const { group, listener } = passing.pass({
       port,
       says: `no manager answers at port ${String(port)}`,
+      look: "`docker service ls` on a manager: the edge of the stack on the swarm publishes this port",
       group: { port, preserveClientIp: "true", deregistrationDelay: 60 },
     });
     for (const { host, address } of members)

@@ -62,6 +62,7 @@ export function makeGroup(
     `${logical}-machines`,
     {
       says: `${group}: machines are missing`,
+      look: `\`aws autoscaling describe-scaling-activities --region ${region.region}\``,
       ...{ namespace: "AWS/AutoScaling", metric: "GroupInServiceInstances", statistic: "Minimum" },
       dimensions: { AutoScalingGroupName: made.name },
       ...{ when: "below", threshold: count, minutes: 15, silence: "rings" },

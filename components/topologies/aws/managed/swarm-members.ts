@@ -98,6 +98,7 @@ export function makeMembers(
       `${key}-machine`,
       {
         says: `${host} is ill, or gone`,
+        look: `\`aws ec2 describe-instance-status --include-all-instances --region ${region.region}\`, then docs/machines.md`,
         ...{ namespace: "AWS/EC2", metric: "StatusCheckFailed", statistic: "Maximum" },
         dimensions: { InstanceId: instance.id },
         ...{ when: "above", threshold: 0, minutes: 5, silence: "rings" },

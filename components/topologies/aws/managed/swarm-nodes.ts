@@ -37,7 +37,7 @@ export function inBase64(data: Output<NodeArgs>): Output<string> {
 
 /** `more`: what machines without names have in common, too. */
 export function templateOf(
-  { at, options }: Nodes,
+  { region, at, options }: Nodes,
   group: string,
   { gib }: Machines,
   tags: Dict<string>,
@@ -47,7 +47,7 @@ export function templateOf(
     `${at.logicalName}-${group}`,
     {
       imageId: systemImage,
-      blockDeviceMappings: [systemDisk(gib)],
+      blockDeviceMappings: [systemDisk(gib, region)],
       metadataOptions: metadata,
       tagSpecifications: ["instance", "volume"].map((resourceType) => ({ resourceType, tags })),
       updateDefaultVersion: true,

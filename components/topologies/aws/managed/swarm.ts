@@ -7,7 +7,7 @@ import { Secret } from "@pulumi/aws/secretsmanager/secret.js";
 import type { Ask, Dict, Given } from "../../../core/contracts.ts";
 import type { At } from "../../../core/topology.ts";
 import { allow, toBeReached, toStart } from "../policy.ts";
-import { makeLogGroup, makeRole, recoveryDays, type Region } from "../region.ts";
+import { makeLogGroup, makeRole, type Region, secretArgs, tailOf } from "../region.ts";
 import { managersGroup } from "../sizes.ts";
 import { swarmEdge } from "./swarm-edge.ts";
 import { makeGroup } from "./swarm-group.ts";
@@ -26,7 +26,7 @@ export function makeSwarm(region: Region, name: string, ask: Ask<"swarm">, at: A
   network.swarm();
   const log = makeLogGroup(region, name, at);
   const token = (role: "manager" | "worker"): Output<string> => {
-    const args = { description: `joins ${role}s`, recoveryWindowInDays: site.protect ? recoveryDays : 0 };
+    const args = secretArgs(region, `joins ${role}s`);
     return new Secret(`${at.logicalName}-${role}-token`, args, { ...options, protect: site.protect }).arn;
   };
   const tokens = { manager: token("manager"), worker: token("worker") };
@@ -55,6 +55,15 @@ export function makeSwarm(region: Region, name: string, ask: Ask<"swarm">, at: A
     machines.keeps ? [] : makeGroup(nodes, group, machines, managers[0]?.instance.id ?? "", gates),
   );
   const edge = swarmEdge(region, ask.ports, managers, at);
+  region.alarms.disk(
+    `${at.logicalName}-storage`,
+    {
+      says: "a machine of the swarm has filled more than 80 % of its disk, or none of them says how much",
+      look: `${tailOf(region, name)} has lines with DiskUsed and Machine; there, \`docker system df -v\``,
+      logGroup: log.name,
+    },
+    { ...options, dependsOn: gates },
+  );
   return {
     managers: managers.map(({ instance }) => interpolate`ssh://ec2-user@${instance.id}`),
     nodes: [...managers, ...kept].map(({ host }) => host),
