@@ -84,8 +84,8 @@ describe.each(cases)("$stack, protected, $how", (its) => {
   test("each disk, database, cache and search has an alarm that rings before it is full; so have all machines", () => {
     const watched = (metric: string, by: string, value: string): boolean =>
       alarms(all).some(({ inputs: { metricName, dimensions } }) => {
-        const its = dimensions as Record<string, string>;
-        return metricName === metric && its[by] === value;
+        const its = dimensions as Record<string, string> | undefined;
+        return metricName === metric && its?.[by] === value;
       });
     for (const { name } of of(all, "ebs/volume:Volume")) {
       const log = of(all, "cloudwatch/logGroup:LogGroup").find((each) => each.name === `${name}-log`)?.inputs.name;

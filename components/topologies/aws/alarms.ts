@@ -19,7 +19,7 @@ export interface Watched {
   readonly look: string;
   readonly namespace: string;
   readonly metric: string;
-  readonly dimensions: Dict<Input<string>>;
+  readonly dimensions?: Dict<Input<string>>;
   readonly statistic: "Average" | "Maximum" | "Minimum" | "Sum";
   readonly when: "above" | "below";
   readonly threshold: number;
@@ -59,7 +59,8 @@ export class Alarms {
         logical,
         {
           alarmDescription: `${says}. Look: ${look}`,
-          ...{ namespace: watched.namespace, metricName: metric, dimensions, statistic, threshold },
+          ...{ namespace: watched.namespace, metricName: metric, statistic, threshold },
+          ...(dimensions === undefined ? {} : { dimensions }),
           comparisonOperator: when === "above" ? "GreaterThanThreshold" : "LessThanThreshold",
           period: every * 60,
           evaluationPeriods: minutes / every,
@@ -106,7 +107,7 @@ export class Alarms {
       },
       options,
     );
-    const counted = { says, look, namespace, metric: name, dimensions: {}, statistic: "Sum" } as const;
+    const counted = { says, look, namespace, metric: name, statistic: "Sum" } as const;
     this.watch(
       logical,
       hours === 0
