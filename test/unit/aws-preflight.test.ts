@@ -242,21 +242,12 @@ describe("stores", () => {
   test("a machine of a swarm that has its own disk stays in its zone", () => {
     const { whole } = planReady("machines-aws");
     if (whole === undefined) throw new Error("no plan");
-    const state = zones.slice(0, 2).flatMap((zone, number) => [
-      known("ec2/subnet:Subnet", zone, {
-        id: zone,
-        availabilityZone: zone,
-        cidrBlock: subnetRange(cidr, "app", number),
-      }),
-      known("ec2/networkInterface:NetworkInterface", zone, {
-        subnetId: zone,
-        tags: { Name: `machines-manager-${String(number + 1)}` },
-      }),
-    ]);
-    const third = known("ec2/networkInterface:NetworkInterface", "c", {
-      subnetId: zones[0],
-      tags: { Name: "machines-manager-3" },
-    });
+    const card = (number: number, zone: string | undefined): Known =>
+      known("ec2/networkInterface:NetworkInterface", `machines-swarm-manager-${String(number)}`, {
+        tags: { Name: `machines-manager-${String(number)}`, zone },
+      });
+    const state = [card(1, zones[0]), card(2, zones[1])];
+    const third = card(3, zones[0]);
     const of = (more: Known[]) =>
       movedParts(more, { cidr, zones, edge: "balancer" }, { name: "machines", disks: {} }, whole.plan).map(sentence);
     expect(of(state)).toEqual([]);

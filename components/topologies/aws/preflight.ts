@@ -64,11 +64,10 @@ export function movedParts(
   if (lost !== undefined) return [lost];
   const words = lostWords(of("aws:ebs/volume:Volume"), of("random:index/randomId:RandomId"), site, plan);
   // A machine of a swarm has its own disk, and lies where its address does.
-  const subnets = new Map(of("aws:ec2/subnet:Subnet").map(({ id, availabilityZone }) => [id, availabilityZone]));
   const lies = new Map([
     ...of("aws:ebs/volume:Volume").map((disk) => [at(disk, ["tags", "slot"]), disk.availabilityZone] as const),
     ...of("aws:ec2/networkInterface:NetworkInterface").map(
-      ({ tags, subnetId }) => [at(tags, ["Name"]), subnets.get(subnetId)] as const,
+      ({ tags }) => [at(tags, ["Name"]), at(tags, ["zone"])] as const,
     ),
   ]);
   const hosts = [...[...plan.slots].map(([name, { zone }]) => ({ name, zone })), ...swarmHosts(plan)];

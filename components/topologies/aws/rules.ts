@@ -1,4 +1,4 @@
-/** Routes as the balancer's rules. Pure: a rule's number follows from its route alone, as renumbering fails half-way. */
+/** Routes as the balancer's rules. Pure: a rule's number follows from its route, as renumbering fails half-way. */
 import { createHash } from "node:crypto";
 
 import type { Problem } from "../../core/errors.ts";
@@ -21,38 +21,55 @@ const mostRules = 100;
 
 /** The rules of a plan's routes. The longest path comes first, and what is hidden before what shows it. */
 export function rulesOf(routes: readonly PlannedRoute[]): Rule[] {
+  const numbers = numbersOf(
+    routes.flatMap(({ host, path, hidden = [] }) => [path, ...hidden].map((each) => [host, each])),
+  );
+  const rule = (host: string, path: string): Rule => ({
+    ...{ host, pattern: `${path}*`, priority: numbers.get(`${host} ${path}`) ?? NaN },
+  });
   return routes.flatMap((route) => {
     const { host, path, hidden = [] } = route;
     return [...hidden.map((each) => rule(host, each)), { ...rule(host, path), route }];
   });
 }
 
-function rule(host: string, path: string): Rule {
-  return { host, pattern: `${path}*`, priority: priorityOf(host, path) };
+/**
+ * Each rule's number, by host and path. Two that meet in one are rare: the second of the alphabet takes another, so a route
+ * more moves nobody else, but one that meets it.
+ */
+function numbersOf(pairs: readonly (readonly [string, string])[]): Map<string, number> {
+  const numbers = new Map<string, number>();
+  const taken = new Set<number>();
+  for (const [host, path] of [...pairs].sort((a, b) => (a.join(" ") < b.join(" ") ? -1 : 1))) {
+    const key = `${host} ${path}`;
+    if (numbers.has(key)) continue;
+    let [number, turn] = [priorityOf(host, path), 0];
+    while (taken.has(number) && turn < most) number = priorityOf(host, path, ++turn);
+    taken.add(number);
+    numbers.set(key, number);
+  }
+  return numbers;
 }
 
-/** From 1 to 50000, the lowest first. Paths of one length share 250 numbers. */
-export function priorityOf(host: string, path: string): number {
-  const digest = createHash("sha256").update(`${host} ${path}`).digest();
-  return 50_000 - 250 * path.length - (digest.readUInt32BE(0) % 250);
+/** More turns than a balancer has rules find a free number: 250 are there for each length. */
+const most = 10_000;
+
+/** From 1 to 50000, the lowest first. Paths of one length share 250 numbers. `turn`: another one than the first. */
+export function priorityOf(host: string, path: string, turn = 0): number {
+  const text = `${host} ${path}${turn === 0 ? "" : ` ${String(turn)}`}`;
+  return 50_000 - 250 * path.length - (createHash("sha256").update(text).digest().readUInt32BE(0) % 250);
 }
 
 /** Routes that the balancer cannot take. */
 export function checkRules(routes: readonly PlannedRoute[]): Problem[] {
   const rules = rulesOf(routes);
   const problems: Problem[] = [];
-  const first = new Map<number, Rule>();
-  for (const each of rules) {
-    const { host, pattern, priority } = each;
+  for (const { host, pattern } of rules) {
     const say = (remedy: string): void => {
       problems.push({ key: "routes", value: `${host}${pattern.slice(0, -1)}`, remedy });
     };
     if (pattern.length > longestPath) say(`at most ${String(longestPath - 1)} characters in a path of the balancer`);
     if (/[*?]/.test(pattern.slice(0, -1))) say("the balancer takes * and ? for any characters: choose another path");
-    const other = first.get(priority);
-    if (other !== undefined && (other.host !== host || other.pattern !== pattern))
-      say(`its rule has the number of ${other.host}${other.pattern.slice(0, -1)}: change one of the two paths`);
-    first.set(priority, each);
   }
   if (rules.length > mostRules)
     problems.push({ key: "routes", value: rules.length, remedy: `a balancer has at most ${String(mostRules)} rules` });

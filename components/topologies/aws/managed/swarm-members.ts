@@ -25,12 +25,12 @@ export function cardsOf(region: Region, group: string, count: number, { parent, 
   const { site, network, zones, under } = region;
   return Array.from({ length: count }, (_, index) => {
     const host = hostOf(group, index);
-    const subnetId = network.subnet("app", zoneOf(zones, index));
+    const zone = zoneOf(zones, index);
     const args = {
-      subnetId,
+      subnetId: network.subnet("app", zone),
       securityGroups: [network.group("app")],
       description: `${site.name} ${host}`,
-      tags: { Name: `${site.name}-${host}` },
+      tags: { Name: `${site.name}-${host}`, zone }, // preflight reads both: the machine cannot move
     };
     return new NetworkInterface(`${logicalName}-${host}`, args, under(parent));
   });
