@@ -5,6 +5,7 @@ import { beforeAll, describe, expect, test } from "@jest/globals";
 
 import { arkindexProgram, project } from "../support/arkindex.ts";
 import { convergesThrough, ends, goesOnAfterKill, refused } from "../support/faults.ts";
+import { protecting } from "../support/protected.ts";
 import { leaks } from "../support/secrets.ts";
 import { simulated, simulatedConfig } from "../support/simulated.ts";
 import { repo, succeeded, type TestStack } from "../support/stack.ts";
@@ -111,13 +112,22 @@ describe("stacks/arkindex-aws.yaml", () => {
     "protected and with a key of its own it has nothing to do then, and no other key is taken",
     async () => {
       const aws = simulatedConfig("arkindex-aws")[`${project}:aws`] as object;
-      const keyed = { [`${project}:protect`]: true, [`${project}:aws`]: { ...aws, kmsKey: "create" } };
+      const { backup, secrets } = protecting("arkindex-aws") as { backup: object; secrets: Record<string, string> };
+      const keyed = {
+        ...{ [`${project}:protect`]: true, [`${project}:backup`]: backup },
+        [`${project}:aws`]: { ...aws, kmsKey: "create" },
+      };
       await stack.reconfigure(keyed);
+      for (const [key, value] of Object.entries(secrets))
+        succeeded(await stack.run(["config", "set", "--path", "--secret", `${project}:secrets.${key}`, value]));
       succeeded(await stack.up());
       succeeded(await stack.preview(["--expect-no-changes"]));
       const { resources } = await stack.state();
-      const made = resources.filter(({ type }) => /kms\/key:|dlm\/|bucketLogging:/.test(type)).map(({ type }) => type);
+      const made = resources
+        .filter(({ type }) => /kms\/key:|dlm\/|bucketLogging:|logMetricFilter:/.test(type))
+        .map(({ type }) => type);
       expect([...new Set(made)].sort()).toEqual([
+        "aws:cloudwatch/logMetricFilter:LogMetricFilter",
         "aws:dlm/lifecyclePolicy:LifecyclePolicy",
         "aws:kms/key:Key",
         "aws:s3/bucketLogging:BucketLogging",
