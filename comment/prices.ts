@@ -46,6 +46,9 @@ const databases: Readonly<Record<string, number>> = {
 const caches: Readonly<Record<string, number>> = {
   ...{ t3: 0.136, t4g: 0.13, m6g: 0.149, m7g: 0.158, r6g: 0.206, r7g: 0.219 },
 };
+/** A node of OpenSearch Service. */
+const searches: Readonly<Record<string, number>> = { m5: 0.142, m6g: 0.128, r5: 0.186, r6g: 0.167 };
+const smallSearches: Readonly<Record<string, number>> = { "t3.small": 0.036, "t3.medium": 0.073 };
 const sizes: Readonly<Record<string, number>> = {
   ...{ nano: 1 / 16, micro: 1 / 8, small: 1 / 4, medium: 1 / 2, large: 1, xlarge: 2, "2xlarge": 4, "4xlarge": 8 },
   ...{ "8xlarge": 16, "12xlarge": 24, "16xlarge": 32, "24xlarge": 48 },
@@ -66,6 +69,7 @@ const prices: Readonly<Record<string, (made: Made, all: readonly Made[]) => Pric
   "ecs/service:Service": service,
   "rds/instance:Instance": database,
   "elasticache/replicationGroup:ReplicationGroup": cache,
+  "opensearch/domain:Domain": search,
   "ec2/natGateway:NatGateway": () => 0.045 * hours,
   "ec2/eip:Eip": () => address,
   "lb/loadBalancer:LoadBalancer": ({ inputs }) =>
@@ -178,6 +182,17 @@ function cache({ inputs }: Made): Price {
   if (hour === undefined) return name;
   const groups = numberOf(inputs.numNodeGroups, 1) * (1 + numberOf(inputs.replicasPerNodeGroup, 0));
   return hour * hours * numberOf(inputs.numCacheClusters, groups) * (inputs.engine === "valkey" ? 0.8 : 1);
+}
+
+function search({ inputs }: Made): Price {
+  const { instanceType, instanceCount } = bagOf(inputs.clusterConfig);
+  const name = textOf(instanceType);
+  const node = name.replace(/\.search$/, "");
+  const hour = own(smallSearches, node) ?? hourOf(node, searches);
+  if (hour === undefined) return name === "" ? "its class" : name;
+  const { volumeSize, volumeType } = bagOf(inputs.ebsOptions);
+  if (volumeType !== "gp3") return `a disk of ${textOf(volumeType)}`;
+  return (hour * hours + 0.122 * numberOf(volumeSize, 0)) * numberOf(instanceCount, 1);
 }
 
 function disk(type: unknown, gib: unknown, { iops, throughput }: Bag): Price {

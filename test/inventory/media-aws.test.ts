@@ -97,6 +97,7 @@ test("its logs are kept, and it alone may write them, before it is there", () =>
   expect(domain().inputs.logPublishingOptions).toEqual(
     ["application", "audit"].map((log) => ({
       logType: log === "audit" ? "AUDIT_LOGS" : "ES_APPLICATION_LOGS",
+      enabled: true,
       cloudwatchLogGroupArn: `arn:aws:cloudwatch/logGroup:LogGroup:media-elasticsearch-${log}-log`,
     })),
   );

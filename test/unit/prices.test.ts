@@ -59,6 +59,26 @@ describe("dollars a month", () => {
         template({}, {}, "swarm"),
       ],
     ],
+    [
+      "three nodes of a search, each with its disk",
+      97.14,
+      [
+        made("opensearch/domain:Domain", {
+          clusterConfig: { instanceType: "t3.small.search", instanceCount: 3 },
+          ebsOptions: { ebsEnabled: true, volumeType: "gp3", volumeSize: 50 },
+        }),
+      ],
+    ],
+    [
+      "a larger one",
+      94.66,
+      [
+        made("opensearch/domain:Domain", {
+          clusterConfig: { instanceType: "m6g.large.search" },
+          ebsOptions: { ebsEnabled: true, volumeType: "gp3", volumeSize: 10 },
+        }),
+      ],
+    ],
     ["a disk", 8, [made("ebs/volume:Volume", { type: "gp3", size: 100 })]],
     ["a fast one", 28, [made("ebs/volume:Volume", { type: "gp3", size: 100, iops: 6000, throughput: 250 })]],
     [

@@ -38,7 +38,9 @@ export function terraformType(token: string): string {
 }
 
 /** Blocks that Terraform, too, names in the plural. */
-const plural = new Set(["block_device_mappings", "dns_records", "network_interfaces", "tag_specifications"]);
+const plural = new Set([
+  ...["block_device_mappings", "dns_records", "log_publishing_options", "network_interfaces", "tag_specifications"],
+]);
 
 const snake = (text: string): string => text.replaceAll(/(?<=[a-z0-9])[A-Z]/g, (letter) => `_${letter}`).toLowerCase();
 const singular = (text: string): string =>

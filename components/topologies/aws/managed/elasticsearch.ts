@@ -87,7 +87,9 @@ export function makeSearch(region: Region, name: string, ask: Ask<"elasticsearch
         Version: "2012-10-17",
         Statement: [{ ...allow(["es:ESHttp*"], `${arn}/*`), Principal: { AWS: "*" } }],
       }),
-      logPublishingOptions: logs.map(({ logType, group }) => ({ logType, cloudwatchLogGroupArn: group.arn })),
+      logPublishingOptions: logs.map(({ logType, group }) => ({
+        ...{ logType, enabled: true, cloudwatchLogGroupArn: group.arn },
+      })),
       softwareUpdateOptions: { autoSoftwareUpdateEnabled: true },
     },
     {
