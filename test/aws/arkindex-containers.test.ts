@@ -10,6 +10,7 @@ import process from "node:process";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { execa } from "execa";
 
+import { bucketNames } from "../../components/systems/arkindex.ts";
 import { type Emulator } from "../../tools/emulate/emulator.ts";
 import { ministack } from "../../tools/emulate/ministack.ts";
 import { awsProvider } from "../../tools/emulate/provider.ts";
@@ -45,17 +46,7 @@ async function operatorsStores(): Promise<void> {
   const collection = "http://localhost:8983/solr/admin/collections?action=CREATE&name=arkindex&numShards=1";
   const login = ["-e", `MINIO_ROOT_USER=${store.user}`, "-e", `MINIO_ROOT_PASSWORD=${store.password}`];
   const minio = await stage.start("objects.outside", "minio", login, ["minio", "server", "/data", "--quiet"]);
-  const buckets = [
-    "staging",
-    "export",
-    "thumbnails",
-    "training",
-    "ponos-artifacts",
-    "ponos-logs",
-    "iiif-cache",
-    "uploads",
-  ];
-  const made = buckets.map((bucket) => `mc mb --quiet --ignore-existing own/${bucket}`).join(" && ");
+  const made = bucketNames.map((bucket) => `mc mb --quiet --ignore-existing own/${bucket}`).join(" && ");
   const alias = `mc alias set own http://127.0.0.1:9000 ${store.user} ${store.password}`;
   await until("buckets", 60, async () => (await docker("exec", minio, "sh", "-c", `${alias} && ${made}`)) !== "");
   await until("a collection", 60, async () => (await docker("exec", solr, "curl", "-fsS", collection)) !== "");
