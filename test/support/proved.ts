@@ -22,14 +22,15 @@ export class Proving {
 
   /** A Pulumi command has ended. `left`: what is in the state now. */
   async ended(command: readonly string[], code: number, left: () => Promise<State>): Promise<void> {
+    const file = process.env.PLATFORM_TOPOLOGIES_PROVED;
+    if (file === undefined) return;
     const step = code === 0 ? this.#stepOf(command) : undefined;
     if (command[0] === "up") {
       this.#is = code === 0 ? "up" : "failed";
       if (code === 0) this.#platforms = platformsOf(await left());
     }
     if (step === "destroy") this.#is = "new";
-    const file = process.env.PLATFORM_TOPOLOGIES_PROVED;
-    if (step === undefined || file === undefined) return;
+    if (step === undefined) return;
     for (const platform of this.#platforms)
       appendFileSync(file, `${JSON.stringify({ ...platform, level: this.#level, step } satisfies Proof)}\n`);
   }

@@ -120,8 +120,6 @@ def whole_run_kwargs(cdef, td, env, ports, network, host_mode, task_id, task_arn
 probe = {"interval": "interval", "timeout": "timeout", "start_period": "startPeriod"}
 ecs._build_run_kwargs = whole_run_kwargs
 
-run_docker_container = ecs._run_docker_container
-
 
 def run_local(client, cdef, kwargs, **_):
     return client.containers.run(local(cdef["image"]), **kwargs)

@@ -69,7 +69,7 @@ export class Network {
     this.#args = args;
     this.#name = name;
     this.#options = options;
-    const { domain, cidr, region, zones, proxied } = args;
+    const { domain, cidr, region, zones } = args;
     this.vpc = new Vpc(`${name}-vpc`, { cidrBlock: cidr, enableDnsSupport: true, enableDnsHostnames: true }, options);
     const vpcId = this.vpc.id;
     // The default group takes everything from itself; without rules it takes nothing (FSBP EC2.2).
@@ -83,7 +83,7 @@ export class Network {
         const made = { vpcId, availabilityZone: zone, cidrBlock, mapPublicIpOnLaunch: false };
         this.#subnets.set(key, new Subnet(`${name}-${key}`, made, options));
       }
-    for (const key of [...tiers, ...(proxied ? ["proxy"] : []), "endpoints"]) this.#makeGroup(key);
+    for (const key of [...tiers, "endpoints"]) this.#makeGroup(key);
     const tables = this.#routes(gateway);
     this.#s3 = new VpcEndpoint(
       `${name}-s3`,
@@ -118,7 +118,6 @@ export class Network {
   guests(): Output<string> {
     const key = "guests";
     if (!this.#groups.has(key)) {
-      this.#makeGroup(key);
       this.#allow(key, "endpoints", 443);
       this.#toTheWorld(key);
     }
@@ -167,10 +166,9 @@ export class Network {
     return made;
   }
 
+  /** Some exist only where somebody asks for them. */
   #group(key: string): SecurityGroup {
-    const found = this.#groups.get(key) ?? (key === "routed" ? this.#makeGroup(key) : undefined);
-    if (found === undefined) throw new Error(`no group ${key}`);
-    return found;
+    return this.#groups.get(key) ?? this.#makeGroup(key);
   }
 
   /** A name of one label is looked up in the stack's own domain. */
