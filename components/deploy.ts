@@ -19,7 +19,7 @@ import { endings, movedLines } from "./core/releases.ts";
 import { withRetired } from "./core/retirements.ts";
 import { containers, imageKeys, type Plan } from "./core/plan.ts";
 import { siteOf } from "./core/site.ts";
-import type { Site } from "./core/topology.ts";
+import type { OwnTopology, Site } from "./core/topology.ts";
 import { checkValues } from "./core/values.ts";
 import { mermaid } from "./picture/mermaid.ts";
 import type { Picture } from "./picture/model.ts";
@@ -27,6 +27,7 @@ import { pictureOf } from "./picture/picture.ts";
 import { encryptedKeys, plainSecrets } from "./plain-secrets.ts";
 import { systems, type SystemSettings } from "./systems/index.ts";
 import type { SystemComponent } from "./core/system.ts";
+import type { Stack } from "./topologies/entry.ts";
 import { topologies } from "./topologies/index.ts";
 import { otherStack } from "./topologies/identity.ts";
 
@@ -121,28 +122,22 @@ export function planStack(raw: Readonly<Record<string, unknown>>, stack: string,
  */
 export async function deploy(): Promise<Outputs> {
   if (process.env.PULUMI_DEBUG_PROMISE_LEAKS === undefined) spare();
-  const { problems, warnings, whole, images } = await plannedWithRetirements();
   const project = pulumi.getProject();
-  const plain = plainSecrets(rawConfig(project));
-  refuse(withoutEncrypted([...problems, ...plain.problems], encryptedKeys(project)));
-  warn([...warnings, ...plain.warnings]);
-  if (whole === undefined) throw new Error("a plan without problems is whole");
-  const { settings, system, topology: config, site, plan } = whole;
-  const topology = own(topologies, settings.topology);
-  if (topology === undefined) throw new Error("a plan without problems has its topology");
-  const state = (await stateOfStack()) ?? [];
-  refuse([...otherStack(state, { ...settings, name: site.name }), ...movedLines(state, images, settings.images)]);
-  const stack = { site, plan, secrets: settings.secrets };
-  refuse(await topology.preflight(config, stack, images));
-
-  const on = await topology.make(config, stack, {});
+  const raw = rawConfig(project);
+  const planned = await plannedWithRetirements(raw);
+  const plain = plainSecrets(raw);
+  refuse(withoutEncrypted([...planned.problems, ...plain.problems], encryptedKeys(project)));
+  warn([...planned.warnings, ...plain.warnings]);
+  const whole = wholeOf(planned);
+  const { settings, system, plan } = whole;
+  const { images } = planned;
+  const topology = await checkedTopology(planned, { state: (await stateOfStack()) ?? [], component: settings.system });
+  const on = topology.make(settings.topology, {});
   const made = systems[settings.system].make(settings.system, system, on, {});
   const handed = handedOver(plan.needs, made.supplied);
   return {
     url: made.url,
-    rehearsing: images
-      .filter(({ rehearsing, standsIn: named, ref }) => rehearsing || named === true || standsIn(ref))
-      .map(({ key }) => key),
+    rehearsing: rehearsed(images),
     endpoints: made.endpoints,
     passwords: pulumi.secret(made.passwords),
     // The SDK warns of each that is undefined.
@@ -153,8 +148,32 @@ export async function deploy(): Promise<Outputs> {
     ),
     places: on.outputs ?? {},
     picture: mermaid(drawn(whole)),
-    images: Object.fromEntries(images.map(({ key, ref }) => [key, ref])),
+    images: made.images,
   };
+}
+
+/** The plan of a config in which nothing was refused. */
+export function wholeOf({ whole }: StackPlan): WholePlan {
+  if (whole === undefined) throw new Error("a plan without problems is whole");
+  return whole;
+}
+
+/**
+ * Compares a plan with the state and with what runs, and returns its topology, to be made.
+ * @throws ConfigError with everything that is wrong.
+ */
+export async function checkedTopology(
+  planned: StackPlan,
+  { state, component }: Pick<Stack, "state" | "component">,
+): Promise<OwnTopology> {
+  const { settings, topology: config, site, plan } = wholeOf(planned);
+  const { images } = planned;
+  const topology = own(topologies, settings.topology);
+  if (topology === undefined) throw new Error("a plan without problems has its topology");
+  refuse([...otherStack(state, { ...settings, name: site.name }), ...movedLines(state, images, settings.images)]);
+  const stack = { site, plan, secrets: settings.secrets, state, component };
+  refuse(await topology.preflight(config, stack, images));
+  return topology.own(config, stack);
 }
 
 interface Frame {
@@ -183,9 +202,9 @@ export function drawn({ settings, topology: config, site, plan }: WholePlan): Pi
   return pictureOf({ ...topology, site }, plan, topology.where(config, { site, plan }));
 }
 
-/** The plan, with the members that the reconciler has retired taken out. */
-async function plannedWithRetirements(): Promise<StackPlan> {
-  const { raw, refused } = await onMachines(rawConfig(pulumi.getProject()));
+/** The plan of a stack's config, with the members that the reconciler has retired taken out. */
+export async function plannedWithRetirements(config: Dict<unknown>): Promise<StackPlan> {
+  const { raw, refused } = await onMachines(config);
   const planned = planStack(raw, pulumi.getStack());
   if (refused !== undefined) return { ...planned, problems: [refused, ...planned.problems] };
   const { problems, whole } = planned;
@@ -222,6 +241,13 @@ async function onMachines(raw: Dict<unknown>): Promise<{ readonly raw: Dict<unkn
 function built(): Dict<string> {
   const file = join(local, "images.json");
   return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Dict<string>) : {};
+}
+
+/** The keys of images that only stand in for the real ones. */
+export function rehearsed(images: readonly Image[]): string[] {
+  return images
+    .filter(({ rehearsing, standsIn: named, ref }) => rehearsing || named === true || standsIn(ref))
+    .map(({ key }) => key);
 }
 
 /** Whether the image stands in for a server that set-up could not have: its tag says so. */

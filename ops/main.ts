@@ -1,8 +1,11 @@
 /**
- * The `ops` provider: work that must be able to fail. A resource's create does it: a create that throws leaves no
- * record, so the next `up` tries again. A failed wait or hook would leave a record, and the next `up` would pass.
+ * The package's plugin. It makes whole systems for programs in other languages, and does the work that must be able to
+ * fail. A resource's create does it: a create that throws leaves no record, so the next `up` tries again. A failed wait
+ * or hook would leave a record, and the next `up` would pass.
  */
+import { readFile } from "node:fs/promises";
 import module from "node:module";
+import { join } from "node:path";
 import process from "node:process";
 
 import { main } from "@pulumi/pulumi/provider/index.js";
@@ -51,6 +54,12 @@ useLatestHost();
 void main(
   {
     version: "0.1.0",
+    getSchema: () => readFile(join(import.meta.dirname, "schema.json"), "utf8"),
+    construct: async (name, type, inputs: Bag, options) => {
+      // Most runs want no system of us.
+      const { construct } = await import("../components/construct.ts");
+      return construct(type, name, inputs, options);
+    },
     check: (urn, olds: Bag, news: Bag) => {
       const handler = find(urn);
       const asked = values(news);

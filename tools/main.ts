@@ -22,6 +22,7 @@ const commands: Readonly<Record<string, () => Promise<{ run(args: readonly strin
   images: () => import("./commands/images.ts"),
   new: () => import("./commands/new.ts"),
   schema: () => import("./commands/schema.ts"),
+  sdk: () => import("./commands/sdk.ts"),
   picture: () => import("./commands/picture.ts"),
   build: () => import("./commands/build.ts"),
 };

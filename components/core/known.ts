@@ -26,6 +26,23 @@ export async function stateOfStack(): Promise<List<Known> | undefined> {
   asked.set(stackName, known);
   return known;
 }
+/**
+ * What of a state belongs to a system's component, by its logical name: names of what it makes begin with it. Another
+ * system's name may begin with it, too.
+ */
+export function knownOf(state: List<Known>, component: string): List<Known> {
+  const nameOf = ({ urn }: Known): string => urn.split("::").slice(3).join("::");
+  const within = (name: string, of: string): boolean => name === of || name.startsWith(`${of}-`);
+  const others = state
+    .filter(({ type, outputs }) => type.startsWith("platform-topologies:index:") && "endpoints" in outputs)
+    .map(nameOf)
+    .filter((other) => other.length > component.length);
+  return state.filter((known) => {
+    const name = nameOf(known);
+    return within(name, component) && !others.some((other) => within(name, other));
+  });
+}
+
 /** By the stack's name: tests run the programs of several stacks in one process. */
 const asked = new Map<string, Promise<List<Known> | undefined>>();
 

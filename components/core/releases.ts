@@ -29,7 +29,8 @@ export function endings(images: List<Image>, overrides: Dict<string>, now: Date)
  * move its disk, and no server goes back. `images.<key>` is the operator's word, to stay or to move.
  */
 export function movedLines(state: List<Known>, images: List<Image>, overrides: Dict<string>): Problem[] {
-  const last = state.find(({ type }) => type === "pulumi:pulumi:Stack")?.outputs.images;
+  const ours = /^(pulumi:pulumi:Stack$|platform-topologies:index:)/;
+  const last = state.find(({ type, outputs }) => ours.test(type) && outputs.images !== undefined)?.outputs.images;
   return images.flatMap(({ key, ref }) => {
     const was = at(last, [key]);
     if (own(imageLock, key)?.data !== true || typeof was !== "string" || own(overrides, key) !== undefined) return [];

@@ -1,21 +1,35 @@
 import {
   ComponentResource,
   type ComponentResourceOptions,
+  type CustomResourceOptions,
   type Input,
   mergeOptions,
   type Output,
+  type ProviderResource,
+  type Resource,
+  type ResourceTransformation,
 } from "@pulumi/pulumi";
 import type { z } from "zod";
 
 import { backup } from "./backup.ts";
 import type { Dict, List, System } from "./contracts.ts";
+import { check } from "./check.ts";
+import { refuse } from "./errors.ts";
 import { parse } from "./parse.ts";
 import { passwordOf, RealPlatform, type Supplied } from "./real.ts";
+import { imageOf } from "./images.ts";
+import { imageKeys } from "./plan.ts";
 import { planOf } from "./recorder.ts";
-import type { Topology } from "./topology.ts";
+import type { OwnTopology, Topology } from "./topology.ts";
 
-/** `on`: where to run; the rest is the system's own part of a stack's config. */
-export type SystemArgs<S extends z.ZodType> = z.input<S> & { readonly on: Topology };
+/**
+ * `on`: where to run, a topology of the program's or one that the system makes as its own child, as
+ * `DockerHost.own({ … })`; the rest is the system's own part of a stack's config.
+ */
+export type SystemArgs<S extends z.ZodType> = z.input<S> & On;
+interface On {
+  readonly on: Topology | OwnTopology;
+}
 
 /** A whole platform as a component: run dry and checked first, then made. */
 export abstract class SystemComponent<C> extends ComponentResource {
@@ -27,6 +41,12 @@ export abstract class SystemComponent<C> extends ComponentResource {
   readonly passwords: Dict<Output<string>>;
   /** What was needed, and who gave it. */
   readonly supplied: List<Supplied>;
+  /** What runs, by each part's name: a container, a service, or a machine's group. See `Topology.nodes`. */
+  readonly nodes: Dict<Resource>;
+  /** The reference of each image that it runs, by its key. */
+  readonly images: Dict<string>;
+  /** Where it runs. */
+  readonly on: Topology;
 
   /**
    * @throws ConfigError with everything in `args` that is wrong, or that `on` cannot run; nothing has been registered
@@ -37,14 +57,28 @@ export abstract class SystemComponent<C> extends ComponentResource {
     system: System<C>,
     schema: z.ZodType<C>,
     name: string,
-    { on, ...args }: { readonly on: Topology },
-    opts?: ComponentResourceOptions,
+    { on: where, ...args }: On,
+    opts: ComponentResourceOptions = {},
   ) {
     const config = parse(schema, args);
-    const plan = planOf(system, config, on);
-    on.admit(name, plan, "system");
+    const plan = planOf(system, config, where);
+    if ("admit" in where) where.admit(name, plan, "system");
+    else refuse([...check(plan, where), ...where.check(plan)]);
+    // A child of ours comes too late to give its providers to this component.
+    let own: Topology | undefined;
+    const given = "admit" in where ? where.options : { transformations: [withProvidersOf(() => own)] };
     // No inputs: they would be stored in the state.
-    super(`platform-topologies:index:${type}`, name, {}, mergeOptions(on.options, opts));
+    super(`platform-topologies:index:${type}`, name, {}, mergeOptions(given, opts));
+    if (!("admit" in where)) {
+      const { dependsOn } = opts;
+      own = where.make(`${name}-${where.capabilities.name}`, {
+        parent: this,
+        ...(dependsOn === undefined ? {} : { dependsOn }),
+      });
+      own.admit(name, plan, "system");
+    }
+    const on = own ?? (where as Topology);
+    this.on = on;
     const platform = new RealPlatform(on, this, `${name}-`);
     const at = { parent: this, logicalName: name };
     on.open(plan, at);
@@ -53,14 +87,31 @@ export abstract class SystemComponent<C> extends ComponentResource {
     on.close(at);
     this.url = platform.url;
     this.supplied = platform.supplied;
+    this.nodes = on.nodes;
     this.endpoints = Object.fromEntries(
       platform.supplied.filter(({ given }) => !("managers" in given)).map(({ name, given }) => [name, endpoint(given)]),
     );
     this.passwords = Object.fromEntries(
       platform.supplied.flatMap(({ name, given }) => passwordOf(given).map((value) => [name, value])),
     );
-    this.registerOutputs({ url: this.url, endpoints: this.endpoints, passwords: this.passwords });
+    this.images = Object.fromEntries(
+      imageKeys(plan, on.capabilities.edge.by === "proxy").map((key) => [key, imageOf(on.site, key).ref]),
+    );
+    // The next run looks what images the disks are of.
+    const { url, endpoints, passwords, images } = this;
+    this.registerOutputs({ url, endpoints, passwords, images });
   }
+}
+
+/** Gives what is made below a component the providers of a topology, and lets it wait for the topology's beginning. */
+function withProvidersOf(topology: () => Topology | undefined): ResourceTransformation {
+  return ({ type, props, opts }) => {
+    const { providers = {}, dependsOn } = topology()?.options ?? {};
+    const provider = (providers as Dict<ProviderResource>)[type.split(":")[0] ?? ""];
+    const asked = opts as CustomResourceOptions;
+    if (provider === undefined || asked.provider !== undefined) return undefined;
+    return { props, opts: mergeOptions(asked, { provider, ...(dependsOn === undefined ? {} : { dependsOn }) }) };
+  };
 }
 
 function endpoint(given: Supplied["given"]) {

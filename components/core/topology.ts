@@ -160,6 +160,13 @@ export interface Place {
   readonly managed?: Managed;
 }
 
+/** A topology that is not made yet: a system checks itself on it, and then makes it as its own child. */
+export interface OwnTopology extends Place {
+  /** Finds what is wrong with its arguments and a plan together. Pure. */
+  check(plan: Plan): List<Problem>;
+  make(name: string, opts: ComponentResourceOptions): Topology;
+}
+
 /** Where in a program something is made: below which resource, and under which name. */
 export interface At {
   readonly parent: Resource;
@@ -173,6 +180,11 @@ export interface Topology extends Place {
   readonly passwords: Output<string>[];
   /** What an operator wants to know of this place: a stack's output `places`. */
   readonly outputs?: Dict<unknown>;
+  /**
+   * What runs, by each part's name here: a container, a service of the swarm or of the cloud, or the group or instance of
+   * a machine. `edge` is what answers the public names, where it is ours.
+   */
+  readonly nodes: Dict<Resource>;
   /** The providers that a component of this topology hands to its children. */
   readonly options: ComponentResourceOptions;
   /**

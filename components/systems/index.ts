@@ -4,7 +4,7 @@ import type { z } from "zod";
 import type { Dict, System } from "../core/contracts.ts";
 import type { Plan } from "../core/plan.ts";
 import { planOf } from "../core/recorder.ts";
-import type { Place, Topology, TopologyName } from "../core/topology.ts";
+import type { OwnTopology, Place, Topology, TopologyName } from "../core/topology.ts";
 import { ArangoDb, arangodb, arangodbConfig, retirable } from "./arangodb/arangodb.ts";
 import { Arkindex, arkindex, arkindexConfig } from "./arkindex.ts";
 import { Pyrus, pyrus, pyrusConfig } from "./pyrus/pyrus.ts";
@@ -36,11 +36,18 @@ export type SystemSettings = object;
 /** A system as index.ts deploys it. `on`: the topologies where it was seen to work. */
 export interface SystemEntry {
   readonly config: z.ZodType<object>;
+  /** Its component's name, in the type's token and in every language. */
+  readonly component: string;
   readonly on: readonly TopologyName[];
   /** Roles whose members the reconciler may retire, and the key of each in the system's config. */
   readonly retirable?: Dict<string>;
   plan(settings: SystemSettings, place: Place): Plan;
-  make(name: string, settings: SystemSettings, on: Topology, opts: ComponentResourceOptions): SystemComponent<unknown>;
+  make(
+    name: string,
+    settings: SystemSettings,
+    on: Topology | OwnTopology,
+    opts: ComponentResourceOptions,
+  ): SystemComponent<unknown>;
 }
 
 interface Row<C> {
@@ -48,7 +55,7 @@ interface Row<C> {
   readonly system: System<C>;
   readonly component: new (
     name: string,
-    args: C & { readonly on: Topology },
+    args: C & { readonly on: Topology | OwnTopology },
     opts?: ComponentResourceOptions,
   ) => SystemComponent<C>;
   readonly on: readonly TopologyName[];
@@ -65,6 +72,7 @@ function entry<C extends object>({
 }: Row<C>): SystemEntry {
   return {
     config,
+    component: Component.name,
     on: seenOn,
     ...(roles === undefined ? {} : { retirable: roles }),
     plan: (settings, place) => planOf(system, settings as C, place),

@@ -58,6 +58,7 @@ export abstract class BaseTopology extends ComponentResource implements Topology
   readonly site: Site;
   readonly passwords: Output<string>[];
   readonly options: ComponentResourceOptions;
+  readonly nodes: Record<string, Resource> = {};
   /** The owner of everything: the id of the stack's identity in the state. */
   protected readonly owner: Output<string>;
   /** The component's own name, with which those of its children begin. */

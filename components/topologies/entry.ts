@@ -1,13 +1,13 @@
-import type { ComponentResourceOptions } from "@pulumi/pulumi";
 import type { z } from "zod";
 
 import type { Verdict } from "../core/certificates.ts";
 import type { Dict, List } from "../core/contracts.ts";
 import type { Problem } from "../core/errors.ts";
+import type { Known } from "../core/known.ts";
 import type { Image } from "../core/images.ts";
 import type { Plan } from "../core/plan.ts";
 import type { RetirementStore } from "../core/retirements.ts";
-import type { Capabilities, Place, Site, Topology } from "../core/topology.ts";
+import type { Capabilities, OwnTopology, Place, Site } from "../core/topology.ts";
 import type { Where } from "../picture/model.ts";
 
 /** What a stack is, beside the topology's own part of its config. */
@@ -16,9 +16,13 @@ export interface Stack {
   readonly plan: Plan;
   /** As the operator set them. */
   readonly secrets: Dict<string>;
+  /** The state before this run, as far as it is the stack's. */
+  readonly state: List<Known>;
+  /** The name of the system's component: what stores of the state are called after. */
+  readonly component: string;
 }
 
-/** A topology as a stack's config chooses it. `C`: its own part of the config, under its name. No SDK before `make`. */
+/** A topology as a stack's config chooses it. `C`: its own part of the config, under its name. No SDK before `own`. */
 export interface Row<C> extends Omit<Place, "site"> {
   readonly config: z.ZodType<C>;
   /** The capabilities with what the config chooses of them. Default: `capabilities`, whatever it says. */
@@ -30,10 +34,11 @@ export interface Row<C> extends Omit<Place, "site"> {
   /** Where it puts what, for a picture. */
   where(config: C, stack: Pick<Stack, "site" | "plan">): Where;
   /** Problems and warnings that follow only from its config and the plan together. */
-  check(config: C, stack: Stack): Verdict;
+  check(config: C, stack: Pick<Stack, "site" | "plan" | "secrets">): Verdict;
   /** What can be asked of the engines before the first resource. */
   preflight(config: C, stack: Stack, images: List<Image>): Promise<Problem[]>;
-  make(config: C, stack: Stack, opts: ComponentResourceOptions): Promise<Topology>;
+  /** It as the config describes it, to be made. Loads its SDK. */
+  own(config: C, stack: Pick<Stack, "site" | "secrets">): Promise<OwnTopology>;
   /** Where a stack of this name keeps the reconciler's retirements. Without it the reconciler retires nothing here. */
   retirements?(config: C, name: string): RetirementStore;
 }

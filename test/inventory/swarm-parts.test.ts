@@ -810,7 +810,7 @@ test("a stack's config makes a swarm: its words, the operator's own key as the e
     const earlier = new OpsProvider("earlier");
     const images = { traefik: `r.example.com/traefik@sha256:${"0".repeat(64)}` }; // no registry has to be asked
     const stack = { site: site({ images }), plan, secrets: { tlsKey: key } };
-    const on = await swarm.make(config, stack, { dependsOn: earlier });
+    const on = (await swarm.own(config, stack)).make("swarm", { dependsOn: earlier });
     on.open(plan, { parent: earlier, logicalName: "sys" });
   });
   const secrets = of({ all }, "Secret").map(({ inputs }) => Buffer.from(String(inputs.data), "base64").toString());

@@ -14,6 +14,7 @@ export class FakeTopology implements Topology {
   readonly ca = output("authority");
   readonly passwords: Output<string>[] = [];
   readonly options = {};
+  readonly nodes = {};
   /** What was made, and what was said to the topology, in order. */
   readonly calls: string[] = [];
   readonly jobs = new Map<string, Job>();

@@ -47,7 +47,8 @@ export function recordReady(stack: string, over: object = {}): Promise<Registere
   return record(async () => {
     const topology = topologies[settings.topology];
     if (topology === undefined) throw new Error(`no topology ${settings.topology}`);
-    const on = await topology.make(config, { site, plan, secrets: settings.secrets }, {});
+    const own = await topology.own(config, { site, secrets: settings.secrets });
+    const on = own.make(settings.topology, {});
     systems[settings.system].make(settings.system, system, on, {});
   });
 }

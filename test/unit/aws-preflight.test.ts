@@ -148,7 +148,7 @@ describe("stores", () => {
   const found = (stack: string, state: Known[], over: object = {}, versions: Record<string, string> = {}): string[] => {
     const { whole, problems } = planReady(stack, over);
     if (whole === undefined || problems.length > 0) throw new Error(JSON.stringify(problems));
-    return storeProblems(state, { ...place, versions }, whole.site, whole.plan).map(sentence);
+    return storeProblems(state, { ...place, versions }, whole.site, whole.plan, whole.settings.system).map(sentence);
   };
   const asked = (more: object) => ({ arkindex: { version: "1.7.0", bucketKeys: true, ...more } });
   const kept = { machines: { sshKeys: ["ssh-ed25519 AAAA you"], workers: { stores: { keeps: true, count: 1 } } } };

@@ -221,7 +221,7 @@ test.each(["docker", "swarm"] as const)(
     expect(problems).toEqual([]);
     if (whole === undefined) throw new Error("no plan");
     const all = await record(async () => {
-      await topologies[topology]?.make(whole.topology, { ...whole, secrets: {} }, {});
+      (await topologies[topology]?.own(whole.topology, { ...whole, secrets: {} }))?.make(topology, {});
     });
     expect(all[0]?.name).toBe(topology);
   },

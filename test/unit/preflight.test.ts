@@ -218,7 +218,9 @@ test("a stack's engine is asked about its config: its containers' networks, and 
   };
   const { capabilities, services } = row;
   const plan = planOf<object>((p) => void p.run("runner", runner), {}, { site, capabilities, services });
-  expect((await row.preflight(config, { site, plan, secrets: {} }, images)).map(sentence)).toEqual([
+  expect(
+    (await row.preflight(config, { site, plan, secrets: {}, state: [], component: "" }, images)).map(sentence),
+  ).toEqual([
     'docker.subnets.apps = "10.60.1.0/24": the network vpn has 10.60.0.0/16: choose another range',
     'images.platform-topologies/own:1 = "platform-topologies/own:1": not on the engine: `npm run images -- build` builds it',
   ]);

@@ -137,7 +137,11 @@ test.each(["docker", "swarm"] as const)("the preview says so before it asks an e
     "dev",
   );
   if (whole === undefined) throw new Error("no plan");
-  const found = await topologies[topology]?.preflight(whole.topology, { ...whole, secrets: {} }, []);
+  const found = await topologies[topology]?.preflight(
+    whole.topology,
+    { ...whole, secrets: {}, state: [], component: "" },
+    [],
+  );
   expect(found?.map(sentence)).toEqual([
     `${topology}.registries = "${registry}": nobody has logged in there on this machine: docker login ${registry}`,
   ]);

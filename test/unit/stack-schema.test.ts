@@ -10,7 +10,7 @@ import type { z } from "zod";
 import { commonConfig, parseConfig } from "../../components/config.ts";
 import { systems } from "../../components/systems/index.ts";
 import { topologies } from "../../components/topologies/index.ts";
-import { schemaText } from "../../tools/commands/schema.ts";
+import { schemaFiles, schemaText } from "../../tools/commands/schema.ts";
 import { Sources } from "../../tools/schema/docs.ts";
 import { stackSchema } from "../../tools/schema/schema.ts";
 import { builtConfig } from "../support/ready.ts";
@@ -25,8 +25,8 @@ const valid = new Ajv({ strict: false, validateFormats: false, allErrors: true }
 const takes = (raw: Raw): boolean =>
   valid({ config: Object.fromEntries(Object.entries(raw).map(([key, value]) => [prefix + key, value])) });
 
-test("the committed file is what `npm run schema` writes", async () => {
-  expect(readFileSync(join(root, "stack.schema.json"), "utf8")).toBe(await schemaText());
+test.each(schemaFiles)("%s is what `npm run schema` writes", async (file) => {
+  expect(readFileSync(join(root, file), "utf8")).toBe(await schemaText(file));
 });
 
 test.each([...files, "Pulumi.prod.yaml"])("%s names the schema", (file) => {

@@ -218,9 +218,9 @@ describe("as a stack's config chooses it", () => {
   test("what it is asked before anything is made is about its own managers", async () => {
     const config = swarm.config.parse({ managers: ["tcp://127.0.0.1:1"] });
     const plan = { workloads: new Map(), slots: new Map(), jobs: new Map() } as unknown as Plan;
-    expect((await swarm.preflight(config, { site, plan, secrets: {} }, [])).map(sentence)).toEqual([
-      expect.stringMatching(/^swarm\.managers = "tcp:\/\/127\.0\.0\.1:1": .* refuses the connection/),
-    ]);
+    expect(
+      (await swarm.preflight(config, { site, plan, secrets: {}, state: [], component: "" }, [])).map(sentence),
+    ).toEqual([expect.stringMatching(/^swarm\.managers = "tcp:\/\/127\.0\.0\.1:1": .* refuses the connection/)]);
     expect(swarm.check(config, { site, plan: { ...plan, edge: { proxy: "traefik" } }, secrets: {} })).toEqual({
       problems: [],
       warnings: [],

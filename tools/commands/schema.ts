@@ -1,20 +1,29 @@
-/** `npm run schema`: writes stack.schema.json, by which editors complete and check a stack's file. */
+/**
+ * `npm run schema`: writes stack.schema.json, by which editors complete and check a stack's file, and ops/schema.json, from
+ * which Pulumi generates SDKs for other languages.
+ */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 
+import packageJson from "../../package.json" with { type: "json" };
+import { packageSchema } from "../schema/package.ts";
 import { stackSchema } from "../schema/schema.ts";
 import { repo } from "../setup/paths.ts";
 import { formatted } from "./formatted.ts";
 
-export const schemaFile = join(repo, "stack.schema.json");
+const written = {
+  "stack.schema.json": () => stackSchema(),
+  "ops/schema.json": () => packageSchema(packageJson.version),
+};
+export const schemaFiles = Object.keys(written) as (keyof typeof written)[];
 
-export async function schemaText(): Promise<string> {
-  return formatted(schemaFile, JSON.stringify(stackSchema()));
+export function schemaText(file: keyof typeof written): Promise<string> {
+  return formatted(join(repo, file), JSON.stringify(written[file]()));
 }
 
 export async function run(): Promise<number> {
-  await writeFile(schemaFile, await schemaText());
-  process.stdout.write("wrote stack.schema.json\n");
+  for (const file of schemaFiles) await writeFile(join(repo, file), await schemaText(file));
+  process.stdout.write(`wrote ${schemaFiles.join(" and ")}\n`);
   return 0;
 }

@@ -1,8 +1,8 @@
 /**
  * A Node.js language host: the gRPC server that the Pulumi engine asks to run a program. It starts the SDK's own
  * `cmd/run` with the request's fields, so hooks, error hooks and transforms are the SDK's, and `cmd/run-policy-pack` for
- * a policy pack. Of `runtime.options` it takes `nodeargs`. It serves what `pulumi up|preview|destroy|refresh|about` call;
- * code generation (`pulumi convert`, `pulumi package add`) answers UNIMPLEMENTED, as those need the official host.
+ * a policy pack. Of `runtime.options` it takes `nodeargs`. It serves what `pulumi up|preview|destroy|refresh|about` and
+ * `pulumi package add|gen-sdk` call; `pulumi convert` answers UNIMPLEMENTED, as it needs the official host.
  */
 import { spawn } from "node:child_process";
 import module from "node:module";
@@ -16,7 +16,15 @@ import empty from "google-protobuf/google/protobuf/empty_pb.js";
 import services from "@pulumi/pulumi/proto/language_grpc_pb.js";
 
 import type { ChildProcess } from "node:child_process";
-import type { LanguageHandshakeRequest, RunPluginRequest, RunRequest } from "@pulumi/pulumi/proto/language_pb.js";
+import type {
+  GeneratePackageRequest,
+  InstallDependenciesRequest,
+  InstallDependenciesResponse,
+  LanguageHandshakeRequest,
+  LinkRequest,
+  RunPluginRequest,
+  RunRequest,
+} from "@pulumi/pulumi/proto/language_pb.js";
 
 /** The exit code of `cmd/run` if the user has been told already (see the SDK's cmd/run/index.ts). */
 const alreadyReported = 32;
@@ -140,6 +148,9 @@ function runPlugin(call: grpc.ServerWritableStream<RunPluginRequest, InstanceTyp
   });
 }
 
+/** The generators' own work, which few calls want. */
+const packages = () => import("./packages.ts");
+
 /** A unary call, which `answer` answers. An error that it throws becomes the call's error. */
 function unary<Q, A>(
   answer: (request: Q, call: grpc.ServerUnaryCall<Q, A>) => A | Promise<A>,
@@ -181,6 +192,13 @@ server.addService(services.LanguageRuntimeService, {
   }),
   run: unary((request: RunRequest, call) => run(request, engine, call)),
   runPlugin,
+  generatePackage: unary(async (request: GeneratePackageRequest) => (await packages()).generatePackage(request)),
+  link: unary(async (request: LinkRequest) => (await packages()).link(request)),
+  installDependencies: (call: grpc.ServerWritableStream<InstallDependenciesRequest, InstallDependenciesResponse>) => {
+    void packages().then(({ installDependencies }) => {
+      installDependencies(call);
+    });
+  },
   cancel: unary(() => {
     endPrograms();
     return new empty.Empty();

@@ -10,7 +10,7 @@ import { topologies } from "../../components/topologies/index.ts";
 import { type Doc, Sources, together } from "./docs.ts";
 
 /** A schema as JSON Schema's draft 7 has it, which every editor knows. */
-interface Json {
+export interface Json {
   [keyword: string]: unknown;
   properties?: Record<string, Json | false>;
   additionalProperties?: Json | boolean;
@@ -26,13 +26,21 @@ const encrypted: Json = {
   additionalProperties: false,
 };
 
+/** The keys that each system has, and the own ones of each system and topology, with their comments. */
+export function configSchemas(sources = new Sources()): {
+  readonly shared: Json;
+  readonly parts: Record<string, Json>;
+} {
+  const doc = together([sources.schema("commonConfig"), sources.arguments("SiteArgs")]);
+  return {
+    shared: described(jsonOf(commonConfig), doc),
+    parts: { ...partsOf(systems, sources), ...partsOf(topologies, sources) },
+  };
+}
+
 export function stackSchema(sources = new Sources()): Json {
-  const shared = described(
-    jsonOf(commonConfig),
-    together([sources.schema("commonConfig"), sources.arguments("SiteArgs")]),
-  );
+  const { shared, parts } = configSchemas(sources);
   const { properties: keys = {}, required = [] } = shared;
-  const parts = { ...partsOf(systems, sources), ...partsOf(topologies, sources) };
   const known = { ...mapped(keys, ownForm), ...parts };
   return {
     $schema: "http://json-schema.org/draft-07/schema#",

@@ -111,7 +111,7 @@ function whyNot(last: string): string {
 }
 
 /** A Go that is new enough for the module, or one sentence that says what to install. */
-async function findGo(folder: string, name: string): Promise<string> {
+export async function findGo(folder: string, name: string): Promise<string> {
   const needed = /^go (\d+)\.(\d+)/m.exec(await readFile(join(folder, "go.mod"), "utf8"));
   const [major, minor] = [Number(needed?.[1] ?? 1), Number(needed?.[2] ?? 0)];
   let old = "";

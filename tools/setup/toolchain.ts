@@ -30,8 +30,11 @@ export interface Toolchain {
   how: string;
 }
 
-/** The oldest CLI with the hooks and transforms that the program relies on. Set-up builds this version. */
-const pulumiVersion = "3.259.0";
+/**
+ * The oldest CLI that will do, and the one that set-up builds: an earlier one prints a secret when `up --plan` meets another
+ * value than the plan's (pulumi#24567).
+ */
+export const pulumiVersion = "3.274.1";
 
 /** Published, so that `npm start` asks nothing. It guards development stacks on one's own machine and nothing else. */
 export const devPassphrase = "platform-topologies-dev";

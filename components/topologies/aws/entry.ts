@@ -2,7 +2,6 @@ import { runtime, secret } from "@pulumi/pulumi";
 
 import type { Dict } from "../../core/contracts.ts";
 import type { Problem } from "../../core/errors.ts";
-import { stateOfStack } from "../../core/known.ts";
 import { type Plan, routesOf } from "../../core/plan.ts";
 import { entry } from "../entry.ts";
 import { zoneOf } from "./addresses.ts";
@@ -36,16 +35,15 @@ export const aws = entry({
     const { problems, warnings } = checkAws({ ...config, tls: tlsOf(config, secrets, "plain") }, site, plan);
     return { problems: [...problems, ...idle(config, plan)], warnings };
   },
-  preflight: async (config, { site, plan }) => {
+  preflight: async (config, { site, plan, state, component }) => {
     const { callerProblems, movedParts } = await import("./preflight.ts");
-    const state = (await stateOfStack()) ?? [];
-    const found = [...movedParts(state, config, site, plan), ...storeProblems(state, config, site, plan)];
+    const found = [...movedParts(state, config, site, plan), ...storeProblems(state, config, site, plan, component)];
     // A preview needs no credentials.
     return runtime.isDryRun() ? found : [...found, ...(await callerProblems(config.account, config))];
   },
-  make: async (config, { site, secrets }, opts) => {
+  own: async (config, { site, secrets }) => {
     const { AwsRegion } = await import("./index.ts");
-    return new AwsRegion("aws", { ...config, site, tls: tlsOf(config, secrets, "secret") }, opts);
+    return AwsRegion.own({ ...config, site, tls: tlsOf(config, secrets, "secret") });
   },
 });
 

@@ -18,7 +18,7 @@ import type { Problem } from "../../core/errors.ts";
 import { imageOf } from "../../core/images.ts";
 import { parse } from "../../core/parse.ts";
 import { type Plan, replicaNames, routesOf } from "../../core/plan.ts";
-import type { At, Capabilities, Managed, Services, Site } from "../../core/topology.ts";
+import type { At, Capabilities, Managed, OwnTopology, Services, Site } from "../../core/topology.ts";
 import { BaseTopology, type JobAgain, type JobHere, part } from "../base.ts";
 import { entry } from "../containers.ts";
 import { namesOf } from "../tls.ts";
@@ -82,6 +82,20 @@ export class AwsRegion extends BaseTopology {
   /** What the public names lead to. */
   #edge: Input<string> | undefined;
 
+  /**
+   * One that a system makes as its own child.
+   * @throws ConfigError with everything in `args` that AWS does not take.
+   */
+  static own(args: AwsRegionArgs): OwnTopology {
+    const { site, tls } = args;
+    const asked: Checked = { ...parse(awsArgs, args), tls };
+    return {
+      ...{ site, capabilities: awsWith(asked), services: awsServices, managed: awsManaged },
+      check: (plan) => checkAws(asked, site, plan).problems,
+      make: (name, opts) => new AwsRegion(name, args, opts),
+    };
+  }
+
   /** @throws ConfigError with everything in `args` that AWS does not take. */
   constructor(name: string, args: AwsRegionArgs, opts: ComponentResourceOptions = {}) {
     const { site, tls } = args;
@@ -141,7 +155,7 @@ export class AwsRegion extends BaseTopology {
       : [];
     this.#region = {
       ...asked,
-      ...{ name, site, key, network, logs, alarms, at, under, searchReady },
+      ...{ name, site, key, network, logs, alarms, at, under, searchReady, nodes: this.nodes },
       images: pulls(account, region),
     };
     this.#tasks = new Tasks(this.#region);

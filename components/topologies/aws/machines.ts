@@ -128,6 +128,7 @@ export function runMachine(
     },
     { ...options, dependsOn: [...after, ...network.ready, policy, secret.version] },
   );
+  region.nodes[name] = group;
   region.alarms.watch(
     `${logical}-machine`,
     {

@@ -30,6 +30,8 @@ export interface Region extends Omit<AwsConfig, "tls" | "kmsKey"> {
   readonly searchReady: List<Resource>;
   /** Where our own provider does its work. */
   readonly at: AwsAccess;
+  /** What runs, by its part's name: services, machines' groups, and managed stores. */
+  readonly nodes: Record<string, Resource>;
   /** What may be pulled: statements of a policy. */
   readonly images: List<object>;
   /** The options of what is made below `parent`. Default: below the topology. */

@@ -80,6 +80,7 @@ export function runService(name: string, workload: Workload, at: At, after: Reso
       ...(follows ? { ignoreChanges: ["desiredCount"] } : {}),
     },
   );
+  region.nodes[name] = service;
   if (follows) scale(logical, service, replicas, site.name, name, under(parent));
   names.aliases(workload.names ?? [], name, at);
   region.alarms.watch(

@@ -20,13 +20,19 @@ interface Store {
 }
 
 /** Everything that a preview has to refuse as long as the operator has not said the word for it. */
-export function storeProblems(state: List<Known>, config: Settings, site: Site, plan: Plan): Problem[] {
-  const stores = storesOf(state, config, site);
+export function storeProblems(
+  state: List<Known>,
+  config: Settings,
+  site: Site,
+  plan: Plan,
+  component: string,
+): Problem[] {
+  const stores = storesOf(state, config, site, component);
   return [...lost(stores, site, plan), ...smaller(stores, plan), ...otherVersion(stores, config.versions, plan)];
 }
 
 /** Stores are known by the names that AWS has for them; a pool of users, which has none, by its name in the program. */
-function storesOf(state: List<Known>, { account, region }: Settings, { name: site, system = "" }: Site): Store[] {
+function storesOf(state: List<Known>, { account, region }: Settings, { name: site }: Site, component: string): Store[] {
   const prefix = `${site}-`;
   const suffix = bucketName({ account, region }, "");
   return state.flatMap(({ type, urn, outputs }): Store[] => {
@@ -39,13 +45,13 @@ function storesOf(state: List<Known>, { account, region }: Settings, { name: sit
       case "aws:ec2/instance:Instance":
         return found("machine", at(outputs, ["tags", "Name"])).filter(({ name }) => !/^manager-\d+$/.test(name));
       case "aws:rds/instance:Instance":
-        return found("database", logical, `${system}-`);
+        return found("database", logical, `${component}-`);
       case "aws:elasticache/replicationGroup:ReplicationGroup":
-        return found("cache", logical, `${system}-`);
+        return found("cache", logical, `${component}-`);
       case "aws:opensearch/domain:Domain":
-        return found("search", logical, `${system}-`);
+        return found("search", logical, `${component}-`);
       case "aws:cognito/userPool:UserPool":
-        return found("pool of users", logical, `${system}-`);
+        return found("pool of users", logical, `${component}-`);
       case "aws:s3/bucket:Bucket":
         return found("bucket", typeof outputs.bucket === "string" ? outputs.bucket.replace(suffix, "") : undefined);
       default:

@@ -31,8 +31,8 @@ export const docker = entry({
     const local = images.filter(({ ref }) => ref.startsWith("platform-topologies/"));
     return preflight({ site, ...config, local, planned: containers(plan) });
   },
-  make: async (config, { site, secrets }, opts) => {
+  own: async (config, { site, secrets }) => {
     const { DockerHost } = await import("./index.ts");
-    return new DockerHost("docker", { site, ...config, tls: tlsOf(config.tls, secrets, "secret") }, opts);
+    return DockerHost.own({ site, ...config, tls: tlsOf(config.tls, secrets, "secret") });
   },
 });

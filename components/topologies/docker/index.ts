@@ -11,7 +11,8 @@ import { own } from "../../core/formats.ts";
 import { type Image, imageOf } from "../../core/images.ts";
 import { parse } from "../../core/parse.ts";
 import { type Plan, type PlannedRoute, replicaNames } from "../../core/plan.ts";
-import type { At, Capabilities, Site } from "../../core/topology.ts";
+import type { At, Capabilities, OwnTopology, Site } from "../../core/topology.ts";
+import { containerServices } from "../../services/index.ts";
 import { type Backends, publishedPorts } from "../../edge/proxy.ts";
 import { acmeFolder } from "../../edge/traefik.ts";
 import { part } from "../base.ts";
@@ -51,6 +52,20 @@ export class DockerHost extends EngineTopology {
   readonly #args: DockerHostArgs;
   readonly #engine: Engine;
   readonly #machines: Dict<Engine>;
+
+  /**
+   * One that a system makes as its own child.
+   * @throws ConfigError with everything in `args` that no engine takes.
+   */
+  static own(args: DockerHostArgs): OwnTopology {
+    parse(dockerArgs, args);
+    const { site } = args;
+    return {
+      ...{ site, capabilities: dockerCapabilities, services: containerServices },
+      check: (plan) => checkDocker(args, site, plan).problems,
+      make: (name, opts) => new DockerHost(name, args, opts),
+    };
+  }
 
   /** @throws ConfigError with everything in `args` that no engine takes. */
   constructor(name: string, args: DockerHostArgs, opts: ComponentResourceOptions = {}) {
@@ -212,6 +227,7 @@ export class DockerHost extends EngineTopology {
         replacementTrigger: engine.survey.wants(wish),
       }),
     );
+    this.nodes[name] = made;
     engine.survey.complain(wish, made.id);
     const gate = new Gate(
       logicalName,

@@ -32,9 +32,9 @@ export const swarm = entry({
     if (outside.length > 0) return outside;
     return preflight({ ...config, site, images, planned: containers(plan) });
   },
-  make: async (config, { site, secrets }, opts) => {
+  own: async (config, { site, secrets }) => {
     const { Swarm } = await import("./index.ts");
-    return new Swarm("swarm", { site, ...config, tls: tlsOf(config.tls, secrets, "secret") }, opts);
+    return Swarm.own({ site, ...config, tls: tlsOf(config.tls, secrets, "secret") });
   },
   retirements: ({ managers }, name) => new SwarmRetirements(managers, name),
 });

@@ -17,7 +17,8 @@ import { type Image, imageOf } from "../../core/images.ts";
 import { parse } from "../../core/parse.ts";
 import type { Plan, PlannedRoute } from "../../core/plan.ts";
 import { swarmText } from "../../core/syntax.ts";
-import type { At, Capabilities } from "../../core/topology.ts";
+import type { At, Capabilities, OwnTopology } from "../../core/topology.ts";
+import { containerServices } from "../../services/index.ts";
 import type { Backends } from "../../edge/proxy.ts";
 import { acmeFolder } from "../../edge/traefik.ts";
 import { part } from "../base.ts";
@@ -57,6 +58,20 @@ export class Swarm extends EngineTopology {
   readonly #volumeNodes: VolumeNodes;
   readonly #described: NodeLabels[];
   readonly #refs = new Map<string, Output<string>>();
+
+  /**
+   * One that a system makes as its own child.
+   * @throws ConfigError with everything in `args` that no swarm takes.
+   */
+  static own(args: SwarmArgs): OwnTopology {
+    parse(swarmArgs, args);
+    const { site } = args;
+    return {
+      ...{ site, capabilities: swarmCapabilities, services: containerServices },
+      check: (plan) => checkSwarm(args, site, plan).problems,
+      make: (name, opts) => new Swarm(name, args, opts),
+    };
+  }
 
   /** @throws ConfigError with everything in `args` that no swarm takes. */
   constructor(name: string, args: SwarmArgs, opts: ComponentResourceOptions = {}) {
@@ -224,6 +239,7 @@ export class Swarm extends EngineTopology {
         replaceOnChanges: ["mode.global"],
       }),
     );
+    this.nodes[name] = made;
     this.#survey.complain(wish, made.id, hash);
     const { replicas } = placed;
     const gate = new ServiceGate(

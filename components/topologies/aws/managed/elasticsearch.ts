@@ -100,6 +100,7 @@ export function makeSearch(region: Region, name: string, ask: Ask<"elasticsearch
       ignoreChanges: ["domainName", "engineVersion", "encryptAtRest", "nodeToNodeEncryption"],
     },
   );
+  region.nodes[name] = domain;
   const watch = (
     what: string,
     watched: Pick<Watched, "says" | "metric" | "statistic" | "when" | "threshold">,

@@ -11,7 +11,12 @@ import type { At } from "../../../core/topology.ts";
 import { guarded, type Region } from "../region.ts";
 
 /** A pool of users on Cognito, which the operator fills, with the groups of the ask, and one client. */
-export function makeOidc({ site, region, under }: Region, name: string, ask: Ask<"oidc">, { parent, logicalName }: At) {
+export function makeOidc(
+  { site, region, under, nodes }: Region,
+  name: string,
+  ask: Ask<"oidc">,
+  { parent, logicalName }: At,
+) {
   const protect = guarded(site, name);
   const options = under(parent);
   const pool = new UserPool(
@@ -32,6 +37,7 @@ export function makeOidc({ site, region, under }: Region, name: string, ask: Ask
     // Each would make an empty pool in the place of the old one.
     { ...options, protect, ignoreChanges: ["usernameAttributes", "aliasAttributes"] },
   );
+  nodes[name] = pool;
   // A prefix is given once in the region, over all accounts, and must not have `aws` in it, as a stack's name may.
   const prefix = new RandomId(`${logicalName}-domain`, { byteLength: 8 }, { parent });
   const domain = new UserPoolDomain(

@@ -100,6 +100,7 @@ export function makePostgres(region: Region, name: string, ask: Ask<"postgres">,
       ],
     },
   );
+  region.nodes[name] = instance;
   const watch = (what: string, watched: Pick<Watched, "says" | "metric" | "when" | "threshold">): void => {
     const look = `\`aws rds describe-events --source-type db-instance --source-identifier ${identifier} --duration 1440 --region ${region.region}\`, and its Performance Insights`;
     const from = { look, namespace: "AWS/RDS", dimensions: { DBInstanceIdentifier: instance.identifier } };

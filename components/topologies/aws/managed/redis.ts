@@ -66,6 +66,7 @@ export function makeRedis(region: Region, name: string, ask: Ask<"redis">, { par
       ignoreChanges: ["snapshotName", "snapshotArns", "port", "atRestEncryptionEnabled", "kmsKeyId"],
     },
   );
+  region.nodes[name] = group;
   const watch = (what: string, node: string, watched: Pick<Watched, "says" | "metric" | "threshold">): void => {
     const its = { CacheClusterId: interpolate`${group.replicationGroupId}-${node}` };
     const from = { namespace: "AWS/ElastiCache", dimensions: its, statistic: "Average" } as const;
