@@ -30,6 +30,8 @@ export interface TestStackArgs {
   modules?: string;
   /** The folder that has our provider. Default: the checkout's. */
   provider?: string;
+  /** A program in another language: parts of its Pulumi.yaml, and its further files by name. Default: `program` alone. */
+  language?: { readonly yaml: object; readonly files?: Readonly<Record<string, string>> };
   /** What its resources are made in. Default: `real`. */
   level?: Level;
 }
@@ -97,6 +99,7 @@ export class TestStack {
       runtime,
       // JSON is YAML, so no writer is needed. A provider that is named by its path needs no download.
       ...(existsSync(ops) ? { plugins: { providers: [{ name: "platform-topologies", path: ops }] } } : {}),
+      ...args.language?.yaml,
     };
     await mkdir(join(folder, "state"), { mode: 0o700 });
     await writeFile(join(folder, "Pulumi.yaml"), JSON.stringify(yaml));
@@ -109,7 +112,7 @@ export class TestStack {
       ...args.env,
     };
     const stack = new TestStack(folder, { ...tools, env }, project, args.level ?? "real");
-    await stack.rewrite(args.program);
+    await stack.write({ "index.ts": args.program, ...args.language?.files });
     const made = await stack.run(["stack", "init", stackName]);
     if (made.code !== 0) throw new Error(`pulumi stack init failed: ${made.output}`);
     if (args.config) await stack.configure(args.config);
@@ -117,9 +120,14 @@ export class TestStack {
   }
 
   /** Puts another program in the place of the first. */
-  async rewrite(program: string): Promise<void> {
+  rewrite(program: string): Promise<void> {
+    return this.write({ "index.ts": program });
+  }
+
+  /** The same for a program of other files. */
+  async write(files: Readonly<Record<string, string>>): Promise<void> {
     this.proving.changed();
-    await writeFile(join(this.folder, "index.ts"), program);
+    for (const [file, text] of Object.entries(files)) await writeFile(join(this.folder, file), text);
   }
 
   /** Replaces the stack's configuration, all of it. The passphrase's salt stays. */
