@@ -34,4 +34,5 @@ export { Arkindex, type ArkindexConfig } from "./systems/arkindex.ts";
 export { type MachinesConfig, SwarmMachines } from "./systems/machines.ts";
 export { type MediaConfig, MediaPlatform } from "./systems/media.ts";
 export { Pyrus, type PyrusConfig } from "./systems/pyrus/pyrus.ts";
+export type { ShinyProxyConfig } from "./systems/shinyproxy/config.ts";
 export { ShinyProxy } from "./systems/shinyproxy/shinyproxy.ts";

@@ -1,6 +1,6 @@
 /** A throw-away stack on the real engine: a Pulumi project of its own in a temporary folder, with its own state. */
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -16,6 +16,14 @@ import { run, stackName } from "./run.ts";
 
 /** The checkout's root, without a trailing slash: programs import components by this absolute path. */
 export const repo = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
+
+/** A program of its own, with its Pulumi.yaml and package.json, copied as it is. */
+export interface ExampleArgs extends Pick<TestStackArgs, "config" | "env" | "level"> {
+  /** Its folder below `examples`. */
+  example: string;
+  /** The program's `node_modules`. */
+  modules: string;
+}
 
 export interface TestStackArgs {
   /** The source of the program's index.ts (ES module; `@pulumi/*` and all of the checkout's packages resolve). */
@@ -98,9 +106,27 @@ export class TestStack {
       // JSON is YAML, so no writer is needed. A provider that is named by its path needs no download.
       ...(existsSync(ops) ? { plugins: { providers: [{ name: "platform-topologies", path: ops }] } } : {}),
     };
-    await mkdir(join(folder, "state"), { mode: 0o700 });
     await writeFile(join(folder, "Pulumi.yaml"), JSON.stringify(yaml));
     await writeFile(join(folder, "package.json"), JSON.stringify({ name: project, type: "module", main: "index.ts" }));
+    await writeFile(join(folder, "index.ts"), args.program);
+    return TestStack.#begin(tools, folder, project, args);
+  }
+
+  static async example(args: ExampleArgs): Promise<TestStack> {
+    const tools = await toolchain(() => undefined);
+    const folder = await mkdtemp(join(tmpdir(), `stack-${run}-`));
+    await cp(join(repo, "examples", args.example), folder, { recursive: true });
+    const { name } = parse(await readFile(join(folder, "Pulumi.yaml"), "utf8")) as { name: string };
+    return TestStack.#begin(tools, folder, name, args);
+  }
+
+  static async #begin(
+    tools: Toolchain,
+    folder: string,
+    project: string,
+    args: Pick<TestStackArgs, "config" | "env" | "level" | "modules">,
+  ): Promise<TestStack> {
+    await mkdir(join(folder, "state"), { mode: 0o700 });
     await symlink(args.modules ?? join(repo, "node_modules"), join(folder, "node_modules"));
     const env = {
       ...tools.env,
@@ -109,7 +135,6 @@ export class TestStack {
       ...args.env,
     };
     const stack = new TestStack(folder, { ...tools, env }, project, args.level ?? "real");
-    await stack.rewrite(args.program);
     const made = await stack.run(["stack", "init", stackName]);
     if (made.code !== 0) throw new Error(`pulumi stack init failed: ${made.output}`);
     if (args.config) await stack.configure(args.config);
