@@ -30,6 +30,7 @@ export type * from "./workload.ts";
  * text.
  */
 export interface Speaks {
+  /** Which of the three its client is. */
   readonly clientTls: "verifies" | "if-asked" | "never";
 }
 
@@ -44,6 +45,7 @@ export interface Apps {
   readonly images: List<string>;
   /** The most memory that one container may have. */
   readonly memoryMib: number;
+  /** The most cores that one container may have. */
   readonly cpu: number;
   /** Shared memory (/dev/shm) by the image's reference, in MiB. Default: Docker's 64. */
   readonly shmMib: Dict<number>;
@@ -53,8 +55,11 @@ export interface Apps {
 
 /** Machines of one sort, each a node of a swarm. */
 export interface Machines {
+  /** How many. */
   readonly count: number;
+  /** Cores of each. */
   readonly cpu: number;
+  /** Memory of each, in MiB. */
   readonly memoryMib: number;
   /** The disk for images, volumes and the engine's own. */
   readonly gib: number;
@@ -62,60 +67,106 @@ export interface Machines {
 
 /** A kind is a protocol, not a category. Each is a row: what is asked, what is given. */
 export interface Kinds {
+  /** PostgreSQL. */
   postgres: {
+    /** A server with databases and the role that owns them. */
     ask: StoreOptions &
       Speaks & {
+        /** Their names. One that is taken out stays in the server. */
         readonly databases: List<string>;
+        /** Made in each database. Default: none. */
         readonly extensions?: List<string>;
+        /** Of the server, as in postgresql.conf. A change restarts it. Default: its own. */
         readonly settings?: Dict<string>;
         /** Output plugins of logical replication that the image brings, as wal2json. */
         readonly outputPlugins?: List<string>;
         /** The role that owns the databases. Default: `app`, no superuser. */
-        readonly owner?: { readonly name: string; readonly superuser: boolean };
+        readonly owner?: {
+          /** The role's name, and the login's. */
+          readonly name: string;
+          /** A managed PostgreSQL has none: then a container serves the ask. */
+          readonly superuser: boolean;
+        };
+        /** The server's memory in MiB. Default: 1024. */
         readonly memoryMib?: number;
+        /** Its disk in GiB. */
         readonly gib: number;
       };
+    /** Where it answers, and the owner's login. */
     give: Store & Login;
   };
+  /** Redis, or Valkey. */
   redis: {
+    /** A server. */
     ask: StoreOptions &
       Speaks & {
+        /** The client signs in: there is a password. */
         readonly clientAuth: boolean;
         /** The application has no word for a port: it expects 6379. */
         readonly fixedPort?: true;
+        /** What is written outlives a restart. Else it is a cache, which throws out the oldest. */
         readonly keep: boolean;
+        /** The most data, in MiB. */
         readonly memoryMib: number;
       };
+    /** Where it answers; a login if `clientAuth`. */
     give: Store & Partial<Login>;
   };
+  /** An object store. */
   objects: {
+    /** Buckets. */
     ask: Pick<StoreOptions, "nodeLabels"> & {
+      /** What the client can speak, the best first. */
       readonly apis: List<"s3" | "azure-blob">;
-      /** `mirror`: the regions that hold a copy. */
-      readonly buckets: Dict<{ readonly cors?: string; readonly mirror?: List<Peer> }>;
+      /** By their names. One that is taken out stays in the store. */
+      readonly buckets: Dict<{
+        /** The origin whose pages may call it, as `https://app.example.com`. Default: none. */
+        readonly cors?: string;
+        /** The regions that hold a copy. Default: none. */
+        readonly mirror?: List<Peer>;
+      }>;
       /** The application knows its buckets by these very names: a prefix, or names of the whole world, are not for it. */
       readonly fixedNames?: true;
       /** Browsers read and write it: it gets a public name at the edge. */
       readonly browser: boolean;
+      /** The disk in GiB, where it is a store of ours. */
       readonly gib: number;
     };
+    /** How it is reached, and its keys. */
     give: {
+      /** What it speaks. */
       readonly api: "s3" | "azure-blob";
       /** One URL for browsers and for containers, which set `callsEdge` for it. */
       readonly url: string;
       /** For containers alone: the store itself, not through the edge. Without TLS if it is a store of the stack. */
       readonly internal: Store;
+      /** The region that signatures name. */
       readonly region: string;
+      /** The access key: a secret. */
       readonly key: Output<string>;
+      /** The secret key. */
       readonly secret: Output<string>;
+      /** The real name of a bucket that was asked for. */
       bucket(name: string): string;
     };
   };
+  /** Solr in cloud mode. */
   solr: {
-    ask: StoreOptions & { readonly collections: List<string>; readonly gib: number; readonly memoryMib: number };
+    /** A server with collections. */
+    ask: StoreOptions & {
+      /** Their names. One that is taken out stays in the server. */
+      readonly collections: List<string>;
+      /** Its disk in GiB. */
+      readonly gib: number;
+      /** Its heap in MiB; the container gets twice as much. */
+      readonly memoryMib: number;
+    };
+    /** Where it answers. */
     give: Store;
   };
+  /** A search store. */
   elasticsearch: {
+    /** A cluster. */
     ask: StoreOptions &
       Partial<Speaks> & {
         /** What its clients can speak, the best first: a container of ours speaks the first that is Elasticsearch. */
@@ -126,11 +177,15 @@ export interface Kinds {
         readonly nodes: number;
         /** Of each node; its container gets twice as much. Default: 1024. */
         readonly heapMib?: number;
+        /** The disk of each node, in GiB. */
         readonly gib: number;
       };
+    /** Where it answers, and a login. */
     give: Store & Login;
   };
+  /** NATS with JetStream. */
   nats: {
+    /** A cluster. */
     ask: StoreOptions &
       Partial<Speaks> & {
         /** 1 or 3: two cannot outvote a lost one. */
@@ -139,76 +194,131 @@ export interface Kinds {
         readonly jetstreamGib: number;
         /** Of each node; half of it is JetStream's memory store. Default: 512. */
         readonly memoryMib?: number;
+        /** The largest message. Default: the server's own, 1 MiB. */
         readonly maxPayloadBytes?: number;
       };
+    /** Where it answers, and a login. */
     give: Store & Login;
   };
+  /** RabbitMQ. */
   amqp: {
+    /** A cluster. */
     ask: StoreOptions & {
+      /** How many. */
       readonly nodes: number;
       /** Slots of another store: each node runs on the machine of one of them. */
       readonly colocate: List<string>;
+      /** The regions whose exchanges it follows. Refused until regions are carried. */
       readonly federate: List<Peer>;
       /** Durable topic exchanges. */
       readonly exchanges: List<string>;
       /** Of each node; unset: the recipe's own. */
       readonly memoryMib?: number;
     };
+    /** Where it answers, and a login. */
     give: Store & Login;
   };
+  /** Cassandra. */
   cql: {
+    /** A cluster. */
     ask: StoreOptions & {
+      /** How many. */
       readonly nodes: number;
+      /** Their names. One that is taken out stays. */
       readonly keyspaces: List<string>;
+      /** The regions that share the cluster. Refused until regions are carried. */
       readonly peers: List<Peer>;
+      /** The disk of each node, in GiB. */
       readonly gib: number;
       /** Of each node; unset: the recipe's own. Half of the memory is heap. */
       readonly cpu?: number;
+      /** Memory of each node, in MiB; unset: the recipe's own. */
       readonly memoryMib?: number;
       /** Numbers of nodes that are gone for good. */
       readonly retired?: List<number>;
     };
+    /** Where it answers, and a login. */
     give: Store & Login;
   };
+  /** InfluxDB 1.x. */
   influx: {
+    /** A server with databases. */
     ask: StoreOptions & {
-      /** `keep`: how long, in days or weeks (`90d`, `12w`). `dump: false`: too much and too fleeting to back up. */
-      readonly databases: Dict<{ readonly keep: string; readonly dump?: boolean }>;
+      /** By their names. */
+      readonly databases: Dict<{
+        /** How long, in days or weeks (`90d`, `12w`). */
+        readonly keep: string;
+        /** False: too much and too fleeting to back up. Default: true. */
+        readonly dump?: boolean;
+      }>;
+      /** Its disk in GiB. */
       readonly gib: number;
       /** Default: 1024. */
       readonly memoryMib?: number;
     };
+    /** Where it answers, and a login. */
     give: Store & Login;
   };
+  /** An OpenID provider. */
   oidc: {
-    ask: Pick<StoreOptions, "nodeLabels"> & { readonly callback: string; readonly groups: List<string> };
+    /** A client for one application. */
+    ask: Pick<StoreOptions, "nodeLabels"> & {
+      /** Where a signed-in user is sent back. */
+      readonly callback: string;
+      /** Groups that the application tells its users apart by. */
+      readonly groups: List<string>;
+    };
+    /** What the application has to know of it. */
     give: {
+      /** The issuer's URL. */
       readonly issuer: Input<string>;
       /** Spelt out: not every application reads them from the issuer. */
-      readonly urls: { readonly [U in "auth" | "token" | "keys" | "logout"]: Input<string> };
+      readonly urls: {
+        /** Where a browser signs in. */
+        readonly auth: Input<string>;
+        /** Where a code becomes a token. */
+        readonly token: Input<string>;
+        /** The keys that sign tokens. */
+        readonly keys: Input<string>;
+        /** Where a browser signs out. */
+        readonly logout: Input<string>;
+      };
       /** The claim that lists a user's groups. */
       readonly groupsClaim: string;
+      /** The client's id. */
       readonly clientId: Input<string>;
+      /** The client's secret. */
       readonly clientSecret: Output<string>;
       /** The password of the stand-in's demo users. */
       readonly password?: Output<string>;
     };
   };
+  /** A Docker swarm on rented machines. */
   swarm: {
     /** A Docker swarm of machines that the place rents: another stack is deployed on it. */
     ask: {
       /** 1, 3, 5 or 7: an even number bears no more losses than the odd one below it. */
       readonly managers: Machines;
       /**
-       * Groups of workers. `labels`: of the nodes, beside `group`, which is the group's name. `keeps`: each is a machine
-       * with a name and a disk that stay, for volumes; else they come and go, and what is on them goes with them.
+       * Groups of workers, by the group's name, which is their nodes' label `group`.
        */
-      readonly workers: Dict<Machines & { readonly labels: Dict<string>; readonly keeps: boolean }>;
+      readonly workers: Dict<
+        Machines & {
+          /** Further labels of the nodes. */
+          readonly labels: Dict<string>;
+          /**
+           * Each is a machine with a name and a disk that stay, for volumes. Else they come and go, and what is on them goes
+           * with them.
+           */
+          readonly keeps: boolean;
+        }
+      >;
       /** TCP ports of the managers that the world may call. */
       readonly ports: List<number>;
       /** Public keys that may log in to the machines, as `ssh-ed25519 AAAA…`. */
       readonly keys: List<string>;
     };
+    /** How another stack is deployed on it. */
     give: {
       /** The managers' engines, as `ssh://ec2-user@i-0123`. */
       readonly managers: List<Output<string>>;
@@ -218,13 +328,25 @@ export interface Kinds {
       readonly address: Input<string>;
     };
   };
+  /** A container engine. */
   containers: {
     /**
      * Docker's API, filtered. `read`: sees everything but secrets. `run-apps`: starts such apps, and sees only them.
      */
-    ask: { readonly may: "read" } | ({ readonly may: "run-apps" } & Apps);
+    ask:
+      | {
+          /** It sees. */
+          readonly may: "read";
+        }
+      | ({
+          /** It starts apps, and sees them alone. */
+          readonly may: "run-apps";
+        } & Apps);
+    /** How the API is reached, and where what it starts lives. */
     give: {
+      /** Whose API it is. */
       readonly engine: Engine;
+      /** Where it answers. */
       readonly url: string;
       /** The networks that the client has to join to reach the API, and its apps. */
       readonly networks: List<string>;
@@ -233,22 +355,28 @@ export interface Kinds {
     };
   };
 }
+/** The name of a kind. */
 export type Kind = keyof Kinds;
+/** What is asked of a kind. */
 export type Ask<K extends Kind> = Kinds[K]["ask"];
+/** What a kind gives back, once it works. */
 export type Given<K extends Kind> = Kinds[K]["give"] & Ready;
 
 /** What a system or a recipe sees. The same function runs twice: first as a dry run, to be checked, then for real. */
 export interface Platform {
   /** Prefix of everything with a global name in this stack. */
   readonly name: string;
-  /** The public name, and the address that a browser opens (with its port, when that is not 443). */
+  /** The public name. */
   readonly hostname: string;
+  /** The address that a browser opens, with its port, when that is not 443. */
   readonly url: string;
   /** `<name>.<hostname>`; with several regions `<name>.<region>.<hostname>`, as each region has its own. */
   publicHost(name: string): string;
   /** The address of that name, as a browser opens it. */
   publicUrl(name: string): string;
+  /** This region's name; empty with one region. */
   readonly region: string;
+  /** The other regions. None until regions are carried. */
   readonly peers: List<Peer>;
   /** The engine on which a system may start containers itself; undefined: there is none here. */
   readonly engine: Engine | undefined;
@@ -270,7 +398,9 @@ export interface Platform {
    * A certificate from an authority of its own, PEM, for ten years: a store's members show it to each other, both ways.
    */
   certificate(name: string, hostnames: List<string>): Certificate;
+  /** Says what the system wants of the proxy at the edge. Default: Traefik. */
   edge(wish: EdgeOptions): void;
+  /** A store, or another service. Whoever supplies it here, the answer has the same form. */
   need<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K>;
   /**
    * What the place supplies itself for a kind, as RDS or Cloud SQL: an endpoint and a login, without databases in it.
@@ -283,8 +413,11 @@ export interface Platform {
    * A store that the system itself is. Outputs, backup and restore treat it as a need. Ready when its data are back.
    */
   store(name: string, given: Store & Login & Ready, dump: Dump): Ready;
+  /** Runs equal replicas without a disk. `name`: short, and its own in the system. */
   run(name: string, workload: Workload): Running;
+  /** Runs once to its end, and again for another trigger. */
   job(name: string, job: Job): Ready;
+  /** Runs numbered members, each with a disk and a name of its own, one after another. */
   slots(role: string, members: Members, each: (member: Member) => Slot): List<Running>;
 }
 

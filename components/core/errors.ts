@@ -6,6 +6,7 @@ export interface Problem {
   readonly key: string;
   /** What is there; left out when it is missing or secret. */
   readonly value?: unknown;
+  /** What would be right, or what to do. */
   readonly remedy: string;
 }
 
@@ -45,6 +46,7 @@ function printable(key: string): string {
  * without a stack trace.
  */
 export class ConfigError extends RunError {
+  /** One for each wrong value. */
   readonly problems: readonly Problem[];
 
   constructor(problems: readonly Problem[]) {

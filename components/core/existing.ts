@@ -12,10 +12,13 @@ import { defaultPort } from "./kinds.ts";
  */
 export type Existing =
   | {
+      /** What it speaks. */
       readonly kind: Exclude<Kind, "objects" | "oidc" | "containers" | "swarm">;
+      /** A DNS name, or an address, that containers reach. */
       readonly host: string;
       /** Default: the kind's own. */
       readonly port?: number | undefined;
+      /** Unset: nobody signs in. */
       readonly user?: string | undefined;
       /** It speaks TLS. Default: true with `ca`, else false, as the company's network is trusted. */
       readonly tls?: boolean | undefined;
@@ -23,18 +26,25 @@ export type Existing =
       readonly ca?: string | undefined;
     }
   | {
+      /** An object store. */
       readonly kind: "objects";
+      /** What it speaks. */
       readonly api: "s3" | "azure-blob";
+      /** One address, for browsers and for containers. */
       readonly url: string;
       /** A private authority's certificate, PEM. Unset: a public authority signed, if the address is https. */
       readonly ca?: string | undefined;
+      /** The region that signatures name. */
       readonly region: string;
-      /** Before each bucket's name, and behind it. */
+      /** Before each bucket's name. */
       readonly prefix: string;
+      /** Behind each bucket's name. Default: nothing. */
       readonly suffix?: string | undefined;
     }
   | {
+      /** An OpenID provider. */
       readonly kind: "oidc";
+      /** Its URL, as its tokens have it. */
       readonly issuer: string;
       /**
        * All four, or `logout` alone. Unset: as Keycloak and others have them below the issuer. The application leads a
@@ -42,9 +52,13 @@ export type Existing =
        */
       readonly urls?:
         | {
+            /** Where a browser signs in. */
             readonly auth?: string | undefined;
+            /** Where a code becomes a token. */
             readonly token?: string | undefined;
+            /** The keys that sign tokens. */
             readonly keys?: string | undefined;
+            /** Where a browser signs out. */
             readonly logout: string;
           }
         | undefined;
@@ -52,6 +66,7 @@ export type Existing =
       readonly domain?: string | undefined;
       /** Default: `groups`; with a Cognito domain `cognito:groups`. */
       readonly groupsClaim?: string | undefined;
+      /** As it is registered there. Its secret is `secrets.<need>ClientSecret`. */
       readonly clientId: string;
     };
 

@@ -23,13 +23,17 @@ export function privateRow(key: string): ImageRow | undefined {
 
 /** An image as a topology runs it. */
 export interface Image {
+  /** The key of image-lock.ts, or `<system>/<name>`. */
   readonly key: string;
+  /** The reference that is run. */
   readonly ref: string;
   /** The rehearsal image stands in for it. */
   readonly rehearsing: boolean;
   /** Another server's image stands in for a private one. */
   readonly standsIn?: true;
+  /** The program in it by which a probe asks for a page. */
   readonly client: "curl" | "wget" | "python" | "bash" | "none";
+  /** Whether it reads secrets from files, or from its environment alone. */
   readonly secrets: "files" | "env";
 }
 

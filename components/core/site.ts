@@ -35,7 +35,9 @@ export interface SiteArgs {
   readonly secrets?: Dict<Input<string>>;
   /** What exists already and is only pointed at, by the need's name: a company's S3, an OpenID provider. */
   readonly existing?: Dict<Existing>;
+  /** The stores' dumps, for a system. Default: no backup is made. */
   readonly backup?: BackupOptions | undefined;
+  /** Fill the stores, while they are still empty, from a backup. Default: they stay empty. */
   readonly restore?: Restore | undefined;
   /**
    * The operator's words for disks, by the slot, as `{ "db-1": "2026-03-01" }`. Another text makes a new, empty disk in

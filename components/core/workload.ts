@@ -6,7 +6,9 @@
  */
 import type { Input, Output, Resource } from "@pulumi/pulumi";
 
+/** Values by their names, which are stable keys: another one more changes none of the rest. */
 export type Dict<T> = Readonly<Record<string, T>>;
+/** A list that nobody changes. */
 export type List<T> = readonly T[];
 
 /**
@@ -35,22 +37,33 @@ export type Need =
 
 /** A port inside the container. */
 export interface Port {
+  /** The port inside the container, 1 to 65535. */
   readonly number: number;
+  /** `http`: the edge may send requests there, and a probe may ask; `tcp`: anything else. */
   readonly protocol: "http" | "tcp";
 }
 
 /** A public path that the edge sends to this workload. The longest path of a host wins. */
 export interface Route {
+  /** The public name, as `Platform.hostname` or `publicHost` give it. */
   readonly host: string;
+  /** The path and all below it, in whole segments: `/` is everything. */
   readonly path: string;
   /** A key of the workload's `ports`. */
   readonly port: string;
+  /** Connections are upgraded and stay open. Default: false. */
   readonly websocket?: boolean;
   /** Largest request body that has to get through, in MiB, unbuffered. */
   readonly bodyMib?: number;
   /** How long one request may take; unset: 60. */
   readonly seconds?: number;
-  readonly sticky?: { readonly cookie: string; readonly seconds: number };
+  /** A visitor stays with a replica, by a cookie of this name, for so many seconds. Default: any replica answers. */
+  readonly sticky?: {
+    /** The cookie's name. */
+    readonly cookie: string;
+    /** How long it lasts. */
+    readonly seconds: number;
+  };
   /** Slots that give the same route the same pool answer it together. */
   readonly pool?: string;
   /** Paths below it that the outside does not get (404), as `/metrics`. */
@@ -63,9 +76,11 @@ export interface Route {
  * A file that the container finds at `path` at start. It lies in a folder of ours: cloud mounts hide an image's own.
  */
 export interface File {
+  /** Absolute. Folders that are missing are made. */
   readonly path: string;
   /** At most 24 KiB (the smallest limit of the secret stores that carry it). */
   readonly content: Input<string>;
+  /** The content is a secret. Default: false. */
   readonly secret?: boolean;
   /** Octal. Default 0o444: the file is root's, and nobody but this container's processes can see it. */
   readonly mode?: number;
@@ -73,17 +88,30 @@ export interface File {
 
 /** How to see that a container works. `http`: any answer below `below` (400 unless given) on a port of `ports`. */
 export type Probe =
-  | { readonly http: string; readonly path: string; readonly below?: number }
-  | { readonly tcp: string }
-  | { readonly command: List<string> };
+  | {
+      /** A key of `ports`. */
+      readonly http: string;
+      /** The path that is asked for. */
+      readonly path: string;
+      /** The first status that is a failure. Default: 400. */
+      readonly below?: number;
+    }
+  | {
+      /** A key of `ports`: it works when it takes a connection. */
+      readonly tcp: string;
+    }
+  | {
+      /** Run inside the container, without a shell: it works when this ends with 0. */
+      readonly command: List<string>;
+    };
 
-/**
- * `startSeconds`: how long the first success may take. `stopSeconds`: the grace between SIGTERM and SIGKILL; it has no
- * default, because the Docker provider's is to kill at once.
- */
+/** When a container works, and how long its start and its end may take. No default: the Docker provider's is to kill at once. */
 export interface Health {
+  /** What says that it works. */
   readonly ready: Probe;
+  /** How long the first success may take. */
   readonly startSeconds: number;
+  /** The grace between SIGTERM and SIGKILL. */
   readonly stopSeconds: number;
 }
 
@@ -94,6 +122,7 @@ export interface Health {
 export interface Room {
   /** Cores, beside the container's own. */
   readonly cpu: number;
+  /** Memory in MiB, beside the container's own. */
   readonly memoryMib: number;
   /** The disk for their images and what they write. It goes with the machine. */
   readonly gib: number;
@@ -105,23 +134,38 @@ export interface Room {
 
 /** What `after` waits for: the resources that exist only once the thing is healthy, or done. */
 export interface Ready {
+  /** They exist only once the thing works, or is done: for `dependsOn`. */
   readonly ready: List<Resource>;
 }
 
 /** `volume`: by its full name, made if it is missing, never removed; `folder`: an absolute path on the host. */
-export type Mount = ({ readonly volume: string } | { readonly folder: string }) & {
+export type Mount = (
+  | {
+      /** The volume's full name on its engine. */
+      readonly volume: string;
+    }
+  | {
+      /** An absolute path on the host. */
+      readonly folder: string;
+    }
+) & {
+  /** Where the container has it. */
   readonly path: string;
+  /** Default: false. */
   readonly readOnly?: boolean;
 };
 
+/** What runs: an image, what it may use, what it is given, how it is reached. A change replaces the container. */
 export interface Container {
   /**
    * A key of the image lock file (`image-lock.ts`), or `<system>/<name>` for a system's own image without a row there.
    */
   readonly image: string;
+  /** The networks that it joins, and so who reaches it. */
   readonly tier: Tier;
   /** Cores. */
   readonly cpu: number;
+  /** The most memory that it may have, in MiB. */
   readonly memoryMib: number;
   /**
    * Shared memory (/dev/shm) at most, in MiB; what is used of it counts as the container's memory. Default: Docker's
@@ -134,26 +178,32 @@ export interface Container {
   readonly command?: List<string>;
   /** For the image's own entrypoint, in the place of its command. Without `command` only. */
   readonly args?: List<string>;
+  /** Environment variables, in plain text: secrets belong in `files`. Default: none. */
   readonly env?: Dict<Input<string>>;
   /** The variable in which a topology with nodes tells a replica its node's name; unset anywhere else. */
   readonly nodeName?: string;
   /** Only for images that cannot read files: the lock file lists them (`secrets: "env"`). */
   readonly secretEnv?: Dict<Output<string>>;
+  /** Files that it finds at its start. Default: none. */
   readonly files?: List<File>;
   /**
    * Shell before the server at every start, in the same container with the same disk. Idempotent. Needs `command`. The
    * server is "$@" of the same shell: an `export` reaches it, and `set -- "$@" --flag` adds to its command.
    */
   readonly prepare?: string;
+  /** Its ports, by names that routes and probes use. None is published: the edge alone is. */
   readonly ports?: Dict<Port>;
   /** Keys of `ports` that the same slots of other regions call, by TLS. Refused until a topology opens them. */
   readonly linked?: List<string>;
   /** Needs that do not follow from the other properties. */
   readonly needs?: List<"container-api" | "max-map-count">;
+  /** What is there for containers that it starts itself. Default: nothing of its own. */
   readonly room?: Room;
+  /** What has to work, or be done, before it starts. Default: nothing. */
   readonly after?: List<Ready>;
   /** Further DNS names that the applications insist on. */
   readonly names?: List<string>;
+  /** Its public paths. Default: nobody outside reaches it. */
   readonly routes?: List<Route>;
   /** It calls public names itself (the object store's): it joins the edge network too, and trusts the edge's CA. */
   readonly callsEdge?: boolean;
@@ -187,9 +237,18 @@ export interface LogAlarm {
 
 /** Scales: any number of equal replicas without a disk. */
 export interface Workload extends Container {
+  /** When it works: the deployment waits for that, and fails without it. */
   readonly health: Health;
   /** `each-node`: one on every node that `nodes` allows, new ones too. */
-  readonly replicas: number | { readonly min: number; readonly max: number } | "each-node";
+  readonly replicas:
+    | number
+    | {
+        /** Never fewer. */
+        readonly min: number;
+        /** Never more. Refused where nothing scales by itself, as on engines. */
+        readonly max: number;
+      }
+    | "each-node";
   /**
    * `stop-first`: the old replica ends before the new one starts, as two would do all twice. Unset: the topology
    * decides.
@@ -197,6 +256,7 @@ export interface Workload extends Container {
   readonly update?: "stop-first";
   /** Node labels that a replica's node must carry (swarm, machines in a cloud). `role`: a swarm's own roles. */
   readonly nodes?: Dict<string>;
+  /** Lines of its log that somebody has to be told of. Default: none. */
   readonly alarms?: List<LogAlarm>;
 }
 
@@ -205,9 +265,11 @@ export interface Workload extends Container {
  * scripts read what is known only later, as a managed server's address, from a file.
  */
 export interface Dump {
+  /** What the scripts read beside the variables. Default: none. */
   readonly files?: List<File>;
   /** A toolbox with the store's own tools; default `toolbox`. One for a whole stack. */
   readonly image?: string;
+  /** Saves everything into the folder of the new run. */
   readonly dump: string;
   /** Checks that the new run has what a restore will need, as far as that costs little. */
   readonly check?: string;
@@ -222,15 +284,25 @@ export interface Dump {
   /** Removes what no run needs any more. The folders of old runs go by themselves. */
   readonly prune?: string;
 }
-/** `rebuilt`: how the content comes back without a backup, for the operator to read. */
-export type Backup = Dump | { readonly rebuilt: string };
+/** A dump, or why there needs to be none. */
+export type Backup =
+  | Dump
+  | {
+      /** How the content comes back without a backup: a sentence for the operator. */
+      readonly rebuilt: string;
+    };
 
 /** A workload with a disk and an identity: one replica, its own name, stopped before it is replaced. */
 export interface Slot extends Container {
+  /** When it works. The next member starts only then. */
   readonly health: Health;
+  /** Its disk. It outlives the container, and in a protected stack refuses to go. */
   readonly disk: {
+    /** Where the server has it. */
     readonly path: string;
+    /** Its size in GiB, where the topology makes disks: a volume of Docker has none. It can only grow. */
     readonly gib: number;
+    /** How its data get out and back in. */
     readonly backup: Backup;
     /**
      * A file that the topology leaves on a disk that it has just made, and never again. In `prepare` a member of a
@@ -258,35 +330,50 @@ export interface Slot extends Container {
 
 /** Runs to its end once, and again when `trigger`, the image or the command changes. A failure stops the deployment. */
 export interface Job extends Container {
+  /** Another value runs it again. */
   readonly trigger: Input<string>;
   /** Part of the first installation: a changed image or command does not run it again, only a changed `trigger`. */
   readonly onlyOnTrigger?: true;
+  /** How long it may take. Longer is a failure. */
   readonly seconds: number;
   /** Labels that its node must carry, as for a workload. */
   readonly nodes?: Dict<string>;
 }
 
-/** `tls`: the server speaks TLS alone. `ca` is set if no public authority signed its certificate. */
+/** Where a server answers. */
 export interface Endpoint {
+  /** A DNS name, or an address. */
   readonly host: Input<string>;
+  /** The TCP port. */
   readonly port: number;
+  /** The server speaks TLS alone. Default: it speaks plain text. */
   readonly tls?: boolean;
+  /** The authority to trust, PEM. Unset: a public one signed. */
   readonly ca?: Output<string>;
 }
+/** Who a client is to a store. */
 export interface Login {
+  /** The name. */
   readonly user: string;
+  /** A secret. */
   readonly password: Output<string>;
 }
 
+/** A certificate of an authority of its own. */
 export interface Certificate {
+  /** The authority, PEM: for whoever checks the certificate. */
   readonly ca: Output<string>;
+  /** The certificate, PEM. */
   readonly cert: Output<string>;
+  /** Its key, PEM: a secret. */
   readonly key: Output<string>;
 }
 
+/** Something that runs, as others reach it. */
 export interface Running extends Ready {
   /** The DNS name inside the stack: a pure function of names, known before anything is made. */
   readonly host: string;
+  /** Where a port answers, by its key in `ports`. Throws for a key that is not there. */
   port(name: string): Endpoint;
 }
 
@@ -295,12 +382,18 @@ export interface Running extends Ready {
  * member n begins. A retired number is never used again: the next free number takes its place.
  */
 export interface Members {
+  /** How many: 0 or more. */
   readonly count: number;
+  /** Numbers that are never used again. Default: none. */
   readonly retired?: List<number>;
 }
+/** One of a role, as its slot is written for it. */
 export interface Member {
+  /** Its short name, as `db-1`. */
   readonly name: string;
+  /** From 1 on; it is its own for life. */
   readonly number: number;
+  /** Where the others reach it. */
   readonly host: string;
   /** 0, 1 or 2: spread over a region's zones. */
   readonly zone: number;
@@ -308,9 +401,11 @@ export interface Member {
 
 /** Another region of the same platform. Refused until a recipe carries it: docs/contracts.md says what is missing. */
 export interface Peer {
+  /** The region's name. */
   readonly region: string;
   /** It was founded before this one: what spans regions starts there. */
   readonly home: boolean;
+  /** `routed`: one private network; `published-tls`: by TLS, over the internet. */
   readonly reach: "routed" | "published-tls";
   /** The address of one of its slots, as seen from here. */
   address(slot: string): string;
@@ -319,7 +414,10 @@ export interface Peer {
 }
 
 /** `members`: the slots of ours that carry the store. Empty if it is managed or the company's own. */
-export type Store = Endpoint & { readonly members: List<string> };
+export type Store = Endpoint & {
+  /** Their names. */
+  readonly members: List<string>;
+};
 
 /** What the ask of a store may add. It counts only if containers of ours supply the store. */
 export interface StoreOptions {

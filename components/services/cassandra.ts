@@ -206,6 +206,7 @@ printf '\\x04\\x00\\x00\\x00\\x05\\x00\\x00\\x00\\x00' >&3
 
 /** A Cassandra cluster with its keyspaces and their owner. */
 export class Cassandra extends Service<"cql"> {
+  /** How containers supply it. */
   static readonly recipe = cassandra;
 
   constructor(name: string, args: ServiceArgs<"cql">, opts?: ComponentResourceOptions) {

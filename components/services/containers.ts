@@ -49,6 +49,7 @@ function policy(ask: Ask<"containers">, engine: string, stack: string, network: 
 
 /** Docker's API, filtered. */
 export class ContainerApi extends Service<"containers"> {
+  /** How containers supply it. */
   static readonly recipe = containers;
 
   constructor(name: string, args: ServiceArgs<"containers">, opts?: ComponentResourceOptions) {

@@ -206,8 +206,10 @@ done`;
 
 /** Elasticsearch with a login. */
 export class Elasticsearch extends Service<"elasticsearch"> {
+  /** How containers supply it. */
   static readonly recipe = elasticsearch;
 
+  /** Why a container of ours is not for this ask; undefined: it is. */
   static unfit({ speaks }: Ask<"elasticsearch">): string | undefined {
     return speaks.some(ours)
       ? undefined

@@ -225,6 +225,7 @@ function newUser(name: string, password: Output<string>, more = ""): Output<stri
 
 /** InfluxDB 1.x, its databases with their retention, and a user for them. */
 export class Influx extends Service<"influx"> {
+  /** How containers supply it. */
   static readonly recipe = influx;
 
   constructor(name: string, args: ServiceArgs<"influx">, opts?: ComponentResourceOptions) {

@@ -172,6 +172,7 @@ done`;
 
 /** NATS with JetStream and a login. */
 export class Nats extends Service<"nats"> {
+  /** How containers supply it. */
   static readonly recipe = nats;
 
   constructor(name: string, args: ServiceArgs<"nats">, opts?: ComponentResourceOptions) {

@@ -121,6 +121,7 @@ function rclone(name: string, key: string, secret: Output<string>, host: string)
 
 /** An S3 object store with its buckets. */
 export class ObjectStore extends Service<"objects"> {
+  /** How containers supply it. */
   static readonly recipe = objects;
 
   constructor(name: string, args: ServiceArgs<"objects">, opts?: ComponentResourceOptions) {

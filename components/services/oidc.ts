@@ -63,6 +63,7 @@ export const managedOidc: Recipe<"oidc"> = (p, name, ask) => p.managed("oidc", n
 
 /** A stand-in OpenID provider, in rehearsal alone. */
 export class OpenId extends Service<"oidc"> {
+  /** How containers supply it. */
   static readonly recipe = oidc;
 
   constructor(name: string, args: ServiceArgs<"oidc">, opts?: ComponentResourceOptions) {

@@ -194,6 +194,7 @@ function databases(
 
 /** PostgreSQL with PostGIS, its databases and their owner. */
 export class Postgres extends Service<"postgres"> {
+  /** How containers supply it. */
   static readonly recipe = postgres;
 
   constructor(name: string, args: ServiceArgs<"postgres">, opts?: ComponentResourceOptions) {

@@ -266,6 +266,7 @@ export function passwordHash(password: string): string {
 
 /** A RabbitMQ cluster with its exchanges. */
 export class RabbitMq extends Service<"amqp"> {
+  /** How containers supply it. */
   static readonly recipe = rabbitmq;
 
   constructor(name: string, args: ServiceArgs<"amqp">, opts?: ComponentResourceOptions) {

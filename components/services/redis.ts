@@ -110,6 +110,7 @@ done`;
 
 /** Redis: jobs and cache. */
 export class Redis extends Service<"redis"> {
+  /** How containers supply it. */
   static readonly recipe = redis;
 
   constructor(name: string, args: ServiceArgs<"redis">, opts?: ComponentResourceOptions) {

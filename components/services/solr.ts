@@ -65,6 +65,7 @@ case $cores in *'"initFailures":{}'*) ;; *) echo "an index cannot be opened: $co
 
 /** Solr with its collections. */
 export class Solr extends Service<"solr"> {
+  /** How containers supply it. */
   static readonly recipe = solr;
 
   constructor(name: string, args: ServiceArgs<"solr">, opts?: ComponentResourceOptions) {

@@ -8,6 +8,7 @@ export const managedSwarm: Recipe<"swarm"> = (p, name, ask) => p.managed("swarm"
 
 /** A Docker swarm on a cloud's machines. */
 export class MachineSwarm extends Service<"swarm"> {
+  /** How the place supplies it: containers do not. */
   static readonly recipe = managedSwarm;
 
   constructor(name: string, args: ServiceArgs<"swarm">, opts?: ComponentResourceOptions) {

@@ -12,6 +12,7 @@ const uuid = z.uuid({ error: "a UUID, as the farm's page in Arkindex shows it" }
 /** One agent a machine: it takes the farm's jobs and runs each as a container beside itself. */
 const agentConfig = z
   .strictObject({
+    /** The farm's id, as Arkindex shows it. */
     farm: uuid,
     /** One of docker.machines. Default: this host. A cloud rents a machine for each. */
     machine: z.string().optional(),
@@ -21,9 +22,11 @@ const agentConfig = z
     gpus: z.int().min(1).max(8).optional(),
     /** The least memory of each GPU. Default: any. */
     gpuMib: z.int().min(1).optional(),
-    /** Cores, memory and disk for the jobs on a rented machine, beside the agent's own. */
+    /** Cores for the tasks on a rented machine, beside the agent's own. Default: 1. */
     cpu: z.number().min(0.25).default(1),
+    /** Memory in MiB for the same. Default: 6144. */
     memoryMib: z.int().min(256).default(6144),
+    /** The disk in GiB for the same: it goes with the machine. Default: 100. */
     gib: z.int().min(1).max(16_000).default(100),
   })
   .refine(({ gpus, gpuMib }) => gpuMib === undefined || gpus !== undefined, {
@@ -38,27 +41,53 @@ export const arkindexConfig = z.strictObject({
     .string()
     .regex(/^\d+\.\d+\.\d+(-[a-z0-9.]+)?$/, "a release, as 1.7.0")
     .default("1.7.0"),
+  /** Replicas of the backend. Default: 1. */
   backends: z.int().min(1).max(50).default(1),
   /** Local workers: asynchronous tasks with direct access to the database. */
   workers: z.int().min(1).max(50).default(1),
-  features: z.strictObject({ signup: z.boolean(), search: z.boolean(), ingest: z.boolean() }).partial().default({}),
+  /** Parts that are switched on or off, as config.yml has them. */
+  features: z
+    .strictObject({
+      /** Strangers may make an account. Default: false. */
+      signup: z.boolean(),
+      /** Search, by Solr. Default: true. */
+      search: z.boolean(),
+      /** Import from a bucket. Default: true. */
+      ingest: z.boolean(),
+    })
+    .partial()
+    .default({}),
   /**
    * The `s3` part of this version's config.yml has a key for each bucket, as `staging_bucket`. Then a store may have them
    * under other names, as S3 does, where a name is given once in the world. Default: false, the bare names.
    */
   bucketKeys: z.boolean().default(false),
   /** Where browsers load the frontend's bundle from. */
-  static: z.strictObject({ frontend_version: z.string(), cdn_assets_url: z.url() }).partial().default({}),
+  static: z
+    .strictObject({
+      /** The bundle's version. */
+      frontend_version: z.string(),
+      /** The address that has it. */
+      cdn_assets_url: z.url(),
+    })
+    .partial()
+    .default({}),
+  /** The database's disk in GiB. Default: 20. */
   postgresGib: z.int().min(1).default(20),
+  /** The search index's disk in GiB. Default: 10. */
   solrGib: z.int().min(1).default(10),
+  /** Solr's heap in MiB. Default: 512. */
   solrMemoryMib: z.int().min(256).default(512),
+  /** The most that the queue holds, in MiB. Default: 256. */
   redisMemoryMib: z.int().min(16).default(256),
+  /** The object store's disk in GiB. Default: 100. */
   objectsGib: z.int().min(1).default(100),
   /** Ponos agents (Enterprise), by name. The seed of each is a secret: `secrets.ponosSeed-<name>`. */
   agents: z
     .record(z.string().regex(/^[a-z][a-z0-9-]{0,20}$/, "lower-case letters, digits, hyphens"), agentConfig)
     .default({}),
 });
+/** What `Arkindex` is told, with its defaults filled in. @useDeclaredType */
 export type ArkindexConfig = z.output<typeof arkindexConfig>;
 
 /** The buckets of the documentation; browsers upload to `staging` directly. */

@@ -6,7 +6,9 @@ import { oneLine, webUrl } from "../core/formats.ts";
 import { type SystemArgs, SystemComponent } from "../core/system.ts";
 
 const machine = {
+  /** Cores of each. Default: 2. */
   cpu: z.number().min(1).default(2),
+  /** Memory of each, in MiB. Default: 3072. */
   memoryMib: z.int().min(1024).default(3072),
   /** The disk for images, volumes and what the engine keeps. One that is there keeps its size. */
   gib: z.int().min(20).max(16_384).default(50),
@@ -22,6 +24,7 @@ function once(list: readonly unknown[]): boolean {
 }
 
 export const machinesConfig = z.strictObject({
+  /** They keep the swarm's state, and run what names no other node. */
   managers: z
     .strictObject({
       /** An odd number: an even one bears no more losses than the odd one below it. */
@@ -34,8 +37,10 @@ export const machinesConfig = z.strictObject({
     .record(
       name.refine((group) => group !== "managers" && group !== "manager", { error: "the managers' own name" }),
       z.strictObject({
+        /** How many. Default: 1. */
         count: z.int().min(0).max(100).default(1),
         ...machine,
+        /** Labels of its nodes, beside `group`. Default: none. */
         labels: z
           .record(
             label.refine((key) => key !== "group", { error: "group is the group's own name" }),
@@ -80,28 +85,40 @@ export const machinesConfig = z.strictObject({
       name.refine((need) => need !== "swarm" && need !== "sign-in", { error: "the stack's own name" }),
       z.discriminatedUnion("kind", [
         z.strictObject({
+          /** PostgreSQL. */
           kind: z.literal("postgres"),
+          /** Their names. */
           databases: z
             .array(z.string().regex(/^[a-z_][a-z0-9_]{0,62}$/, "a database's name"))
             .min(1)
             .refine(once, { error: "each database once" }),
+          /** Made in each database. Default: none. */
           extensions: z.array(z.string().regex(/^[a-z0-9_-]+$/, "an extension's name")).default([]),
+          /** Memory in MiB. Default: 1024. */
           memoryMib: z.int().min(512).default(1024),
+          /** Its disk in GiB. Default: 20. */
           gib: z.int().min(1).default(20),
         }),
         z.strictObject({
+          /** Redis. */
           kind: z.literal("redis"),
+          /** The most data, in MiB. Default: 256. */
           memoryMib: z.int().min(64).default(256),
           /** The client speaks TLS, and signs in. Default: it knows neither. */
           tls: z.boolean().default(false),
         }),
         z.strictObject({
+          /** An object store. */
           kind: z.literal("objects"),
-          /** `browsers`: pages of the application read and write it. */
+          /** By their names. */
           buckets: z.record(
             z.string().regex(/^[a-z0-9][a-z0-9-]{0,20}$/, "a bucket's name: lower-case letters, digits, hyphens"),
-            z.strictObject({ browsers: z.boolean().default(false) }),
+            z.strictObject({
+              /** Pages of the application read and write it. Default: false. */
+              browsers: z.boolean().default(false),
+            }),
           ),
+          /** Its disk in GiB, where it is a store of ours. Default: 20. */
           gib: z.int().min(1).default(20),
         }),
       ]),
@@ -112,6 +129,7 @@ export const machinesConfig = z.strictObject({
     .strictObject({
       /** Where the provider sends a user back. Default: ShinyProxy's. */
       callback: webUrl.optional(),
+      /** Groups that the application tells its users apart by. Default: `admins`. */
       groups: z
         .array(z.string().regex(/^[\p{L}\p{N}_.@-]{1,128}$/u, "a group's name"))
         .refine(once, { error: "each group once" })
@@ -119,6 +137,7 @@ export const machinesConfig = z.strictObject({
     })
     .optional(),
 });
+/** What `SwarmMachines` is told, with its defaults filled in. @useDeclaredType */
 export type MachinesConfig = z.output<typeof machinesConfig>;
 
 /** The stores beside the machines. What the place has itself comes first, as everywhere. */

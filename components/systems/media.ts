@@ -9,14 +9,30 @@ const size = z.int().min(1).max(1000);
 const service = z.strictObject({
   /** The public path that the service answers. Unset: it is an indexer, which works from the queue alone. */
   path: z.string().startsWith("/", "begins with /").optional(),
+  /** Where it answers inside its container. Default: 8080. */
   port: z.int().min(1).max(65535).default(8080),
+  /** How many. Default: 1. */
   replicas: z
-    .union([size, z.strictObject({ min: size, max: size })], {
-      error: "a number, or {min, max} where the topology follows the load",
-    })
+    .union(
+      [
+        size,
+        z.strictObject({
+          /** Never fewer. */
+          min: size,
+          /** Never more. */
+          max: size,
+        }),
+      ],
+      {
+        error: "a number, or {min, max} where the topology follows the load",
+      },
+    )
     .default(1),
+  /** Cores of each replica. Default: 1. */
   cpu: z.number().min(0.1).default(1),
+  /** Memory of each replica, in MiB. Default: 1024. */
   memoryMib: z.int().min(64).default(1024),
+  /** The largest request body that has to get through, in MiB. Default: what the edge lets through. */
   bodyMib: z.int().min(1).optional(),
 });
 
@@ -52,6 +68,7 @@ export const mediaConfig = z
     rabbitNodes: z
       .union([z.literal(1), z.literal(3), z.literal(5)], { error: "1, 3 or 5: a majority goes on" })
       .optional(),
+    /** Nodes of the search. Default: 3. */
     searchNodes: z.union([z.literal(1), z.literal(3)], { error: "1 or 3" }).default(3),
     /**
      * What the services' search clients speak, the best first. With `opensearch2` a cloud's own search is taken; the
@@ -61,14 +78,21 @@ export const mediaConfig = z
       .array(z.enum(["elasticsearch7", "elasticsearch8", "opensearch2"]))
       .min(1, "one at least")
       .default(["elasticsearch8"]),
+    /** The disk of each Cassandra, in GiB. Default: 100. */
     cassandraGib: z.int().min(1).default(100),
     /** Of each node, half of it heap. */
     cassandraMemoryMib: z.int().min(768).default(4096),
+    /** Cores of each Cassandra. Default: 2. */
     cassandraCpu: z.number().min(0.1).default(2),
+    /** Memory of each RabbitMQ, in MiB. Default: 1024. */
     rabbitMemoryMib: z.int().min(256).default(1024),
+    /** The disk of each node of the search, in GiB. Default: 50. */
     searchGib: z.int().min(1).default(50),
+    /** The heap of each node of the search, in MiB. Default: 1024. */
     searchHeapMib: z.int().min(256).default(1024),
+    /** The object store's disk in GiB. Default: 500. */
     objectsGib: z.int().min(1).default(500),
+    /** The most that the cache holds, in MiB. Default: 512. */
     redisMemoryMib: z.int().min(16).default(512),
   })
   .superRefine(({ nodes, rabbitNodes = 1, services }, context) => {
@@ -82,6 +106,7 @@ export const mediaConfig = z
     for (const name of reserved)
       if (Object.hasOwn(services, name)) say("services", `"${name}" is the name of a store or a job`);
   });
+/** What `MediaPlatform` is told, with its defaults filled in. @useDeclaredType */
 export type MediaConfig = z.output<typeof mediaConfig>;
 /** Names that a service may not have: another part of the stack may have a container `<name>-1`, too. */
 const reserved = ["cassandra", "rabbit", "elasticsearch", "redis", "objects", "schema", "backup", "edge"];

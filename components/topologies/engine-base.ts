@@ -42,6 +42,7 @@ export abstract class EngineTopology extends BaseTopology {
     this.#certificate = signsItself(tls) ? this.localCertificate() : undefined;
   }
 
+  /** What callers of the edge must trust, PEM; undefined: a public authority signed. */
   get ca(): Output<string> | undefined {
     return edgeAuthority(this.#tls) ?? this.#certificate?.caCert;
   }

@@ -1,6 +1,6 @@
 /** A throw-away stack on the real engine: a Pulumi project of its own in a temporary folder, with its own state. */
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -16,6 +16,14 @@ import { run, stackName } from "./run.ts";
 
 /** The checkout's root, without a trailing slash: programs import components by this absolute path. */
 export const repo = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
+
+/** A program of its own, with its Pulumi.yaml and package.json, copied as it is. */
+export interface ExampleArgs extends Pick<TestStackArgs, "config" | "env" | "level"> {
+  /** Its folder below `examples`. */
+  example: string;
+  /** The program's `node_modules`. */
+  modules: string;
+}
 
 export interface TestStackArgs {
   /** The source of the program's index.ts (ES module; `@pulumi/*` and all of the checkout's packages resolve). */
@@ -101,9 +109,28 @@ export class TestStack {
       ...(existsSync(ops) ? { plugins: { providers: [{ name: "platform-topologies", path: ops }] } } : {}),
       ...args.language?.yaml,
     };
-    await mkdir(join(folder, "state"), { mode: 0o700 });
     await writeFile(join(folder, "Pulumi.yaml"), JSON.stringify(yaml));
     await writeFile(join(folder, "package.json"), JSON.stringify({ name: project, type: "module", main: "index.ts" }));
+    for (const [file, text] of Object.entries({ "index.ts": args.program, ...args.language?.files }))
+      await writeFile(join(folder, file), text);
+    return TestStack.#begin(tools, folder, project, args);
+  }
+
+  static async example(args: ExampleArgs): Promise<TestStack> {
+    const tools = await toolchain(() => undefined);
+    const folder = await mkdtemp(join(tmpdir(), `stack-${run}-`));
+    await cp(join(repo, "examples", args.example), folder, { recursive: true });
+    const { name } = parse(await readFile(join(folder, "Pulumi.yaml"), "utf8")) as { name: string };
+    return TestStack.#begin(tools, folder, name, args);
+  }
+
+  static async #begin(
+    tools: Toolchain,
+    folder: string,
+    project: string,
+    args: Pick<TestStackArgs, "config" | "env" | "level" | "modules">,
+  ): Promise<TestStack> {
+    await mkdir(join(folder, "state"), { mode: 0o700 });
     await symlink(args.modules ?? join(repo, "node_modules"), join(folder, "node_modules"));
     const env = {
       ...tools.env,
@@ -112,7 +139,6 @@ export class TestStack {
       ...args.env,
     };
     const stack = new TestStack(folder, { ...tools, env }, project, args.level ?? "real");
-    await stack.write({ "index.ts": args.program, ...args.language?.files });
     const made = await stack.run(["stack", "init", stackName]);
     if (made.code !== 0) throw new Error(`pulumi stack init failed: ${made.output}`);
     if (args.config) await stack.configure(args.config);

@@ -2,8 +2,8 @@
  * `npm pack` starts it: makes `dist/`, what other programs import. CommonJS, which both kinds of programs load, and the
  * provider in one file: Node strips no types below node_modules, and a program has an SDK of its own.
  */
-import { cp, mkdir, readdir, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { chmod, cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
 import process from "node:process";
 
 import { build } from "esbuild";
@@ -32,12 +32,56 @@ async function components(): Promise<void> {
   const asIs = (file: string): boolean => !/\.c?ts$/.test(file);
   await cp(join(repo, "components"), join(dist, "components"), { recursive: true, filter: asIs });
   await writeFile(join(dist, "package.json"), JSON.stringify({ type: "commonjs" }));
+  await chmod(join(dist, "command/main.js"), 0o755);
+  await cp(join(repo, "policy/PulumiPolicy.yaml"), join(dist, "policy/PulumiPolicy.yaml"));
+  await writeFile(join(dist, "policy/package.json"), JSON.stringify({ type: "commonjs", main: "index.js" }));
+  await writeFile(join(dist, "lazy.js"), lazy);
+  for (const folder of ["components", "ops"]) await loadLate(join(dist, folder));
 }
 
-const launcher = `#!/bin/sh
-# The engine starts this file: Pulumi.yaml names its folder under plugins.providers.
-exec node "$(dirname "$(readlink -f "$0")")/main.cjs" "$@"
+const lazy = `"use strict";
+/** What \`load\` returns, loaded when something of it is first asked for. */
+module.exports = (name, load) => {
+  let loaded;
+  const now = () => {
+    try {
+      return load();
+    } catch (error) {
+      if (error.code !== "MODULE_NOT_FOUND" || !error.message.includes(\`'\${name}\`)) throw error;
+      const { RunError } = require("@pulumi/pulumi");
+      throw new RunError(\`\${name} is not installed, and this program uses it: run \\\`npm install \${name}\\\`\`);
+    }
+  };
+  return new Proxy({}, { get: (_, key) => (loaded ??= now())[key] });
+};
 `;
+
+/** How the compiler writes an import of a provider's SDK. */
+const sdk = /^const (\w+) = (.*require\("(@pulumi\/(?!pulumi[/"])[\w-]+)[^"]*"\).*);$/gm;
+
+/**
+ * Lets files below `folder` load a provider's SDK only when they use it. The root exports every topology, and Node reads
+ * all exports of a CommonJS module for a program that imports one.
+ */
+async function loadLate(folder: string): Promise<void> {
+  for (const name of await readdir(folder, { recursive: true })) {
+    const file = join(folder, name);
+    if (!name.endsWith(".js")) continue;
+    const text = await readFile(file, "utf8");
+    const late = text.replace(sdk, 'const $1 = lazy("$3", () => $2);');
+    if (late === text) continue;
+    const path = relative(dirname(file), join(dist, "lazy.js")).replaceAll("\\", "/");
+    await writeFile(file, late.replace(/^"use strict";\n/, `"use strict";\nconst lazy = require("${path}");\n`));
+  }
+}
+
+/** The engine starts this file: its folder is named in Pulumi.yaml, installed, or on PATH by a link of npm's. */
+const launcher = `#!/usr/bin/env node
+require("./main.cjs");
+`;
+
+/** The same for Windows. */
+const launcherCmd = `@node "%~dp0main.cjs" %*\r\n`;
 
 async function provider(): Promise<void> {
   const folder = join(dist, "provider");
@@ -52,10 +96,10 @@ async function provider(): Promise<void> {
     keepNames: true, // messages show the names of errors
     legalComments: "none",
     logLevel: "error",
-    // ssh2 works without its native part. AWS's SDK is for those who deploy there, and is found where they install it.
-    external: ["*.node", "@aws-sdk/*"],
+    external: ["*.node"], // ssh2 works without its native part
   });
   const name = (await readdir(join(repo, "ops"))).find((file) => file.startsWith("pulumi-resource-"));
   if (name === undefined) throw new Error("ops has no file that starts the provider");
   await writeFile(join(folder, name), launcher, { mode: 0o755 });
+  await writeFile(join(folder, `${name}.cmd`), launcherCmd);
 }

@@ -26,15 +26,23 @@ import {
 import { type SystemArgs, SystemComponent } from "../../core/system.ts";
 
 /** Sizes of a member. On Docker a volume has no size: `gib` counts only where a topology makes disks. */
-const sizes = { memoryMib: z.int().min(256).default(4096), cpu: z.number().min(0.25).default(2) };
+const sizes = {
+  /** Memory of each, in MiB. */
+  memoryMib: z.int().min(256).default(4096),
+  /** Cores of each. */
+  cpu: z.number().min(0.25).default(2),
+};
 
 /** Members of a role. A number in `retired` never comes back: its disk is lost, or it was taken out on purpose. */
 function members(least: number, remedy: string) {
   return z
     .strictObject({
+      /** How many. Default: 3. */
       count: z.int().min(least, remedy).max(99).default(3),
+      /** Numbers that never come back. Default: none. */
       retired: z.array(z.int().min(1)).default([]),
       ...sizes,
+      /** The disk of each, in GiB. Default: 20. */
       gib: z.int().min(1).default(20),
     })
     .prefault({});
@@ -52,9 +60,16 @@ export const arangodbConfig = z
     mode: z.enum(["cluster", "single"]).default("cluster"),
     /** The number of agents is fixed: three. */
     agents: z
-      .strictObject({ ...sizes, memoryMib: sizes.memoryMib.default(1024), cpu: sizes.cpu.default(1) })
+      .strictObject({
+        /** Memory of each, in MiB. Default: 1024. */
+        memoryMib: sizes.memoryMib.default(1024),
+        /** Cores of each. Default: 1. */
+        cpu: sizes.cpu.default(1),
+      })
       .prefault({}),
+    /** They have the data: at least as many as a shard has copies. */
     dbservers: members(1, "a DB server at least"),
+    /** Clients call them: two at least. A single server has none. */
     coordinators: members(2, "two coordinators at least, so that one may fail"),
     /** Copies of each shard unless a collection says otherwise. */
     replicationFactor: copies.default(3),
@@ -78,6 +93,7 @@ export const arangodbConfig = z
       refuse("writeConcern", writeConcern, `at most replicationFactor, which is ${String(replicationFactor)}`);
     }
   });
+/** What `ArangoDb` is told, with its defaults filled in. @useDeclaredType */
 export type ArangoDbConfig = z.output<typeof arangodbConfig>;
 
 /** Roles whose members may be retired. Agents may not: they keep their names for life. */

@@ -63,10 +63,13 @@ export const pyrusConfig = z.strictObject({
   adminEmail: z.email(),
   /** High availability: the vendor's replica counts, three NATS, three Elasticsearch; each can still be set. */
   ha: z.boolean().default(false),
+  /** Replicas by the application. Default: one each, with `ha` as many as in the vendor's cluster. */
   replicas: z.partialRecord(z.enum(scaled), z.int().min(1).max(50)).default({}),
   /** Labels of the nodes on which an application or a store has to run: nodes dedicated to one function. */
   nodes: z.partialRecord(z.enum([...names, ...stores]), nodeLabels).default({}),
+  /** NATS nodes. Default: 1, with `ha` 3. */
   natsNodes: clusterSize.optional(),
+  /** Elasticsearch nodes. Default: 1, with `ha` 3. */
   elasticNodes: clusterSize.optional(),
   /**
    * Further parameters of the vendor's setup, by their numbers, as for mail or a directory of users. Nothing secret.
@@ -85,16 +88,28 @@ export const pyrusConfig = z.strictObject({
   maintenance: z.boolean().default(false),
   /** Makes the search index again, once for each new text. After a restore, write its date here. */
   reindex: z.string().min(1).optional(),
+  /** Cores by the application. Default: its own. */
   cpu: z.partialRecord(z.enum(names), z.number().min(0.1)).default({}),
+  /** Memory in MiB by the application. Default: its own. */
   memoryMib: z.partialRecord(z.enum(names), mib).default({}),
+  /** The disk of the main database, in GiB. Default: 50. */
   postgresGib: gib.default(50),
+  /** Memory of the main database, in MiB. Default: 2048. */
   postgresMemoryMib: mib.default(2048),
+  /** The disk of the database of logs, in GiB. Default: 20. */
   logsGib: gib.default(20),
+  /** Memory of the database of logs, in MiB. Default: 1024. */
   logsMemoryMib: mib.default(1024),
+  /** The disk of each Elasticsearch, in GiB. Default: 30. */
   elasticGib: gib.default(30),
+  /** The heap of each Elasticsearch, in MiB. Default: 1024. */
   elasticHeapMib: mib.default(1024),
+  /** The disk of each NATS, in GiB. Default: 4. */
   natsGib: gib.default(4),
+  /** Memory of each NATS, in MiB. Default: 1024. */
   natsMemoryMib: mib.default(1024),
+  /** The object store's disk in GiB. Default: 100. */
   filesGib: gib.default(100),
 });
+/** What `Pyrus` is told, with its defaults filled in. @useDeclaredType */
 export type PyrusConfig = z.output<typeof pyrusConfig>;

@@ -7,13 +7,8 @@ import { Record as DnsRecord } from "@pulumi/aws/route53/record.js";
 import type { Certificate } from "../../../ops/resources.ts";
 import { checkedPair } from "../../core/certificates.ts";
 import type { List } from "../../core/contracts.ts";
+import type { AwsTls } from "./config.ts";
 import type { Region } from "./region.ts";
-
-/** As a topology takes it: the operator's own key may be a secret. */
-export type AwsTls =
-  | { readonly mode: "acm"; readonly certificate?: string | undefined }
-  | { readonly mode: "own"; readonly cert: Input<string>; readonly key: Input<string> }
-  | { readonly mode: "local" };
 
 /** What a balancer of AWS' serves. */
 export interface Signed {

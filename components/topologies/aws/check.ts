@@ -9,7 +9,7 @@ import type { Site } from "../../core/topology.ts";
 import { namesOf } from "../tls.ts";
 import { hostOf } from "./addresses.ts";
 import { onMachine } from "./capabilities.ts";
-import type { AwsTls } from "./certificate.ts";
+import type { AwsTls } from "./config.ts";
 import type { AwsConfig } from "./config.ts";
 import { bytesOf, largestSecret } from "./definition.ts";
 import { lookBack } from "./look-back.ts";

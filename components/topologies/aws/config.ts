@@ -1,3 +1,4 @@
+import type { Input } from "@pulumi/pulumi";
 import { z } from "zod";
 
 import { postgresVersions } from "./sizes.ts";
@@ -20,9 +21,17 @@ export const awsTls = z.discriminatedUnion("mode", [
 ]);
 export type AwsTlsConfig = z.output<typeof awsTls>;
 
+/** As a topology takes it: the operator's own key may be a secret. */
+export type AwsTls =
+  | { readonly mode: "acm"; readonly certificate?: string | undefined }
+  | { readonly mode: "own"; readonly cert: Input<string>; readonly key: Input<string> }
+  | { readonly mode: "local" };
+
 /** `aws` in a stack's config. */
 export const awsConfig = z.strictObject({
+  /** The account's twelve digits. A change is a new stack. */
   account,
+  /** As eu-central-1. A change is a new stack. */
   region: z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, "a region, as eu-central-1"),
   /** Two or three of the region's zones, for slots one after another. A change that would move a disk is refused. */
   zones: z

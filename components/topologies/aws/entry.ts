@@ -6,7 +6,7 @@ import { type Plan, routesOf } from "../../core/plan.ts";
 import { entry } from "../entry.ts";
 import { zoneOf } from "./addresses.ts";
 import { awsCapabilities, awsWith, onMachine } from "./capabilities.ts";
-import type { AwsTls } from "./certificate.ts";
+import type { AwsTls } from "./config.ts";
 import { checkAws } from "./check.ts";
 import { awsConfig, awsSecrets, type AwsConfig } from "./config.ts";
 import { awsManaged, awsServices } from "./managed.ts";

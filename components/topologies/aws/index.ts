@@ -26,9 +26,9 @@ import { zoneOf } from "./addresses.ts";
 import { Alarms } from "./alarms.ts";
 import { Balancer, type Targets } from "./balancer.ts";
 import { awsWith, onMachine } from "./capabilities.ts";
-import { type AwsTls, certificateFor, servedBy, watchCertificate } from "./certificate.ts";
+import { certificateFor, servedBy, watchCertificate } from "./certificate.ts";
 import { checkAws, type Checked, swarms } from "./check.ts";
-import { awsArgs } from "./config.ts";
+import { awsArgs, type AwsTls } from "./config.ts";
 import { makeKey } from "./key.ts";
 import { makeLogs } from "./logs.ts";
 import { classOf, type MachineWish, runMachine, type RunningMachine } from "./machines.ts";
@@ -50,7 +50,9 @@ import { Tasks } from "./tasks.ts";
 
 /** `account`, `region`, `zones` and what else `aws` has in a stack's config, with the same defaults. */
 export interface AwsRegionArgs extends z.input<typeof awsArgs> {
+  /** The stack that is made here. */
   readonly site: Site;
+  /** Who signs the edge's certificate. A change replaces it, and no store. */
   readonly tls: AwsTls;
 }
 
@@ -69,8 +71,11 @@ const makers: { readonly [K in Kind]?: (region: Region, name: string, ask: Ask<K
  * a balancer, or our own proxies, as the edge.
  */
 export class AwsRegion extends BaseTopology {
+  /** What it can do, without a question to anybody. */
   readonly capabilities: Capabilities;
+  /** What AWS has itself, and for what it is fit. */
   readonly managed: Managed = awsManaged;
+  /** The components that supply each kind here. */
   override readonly services: Services = awsServices;
   readonly #args: Checked;
   readonly #aws: Provider;
@@ -163,10 +168,12 @@ export class AwsRegion extends BaseTopology {
     this.registerOutputs({});
   }
 
+  /** What callers of the edge must trust, PEM; undefined: a public authority signed. */
   get ca(): Output<string> | undefined {
     return this.#ca;
   }
 
+  /** The account, the region, the topic of alarms, and what the public names lead to. */
   get outputs(): Dict<unknown> {
     const { account, region } = this.#args;
     const { topic } = this.#region.alarms;
@@ -222,6 +229,7 @@ export class AwsRegion extends BaseTopology {
     alarms.dashboard(`${logicalName}-alarms`, this.site.name, region, under());
   }
 
+  /** Runs equal replicas without a disk. */
   workload(name: string, workload: Workload, at: At): Ready {
     const after = this.after(workload);
     const redact = [...this.passwords];
@@ -241,6 +249,7 @@ export class AwsRegion extends BaseTopology {
     return { ready: made.flatMap(({ ready }) => ready) };
   }
 
+  /** Runs one process with a disk and a name of its own. */
   slot(name: string, slot: Slot, at: At): Ready {
     const before = this.finalizer(`${name}-left`, slot.left, part(at, "left"), this.after(slot));
     const made = this.#machine(name, slot, at, {
@@ -298,6 +307,7 @@ export class AwsRegion extends BaseTopology {
     };
   }
 
+  /** Makes what AWS has itself for a kind. */
   supply<K extends Kind>(kind: K, name: string, ask: Ask<K>, at: At): Given<K> {
     const make = makers[kind];
     if (make === undefined) throw new Error(`aws has no ${kind} of its own`);

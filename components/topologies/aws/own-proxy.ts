@@ -8,7 +8,7 @@ import type { Site } from "../../core/topology.ts";
 import { edgeProxy } from "../../edge/edge.ts";
 import { nginxProblems } from "../../edge/nginx.ts";
 import { subnetRange } from "./addresses.ts";
-import type { AwsTls } from "./certificate.ts";
+import type { AwsTls } from "./config.ts";
 import { bytesOf, largestSecret } from "./definition.ts";
 
 /** One may be lost with its zone. */

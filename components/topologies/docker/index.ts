@@ -28,7 +28,9 @@ import { containerArgs, mounts } from "./container.ts";
 import { Engine, surveyOf } from "./engine.ts";
 import { hostOf, type Machine, socketOf } from "./machines.ts";
 
+/** Where the engine is, and what the stack on it may use. */
 export interface DockerHostArgs extends NetworkChoices {
+  /** The stack that is made here. */
   readonly site: Site;
   /** The engine's address: `unix://…`, `tcp://…` or `ssh://user@host`. */
   readonly host: string;
@@ -41,6 +43,7 @@ export interface DockerHostArgs extends NetworkChoices {
   readonly socket?: string | undefined;
   /** The host's address to publish the edge on. `0.0.0.0`: all of them. */
   readonly address: string;
+  /** Who signs the edge's certificate. A change makes the edge anew. */
   readonly tls: Tls;
   /** Registries whose `docker login` credentials the engine needs. */
   readonly registries?: List<string>;
@@ -48,6 +51,7 @@ export interface DockerHostArgs extends NetworkChoices {
 
 /** One Docker host: networks edge, app and data, an edge proxy, containers behind health gates. */
 export class DockerHost extends EngineTopology {
+  /** What it can do, without a question to anybody. */
   readonly capabilities: Capabilities = dockerCapabilities;
   readonly #args: DockerHostArgs;
   readonly #engine: Engine;
@@ -122,6 +126,7 @@ export class DockerHost extends EngineTopology {
     });
   }
 
+  /** Runs equal replicas without a disk. */
   workload(name: string, workload: Workload, { parent, logicalName }: At): Ready {
     const engine = this.#on(workload);
     const networks = engine.networksOf(workload, false);
@@ -136,6 +141,7 @@ export class DockerHost extends EngineTopology {
     return { ready };
   }
 
+  /** Runs one process with a disk and a name of its own. */
   slot(name: string, slot: Slot, at: At): Ready {
     const { disk, leave, left, alone = false } = slot;
     const volume = this.#volume(name, at, {

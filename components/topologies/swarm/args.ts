@@ -5,7 +5,9 @@ import type { Tls } from "../tls.ts";
 
 /** A node of the swarm, by its hostname. Its other labels and settings stay as they are. */
 export interface NodeArgs {
+  /** Set on the node, and taken off again with the stack. Default: none. */
   readonly labels?: Dict<string> | undefined;
+  /** Whether the node takes tasks. Default: left as it is. */
   readonly availability?: "active" | "pause" | "drain" | undefined;
   /** The address at which clients reach it, for the stack's outputs. */
   readonly address?: string | undefined;
@@ -21,7 +23,9 @@ export interface UpdateArgs {
   readonly monitorSeconds: number;
 }
 
+/** Where the swarm is, and what the stack on it may use. */
 export interface SwarmArgs extends NetworkChoices {
+  /** The stack that is made here. */
   readonly site: Site;
   /** Managers, as `tcp://…`, `unix://…` or `ssh://…`: the first that answers as a manager is used. */
   readonly managers: List<string>;
@@ -30,6 +34,7 @@ export interface SwarmArgs extends NetworkChoices {
    * named as `unix://…`. A change rolls those services.
    */
   readonly socket?: string | undefined;
+  /** What is said of nodes, by their hostnames. Default: nothing; all of them are used. */
   readonly nodes?: Dict<NodeArgs>;
   /** Labels of the nodes for containers that name no labels; `role` is `manager` or `worker`. Default: any node. */
   readonly place?: Dict<string>;
@@ -37,7 +42,10 @@ export interface SwarmArgs extends NetworkChoices {
    * The nodes that clients call. Default: the managers. A change replaces the edge's service where it has a volume
    * node.
    */
-  readonly edge?: { readonly nodes: Dict<string> };
+  readonly edge?: {
+    /** Labels that such a node carries; `role` is `manager` or `worker`. */
+    readonly nodes: Dict<string>;
+  };
   /**
    * `host`: each edge node answers on its own address, and sees the caller's. `ingress`: every node of the swarm
    * answers and passes the request on. Default `host`.
@@ -51,8 +59,17 @@ export interface SwarmArgs extends NetworkChoices {
    * A volume driver that reaches a slot's data from every node. `{volume}` in an option is the volume's name. Unset:
    * volumes are local, and each slot stays on the node that has its volume.
    */
-  readonly volumes?: { readonly driver: string; readonly options: Dict<string> } | undefined;
+  readonly volumes?:
+    | {
+        /** Its name: it is installed on each node. */
+        readonly driver: string;
+        /** What it is told of each volume. */
+        readonly options: Dict<string>;
+      }
+    | undefined;
+  /** How a changed service rolls. Default: one replica after another. */
   readonly update?: UpdateArgs;
+  /** Who signs the edge's certificate. A change rolls the edge. */
   readonly tls: Tls;
   /** Registries whose `docker login` credentials, on the machine that deploys, the nodes need. */
   readonly registries?: List<string>;

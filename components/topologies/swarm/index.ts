@@ -48,6 +48,7 @@ type Placed = Omit<Part, "name" | "container" | "image" | "ref" | "files" | "net
 
 /** A Docker Swarm: overlay networks edge, app and data, services behind gates, slots pinned to their disks. */
 export class Swarm extends EngineTopology {
+  /** What it can do, without a question to anybody. */
   readonly capabilities: Capabilities = swarmCapabilities;
   readonly #args: SwarmArgs;
   /** All managers. Our provider's resources take the first that answers. */
@@ -114,7 +115,12 @@ export class Swarm extends EngineTopology {
   }
 
   /** Where things are: the edge nodes' addresses as the config has them, and the node of each slot's disk. */
-  get outputs(): { readonly nodes: Dict<string>; readonly slots: Dict<Output<string>> } {
+  get outputs(): {
+    /** The edge nodes' addresses, by hostname. */
+    readonly nodes: Dict<string>;
+    /** The node of each slot's disk, by the slot. */
+    readonly slots: Dict<Output<string>>;
+  } {
     const nodes = Object.entries(this.#args.nodes ?? {}).flatMap(([node, { address }]) =>
       address === undefined ? [] : [[node, address] as const],
     );
@@ -151,6 +157,7 @@ export class Swarm extends EngineTopology {
     });
   }
 
+  /** Runs equal replicas without a disk. */
   workload(name: string, workload: Workload, at: At): Ready {
     const { replicas } = workload;
     return this.#start(name, workload, at, {
@@ -163,6 +170,7 @@ export class Swarm extends EngineTopology {
     });
   }
 
+  /** Runs one process with a disk and a name of its own. */
   slot(name: string, slot: Slot, at: At): Ready {
     const spare = slot.leave !== undefined || slot.left !== undefined;
     const disk = this.#volumeNodes.disk(name, { ...slot, spare });
