@@ -50,11 +50,9 @@ function without(all: object): object {
 }
 
 /** The state without that; its order is the engine's own. */
-export function withoutChurn({ version, deployment }: Exported): Exported {
-  return exported.parse({
-    version,
-    deployment: { ...without(deployment), resources: deployment.resources.map(without) },
-  });
+export function withoutChurn({ deployment, ...rest }: Exported): Exported {
+  const resources = deployment.resources.map(without);
+  return exported.parse({ ...rest, deployment: { ...without(deployment), resources } });
 }
 
 const fileOf = ({ version, system, topology }: Origin): string =>
