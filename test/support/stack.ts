@@ -42,6 +42,8 @@ export interface TestStackArgs {
   language?: { readonly yaml: object; readonly files?: Readonly<Record<string, string>> };
   /** What its resources are made in. Default: `real`. */
   level?: Level;
+  /** The stack's name, which its URNs have. Default: this run's, so that its things can be told from another run's. */
+  name?: string;
 }
 
 /** One resource as the checkpoint has it. Secrets are envelopes with a ciphertext. */
@@ -84,12 +86,14 @@ export interface Running {
 export class TestStack {
   /** The project's folder; the program runs there. */
   readonly folder: string;
+  readonly name: string;
   private readonly tools: Toolchain;
   private readonly project: string;
   private readonly proving: Proving;
 
-  private constructor(folder: string, tools: Toolchain, project: string, level: Level) {
+  private constructor(folder: string, tools: Toolchain, project: string, { level = "real", name }: TestStackArgs) {
     this.folder = folder;
+    this.name = name ?? stackName;
     this.tools = tools;
     this.project = project;
     this.proving = new Proving(level);
@@ -128,7 +132,7 @@ export class TestStack {
     tools: Toolchain,
     folder: string,
     project: string,
-    args: Pick<TestStackArgs, "config" | "env" | "level" | "modules">,
+    args: Pick<TestStackArgs, "config" | "env" | "level" | "modules" | "name">,
   ): Promise<TestStack> {
     await mkdir(join(folder, "state"), { mode: 0o700 });
     await symlink(args.modules ?? join(repo, "node_modules"), join(folder, "node_modules"));
@@ -138,8 +142,8 @@ export class TestStack {
       PULUMI_BACKEND_URL: `file://${folder}/state?metadata=skip`,
       ...args.env,
     };
-    const stack = new TestStack(folder, { ...tools, env }, project, args.level ?? "real");
-    const made = await stack.run(["stack", "init", stackName]);
+    const stack = new TestStack(folder, { ...tools, env }, project, args);
+    const made = await stack.run(["stack", "init", stack.name]);
     if (made.code !== 0) throw new Error(`pulumi stack init failed: ${made.output}`);
     if (args.config) await stack.configure(args.config);
     return stack;
@@ -156,21 +160,26 @@ export class TestStack {
     for (const [file, text] of Object.entries(files)) await writeFile(join(this.folder, file), text);
   }
 
+  /** The file of its configuration. */
+  get settings(): string {
+    return join(this.folder, `Pulumi.${this.name}.yaml`);
+  }
+
   /** Replaces the stack's configuration, all of it. The passphrase's salt stays. */
   async configure(config: Readonly<Record<string, unknown>>): Promise<void> {
     this.proving.changed();
-    const file = join(this.folder, `Pulumi.${stackName}.yaml`);
-    const salt = existsSync(file) ? /^encryptionsalt: (.*)$/m.exec(await readFile(file, "utf8"))?.[1] : undefined;
-    await writeFile(file, JSON.stringify({ ...(salt === undefined ? {} : { encryptionsalt: salt }), config }));
+    const salt = existsSync(this.settings)
+      ? /^encryptionsalt: (.*)$/m.exec(await readFile(this.settings, "utf8"))?.[1]
+      : undefined;
+    await writeFile(this.settings, JSON.stringify({ ...(salt === undefined ? {} : { encryptionsalt: salt }), config }));
   }
 
   /** Changes these keys, full ones, and leaves the others, secrets too; undefined takes one away. */
   async reconfigure(over: Readonly<Record<string, unknown>>): Promise<void> {
     this.proving.changed();
-    const file = join(this.folder, `Pulumi.${stackName}.yaml`);
-    const text = (await readFile(file, "utf8")).trim();
+    const text = (await readFile(this.settings, "utf8")).trim();
     const { config, ...rest } = parse(text) as { config: Record<string, unknown> };
-    await writeFile(file, JSON.stringify({ ...rest, config: { ...config, ...over } }));
+    await writeFile(this.settings, JSON.stringify({ ...rest, config: { ...config, ...over } }));
   }
 
   up(args: readonly string[] = []): Promise<Outcome> {
@@ -186,12 +195,12 @@ export class TestStack {
   }
 
   /** Any Pulumi command on this stack; never throws for its exit code. `on`: its name, when it has been renamed. */
-  run(args: readonly string[], on = stackName): Promise<Outcome> {
+  run(args: readonly string[], on = this.name): Promise<Outcome> {
     return this.start(args, on).done;
   }
 
   /** The same, still running: for a test that ends it half-way. */
-  start(args: readonly string[], on = stackName): Running {
+  start(args: readonly string[], on = this.name): Running {
     const onStack = args[0] === "stack" && args[1] === "init" ? [] : ["--stack", on];
     const child = execa(this.tools.pulumi, [...args, ...onStack, "--non-interactive", "--color", "never"], {
       cwd: this.folder,
@@ -202,7 +211,7 @@ export class TestStack {
     return {
       done: child.then(async ({ exitCode, all }) => {
         const code = exitCode ?? 1;
-        if (on === stackName) await this.proving.ended(args, code, () => this.state());
+        if (on === this.name) await this.proving.ended(args, code, () => this.state());
         return { code, output: all };
       }),
       kill: (signal) => {
@@ -213,12 +222,12 @@ export class TestStack {
 
   /** Repairs what a kill has left, as `npm start` does before its own `up`. Returns what it repaired. */
   heal(): Promise<string[]> {
-    return heal(this.tools, stackName, { folder: this.folder, state: join(this.folder, "state") });
+    return heal(this.tools, this.name, { folder: this.folder, state: join(this.folder, "state") });
   }
 
   /** The checkpoint as it is on disk now, even while an update runs or after one was killed. */
   async state(): Promise<State> {
-    const file = join(this.folder, "state/.pulumi/stacks", this.project, `${stackName}.json`);
+    const file = join(this.folder, "state/.pulumi/stacks", this.project, `${this.name}.json`);
     const parsed = JSON.parse(await readFile(file, "utf8")) as { checkpoint: { latest?: Partial<State> | null } };
     return { resources: [], ...parsed.checkpoint.latest };
   }
