@@ -1,7 +1,7 @@
 import type { Dict } from "./contracts.ts";
 import { listed, type Problem } from "./errors.ts";
 import { own } from "./formats.ts";
-import { imageLock, type ImageRow } from "./image-lock.ts";
+import { imageLock, type ImageRow, published } from "./image-lock.ts";
 
 /** The message for a key without a row. */
 export const noSuchImage = `no such image; known are ${listed(Object.keys(imageLock))} (components/core/image-lock.ts)`;
@@ -68,11 +68,10 @@ export function resolveImage(key: string, choices: ImageChoices): Image | Proble
   }
   if (entry.built && mirror !== undefined)
     return { ...image, ref: inMirror(key, entry, mirror, tagOf(own(choices.built, key))) };
-  if (entry.built)
-    return {
-      key: `images.${key}`,
-      remedy: `it is built, not pulled: run \`npm run images -- build ${key}\` and set localImages, or name one here`,
-    };
+  if (entry.built) {
+    const ref = own(published, key);
+    return ref === undefined ? { key: `images.${key}`, remedy: toBuild(key) } : { ...image, ref };
+  }
   if (choices.rehearsal && entry.standIn !== undefined) {
     const stand = resolveImage(entry.standIn, choices);
     return "remedy" in stand ? stand : { ...stand, key, standsIn: true };
@@ -90,6 +89,11 @@ export function resolveImage(key: string, choices: ImageChoices): Image | Proble
     key: `images.${key}`,
     remedy: `a private image: name your reference${example}, or set rehearsal: true to deploy without it`,
   };
+}
+
+/** How the operator comes by an image of ours that no public registry has; for a stack's config and for importers alike. */
+function toBuild(key: string): string {
+  return `ours, and in no public registry: in a checkout \`npm run images -- build ${key}\`, then \`npm run images -- push registry.example.com/hub ${key}\` with a registry of yours, and name here what that prints; or set mirror, which serves all images; or localImages, to try it on this machine alone`;
 }
 
 /** What the config says for `key` itself, or for `<its folder>/*`, where a `*` in the reference is the image's name. */

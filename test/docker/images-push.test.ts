@@ -12,6 +12,7 @@ import { stringify } from "yaml";
 import { imageLock } from "../../components/core/image-lock.ts";
 import { resolveImage } from "../../components/core/images.ts";
 import { built, images } from "../../tools/images/index.ts";
+import { lockedAt } from "../../tools/images/lock.ts";
 import { copies, push } from "../../tools/images/push.ts";
 import { installRegistry } from "../../tools/swarm/registry.ts";
 
@@ -82,6 +83,46 @@ test("a public image built here and one of ours are pulled under their names in 
   const [redis = ""] = asked;
   const run = ["run", "--rm", "--network", "none", redis, "redis-server", "--version"];
   expect((await execa("docker", run)).stdout).toContain(" server v=8.1.");
+}, 240_000);
+
+test("what the engine has not is pulled first, where it is named", async () => {
+  const list = await built();
+  const [one] = copies(mirror, list).filter(({ key }) => key === "docker-proxy");
+  if (one === undefined) throw new Error("no docker-proxy");
+  await push([one], () => undefined);
+  // Under its name in the mirror it is not on this machine: push has taken that away.
+  const other = { key: one.key, from: one.to[0] ?? "", to: [`${registry}/other/docker-proxy:1`] };
+  expect(await push([other], () => undefined)).toEqual({ pushed: [], missing: [other] });
+  expect(await push([other], () => undefined, true)).toEqual({ pushed: [other], missing: [] });
+  const nobody = { ...other, from: `${mirror}/platform-topologies/nobody:1` };
+  for (let round = 1; round <= 2; round++)
+    await expect(push([nobody], () => undefined, true)).rejects.toThrow(/nobody:1 could not be pulled: see the log/);
+}, 240_000);
+
+test("the lock file's digest of a published image is what an engine pulls by it", async () => {
+  const [from = "", path] = [(await built())["docker-proxy"], "release/docker-proxy"];
+  const name = `${registry}/${path}:1.2.3-amd64`;
+  await execa("docker", ["tag", from, name]);
+  const { stdout } = await execa("docker", ["push", name]).finally(() => execa("docker", ["rmi", "--no-prune", name]));
+  const [, digest, size] = /digest: (sha256:\w+) size: (\d+)/.exec(stdout) ?? [];
+  // buildx would leave a list of one image for each machine; this machine builds for its own alone.
+  const mediaType = "application/vnd.docker.distribution.manifest.list.v2+json";
+  const image = { mediaType: "application/vnd.docker.distribution.manifest.v2+json", size: Number(size), digest };
+  const manifests = ["amd64", "arm64"].map((architecture) => ({ ...image, platform: { os: "linux", architecture } }));
+  const put = await fetch(`http://${registry}/v2/${path}/manifests/1.2.3`, {
+    method: "PUT",
+    headers: { "content-type": mediaType },
+    body: JSON.stringify({ schemaVersion: 2, mediaType, manifests }),
+  });
+  expect(put.status).toBe(201);
+  const { "docker-proxy": ref = "" } = await lockedAt(`${registry}/release`, "1.2.3", ["docker-proxy"]);
+  expect(ref).toBe(`${registry}/${path}:1.2.3@${put.headers.get("docker-content-digest") ?? ""}`);
+  await execa("docker", ["pull", "--quiet", ref]);
+  const ids = await execa("docker", ["image", "inspect", "--format", "{{.Id}}", ref, from]);
+  await execa("docker", ["rmi", "--no-prune", ref]);
+  expect(new Set(ids.stdout.split("\n")).size).toBe(1);
+  // The image by its own tag is no list.
+  await expect(lockedAt(`${registry}/release`, "1.2.3-amd64", ["docker-proxy"])).rejects.toThrow(/is not there for/);
 }, 240_000);
 
 test("a registry that does not answer: one sentence, each time, and no name is left", async () => {

@@ -2,10 +2,13 @@
 import { expect, test } from "@jest/globals";
 
 import { reference } from "../../components/core/formats.ts";
-import { imageLock } from "../../components/core/image-lock.ts";
+import { imageLock, published } from "../../components/core/image-lock.ts";
 import { imageOf, imageRow, noSuchImage, privateRow, resolveImage, tagOf } from "../../components/core/images.ts";
 import { run } from "../../tools/commands/images.ts";
-import { localImages } from "../../tools/images/list.ts";
+import { planStack } from "../../components/deploy.ts";
+import { sentence } from "../../components/core/errors.ts";
+import { siteOf } from "../../components/core/site.ts";
+import { localImages, publishable } from "../../tools/images/list.ts";
 import { copies } from "../../tools/images/push.ts";
 
 import type { ImageChoices } from "../../components/core/images.ts";
@@ -41,8 +44,57 @@ test.each<[string, string, Partial<ImageChoices>]>([
   expect(refOf(key, choices)).toBe(expected);
 });
 
+/** What the lock file has after a release, for as long as `does` takes. */
+function afterRelease(refs: Record<string, string>, does: () => void): void {
+  Object.assign(published, refs);
+  try {
+    does();
+  } finally {
+    for (const key of Object.keys(refs)) Reflect.deleteProperty(published, key);
+  }
+}
+
+test("every image of ours says by which commands an operator comes by it, in a stack and to importers", () => {
+  const ours = Object.entries(imageLock).flatMap(([key, { built: is }]) => (is === true ? [key] : []));
+  expect(ours).toHaveLength(6);
+  const site = siteOf({ name: "shop", hostname: "shop.example.com" });
+  for (const key of ours) {
+    const commands = `in a checkout \`npm run images -- build ${key}\`, then \`npm run images -- push registry.example.com/hub ${key}\` with a registry of yours, and name here what that prints; or set mirror`;
+    const said = refOf(key, { built });
+    expect(said).toContain(`images.${key}: ours, and in no public registry: ${commands}`);
+    expect(said.length).toBeLessThanOrEqual(400);
+    const told = site.image(key);
+    expect("remedy" in told ? sentence(told) : told.ref).toBe(said);
+  }
+  const config = {
+    system: "arkindex",
+    topology: "docker",
+    hostname: "a.example.com",
+    docker: { address: "127.0.0.1" },
+  };
+  const { problems } = planStack(config, "prod");
+  expect(problems.map(sentence)).toContain(refOf("toolbox", {}));
+});
+
+test("what a release has published is pulled, behind what the operator names, this machine's own and a mirror", () => {
+  const ref = `ghcr.io/acme/platform/toolbox:1.2.3@sha256:${"0".repeat(64)}`;
+  const public_ = { toolbox: ref };
+  afterRelease(public_, () => {
+    expect(refOf("toolbox", {})).toBe(ref);
+    expect(refOf("toolbox", { built })).toBe(ref);
+    expect(refOf("toolbox", { local: built })).toBe(built.toolbox);
+    expect(refOf("toolbox", { mirror })).toBe(`${mirror}/platform-topologies/toolbox:1`);
+    expect(refOf("toolbox", { overrides: { toolbox: "own/toolbox:1" } })).toBe("own/toolbox:1");
+    expect(refOf("rehearsal", {})).toMatch(/^images\.rehearsal: ours, and in no public registry/);
+    // A mirror is filled with it on a machine that has built none.
+    const copy = { key: "toolbox", from: ref, to: [refOf("toolbox", { mirror })] };
+    expect(copies(mirror, {}).find(({ key }) => key === "toolbox")).toEqual(copy);
+  });
+  expect(copies(mirror, {}).map(({ key }) => key)).not.toContain("toolbox");
+});
+
 test("without a mirror, what is only built has to have been built", () => {
-  expect(refOf("toolbox", { built })).toMatch(/^images\.toolbox: it is built, not pulled: run/);
+  expect(refOf("toolbox", { built })).toMatch(/^images\.toolbox: ours, and in no public registry: in/);
   expect(refOf("pyrus/files", { mirror })).toMatch(/^images\.pyrus\/files: a private image/);
   expect(refOf("wiki/app", {})).toMatch(
     /^images\.wiki\/app: a private image: .* as registry\.example\.com\/wiki\/app:/,
@@ -69,6 +121,11 @@ test("a stand-in says so in its tag, and every image that is built here is in th
     expect([key, row?.ref !== undefined]).toEqual([key, official !== undefined]);
     if (key.startsWith("elasticsearch")) expect(version).toContain("stand-in");
   }
+  // A release gives out ours, and no stand-in for a public image.
+  expect(publishable.map(({ key }) => key).sort()).toEqual(
+    ["toolbox", "docker-proxy", "rehearsal", "shiny-demo", "postgres-cron"].sort(),
+  );
+  for (const { key, base } of publishable) expect([key, typeof base]).toEqual([key, "string"]);
 });
 
 test.each([
@@ -76,6 +133,12 @@ test.each([
   [["push"], /^use `npm run images -- build \[keys\]` or/],
   [["push", "https://mirror.example.com"], /^registry = "https:\/\/mirror\.example\.com": a registry, as/],
   [["build", "redis", "postgres"], /^postgres is not built here: use postgis, postgres-cron, redis, /],
+  [["push", "r.example.com", "postgres"], /^postgres is no image that can be pushed: use postgis, redis, /],
+  [["publish", "r.example.com"], /^use `npm run images -- build/],
+  [["publish", "r.example.com", "1", "redis"], /^redis is not published: use postgres-cron, toolbox, shiny-demo, /],
+  [["publish", "r.example.com", "1", "arangodb-toolbox"], /^arangodb-toolbox is not published: it has ArangoDB's own/],
+  [["lock", "r.example.com", "1", "toolbox"], /^use `npm run images -- build/],
+  [["lock", "r.example.com", "a b"], /^tag = a b: a tag, as 0\.1\.0$/],
 ])("npm run images -- %j is refused", async (args, message) => {
   for (let round = 1; round <= 2; round++) await expect(run(args)).rejects.toThrow(message);
 });
@@ -151,7 +214,7 @@ test("what is missing says where to name it, and as what", () => {
   const at = (image: ReturnType<typeof found>) => ({ image: () => image });
   expect(imageOf(at(found("redis")), "redis").ref).toBe("docker.io/valkey/valkey:8.1");
   expect(() => imageOf(at(found("toolbox")), "toolbox")).toThrow(
-    /^toolbox was not checked before it was made: it is built/,
+    /^toolbox was not checked before it was made: ours, and in no/,
   );
 });
 

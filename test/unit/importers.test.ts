@@ -96,6 +96,18 @@ test("an image of ours: by its version in a mirror, by the tag of what was built
   expect(ref(own)).toMatchObject({ key: "images.toolbox" });
 });
 
+test("an image of ours that no registry has: the two commands, before anything is made", async () => {
+  const here = () => host({ site: site({ images: {} }) });
+  const said = await nothingButWords((on) => {
+    new Postgres("db", { on, databases: ["shop"], clientTls: "never", gib: 1 });
+  }, here);
+  expect(said).toEqual([
+    expect.stringMatching(
+      /^images\.toolbox: ours, .*`npm run images -- build toolbox`, then `npm run images -- push registry\.example\.com\/hub toolbox`/,
+    ),
+  ]);
+});
+
 test("registries by their bare names", async () => {
   const registries = ["https://r.example.com/group"];
   expect(await refused(() => void host({ registries }))).toContain("registries.0");

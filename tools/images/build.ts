@@ -26,7 +26,7 @@ export interface Planned {
 export async function plan(image: LocalImage, online: boolean): Promise<Planned> {
   const parts = [...(image.parts ?? []), ...(online ? [] : (image.offlineParts ?? []))];
   const from = online ? image.base : undefined;
-  const folder = `tools/images/${image.folder ?? image.key}`;
+  const folder = folderOf(image);
   const recipe: Recipe = {
     name: `image-${image.key}`,
     version: image.version,
@@ -71,11 +71,16 @@ interface Build {
   parts: readonly Recipe[];
 }
 
-/** Assembles the context below `scratch` and builds from it. */
-async function build({ key, folder, tag, from, parts }: Build, scratch: string, say: Say): Promise<void> {
+/** Assembles what `docker build` is given, in a new folder below `scratch`. Returns that. */
+export async function contextOf(folder: string, parts: readonly Recipe[], scratch: string, say: Say): Promise<string> {
   const context = join(scratch, "context");
   await cp(join(repo, folder), context, { recursive: true });
   for (const part of parts) await cp(await cached(part, say), join(context, "parts", part.name), { recursive: true });
+  return context;
+}
+
+async function build({ key, folder, tag, from, parts }: Build, scratch: string, say: Say): Promise<void> {
+  const context = await contextOf(folder, parts, scratch, say);
   const baseArg = `BASE=${from ?? (await baseTag(say))}`;
   // The build has the host's network, which reaches the package mirror even if bridges have no way out.
   const args = ["build", "--network", "host", "--build-arg", baseArg, "--tag", tag, context];
@@ -104,6 +109,11 @@ async function importBase(say: Say): Promise<string> {
   const sentence = "The base image could not be loaded: see the log, and whether the engine has room on its disk";
   await loggedTo("image-base-import")(sentence, "docker", ["import", "--change", 'CMD ["bash"]', rootfs, tag]);
   return tag;
+}
+
+/** The folder of its Dockerfile, relative to the checkout. */
+export function folderOf({ key, folder = key }: LocalImage): string {
+  return `tools/images/${folder}`;
 }
 
 function tagOf(key: string, version: string, recipeKey: string): string {

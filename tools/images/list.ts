@@ -36,6 +36,8 @@ export interface LocalImage {
   offlineParts?: readonly Recipe[];
   /** Built in seconds from its parts, and often changed: the cache keeps the parts, but not the image. */
   quick?: boolean;
+  /** Of an image of our own: why no release publishes it. */
+  unpublished?: string;
 }
 
 export const localImages: readonly LocalImage[] = [
@@ -85,6 +87,7 @@ export const localImages: readonly LocalImage[] = [
     base: inLock("arangodb"),
     parts: [backup],
     offlineParts: [arangodbTools],
+    unpublished: "it has ArangoDB's own programs, and their licence lets nobody else give them out",
   },
   { key: "shiny-demo", version: ours("shiny-demo"), base: "debian:bookworm-slim" },
   {
@@ -121,6 +124,11 @@ export const localImages: readonly LocalImage[] = [
     quick: true,
   },
 ];
+
+/** What a release publishes, and what the lock file then has: our own images, stand-ins for public ones not among them. */
+export const publishable: readonly LocalImage[] = localImages.filter(
+  ({ official, unpublished }) => official === undefined && unpublished === undefined,
+);
 
 /** The version of an image of our own in the image lock file. */
 function ours(key: string): string {

@@ -1,7 +1,8 @@
 /** Copies of this machine's images in a registry, under the names that a stack with `mirror` set pulls. */
 import { execa } from "execa";
 
-import { imageLock } from "../../components/core/image-lock.ts";
+import { imageLock, published } from "../../components/core/image-lock.ts";
+import { own } from "../../components/core/formats.ts";
 import { inMirror, tagOf } from "../../components/core/images.ts";
 import { present } from "./build.ts";
 import { loggedTo } from "./log.ts";
@@ -22,15 +23,26 @@ export function copies(registry: string, built: Readonly<Record<string, string>>
     const here = built[key];
     if (row.ref !== undefined)
       return [{ key, from: here ?? `${row.ref}:${row.version ?? ""}`, to: [inMirror(key, row, registry)] }];
-    if (row.built !== true || here === undefined) return [];
-    return [{ key, from: here, to: [inMirror(key, row, registry, tagOf(here)), inMirror(key, row, registry)] }];
+    if (row.built !== true) return [];
+    if (here !== undefined)
+      return [{ key, from: here, to: [inMirror(key, row, registry, tagOf(here)), inMirror(key, row, registry)] }];
+    const from = own(published, key);
+    return from === undefined ? [] : [{ key, from, to: [inMirror(key, row, registry)] }];
   });
 }
 
-/** Pushes what the engine has. Returns that, and what the engine has not. Throws a Problem if the registry refuses. */
-export async function push(list: readonly Copy[], say: Say): Promise<{ pushed: Copy[]; missing: Copy[] }> {
+/**
+ * Pushes what the engine has. Returns that, and what the engine has not. `pull`: what it has not is pulled first. Throws a
+ * Problem if a registry refuses.
+ */
+export async function push(
+  list: readonly Copy[],
+  say: Say,
+  pull = false,
+): Promise<{ pushed: Copy[]; missing: Copy[] }> {
   const [pushed, missing]: [Copy[], Copy[]] = [[], []];
   for (const copy of list) {
+    if (pull && !(await present(copy.from))) await pullOne(copy, say);
     if (!(await present(copy.from))) {
       missing.push(copy);
       continue;
@@ -42,6 +54,12 @@ export async function push(list: readonly Copy[], say: Say): Promise<{ pushed: C
     pushed.push(copy);
   }
   return { pushed, missing };
+}
+
+async function pullOne({ key, from }: Copy, say: Say): Promise<void> {
+  say(`pulling ${from}`);
+  const sentence = `${from} could not be pulled: see the log, and whether its registry answers`;
+  await loggedTo(`image-${key}-pull`)(sentence, "docker", ["pull", "--quiet", from]);
 }
 
 async function pushOne({ key, from }: Copy, name: string): Promise<void> {
