@@ -5,7 +5,6 @@
  */
 import { readFile } from "node:fs/promises";
 import module from "node:module";
-import { join } from "node:path";
 import process from "node:process";
 
 import { main } from "@pulumi/pulumi/provider/index.js";
@@ -54,7 +53,7 @@ useLatestHost();
 void main(
   {
     version: "0.1.0",
-    getSchema: () => readFile(join(import.meta.dirname, "schema.json"), "utf8"),
+    getSchema: () => readFile(new URL("schema.json", import.meta.url), "utf8"),
     construct: async (name, type, inputs: Bag, options) => {
       // Most runs want no system of us.
       const { construct } = await import("../components/construct.ts");

@@ -91,7 +91,12 @@ export class TestStack {
   private readonly project: string;
   private readonly proving: Proving;
 
-  private constructor(folder: string, tools: Toolchain, project: string, { level = "real", name }: TestStackArgs) {
+  private constructor(
+    folder: string,
+    tools: Toolchain,
+    project: string,
+    { level = "real", name }: Pick<TestStackArgs, "level" | "name">,
+  ) {
     this.folder = folder;
     this.name = name ?? stackName;
     this.tools = tools;

@@ -6,7 +6,7 @@ import { chmod, cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/prom
 import { dirname, join, relative } from "node:path";
 import process from "node:process";
 
-import { build } from "esbuild";
+import { build, type Plugin } from "esbuild";
 import { execa } from "execa";
 
 import { repo } from "../setup/paths.ts";
@@ -83,6 +83,16 @@ require("./main.cjs");
 /** The same for Windows. */
 const launcherCmd = `@node "%~dp0main.cjs" %*\r\n`;
 
+/** The SDK wants a compiler, and npm's own tree, for functions alone that it would serialize: ours has none. */
+const withoutCompiler: Plugin = {
+  name: "without-compiler",
+  setup: ({ onResolve, onLoad }) => {
+    const left = /^typescript$|^@npmcli\/arborist$|\/typescript-shim(\.js)?$/;
+    onResolve({ filter: left }, ({ path }) => ({ path, namespace: "left-out" }));
+    onLoad({ filter: /./, namespace: "left-out" }, () => ({ contents: "module.exports = {};" }));
+  },
+};
+
 async function provider(): Promise<void> {
   const folder = join(dist, "provider");
   await mkdir(folder, { recursive: true });
@@ -97,7 +107,15 @@ async function provider(): Promise<void> {
     legalComments: "none",
     logLevel: "error",
     external: ["*.node"], // ssh2 works without its native part
+    plugins: [withoutCompiler],
+    define: { "import.meta.url": "moduleUrl" },
+    banner: { js: 'const moduleUrl = require("node:url").pathToFileURL(__filename).href;' },
   });
+  // What the plugin and the topologies read beside themselves.
+  await cp(join(repo, "ops/schema.json"), join(folder, "schema.json"));
+  const aws = join(repo, "components/topologies/aws");
+  for (const file of (await readdir(aws)).filter((each) => each.endsWith(".py")))
+    await cp(join(aws, file), join(folder, file));
   const name = (await readdir(join(repo, "ops"))).find((file) => file.startsWith("pulumi-resource-"));
   if (name === undefined) throw new Error("ops has no file that starts the provider");
   await writeFile(join(folder, name), launcher, { mode: 0o755 });

@@ -9,6 +9,9 @@ import process from "node:process";
 
 import { runTier } from "./second-tier.ts";
 
+/** The images of what runs in containers: a job, and Arkindex with its stores. */
+const keys = ["toolbox", "postgis", "redis", "solr", "minio", "rehearsal"];
+
 export async function run(args: readonly string[]): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), "test-aws-"));
   try {
@@ -17,7 +20,7 @@ export async function run(args: readonly string[]): Promise<number> {
       const files = (await readdir(folder)).sort();
       return Promise.all(files.map((file) => readFile(join(folder, file), "utf8")));
     };
-    return await runTier({ command: "test:aws", folders: ["test/aws"], keys: ["toolbox"], told }, args);
+    return await runTier({ command: "test:aws", folders: ["test/aws"], keys, told }, args);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
