@@ -24,6 +24,7 @@ const commands: Readonly<Record<string, () => Promise<{ run(args: readonly strin
   schema: () => import("./commands/schema.ts"),
   picture: () => import("./commands/picture.ts"),
   build: () => import("./commands/build.ts"),
+  api: () => import("./commands/api.ts"),
 };
 
 const [name = "", ...args] = process.argv.slice(2);
