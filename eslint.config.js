@@ -4,7 +4,7 @@ import { defineConfig, globalIgnores } from "eslint/config";
 import tseslint from "typescript-eslint";
 
 export default defineConfig(
-  globalIgnores(["node_modules/", ".local/", "dist/", "coverage/"]),
+  globalIgnores(["node_modules/", ".local/", "dist/", "coverage/", "examples/"]),
   js.configs.recommended,
   {
     files: ["**/*.ts"],

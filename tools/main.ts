@@ -25,6 +25,7 @@ const commands: Readonly<Record<string, () => Promise<{ run(args: readonly strin
   sdk: () => import("./commands/sdk.ts"),
   picture: () => import("./commands/picture.ts"),
   build: () => import("./commands/build.ts"),
+  api: () => import("./commands/api.ts"),
 };
 
 const [name = "", ...args] = process.argv.slice(2);

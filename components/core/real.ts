@@ -5,6 +5,7 @@ import { Certificate as MadeCertificate } from "../../ops/resources.ts";
 import type { Ask, Certificate, Given, Job, Kind, List, Login, Ready, Slot, Store, Workload } from "./contracts.ts";
 import { own } from "./formats.ts";
 import { BasePlatform } from "./platform.ts";
+import { protection } from "./site.ts";
 import { supplierOf } from "./supply.ts";
 import type { At, NamedDump, Topology, Within } from "./topology.ts";
 
@@ -25,7 +26,7 @@ export function newPassword(logicalName: string, parent: Resource, protect: bool
     special === ""
       ? { length: 32, special: false, ...classes }
       : { length: 32, overrideSpecial: special, minSpecial: 1, ...classes };
-  return new random.RandomPassword(logicalName, form, { parent, protect }).result;
+  return new random.RandomPassword(logicalName, form, { parent, ...protection(protect) }).result;
 }
 
 /** A store's password; none where it has none. */

@@ -51,6 +51,11 @@ export interface SiteArgs {
   readonly system?: string;
 }
 
+/** The option of what holds data. Where the site says no, it is left out: a caller's own `protect` counts then. */
+export function protection(on: boolean): { readonly protect?: true } {
+  return on ? { protect: true } : {};
+}
+
 /** @throws ConfigError for a name or a reference that no engine takes. */
 export function siteOf(args: SiteArgs): Site {
   refuse([

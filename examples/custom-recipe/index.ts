@@ -6,7 +6,8 @@ import { type ComponentResourceOptions, Config } from "@pulumi/pulumi";
 import { containerServices, DockerHost, type Recipe, Service, type ServiceArgs, siteOf } from "platform-topologies";
 
 const cache: Recipe<"redis"> = (platform, name, { memoryMib }) => {
-  const settings = ["--save", "", "--maxmemory", `${String(memoryMib)}mb`, "--maxmemory-policy", "allkeys-lru"];
+  const settings = ['save ""', "protected-mode no", `maxmemory ${String(memoryMib)}mb`, "maxmemory-policy allkeys-lru"];
+  const conf = { path: "/run/cache/redis.conf", content: settings.map((line) => `${line}\n`).join("") };
   const { host, ready } = platform.run(name, {
     image: "redis",
     tier: "data",
@@ -14,7 +15,8 @@ const cache: Recipe<"redis"> = (platform, name, { memoryMib }) => {
     cpu: 1,
     memoryMib: memoryMib + 64,
     user: "999:999",
-    command: ["redis-server", "--protected-mode", "no", ...settings],
+    files: [conf],
+    command: ["redis-server", conf.path],
     ports: { redis: { number: 6379, protocol: "tcp" } },
     health: { ready: { command: ["sh", "-c", "redis-cli ping | grep PONG"] }, startSeconds: 30, stopSeconds: 10 },
   });

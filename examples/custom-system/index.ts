@@ -18,7 +18,11 @@ const wiki: System<WikiConfig> = (platform, { replicas }) => {
     env: { DB_TYPE: "postgres", DB_HOST: db.host, DB_USER: db.user, DB_NAME: "wiki", DB_PASS_FILE: password.path },
     ports: { http: { number: 3000, protocol: "http" } },
     routes: [{ host: platform.hostname, path: "/", port: "http" }],
-    health: { ready: { tcp: "http" }, startSeconds: 120, stopSeconds: 30 },
+    health: {
+      ready: { command: ["wget", "-qO-", "http://localhost:3000/healthz"] },
+      startSeconds: 120,
+      stopSeconds: 30,
+    },
   });
 };
 

@@ -7,7 +7,7 @@ import { DockerHost, Redis, siteOf } from "platform-topologies";
 
 const more: pulumi.ResourceTransform = ({ type, name, props, opts }) =>
   type === "docker:index/container:Container" && name === "jobs-1"
-    ? { props: { ...props, memory: 300 }, opts }
+    ? { props: { ...props, memory: 300, memorySwap: 300 }, opts }
     : undefined;
 
 const config = new pulumi.Config();

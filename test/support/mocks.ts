@@ -23,6 +23,8 @@ export interface Registered {
   /** Its parent's name; empty where it has none. */
   readonly parent: string;
   readonly provider: string;
+  /** The names, or URNs, that it had. */
+  readonly aliases: readonly string[];
   readonly inputs: Readonly<Record<string, unknown>>;
   readonly options: Options;
   /** By input: the resources that its value came from, as `type::name`. */
@@ -40,15 +42,17 @@ interface Request {
   getReplaceonchangesList(): string[];
   getPropertydependenciesMap(): { entries(): Iterable<[string, { getUrnsList(): string[] }]> };
   getReplacementTrigger(): { toJavaScript(): unknown } | undefined;
+  getAliasesList(): { getUrn(): string; getSpec(): { getName(): string } | undefined }[];
 }
 /** The mocks are not told all of a request: the rest is taken from it here, as it calls them before it returns. */
-let told: Pick<Registered, "parent" | "options" | "from">;
+let told: Pick<Registered, "parent" | "options" | "from" | "aliases">;
 const { prototype } = MockMonitor as unknown as { prototype: { registerResource: (...args: unknown[]) => unknown } };
 const original = prototype.registerResource;
 prototype.registerResource = function (this: unknown, ...args: unknown[]) {
   const [request] = args as [Request];
   told = {
     parent: request.getParent().split("::").at(-1) ?? "",
+    aliases: request.getAliasesList().map((alias) => alias.getSpec()?.getName() ?? alias.getUrn()),
     options: {
       protect: request.getProtect() ?? false,
       dependsOn: request.getDependenciesList().map(named),

@@ -10,6 +10,7 @@ import { WebAclAssociation } from "@pulumi/aws/wafv2/webAclAssociation.js";
 
 import type { Container, List } from "../../core/contracts.ts";
 import { type PlannedRoute, routesOf, type Plan } from "../../core/plan.ts";
+import { protection } from "../../core/site.ts";
 import type { At } from "../../core/topology.ts";
 import { bucketName } from "./fit.ts";
 import { recordsName } from "./logs.ts";
@@ -58,7 +59,7 @@ export class Balancer {
         accessLogs: { bucket: logs.bucket, prefix: "edge", enabled: true },
       },
       // AWS keeps it where Pulumi does: a `destroy --exclude-protected` would end at it half-way.
-      { ...options, protect: site.protect, dependsOn: [...network.ready, ...logs.ready] },
+      { ...options, ...protection(site.protect), dependsOn: [...network.ready, ...logs.ready] },
     );
     this.dnsName = balancer.dnsName;
     this.#suffix = balancer.arnSuffix;

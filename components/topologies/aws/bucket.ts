@@ -8,6 +8,7 @@ import { BucketPublicAccessBlock } from "@pulumi/aws/s3/bucketPublicAccessBlock.
 import { BucketServerSideEncryptionConfiguration } from "@pulumi/aws/s3/bucketServerSideEncryptionConfiguration.js";
 import { BucketVersioning } from "@pulumi/aws/s3/bucketVersioning.js";
 
+import { protection } from "../../core/site.ts";
 import { bucketName } from "./fit.ts";
 import type { Region } from "./region.ts";
 
@@ -34,7 +35,7 @@ export function makeBucket(
   const made = new Bucket(
     logical,
     { bucket: full, bucketNamespace: "account-regional", forceDestroy: !keeps },
-    { ...options, protect: keeps },
+    { ...options, ...protection(keeps) },
   );
   const bucket = made.id;
   const block = new BucketPublicAccessBlock(

@@ -2,6 +2,7 @@
 import type { CustomResourceOptions } from "@pulumi/pulumi";
 import { Key } from "@pulumi/aws/kms/key.js";
 
+import { protection } from "../../core/site.ts";
 import type { Site } from "../../core/topology.ts";
 import { allow } from "./policy.ts";
 
@@ -56,6 +57,6 @@ export function makeKey(name: string, site: Site, place: Place, options: CustomR
       deletionWindowInDays: site.protect ? 30 : 7,
       policy: JSON.stringify(keyPolicy(place)),
     },
-    { ...options, protect: site.protect },
+    { ...options, ...protection(site.protect) },
   );
 }

@@ -13,6 +13,7 @@ import { Machine, type MachineArgs } from "../../../ops/resources.ts";
 import type { Container, Ready, Slot, Workload } from "../../core/contracts.ts";
 import { own } from "../../core/formats.ts";
 import { imageOf } from "../../core/images.ts";
+import { protection } from "../../core/site.ts";
 import type { At } from "../../core/topology.ts";
 import { encryptedBy, makeLogGroup, makeRole, makeSecret, type Region, tailOf, watchLog } from "./region.ts";
 import { ownClass } from "./sizes.ts";
@@ -222,8 +223,8 @@ function diskOf(region: Region, name: string, slot: Slot, { parent, logicalName 
   const { site, under } = region;
   const said = own(site.disks, name);
   const word = said === "gone" ? undefined : said; // it may go with its slot, which is there
-  const protect = site.protect && said === undefined;
-  const id = new RandomId(`${logicalName}-disk`, { byteLength: 4, keepers: { word: word ?? "" } }, { parent, protect });
+  const kept = protection(site.protect && said === undefined);
+  const id = new RandomId(`${logicalName}-disk`, { byteLength: 4, keepers: { word: word ?? "" } }, { parent, ...kept });
   const tag = `${site.name}-${name}`;
   const volume = new Volume(
     logicalName,
@@ -239,7 +240,7 @@ function diskOf(region: Region, name: string, slot: Slot, { parent, logicalName 
     },
     {
       ...under(parent),
-      protect,
+      ...kept,
       replacementTrigger: id.hex,
       ignoreChanges: ["availabilityZone", "encrypted", "kmsKeyId", "snapshotId"],
     },

@@ -4,6 +4,7 @@ import { Listener, type ListenerArgs } from "@pulumi/aws/lb/listener.js";
 import { LoadBalancer, type LoadBalancerArgs } from "@pulumi/aws/lb/loadBalancer.js";
 import { TargetGroup, type TargetGroupArgs } from "@pulumi/aws/lb/targetGroup.js";
 
+import { protection } from "../../core/site.ts";
 import type { At } from "../../core/topology.ts";
 import { prefixOf } from "./balancer.ts";
 import type { Region } from "./region.ts";
@@ -48,7 +49,7 @@ export class PassingBalancer {
       // AWS keeps it where Pulumi does: a `destroy --exclude-protected` would end at it half-way.
       {
         ...this.#options,
-        protect: site.protect,
+        ...protection(site.protect),
         dependsOn: [...network.ready, ...(more.accessLogs === undefined ? [] : logs.ready)],
       },
     );

@@ -11,6 +11,7 @@ import { own } from "../../core/formats.ts";
 import { type Image, imageOf } from "../../core/images.ts";
 import { parse } from "../../core/parse.ts";
 import { type Plan, type PlannedRoute, replicaNames } from "../../core/plan.ts";
+import { protection } from "../../core/site.ts";
 import type { At, Capabilities, OwnTopology, Site } from "../../core/topology.ts";
 import { containerServices } from "../../services/index.ts";
 import { type Backends, publishedPorts } from "../../edge/proxy.ts";
@@ -195,19 +196,19 @@ export class DockerHost extends EngineTopology {
   #volume(name: string, { parent, logicalName: logical }: At, more: Pick<VolumeArgs, "spare" | "marker">): Volume {
     const { survey, host, owner } = this.#engine;
     const full = `${this.site.name}-${name}`;
-    const protect = this.site.protect && !Object.hasOwn(this.site.disks, name);
+    const kept = protection(this.site.protect && !Object.hasOwn(this.site.disks, name));
     const word = survey.word(name);
     survey.wants({ kind: "volume", name: full, logical });
     const disk = new random.RandomId(
       `${logical}-disk`,
       { byteLength: 4, keepers: { word } },
-      { parent, protect, provider: this.random },
+      { parent, ...kept, provider: this.random },
     );
     const marks = labels(this.site, name, owner).map(({ label, value }) => [label, value] as const);
     return new Volume(
       logical,
       { host, name: full, disk: disk.hex, word, labels: Object.fromEntries(marks), ...more },
-      { parent, protect, deleteBeforeReplace: true },
+      { parent, ...kept, deleteBeforeReplace: true },
     );
   }
 

@@ -6,6 +6,7 @@ import type * as docker from "@pulumi/docker";
 import { VolumeNode, volumeNodeConstraint } from "../../../ops/resources.ts";
 import type { Dict, List, Slot } from "../../core/contracts.ts";
 import { swarmText } from "../../core/syntax.ts";
+import { protection } from "../../core/site.ts";
 import type { Site } from "../../core/topology.ts";
 import { labels } from "../containers.ts";
 import { diskLabel, type Survey } from "../survey.ts";
@@ -130,7 +131,7 @@ export class VolumeNodes {
         generation: this.#survey.word(volumeNode),
         round: this.#survey.wants({ kind: "volume node", name: this.#nameOf(volumeNode), logical }),
       },
-      { ...this.#options, protect: protect && !spare && !Object.hasOwn(disks, volumeNode) },
+      { ...this.#options, ...protection(protect && !spare && !Object.hasOwn(disks, volumeNode)) },
     );
     this.#made.set(volumeNode, made);
     return made;

@@ -5,6 +5,7 @@ import { Domain } from "@pulumi/aws/opensearch/domain.js";
 import type { Ask, Given } from "../../../core/contracts.ts";
 import { own } from "../../../core/formats.ts";
 import { newPassword } from "../../../core/real.ts";
+import { protection } from "../../../core/site.ts";
 import type { At } from "../../../core/topology.ts";
 import type { Watched } from "../alarms.ts";
 import { fit } from "../fit.ts";
@@ -94,7 +95,7 @@ export function makeSearch(region: Region, name: string, ask: Ask<"elasticsearch
     },
     {
       ...options,
-      protect: guarded(site, name),
+      ...protection(guarded(site, name)),
       dependsOn: [mayLog, ...region.searchReady, ...network.ready],
       // Each would make an empty domain in the place of the old one.
       ignoreChanges: ["domainName", "engineVersion", "encryptAtRest", "nodeToNodeEncryption"],

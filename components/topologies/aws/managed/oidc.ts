@@ -7,6 +7,7 @@ import { UserPoolDomain } from "@pulumi/aws/cognito/userPoolDomain.js";
 
 import type { Ask, Given } from "../../../core/contracts.ts";
 import { cognitoGroups, ofCognito } from "../../../core/existing.ts";
+import { protection } from "../../../core/site.ts";
 import type { At } from "../../../core/topology.ts";
 import { guarded, type Region } from "../region.ts";
 
@@ -35,7 +36,7 @@ export function makeOidc(
       },
     },
     // Each would make an empty pool in the place of the old one.
-    { ...options, protect, ignoreChanges: ["usernameAttributes", "aliasAttributes"] },
+    { ...options, ...protection(protect), ignoreChanges: ["usernameAttributes", "aliasAttributes"] },
   );
   nodes[name] = pool;
   // A prefix is given once in the region, over all accounts, and must not have `aws` in it, as a stack's name may.

@@ -8,6 +8,7 @@ import { SubnetGroup } from "@pulumi/aws/rds/subnetGroup.js";
 import type { Ask, Given } from "../../../core/contracts.ts";
 import { own } from "../../../core/formats.ts";
 import { newPassword } from "../../../core/real.ts";
+import { protection } from "../../../core/site.ts";
 import type { At } from "../../../core/topology.ts";
 import type { Watched } from "../alarms.ts";
 import { fit } from "../fit.ts";
@@ -91,7 +92,7 @@ export function makePostgres(region: Region, name: string, ask: Ask<"postgres">,
     },
     {
       ...options,
-      protect: keeps,
+      ...protection(keeps),
       dependsOn: logs,
       // Each would make an empty database in the place of the old one; the last one's key never changes.
       ignoreChanges: [

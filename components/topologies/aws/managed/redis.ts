@@ -7,6 +7,7 @@ import { SubnetGroup } from "@pulumi/aws/elasticache/subnetGroup.js";
 import type { Ask, Given } from "../../../core/contracts.ts";
 import { own } from "../../../core/formats.ts";
 import { newPassword } from "../../../core/real.ts";
+import { protection } from "../../../core/site.ts";
 import type { At } from "../../../core/topology.ts";
 import type { Watched } from "../alarms.ts";
 import { fit } from "../fit.ts";
@@ -62,7 +63,7 @@ export function makeRedis(region: Region, name: string, ask: Ask<"redis">, { par
     },
     {
       ...options,
-      protect: guarded(site, name),
+      ...protection(guarded(site, name)),
       ignoreChanges: ["snapshotName", "snapshotArns", "port", "atRestEncryptionEnabled", "kmsKeyId"],
     },
   );

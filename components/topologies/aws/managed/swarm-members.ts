@@ -5,6 +5,7 @@ import { NetworkInterface } from "@pulumi/aws/ec2/networkInterface.js";
 
 import { SwarmNode } from "../../../../ops/resources.ts";
 import type { Dict, List, Machines } from "../../../core/contracts.ts";
+import { protection } from "../../../core/site.ts";
 import type { At } from "../../../core/topology.ts";
 import { hostOf, zoneOf } from "../addresses.ts";
 import { classOf, metadata } from "../machines.ts";
@@ -79,7 +80,7 @@ export function makeMembers(
       },
       {
         ...options,
-        protect: keeps,
+        ...protection(keeps),
         // A newer agent, or another disk, would replace or stop the machine: they come with the next one.
         ignoreChanges: ["launchTemplate", "userDataBase64"],
         deleteBeforeReplace: true, // its address and its name are single

@@ -5,6 +5,7 @@ import { RolePolicy } from "@pulumi/aws/iam/rolePolicy.js";
 import { Secret } from "@pulumi/aws/secretsmanager/secret.js";
 
 import type { Ask, Dict, Given } from "../../../core/contracts.ts";
+import { protection } from "../../../core/site.ts";
 import type { At } from "../../../core/topology.ts";
 import { allow, toBeReached, toStart } from "../policy.ts";
 import { makeLogGroup, makeRole, type Region, secretArgs, tailOf } from "../region.ts";
@@ -27,7 +28,7 @@ export function makeSwarm(region: Region, name: string, ask: Ask<"swarm">, at: A
   const log = makeLogGroup(region, name, at);
   const token = (role: "manager" | "worker"): Output<string> => {
     const args = secretArgs(region, `joins ${role}s`);
-    return new Secret(`${at.logicalName}-${role}-token`, args, { ...options, protect: site.protect }).arn;
+    return new Secret(`${at.logicalName}-${role}-token`, args, { ...options, ...protection(site.protect) }).arn;
   };
   const tokens = { manager: token("manager"), worker: token("worker") };
   const profiles = {
