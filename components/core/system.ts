@@ -108,8 +108,9 @@ function withProvidersOf(topology: () => Topology | undefined): ResourceTransfor
   return ({ type, props, opts }) => {
     const { providers = {}, dependsOn } = topology()?.options ?? {};
     const provider = (providers as Dict<ProviderResource>)[type.split(":")[0] ?? ""];
-    const asked = opts as CustomResourceOptions;
-    if (provider === undefined || asked.provider !== undefined) return undefined;
+    const asked = opts as CustomResourceOptions & ComponentResourceOptions;
+    // A service's component names the topology's providers itself.
+    if (provider === undefined || (asked.provider ?? asked.providers) !== undefined) return undefined;
     return { props, opts: mergeOptions(asked, { provider, ...(dependsOn === undefined ? {} : { dependsOn }) }) };
   };
 }

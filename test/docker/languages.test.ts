@@ -101,7 +101,8 @@ const languages: readonly Language[] = [
   },
 ];
 
-describe.each(languages)("a program in $name", ({ name: language, https, containers, program, again }) => {
+describe.each(languages)("a program in $name", (its) => {
+  const { name: language, https, containers } = its;
   const name = `in-${language}`;
   const inputs = {
     ...{ name, hostname: `${name}.localhost`, protect: false, images: localImages() },
@@ -115,14 +116,14 @@ describe.each(languages)("a program in $name", ({ name: language, https, contain
 
   beforeAll(async () => {
     await sweep(name);
-    stack = await TestStack.create({ program: "", ...(await program(inputs)) });
+    stack = await TestStack.create({ program: "", ...(await its.program(inputs)) });
   }, 900_000);
   afterAll(async () => {
     await cleanUp(stack, name);
   }, 300_000);
 
   const rewrite = async (more: Inputs): Promise<void> => {
-    await stack.write(again({ ...inputs, ...more }));
+    await stack.write(its.again({ ...inputs, ...more }));
   };
 
   test("everything that is wrong is said at once, in the program's own words, and nothing is made", async () => {

@@ -3,12 +3,13 @@ import type { ComponentResourceOptions } from "@pulumi/pulumi";
 
 import type { Ask, Kind } from "../../components/core/contracts.ts";
 import { siteOf, type SiteArgs } from "../../components/core/site.ts";
-import type { BackupPlace, ServiceClass, Topology } from "../../components/core/topology.ts";
+import type { SystemComponent } from "../../components/core/system.ts";
+import type { BackupPlace, OwnTopology, ServiceClass, Topology } from "../../components/core/topology.ts";
 import { containerServices } from "../../components/services/index.ts";
 import { type SystemName, systems } from "../../components/systems/index.ts";
-import { AwsRegion } from "../../components/topologies/aws/index.ts";
-import { DockerHost } from "../../components/topologies/docker/index.ts";
-import { Swarm } from "../../components/topologies/swarm/index.ts";
+import { AwsRegion, type AwsRegionArgs } from "../../components/topologies/aws/index.ts";
+import { DockerHost, type DockerHostArgs } from "../../components/topologies/docker/index.ts";
+import { Swarm, type SwarmArgs } from "../../components/topologies/swarm/index.ts";
 import type { Tls } from "../../components/topologies/tls.ts";
 import { builtImages, samples } from "./sketches.ts";
 
@@ -20,12 +21,17 @@ export interface Choices {
   readonly backup?: false;
   /** Of the site. Default: true. */
   readonly protect?: boolean;
+  readonly disks?: Readonly<Record<string, string>>;
 }
 
 /** A site with a backup, named as its topology is. */
-const site = (name: string, { secrets = {}, backup, protect = true }: Choices, over: Partial<SiteArgs> = {}) =>
+const site = (
+  name: string,
+  { secrets = {}, backup, protect = true, disks = {} }: Choices,
+  over: Partial<SiteArgs> = {},
+) =>
   siteOf({
-    ...{ name, hostname: `${name}.example.com`, rehearsal: true, images: builtImages, protect },
+    ...{ name, hostname: `${name}.example.com`, rehearsal: true, images: builtImages, protect, disks },
     secrets: { pyrusLicence: "licence", pyrusAdminPassword: "admin", ...secrets },
     ...(backup === false ? {} : { backup: saved({ volume: "backup" }) }),
     ...over,
@@ -33,10 +39,10 @@ const site = (name: string, { secrets = {}, backup, protect = true }: Choices, o
 const saved = (to: BackupPlace) => ({ everyHours: 24, keepDays: 14, drillEveryHours: 168, to });
 
 /** The account's own registry has all images, and a bucket the backups. */
-const awsSite = (name: string, { secrets = {}, backup, protect = true }: Choices) =>
+const awsSite = (name: string, { secrets = {}, backup, ...rest }: Choices) =>
   site(
     name,
-    { secrets: { backupKey: "key", backupSecret: "secret", ...secrets }, backup: false, protect },
+    { secrets: { backupKey: "key", backupSecret: "secret", ...secrets }, backup: false, ...rest },
     {
       ...{ images: {}, mirror: "123456789012.dkr.ecr.eu-central-1.amazonaws.com/hub" },
       ...(backup === false
@@ -45,38 +51,40 @@ const awsSite = (name: string, { secrets = {}, backup, protect = true }: Choices
     },
   );
 
+/** The arguments of a topology of each kind, by its class. */
+const argumentsOf = {
+  DockerHost: (name: string, choices: Choices): DockerHostArgs => ({
+    ...{ site: site(name, choices), host: "unix:///run/d.sock", address: "0.0.0.0" },
+    machines: { gpu: { host: "ssh://gpu.example.com", socket: "/run/d.sock" } },
+    tls: choices.tls ?? { mode: "local" },
+  }),
+  Swarm: (name: string, choices: Choices): SwarmArgs => ({
+    ...{ site: site(name, choices), managers: ["unix:///run/d.sock"] },
+    nodes: { gpu: { labels: { disk: "fast" } } },
+    tls: choices.tls ?? { mode: "local" },
+    pin: (ref) => Promise.resolve(`${ref}@sha256:0`),
+  }),
+  AwsRegion: (name: string, choices: Choices): AwsRegionArgs => ({
+    ...{ site: awsSite(name, choices), account: "123456789012", region: "eu-central-1", tls: { mode: "local" } },
+    zones: ["eu-central-1a", "eu-central-1b", "eu-central-1c"],
+  }),
+};
+
 /** A topology of each kind, by its class. */
 export const places = {
-  DockerHost: (name: string, choices: Choices = {}, opts: ComponentResourceOptions = {}): DockerHost =>
-    new DockerHost(
-      name,
-      {
-        ...{ site: site(name, choices), host: "unix:///run/d.sock", address: "0.0.0.0" },
-        machines: { gpu: { host: "ssh://gpu.example.com", socket: "/run/d.sock" } },
-        tls: choices.tls ?? { mode: "local" },
-      },
-      opts,
-    ),
-  Swarm: (name: string, choices: Choices = {}, opts: ComponentResourceOptions = {}): Swarm =>
-    new Swarm(
-      name,
-      {
-        ...{ site: site(name, choices), managers: ["unix:///run/d.sock"] },
-        nodes: { gpu: { labels: { disk: "fast" } } },
-        tls: choices.tls ?? { mode: "local" },
-        pin: (ref) => Promise.resolve(`${ref}@sha256:0`),
-      },
-      opts,
-    ),
-  AwsRegion: (name: string, choices: Choices = {}, opts: ComponentResourceOptions = {}): AwsRegion =>
-    new AwsRegion(
-      name,
-      {
-        ...{ site: awsSite(name, choices), account: "123456789012", region: "eu-central-1", tls: { mode: "local" } },
-        zones: ["eu-central-1a", "eu-central-1b", "eu-central-1c"],
-      },
-      opts,
-    ),
+  DockerHost: (name: string, choices: Choices = {}, opts: ComponentResourceOptions = {}) =>
+    new DockerHost(name, argumentsOf.DockerHost(name, choices), opts),
+  Swarm: (name: string, choices: Choices = {}, opts: ComponentResourceOptions = {}) =>
+    new Swarm(name, argumentsOf.Swarm(name, choices), opts),
+  AwsRegion: (name: string, choices: Choices = {}, opts: ComponentResourceOptions = {}) =>
+    new AwsRegion(name, argumentsOf.AwsRegion(name, choices), opts),
+};
+
+/** The same, to be made by the system that is on it. */
+export const ownPlaces = {
+  DockerHost: (name: string, choices: Choices = {}) => DockerHost.own(argumentsOf.DockerHost(name, choices)),
+  Swarm: (name: string, choices: Choices = {}) => Swarm.own(argumentsOf.Swarm(name, choices)),
+  AwsRegion: (name: string, choices: Choices = {}) => AwsRegion.own(argumentsOf.AwsRegion(name, choices)),
 };
 export type PlaceName = keyof typeof places;
 export const placeNames = Object.keys(places) as PlaceName[];
@@ -89,12 +97,12 @@ export const runsOn = (system: SystemName, place: PlaceName): boolean =>
 export function systemOn(
   system: keyof typeof samples,
   name: string,
-  on: Topology,
+  on: Topology | OwnTopology,
   more: object = {},
   opts: ComponentResourceOptions = {},
-): void {
+): SystemComponent<unknown> {
   const entry = systems[system];
-  entry.make(name, entry.config.parse({ ...samples[system], ...more }), on, opts);
+  return entry.make(name, entry.config.parse({ ...samples[system], ...more }), on, opts);
 }
 
 /** What each kind is asked for here. */

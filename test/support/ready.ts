@@ -43,7 +43,7 @@ export function planReady(stack: string, over: object = {}): StackPlan {
 export function recordReady(stack: string, over: object = {}): Promise<Registered[]> {
   const { problems, whole } = planReady(stack, over);
   if (whole === undefined || problems.length > 0) throw new Error(JSON.stringify(problems));
-  const { settings, system, topology: config, site, plan } = whole;
+  const { settings, system, topology: config, site } = whole;
   return record(async () => {
     const topology = topologies[settings.topology];
     if (topology === undefined) throw new Error(`no topology ${settings.topology}`);

@@ -6,7 +6,7 @@ import { chmod, cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/prom
 import { dirname, join, relative } from "node:path";
 import process from "node:process";
 
-import { build, type Plugin } from "esbuild";
+import * as esbuild from "esbuild";
 import { execa } from "execa";
 
 import { repo } from "../setup/paths.ts";
@@ -84,19 +84,19 @@ require("./main.cjs");
 const launcherCmd = `@node "%~dp0main.cjs" %*\r\n`;
 
 /** The SDK wants a compiler, and npm's own tree, for functions alone that it would serialize: ours has none. */
-const withoutCompiler: Plugin = {
+const withoutCompiler: esbuild.Plugin = {
   name: "without-compiler",
-  setup: ({ onResolve, onLoad }) => {
+  setup: (build) => {
     const left = /^typescript$|^@npmcli\/arborist$|\/typescript-shim(\.js)?$/;
-    onResolve({ filter: left }, ({ path }) => ({ path, namespace: "left-out" }));
-    onLoad({ filter: /./, namespace: "left-out" }, () => ({ contents: "module.exports = {};" }));
+    build.onResolve({ filter: left }, ({ path }) => ({ path, namespace: "left-out" }));
+    build.onLoad({ filter: /./, namespace: "left-out" }, () => ({ contents: "module.exports = {};" }));
   },
 };
 
 async function provider(): Promise<void> {
   const folder = join(dist, "provider");
   await mkdir(folder, { recursive: true });
-  await build({
+  await esbuild.build({
     entryPoints: [join(repo, "ops/main.ts")],
     outfile: join(folder, "main.cjs"),
     bundle: true,

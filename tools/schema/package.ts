@@ -16,9 +16,9 @@ type Spec = Readonly<Record<string, unknown>>;
 export function packageSchema(version: string): Spec {
   const { shared, parts } = configSchemas();
   const types = new Types();
-  const { system: _, ...keys } = shared.properties ?? {};
+  const keys = Object.entries(shared.properties ?? {}).filter(([key]) => key !== "system"); // the component says it
   const common = {
-    ...types.properties("", keys),
+    ...types.properties("", Object.fromEntries(keys)),
     ...Object.fromEntries(
       Object.keys(topologies).map((topology) => [topology, types.property(pascal(topology), parts[topology] ?? {})]),
     ),
@@ -117,7 +117,7 @@ class Types {
     const forms = (json.anyOf ?? json.oneOf) as Json[] | undefined;
     if (forms !== undefined) return this.#union(called, forms);
     if (json.const !== undefined) return { type: typeof json.const };
-    const type = Array.isArray(json.type) ? json.type.find((each) => each !== "null") : json.type;
+    const type = [json.type].flat().find((each) => each !== "null");
     switch (type) {
       case "string":
       case "number":
@@ -171,12 +171,12 @@ function at(json: Json | false | undefined): Json | undefined {
 /** The comment, and what of the schema no type can say. */
 function described({ description, enum: values, default: usual, const: fixed }: Json): string {
   const text = typeof description === "string" ? description : "";
-  const plain = usual !== undefined && typeof usual !== "object" && !/default/i.test(text);
+  const plain = ["string", "number", "boolean"].includes(typeof usual) && !/default/i.test(text);
   return [
     text,
     Array.isArray(values) ? `One of ${values.join(", ")}.` : "",
     typeof fixed === "string" ? `Always ${fixed}.` : "",
-    plain ? `Default: ${String(usual)}.` : "",
+    plain ? `Default: ${JSON.stringify(usual).replaceAll('"', "")}.` : "",
   ]
     .filter((part) => part !== "")
     .join(" ");
