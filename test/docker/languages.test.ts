@@ -1,5 +1,6 @@
 /** Programs in Python and YAML: each deploys ArangoDB through the package's plugin, on the real engine. */
-import { dirname } from "node:path";
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import process from "node:process";
 
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
@@ -9,11 +10,12 @@ import { execa } from "execa";
 import { generate } from "../../tools/commands/sdk.ts";
 import { pythonHost, yamlHost } from "../../tools/setup/languages.ts";
 import { pipPackage, pythonEnv } from "../../tools/setup/pip.ts";
+import { toolchain } from "../../tools/setup/toolchain.ts";
 import { Arango, type ArangoOutputs, small } from "../support/arangodb.ts";
 import { cleanUp, containerIds, engine, localImages, sweep, untilHealthy } from "../support/arkindex.ts";
 import { newFolder } from "../support/folder.ts";
 import { generatedSecrets, leaks } from "../support/secrets.ts";
-import { succeeded, TestStack, type TestStackArgs } from "../support/stack.ts";
+import { repo, succeeded, TestStack, type TestStackArgs } from "../support/stack.ts";
 
 interface Language {
   readonly name: string;
@@ -59,6 +61,47 @@ const yaml = (inputs: Inputs) => ({
     ),
   }),
 });
+
+test("`pulumi package get-schema` and `package add` know the plugin, and a program in TypeScript previews by its SDK", async () => {
+  const { pulumi, env } = await toolchain(() => undefined);
+  const folder = newFolder("package-add");
+  const plugin = join(repo, "ops/pulumi-resource-platform-topologies");
+  const write = (file: string, value: object) => writeFile(join(folder, file), JSON.stringify(value));
+  const plugins = { providers: [{ name: "platform-topologies", path: dirname(plugin) }] };
+  await write("Pulumi.yaml", { name: "added", runtime: "nodejs", main: "index.js", plugins });
+  await write("package.json", { name: "added", type: "commonjs" });
+  const cli = async (...args: string[]): Promise<string> => {
+    const backend = { PULUMI_BACKEND_URL: `file://${folder}`, PULUMI_CONFIG_PASSPHRASE: "test" };
+    const { stdout } = await execa(pulumi, args, { cwd: folder, env: { ...env, ...backend } });
+    return stdout;
+  };
+  const schema = JSON.parse(await readFile(join(repo, "ops/schema.json"), "utf8")) as object;
+  expect(JSON.parse(await cli("package", "get-schema", plugin))).toMatchObject(schema);
+  await cli("package", "add", plugin);
+  const manifest = JSON.parse(await readFile(join(folder, "package.json"), "utf8")) as unknown;
+  expect(manifest).toMatchObject({ dependencies: { "platform-topologies-sdk": "file:sdks/platform-topologies" } });
+  const inputs = { name: "added", hostname: "added.localhost", mode: "single", images: localImages() };
+  const ports = { http: 15284, https: 15285 };
+  await writeFile(
+    join(folder, "index.js"),
+    `const { ArangoDb } = require("platform-topologies-sdk");
+exports.url = new ArangoDb("db", ${JSON.stringify({ ...inputs, docker: { address: "127.0.0.1", ports } })}).url;\n`,
+  );
+  await cli("stack", "init", "test");
+  expect(await cli("preview", "--non-interactive")).toMatch(/url\s*: "https:\/\/added.localhost:15285"/);
+}, 300_000);
+
+test("an SDK for Go is generated, and is Go", async () => {
+  const folder = newFolder("go-sdk");
+  await generate("go", folder);
+  const files = (await readdir(folder, { recursive: true })).filter((file) => file.endsWith(".go"));
+  expect(files.map((file) => basename(file))).toEqual(
+    expect.arrayContaining(["arangoDb.go", "arkindex.go", "pyrus.go"]),
+  );
+  // Only its form: the SDK that it imports takes minutes to compile.
+  const { stdout, stderr } = await execa("gofmt", ["-l", ...files], { cwd: folder, reject: false });
+  expect(stdout + stderr).toBe("");
+}, 120_000);
 
 const languages: readonly Language[] = [
   {

@@ -6,7 +6,6 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 
-import packageJson from "../../package.json" with { type: "json" };
 import { packageSchema } from "../schema/package.ts";
 import { stackSchema } from "../schema/schema.ts";
 import { repo } from "../setup/paths.ts";
@@ -14,7 +13,7 @@ import { formatted } from "./formatted.ts";
 
 const written = {
   "stack.schema.json": () => stackSchema(),
-  "ops/schema.json": () => packageSchema(packageJson.version),
+  "ops/schema.json": () => packageSchema(),
 };
 export const schemaFiles = Object.keys(written) as (keyof typeof written)[];
 

@@ -2,6 +2,7 @@
  * The schema of the Pulumi package: what SDKs for other languages are generated from. One component a system, whose inputs
  * are a stack's config, flat. No defaults: an SDK would send them, and an old one would keep an old default.
  */
+import packageJson from "../../package.json" with { type: "json" };
 import { systems } from "../../components/systems/index.ts";
 import { topologies } from "../../components/topologies/index.ts";
 import { configSchemas, type Json } from "./schema.ts";
@@ -13,7 +14,7 @@ const left = ["machines"];
 /** A property, or a type, of a package's schema. */
 type Spec = Readonly<Record<string, unknown>>;
 
-export function packageSchema(version: string): Spec {
+export function packageSchema(): Spec {
   const { shared, parts } = configSchemas();
   const types = new Types();
   const keys = Object.entries(shared.properties ?? {}).filter(([key]) => key !== "system"); // the component says it
@@ -45,7 +46,7 @@ export function packageSchema(version: string): Spec {
       return [`${name}:index:${component}`, resource] as const;
     });
   return {
-    ...{ name, version, displayName: "Platform topologies", license: "Apache-2.0" },
+    ...{ name, version: packageJson.version, displayName: "Platform topologies", license: "Apache-2.0" },
     description:
       "Complete self-hosted platforms, each from one definition, on one Docker host, a swarm, a cloud, or several regions.",
     keywords: ["category/infrastructure", "kind/component"],
@@ -53,7 +54,11 @@ export function packageSchema(version: string): Spec {
     types: { ...types.made, ...endpointType },
     language: {
       // The package itself has the plain name: it is what a program in TypeScript imports.
-      nodejs: { packageName: `${name}-sdk`, respectSchemaVersion: true },
+      nodejs: {
+        packageName: `${name}-sdk`,
+        respectSchemaVersion: true,
+        dependencies: { "@pulumi/pulumi": packageJson.peerDependencies["@pulumi/pulumi"] },
+      },
       python: { respectSchemaVersion: true, pyproject: { enabled: true } },
       go: {
         respectSchemaVersion: true,
@@ -141,12 +146,13 @@ class Types {
   #object(called: string, json: Json): Spec {
     const token = `${name}:index:${called}`;
     const { properties = {}, required = [], description } = json;
+    // What has a default need not be said.
+    const needed = required.filter((key) => at(properties[key])?.default === undefined);
     this.made[token] = {
       type: "object",
       ...(typeof description === "string" ? { description } : {}),
       properties: this.properties(called, properties),
-      // What has a default need not be said.
-      required: required.filter((key) => at(properties[key])?.default === undefined),
+      ...(needed.length > 0 ? { required: needed } : {}),
     };
     return { $ref: `#/types/${token}` };
   }
