@@ -1,7 +1,8 @@
-import { getOrganization, getProject, getStack, runtime } from "@pulumi/pulumi";
+import { type ComponentResourceOptions, getOrganization, getProject, getStack, runtime } from "@pulumi/pulumi";
 import { z } from "zod";
 
 import type { Dict, List } from "./contracts.ts";
+import { at } from "./formats.ts";
 
 /** A resource as this stack's state had it before this run. */
 export interface Known {
@@ -41,6 +42,38 @@ export function knownOf(state: List<Known>, component: string): List<Known> {
     const name = nameOf(known);
     return within(name, component) && !others.some((other) => within(name, other));
   });
+}
+
+/** The names that a component had before, as far as its aliases say them plainly. */
+export function formerNames(aliases: ComponentResourceOptions["aliases"]): string[] {
+  if (!Array.isArray(aliases)) return [];
+  return (aliases as unknown[]).flatMap((alias): string[] => {
+    if (typeof alias === "string") return [alias.split("::").slice(3).join("::")];
+    const name = at(alias, ["name"]);
+    return typeof name === "string" ? [name] : [];
+  });
+}
+
+/** The state as it will be once components have their new names: those of what they make begin with theirs. */
+export function renamed(state: List<Known>, names: ReadonlyMap<string, string>): List<Known> {
+  const now = (logical: string): string => {
+    for (const [former, name] of names)
+      if (logical === former || logical.startsWith(`${former}-`)) return name + logical.slice(former.length);
+    return logical;
+  };
+  // A count's key is a kind and a logical name.
+  const counted = (key: string): string => key.replace(/[^ ]+$/, now);
+  return state.map(({ urn, type, outputs }) => ({
+    urn: [...urn.split("::").slice(0, 3), now(urn.split("::").slice(3).join("::"))].join("::"),
+    type,
+    outputs: isCounts(outputs.rounds)
+      ? { ...outputs, rounds: Object.fromEntries(Object.entries(outputs.rounds).map(([key, n]) => [counted(key), n])) }
+      : outputs,
+  }));
+}
+
+function isCounts(value: unknown): value is Dict<unknown> {
+  return typeof value === "object" && value !== null;
 }
 
 /** By the stack's name: tests run the programs of several stacks in one process. */

@@ -24,12 +24,12 @@ export abstract class Service<K extends Kind> extends ComponentResource {
     args: ServiceArgs<K>,
     opts?: ComponentResourceOptions,
   ) {
-    const { on, ...rest } = args;
-    const ask = rest as unknown as Ask<K>; // what is left of `Ask<K> & { on }`
+    const { on, called = name, ...rest } = args;
+    const ask = rest as unknown as Ask<K>; // what is left of `Ask<K> & { on, called }`
     const inside = "topology" in on; // the topology has admitted the whole system
     const topology = inside ? on.topology : on;
     if (!inside) {
-      const plan = dryRun((platform) => void platform.need(kind, name, ask), topology);
+      const plan = dryRun((platform) => void platform.need(kind, called, ask), topology);
       const { backup, restore } = topology.site;
       refuse([
         ...routesOf(plan).map(({ to }) => ({
@@ -40,13 +40,13 @@ export abstract class Service<K extends Kind> extends ComponentResource {
           .filter(([, asked]) => asked !== undefined)
           .map(([key]) => ({ key, remedy: "only a system has backups: leave it out, or use the service inside one" })),
       ]);
-      topology.admit(name, plan, "service");
+      topology.admit(called, plan, "service");
     }
-    const supply = supplierOf(topology, kind, name, ask).recipe ?? recipe;
+    const supply = supplierOf(topology, kind, called, ask).recipe ?? recipe;
     const logicalName = inside ? on.logicalName(name) : name;
     // No inputs: they would be stored in the state.
     super(`platform-topologies:index:${type}`, logicalName, {}, mergeOptions(topology.options, opts));
-    this.given = supply(inside ? on.within(this) : new RealPlatform(topology, this), name, ask);
+    this.given = supply(inside ? on.within(this) : new RealPlatform(topology, this), called, ask);
     this.registerOutputs({});
   }
 }

@@ -18,6 +18,7 @@ import { refuse } from "./errors.ts";
 import { parse } from "./parse.ts";
 import { passwordOf, RealPlatform, type Supplied } from "./real.ts";
 import { imageOf } from "./images.ts";
+import { formerNames } from "./known.ts";
 import { imageKeys } from "./plan.ts";
 import { planOf } from "./recorder.ts";
 import type { OwnTopology, Topology } from "./topology.ts";
@@ -62,7 +63,8 @@ export abstract class SystemComponent<C> extends ComponentResource {
   ) {
     const config = parse(schema, args);
     const plan = planOf(system, config, where);
-    if ("admit" in where) where.admit(name, plan, "system");
+    const former = formerNames(opts.aliases);
+    if ("admit" in where) where.admit(name, plan, "system", former);
     else refuse([...check(plan, where), ...where.check(plan)]);
     // A child of ours comes too late to give its providers to this component.
     let own: Topology | undefined;
@@ -75,7 +77,7 @@ export abstract class SystemComponent<C> extends ComponentResource {
         parent: this,
         ...(dependsOn === undefined ? {} : { dependsOn }),
       });
-      own.admit(name, plan, "system");
+      own.admit(name, plan, "system", former);
     }
     const on = own ?? (where as Topology);
     this.on = on;

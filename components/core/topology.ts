@@ -242,11 +242,11 @@ export interface Topology extends Place {
   /** The providers that a component of this topology hands to its children. */
   readonly options: ComponentResourceOptions;
   /**
-   * Lets a plan in, before anything of it is registered. `owner`: the component's name.
+   * Lets a plan in, before anything of it is registered. `owner`: the component's name; `former`: those that it had before.
    * @throws ConfigError with everything that this place cannot run, with names that another component has here, and for
    * a second system.
    */
-  admit(owner: string, plan: Plan, what: "system" | "service"): void;
+  admit(owner: string, plan: Plan, what: "system" | "service", former?: List<string>): void;
   /**
    * Called with the whole plan before a system's first thing: makes what comes first, as an edge whose names stores
    * need.
@@ -278,6 +278,11 @@ export interface Within {
 export type ServiceArgs<K extends Kind> = Ask<K> & {
   /** Where it runs. A change moves no data: it is a new service there. */
   readonly on: Topology | Within;
+  /**
+   * The name of its parts, on the engine too. Default: the component's own. A component that an alias renames says its
+   * old name here: another one replaces its parts.
+   */
+  readonly called?: string;
 };
 
 /** A component that supplies a kind. */

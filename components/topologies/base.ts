@@ -102,7 +102,7 @@ export abstract class BaseTopology extends ComponentResource implements Topology
   abstract workload(name: string, workload: Workload, at: At): Ready;
   abstract slot(name: string, slot: Slot, at: At): Ready;
 
-  admit(owner: string, plan: Plan, what: "system" | "service"): void {
+  admit(owner: string, plan: Plan, what: "system" | "service", former: List<string> = []): void {
     const names = [
       ...[...plan.workloads].flatMap(([name, workload]) => [name, ...replicaNames(name, workload)]),
       ...plan.slots.keys(),
@@ -121,6 +121,12 @@ export abstract class BaseTopology extends ComponentResource implements Topology
     refuse([...check(plan, { site, capabilities }), ...this.check(plan), ...this.#taken(owner, what, names)]);
     for (const name of names) this.#owners.set(name, owner);
     if (what === "system") this.#system = owner;
+    for (const name of former) this.called(name, owner);
+  }
+
+  /** A component of this program had another name. Default: nobody asks for names of the state. */
+  protected called(_former: string, _name: string): void {
+    // nothing to remember
   }
 
   #taken(owner: string, what: "system" | "service", names: List<string>): Problem[] {

@@ -1,7 +1,8 @@
 import { type ComponentResourceOptions, type Output, type Resource } from "@pulumi/pulumi";
 
 import type { Certificate, JobArgs } from "../../ops/resources.ts";
-import type { Dict, Job, Ready, Workload } from "../core/contracts.ts";
+import type { Dict, Job, List, Ready, Workload } from "../core/contracts.ts";
+import { formerNames } from "../core/known.ts";
 import { type Plan, type PlannedRoute, routesOf } from "../core/plan.ts";
 import type { At, Site, TopologyName } from "../core/topology.ts";
 import { edgeProxy } from "../edge/edge.ts";
@@ -32,6 +33,7 @@ export interface JobRun extends Pick<JobArgs, "host" | "swarm"> {
 /** What every topology on engines of one's own does alike: a survey before anything is made, and a proxy as its edge. */
 export abstract class EngineTopology extends BaseTopology {
   readonly #tls: Tls;
+  readonly #surveys: List<Survey>;
   readonly #certificate: Certificate | undefined;
 
   protected constructor(name: string, args: EngineArgs, opts: ComponentResourceOptions) {
@@ -39,10 +41,16 @@ export abstract class EngineTopology extends BaseTopology {
     const identity = identityFor.bind(undefined, name, topology, site, survey, further);
     super(name, { type, site, before: survey.settled, identity }, opts);
     this.#tls = tls;
+    this.#surveys = [survey, ...Object.values(further)];
+    for (const former of formerNames(opts.aliases)) this.called(former, name);
     this.#certificate = signsItself(tls) ? this.localCertificate() : undefined;
   }
 
   /** What callers of the edge must trust, PEM; undefined: a public authority signed. */
+  protected override called(former: string, name: string): void {
+    for (const survey of this.#surveys) survey.was(former, name);
+  }
+
   get ca(): Output<string> | undefined {
     return edgeAuthority(this.#tls) ?? this.#certificate?.caCert;
   }

@@ -7,7 +7,7 @@ import { z } from "zod";
 import type { Dict, List } from "../core/contracts.ts";
 import { type Problem, refuse } from "../core/errors.ts";
 import { own } from "../core/formats.ts";
-import { type Known, stateOfStack } from "../core/known.ts";
+import { type Known, renamed, stateOfStack } from "../core/known.ts";
 
 export type Kind = "container" | "service" | "network" | "volume" | "image" | "volume node" | "node";
 
@@ -125,6 +125,7 @@ export interface Findings {
 export class Survey {
   readonly #args: SurveyArgs;
   readonly #wishes: Wish[] = [];
+  readonly #names = new Map<string, string>();
   readonly #judged: Promise<Findings>;
   readonly #findings: Promise<Findings>;
 
@@ -145,6 +146,11 @@ export class Survey {
    */
   get settled(): Promise<Resource[]> {
     return this.#findings.then(() => Promise.all(surveys.map((each) => each.#findings))).then(() => []);
+  }
+
+  /** What the state has under the component's former name is that component's. Said before the first `await`. */
+  was(former: string, name: string): void {
+    this.#names.set(former, name);
   }
 
   /** For a resource's `replacementTrigger`: changes when the thing has to be made again. */
@@ -192,8 +198,9 @@ export class Survey {
   }
 
   async #judge(): Promise<Findings> {
-    const state = await stateOfStack();
-    if (state === undefined) return nothing;
+    const before = await stateOfStack();
+    if (before === undefined) return nothing;
+    const state = renamed(before, this.#names);
     const { look, name } = this.#args;
     const there = await look(state);
     const places = (there.places ?? [there.engine]).map((place) => `${name} on ${place}`);
