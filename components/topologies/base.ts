@@ -121,13 +121,11 @@ export abstract class BaseTopology extends ComponentResource implements Topology
     refuse([...check(plan, { site, capabilities }), ...this.check(plan), ...this.#taken(owner, what, names)]);
     for (const name of names) this.#owners.set(name, owner);
     if (what === "system") this.#system = owner;
-    for (const name of former) this.called(name, owner);
+    for (const name of former) this.called?.(name, owner);
   }
 
-  /** A component of this program had another name. Default: nobody asks for names of the state. */
-  protected called(_former: string, _name: string): void {
-    // nothing to remember
-  }
+  /** A component of this program had another name. Unset: nobody asks for names of the state here. */
+  protected called?(former: string, name: string): void;
 
   #taken(owner: string, what: "system" | "service", names: List<string>): Problem[] {
     if (what === "system" && this.#system !== undefined) {
