@@ -71,13 +71,17 @@ describe("on a simulated AWS", () => {
       const file = readFileSync(join(repo, "stacks", `${system}-aws.yaml`), "utf8");
       const { config } = parse(file) as { config: Inputs };
       const ours = Object.entries(config).filter(([key]) => key.startsWith(`${project}:`));
-      const {
-        system: _its,
-        secrets: published,
-        ...rest
-      } = Object.fromEntries(ours.map(([key, value]) => [key.slice(project.length + 1), value as Inputs]));
+      const { secrets: published, ...rest } = Object.fromEntries(
+        ours.map(([key, value]) => [key.slice(project.length + 1), value as Inputs]),
+      );
       const told = Object.keys(published ?? {}).map((key) => [key, `told-${key}`]);
-      const site = { ...rest, ...rest[system], [system]: undefined, secrets: Object.fromEntries(told) as Inputs };
+      const site = {
+        ...rest,
+        ...rest[system],
+        [system]: undefined,
+        system: undefined,
+        secrets: Object.fromEntries(told) as Inputs,
+      };
       const folders = (cloud.env.PATH ?? "").split(delimiter).filter((folder) => folder.includes("tools/simulate"));
       const said = await planned(component, site, folders);
       expect(Number(/\+ (\d+) to create/.exec(said)?.[1])).toBeGreaterThan(100);
