@@ -23,6 +23,7 @@ const commands: Readonly<Record<string, () => Promise<{ run(args: readonly strin
   new: () => import("./commands/new.ts"),
   schema: () => import("./commands/schema.ts"),
   picture: () => import("./commands/picture.ts"),
+  status: () => import("./commands/status.ts"),
   build: () => import("./commands/build.ts"),
 };
 
