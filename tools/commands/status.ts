@@ -10,7 +10,7 @@ import { describe, Problem } from "../setup/problem.ts";
 import { toolchain, type Toolchain } from "../setup/toolchain.ts";
 import type { Status } from "../status/model.ts";
 import type { State } from "../status/state.ts";
-import { withPassphrase } from "./pulumi.ts";
+import { named, withPassphrase } from "./pulumi.ts";
 
 const usage = "npm run status -- --stack <stack> [--json] [--simulated]";
 const help = `${usage}
@@ -38,7 +38,13 @@ async function made(args: readonly string[]): Promise<number> {
     return 0;
   }
   const tools = await toolchain((line) => process.stderr.write(`setting up Pulumi: ${line}\n`));
-  if (!simulated) return await shown({ ...tools, env: withPassphrase(tools.env, [stack ?? "dev"]) }, stack, json, false);
+  if (!simulated)
+    return await shown(
+      { ...tools, env: withPassphrase(tools.env, named(["--stack", stack ?? "dev"])) },
+      stack,
+      json,
+      false,
+    );
   const { simulated: cloudOf } = await import("./simulate.ts");
   const cloud = await cloudOf(stack ?? "none", "no config is needed");
   Object.assign(process.env, cloud.env); // the SDKs find the simulated cloud there
@@ -54,11 +60,11 @@ async function shown(tools: Toolchain, stack: string | undefined, json: boolean,
   if (json) process.stdout.write(`${JSON.stringify(status, null, 2)}\n`);
   else {
     const { render } = await import("../status/render.ts");
-    const { columns = 100, rows, isTTY } = process.stdout;
     const stream = process.stdout;
+    const { columns, rows, isTTY } = stream;
     const screen = {
-      columns,
-      rows: isTTY ? rows : undefined,
+      columns: isTTY && columns > 0 ? columns : 100,
+      rows: isTTY && rows > 0 ? rows : undefined,
       // It honours NO_COLOR, FORCE_COLOR, and what is no terminal.
       paint: (style: Parameters<typeof styleText>[0], text: string) => styleText(style, text, { stream }),
     };
@@ -74,7 +80,9 @@ export async function statusOf(tools: Toolchain, stack: string | undefined, simu
   const text = await exported(tools, stack);
   const state = stateOf(text);
   if (state.resources.length === 0)
-    throw new Problem(`nothing is deployed in the stack ${stack}: \`npm run pulumi -- up --stack ${stack}\` deploys it`);
+    throw new Problem(
+      `nothing is deployed in the stack ${stack}: \`npm run pulumi -- up --stack ${stack}\` deploys it`,
+    );
   const cli = { pulumi: tools.pulumi, cwd: repo, env: { ...process.env, ...tools.env } };
   const [seen, secrets] = await Promise.all([ask(state), secretsOfStack(cli, ["--stack", stack])]);
   const [{ judge }, { quoting }] = await Promise.all([import("../status/judge.ts"), import("../status/words.ts")]);
@@ -105,7 +113,8 @@ async function exported({ pulumi, env }: Toolchain, stack: string): Promise<stri
   const asked = ["stack", "export", "--stack", stack, "--non-interactive", "--color", "never"];
   const { exitCode, stdout, stderr } = await execa(pulumi, asked, at);
   if (exitCode === 0) return stdout;
-  if (/no stack named/.test(stderr)) throw new Problem(`there is no stack ${stack}; ${await others({ pulumi, env })}`);
+  if (stderr.includes("no stack named"))
+    throw new Problem(`there is no stack ${stack}; ${await others({ pulumi, env })}`);
   const [line = "no word"] = stderr.split("\n").filter((each) => each.startsWith("error:"));
   throw new Problem(`the state of ${stack} cannot be read: ${line.replace(/^error: /, "")}`);
 }

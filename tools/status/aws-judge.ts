@@ -88,7 +88,8 @@ function imageOf(state: State, taskDefinition: string, container: string): strin
 const groupOf: Judge = (state, resource, { region, failed, groups, machines }, { stack }) => {
   const { name: called, desiredCapacity } = resource.outputs;
   const gate = ofType(state, "platform-topologies:index:Machine").find(({ outputs }) => outputs.group === called);
-  const own = { name: String(gate?.outputs.name ?? resource.name), kind: "machine" } as const;
+  const name = gate?.outputs.name;
+  const own = { name: typeof name === "string" ? name : resource.name, kind: "machine" } as const;
   if (failed !== undefined) return { ...own, condition: "unknown", where: [], why: `AWS in ${region} cannot be asked` };
   const found = groups.find(({ AutoScalingGroupName }) => AutoScalingGroupName === called);
   if (found === undefined)
@@ -116,7 +117,8 @@ const groupOf: Judge = (state, resource, { region, failed, groups, machines }, {
   }
   const template = gate?.outputs.template;
   const old = typeof template === "string" && instances.some((each) => each.LaunchTemplate?.Version !== template);
-  if (old) return { ...described, condition: "care", why: "its machine is of another template", look: refreshed(stack) };
+  if (old)
+    return { ...described, condition: "care", why: "its machine is of another template", look: refreshed(stack) };
   return { ...described, condition: "well" };
 };
 

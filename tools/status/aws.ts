@@ -76,7 +76,13 @@ async function look(at: AwsAccess, { services, groups, instances }: Wish, option
     clusters.set(String(outputs.cluster), [...(clusters.get(String(outputs.cluster)) ?? []), String(outputs.name)]);
   const [ofEcs, found] = await Promise.all([
     Promise.all([...clusters].map(([cluster, names]) => lookAtCluster(at, cluster, names, options))),
-    groups.length === 0 ? [] : lookAtGroups(at, groups.map(({ outputs }) => String(outputs.name)), options),
+    groups.length === 0
+      ? []
+      : lookAtGroups(
+          at,
+          groups.map(({ outputs }) => String(outputs.name)),
+          options,
+        ),
   ]);
   const ids = [
     ...instances.map(({ id = "" }) => id),
@@ -163,6 +169,7 @@ export function logGroupOf(state: State, service: string): string | undefined {
 }
 
 function chunks<T>(all: List<T>, size: number): T[][] {
-  return Array.from({ length: Math.ceil(all.length / size) }, (_, index) => all.slice(index * size, (index + 1) * size));
+  return Array.from({ length: Math.ceil(all.length / size) }, (_, index) =>
+    all.slice(index * size, (index + 1) * size),
+  );
 }
-

@@ -6,6 +6,7 @@ import { connect, explain, reach } from "../../ops/docker.ts";
 import { lastLines, taskLines } from "../../ops/logs.ts";
 import { accessOf, awsServices, linesWith, logGroupOf } from "./aws.ts";
 import type { Host } from "./docker.ts";
+import { thingsOf } from "./docker-judge.ts";
 import { patience, within } from "./limit.ts";
 import type { Backup, Finding, Quote } from "./model.ts";
 import { ofType, type State } from "./state.ts";
@@ -31,8 +32,12 @@ export async function askBackup(
   hosts: List<Host>,
   swarms: List<SwarmSeen>,
 ): Promise<BackupSeen | undefined> {
+  const known = thingsOf(state);
   for (const { host, containers } of hosts) {
-    const found = containers.find(({ Config }) => Config.Labels[workloadLabel] === "backup-1");
+    const found = containers.find(
+      ({ Name, Config }) =>
+        Config.Labels[workloadLabel] === "backup-1" && known.some(({ called }) => `/${called}` === Name),
+    );
     if (found !== undefined) return onHost(host, found.Id, found.State.Status === "running");
   }
   for (const { host, services, tasks } of swarms) {
@@ -57,9 +62,7 @@ async function onHost(host: string, id: string, runs: boolean): Promise<BackupSe
     return runs ? said(container, ["backup", "status"], signal) : "";
   });
   if (asked.told !== undefined && asked.told !== "") return { words: asked.told, from: "status" };
-  const log = await within(patience, "its log", async () =>
-    lastLines((await connect(host)).getContainer(id), 500, []),
-  );
+  const log = await within(patience, "its log", async () => lastLines((await connect(host)).getContainer(id), 500, []));
   return { words: (log.told ?? []).join("\n"), from: "log", failed: asked.failed };
 }
 

@@ -4,7 +4,7 @@ import { checkServerIdentity, connect, type PeerCertificate } from "node:tls";
 import { z } from "zod";
 
 import type { List } from "../../components/core/contracts.ts";
-import { explain } from "../../ops/docker.ts";
+import { codeOf } from "../setup/problem.ts";
 import type { Certificate, Finding } from "./model.ts";
 import { dockerServices, ofType, outputsIn, type State } from "./state.ts";
 import { thingsOf } from "./docker-judge.ts";
@@ -83,6 +83,16 @@ function reachable(ip: string, host: string): string {
   return url === undefined || url.protocol === "unix:" ? "127.0.0.1" : url.hostname;
 }
 
+const failures: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "refuses the connection",
+  ECONNRESET: "drops the connection",
+  EHOSTUNREACH: "cannot be reached",
+  ENETUNREACH: "cannot be reached",
+  ETIMEDOUT: "cannot be reached",
+  ENOTFOUND: "has no address here",
+  EAI_AGAIN: "has no address here",
+};
+
 function handshake(name: string, host: string, port: number): Promise<Served> {
   const at = `${host}:${String(port)}`;
   return new Promise((resolve, reject) => {
@@ -98,9 +108,15 @@ function handshake(name: string, host: string, port: number): Promise<Served> {
           wrong: checkServerIdentity(name, found as PeerCertificate)?.message,
         });
     });
-    socket.setTimeout(patience * 1000, () => socket.destroy(new Error(`${at} did not answer within ${String(patience)} s`)));
-    socket.on("error", (error) => {
-      reject(new Error(`${at}: ${explain(error, at).message.replace(`Docker at ${at} `, "")}`));
+    const refused = (why: string): void => {
+      reject(new Error(`${at} ${why}`));
+    };
+    socket.setTimeout(patience * 1000, () => {
+      refused(`did not answer within ${String(patience)} s`);
+      socket.destroy();
+    });
+    socket.on("error", (error: Error) => {
+      refused(failures[codeOf(error) ?? ""] ?? `fails: ${error.message}`);
     });
   });
 }

@@ -72,7 +72,12 @@ function partOf(resource: Resource, called: string, there: Host, up: string, quo
   if (found === undefined) return { condition: "unwell", where: [], why: `is not on its engine ${place}`, look: up };
   const judged = { where: [place], look: `\`${cli(host)} logs --tail 50 ${called}\``, ...told(found, quote) };
   if (marksOf(resource.outputs).owner !== found.Config.Labels[ownerLabel])
-    return { ...judged, condition: "unwell", why: "belongs to another state", look: up.replace("makes", "says how to make") };
+    return {
+      ...judged,
+      condition: "unwell",
+      why: "belongs to another state",
+      look: up.replace("makes", "says how to make"),
+    };
   if (found.Id !== resource.id && judged.condition === "well")
     return { ...judged, condition: "care", why: "is another one than the state's: an up was interrupted", look: up };
   return judged.condition === "well" ? { ...judged, look: undefined } : judged;

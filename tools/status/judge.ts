@@ -86,16 +86,26 @@ function byCondition<T extends { readonly condition: Condition }>(name: (of: T) 
 function inOneLine(stack: string, parts: List<Part>, findings: List<Finding>): string {
   const count = (condition: Condition): number => parts.filter((part) => part.condition === condition).length;
   const [unwell, unknown, unasked] = [count("unwell"), count("unknown"), count("unasked")];
-  const rest = findings.filter(({ condition, what }) => condition === "unwell" && !parts.some((part) => part.name === what));
-  const all = numbered(parts.length, "part");
+  const rest = findings.filter(
+    ({ condition, what }) => condition === "unwell" && !parts.some((part) => part.name === what),
+  );
+  const all = numbered(parts.length - unasked, "part");
   const cares = findings.filter(({ condition }) => condition === "care").length;
   const byDay = cares === 0 ? "" : `; ${numbered(cares, "thing")} to look at by day`;
   const asked = unasked === 0 ? "" : `; ${numbered(unasked, "managed store")} not asked`;
   if (unwell > 0) return `${stack} is UNWELL: ${String(unwell)} of ${all} ${unwell === 1 ? "does" : "do"} not work`;
-  if (rest.length > 0) return `${stack} is UNWELL: ${rest.map(({ what }) => what).slice(0, 3).join(", ")}`;
+  if (rest.length > 0)
+    return `${stack} is UNWELL: ${rest
+      .map(({ what }) => what)
+      .slice(0, 3)
+      .join(", ")}`;
   if (unknown > 0) return `${stack}: CANNOT BE TOLD of ${String(unknown)} of ${all}`;
   const dark = findings.filter(({ condition }) => condition === "unknown");
-  if (dark.length > 0) return `${stack}: CANNOT BE TOLD: ${dark.map(({ what }) => what).slice(0, 3).join(", ")}`;
+  if (dark.length > 0)
+    return `${stack}: CANNOT BE TOLD: ${dark
+      .map(({ what }) => what)
+      .slice(0, 3)
+      .join(", ")}`;
   return `${stack} is well: ${all}${asked}${byDay}`;
 }
 

@@ -1,7 +1,8 @@
 /** Questions with a limit of time, and answers that may be a sentence. */
 import { messageOf } from "../../ops/docker.ts";
 
-export type Answer<T> = { readonly told: T; readonly failed?: never } | { readonly told?: never; readonly failed: string };
+export type Answer<T> =
+  { readonly told: T; readonly failed?: never } | { readonly told?: never; readonly failed: string };
 
 /** `ask` gets a signal, by which its requests end when the time is over. */
 export async function within<T>(
@@ -14,7 +15,6 @@ export async function within<T>(
   const late = new Promise<Answer<T>>((resolve) => {
     timer = setTimeout(() => {
       resolve({ failed: `${whom} did not answer within ${String(seconds)} s` });
-      end.abort();
     }, seconds * 1000);
   });
   const answer = ask(end.signal).then(
@@ -25,6 +25,7 @@ export async function within<T>(
     return await Promise.race([answer, late]);
   } finally {
     clearTimeout(timer);
+    end.abort(); // where one request has failed, the others would go on, and be tried again
   }
 }
 

@@ -32,7 +32,9 @@ export function render(status: Status, screen: Screen): string {
   const columns = Math.max(screen.columns, 20);
   const now = new Date(status.at);
   const verdict = { well: "green", unwell: "red", unknown: "yellow" } as const;
-  const head = wrapped(status.says, columns, 2).map((line) => paint("bold", paint(verdict[status.verdict], line)));
+  const head = wrapped(clean(status.says), columns, 2).map((line) =>
+    paint("bold", paint(verdict[status.verdict], line)),
+  );
   const simulated = status.simulated ? wrapped("(a simulated cloud: nothing of it is real)", columns, 2) : [];
   const bad = status.findings.flatMap((finding) => findingLines(finding, columns, now, paint));
   const end = facts(status, now).flatMap(([label, text]) => labelled(label, text, columns, paint));
@@ -46,7 +48,12 @@ function gapped(lines: List<string>): string[] {
   return lines.length === 0 ? [] : ["", ...lines];
 }
 
-function findingLines({ condition, what, why, since, look }: Finding, columns: number, now: Date, paint: Screen["paint"]) {
+function findingLines(
+  { condition, what, why, since, look }: Finding,
+  columns: number,
+  now: Date,
+  paint: Screen["paint"],
+) {
   const when = since === undefined ? "" : `, since ${ago(since, now)}`;
   const said = wrapped(`${words[condition]}  ${clean(what)}: ${clean(why)}${when}`, columns, 4);
   const [first = "", ...rest] = said;
@@ -100,14 +107,20 @@ function tableOf(parts: List<Part>, { columns, now, paint }: Table): string[] {
     ],
   }));
   const head = ["", "part", "since", "where", "version"];
-  const widths = head.map((title, index) => Math.max(title.length, ...rows.map(({ cells }) => wide(cells[index] ?? ""))));
+  const widths = head.map((title, index) =>
+    Math.max(title.length, ...rows.map(({ cells }) => wide(cells[index] ?? ""))),
+  );
   let shown = widths.length;
   const total = (): number => widths.slice(0, shown).reduce((sum, width) => sum + width + 2, -2);
   while (shown > 2 && total() > columns && total() - (widths[shown - 1] ?? 0) + 12 > columns) shown--;
   const over = total() - columns;
   if (over > 0) widths[shown - 1] = Math.max(8, (widths[shown - 1] ?? 0) - over);
   const line = (cells: List<string>): string =>
-    cells.slice(0, shown).map((cell, index) => fitted(cell, widths[index] ?? 0)).join("  ").trimEnd();
+    cells
+      .slice(0, shown)
+      .map((cell, index) => fitted(cell, widths[index] ?? 0))
+      .join("  ")
+      .trimEnd();
   return [
     paint("dim", line(head)),
     ...rows.map(({ condition, cells }) => {
@@ -132,7 +145,10 @@ function facts(status: Status, now: Date): Fact[] {
   const { system, topology, url, deployed, rehearsing, certificates, backup } = status;
   const what = [system, topology].filter((each) => each !== undefined).join(" on ");
   const when = deployed === undefined ? [] : [`last changed ${ago(deployed, now)} ago`];
-  const all = [what, url ?? "", ...when].filter((each) => each !== "").map(clean).join(", ");
+  const all = [what, url ?? "", ...when]
+    .filter((each) => each !== "")
+    .map(clean)
+    .join(", ");
   return [
     ...(all === "" ? [] : [["stack", all] as const]),
     ...certificates.slice(0, 3).map((each): Fact => ["certificate", certificateText(each, now)]),
@@ -195,9 +211,9 @@ export function wrapped(text: string, columns: number, indent: number): string[]
     }
     while (wide(line) + wide(rest) + (empty ? 0 : 1) > columns) {
       const room = Math.max(1, columns - wide(line));
-      const letters = [...rest];
-      lines.push(line + letters.slice(0, room).join(""));
-      rest = letters.slice(room).join("");
+      const all = letters(rest);
+      lines.push(line + all.slice(0, room).join(""));
+      rest = all.slice(room).join("");
       line = " ".repeat(indent);
       empty = true;
     }
@@ -207,12 +223,17 @@ export function wrapped(text: string, columns: number, indent: number): string[]
   return [...lines, line];
 }
 
-/** Letters, as a terminal counts most of them. */
+const segmenter = new Intl.Segmenter("en");
+/** What a person counts as letters, and a terminal mostly as cells. */
+function letters(text: string): string[] {
+  return Array.from(segmenter.segment(text), ({ segment }) => segment);
+}
+
 function wide(text: string): number {
-  return [...text].length;
+  return letters(text).length;
 }
 
 function fitted(text: string, width: number): string {
-  const letters = [...text];
-  return letters.length <= width ? text + " ".repeat(width - letters.length) : `${letters.slice(0, width - 1).join("")}…`;
+  const all = letters(text);
+  return all.length <= width ? text + " ".repeat(width - all.length) : `${all.slice(0, width - 1).join("")}…`;
 }

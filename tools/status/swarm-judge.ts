@@ -2,7 +2,7 @@
 import { z } from "zod";
 
 import type { List } from "../../components/core/contracts.ts";
-import { ownerLabel } from "../../components/topologies/survey.ts";
+import { marksOf, ownerLabel } from "../../components/topologies/survey.ts";
 import { missingFiles, nodeThings } from "../../components/topologies/swarm/look.ts";
 import { brokenOf } from "../../components/topologies/swarm/service-look.ts";
 import { volumeNodeThings } from "../../components/topologies/swarm/volume-node-look.ts";
@@ -32,9 +32,9 @@ function partOf(state: State, resource: Resource, name: string, swarm: SwarmSeen
     return { ...own, condition: "unwell", where: [], why: "is not on its swarm", look: `${up} makes it again` };
   const tasks = swarm.tasks.filter(({ ServiceID }) => ServiceID === found.id);
   const view = viewOf(found.spec, tasks, swarm.nodes);
-  const runs = running(view, view.spec ?? "");
   const hostname = new Map(swarm.nodes.map(({ ID, Description }) => [ID, Description.Hostname]));
   const going = tasks.filter(({ DesiredState, Status }) => DesiredState === "running" && Status.State === "running");
+  const runs = view.spec === undefined ? going.length : running(view, view.spec);
   const rehearses = around.rehearsing.includes(found.image.replace(/@.*/, ""));
   const described = {
     ...own,
@@ -46,7 +46,7 @@ function partOf(state: State, resource: Resource, name: string, swarm: SwarmSeen
   };
   const first = swarm.host.split(",")[0] ?? swarm.host;
   const log = `\`${cli(first)} service ps --no-trunc ${name}\`, then \`${cli(first)} service logs --tail 50 ${name}\``;
-  if (!ownersOf(state).includes(found.labels[ownerLabel] ?? ""))
+  if (marksOf(resource.outputs).owner !== found.labels[ownerLabel])
     return { ...described, condition: "unwell", why: "belongs to another state", look: `${up} says what to do` };
   const constraints = found.spec.Spec.TaskTemplate.Placement?.Constraints ?? [];
   const volumeNodes = ofType(state, "platform-topologies:index:VolumeNode").map(({ outputs }) => outputs);
@@ -71,7 +71,7 @@ function notWhole(
   const rolled = view.update?.state.startsWith("rollback") === true || view.update?.state === "paused";
   if (runs < view.wanted)
     return { condition: runs === 0 ? "unwell" : "care", why: quote(describeWait(view, view.spec ?? "")), look: log };
-  if (rolled && view.update !== undefined)
+  if (rolled)
     return { condition: "care", why: `its update is ${view.update.state}: ${quote(view.update.message)}`, look: log };
   if (asked !== undefined && !view.global && asked !== view.wanted)
     return {
@@ -107,9 +107,7 @@ function findingsOf(state: State, swarm: SwarmSeen, { stack }: Around): Finding[
     }),
     ...components.flatMap((component) =>
       nodeThings(component, state.resources, nodes).flatMap(({ name, down }): Finding[] =>
-        down === undefined
-          ? []
-          : [{ condition: "care", what: `node ${name}`, why: down, look: `${up} puts it back` }],
+        down === undefined ? [] : [{ condition: "care", what: `node ${name}`, why: down, look: `${up} puts it back` }],
       ),
     ),
     ...identitiesOf(state).flatMap(({ name, owner }): Finding[] => [
@@ -118,14 +116,18 @@ function findingsOf(state: State, swarm: SwarmSeen, { stack }: Around): Finding[
         if (refused !== undefined) return [{ condition: "unwell", what, why: refused }];
         return down === undefined ? [] : [{ condition: "unwell", what, why: down, look: `${up} puts it back` }];
       }),
-      ...missingFiles({ name, owner }, host, state.resources, files).map(
-        ({ remedy }): Finding => ({ condition: "unwell", what: "secrets and configs", why: remedy }),
-      ),
+      ...missingFiles({ name, owner }, host, state.resources, files).map(({ remedy }): Finding => ({
+        condition: "unwell",
+        what: "secrets and configs",
+        why: remedy,
+      })),
     ]),
     ...ofType(state, "docker:index/network:Network").flatMap(({ provider, outputs: { name } }): Finding[] => {
       const ours = ofType(state, dockerServices).some((each) => each.provider === provider);
       if (!ours || typeof name !== "string" || networks.includes(name)) return [];
-      return [{ condition: "unwell", what: `network ${name}`, why: "is not on its swarm", look: `${up} makes it again` }];
+      return [
+        { condition: "unwell", what: `network ${name}`, why: "is not on its swarm", look: `${up} makes it again` },
+      ];
     }),
     ...services.flatMap(({ name, labels }): Finding[] => {
       if (known.includes(name) || jobs.includes(name)) return [];
@@ -142,5 +144,8 @@ function ownersOf(state: State): List<string> {
 }
 
 function latest(times: List<string | undefined>): string | undefined {
-  return times.flatMap((each) => time(each) ?? []).sort().at(-1);
+  return times
+    .flatMap((each) => time(each) ?? [])
+    .sort()
+    .at(-1);
 }
