@@ -194,6 +194,13 @@ describe("on Docker hosts", () => {
       "care shop-db-1: is another one than the state's: an up was interrupted",
       before(90),
     ],
+    [
+      "started anew a while ago",
+      { StartedAt: before(20) },
+      { RestartCount: 2 },
+      "care shop-db-1: its process has ended, and was started anew (2 times)",
+      before(20),
+    ],
     ["somebody else's", {}, { Config: { Labels: {} } }, "unwell shop-db-1: belongs to another state", before(90)],
   ])("%s", (_title, looks, more, expected, since) => {
     const status = judged(state(docker), {
@@ -358,6 +365,16 @@ describe("on a swarm", () => {
       "a task that fails",
       { tasks: [...backend, task("db-1", "m1", failed)] },
       ["unwell shop-db-1: shop-db-1.1 on node m1 fails: task: non-zero exit (1) [secret]"],
+    ],
+    [
+      "a task that has failed and runs again",
+      { tasks: [...whole.tasks, task("db-1", "m1", failed)] },
+      ["care shop-db-1: has failed 1 times in the last hour"],
+    ],
+    [
+      "a task that failed two hours ago",
+      { tasks: [...whole.tasks, task("db-1", "m1", { ...failed, Timestamp: before(120) })] },
+      [],
     ],
     ["a service that is gone", { services: [service("backend", 2)] }, ["unwell shop-db-1: is not on its swarm"]],
     [

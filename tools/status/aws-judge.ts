@@ -8,8 +8,7 @@ import { lastPart } from "../../ops/aws.ts";
 import { describeWait, judgeDeployment } from "../../ops/ecs-gate.ts";
 import { judgeGroup } from "../../ops/machine.ts";
 import { awsGroups, awsInstances, awsServices, logGroupOf, regionOf, type RegionSeen } from "./aws.ts";
-import type { Around } from "./docker-judge.ts";
-import type { Finding, Part, Seen } from "./model.ts";
+import type { Around, Finding, Part, Seen } from "./model.ts";
 import { ofType, type Resource, type State } from "./state.ts";
 
 export function judgeRegions(state: State, regions: List<RegionSeen>, around: Around): Seen {

@@ -1,10 +1,20 @@
 /** Compares a stack's state with its Docker hosts. Plain values in and out. */
 import type { List } from "../../components/core/contracts.ts";
-import { machineTypes, types } from "../../components/topologies/docker/look.ts";
+import { types } from "../../components/topologies/docker/look.ts";
 import { marksOf, ownerLabel } from "../../components/topologies/survey.ts";
 import type { Container, Host } from "./docker.ts";
-import type { Finding, Part, Quote, Seen } from "./model.ts";
-import { cli, dockerServices, identitiesOf, ofType, placeOf, type Resource, type State, time } from "./state.ts";
+import { type Around, type Finding, hour, type Part, type Seen } from "./model.ts";
+import {
+  cli,
+  dockerServices,
+  enginesOf,
+  ofType,
+  placeOf,
+  type Resource,
+  type State,
+  strangerTo,
+  time,
+} from "./state.ts";
 
 export interface Thing {
   readonly resource: Resource;
@@ -16,23 +26,14 @@ export interface Thing {
 
 /** Containers, networks and volumes of the state, with their engines. A swarm's are not among them. */
 export function thingsOf(state: State): List<Thing> {
-  const engines = new Map(
-    ofType(state, "pulumi:providers:docker").map(({ urn, id = "", outputs }) => [`${urn}::${id}`, outputs.host]),
-  );
+  const engines = enginesOf(state);
   const swarms = new Set(ofType(state, dockerServices).map(({ provider }) => provider));
   return state.resources.flatMap((resource): Thing[] => {
-    const kind = types[resource.type] ?? machineTypes[resource.type];
-    const { name, host = engines.get(resource.provider ?? "") } = resource.outputs;
+    const kind = types[resource.type];
+    const { name, host = engines.get(resource.provider) } = resource.outputs;
     if (kind === undefined || kind === "image" || swarms.has(resource.provider)) return [];
     return typeof name === "string" && typeof host === "string" ? [{ resource, kind, called: name, host }] : [];
   });
-}
-
-export interface Around {
-  readonly stack: string;
-  /** References of images that rehearse or stand in. */
-  readonly rehearsing: List<string>;
-  readonly quote: Quote;
 }
 
 export function judgeHosts(state: State, hosts: List<Host>, around: Around): Seen {
@@ -53,7 +54,7 @@ export function judgeHosts(state: State, hosts: List<Host>, around: Around): See
       const image = typeof ref === "string" ? ref : undefined;
       const rehearses = image !== undefined && around.rehearsing.includes(image);
       const name = { name: called, kind: "container", image, ...(rehearses ? { rehearses } : {}) } as const;
-      parts.push({ ...name, ...partOf(resource, called, there, up, around.quote) });
+      parts.push({ ...name, ...partOf(resource, called, there, up, around) });
     } else if (there.failed === undefined && !(kind === "network" ? there.networks : there.volumes).includes(called)) {
       const look = kind === "volume" ? "docs/disks.md: bring it back, or take a new one by `disks`" : up;
       findings.push({ condition: "unwell", what: `${kind} ${called}`, why: "is not on its engine", look });
@@ -64,13 +65,13 @@ export function judgeHosts(state: State, hosts: List<Host>, around: Around): See
 
 type Judged = Pick<Part, "condition" | "where" | "since" | "why" | "look">;
 
-function partOf(resource: Resource, called: string, there: Host, up: string, quote: Quote): Judged {
+function partOf(resource: Resource, called: string, there: Host, up: string, around: Around): Judged {
   const { host, failed, machine, containers } = there;
   const place = placeOf(host, machine);
   if (failed !== undefined) return { condition: "unknown", where: [], why: `its engine ${place} cannot be asked` };
   const found = containers.find(({ Name }) => Name.slice(1) === called);
   if (found === undefined) return { condition: "unwell", where: [], why: `is not on its engine ${place}`, look: up };
-  const judged = { where: [place], look: `\`${cli(host)} logs --tail 50 ${called}\``, ...told(found, quote) };
+  const judged = { where: [place], look: `\`${cli(host)} logs --tail 50 ${called}\``, ...told(found, around) };
   if (marksOf(resource.outputs).owner !== found.Config.Labels[ownerLabel])
     return {
       ...judged,
@@ -85,15 +86,12 @@ function partOf(resource: Resource, called: string, there: Host, up: string, quo
 
 /** What has the stack's labels, and is not in the state. A job's container is there while it runs. */
 function strangers(state: State, hosts: List<Host>, things: List<Thing>): Finding[] {
-  const owners = identitiesOf(state).map(({ owner }) => owner);
   const jobs = ofType(state, "platform-topologies:index:Job").map(({ outputs }) => outputs.name);
   return hosts.flatMap(({ host, containers }) =>
     containers.flatMap(({ Name, Config }): Finding[] => {
       const what = Name.slice(1);
       if (jobs.includes(what) || things.some((each) => each.host === host && each.called === what)) return [];
-      const why = owners.includes(Config.Labels[ownerLabel] ?? "")
-        ? "is on the engine and not in the state: an up runs now, or was interrupted"
-        : "has this stack's name, and belongs to another state";
+      const why = strangerTo(state, Config.Labels[ownerLabel], "engine");
       return [{ condition: "care", what, why, look: `\`${cli(host)} inspect ${what}\`` }];
     }),
   );
@@ -106,7 +104,7 @@ interface Told {
 }
 
 /** What an engine says of a container. */
-export function told({ State, RestartCount, Config }: Container, quote: Quote): Told {
+export function told({ State, RestartCount, Config }: Container, { quote, now }: Pick<Around, "quote" | "now">): Told {
   const { Status, Health, StartedAt, FinishedAt, OOMKilled, Error } = State;
   const code = `exit code ${String(State.ExitCode)}${OOMKilled ? ", out of memory" : ""}`;
   const unwell = (why: string, since?: string): Told => ({ condition: "unwell", why, since });
@@ -131,7 +129,14 @@ export function told({ State, RestartCount, Config }: Container, quote: Quote): 
   }
   if (Health?.Status === "starting")
     return { condition: "care", why: `starts: its health check has not passed yet${words}`, since: time(StartedAt) };
-  return { condition: "well", since: time(StartedAt) };
+  const since = time(StartedAt);
+  if (RestartCount > 0 && now.getTime() - Date.parse(StartedAt) < hour)
+    return {
+      condition: "care",
+      why: `its process has ended, and was started anew (${String(RestartCount)} times)`,
+      since,
+    };
+  return { condition: "well", since };
 }
 
 /** The engine keeps five probes. Of a longer row only the interval tells when it began. */

@@ -28,7 +28,7 @@ export interface Asked {
 
 export function judge(state: State, seen: Seen, { stack, now, simulated, quote }: Asked): Status {
   const { url, rehearsing, images, suppliers, places } = outputsIn(state);
-  const around = { stack, quote, rehearsing: rehearsing.flatMap((key) => images[key] ?? []) };
+  const around = { stack, quote, now, rehearsing: rehearsing.flatMap((key) => images[key] ?? []) };
   const all = [
     judgeHosts(state, seen.hosts, around),
     judgeSwarms(state, seen.swarms, around),

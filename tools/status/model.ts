@@ -95,3 +95,15 @@ export interface Seen {
 
 /** Makes words of somebody else's fit to be shown: no secret of the stack, one line, not too long. */
 export type Quote = (words: string) => string;
+
+/** What each judgement is told besides the state. */
+export interface Around {
+  readonly stack: string;
+  /** References of images that rehearse or stand in. */
+  readonly rehearsing: List<string>;
+  readonly quote: Quote;
+  readonly now: Date;
+}
+
+/** Milliseconds. What has failed in the last one, and works again, is still said. */
+export const hour = 3_600_000;

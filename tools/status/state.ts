@@ -75,6 +75,13 @@ export function identitiesOf(state: State): List<Identity> {
   );
 }
 
+/** Why something has the stack's labels that its state does not know. */
+export function strangerTo(state: State, owner: string | undefined, place: "engine" | "swarm"): string {
+  return identitiesOf(state).some((each) => each.owner !== undefined && each.owner === owner)
+    ? `is on the ${place} and not in the state: an up runs now, or was interrupted`
+    : "has this stack's name, and belongs to another state";
+}
+
 const texts = z.record(z.string(), z.string()).catch({});
 
 export interface StackOutputs {
@@ -105,6 +112,12 @@ function plain(values: Dict<unknown>): Dict<unknown> {
   return Object.fromEntries(
     Object.entries(values).filter(([, value]) => !JSON.stringify(value ?? null).includes(secretSign)),
   );
+}
+
+/** The engines by the reference with which a resource names its provider. */
+export function enginesOf(state: State): ReadonlyMap<string | undefined, unknown> {
+  const providers = ofType(state, "pulumi:providers:docker");
+  return new Map(providers.map(({ urn, id = "", outputs }) => [`${urn}::${id}`, outputs.host]));
 }
 
 export const dockerServices = "docker:index/service:Service";

@@ -8,9 +8,18 @@ import { brokenOf } from "../../components/topologies/swarm/service-look.ts";
 import { volumeNodeThings } from "../../components/topologies/swarm/volume-node-look.ts";
 import { describeWait, running, type ServiceView } from "../../ops/service-verdict.ts";
 import { viewOf } from "../../ops/service-gate.ts";
-import type { Around } from "./docker-judge.ts";
-import type { Finding, Part, Seen } from "./model.ts";
-import { cli, dockerServices, identitiesOf, nameOf, ofType, type Resource, type State, time } from "./state.ts";
+import { type Around, type Finding, hour, type Part, type Seen } from "./model.ts";
+import {
+  cli,
+  dockerServices,
+  identitiesOf,
+  nameOf,
+  ofType,
+  type Resource,
+  type State,
+  strangerTo,
+  time,
+} from "./state.ts";
 import { managersOf, type Service, type SwarmSeen } from "./swarm.ts";
 
 export function judgeSwarms(state: State, swarms: List<SwarmSeen>, around: Around): Seen {
@@ -56,7 +65,12 @@ function partOf(state: State, resource: Resource, name: string, swarm: SwarmSeen
     const since = latest(failed.map(({ Status }) => Status.Timestamp));
     return { ...described, since, condition: "unwell", why: around.quote(broken.why), look: broken.remedy ?? log };
   }
-  return { ...described, ...notWhole(resource, found, view, runs, { log, up, quote: around.quote }) };
+  const fell = tasks.filter(
+    ({ Status }) => Status.State === "failed" && around.now.getTime() - Date.parse(Status.Timestamp ?? "") < hour,
+  ).length;
+  const judged = notWhole(resource, found, view, runs, { log, up, quote: around.quote });
+  if (judged.condition !== "well" || fell === 0) return { ...described, ...judged };
+  return { ...described, condition: "care", why: `has failed ${String(fell)} times in the last hour`, look: log };
 }
 
 /** A service in which nothing has failed: is it as the state has it? */
@@ -95,7 +109,6 @@ function findingsOf(state: State, swarm: SwarmSeen, { stack }: Around): Finding[
   const up = `\`npm run pulumi -- up --stack ${stack}\``;
   const known = ofType(state, dockerServices).map(({ outputs }) => outputs.name);
   const jobs = ofType(state, "platform-topologies:index:Job").map(({ outputs }) => outputs.name);
-  const owners = ownersOf(state);
   const components = ofType(state, "platform-topologies:index:StackIdentity").map(({ urn }) =>
     nameOf(urn).replace(/-identity$/, ""),
   );
@@ -131,16 +144,10 @@ function findingsOf(state: State, swarm: SwarmSeen, { stack }: Around): Finding[
     }),
     ...services.flatMap(({ name, labels }): Finding[] => {
       if (known.includes(name) || jobs.includes(name)) return [];
-      const why = owners.includes(labels[ownerLabel] ?? "")
-        ? "is on the swarm and not in the state: an up runs now, or was interrupted"
-        : "has this stack's name, and belongs to another state";
+      const why = strangerTo(state, labels[ownerLabel], "swarm");
       return [{ condition: "care", what: name, why, look: `\`${first} service inspect --pretty ${name}\`` }];
     }),
   ];
-}
-
-function ownersOf(state: State): List<string> {
-  return identitiesOf(state).flatMap(({ owner }) => owner ?? []);
 }
 
 function latest(times: List<string | undefined>): string | undefined {

@@ -7,7 +7,7 @@ import { addresses, explain, pingManager, reach } from "../../ops/docker.ts";
 import { serviceShape } from "../../ops/service-gate.ts";
 import { listNodes, listTasks, type Node, type Task } from "../../ops/swarm.ts";
 import { within } from "./limit.ts";
-import { dockerServices, identitiesOf, ofType, type State } from "./state.ts";
+import { dockerServices, enginesOf, identitiesOf, ofType, type State } from "./state.ts";
 
 /** Seconds; `reach` alone may take thirteen while a leader is elected. */
 const patience = 30;
@@ -50,9 +50,7 @@ export interface SwarmSeen {
 
 /** The managers of each service of the state: its gate has them all, the provider only the first that answered. */
 export function managersOf(state: State): ReadonlyMap<unknown, string> {
-  const engines = new Map(
-    ofType(state, "pulumi:providers:docker").map(({ urn, id = "", outputs }) => [`${urn}::${id}`, outputs.host]),
-  );
+  const engines = enginesOf(state);
   const gates = new Map(
     ofType(state, "platform-topologies:index:ServiceGate").map(({ outputs }) => [outputs.service, outputs.host]),
   );
