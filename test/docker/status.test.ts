@@ -62,7 +62,7 @@ test("a container that somebody has stopped comes first, with the command that s
   expect(exitCode).toBe(1);
   const lines = stripVTControlCharacters(stdout).split("\n");
   expect(lines[0]).toMatch(`${stackName} is UNWELL: 1 of ${String(Object.keys(ids).length)} parts does not work`);
-  expect(lines[2]).toMatch(new RegExp(`^UNWELL  ${name}-${part}: does not run \\(exit code \\d+\\), since \\d+ s`));
+  expect(lines[2]).toMatch(new RegExp(`^UNWELL  ${name}-${part}: does not run \\(exit code \\d+\\), for \\d+ s`));
   expect(lines[3]).toBe(`    \`docker logs --tail 50 ${name}-${part}\``);
   expect(stdout).toContain("\u001b[31m");
   expect((await asking.text([], { FORCE_COLOR: "1", NO_COLOR: "1" })).stdout).toContain("UNWELL");

@@ -369,7 +369,7 @@ describe("on a swarm", () => {
     [
       "a task that has failed and runs again",
       { tasks: [...whole.tasks, task("db-1", "m1", failed)] },
-      ["care shop-db-1: has failed 1 times in the last hour"],
+      ["care shop-db-1: 1 of its tasks failed in the last hour"],
     ],
     [
       "a task that failed two hours ago",
@@ -765,10 +765,10 @@ describe("the screen", () => {
     expect(of60(100).slice(0, 6)).toEqual([
       "prod is UNWELL: 1 of 60 parts does not work",
       "",
-      "UNWELL  shop-worker-33: does not run (exit code 2), since 12 min",
+      "UNWELL  shop-worker-33: does not run (exit code 2), for 12 min",
       "    `docker logs --tail 50 shop-worker-33`",
       "",
-      "        part            since   where  version",
+      "        part            for     where  version",
     ]);
     expect(of60(100)[6]).toBe("UNWELL  shop-worker-33  12 min  m1     postgis:15-3.3");
     expect(of60(100)).toHaveLength(6 + 60 + 1 + 3 + 1);
@@ -779,6 +779,19 @@ describe("the screen", () => {
     expect(lines.length).toBeLessThanOrEqual(rows);
     const all = lines.join(" ");
     for (let index = 0; index < 60; index++) expect(all).toMatch(new RegExp(`worker-${String(index)}\\b`));
+  });
+
+  test("60 parts that are down: the first line stays, then as many findings as fit, then all names", () => {
+    const containers = Array.from({ length: 60 }, (_, index) =>
+      container(`worker-${String(index)}`, { Status: "exited", ExitCode: 137, FinishedAt: before(12) }),
+    );
+    const all = state([identity("docker"), ...engines, pulled, ...many(60)]);
+    const lines = shownOf(judged(all, { hosts: [host(containers)] }), 120, 40);
+    expect(lines.length).toBeLessThanOrEqual(40);
+    expect(lines[0]).toBe("prod is UNWELL: 60 of 60 parts do not work");
+    expect(lines.filter((line) => line.startsWith("UNWELL  shop-"))).toHaveLength(10);
+    expect(lines).toContain("and 50 more: --json has all");
+    for (let index = 0; index < 60; index++) expect(lines.join(" ")).toMatch(new RegExp(`worker-${String(index)}\\b`));
   });
 
   test.each([20, 32, 40, 60, 80, 120])("no line is longer than a terminal of %s columns", (columns) => {

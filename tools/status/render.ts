@@ -1,6 +1,14 @@
 /** A status for a person, on one screen: whether all is well, then what is not, then the rest. */
 import type { List } from "../../components/core/contracts.ts";
-import { type Backup, type Certificate, type Condition, type Finding, type Part, type Status } from "./model.ts";
+import {
+  type Backup,
+  type Certificate,
+  type Condition,
+  conditions,
+  type Finding,
+  type Part,
+  type Status,
+} from "./model.ts";
 import { clean } from "./words.ts";
 
 export type Style = "green" | "red" | "yellow" | "bold" | "dim";
@@ -36,12 +44,26 @@ export function render(status: Status, screen: Screen): string {
     paint("bold", paint(verdict[status.verdict], line)),
   );
   const simulated = status.simulated ? wrapped("(a simulated cloud: nothing of it is real)", columns, 2) : [];
-  const bad = status.findings.flatMap((finding) => findingLines(finding, columns, now, paint));
+  const bad = shownFirst(
+    status.findings.map((finding) => findingLines(finding, columns, now, paint)),
+    screen.rows === undefined ? Infinity : Math.max(6, Math.floor(screen.rows / 2)),
+  );
   const end = facts(status, now).flatMap(([label, text]) => labelled(label, text, columns, paint));
   const before = [...head, ...simulated, ...(bad.length === 0 ? [] : ["", ...bad])];
   const room = screen.rows === undefined ? Infinity : screen.rows - before.length - end.length - 3; // two gaps, a prompt
   const middle = partLines(status.parts, { columns, room, now, paint });
   return [...before, ...gapped(middle), ...gapped(end), ""].join("\n");
+}
+
+/** As many findings as `room` lines take, and how many are left: the first ones must not scroll away. */
+function shownFirst(findings: List<List<string>>, room: number): string[] {
+  const lines: string[] = [];
+  for (const [index, finding] of findings.entries()) {
+    if (index > 0 && lines.length + finding.length > room)
+      return [...lines, `and ${String(findings.length - index)} more: --json has all`];
+    lines.push(...finding);
+  }
+  return lines;
 }
 
 function gapped(lines: List<string>): string[] {
@@ -54,7 +76,7 @@ function findingLines(
   now: Date,
   paint: Screen["paint"],
 ) {
-  const when = since === undefined ? "" : `, since ${ago(since, now)}`;
+  const when = since === undefined ? "" : `, for ${ago(since, now)}`;
   const said = wrapped(`${words[condition]}  ${clean(what)}: ${clean(why)}${when}`, columns, 4);
   const [first = "", ...rest] = said;
   const word = words[condition];
@@ -73,17 +95,22 @@ interface Table {
   readonly paint: Screen["paint"];
 }
 
-/** A line a part; those that are well share lines where there is no room for all. */
+/** A line a part. Where there is no room for all, those that are well share lines, and then the others, too. */
 function partLines(parts: List<Part>, table: Table): string[] {
   if (parts.length === 0) return [];
   if (parts.length + 1 <= table.room) return tableOf(parts, table);
-  const quiet = parts.filter(({ condition }) => condition === "well");
   const loud = parts.filter(({ condition }) => condition !== "well");
-  const names = quiet.map(({ name, where }) => (where.length === 0 ? name : `${name} (${where.join(", ")})`));
-  const shared = labelled("well", clean(byPlace(quiet) ?? names.join(", ")), table.columns, table.paint);
-  // Findings have said of each why: only their number is missing.
-  const rows = loud.length + 1 + shared.length <= table.room ? tableOf(loud, table) : [];
-  return [...(loud.length === 0 ? [] : rows), ...(quiet.length === 0 ? [] : shared)];
+  const shared = namesOf(parts, "well", table);
+  if (loud.length > 0 && loud.length + 1 + shared.length <= table.room) return [...tableOf(loud, table), ...shared];
+  return conditions.flatMap((condition) => namesOf(parts, condition, table));
+}
+
+/** The names of all parts in this condition. */
+function namesOf(parts: List<Part>, condition: Condition, { columns, paint }: Table): string[] {
+  const all = parts.filter((part) => part.condition === condition);
+  if (all.length === 0) return [];
+  const names = all.map(({ name, where }) => (where.length === 0 ? name : `${name} (${where.join(", ")})`));
+  return labelled(words[condition], clean(byPlace(all) ?? names.join(", ")), columns, paint);
 }
 
 /** The names by where they run, which takes fewer words. */
@@ -106,7 +133,7 @@ function tableOf(parts: List<Part>, { columns, now, paint }: Table): string[] {
       clean(short(part.image)) + (part.rehearses === true ? " (rehearses)" : ""),
     ],
   }));
-  const head = ["", "part", "since", "where", "version"];
+  const head = ["", "part", "for", "where", "version"];
   const widths = head.map((title, index) =>
     Math.max(title.length, ...rows.map(({ cells }) => wide(cells[index] ?? ""))),
   );

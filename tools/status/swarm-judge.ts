@@ -70,7 +70,7 @@ function partOf(state: State, resource: Resource, name: string, swarm: SwarmSeen
   ).length;
   const judged = notWhole(resource, found, view, runs, { log, up, quote: around.quote });
   if (judged.condition !== "well" || fell === 0) return { ...described, ...judged };
-  return { ...described, condition: "care", why: `has failed ${String(fell)} times in the last hour`, look: log };
+  return { ...described, condition: "care", why: `${String(fell)} of its tasks failed in the last hour`, look: log };
 }
 
 /** A service in which nothing has failed: is it as the state has it? */
