@@ -402,6 +402,11 @@ describe("on a swarm", () => {
       ["care shop-backend: was scaled by hand to 1"],
     ],
     [
+      "scaled by hand to nothing",
+      { services: [service("db-1", 0), service("backend", 2)], tasks: backend },
+      ["unwell shop-db-1: was scaled by hand to 0"],
+    ],
+    [
       "an update that was rolled back",
       {
         services: [
@@ -583,6 +588,11 @@ describe("on AWS", () => {
       [
         "care backend: its deployment was rolled back: shop-backend:0 runs (rolling back to [secret]); mend it, or run `pulumi up --refresh` to try the same again",
       ],
+    ],
+    [
+      "scaled to nothing",
+      { services: [{ ...deployed, runningCount: 0, desiredCount: 0 }], tasks: [] },
+      ["unwell backend: was scaled to no task"],
     ],
     ["a group that is gone", { groups: [] }, ["unwell shop-solr-1: its Auto Scaling group is gone"]],
     [

@@ -61,6 +61,8 @@ const serviceOf: Judge = (state, resource, { region, failed, services, tasks }, 
     const why = quote(describeWait(found, String(taskDefinition)));
     return { ...described, condition: running === 0 ? "unwell" : "care", why, look };
   }
+  if (wanted === 0 && Number(resource.outputs.desiredCount ?? 0) > 0)
+    return { ...described, condition: "unwell", why: "was scaled to no task", look: refreshed(stack) };
   if (ill > 0) return { ...described, condition: "unwell", why: `${String(ill)} of its tasks are unhealthy`, look };
   if (verdict.is === "waiting") return { ...described, condition: "care", why: "its deployment is not complete", look };
   return { ...described, condition: "well" };

@@ -89,7 +89,7 @@ function notWhole(
     return { condition: "care", why: `its update is ${view.update.state}: ${quote(view.update.message)}`, look: log };
   if (asked !== undefined && !view.global && asked !== view.wanted)
     return {
-      condition: "care",
+      condition: view.wanted === 0 ? "unwell" : "care",
       why: `was scaled by hand to ${String(view.wanted)}`,
       look: `${up} scales it back to ${String(asked)}`,
     };
