@@ -35,7 +35,7 @@ export async function ssmOf(at: AwsAccess): Promise<SSM> {
   return new SSM(await settings(at));
 }
 
-async function logsOf(at: AwsAccess): Promise<CloudWatchLogs> {
+export async function logsOf(at: AwsAccess): Promise<CloudWatchLogs> {
   const { CloudWatchLogs } = await import("@aws-sdk/client-cloudwatch-logs");
   return new CloudWatchLogs(await settings(at));
 }

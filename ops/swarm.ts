@@ -39,6 +39,8 @@ const taskShape = z.object({
   Spec: z.object({ ContainerSpec: z.object({ Labels: strings, Env: z.array(z.string()).nullish() }).optional() }),
   Status: z.object({
     State: z.string(),
+    /** When it came into this state. */
+    Timestamp: z.string().optional(),
     Message: z.string().default(""),
     Err: z.string().default(""),
     ContainerStatus: z.object({ ExitCode: z.number().optional() }).optional(),

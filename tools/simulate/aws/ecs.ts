@@ -91,6 +91,7 @@ export const ecs: Answers = {
 const reason = "ECS deployment circuit breaker: tasks failed to start, as SIMULATE_FAIL asks for it.";
 
 export const logs: Answers = {
+  FilterLogEvents: () => ({ events: [], searchedLogStreams: [] }),
   GetLogEvents: ({ logStreamName }) => ({
     events: [
       { timestamp: Date.now(), ingestionTime: Date.now(), message: `simulated: ${text(logStreamName)} ran nothing` },
