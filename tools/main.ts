@@ -20,6 +20,7 @@ const commands: Readonly<Record<string, () => Promise<{ run(args: readonly strin
   audit: () => import("./commands/audit.ts"),
   reconcile: () => import("./commands/reconcile.ts"),
   images: () => import("./commands/images.ts"),
+  release: () => import("./commands/release.ts"),
   new: () => import("./commands/new.ts"),
   schema: () => import("./commands/schema.ts"),
   sdk: () => import("./commands/sdk.ts"),

@@ -6,6 +6,7 @@ import { expect, test } from "@jest/globals";
 import { execa } from "execa";
 import { parse } from "yaml";
 
+import { publishable } from "../../tools/images/list.ts";
 import { actionlint } from "../../tools/setup/actionlint.ts";
 import { repo } from "../../tools/setup/paths.ts";
 
@@ -85,4 +86,27 @@ test("a deployment is never cancelled, never beside another, and waits for a per
   expect(runs(plan)).not.toContain(" up ");
   expect(runs(up)).toMatch(/ up --yes .*--plan /s);
   expect(read("drift.yml")).not.toMatch(/ (?:up|refresh|destroy) --/);
+});
+
+test("a release tests first, publishes each image of ours, and nothing but npm runs where the package may be published", () => {
+  const {
+    test: tested,
+    images,
+    publish,
+  } = workflow("release.yml").jobs as Record<
+    "test" | "images" | "publish",
+    Job & { uses?: string; needs?: string[]; environment?: string; strategy?: { matrix: { image: string[] } } }
+  >;
+  expect([tested.uses, images.needs]).toEqual(["./.github/workflows/test.yml", ["check", "test"]]);
+  expect(images.strategy?.matrix.image.sort()).toEqual(publishable.map(({ key }) => key).sort());
+  expect([publish.environment, publish.permissions]).toEqual(["npm", { "id-token": "write" }]);
+  const used = publish.steps?.flatMap(({ uses, run }) => (uses ?? run ?? "").split("@")[0]);
+  expect(used).toEqual([
+    "actions/setup-node",
+    "actions/download-artifact",
+    expect.stringMatching(/^ *case .*npm publish/s),
+  ]);
+  // npm and GitHub know the job by its own token: no secret is stored.
+  expect(read("release.yml")).not.toContain("secrets.");
+  expect(workflow("release.yml").concurrency).toMatchObject({ "cancel-in-progress": false });
 });

@@ -2,6 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 
 import { sentence } from "../../components/core/errors.ts";
 import { planStack } from "../../components/deploy.ts";
+import "../support/unpublished.ts";
 
 const good = {
   system: "arkindex",
@@ -234,7 +235,7 @@ const wrong: [string, Record<string, unknown>, string, number?][] = [
     "a private image: name your reference, as registry.gitlab.teklia.com/",
     2,
   ],
-  ["missing built image", { images: { rehearsal: "r/r:1" } }, "images.toolbox: it is built"],
+  ["missing built image", { images: { rehearsal: "r/r:1" } }, "images.toolbox: ours, and in no public registry"],
   [
     "unknown image",
     { images: { ...good.images, postgres: "postgres:15" } },

@@ -12,6 +12,7 @@ import { localImages, publishable } from "../../tools/images/list.ts";
 import { copies } from "../../tools/images/push.ts";
 
 import type { ImageChoices } from "../../components/core/images.ts";
+import "../support/unpublished.ts";
 
 const mirror = "mirror.example.com:5000/hub";
 const built = {

@@ -19,6 +19,7 @@ import type { Tls } from "../../components/topologies/tls.ts";
 import { Swarm, type SwarmArgs } from "../../components/topologies/swarm/index.ts";
 import { certificate, type Made } from "../support/certificates.ts";
 import { record } from "../support/mocks.ts";
+import "../support/unpublished.ts";
 
 const hostname = "shop.example.com";
 const site = (more: Partial<Parameters<typeof siteOf>[0]> = {}) =>

@@ -5,6 +5,7 @@ import { isSecret, output } from "@pulumi/pulumi";
 import { ConfigError, sentence } from "../../components/core/errors.ts";
 import { siteOf } from "../../components/core/site.ts";
 import { resolved } from "../support/hostile.ts";
+import "../support/unpublished.ts";
 
 const least = { name: "shop", hostname: "shop.example.com" };
 

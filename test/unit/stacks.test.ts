@@ -7,6 +7,7 @@ import { expect, test } from "@jest/globals";
 import { sentence } from "../../components/core/errors.ts";
 import { planStack } from "../../components/deploy.ts";
 import { planReady, readyConfig } from "../support/ready.ts";
+import "../support/unpublished.ts";
 
 const root = join(import.meta.dirname, "../..");
 
