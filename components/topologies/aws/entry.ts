@@ -25,8 +25,8 @@ export const aws = entry({
   managed: awsManaged,
   ports: () => ({ http: 80, https: 443 }),
   asks: awsSecrets,
-  where: ({ region, zones, cidr, tls, edge }) => ({
-    title: `AWS ${region}, private network ${cidr}, zones ${zones.map((zone) => zone.slice(region.length)).join(" ")}`,
+  where: ({ region, zones, cidr, vpc, tls, edge }) => ({
+    title: `AWS ${region}, ${vpc === undefined ? `private network ${cidr}` : `network ${vpc.id}`}, zones ${zones.map((zone) => zone.slice(region.length)).join(" ")}`,
     edge: { title: edges[edge], says: [`https 443, TLS: ${signers[tls.mode]}`] },
     of: (container) =>
       !onMachine(container) ? "Fargate" : "disk" in container ? zoneOf(zones, container.zone) : "EC2",

@@ -7,6 +7,7 @@ import { type Plan, routesOf } from "../../core/plan.ts";
 import type { Site } from "../../core/topology.ts";
 import { subnetRange, tiers, zoneOf } from "./addresses.ts";
 import { swarmHosts, swarms } from "./check.ts";
+import { otherVpc } from "./vpc.ts";
 import type { AwsConfig } from "./config.ts";
 
 interface Caller {
@@ -38,13 +39,15 @@ export async function callerProblems(account: string, caller: Caller): Promise<P
  */
 export function movedParts(
   state: List<Known>,
-  { cidr, zones, edge, kmsKey }: Pick<AwsConfig, "cidr" | "zones" | "edge" | "kmsKey">,
+  { cidr, zones, vpc, edge, kmsKey }: Pick<AwsConfig, "cidr" | "zones" | "vpc" | "edge" | "kmsKey">,
   site: Pick<Site, "name" | "disks">,
   plan: Plan,
 ): Problem[] {
   const of = (type: string) => state.filter((known) => known.type === type).map(({ outputs }) => outputs);
   const key = otherKey(state, kmsKey);
   if (key !== undefined) return [key];
+  const elsewhere = otherVpc(state, vpc);
+  if (elsewhere !== undefined) return [elsewhere];
   const network = of("aws:ec2/vpc:Vpc").find(({ cidrBlock }) => cidrBlock !== cidr);
   if (network !== undefined) {
     const remedy = `the stack's network is ${String(network.cidrBlock)}: it stays as long as the stack does`;
