@@ -1,12 +1,22 @@
 /** A network of AWS that is there already: what its config may say, and what a stack that is there stays in. */
-import { expect, test } from "@jest/globals";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
+import process from "node:process";
+
+import { afterEach, describe, expect, test } from "@jest/globals";
 
 import { sentence } from "../../components/core/errors.ts";
 import type { Known } from "../../components/core/known.ts";
 import { edgeRanges } from "../../components/topologies/aws/addresses.ts";
 import { awsConfig } from "../../components/topologies/aws/config.ts";
+import { vpcProblems } from "../../components/topologies/aws/preflight.ts";
 import { otherVpc } from "../../components/topologies/aws/vpc.ts";
 import { planStack } from "../../components/deploy.ts";
+import { awsAt } from "../../tools/setup/aws-at.ts";
+import { ec2Error, ec2Xml } from "../../tools/simulate/aws/query.ts";
+import { simulation } from "../../tools/simulate/simulation.ts";
+import { newFolder } from "../support/folder.ts";
 import { simulatedConfig } from "../support/simulated-stack.ts";
 
 const [a, b] = ["eu-central-1a", "eu-central-1b"];
@@ -162,4 +172,79 @@ test.each([
   expect(otherVpc([group, store], without)?.remedy).toBe(
     "subnet-2222222a has disks or stores of the stack: leave it in; more zones may come",
   );
+});
+
+describe("up asks AWS", () => {
+  const before = { ...process.env };
+  const running: { close: () => unknown }[] = [];
+  afterEach(async () => {
+    for (const key of Object.keys(process.env)) if (!(key in before)) Reflect.deleteProperty(process.env, key);
+    Object.assign(process.env, before);
+    for (const each of running.splice(0)) await each.close();
+  });
+
+  /** An AWS that has these subnets, by `zone id`, each with its range, and lacks this attribute of the network. */
+  async function cloud(has: Readonly<Record<string, string>>, off = ""): Promise<void> {
+    const server: Server = createServer((request, response) => {
+      void text(request).then((body) => {
+        const asked = new URLSearchParams(body);
+        const [action, attribute] = [asked.get("Action") ?? "", asked.get("Attribute") ?? ""];
+        const values = [...asked].flatMap(([key, value]) => (/Filter\.\d+\.Value/.test(key) ? [value] : []));
+        if (action === "DescribeSubnets" && has.refused !== undefined)
+          return response.writeHead(403).end(ec2Error("UnauthorizedOperation", has.refused));
+        const found = Object.entries(has).flatMap(([key, cidrBlock]) => {
+          const [zone = "", subnetId = ""] = key.split(" ");
+          return values.includes(vpc.id) && values.includes(zone) && values.includes(subnetId)
+            ? [{ subnetId, cidrBlock }]
+            : [];
+        });
+        return response.end(
+          ec2Xml(
+            action,
+            action === "DescribeSubnets"
+              ? { subnetSet: found.map((item) => item) }
+              : { vpcId: vpc.id, [attribute]: { value: attribute !== off } },
+          ),
+        );
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    running.push(server);
+    Object.assign(process.env, awsAt((server.address() as AddressInfo).port, "test"));
+  }
+  const all = {
+    [`${a} subnet-0000000a`]: "10.0.0.0/24",
+    [`${a} subnet-1111111a`]: "10.0.1.0/24",
+    [`${a} subnet-2222222a`]: "10.0.2.0/24",
+    [`${b} subnet-0000000b`]: "10.0.3.0/24",
+    [`${b} subnet-1111111b`]: "10.0.4.0/24",
+  };
+  const asked = async () => (await vpcProblems(vpc, { region: "eu-central-1" })).map(sentence);
+
+  test("and all is there, as in the simulation, which takes any network for one that is", async () => {
+    await cloud(all);
+    expect(await asked()).toEqual([]);
+    const made = await simulation(newFolder("world"));
+    running.push(made);
+    Object.assign(process.env, made.env);
+    expect(await asked()).toEqual([]);
+  });
+
+  test("and a subnet of another network, or of another zone, is refused, as is a range that it is not in", async () => {
+    const { [`${a} subnet-1111111a`]: gone, ...rest } = all;
+    await cloud({ ...rest, [`${b} subnet-1111111a`]: gone ?? "", [`${b} subnet-0000000b`]: "10.1.3.0/24" });
+    expect(await asked()).toEqual([
+      `aws.vpc.subnets.${a}.app = "subnet-1111111a": ${vpc.id} has no such subnet in ${a}`,
+      'aws.vpc.cidr = "10.0.0.0/16": it has to have subnet-0000000b, which is 10.1.3.0/24',
+    ]);
+  });
+
+  test("and a network without names is refused; what AWS says instead is one sentence", async () => {
+    await cloud(all, "enableDnsHostnames");
+    expect(await asked()).toEqual([`aws.vpc.id = "${vpc.id}": its enableDnsHostnames is off: switch it on`]);
+    await cloud({ refused: "You are not authorized" });
+    expect(await asked()).toEqual([
+      expect.stringMatching(/^aws\.vpc\.id = .*: AWS in eu-central-1.* refuses a call \(You are not authorized\)/),
+    ]);
+  });
 });

@@ -41,7 +41,7 @@ export function engineRange(range: Range): string | undefined {
   return engineRanges.find((each) => overlap(range, rangeOf(each) ?? range));
 }
 
-function within(range: Range, whole: Range | undefined): boolean {
+export function within(range: Range, whole: Range | undefined): boolean {
   return whole !== undefined && range.first >= whole.first && range.last <= whole.last;
 }
 

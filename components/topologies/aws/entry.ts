@@ -37,11 +37,18 @@ export const aws = entry({
     return { problems: [...problems, ...idle(config, plan)], warnings };
   },
   preflight: async (config, { site, plan }) => {
-    const { callerProblems, movedParts } = await import("./preflight.ts");
+    const { callerProblems, movedParts, vpcProblems } = await import("./preflight.ts");
     const state = (await stateOfStack()) ?? [];
     const found = [...movedParts(state, config, site, plan), ...storeProblems(state, config, site, plan)];
     // A preview needs no credentials.
-    return runtime.isDryRun() ? found : [...found, ...(await callerProblems(config.account, config))];
+    if (runtime.isDryRun()) return found;
+    const strangers = await callerProblems(config.account, config);
+    const { vpc } = config;
+    return [
+      ...found,
+      ...strangers,
+      ...(vpc === undefined || strangers.length > 0 ? [] : await vpcProblems(vpc, config)),
+    ];
   },
   make: async (config, { site, secrets }, opts) => {
     const { AwsRegion } = await import("./index.ts");
