@@ -4,6 +4,7 @@
  */
 import type { AutoScaling } from "@aws-sdk/client-auto-scaling";
 import type { CloudWatchLogs } from "@aws-sdk/client-cloudwatch-logs";
+import type { EC2 } from "@aws-sdk/client-ec2";
 import type { ECS } from "@aws-sdk/client-ecs";
 import type { SSM } from "@aws-sdk/client-ssm";
 import { z } from "zod";
@@ -23,6 +24,11 @@ export type AwsAccess = z.infer<typeof awsAccess>;
 export async function ecsOf(at: AwsAccess): Promise<ECS> {
   const { ECS } = await import("@aws-sdk/client-ecs");
   return new ECS(await settings(at));
+}
+
+async function ec2Of(at: AwsAccess): Promise<EC2> {
+  const { EC2 } = await import("@aws-sdk/client-ec2");
+  return new EC2(await settings(at));
 }
 
 export async function autoScalingOf(at: AwsAccess): Promise<AutoScaling> {
@@ -49,6 +55,34 @@ export async function whoami(at: AwsAccess): Promise<string> {
     const { STS } = await import("@aws-sdk/client-sts");
     const { Account = "" } = await new STS(await settings(at)).getCallerIdentity();
     return Account;
+  } catch (error) {
+    throw explainAws(error, at);
+  }
+}
+
+/**
+ * Those of these subnets that a network has in a zone, each with its range; and which of both kinds of DNS it lacks.
+ * @throws Error in one sentence if there is no such network, or it may not be looked at.
+ */
+export async function networkOf(at: AwsAccess, vpc: string, zones: Readonly<Record<string, readonly string[]>>) {
+  try {
+    const ec2 = await ec2Of(at);
+    const missing: string[] = [];
+    for (const [key, attribute] of [
+      ["EnableDnsSupport", "enableDnsSupport"],
+      ["EnableDnsHostnames", "enableDnsHostnames"],
+    ] as const) {
+      const answer = await ec2.describeVpcAttribute({ VpcId: vpc, Attribute: attribute });
+      if (answer[key]?.Value !== true) missing.push(attribute);
+    }
+    const subnets = new Map<string, string | undefined>();
+    for (const [zone, ids] of Object.entries(zones)) {
+      const Filters = Object.entries({ "vpc-id": [vpc], "availability-zone": [zone], "subnet-id": ids });
+      const asked = { Filters: Filters.map(([Name, Values]) => ({ Name, Values: [...Values] })) };
+      for (const { SubnetId = "", CidrBlock } of (await ec2.describeSubnets(asked)).Subnets ?? [])
+        subnets.set(SubnetId, CidrBlock);
+    }
+    return { missing, subnets };
   } catch (error) {
     throw explainAws(error, at);
   }

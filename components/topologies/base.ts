@@ -61,6 +61,8 @@ export abstract class BaseTopology extends ComponentResource implements Topology
   readonly nodes: Record<string, Resource> = {};
   /** The owner of everything: the id of the stack's identity in the state. */
   protected readonly owner: Output<string>;
+  /** The stack's identity, which goes only with the whole stack. */
+  protected readonly identity: StackIdentity;
   /** The component's own name, with which those of its children begin. */
   protected readonly name: string;
   /** Options of what is made after the identity. */
@@ -86,6 +88,7 @@ export abstract class BaseTopology extends ComponentResource implements Topology
     // Every provider is a process of its own: the caller's is taken, if there is one.
     this.ops = this.getProvider("platform-topologies:index:StackIdentity") ?? new OpsProvider(`${name}-ops`, first);
     const stack = identity({ ...first, provider: this.ops });
+    this.identity = stack;
     this.owner = stack.id;
     this.under = mergeOptions(first, { dependsOn: stack });
     this.random = this.getProvider(randomType) ?? new random.Provider(`${name}-random`, {}, this.under);

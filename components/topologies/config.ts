@@ -1,6 +1,7 @@
 /** What `docker` and `swarm` in a stack's config have in common. */
 import { z } from "zod";
 
+import { builtIn } from "./adopted.ts";
 import { unfit } from "./subnets.ts";
 
 const port = z.int().min(1).max(65535);
@@ -25,6 +26,17 @@ export const engineHost = z
 
 /** subnets.ts says what each means. */
 export const networks = {
+  networks: z
+    .record(
+      z.string(),
+      z
+        .string()
+        .regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/, "a network's name, as `docker network ls` has it")
+        .refine((name) => !builtIn.includes(name), {
+          error: "Docker's own, in which nothing has a name: name one of yours",
+        }),
+    )
+    .default({}),
   subnets: z
     .record(
       z.string(),

@@ -5,12 +5,19 @@ import type { Problem } from "../core/errors.ts";
 /** What a stack may say of its networks. */
 export interface NetworkChoices {
   /**
+   * Networks that exist already, by the tier for which they stand: `edge`, `app`, `data`; on a further machine
+   * `app-<machine>`. The stack joins them, and neither makes, changes nor removes them. Default: it makes its own. A
+   * change replaces the tier's containers, but no data. Refused: one that is not there or is of another kind, and one
+   * in which somebody else has a name of the stack's.
+   */
+  readonly networks?: Dict<string> | undefined;
+  /**
    * Ranges in CIDR form by the network's name: `edge`, `app`, `data`, and those that containers join by name (`apps`);
    * on a further machine `app-<machine>`. Default: the engine chooses. A change replaces the network and its
    * containers, but no data. On one host a network whose range is taken out of the config stays as it is.
    */
   readonly subnets?: Dict<string> | undefined;
-  /** Bytes in a packet of every network. Default: the engine's own (1500). A change replaces all networks, as above. */
+  /** Bytes in a packet of every network that the stack makes. Default: the engine's own (1500). A change replaces all networks, as above. */
   readonly mtu?: number | undefined;
 }
 

@@ -128,6 +128,8 @@ export class Survey {
   readonly #names = new Map<string, string>();
   readonly #judged: Promise<Findings>;
   readonly #findings: Promise<Findings>;
+  /** The ids of the engine's networks by their names. */
+  readonly #networks = new Map<string, string>();
 
   constructor(args: SurveyArgs) {
     this.#args = args;
@@ -162,6 +164,11 @@ export class Survey {
   /** The same for the gate of a thing: it waits anew for a thing that does not work. */
   gate({ logical }: Wish): Output<string> {
     return output(this.#findings.then(({ memory }) => String(memory.rounds[`gate ${logical}`] ?? 0)));
+  }
+
+  /** For a container that joins a network which is no part of the stack: its id. As long as nobody looks, its name. */
+  network(name: string): Output<string> {
+    return output(this.#findings.then(() => this.#networks.get(name) ?? name));
   }
 
   /** The word that a slot's disk has: this config's, or the last one's. */
@@ -203,6 +210,8 @@ export class Survey {
     const state = renamed(before, this.#names);
     const { look, name } = this.#args;
     const there = await look(state);
+    for (const thing of there.things)
+      if (thing.kind === "network") this.#networks.set(thing.name, thing.id ?? thing.name);
     const places = (there.places ?? [there.engine]).map((place) => `${name} on ${place}`);
     if (places.some((place) => taken.has(place)))
       return { ...nothing, problems: [{ key: "name", value: name, remedy: sameName }] };

@@ -284,7 +284,7 @@ test("what is not said is as the documentation says", () => {
   });
   expect(parseConfig(good).topology).toEqual({
     ...{ host: "unix:///var/run/docker.sock", machines: {}, address: "0.0.0.0", ports: { http: 80, https: 443 } },
-    ...{ tls: { mode: "local" }, registries: [], subnets: {} },
+    ...{ tls: { mode: "local" }, registries: [], networks: {}, subnets: {} },
   });
   expect(parseConfig({ ...good, docker: { ports: { http: 8080 } } }).topology).toMatchObject({
     ports: { http: 8080, https: 443 },

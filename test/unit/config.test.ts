@@ -57,9 +57,29 @@ const agent = { farm: "3f0b9d9c-0c3c-4d0a-9d1c-0a5f5d6f7a8b" };
 const wrong: [string, Record<string, unknown>, string, number?][] = [
   ["unknown key", { hostnam: "x" }, 'hostnam: unknown key (did you mean "hostname"?)'],
   [
+    "one of Docker's own networks",
+    { docker: { networks: { app: "bridge" } } },
+    'docker.networks.app = "bridge": Docker\'s own, in which nothing has a name: name one of yours',
+  ],
+  [
+    "a network's name that is none",
+    { docker: { networks: { app: "a b" } } },
+    'docker.networks.app = "a b": a network\'s name, as `docker network ls` has it',
+  ],
+  [
+    "a range for a network that is there",
+    { docker: { networks: { data: "back" }, subnets: { data: "10.60.1.0/24" } } },
+    'docker.networks.data = "back": it has its range already: leave docker.subnets.data out',
+  ],
+  [
+    "a tier that is none, on a swarm",
+    { topology: "swarm", docker: undefined, swarm: { networks: { apps: "back" } } },
+    'swarm.networks.apps = "back": no such network; there are edge, app, data',
+  ],
+  [
     "unknown nested key",
     { docker: { hosts: "unix:///x" } },
-    'docker.hosts: unknown key (did you mean "host"?); known are host, machines, address, ports, tls, registries, subnets, mtu, socket',
+    'docker.hosts: unknown key (did you mean "host"?); known are host, machines, address, ports, tls, registries, networks, subnets, mtu, socket',
   ],
   [
     "unknown key of the system",

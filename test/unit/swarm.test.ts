@@ -239,7 +239,7 @@ test("each default of the config, written out", () => {
       endpointMode: "vip",
       encrypted: true,
     },
-    ...{ update: { parallelism: 1, delaySeconds: 0, monitorSeconds: 5 }, registries: [], subnets: {} },
+    ...{ update: { parallelism: 1, delaySeconds: 0, monitorSeconds: 5 }, registries: [], networks: {}, subnets: {} },
   });
   expect(swarmConfig.parse({ volumes: { driver: "nfs" } }).volumes).toEqual({ driver: "nfs", options: {} });
   expect(swarmArgs.parse({ ...whole, site: {}, pin: 1 })).not.toHaveProperty("pin");

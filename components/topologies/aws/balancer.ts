@@ -151,7 +151,7 @@ export class Balancer {
       `${logical}-${key}`,
       {
         namePrefix: prefixOf(key),
-        ...{ targetType: "ip", protocol: "HTTP", port: target.number, vpcId: network.vpc.id },
+        ...{ targetType: "ip", protocol: "HTTP", port: target.number, vpcId: network.vpcId },
         // A roll waits so long for each task that goes: as long as a request may take.
         deregistrationDelay: Math.min(3600, seconds),
         healthCheck: {

@@ -16,6 +16,7 @@ import { lookBack } from "./look-back.ts";
 import { checkProxy, proxyWorkload } from "./own-proxy.ts";
 import { checkBackupRegion, checkExistingAddresses, checkNames, checkPlace, checkTls, noTls } from "./place.ts";
 import { checkRules } from "./rules.ts";
+import { checkVpc } from "./vpc.ts";
 import {
   hasGpus,
   machineClass,
@@ -37,7 +38,8 @@ export function checkAws(args: Checked, site: Site, plan: Plan): Verdict {
     problems: distinct([
       ...checkPlace(args),
       ...checkNames(args, site, plan),
-      ...checkExistingAddresses(args.cidr, site),
+      ...checkVpc(args, site, plan),
+      ...(args.vpc === undefined ? checkExistingAddresses(args.cidr, site) : []),
       ...checkBackupRegion(site),
       ...checkVersions(args.versions, site, plan),
       ...tls.problems,

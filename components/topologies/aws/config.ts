@@ -3,6 +3,7 @@ import { z } from "zod";
 
 import { postgresVersions } from "./sizes.ts";
 
+const zone = z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d[a-z]$/, "a zone, as eu-central-1a");
 const account = z.string().regex(/^\d{12}$/, "the account's twelve digits, in quotes");
 const arn = (service: string) =>
   z.string().regex(new RegExp(`^arn:[a-z-]+:${service}:[a-z0-9-]*:\\d{12}:.+$`), `an ARN, as arn:aws:${service}:…`);
@@ -27,6 +28,23 @@ export type AwsTls =
   | { readonly mode: "own"; readonly cert: Input<string>; readonly key: Input<string> }
   | { readonly mode: "local" };
 
+const subnet = z.string().regex(/^subnet-[0-9a-f]{8,17}$/, "a subnet's id, as subnet-0123456789abcdef0");
+
+/** A network that is there already, in the place of one of the stack's own. */
+const vpc = z.strictObject({
+  id: z.string().regex(/^vpc-[0-9a-f]{8,17}$/, "a network's id, as vpc-0123456789abcdef0"),
+  /** The range that has all of these subnets, whole or a part of the network. */
+  cidr: z.cidrv4("a network's range, as 10.0.0.0/16"),
+  /**
+   * One of each tier by zone, for each of `zones`: `edge` is reached from the world, `app` has a way out, `data` reaches
+   * AWS' own services. Default for `data`: that of `app`. More zones may come; others for a stack that is there are refused.
+   */
+  subnets: z.record(zone, z.strictObject({ edge: subnet, app: subnet, data: subnet.optional() })),
+  /** Its DHCP options search `<stack>.internal`, so that names of one label are found. Default: they do not. */
+  searchDomain: z.boolean().default(false),
+});
+export type AwsVpc = z.output<typeof vpc>;
+
 /** `aws` in a stack's config. */
 export const awsConfig = z.strictObject({
   /** The account's twelve digits. A change is a new stack. */
@@ -34,12 +52,15 @@ export const awsConfig = z.strictObject({
   /** As eu-central-1. A change is a new stack. */
   region: z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, "a region, as eu-central-1"),
   /** Two or three of the region's zones, for slots one after another. A change that would move a disk is refused. */
-  zones: z
-    .array(z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d[a-z]$/, "a zone, as eu-central-1a"))
-    .min(2, "two or three: the balancer needs two")
-    .max(3, "two or three"),
+  zones: z.array(zone).min(2, "two or three: the balancer needs two").max(3, "two or three"),
   /** The private network: one for each stack. A change is refused as long as the stack is there. */
   cidr: z.cidrv4("a network, as 10.80.0.0/16").default("10.80.0.0/16"),
+  /**
+   * A network that is there already, with its subnets. The stack makes security groups in it, and no subnets, routes, ways
+   * out or endpoints. Default: it makes a network of its own. A change from one to the other is refused as long as the
+   * stack is there.
+   */
+  vpc: vpc.optional(),
   /** Of the shared config file. Default: what the environment says. */
   profile: z.string().min(1).optional(),
   /** The role that the deployment takes on. Default: none. */

@@ -24,8 +24,8 @@ export const aws = entry({
   managed: awsManaged,
   ports: () => ({ http: 80, https: 443 }),
   asks: awsSecrets,
-  where: ({ region, zones, cidr, tls, edge }) => ({
-    title: `AWS ${region}, private network ${cidr}, zones ${zones.map((zone) => zone.slice(region.length)).join(" ")}`,
+  where: ({ region, zones, cidr, vpc, tls, edge }) => ({
+    title: `AWS ${region}, ${vpc === undefined ? `private network ${cidr}` : `network ${vpc.id}`}, zones ${zones.map((zone) => zone.slice(region.length)).join(" ")}`,
     edge: { title: edges[edge], says: [`https 443, TLS: ${signers[tls.mode]}`] },
     of: (container) =>
       !onMachine(container) ? "Fargate" : "disk" in container ? zoneOf(zones, container.zone) : "EC2",
@@ -36,10 +36,17 @@ export const aws = entry({
     return { problems: [...problems, ...idle(config, plan)], warnings };
   },
   preflight: async (config, { site, plan, state, component }) => {
-    const { callerProblems, movedParts } = await import("./preflight.ts");
+    const { callerProblems, movedParts, vpcProblems } = await import("./preflight.ts");
     const found = [...movedParts(state, config, site, plan), ...storeProblems(state, config, site, plan, component)];
     // A preview needs no credentials.
-    return runtime.isDryRun() ? found : [...found, ...(await callerProblems(config.account, config))];
+    if (runtime.isDryRun()) return found;
+    const strangers = await callerProblems(config.account, config);
+    const { vpc } = config;
+    return [
+      ...found,
+      ...strangers,
+      ...(vpc === undefined || strangers.length > 0 ? [] : await vpcProblems(vpc, config)),
+    ];
   },
   own: async (config, { site, secrets }) => {
     const { AwsRegion } = await import("./index.ts");

@@ -67,7 +67,7 @@ const makers: { readonly [K in Kind]?: (region: Region, name: string, ask: Ask<K
 };
 
 /**
- * One region of AWS: a private network of the stack's own, tasks on Fargate, slots as groups of one, managed stores, and
+ * One region of AWS: a private network of the stack's own or one that is there already, tasks on Fargate, slots as groups of one, managed stores, and
  * a balancer, or our own proxies, as the edge.
  */
 export class AwsRegion extends BaseTopology {
@@ -105,7 +105,7 @@ export class AwsRegion extends BaseTopology {
   constructor(name: string, args: AwsRegionArgs, opts: ComponentResourceOptions = {}) {
     const { site, tls } = args;
     const asked: Checked = { ...parse(awsArgs, args), tls };
-    const { account, region, zones, cidr, profile, role, nat, logDays, edge, kmsKey } = asked;
+    const { account, region, zones, cidr, profile, role, nat, logDays, edge, kmsKey, vpc } = asked;
     const identity = (options: CustomResourceOptions): StackIdentity =>
       new StackIdentity(
         `${name}-identity`,
@@ -147,7 +147,7 @@ export class AwsRegion extends BaseTopology {
       name,
       {
         ...{ domain: `${site.name}.internal`, region, zones, cidr, nat: nat ?? ways, endpoints: ways },
-        proxied: edge === "proxy",
+        ...{ proxied: edge === "proxy", adopted: vpc },
       },
       under(),
     );
@@ -194,21 +194,14 @@ export class AwsRegion extends BaseTopology {
     if (site.protect && (plan.slots.size > 0 || swarms(plan).length > 0)) makeSnapshots(this.#region);
     const routes = routesOf(plan);
     if (routes.length === 0) return;
-    const { tls, zoneId, edge, cidr } = this.#args;
+    const { tls, zoneId, edge } = this.#args;
     const names = namesOf(site, routes);
     const local = this.localCertificate.bind(this);
     const at = { parent: this, logicalName: `${logicalName}-edge` };
     if (edge === "proxy") {
       const { ca, ...served } = servedBy(this.#region, tls, names, zoneId, local);
       if (served.front !== undefined) watchCertificate(this.#region, tls.mode, served.front);
-      const made = makeProxyEdge(
-        this.#region,
-        plan,
-        served,
-        cidr,
-        (proxy, targets) => this.#proxies(proxy, targets, at),
-        at,
-      );
+      const made = makeProxyEdge(this.#region, plan, served, (proxy, targets) => this.#proxies(proxy, targets, at), at);
       [this.#ca, this.#edge, this.edgeReady] = [ca, made.dnsName, made.ready];
       return;
     }

@@ -21,7 +21,8 @@ export interface LogsArgs {
   readonly region: string;
   /** How long records stay. */
   readonly days: number;
-  readonly vpc: Vpc;
+  /** Whose flows are recorded. Unset: the network is somebody else's, and so are the records of it. */
+  readonly vpc: Vpc | undefined;
 }
 
 /** The bucket's own part of its name. */
@@ -54,6 +55,7 @@ export function makeLogs({ name, site, account, region, days, vpc }: LogsArgs, o
       },
     ],
   });
+  if (vpc === undefined) return { bucket: bucket.bucket, ready: [bucket] };
   const flows = new FlowLog(
     `${name}-flows`,
     { vpcId: vpc.id, trafficType: "ALL", logDestinationType: "s3", logDestination: interpolate`${bucket.arn}` },

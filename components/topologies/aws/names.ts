@@ -20,7 +20,7 @@ export class Names {
     const { name, site, under, network } = region;
     this.#namespace = new PrivateDnsNamespace(
       `${name}-domain`,
-      { name: `${site.name}.internal`, vpc: network.vpc.id },
+      { name: `${site.name}.internal`, vpc: network.vpcId },
       under(),
     );
   }

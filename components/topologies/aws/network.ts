@@ -1,5 +1,5 @@
 /** The stack's private network: three tiers in each zone, and who may call whom. */
-import { type CustomResourceOptions, type Output, type Resource } from "@pulumi/pulumi";
+import { type CustomResourceOptions, type Output, output, type Resource } from "@pulumi/pulumi";
 import { DefaultSecurityGroup } from "@pulumi/aws/ec2/defaultSecurityGroup.js";
 import { Eip } from "@pulumi/aws/ec2/eip.js";
 import { InternetGateway } from "@pulumi/aws/ec2/internetGateway.js";
@@ -18,6 +18,7 @@ import { SecurityGroupIngressRule } from "@pulumi/aws/vpc/securityGroupIngressRu
 
 import type { Container, List } from "../../core/contracts.ts";
 import { type AwsTier, subnetRange, tiers } from "./addresses.ts";
+import type { AwsVpc } from "./config.ts";
 
 export interface NetworkArgs {
   /** The name of the stack's own domain: `arkindex-prod.internal`. */
@@ -29,6 +30,8 @@ export interface NetworkArgs {
   readonly nat: "one" | "each-zone";
   /** Endpoints in all zones, or in the first alone. */
   readonly endpoints: "one" | "each-zone";
+  /** The network that is there already. Unset: the stack makes its own. */
+  readonly adopted: AwsVpc | undefined;
   /** Our own proxies are the edge: they have a security group of their own. */
   readonly proxied: boolean;
 }
@@ -51,14 +54,17 @@ const interfaces = [
   "autoscaling",
 ] as const;
 
-/** One VPC for a stack: its search domain is the stack's own, so it cannot be shared. */
+/**
+ * A VPC of the stack's own, whose search domain is the stack's; or one that is there already, in which security groups
+ * alone are made.
+ */
 export class Network {
-  readonly vpc: Vpc;
-  /** The interface's own addresses are the only ones that S3's gateway takes. */
-  readonly #s3: VpcEndpoint;
+  /** Unset: it was there before. */
+  readonly vpc: Vpc | undefined;
+  readonly vpcId: Output<string>;
   /** What a task or a machine needs before it can start: routes, endpoints, rules. */
   readonly ready: Resource[] = [];
-  readonly #subnets = new Map<string, Subnet>();
+  readonly #subnets = new Map<string, Output<string>>();
   readonly #groups = new Map<string, SecurityGroup>();
   readonly #args: NetworkArgs;
   readonly #name: string;
@@ -69,23 +75,51 @@ export class Network {
     this.#args = args;
     this.#name = name;
     this.#options = options;
-    const { domain, cidr, region, zones } = args;
-    this.vpc = new Vpc(`${name}-vpc`, { cidrBlock: cidr, enableDnsSupport: true, enableDnsHostnames: true }, options);
-    const vpcId = this.vpc.id;
+    const { adopted } = args;
+    if (adopted === undefined) {
+      this.vpc = this.#makeVpc();
+      this.vpcId = this.vpc.id;
+      this.#make(this.vpc);
+    } else {
+      this.vpcId = output(adopted.id);
+      for (const [zone, { edge, app, data = app }] of Object.entries(adopted.subnets))
+        for (const [tier, id] of Object.entries({ edge, app, data })) this.#subnets.set(`${tier}-${zone}`, output(id));
+      for (const key of tiers) this.#makeGroup(key);
+      this.#toTheWorld("app");
+      // Where their subnets' ways lead: AWS' own services, by its endpoints or by a way out.
+      for (const key of this.#callers) if (key !== "app") this.#toTheWorld(key, 443);
+    }
+    this.#rulesOfTiers();
+  }
+
+  /** Who has no way out but to AWS' own services, and who has one. */
+  get #callers() {
+    return ["app", "data", ...(this.#args.proxied ? ["proxy" as const] : [])] as const;
+  }
+
+  #makeVpc(): Vpc {
+    const args = { cidrBlock: this.#args.cidr, enableDnsSupport: true, enableDnsHostnames: true };
+    return new Vpc(`${this.#name}-vpc`, args, this.#options);
+  }
+
+  /** All that a network of the stack's own has. */
+  #make({ id: vpcId }: Vpc): void {
+    const { domain, cidr, region, zones } = this.#args;
+    const [name, options] = [this.#name, this.#options];
     // The default group takes everything from itself; without rules it takes nothing (FSBP EC2.2).
     new DefaultSecurityGroup(`${name}-default`, { vpcId }, options);
-    this.#searchDomain(domain);
+    this.#searchDomain(domain, vpcId);
     const gateway = new InternetGateway(`${name}-out`, { vpcId }, options);
     for (const tier of tiers)
       for (const [index, zone] of zones.entries()) {
         const cidrBlock = subnetRange(cidr, tier, index);
         const key = `${tier}-${zone}`;
         const made = { vpcId, availabilityZone: zone, cidrBlock, mapPublicIpOnLaunch: false };
-        this.#subnets.set(key, new Subnet(`${name}-${key}`, made, options));
+        this.#subnets.set(key, new Subnet(`${name}-${key}`, made, options).id);
       }
     for (const key of [...tiers, "endpoints"]) this.#makeGroup(key);
-    const tables = this.#routes(gateway);
-    this.#s3 = new VpcEndpoint(
+    const tables = this.#routes(gateway, vpcId);
+    const s3 = new VpcEndpoint(
       `${name}-s3`,
       {
         vpcId,
@@ -95,15 +129,25 @@ export class Network {
       },
       options,
     );
-    this.ready.push(this.#s3);
-    this.#endpoints();
-    this.#rulesOfTiers();
+    this.ready.push(s3);
+    this.#endpoints(vpcId);
+    for (const tier of this.#callers) {
+      this.#allow(tier, "endpoints", 443);
+      // Layers of images come from S3, whose gateway has no group of its own.
+      const { prefixListId } = s3;
+      const rule = {
+        ...{ securityGroupId: this.group(tier), description: `${tier} calls S3` },
+        ...{ ipProtocol: "tcp", fromPort: 443, toPort: 443, prefixListId },
+      };
+      this.ready.push(new SecurityGroupEgressRule(`${name}-${tier}-s3`, rule, options));
+    }
+    this.#toTheWorld("app");
   }
 
   subnet(tier: AwsTier, zone: string): Output<string> {
     const found = this.#subnets.get(`${tier}-${zone}`);
     if (found === undefined) throw new Error(`no zone ${zone}`);
-    return found.id;
+    return found;
   }
 
   subnets(tier: AwsTier): Output<string>[] {
@@ -118,7 +162,7 @@ export class Network {
   guests(): Output<string> {
     const key = "guests";
     if (!this.#groups.has(key)) {
-      this.#allow(key, "endpoints", 443);
+      if (this.vpc !== undefined) this.#allow(key, "endpoints", 443);
       this.#toTheWorld(key);
     }
     return this.#group(key).id;
@@ -160,7 +204,7 @@ export class Network {
 
   #makeGroup(key: string): SecurityGroup {
     // A change of either would replace the group, and all that is in it.
-    const args = { vpcId: this.vpc.id, description: `platform-topologies ${key}` };
+    const args = { vpcId: this.vpcId, description: `platform-topologies ${key}` };
     const made = new SecurityGroup(`${this.#name}-${key}`, args, this.#options);
     this.#groups.set(key, made);
     return made;
@@ -172,19 +216,18 @@ export class Network {
   }
 
   /** A name of one label is looked up in the stack's own domain. */
-  #searchDomain(domain: string): void {
-    const { vpc } = this;
+  #searchDomain(domain: string, vpcId: Output<string>): void {
     const choice = { domainName: domain, domainNameServers: ["AmazonProvidedDNS"] };
     const dhcp = new VpcDhcpOptions(`${this.#name}-names`, choice, this.#options);
     this.ready.push(
-      new VpcDhcpOptionsAssociation(`${this.#name}-names`, { vpcId: vpc.id, dhcpOptionsId: dhcp.id }, this.#options),
+      new VpcDhcpOptionsAssociation(`${this.#name}-names`, { vpcId, dhcpOptionsId: dhcp.id }, this.#options),
     );
   }
 
   /** Returns the tables of the tiers that have no addresses of the world's. */
-  #routes(gateway: InternetGateway): RouteTable[] {
+  #routes(gateway: InternetGateway, vpcId: Output<string>): RouteTable[] {
     const { zones, nat } = this.#args;
-    const [name, options, vpcId] = [this.#name, this.#options, this.vpc.id];
+    const [name, options] = [this.#name, this.#options];
     const table = (key: string): RouteTable => new RouteTable(`${name}-${key}`, { vpcId }, options);
     const joins = (tier: AwsTier, zone: string, { id: routeTableId }: RouteTable): void => {
       const [key, subnetId] = [`${tier}-${zone}`, this.subnet(tier, zone)];
@@ -217,7 +260,7 @@ export class Network {
     return [...apps, data];
   }
 
-  #endpoints(): void {
+  #endpoints(vpcId: Output<string>): void {
     const { zones, region, endpoints } = this.#args;
     const in_ = (endpoints === "one" ? zones.slice(0, 1) : zones).map((zone) => this.subnet("data", zone));
     for (const service of interfaces)
@@ -225,7 +268,7 @@ export class Network {
         new VpcEndpoint(
           `${this.#name}-${service.replace(".", "-")}`,
           {
-            vpcId: this.vpc.id,
+            vpcId,
             serviceName: `com.amazonaws.${region}.${service}`,
             vpcEndpointType: "Interface",
             privateDnsEnabled: true,
@@ -239,33 +282,22 @@ export class Network {
 
   /** The balancer's own rules and the ports behind it come with the edge. */
   #rulesOfTiers(): void {
-    const [name, options] = [this.#name, this.#options];
     for (const [from, to] of [
       ["app", "app"],
       ["app", "data"],
       ["data", "data"],
     ] as const)
       this.#allow(from, to, undefined);
-    for (const tier of ["app", "data", ...(this.#args.proxied ? ["proxy" as const] : [])] as const) {
-      this.#allow(tier, "endpoints", 443);
-      // Layers of images come from S3, whose gateway has no group of its own.
-      const prefixListId = this.#s3.prefixListId;
-      const rule = {
-        ...{ securityGroupId: this.group(tier), description: `${tier} calls S3` },
-        ...{ ipProtocol: "tcp", fromPort: 443, toPort: 443, prefixListId },
-      };
-      this.ready.push(new SecurityGroupEgressRule(`${name}-${tier}-s3`, rule, options));
-    }
-    this.#toTheWorld("app");
   }
 
-  #toTheWorld(from: string): void {
+  /** `port`: of TCP; undefined: all. */
+  #toTheWorld(from: string, port?: number): void {
     const out = {
       securityGroupId: this.#group(from).id,
       description: `${from} calls the world`,
       ipProtocol: "tcp",
-      fromPort: 1,
-      toPort: 65_535,
+      fromPort: port ?? 1,
+      toPort: port ?? 65_535,
       cidrIpv4: "0.0.0.0/0",
     };
     this.ready.push(new SecurityGroupEgressRule(`${this.#name}-${from}-out`, out, this.#options));

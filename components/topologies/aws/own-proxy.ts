@@ -7,8 +7,8 @@ import { type Plan, type PlannedRoute, replicaNames, routesOf } from "../../core
 import type { Site } from "../../core/topology.ts";
 import { edgeProxy } from "../../edge/edge.ts";
 import { nginxProblems } from "../../edge/nginx.ts";
-import { subnetRange } from "./addresses.ts";
-import type { AwsTls } from "./config.ts";
+import { edgeRanges } from "./addresses.ts";
+import type { AwsConfig, AwsTls } from "./config.ts";
 import { bytesOf, largestSecret } from "./definition.ts";
 
 /** One may be lost with its zone. */
@@ -17,23 +17,20 @@ export const proxyCount = 2;
 const mostAddresses = 8;
 
 /** Where the balancer before the proxies is. */
-export interface Before {
-  readonly cidr: string;
-  readonly zones: List<string>;
-}
+export type Before = Pick<AwsConfig, "cidr" | "zones" | "vpc">;
 
 /** The proxy that the system wishes for, with the routes of a plan and the certificate that it serves. */
 export function proxyWorkload(
   site: Site,
   plan: Plan,
-  { cidr, zones }: Before,
+  before: Before,
   tls: { readonly cert: Input<string>; readonly key: Input<string> },
 ): Workload {
   const inside = (name: string): string => `${name}.${site.name}.internal`;
   const proxy = edgeProxy(plan.edge, {
     ...{ site, tls, engine: "ecs", routes: routesOf(plan) },
     backends: (route) => ({ hosts: namesBehind(route).map(inside), watch: true }),
-    proxyProtocol: zones.map((_, zone) => subnetRange(cidr, "edge", zone)),
+    proxyProtocol: edgeRanges(before),
     ownName: inside("edge"),
   });
   // The public names lead to the balancer before it.

@@ -69,7 +69,7 @@ export class PassingBalancer {
       key,
       {
         namePrefix: prefixOf(`tcp${String(port)}`),
-        ...{ targetType: "ip", protocol: "TCP", vpcId: network.vpc.id },
+        ...{ targetType: "ip", protocol: "TCP", vpcId: network.vpcId },
         healthCheck: {
           protocol: "TCP",
           port: String(asked),

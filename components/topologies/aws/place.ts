@@ -12,7 +12,7 @@ import type { Checked } from "./check.ts";
 import { bucketName, longestBucket } from "./fit.ts";
 
 /** Zones, network and ARNs of another region or account. */
-export function checkPlace({ account, region, zones, cidr, tls, role, kmsKey, firewall }: Checked): Problem[] {
+export function checkPlace({ account, region, zones, cidr, vpc, tls, role, kmsKey, firewall }: Checked): Problem[] {
   const problems: Problem[] = [];
   for (const zone of zones) {
     if (zone.slice(0, -1) !== region)
@@ -31,7 +31,7 @@ export function checkPlace({ account, region, zones, cidr, tls, role, kmsKey, fi
       remedy:
         "a partition of its own, with other ARNs and addresses than all that is made here: choose a region of AWS' own",
     });
-  const wrong = unfitNetwork(cidr);
+  const wrong = vpc === undefined ? unfitNetwork(cidr) : undefined;
   if (wrong !== undefined) problems.push({ key: "aws.cidr", value: cidr, remedy: wrong });
   const arns = [
     ["aws.role", role, "role"],

@@ -5,9 +5,11 @@ import { at, own } from "../../core/formats.ts";
 import type { Known } from "../../core/known.ts";
 import { type Plan, routesOf } from "../../core/plan.ts";
 import type { Site } from "../../core/topology.ts";
-import { subnetRange, tiers, zoneOf } from "./addresses.ts";
+import { rangeOf } from "../subnets.ts";
+import { subnetRange, tiers, within, zoneOf } from "./addresses.ts";
 import { swarmHosts, swarms } from "./check.ts";
-import type { AwsConfig } from "./config.ts";
+import { otherVpc } from "./vpc.ts";
+import type { AwsConfig, AwsVpc } from "./config.ts";
 
 interface Caller {
   readonly region: string;
@@ -18,17 +20,47 @@ interface Caller {
 /** Credentials of another account than the stack's, or none. */
 export async function callerProblems(account: string, caller: Caller): Promise<Problem[]> {
   const { whoami } = await import("../../../ops/aws.ts");
-  const { region, profile, role } = caller;
   try {
-    const found = await whoami({
-      region,
-      ...(profile === undefined ? {} : { profile }),
-      ...(role === undefined ? {} : { roleArn: role }),
-    });
+    const found = await whoami(accessOf(caller));
     const remedy = `the credentials are of the account ${found}: take those of ${account}, or mend aws.account`;
     return found === account ? [] : [{ key: "aws.account", value: account, remedy }];
   } catch (error) {
     return [{ key: "aws", remedy: error instanceof Error ? error.message : String(error) }];
+  }
+}
+
+function accessOf({ region, profile, role }: Caller) {
+  return {
+    region,
+    ...(profile === undefined ? {} : { profile }),
+    ...(role === undefined ? {} : { roleArn: role }),
+  };
+}
+
+/** Subnets that are not where the config says, and what a network that is there lacks. */
+export async function vpcProblems({ id, cidr, subnets }: AwsVpc, caller: Caller): Promise<Problem[]> {
+  const { networkOf } = await import("../../../ops/aws.ts");
+  const named = Object.entries(subnets).flatMap(([zone, { edge, app, data = app }]) =>
+    Object.entries({ edge, app, data }).map(([tier, value]) => ({ tier, zone, value })),
+  );
+  const zones = Object.fromEntries(
+    Object.keys(subnets).map((each) => [each, named.filter(({ zone }) => zone === each).map(({ value }) => value)]),
+  );
+  try {
+    const found = await networkOf(accessOf(caller), id, zones);
+    return [
+      ...found.missing.map((value) => ({ key: "aws.vpc.id", value: id, remedy: `its ${value} is off: switch it on` })),
+      ...named.flatMap(({ tier, zone, value }): Problem[] => {
+        if (tier === "data" && value === subnets[zone]?.app) return [];
+        const key = `aws.vpc.subnets.${zone}.${tier}`;
+        if (!found.subnets.has(value)) return [{ key, value, remedy: `${id} has no such subnet in ${zone}` }];
+        const [range, whole] = [rangeOf(found.subnets.get(value) ?? ""), rangeOf(cidr)];
+        if (range === undefined || within(range, whole)) return [];
+        return [{ key: "aws.vpc.cidr", value: cidr, remedy: `it has to have ${value}, which is ${range.text}` }];
+      }),
+    ];
+  } catch (error) {
+    return [{ key: "aws.vpc.id", value: id, remedy: error instanceof Error ? error.message : String(error) }];
   }
 }
 
@@ -38,13 +70,15 @@ export async function callerProblems(account: string, caller: Caller): Promise<P
  */
 export function movedParts(
   state: List<Known>,
-  { cidr, zones, edge, kmsKey }: Pick<AwsConfig, "cidr" | "zones" | "edge" | "kmsKey">,
+  { cidr, zones, vpc, edge, kmsKey }: Pick<AwsConfig, "cidr" | "zones" | "vpc" | "edge" | "kmsKey">,
   site: Pick<Site, "name" | "disks">,
   plan: Plan,
 ): Problem[] {
   const of = (type: string) => state.filter((known) => known.type === type).map(({ outputs }) => outputs);
   const key = otherKey(state, kmsKey);
   if (key !== undefined) return [key];
+  const elsewhere = otherVpc(state, vpc);
+  if (elsewhere !== undefined) return [elsewhere];
   const network = of("aws:ec2/vpc:Vpc").find(({ cidrBlock }) => cidrBlock !== cidr);
   if (network !== undefined) {
     const remedy = `the stack's network is ${String(network.cidrBlock)}: it stays as long as the stack does`;

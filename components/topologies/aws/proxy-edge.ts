@@ -31,11 +31,10 @@ export function makeProxyEdge(
   region: Region,
   plan: Plan,
   { cert, key, front }: Served,
-  cidr: string,
   run: (workload: Workload, targets: Targets[]) => Ready,
   at: At,
 ): ProxyEdge {
-  const { site, network, zones, logs, alarms, under } = region;
+  const { site, network, logs, alarms, under } = region;
   const options = under(at.parent);
   const routes = routesOf(plan);
   for (const route of routes)
@@ -70,7 +69,7 @@ export function makeProxyEdge(
       },
       options,
     );
-  const { ready } = run(proxyWorkload(site, plan, { cidr, zones }, { cert, key }), targets);
+  const { ready } = run(proxyWorkload(site, plan, region, { cert, key }), targets);
   const hosts = [...new Set(routes.map(({ host }) => host))];
   // Callers come only when somebody answers: on a stack that had another edge the names move last.
   const records = namesOf(region, passing.balancer, hosts, at.logicalName, { ...options, dependsOn: [...ready] });

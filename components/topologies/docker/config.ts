@@ -29,6 +29,15 @@ export const dockerConfig = config.prefault({});
 /** What of it an importer gives to `DockerHost` in the same form. */
 export const dockerArgs = config
   .pick({
-    ...{ host: true, machines: true, address: true, registries: true, subnets: true, mtu: true, socket: true },
+    ...{
+      host: true,
+      machines: true,
+      address: true,
+      registries: true,
+      networks: true,
+      subnets: true,
+      mtu: true,
+      socket: true,
+    },
   })
   .strip();

@@ -33,18 +33,20 @@ export function containerArgs(
 ): docker.ContainerArgs {
   const user = userOf(container, image);
   const tests = healthTest(container, image);
+  const among = joins.networks.includes("edge") && engine.adopted.of("edge") !== undefined;
   return {
     name: `${site.name}-${name}`,
-    hostname: name,
+    // A hostname is a name in each network, too: see `Adopted.aliases`.
+    hostname: among ? `${site.name}-${name}` : name,
     image: engine.image(image),
     ...entry(container),
     ...(user === undefined ? {} : { user }),
     envs: environment(container, image),
     uploads: (container.files ?? []).map(upload),
-    networksAdvanced: joins.networks.map((network) => ({
-      name: engine.network(network).id,
-      aliases: [...joins.aliases],
-    })),
+    networksAdvanced: joins.networks.map((network) => {
+      const aliases = engine.adopted.aliases(network, joins.aliases);
+      return { name: engine.network(network).id, ...(aliases.length > 0 ? { aliases } : {}) };
+    }),
     healthcheck: {
       tests: container.disk === undefined ? tests : withRoom(tests, container.disk.path),
       ...healthTimes,

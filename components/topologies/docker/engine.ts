@@ -14,6 +14,7 @@ import type { Container, Dict, List, Tier } from "../../core/contracts.ts";
 import { own } from "../../core/formats.ts";
 import type { Image } from "../../core/images.ts";
 import type { Site } from "../../core/topology.ts";
+import type { Adopted } from "../adopted.ts";
 import { labels, networksOf } from "../containers.ts";
 import { chosen, type NetworkChoices } from "../subnets.ts";
 import { Survey } from "../survey.ts";
@@ -43,12 +44,20 @@ export interface EngineArgs {
   /** The owner that is written on everything that is made. */
   readonly owner: Output<string>;
   readonly choices: NetworkChoices;
+  readonly adopted: Adopted;
   /** Its socket's path on its own machine; undefined: nobody has said it. */
   readonly socket: string | undefined;
 }
 
 /** Looks at an engine before anything is made on it. */
-export function surveyOf(component: string, site: Site, key: string, host: string, registries: List<string>): Survey {
+export function surveyOf(
+  component: string,
+  site: Site,
+  key: string,
+  host: string,
+  registries: List<string>,
+  adopted: Adopted,
+): Survey {
   return new Survey({
     component,
     name: site.name,
@@ -56,7 +65,7 @@ export function surveyOf(component: string, site: Site, key: string, host: strin
     ...(key === ""
       ? { host: { key: "docker.host", value: host }, types }
       : { machine: key, host: { key: `docker.machines.${key}`, value: host }, types: machineTypes }),
-    look: () => lookAt(host),
+    look: () => lookAt(host, adopted),
     remove: (thing) => removeFrom(host, thing),
     pull: (image) => pullAgain(host, registries, image),
   });
@@ -71,17 +80,22 @@ export class Engine {
   /** Its socket's path on its own machine; undefined: nobody has said it. */
   readonly socket: string | undefined;
   readonly #choices: NetworkChoices;
+  /** Networks of the operator's in the place of some of these. */
+  readonly adopted: Adopted;
   readonly #key: string;
   readonly #name: string;
   readonly #options: ComponentResourceOptions;
   readonly #site: Site;
+  readonly #tiers: List<Tier>;
   readonly #networks: Dict<docker.Network>;
   readonly #joined = new Map<string, { readonly id: Output<string> }>();
   readonly #ops: ComponentResourceOptions;
   readonly #images = new Map<string, docker.RemoteImage>();
 
-  constructor({ name, site, key, host, registries, tiers, options, ops, survey, owner, choices, socket }: EngineArgs) {
-    this.#choices = choices;
+  constructor({ name, site, key, host, registries, tiers, options, ops, survey, owner, socket, ...its }: EngineArgs) {
+    this.#choices = its.choices;
+    this.adopted = its.adopted;
+    this.#tiers = tiers;
     this.socket = socket;
     this.#ops = mergeOptions(options, { provider: ops });
     this.host = host;
@@ -100,7 +114,9 @@ export class Engine {
     );
     this.#options = mergeOptions(options, { provider });
     this.#networks = Object.fromEntries(
-      tiers.map((tier) => [tier, tier === "data" ? this.#make(tier, { internal: true }, closed) : this.#make(tier)]),
+      tiers
+        .filter((tier) => this.adopted.of(tier) === undefined)
+        .map((tier) => [tier, tier === "data" ? this.#make(tier, { internal: true }, closed) : this.#make(tier)]),
     );
   }
 
@@ -128,6 +144,8 @@ export class Engine {
   network(name: string): { readonly id: Output<string> } {
     const known = own(this.#networks, name) ?? this.#joined.get(name);
     if (known !== undefined) return known;
+    const adopted = this.adopted.of(name);
+    if (adopted !== undefined) return { id: this.survey.network(adopted) };
     const made = this.#make(name);
     const orphans = new Orphans(
       `${this.#name}-${networkName(name, this.#key)}`,
@@ -139,14 +157,14 @@ export class Engine {
     return joined;
   }
 
-  /** A resource that goes only with the whole stack. */
+  /** A resource that goes only with the whole stack; undefined where the operator's network stands for `data`. */
   get last(): Resource | undefined {
     return this.#networks.data;
   }
 
   /** The networks that a container joins, outermost first. */
   networksOf(container: Container, isSlot: boolean): string[] {
-    return this.#networks.data === undefined ? ["app", ...(container.networks ?? [])] : networksOf(container, isSlot);
+    return !this.#tiers.includes("data") ? ["app", ...(container.networks ?? [])] : networksOf(container, isSlot);
   }
 
   /** The image's id on this engine. The image is pulled unless it is there, and stays when the stack goes. */

@@ -16,6 +16,7 @@ import type { At, Capabilities, OwnTopology, Site } from "../../core/topology.ts
 import { containerServices } from "../../services/index.ts";
 import { type Backends, publishedPorts } from "../../edge/proxy.ts";
 import { acmeFolder } from "../../edge/traefik.ts";
+import { Adopted } from "../adopted.ts";
 import { part } from "../base.ts";
 import { labels } from "../containers.ts";
 import { EngineTopology, type JobRun } from "../engine-base.ts";
@@ -27,7 +28,7 @@ import { checkDocker } from "./check.ts";
 import { dockerArgs } from "./config.ts";
 import { containerArgs, mounts } from "./container.ts";
 import { Engine, surveyOf } from "./engine.ts";
-import { hostOf, type Machine, socketOf } from "./machines.ts";
+import { hostOf, type Machine, networksOn, socketOf } from "./machines.ts";
 
 /** Where the engine is, and what the stack on it may use. */
 export interface DockerHostArgs extends NetworkChoices {
@@ -76,23 +77,27 @@ export class DockerHost extends EngineTopology {
   constructor(name: string, args: DockerHostArgs, opts: ComponentResourceOptions = {}) {
     const { site, tls, host, registries = [] } = args;
     parse(dockerArgs, args);
-    const survey = surveyOf(name, site, "", host, registries);
-    const machines = Object.entries(args.machines ?? {}).map(([key, at]) => ({
-      key,
-      at,
-      look: surveyOf(name, site, key, hostOf(at), registries),
-    }));
+    const adoptedOn = (key: string) => new Adopted("docker.networks", site.name, args, networksOn(key, []));
+    const adopted = adoptedOn("");
+    const survey = surveyOf(name, site, "", host, registries, adopted);
+    const machines = Object.entries(args.machines ?? {}).map(([key, at]) => {
+      const its = adoptedOn(key);
+      return { key, at, adopted: its, look: surveyOf(name, site, key, hostOf(at), registries, its) };
+    });
     const further = Object.fromEntries(machines.map(({ key, look }) => [key, look]));
     super(name, { type: "DockerHost", topology: "docker", site, tls, survey, further }, opts);
     this.#args = args;
-    const engine = (key: string, machine: Machine, tiers: List<Tier>, look: Survey) =>
+    const engine = (key: string, machine: Machine, tiers: List<Tier>, look: Survey, its: Adopted) =>
       new Engine({
         ...{ name, site, key, registries, tiers, ops: this.ops, survey: look, owner: this.owner, choices: args },
+        adopted: its,
         ...{ host: hostOf(machine), socket: socketOf(machine) },
         options: mergeOptions(this.under, { dependsOn: look.settled }),
       });
-    this.#engine = engine("", args, ["edge", "app", "data"], survey);
-    this.#machines = Object.fromEntries(machines.map(({ key, at, look }) => [key, engine(key, at, ["app"], look)]));
+    this.#engine = engine("", args, ["edge", "app", "data"], survey, adopted);
+    this.#machines = Object.fromEntries(
+      machines.map(({ key, at, look, adopted }) => [key, engine(key, at, ["app"], look, adopted)]),
+    );
     this.registerOutputs({});
   }
 
@@ -101,11 +106,12 @@ export class DockerHost extends EngineTopology {
   }
 
   protected get last(): Resource | undefined {
-    return this.#engine.last;
+    return this.#engine.last ?? this.identity;
   }
 
   protected backends({ hosts }: PlannedRoute): Backends {
-    return { hosts, watch: false };
+    const full = this.#engine.adopted.of("edge") !== undefined;
+    return { hosts: full ? hosts.map((host) => `${this.site.name}-${host}`) : hosts, watch: false };
   }
 
   protected edge(proxy: Workload, at: At): Ready {

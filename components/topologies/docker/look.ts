@@ -4,7 +4,8 @@ import { z } from "zod";
 import { connect, explain, hasImage, ifThere, messageOf } from "../../../ops/docker.ts";
 import { pull } from "../../../ops/pull.ts";
 import type { Dict, List } from "../../core/contracts.ts";
-import type { Kind, Pruned, There, Thing } from "../survey.ts";
+import { type Adopted, type Member, networkShape } from "../adopted.ts";
+import { type Kind, nameLabel, type Pruned, type There, type Thing } from "../survey.ts";
 
 /** The types of the resources that make each kind on a further machine. */
 export const machineTypes: Dict<Kind> = {
@@ -17,7 +18,7 @@ export const machineTypes: Dict<Kind> = {
 export const types: Dict<Kind> = { ...machineTypes, "platform-topologies:index:Volume": "volume" };
 
 /** The engine's id, and all of its containers, networks, volumes and images, by one request for each kind. */
-export async function lookAt(host: string): Promise<There> {
+export async function lookAt(host: string, adopted?: Adopted): Promise<There> {
   const engine = await connect(host);
   try {
     const [info, containers, networks, volumes, images] = await Promise.all([
@@ -50,11 +51,40 @@ export async function lookAt(host: string): Promise<There> {
           .parse(volumes)
           .Volumes.map(({ Name, Labels }): Thing => ({ kind: "volume", name: Name, labels: Labels })),
       ],
+      ...(adopted === undefined
+        ? {}
+        : {
+            problems: await adopted.problems({
+              driver: "bridge",
+              networks: z.array(networkShape).parse(networks),
+              members: (names) => membersOf(engine, names),
+            }),
+          }),
     };
   } catch (error) {
     throw explain(error, host);
   }
 }
+
+/** The containers in some networks, stopped ones too, and what each is called in all of its networks. */
+async function membersOf(engine: Awaited<ReturnType<typeof connect>>, networks: List<string>): Promise<Member[]> {
+  const inside = await engine.listContainers({ all: true, filters: { network: [...networks] } });
+  const found = await Promise.all(inside.map(({ Id }) => ifThere(engine.getContainer(Id).inspect())));
+  return found.flatMap((each): Member[] => {
+    if (each === undefined) return []; // it has ended meanwhile
+    const name = each.Name.slice(1);
+    const names = Object.entries(attached.parse(each.NetworkSettings.Networks)).map(
+      ([network, { Aliases, DNSNames }]) => [network, [name, ...(Aliases ?? []), ...(DNSNames ?? [])]] as const,
+    );
+    return [{ what: `the container ${name}`, stack: each.Config.Labels[nameLabel], names: Object.fromEntries(names) }];
+  });
+}
+
+/** Newer engines keep what the container was given apart from all by which it is found. */
+const attached = z.record(
+  z.string(),
+  z.object({ Aliases: z.array(z.string()).nullish(), DNSNames: z.array(z.string()).nullish() }),
+);
 
 interface Info {
   readonly ID: string;

@@ -29,9 +29,16 @@ export async function preflight(args: PreflightArgs): Promise<Problem[]> {
   return [...(await ports(args)), ...(await addresses(args)), ...(await images(args))];
 }
 
-async function addresses({ site, host, machines, planned, subnets, mtu }: PreflightArgs): Promise<Problem[]> {
+async function addresses({
+  site,
+  host,
+  machines,
+  planned,
+  networks: there = {},
+  ...choices
+}: PreflightArgs): Promise<Problem[]> {
   const found = Object.entries({ "": host, ...machines }).map(async ([machine, engine]) => {
-    const names = Object.entries(networksOn(machine, planned));
+    const names = Object.entries(networksOn(machine, planned)).filter(([key]) => !Object.hasOwn(there, key));
     const networks = Object.fromEntries(names.map(([key, network]) => [key, `${site.name}-${network}`]));
     const here = hostOf(engine).startsWith("unix:");
     return addressProblems(await connect(hostOf(engine)), {
@@ -39,8 +46,8 @@ async function addresses({ site, host, machines, planned, subnets, mtu }: Prefli
       networks,
       scope: "local",
       here,
-      subnets,
-      mtu,
+      subnets: choices.subnets,
+      mtu: choices.mtu,
     });
   });
   return (await Promise.all(found)).flat();

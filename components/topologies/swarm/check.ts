@@ -3,23 +3,29 @@ import type { Verdict } from "../../core/certificates.ts";
 import type { Problem } from "../../core/errors.ts";
 import { containers, type Plan } from "../../core/plan.ts";
 import type { Site } from "../../core/topology.ts";
+import { adoptedProblems } from "../adopted.ts";
 import { networksOf } from "../containers.ts";
 import { unknownMachines } from "../machines.ts";
-import { subnetProblems } from "../subnets.ts";
+import { type NetworkChoices, subnetProblems } from "../subnets.ts";
 import { checkTls } from "../tls.ts";
 import type { SwarmArgs } from "./args.ts";
 import { noSocket } from "./sockets.ts";
 
-type Checked = Pick<SwarmArgs, "managers" | "nodes" | "subnets" | "socket" | "publish" | "endpointMode" | "tls">;
+type Checked = Pick<SwarmArgs, "managers" | "nodes" | "socket" | "publish" | "endpointMode" | "tls"> & NetworkChoices;
+
+/** The networks that every stack has, each for its tier. */
+export const tiers = ["edge", "app", "data"] as const;
 
 export function checkSwarm(args: Checked, site: Site, plan: Plan): Verdict {
   const { nodes = {}, subnets = {} } = args;
   const planned = containers(plan);
+  const joined = planned.flatMap(([, { networks = [] }]) => networks);
   const { problems, warnings } = checkTls("swarm", args.tls, site, plan);
   const more = [
     ...unknownMachines("swarm.nodes", nodes, planned),
     ...ingress(args),
-    ...subnetProblems("swarm.subnets", subnets, ["edge", "app", "data"], planned, (container) =>
+    ...adoptedProblems("swarm", args, tiers, joined),
+    ...subnetProblems("swarm.subnets", subnets, tiers, planned, (container) =>
       networksOf(container, "disk" in container),
     ),
     ...noSocket(args, planned),

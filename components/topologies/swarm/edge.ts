@@ -12,12 +12,14 @@ export function edgeNodes({ edge }: Pick<SwarmArgs, "edge">): Dict<string> {
 
 /**
  * Where a route's replicas answer: those of a workload under `tasks.<service>`, which the swarm keeps up to date in
- * either endpoint mode; a slot under its own name. So the edge, not a virtual address, chooses the replica. Sticky
+ * either endpoint mode; a slot under its own name, or its service's where the network is the operator's (`adopted`).
+ * So the edge, not a virtual address, chooses the replica. Sticky
  * sessions need that, and a dead node costs a request at most one more try.
  */
-export function backendsOf(site: Site): (route: PlannedRoute) => Backends {
+export function backendsOf(site: Site, adopted = false): (route: PlannedRoute) => Backends {
+  const full = (host: string): string => (adopted ? `${site.name}-${host}` : host);
   return ({ of, to, hosts }) =>
-    of === "replicas" ? { hosts: [`tasks.${site.name}-${to}`], watch: true } : { hosts, watch: false };
+    of === "replicas" ? { hosts: [`tasks.${site.name}-${to}`], watch: true } : { hosts: hosts.map(full), watch: false };
 }
 
 /**

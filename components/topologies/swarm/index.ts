@@ -21,6 +21,7 @@ import type { At, Capabilities, OwnTopology } from "../../core/topology.ts";
 import { containerServices } from "../../services/index.ts";
 import type { Backends } from "../../edge/proxy.ts";
 import { acmeFolder } from "../../edge/traefik.ts";
+import { Adopted } from "../adopted.ts";
 import { part } from "../base.ts";
 import { networksOf } from "../containers.ts";
 import { EngineTopology, type JobRun } from "../engine-base.ts";
@@ -28,7 +29,7 @@ import { jobArgs, type JobPlace, markerIgnores, markerJob } from "../job.ts";
 import type { Survey } from "../survey.ts";
 import type { SwarmArgs } from "./args.ts";
 import { swarmCapabilities } from "./capabilities.ts";
-import { checkSwarm } from "./check.ts";
+import { checkSwarm, tiers } from "./check.ts";
 import { swarmArgs } from "./config.ts";
 import { backendsOf, edgeNodes, edgeShape } from "./edge.ts";
 import { files } from "./files.ts";
@@ -56,6 +57,7 @@ export class Swarm extends EngineTopology {
   readonly #docker: CustomResourceOptions;
   readonly #survey: Survey;
   readonly #networks: Networks;
+  readonly #adopted: Adopted;
   readonly #volumeNodes: VolumeNodes;
   readonly #described: NodeLabels[];
   readonly #refs = new Map<string, Output<string>>();
@@ -78,9 +80,12 @@ export class Swarm extends EngineTopology {
   constructor(name: string, args: SwarmArgs, opts: ComponentResourceOptions = {}) {
     const { site, tls } = args;
     parse(swarmArgs, args);
-    const survey = surveyOf(name, args);
+    const own = Object.fromEntries(tiers.map((tier) => [tier, tier]));
+    const adopted = new Adopted("swarm.networks", site.name, args, own);
+    const survey = surveyOf(name, args, adopted);
     super(name, { type: "Swarm", topology: "swarm", site, tls, survey }, opts);
     this.#survey = survey;
+    this.#adopted = adopted;
     this.#args = args;
     this.#host = args.managers.join(",");
     const provider = new docker.Provider(
@@ -108,7 +113,7 @@ export class Swarm extends EngineTopology {
           ofOps,
         );
       });
-    this.#networks = new Networks(name, args, this.#docker, ofOps, survey, this.owner);
+    this.#networks = new Networks(name, args, this.#docker, ofOps, survey, this.owner, adopted);
     const described = mergeOptions(ofOps, { dependsOn: this.#described });
     this.#volumeNodes = new VolumeNodes(name, this.#host, args, described, survey, this.owner);
     this.registerOutputs({});
@@ -132,11 +137,11 @@ export class Swarm extends EngineTopology {
   }
 
   protected get last(): Resource | undefined {
-    return this.#networks.last;
+    return this.#networks.last ?? this.identity;
   }
 
   protected backends(route: PlannedRoute): Backends {
-    return backendsOf(this.site)(route);
+    return backendsOf(this.site, this.#adopted.of("edge") !== undefined)(route);
   }
 
   protected edge(proxy: Workload, at: At): Ready {
@@ -151,7 +156,8 @@ export class Swarm extends EngineTopology {
         : undefined;
     return this.#start("edge", proxy, at, {
       ...edgeShape(this.#args),
-      aliases: ["edge", ...(proxy.names ?? [])],
+      // In a network of the operator's its own name is the service's.
+      aliases: [this.#adopted.of("edge") === undefined ? "edge" : `${this.site.name}-edge`, ...(proxy.names ?? [])],
       constraints: disk?.constraints ?? constraintsOf(nodes),
       mounts: disk ? [disk.mount] : [],
     });
@@ -212,7 +218,10 @@ export class Swarm extends EngineTopology {
     const image = imageOf(this.site, container.image);
     const options = mergeOptions(this.#docker, { parent });
     const used = files(this.site, name, container, logicalName, this.owner, options);
-    const networks = networksOf(container, isSlot).map((network) => this.#networks.network(network));
+    const networks = networksOf(container, isSlot).map((network) => ({
+      id: this.#networks.network(network).id,
+      aliases: this.#adopted.aliases(network, placed.aliases),
+    }));
     const { args, hash } = serviceSpec(this.site, {
       ...placed,
       name,

@@ -7,7 +7,8 @@ import { listNodes, listTasks, type Node, removeService, type Task } from "../..
 import type { Dict, List } from "../../core/contracts.ts";
 import type { Problem } from "../../core/errors.ts";
 import type { Known } from "../../core/known.ts";
-import { type Kind, marksOf, ownerOf, Survey, type There, type Thing } from "../survey.ts";
+import { type Adopted, type Member, networkShape } from "../adopted.ts";
+import { type Kind, marksOf, nameLabel, ownerOf, Survey, type There, type Thing } from "../survey.ts";
 import type { NodeArgs, SwarmArgs } from "./args.ts";
 import { volumeNodeThings } from "./volume-node-look.ts";
 import { brokenOf } from "./service-look.ts";
@@ -24,7 +25,7 @@ export const types: Dict<Kind> = {
 const endLimit = 30_000;
 
 /** Looks at a swarm before anything is made on it. */
-export function surveyOf(component: string, { site, managers, nodes = {} }: SwarmArgs): Survey {
+export function surveyOf(component: string, { site, managers, nodes = {} }: SwarmArgs, adopted: Adopted): Survey {
   const host = managers.join(",");
   return new Survey({
     component,
@@ -32,7 +33,7 @@ export function surveyOf(component: string, { site, managers, nodes = {} }: Swar
     words: site.disks,
     host: { key: "swarm.managers", value: host },
     types,
-    look: (state) => lookAt(host, component, site.name, nodes, state),
+    look: (state) => lookAt(host, component, site.name, nodes, state, adopted),
     remove: (thing) => removeFrom(host, thing),
   });
 }
@@ -44,6 +45,7 @@ export async function lookAt(
   name: string,
   planned: Dict<NodeArgs>,
   state: List<Known>,
+  adopted?: Adopted,
 ): Promise<There> {
   const owner = ownerOf(state, component);
   try {
@@ -77,11 +79,36 @@ export async function lookAt(
         ...volumeNodeThings(name, owner, state, nodes),
         ...nodeThings(component, state, nodes),
       ],
-      problems: missingFiles({ name, owner }, host, state, filesShape.parse([...secrets, ...configs])),
+      problems: [
+        ...missingFiles({ name, owner }, host, state, filesShape.parse([...secrets, ...configs])),
+        ...((await adopted?.problems({
+          driver: "overlay",
+          networks: z.array(networkShape).parse(networks),
+          members: (names) => Promise.resolve(membersOf(services, networks, names)),
+        })) ?? []),
+      ],
     };
   } catch (error) {
     throw explain(error, host);
   }
+}
+
+/** The services in some networks, and what each is called in all of its networks. A manager knows of no container's names. */
+function membersOf(
+  services: List<z.infer<typeof listedShape>>,
+  networks: List<{ readonly Id: string; readonly Name: string }>,
+  names: List<string>,
+): Member[] {
+  const nameOf = new Map(networks.map(({ Id, Name }) => [Id, Name]));
+  return services
+    .map(({ Spec }): Member => {
+      const joined = [...(Spec.TaskTemplate?.Networks ?? []), ...(Spec.Networks ?? [])];
+      const called = joined.map(
+        ({ Target, Aliases }) => [nameOf.get(Target) ?? Target, [Spec.Name, ...(Aliases ?? [])]] as const,
+      );
+      return { what: `the service ${Spec.Name}`, stack: Spec.Labels?.[nameLabel], names: Object.fromEntries(called) };
+    })
+    .filter((member) => names.some((name) => Object.hasOwn(member.names, name)));
 }
 
 const filesShape = z.array(z.object({ Spec: z.object({ Name: z.string() }) }).transform(({ Spec }) => Spec.Name));
@@ -115,9 +142,17 @@ export function missingFiles(
   ];
 }
 
+const attachedShape = z
+  .array(z.looseObject({ Target: z.string().default(""), Aliases: z.array(z.string()).nullish() }))
+  .nullish();
 const listedShape = z.looseObject({
   ID: z.string(),
-  Spec: z.looseObject({ Name: z.string(), Labels: z.record(z.string(), z.string()).nullish() }),
+  Spec: z.looseObject({
+    Name: z.string(),
+    Labels: z.record(z.string(), z.string()).nullish(),
+    Networks: attachedShape,
+    TaskTemplate: z.looseObject({ Networks: attachedShape }).nullish(),
+  }),
 });
 
 /** A service of this state, with the reason why it does not work. */

@@ -3,12 +3,14 @@ import * as docker from "@pulumi/docker";
 
 import { Orphans } from "../../../ops/resources.ts";
 import type { Site } from "../../core/topology.ts";
+import type { Adopted } from "../adopted.ts";
 import { labels } from "../containers.ts";
 import { chosen } from "../subnets.ts";
 import type { Survey } from "../survey.ts";
 import type { SwarmArgs } from "./args.ts";
+import { tiers } from "./check.ts";
 
-/** The stack's overlay networks: edge, app, data, and those that workloads join by name. */
+/** The stack's overlay networks: edge, app, data, or the operator's own for these, and those that workloads join by name. */
 export class Networks {
   readonly #name: string;
   readonly #site: Site;
@@ -19,8 +21,8 @@ export class Networks {
   readonly #owner: Input<string>;
   readonly #ops: CustomResourceOptions;
   readonly #made = new Map<string, { readonly id: Output<string> }>();
-  /** A resource that goes only with the whole stack. */
-  readonly last: docker.Network;
+  /** A resource that goes only with the whole stack; undefined where the operator's network stands for `data`. */
+  readonly last: docker.Network | undefined;
 
   /** `name`: the topology's name. `ops`: options of the resources that empty a network before it goes. */
   constructor(
@@ -30,6 +32,7 @@ export class Networks {
     ops: CustomResourceOptions,
     survey: Survey,
     owner: Input<string>,
+    adopted: Adopted,
   ) {
     this.#name = name;
     this.#survey = survey;
@@ -39,9 +42,12 @@ export class Networks {
     this.#site = args.site;
     this.#args = args;
     this.#options = options;
-    for (const tier of ["edge", "app"]) this.#made.set(tier, this.#make(tier));
-    this.last = this.#make("data");
-    this.#made.set("data", this.last);
+    for (const tier of tiers) {
+      const there = adopted.of(tier);
+      const network = there === undefined ? this.#make(tier) : undefined;
+      this.#made.set(tier, network ?? { id: survey.network(there ?? "") });
+      if (tier === "data") this.last = network;
+    }
   }
 
   /** A tier's network, or one that a container joins by name, made when it is first named. */

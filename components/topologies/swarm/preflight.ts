@@ -5,11 +5,12 @@ import type { Problem } from "../../core/errors.ts";
 import type { Image } from "../../core/images.ts";
 import { addressProblems } from "../address-preflight.ts";
 import type { NodeArgs, SwarmArgs } from "./args.ts";
+import { tiers } from "./check.ts";
 import { isLocal, pinned } from "./images.ts";
 import { firstManager, refusal } from "./managers.ts";
 import { portProblems } from "./ports.ts";
 
-export interface PreflightArgs extends Pick<SwarmArgs, "site" | "edge" | "publish" | "subnets"> {
+export interface PreflightArgs extends Pick<SwarmArgs, "site" | "edge" | "publish" | "subnets" | "networks"> {
   readonly managers: List<string>;
   readonly nodes: Dict<NodeArgs>;
   readonly planned: List<readonly [string, Container]>;
@@ -44,10 +45,11 @@ export async function preflight(args: PreflightArgs): Promise<Problem[]> {
   }
 }
 
-/** The stack's networks by their names in the config. */
-function networksOf({ site, planned }: PreflightArgs): Dict<string> {
+/** The networks that the stack makes, by their names in the config. */
+function networksOf({ site, planned, networks: there = {} }: PreflightArgs): Dict<string> {
   const joined = planned.flatMap(([, { networks = [] }]) => networks);
-  return Object.fromEntries(["edge", "app", "data", ...joined].map((name) => [name, `${site.name}-${name}`]));
+  const made = [...tiers, ...joined].filter((name) => !Object.hasOwn(there, name));
+  return Object.fromEntries(made.map((name) => [name, `${site.name}-${name}`]));
 }
 
 /** Says what each engine of the list is, if none of them is a manager. */

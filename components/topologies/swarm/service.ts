@@ -32,8 +32,8 @@ export interface Part {
   readonly files: Files;
   /** The owner that is written on everything. */
   readonly owner: Input<string>;
-  readonly networks: List<{ readonly id: Input<string> }>;
-  /** Its names on each of its networks. The first is its own name, which no other service has. */
+  readonly networks: List<{ readonly id: Input<string>; readonly aliases: List<string> }>;
+  /** Its names. The first is its own, which no other service has. */
   readonly aliases: readonly [string, ...string[]];
   readonly constraints: List<Input<string>>;
   readonly mounts: List<Mount>;
@@ -61,7 +61,10 @@ export function serviceSpec(site: Site, part: Part): Spec {
   const { name, container, replicas } = part;
   const containerSpec = containerSpecOf(site, part);
   const taskSpec = {
-    networksAdvanceds: part.networks.map(({ id }) => ({ id, aliases: [...part.aliases].sort() })),
+    networksAdvanceds: part.networks.map(({ id, aliases }) => ({
+      id,
+      ...(aliases.length > 0 ? { aliases: [...aliases].sort() } : {}),
+    })),
     placement: { constraints: [...part.constraints] },
     resources: {
       limits: { nanoCpus: Math.round(container.cpu * 1e9), memoryBytes: container.memoryMib * 1024 * 1024 },

@@ -8,7 +8,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { awsAt } from "../../setup/aws-at.ts";
 import { Refused } from "./answers.ts";
 import { ecs, logs } from "./ecs.ts";
-import { readQuery, xml, xmlError } from "./query.ts";
+import { ec2 } from "./networks.ts";
+import { ec2Error, ec2Xml, readQuery, xml, xmlError } from "./query.ts";
 import { groups, ssm, sts } from "./systems.ts";
 
 import type { IncomingMessage, ServerResponse } from "node:http";
@@ -30,7 +31,7 @@ const byTarget: Readonly<Record<string, Answers>> = {
   Logs_20140328: logs,
 };
 
-const byForm: Answers = { ...groups, ...sts };
+const byForm: Answers = { ...groups, ...sts, ...ec2 };
 
 /** Listens on a free port until it is closed. */
 export async function api(world: World, faults: Faults): Promise<Api> {
@@ -70,11 +71,13 @@ async function answer(request: IncomingMessage, response: ServerResponse, world:
       throw new Refused("AccessDeniedException", `${action}, as SIMULATE_FAIL asks for it`);
     const given = query ? readQuery(body) : (JSON.parse(body === "" ? "{}" : body) as Bag);
     const found = handle(given, world, faults);
-    send(200, query ? xml(action, found) : JSON.stringify(found));
+    const write = Object.hasOwn(ec2, action) ? ec2Xml : xml;
+    send(200, query ? write(action, found) : JSON.stringify(found));
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     const code = error instanceof Refused ? error.code : "InternalFailure";
     const status = error instanceof Refused ? 400 : 500;
-    send(status, query ? xmlError(code, message) : JSON.stringify({ __type: code, message }));
+    const write = Object.hasOwn(ec2, action) ? ec2Error : xmlError;
+    send(status, query ? write(code, message) : JSON.stringify({ __type: code, message }));
   }
 }

@@ -25,12 +25,23 @@ export function xmlError(code: string, message: string): string {
   return `<ErrorResponse><Error>${error}</Error><RequestId>00000000</RequestId></ErrorResponse>`;
 }
 
-function written(value: unknown): string {
-  if (Array.isArray(value)) return value.map((item) => `<member>${written(item)}</member>`).join("");
+/** The same as EC2 has it: without a result of its own, and with items for members. */
+export function ec2Xml(action: string, result: Bag): string {
+  const id = "<requestId>00000000-0000-4000-a000-000000000000</requestId>";
+  return `<${action}Response xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">${id}${written(result, "item")}</${action}Response>`;
+}
+
+export function ec2Error(code: string, message: string): string {
+  const error = `<Code>${escaped(code)}</Code><Message>${escaped(message)}</Message>`;
+  return `<Response><Errors><Error>${error}</Error></Errors><RequestID>00000000</RequestID></Response>`;
+}
+
+function written(value: unknown, member = "member"): string {
+  if (Array.isArray(value)) return value.map((item) => `<${member}>${written(item, member)}</${member}>`).join("");
   if (!isBag(value)) return escaped(String(value));
   return Object.entries(value)
     .filter(([, item]) => item !== undefined)
-    .map(([key, item]) => `<${key}>${written(item)}</${key}>`)
+    .map(([key, item]) => `<${key}>${written(item, member)}</${key}>`)
     .join("");
 }
 
