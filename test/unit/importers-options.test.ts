@@ -46,14 +46,14 @@ const components: readonly (readonly [string, Make])[] = [
   [
     "machines",
     (opts) => {
-      void new root.SwarmMachines("made", { sshKeys: ["ssh-ed25519 AAAA"], on: places.AwsRegion("on", bare) }, opts);
+      new root.SwarmMachines("made", { sshKeys: ["ssh-ed25519 AAAA"], on: places.AwsRegion("on", bare) }, opts);
     },
   ],
   [
     "swarm",
     (opts) => {
       const ask = { managers: machines, workers: {}, ports: [443], keys: ["ssh-ed25519 AAAA"] };
-      void new root.MachineSwarm("made", { ...ask, on: places.AwsRegion("on", bare) }, opts);
+      new root.MachineSwarm("made", { ...ask, on: places.AwsRegion("on", bare) }, opts);
     },
   ],
 ];
