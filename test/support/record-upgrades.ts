@@ -37,7 +37,8 @@ try {
     const [system = "", topology = ""] = name.split("-");
     const began = Date.now();
     const found = await (topology === "aws" ? onAws(name) : topology === "swarm" ? onSwarm(name) : onDocker(name));
-    const bytes = keep({ version, system, topology, ...found });
+    const day = new Date().toISOString().slice(0, 10);
+    const bytes = keep({ version, system, topology, day, ...found });
     const told = [`${String(found.state.deployment.resources.length)} resources`, `${String(bytes)} bytes`];
     process.stdout.write(`${name}: ${told.join(", ")}, ${String(Math.round((Date.now() - began) / 1000))} s\n`);
   }
