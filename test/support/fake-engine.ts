@@ -39,6 +39,7 @@ export async function fakeEngine(answers: Answers, socket?: string): Promise<Fak
       response.end(JSON.stringify(body ?? { message: `no ${key}` }));
     });
   });
+  server.keepAliveTimeout = 0; // as an engine does: a slow client's next request may come after Node's five seconds
   await new Promise<void>((resolve) => {
     if (socket === undefined) server.listen(0, "127.0.0.1", resolve);
     else server.listen(socket, resolve);

@@ -20,13 +20,15 @@ export interface Upgraded {
 }
 
 /** Takes the state into a new backend, as `pulumi stack import` does it for an operator, and previews it there. */
-export async function upgraded({ topology, settings, state }: Fixture): Promise<Upgraded> {
+export async function upgraded({ topology, day, settings, state }: Fixture): Promise<Upgraded> {
   const { resources } = state.deployment;
   const part = settings.config[`${project}:${topology}`] as { readonly nodes?: object };
   const engine = topology === "aws" ? undefined : await stateEngine(resources, Object.keys(part.nodes ?? {}));
   const cloud = topology === "aws" ? await simulation(newFolder("world")) : undefined;
+  const clock = `--import=${join(import.meta.dirname, "clock.ts")}`;
+  const env = { ...cloud?.env, NODE_OPTIONS: clock, TEST_DAY: day };
   const stack = await TestStack.create({
-    ...{ project, program: arkindexProgram(), name: upgradeStack, env: cloud?.env ?? {} },
+    ...{ project, program: arkindexProgram(), name: upgradeStack, env },
     level: "simulated",
   });
   try {
@@ -38,7 +40,7 @@ export async function upgraded({ topology, settings, state }: Fixture): Promise<
     const file = join(stack.folder, "recorded.json");
     await writeFile(file, JSON.stringify(state));
     succeeded(await stack.run(["stack", "import", "--file", file]));
-    const ran = await eventsOf({ stack: upgradeStack, args: [] }, await cliOf(stack, cloud?.env ?? {}));
+    const ran = await eventsOf({ stack: upgradeStack, args: [] }, await cliOf(stack, env));
     const found = digestOf({ ...ran, stack: upgradeStack, redact: (text) => text });
     return { found, asked: engine?.asked ?? [] };
   } finally {

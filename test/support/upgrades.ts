@@ -31,7 +31,12 @@ export type Exported = z.infer<typeof exported>;
 
 /** A stack's file: its config, and the salt of what is secret in it. */
 const settings = z.object({ encryptionsalt: z.string(), config: bag });
-const kept = z.object({ settings, state: exported });
+const kept = z.object({
+  /** When it was recorded, as 2026-11-29: later, certificates in it would be due. */
+  day: z.iso.date(),
+  settings,
+  state: exported,
+});
 
 /** The release that wrote a state, and what it is the state of. */
 export interface Origin {
@@ -61,8 +66,8 @@ const fileOf = ({ version, system, topology }: Origin): string =>
 /** Writes one. Returns its size in bytes. */
 export function keep(fixture: Fixture): number {
   const file = fileOf(fixture);
-  const { settings, state } = fixture;
-  const text = JSON.stringify({ settings, state: withoutChurn(state) });
+  const { day, settings, state } = fixture;
+  const text = JSON.stringify({ day, settings, state: withoutChurn(state) });
   // Gzip looks back 32 KiB, and the same script comes again after more.
   const bytes = brotliCompressSync(text, {
     params: { [constants.BROTLI_PARAM_LGWIN]: constants.BROTLI_MAX_WINDOW_BITS },
@@ -75,7 +80,7 @@ export function keep(fixture: Fixture): number {
 /** All of them, by release and name. */
 export function fixtures(): Fixture[] {
   return readdirSync(folder).flatMap((version) =>
-    readdirSync(join(folder, version)).map((file): Fixture => {
+    readdirSync(join(folder, version)).map((file) => {
       const [system = "", topology = ""] = file.replace(".json.br", "").split("-");
       const text = brotliDecompressSync(readFileSync(join(folder, version, file))).toString();
       return { version, system, topology, ...kept.parse(JSON.parse(text)) };

@@ -1,5 +1,9 @@
 /** What an upgrade may do by docs/upgrades.yaml, and what is kept of a state: plain values, without an engine. */
+import { join } from "node:path";
+import process from "node:process";
+
 import { expect, test } from "@jest/globals";
+import { execa } from "execa";
 
 import type { Change, Digest } from "../../comment/digest.ts";
 import { judge, rulesOf } from "../support/upgrade-rules.ts";
@@ -86,4 +90,12 @@ test("a state is kept without the times and places of its making, and with all e
     version: 3,
     deployment: { secrets_providers: stack.secrets_providers, resources: [kept] },
   });
+});
+
+test("a process lives on the day that it is told, and times that are said stay as they are", async () => {
+  const clock = `--import=${join(import.meta.dirname, "../support/clock.ts")}`;
+  const script =
+    "[new Date(), new Date(Date.now()), new Date(0)].map((each) => each.toISOString().slice(0, 10)).join()";
+  const env = { NODE_OPTIONS: clock, TEST_DAY: "2031-02-03" };
+  expect((await execa(process.execPath, ["-p", script], { env })).stdout).toBe("2031-02-03,2031-02-03,1970-01-01");
 });
