@@ -8,7 +8,7 @@ export type { Existing } from "./core/existing.ts";
 export type { Image } from "./core/images.ts";
 export { Service } from "./core/service.ts";
 export { siteOf, type SiteArgs } from "./core/site.ts";
-export { type SystemArgs, SystemComponent } from "./core/system.ts";
+export { type Endpoint, type SystemArgs, SystemComponent } from "./core/system.ts";
 export type * from "./core/topology.ts";
 
 export { AwsRegion, type AwsRegionArgs } from "./topologies/aws/index.ts";

@@ -9,6 +9,8 @@ import process from "node:process";
 
 import { main } from "@pulumi/pulumi/provider/index.js";
 
+import packageJson from "../package.json" with { type: "json" };
+
 import { certificate } from "./certificate.ts";
 import { ecsGate } from "./ecs-gate.ts";
 import { finalizer } from "./finalizer.ts";
@@ -52,7 +54,7 @@ useLatestHost();
 (module as Partial<typeof module>).flushCompileCache?.();
 void main(
   {
-    version: "0.1.0",
+    version: packageJson.version,
     getSchema: () => readFile(new URL("schema.json", import.meta.url), "utf8"),
     construct: async (name, type, inputs: Bag, options) => {
       // Most runs want no system of us.

@@ -44,8 +44,8 @@ export abstract class Service<K extends Kind> extends ComponentResource {
     }
     const supply = supplierOf(topology, kind, called, ask).recipe ?? recipe;
     const logicalName = inside ? on.logicalName(name) : name;
-    // No inputs: they would be stored in the state.
-    super(`platform-topologies:index:${type}`, logicalName, {}, mergeOptions(topology.options, opts));
+    // No inputs: they would be stored in the state. Inside a system the component above has the providers.
+    super(`platform-topologies:index:${type}`, logicalName, {}, mergeOptions(inside ? {} : topology.options, opts));
     this.given = supply(inside ? on.within(this) : new RealPlatform(topology, this), called, ask);
     this.registerOutputs({});
   }

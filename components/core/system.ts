@@ -23,13 +23,23 @@ import { imageKeys } from "./plan.ts";
 import { planOf } from "./recorder.ts";
 import type { OwnTopology, Topology } from "./topology.ts";
 
-/**
- * `on`: where to run, a topology of the program's or one that the system makes as its own child, as
- * `DockerHost.own({ … })`; the rest is the system's own part of a stack's config.
- */
-export type SystemArgs<S extends z.ZodType> = z.input<S> & On;
-interface On {
+/** `on`, and the system's own part of a stack's config. */
+export type SystemArgs<S extends z.ZodType> = z.input<S> & {
+  /**
+   * Where it runs: a topology of the program's, or one that the system makes as its own child, as `DockerHost.own({ … })`.
+   * Another one moves no data.
+   */
   readonly on: Topology | OwnTopology;
+};
+
+/** Where a store answers inside the stack. */
+export interface Endpoint {
+  /** A name that the stack's own containers know; elsewhere an address of the cloud's. */
+  readonly host: Input<string>;
+  /** Of TCP. */
+  readonly port: number;
+  /** Whom its password is for, where it has users. */
+  readonly user?: Input<string>;
 }
 
 /** A whole platform as a component: run dry and checked first, then made. */
@@ -37,7 +47,7 @@ export abstract class SystemComponent<C> extends ComponentResource {
   /** The address that a browser opens. */
   readonly url: string;
   /** Where each store answers inside the stack, by its name in the system. */
-  readonly endpoints: Dict<{ readonly host: Input<string>; readonly port: number; readonly user?: Input<string> }>;
+  readonly endpoints: Dict<Endpoint>;
   /** Each store's password. */
   readonly passwords: Dict<Output<string>>;
   /** What was needed, and who gave it. */
@@ -58,7 +68,7 @@ export abstract class SystemComponent<C> extends ComponentResource {
     system: System<C>,
     schema: z.ZodType<C>,
     name: string,
-    { on: where, ...args }: On,
+    { on: where, ...args }: { readonly on: Topology | OwnTopology },
     opts: ComponentResourceOptions = {},
   ) {
     const config = parse(schema, args);
@@ -117,7 +127,7 @@ function withProvidersOf(topology: () => Topology | undefined): ResourceTransfor
   };
 }
 
-function endpoint(given: Supplied["given"]) {
+function endpoint(given: Supplied["given"]): Endpoint {
   if ("internal" in given) return { host: given.internal.host, port: given.internal.port, user: given.key };
   if (!("host" in given)) return { host: "", port: 0 };
   return { host: given.host, port: given.port, ...("user" in given ? { user: given.user } : {}) };

@@ -215,6 +215,7 @@ export interface Place {
 export interface OwnTopology extends Place {
   /** Finds what is wrong with its arguments and a plan together. Pure. */
   check(plan: Plan): List<Problem>;
+  /** Makes it. `opts`: its parent, and what it waits for. */
   make(name: string, opts: ComponentResourceOptions): Topology;
 }
 

@@ -51,6 +51,7 @@ export abstract class EngineTopology extends BaseTopology {
     for (const survey of this.#surveys) survey.was(former, name);
   }
 
+  /** The authority that callers of the edge have to trust, as PEM; undefined where a public one has signed. */
   get ca(): Output<string> | undefined {
     return edgeAuthority(this.#tls) ?? this.#certificate?.caCert;
   }

@@ -32,6 +32,7 @@ const subnet = z.string().regex(/^subnet-[0-9a-f]{8,17}$/, "a subnet's id, as su
 
 /** A network that is there already, in the place of one of the stack's own. */
 const vpc = z.strictObject({
+  /** As vpc-0123456789abcdef0. Another one is refused as long as the stack is there. */
   id: z.string().regex(/^vpc-[0-9a-f]{8,17}$/, "a network's id, as vpc-0123456789abcdef0"),
   /** The range that has all of these subnets, whole or a part of the network. */
   cidr: z.cidrv4("a network's range, as 10.0.0.0/16"),
@@ -39,7 +40,17 @@ const vpc = z.strictObject({
    * One of each tier by zone, for each of `zones`: `edge` is reached from the world, `app` has a way out, `data` reaches
    * AWS' own services. Default for `data`: that of `app`. More zones may come; others for a stack that is there are refused.
    */
-  subnets: z.record(zone, z.strictObject({ edge: subnet, app: subnet, data: subnet.optional() })),
+  subnets: z.record(
+    zone,
+    z.strictObject({
+      /** For what is reached from the world. */
+      edge: subnet,
+      /** For tasks and machines that call out. */
+      app: subnet,
+      /** For stores. Default: the one of `app`. */
+      data: subnet.optional(),
+    }),
+  ),
   /** Its DHCP options search `<stack>.internal`, so that names of one label are found. Default: they do not. */
   searchDomain: z.boolean().default(false),
 });
