@@ -1,8 +1,4 @@
-/**
- * Resources for AWS. `at` says where the work is done, so another one is no difference in a preview. A program that
- * uses them needs the SDK for JavaScript: `@aws-sdk/client-ecs`, `client-auto-scaling`, `client-ssm`,
- * `client-cloudwatch-logs` and `credential-providers`.
- */
+/** Resources for AWS. `at` says where the work is done, so another one is no difference in a preview. */
 import * as pulumi from "@pulumi/pulumi";
 
 import { hide, redacting } from "./hidden.ts";

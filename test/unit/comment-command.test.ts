@@ -171,7 +171,7 @@ test.each([
 test("the package has all of it: what it imports is its own, Node's, or zod", async () => {
   const folder = join(repo, "comment");
   const files = await readdir(folder);
-  expect(files).toContain("bin.ts");
+  expect(files).toContain("main.ts");
   for (const file of files) {
     const text = await readFile(join(folder, file), "utf8");
     for (const [, from] of text.matchAll(/ from "([^"]+)";$/gm))

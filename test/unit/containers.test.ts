@@ -229,6 +229,7 @@ const engine = {
   image: ({ ref }: Image) => `id of ${ref}`,
   network: (name: string) => ({ id: `${name}-id` }),
   owner: "f00d",
+  adopted: { aliases: (_: string, all: readonly string[]) => all },
 } as unknown as Engine;
 const joins = { networks: ["app", "data"], aliases: ["web", "shop"] };
 const health: Health = { ready: { command: ["true"] }, startSeconds: 90, stopSeconds: 20 };

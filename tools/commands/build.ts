@@ -34,7 +34,8 @@ async function components(): Promise<void> {
   await writeFile(join(dist, "package.json"), JSON.stringify({ type: "commonjs" }));
   await chmod(join(dist, "command/main.js"), 0o755);
   await cp(join(repo, "policy/PulumiPolicy.yaml"), join(dist, "policy/PulumiPolicy.yaml"));
-  await writeFile(join(dist, "policy/package.json"), JSON.stringify({ type: "commonjs", main: "index.js" }));
+  const { version } = JSON.parse(await readFile(join(repo, "package.json"), "utf8")) as { version: string };
+  await writeFile(join(dist, "policy/package.json"), JSON.stringify({ version, type: "commonjs", main: "index.js" }));
   await writeFile(join(dist, "lazy.js"), lazy);
   for (const folder of ["components", "ops"]) await loadLate(join(dist, folder));
 }
