@@ -6,11 +6,14 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 
 import { containerIds, engine, inContainer, localImages, sweep } from "../support/arkindex.ts";
 import { env, pack, type Pack } from "../support/pack.ts";
+import { runLabels } from "../support/run.ts";
 import { repo, succeeded, TestStack } from "../support/stack.ts";
 
 let made: Pack;
 const stacks: TestStack[] = [];
-const names = ["ex-cache", "ex-jobs"];
+const names = ["ex-cache", "ex-jobs", "ex-inside"];
+/** A network of the operator's. */
+const theirs = "ex-inside-company";
 
 beforeAll(async () => {
   for (const name of names) await sweep(name);
@@ -23,6 +26,8 @@ afterAll(async () => {
     await made.remove();
   } finally {
     for (const name of names) await sweep(name);
+    for (const { Id } of await engine.listNetworks({ filters: { name: [theirs] } }))
+      await engine.getNetwork(Id).remove();
   }
 }, 240_000);
 
@@ -57,7 +62,7 @@ async function planned(stack: TestStack): Promise<Map<string, Readonly<Record<st
 test("a test runs each of them", async () => {
   const folders = (await readdir(join(repo, "examples"), { withFileTypes: true })).filter((each) => each.isDirectory());
   const [here, simulated, packed] = [
-    ["custom-recipe", "custom-system", "existing-database", "transform", "two-platforms"],
+    ["custom-recipe", "custom-system", "existing-database", "own-network", "transform", "two-platforms"],
     ["aws"], // test/engine/examples.test.ts
     ["one-service"], // pack.test.ts
   ];
@@ -104,6 +109,19 @@ test("beside a database that is there already no other is made, and the password
   expect(all.filter((each) => /-db\b/.test(each))).toEqual([]);
   expect(all).toContain("Gate arkindex-backend-1");
   expect(JSON.stringify([...plan])).not.toContain("hush-of-the-database");
+}, 300_000);
+
+test("a platform is inside a network of one's own, which outlives it", async () => {
+  await engine.createNetwork({ Name: theirs, Labels: runLabels });
+  const stack = await example("own-network", { name: "ex-inside", network: theirs, http: 8986, https: 8949 });
+  succeeded(await stack.up());
+  expect(await stack.outputs()).toMatchObject({ url: "https://graph.example.com:8949", parts: ["edge", "single-1"] });
+  const ids = await containerIds("ex-inside");
+  const { NetworkSettings } = await engine.getContainer(ids["single-1"] ?? "").inspect();
+  expect(Object.keys(NetworkSettings.Networks)).toContain(theirs);
+  succeeded(await stack.preview(["--expect-no-changes"]));
+  succeeded(await stack.destroy());
+  expect((await engine.listNetworks({ filters: { name: [theirs] } })).map(({ Name }) => Name)).toEqual([theirs]);
 }, 300_000);
 
 test("two platforms in one program have nothing in common", async () => {
