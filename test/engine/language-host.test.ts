@@ -199,3 +199,24 @@ test("configuration and its secrets reach the program", async () => {
   expect(JSON.stringify(await stack.state())).not.toContain("unseen");
   expect(await stack.outputs()).toEqual({ plain: "seen", hidden: "unseen" });
 });
+
+test("`up --plan` refuses what is not in the plan, and prints no secret that differs", async () => {
+  const key = (secret: string, more = ""): string =>
+    `new random.RandomString("key", { length: 8, keepers: { guard: pulumi.secret("${secret}") } });${more}`;
+  const stack = await stackOf(key("hush-as-planned"));
+  succeeded(await stack.preview(["--save-plan", "plan.json"]));
+  expect(await readFile(join(stack.folder, "plan.json"), "utf8")).not.toContain("hush-as-planned");
+  const again = async (body: string) => {
+    await stack.rewrite(
+      `import * as pulumi from "@pulumi/pulumi";\nimport * as random from "@pulumi/random";\n${body}`,
+    );
+    return stack.up(["--plan", "plan.json"]);
+  };
+  for (const body of [key("hush-of-another"), key("hush-as-planned", `new random.RandomPet("pet");`)]) {
+    const { code, output } = await again(body);
+    expect(code).not.toBe(0);
+    expect(output).toMatch(/violates plan|not allowed by the plan/);
+    expect(output).not.toMatch(/hush-(as-planned|of-another)/);
+  }
+  succeeded(await again(key("hush-as-planned")));
+});

@@ -14,7 +14,7 @@ import { repo } from "../setup/paths.ts";
 import { Problem } from "../setup/problem.ts";
 import { steps } from "../setup/progress.ts";
 import { engineStep, imagesStep } from "../setup/setup.ts";
-import { devPassphrase, isAtLeast, isReady, toolchain, versionOf } from "../setup/toolchain.ts";
+import { devPassphrase, isReady, toolchain } from "../setup/toolchain.ts";
 
 import type { Toolchain } from "../setup/toolchain.ts";
 
@@ -28,7 +28,6 @@ export async function run(args: readonly string[]): Promise<number> {
     process.stderr.write(`setting up Pulumi: ${line}\n`);
   });
   const { pulumi } = tools;
-  if (valuesOf(args, "--plan").length > 0) await refusePlans(pulumi);
   const stacks = named(args);
   const env = withPassphrase(tools.env, stacks);
   if (["up", "preview"].includes(args[0] ?? "")) {
@@ -36,13 +35,6 @@ export async function run(args: readonly string[]): Promise<number> {
     await provide(tools, args, stacks[0]);
   }
   return attached(pulumi, args, { env: { ...process.env, ...env } });
-}
-
-/** Where a plan is violated, older CLIs print the secret that differs (pulumi#24567). */
-async function refusePlans(pulumi: string): Promise<void> {
-  const version = await versionOf(pulumi);
-  if (!isAtLeast(version, "3.274.1"))
-    throw new Problem(`--plan: Pulumi ${version} prints secrets where a plan is violated: install 3.274.1 or later`);
 }
 
 /** Runs the CLI on this terminal, to its end. Ctrl-C ends it in order. Returns its exit code. */
