@@ -5,6 +5,7 @@ import { commonConfig } from "./config.ts";
 import { warn } from "./core/certificates.ts";
 import type { Dict } from "./core/contracts.ts";
 import { ConfigError, type Problem, refuse } from "./core/errors.ts";
+import { tokenOf } from "./core/formats.ts";
 import { knownOf, stateOfStack } from "./core/known.ts";
 import { checkedTopology, plannedWithRetirements, rehearsed, type StackPlan, wholeOf } from "./deploy.ts";
 import { type SystemName, systems } from "./systems/index.ts";
@@ -51,7 +52,7 @@ export async function construct(
 
 /** `platform-topologies:index:ArangoDb` is `arangodb` in a stack's config. */
 function systemOf(token: string): SystemName {
-  const found = Object.entries(systems).find(([, { component }]) => token === `platform-topologies:index:${component}`);
+  const found = Object.entries(systems).find(([, { component }]) => token === tokenOf(component));
   if (found === undefined)
     throw new ConfigError([{ key: "type", value: token, remedy: "no component of this package" }]);
   return found[0] as SystemName;

@@ -133,3 +133,8 @@ function slips(a: string, b: string): number {
   }
   return row.at(-1) ?? 9;
 }
+
+/** The token of a component: ours by the class' name alone, a program's own as it says it, `wiki:index:Wiki`. */
+export function tokenOf(type: string): string {
+  return type.includes(":") ? type : `platform-topologies:index:${type}`;
+}

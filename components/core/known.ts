@@ -35,7 +35,7 @@ export function knownOf(state: List<Known>, component: string): List<Known> {
   const nameOf = ({ urn }: Known): string => urn.split("::").slice(3).join("::");
   const within = (name: string, of: string): boolean => name === of || name.startsWith(`${of}-`);
   const others = state
-    .filter(({ type, outputs }) => type.startsWith("platform-topologies:index:") && "endpoints" in outputs)
+    .filter(({ outputs }) => "endpoints" in outputs && "passwords" in outputs)
     .map(nameOf)
     .filter((other) => other.length > component.length);
   return state.filter((known) => {

@@ -2,6 +2,7 @@ import { ComponentResource, type ComponentResourceOptions, mergeOptions } from "
 
 import type { Ask, Given, Kind, Recipe } from "./contracts.ts";
 import { refuse } from "./errors.ts";
+import { tokenOf } from "./formats.ts";
 import { routesOf } from "./plan.ts";
 import { RealPlatform } from "./real.ts";
 import { dryRun } from "./recorder.ts";
@@ -45,7 +46,7 @@ export abstract class Service<K extends Kind> extends ComponentResource {
     const supply = supplierOf(topology, kind, called, ask).recipe ?? recipe;
     const logicalName = inside ? on.logicalName(name) : name;
     // No inputs: they would be stored in the state. Inside a system the component above has the providers.
-    super(`platform-topologies:index:${type}`, logicalName, {}, mergeOptions(inside ? {} : topology.options, opts));
+    super(tokenOf(type), logicalName, {}, mergeOptions(inside ? {} : topology.options, opts));
     this.given = supply(inside ? on.within(this) : new RealPlatform(topology, this), called, ask);
     this.registerOutputs({});
   }

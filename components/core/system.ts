@@ -17,6 +17,7 @@ import { check } from "./check.ts";
 import { refuse } from "./errors.ts";
 import { parse } from "./parse.ts";
 import { passwordOf, RealPlatform, type Supplied } from "./real.ts";
+import { tokenOf } from "./formats.ts";
 import { imageOf } from "./images.ts";
 import { formerNames } from "./known.ts";
 import { imageKeys } from "./plan.ts";
@@ -80,7 +81,7 @@ export abstract class SystemComponent<C> extends ComponentResource {
     let own: Topology | undefined;
     const given = "admit" in where ? where.options : { transformations: [withProvidersOf(() => own)] };
     // No inputs: they would be stored in the state.
-    super(`platform-topologies:index:${type}`, name, {}, mergeOptions(given, opts));
+    super(tokenOf(type), name, {}, mergeOptions(given, opts));
     if (!("admit" in where)) {
       const { dependsOn } = opts;
       own = where.make(`${name}-${where.capabilities.name}`, {

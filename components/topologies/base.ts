@@ -22,6 +22,7 @@ import {
 import { check } from "../core/check.ts";
 import type { Container, Dict, Job, List, Ready, Slot, Workload } from "../core/contracts.ts";
 import { type Problem, refuse } from "../core/errors.ts";
+import { tokenOf } from "../core/formats.ts";
 import { type Plan, replicaNames, routesOf } from "../core/plan.ts";
 import type { At, Capabilities, Services, Site, Topology } from "../core/topology.ts";
 import { containerServices } from "../services/index.ts";
@@ -80,7 +81,7 @@ export abstract class BaseTopology extends ComponentResource implements Topology
   protected constructor(name: string, { type, site, before, identity }: BaseArgs, opts: ComponentResourceOptions) {
     const waits = before === undefined ? {} : { dependsOn: before };
     // No inputs: they would be stored in the state.
-    super(`platform-topologies:index:${type}`, name, {}, mergeOptions(opts, waits));
+    super(tokenOf(type), name, {}, mergeOptions(opts, waits));
     this.name = name;
     this.site = site;
     this.passwords = Object.values(site.secrets);

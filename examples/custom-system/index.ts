@@ -28,7 +28,7 @@ const wiki: System<WikiConfig> = (platform, { replicas }) => {
 
 class Wiki extends SystemComponent<WikiConfig> {
   constructor(name: string, args: SystemArgs<typeof wikiConfig>, opts?: ComponentResourceOptions) {
-    super("Wiki", wiki, wikiConfig, name, args, opts);
+    super("wiki:index:Wiki", wiki, wikiConfig, name, args, opts);
   }
 }
 

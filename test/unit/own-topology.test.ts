@@ -74,9 +74,10 @@ test("of a state each system has what is named after it, and nothing of another 
   const known = (name: string, of = "docker:index/container:Container", outputs = {}) => ({
     ...{ urn: `urn:pulumi:s::p::${of}::${name}`, type: of, outputs },
   });
+  const systemOutputs = { endpoints: {}, passwords: {} };
   const state = [
-    ...[known("db", type, { endpoints: {} }), known("db-single-1"), known("db-2-disk-of-old")],
-    ...[known("db-2", type, { endpoints: {} }), known("db-2-single-1"), known("dbs"), known("other")],
+    ...[known("db", type, systemOutputs), known("db-single-1"), known("db-2-disk-of-old")],
+    ...[known("db-2", type, systemOutputs), known("db-2-single-1"), known("dbs"), known("other")],
   ];
   const names = (component: string) => knownOf(state, component).map(({ urn }) => urn.split("::").at(-1));
   expect(names("db")).toEqual(["db", "db-single-1"]);
