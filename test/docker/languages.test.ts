@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { execa } from "execa";
 
 import { generate } from "../../tools/commands/sdk.ts";
-import { pythonHost, yamlHost } from "../../tools/setup/languages.ts";
+import { pythonHost, sdkgen, yamlHost } from "../../tools/setup/languages.ts";
 import { pipPackage, pythonEnv } from "../../tools/setup/pip.ts";
 import { toolchain } from "../../tools/setup/toolchain.ts";
 import { Arango, type ArangoOutputs, small } from "../support/arangodb.ts";
@@ -61,6 +61,11 @@ const yaml = (inputs: Inputs) => ({
     ),
   }),
 });
+
+/** Minutes on a machine that never built them. */
+beforeAll(async () => {
+  for (const build of [sdkgen, pythonHost, yamlHost]) await build();
+}, 40 * 60_000);
 
 test("`pulumi package get-schema` and `package add` know the plugin, and a program in TypeScript previews by its SDK", async () => {
   const { pulumi, env } = await toolchain(() => undefined);

@@ -23,7 +23,8 @@ let stack: TestStack | undefined;
 beforeAll(async () => {
   made = await pack();
   cloud = await simulation(newFolder("world-packed"));
-}, 10 * minutes);
+  await yamlHost(); // minutes on a machine that never built it
+}, 40 * minutes);
 afterAll(async () => {
   await stack?.dispose();
   await cloud.close();
