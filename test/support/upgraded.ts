@@ -11,7 +11,7 @@ import { newFolder } from "./folder.ts";
 import { cliOf } from "./previewed.ts";
 import { stateEngine } from "./state-engine.ts";
 import { succeeded, TestStack } from "./stack.ts";
-import { type Fixture, upgradeStack } from "./upgrades.ts";
+import { type Fixture, type Recorded, upgradeStack } from "./upgrades.ts";
 
 export interface Upgraded {
   readonly found: Digest;
@@ -32,8 +32,10 @@ export async function upgraded({ topology, day, settings, state }: Fixture): Pro
     level: "simulated",
   });
   try {
+    const images = { ...ownImages(resources), ...(settings.config[`${project}:images`] as object | undefined) };
     const config = {
       ...settings.config,
+      [`${project}:images`]: images,
       ...(engine === undefined ? {} : { [`${project}:${topology}`]: at(engine, part) }),
     };
     await writeFile(stack.settings, JSON.stringify({ ...settings, config }));
@@ -48,6 +50,17 @@ export async function upgraded({ topology, day, settings, state }: Fixture): Pro
     await cloud?.close();
     await rm(stack.folder, { recursive: true });
   }
+}
+
+/** Images of ours under the tags that they had: this machine's builds of them are no part of what is compared. */
+function ownImages(resources: readonly Recorded[]): Record<string, string> {
+  const ran = resources.find(({ type }) => type === "pulumi:pulumi:Stack")?.outputs?.images ?? {};
+  return Object.fromEntries(
+    Object.values(ran).flatMap((ref: string) => {
+      const key = /platform-topologies\/([\w-]+):/.exec(ref)?.[1];
+      return key === undefined ? [] : [[key, ref] as const];
+    }),
+  );
 }
 
 /** The topology's part of the config, with another engine's address. Where an engine is asked is no difference. */
