@@ -13,12 +13,14 @@ import type Docker from "dockerode";
 import { execa } from "execa";
 
 import { built, images } from "../../tools/images/index.ts";
+import { copies } from "../../tools/images/push.ts";
 import { Cluster } from "../../tools/swarm/cluster.ts";
 import { engine, eventually, localImage, sweep } from "../support/arkindex.ts";
 import { certificate } from "../support/certificates.ts";
 import { type Instead, origin, Page } from "../support/page.ts";
 import { runLabels } from "../support/run.ts";
 import { repo } from "../support/stack.ts";
+import { pulled } from "../support/swarm-stack.ts";
 
 const pilot = "arangodb-atlas";
 const https = 18459;
@@ -92,10 +94,14 @@ beforeAll(async () => {
   await secrets(home);
   const swarm = await Cluster.start({ name: "guide", workers: 2, joined: false });
   cluster = swarm;
-  await swarm.pushMirror(await built());
+  const tags = await built();
+  await swarm.pushMirror(tags);
   const s3 = await store(`${swarm.outside}:9010`);
   const image = await newerImage();
   const { [image]: newer = "" } = await swarm.push([image]);
+  // Pulls on a busy machine would take a job's whole time.
+  for (const key of ["toolbox", "arangodb", "traefik", "arangodb-toolbox"])
+    for (const node of swarm.nodes) await pulled(swarm.dockerOf(node), mirrored(swarm.registry, tags, key));
   powerCut = createServer((_, answer) => {
     void swarm.kill("w2").then(
       () => answer.end(),
@@ -149,6 +155,11 @@ ${mc} admin user add at next next-secret && ${mc} admin policy attach at readwri
     return true;
   });
   return `http://${address}`;
+}
+
+/** What a stack with this mirror pulls for an image. */
+function mirrored(registry: string, tags: Readonly<Record<string, string>>, key: string): string {
+  return copies(registry, tags).find((copy) => copy.key === key)?.to[0] ?? "";
 }
 
 const newerName = (): string => `${localImage("arangodb").split(":")[0] ?? ""}:guide-3.12.5`;
