@@ -15,8 +15,9 @@ import { execa } from "execa";
 import { built, images } from "../../tools/images/index.ts";
 import { copies } from "../../tools/images/push.ts";
 import { Cluster } from "../../tools/swarm/cluster.ts";
-import { engine, eventually, localImage, sweep } from "../support/arkindex.ts";
+import { engine, localImage, sweep } from "../support/arkindex.ts";
 import { certificate } from "../support/certificates.ts";
+import { outsideStore, removeOutsideStore } from "../support/outside-store.ts";
 import { type Instead, origin, Page } from "../support/page.ts";
 import { runLabels } from "../support/run.ts";
 import { repo } from "../support/stack.ts";
@@ -25,6 +26,11 @@ import { pulled } from "../support/swarm-stack.ts";
 const pilot = "arangodb-atlas";
 const https = 18459;
 const objects = "guide-objects";
+/** This year's and the next. */
+const s3Keys = [
+  ["operator", "operator-secret"],
+  ["next", "next-secret"],
+] as const;
 const keys = ["arangodb", "traefik", "toolbox", "arangodb-toolbox", "minio"];
 const documents = 100;
 const minutes = 60_000;
@@ -96,7 +102,7 @@ beforeAll(async () => {
   cluster = swarm;
   const tags = await built();
   await swarm.pushMirror(tags);
-  const s3 = await store(`${swarm.outside}:9010`);
+  const { endpoint: s3 } = await outsideStore({ name: objects, address: `${swarm.outside}:9010`, keys: s3Keys });
   const image = await newerImage();
   const { [image]: newer = "" } = await swarm.push([image]);
   // Pulls on a busy machine would take a job's whole time.
@@ -128,33 +134,13 @@ async function secrets(home: string): Promise<void> {
     "key.pem": now.key,
     "next-chain.pem": next.pem,
     "next-key.pem": next.key,
-    "s3-key": "operator",
-    "s3-secret": "operator-secret",
-    "next-s3-key": "next",
-    "next-s3-secret": "next-secret",
+    "s3-key": s3Keys[0][0],
+    "s3-secret": s3Keys[0][1],
+    "next-s3-key": s3Keys[1][0],
+    "next-s3-secret": s3Keys[1][1],
     ".curlrc": "insecure\n",
   };
   for (const [name, text] of Object.entries(files)) await writeFile(join(home, name), text);
-}
-
-/** An S3 store outside of both, with a bucket, and both years' keys. */
-async function store(address: string): Promise<string> {
-  const made = await engine.createContainer({
-    ...{ name: objects, Image: localImage("minio"), User: "0:0", Labels: runLabels, Cmd: [] },
-    Env: ["MINIO_ROOT_USER=operator", "MINIO_ROOT_PASSWORD=operator-secret", "MINIO_BROWSER=off"],
-    Entrypoint: ["minio", "server", "/tmp/data", "--address", address],
-    HostConfig: { NetworkMode: "host", Init: true },
-  });
-  await made.start();
-  const mc = "mc -q --config-dir /tmp/mc";
-  const line = `${mc} alias set at http://${address} operator operator-secret && ${mc} mb -p at/backups &&
-${mc} admin user add at next next-secret && ${mc} admin policy attach at readwrite --user next`;
-  await eventually(async () => {
-    const { failed, all } = await execa("docker", ["exec", objects, "sh", "-c", line], { reject: false, all: true });
-    if (failed) throw new Error(all);
-    return true;
-  });
-  return `http://${address}`;
 }
 
 /** What a stack with this mirror pulls for an image. */
@@ -176,7 +162,7 @@ async function newerImage(): Promise<string> {
 afterAll(async () => {
   powerCut?.close();
   await cluster?.stop();
-  await execa("docker", ["rm", "--force", "--volumes", objects], { reject: false });
+  await removeOutsideStore(objects);
   await execa("docker", ["image", "rm", newerName()], { reject: false });
   await sweep(pilot);
   await rm(folder, { recursive: true, force: true });
