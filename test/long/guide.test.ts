@@ -138,7 +138,8 @@ async function secrets(home: string): Promise<void> {
     "s3-secret": s3Keys[0][1],
     "next-s3-key": s3Keys[1][0],
     "next-s3-secret": s3Keys[1][1],
-    ".curlrc": "insecure\n",
+    "authorities.pem": now.pem + next.pem,
+    ".curlrc": `cacert = ${join(home, "authorities.pem")}\n`,
   };
   for (const [name, text] of Object.entries(files)) await writeFile(join(home, name), text);
 }
@@ -184,9 +185,7 @@ test("as many documents on the swarm as on the pilot, and on the pilot that come
 
 test("the new version, the new certificate and the new key are at work", () => {
   expect(last(page.output("images.arangodb "))).toBe("3.12.5");
-  const rotated = page.output("swarm.tls.cert < ");
-  expect(rotated).toMatch(/CN ?= ?next/);
-  expect(rotated).toMatch(/about to begin|is running since|^well|^$/m);
+  expect(page.output("swarm.tls.cert < ")).toMatch(/CN ?= ?next/); // and `backup healthy`, or the page would end there
 });
 
 test("an emptied disk is filled from the backup", () => {
