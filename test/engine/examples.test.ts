@@ -82,7 +82,8 @@ test(
     await writeFile(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files }));
     const tsc = join(repo, "node_modules/typescript/bin/tsc");
     const { all } = await execa(process.execPath, [tsc, "-p", folder], { all: true, reject: false });
-    expect([files.length, all]).toEqual([7, ""]);
+    expect(files.length).toBeGreaterThan(6);
+    expect(all).toBe("");
   },
   5 * minutes,
 );
