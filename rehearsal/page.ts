@@ -3,7 +3,7 @@ import type { Role } from "./role.ts";
 
 const style = `
 :root { color-scheme: light dark; --ink: #1c2430; --dim: #66707f; --line: #e3e7ee; --paper: #fff; --ground: #f5f6f9;
-  --good: #14804a; --good-ground: #e4f5ec; --bad: #b3261e; --bad-ground: #fce9e7; --wait: #8a6100; --wait-ground: #fdf3d9;
+  --good: #11713f; --good-ground: #e4f5ec; --bad: #b3261e; --bad-ground: #fce9e7; --wait: #8a6100; --wait-ground: #fdf3d9;
   --stripe: #f2b705; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e7eaf0; --dim: #98a2b3; --line: #2b3341; --paper: #171c26;
   --ground: #0e1219; --good: #5fd397; --good-ground: #12301f; --bad: #ff8a80; --bad-ground: #3a1714; --wait: #f0c75e;
@@ -61,7 +61,7 @@ ${banner(health, results)}
 <div class="card">
 ${results.map((result) => row(result, now)).join("\n")}
 </div>
-<footer>Tried every five seconds. The same for machines: <a href="/rehearsal.json">/rehearsal.json</a>,
+<footer>Tried every five seconds, every ten when all is well. The same for machines: <a href="/rehearsal.json">/rehearsal.json</a>,
 <a href="/health">/health</a>.</footer>
 </main>
 </body>
@@ -71,11 +71,13 @@ ${results.map((result) => row(result, now)).join("\n")}
 
 function banner(health: Health, results: readonly Result[]): string {
   const required = results.filter((r) => r.required);
-  if (health.ok) return status("ok", `All ${String(required.length)} dependencies answer`);
+  const count = required.length;
+  if (health.ok)
+    return status("ok", count === 1 ? "The dependency answers" : `All ${String(count)} dependencies answer`);
   if (required.some((r) => r.ok === undefined)) return status("wait", "Trying the dependencies");
   const names = required.filter((r) => r.ok === false).map((r) => escape(r.name));
   if (names.length === 0) return status("no", "The checks have not ended for a while");
-  return status("no", `${String(names.length)} of ${String(required.length)} dependencies fail: ${names.join(", ")}`);
+  return status("no", `${String(names.length)} of ${String(count)} dependencies fail: ${names.join(", ")}`);
 }
 
 const status = (kind: string, text: string): string =>

@@ -24,6 +24,7 @@ const commands: Readonly<Record<string, () => Promise<{ run(args: readonly strin
   schema: () => import("./commands/schema.ts"),
   sdk: () => import("./commands/sdk.ts"),
   picture: () => import("./commands/picture.ts"),
+  screenshots: () => import("./commands/screenshots.ts"),
   build: () => import("./commands/build.ts"),
   api: () => import("./commands/api.ts"),
 };
