@@ -9,7 +9,9 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 
 import { card, type Picture } from "../../components/picture/model.ts";
 import type { Check } from "../../rehearsal/checks/check.ts";
+import type { Dashboard } from "../../rehearsal/config/grafana.ts";
 import { Refusal } from "../../rehearsal/errors.ts";
+import { drawn, type Series, signIn } from "../../rehearsal/grafana/page.ts";
 import { Loop } from "../../rehearsal/loop.ts";
 import { Secrets } from "../../rehearsal/secrets.ts";
 import { serve } from "../../rehearsal/server.ts";
@@ -143,6 +145,73 @@ describe("the rehearsal's page", () => {
         for (const end of late.splice(0)) end("");
         server?.close();
         server?.closeAllConnections();
+      }
+    },
+    120_000,
+  );
+});
+
+describe("the dashboard of Grafana's stand-in", () => {
+  const now = Date.UTC(2026, 10, 29, 12);
+  const panel = (title: string, type: Dashboard["panels"][number]["type"], columns: number, unit = "short") => ({
+    ...{ id: 1, title, type, gridPos: { x: 0, y: 0, w: columns, h: 8 }, fieldConfig: { defaults: { unit } } },
+    ...{ datasource: { type: "influxdb" as const, uid: "telegraf" }, targets: [] },
+  });
+  const line = (name: string, values: readonly unknown[]): Series => ({
+    ...{ name, columns: ["time", "mean"] },
+    values: values.map((value, at) => [now - (values.length - at) * 10_000, value]),
+  });
+  const wave = Array.from({ length: 30 }, (_, at) => 300e6 + 200e6 * Math.sin(at / 4));
+  const names = Array.from({ length: 12 }, (_, at) => `a-container-with-a-name-of-some-length-${String(at + 1)}`);
+  const event = [now, "container", "health_status", `sha256:${"0123456789abcdef".repeat(4)}`];
+  const page = drawn(
+    { uid: "shop", title: "A <b>shop</b>", schemaVersion: 39, panels: [] },
+    [
+      {
+        panel: panel("Users", "stat", 4),
+        answer: [{ name: "users", columns: ["time", "count"], values: [[0, 1234]] }],
+      },
+      { panel: panel("Load", "timeseries", 10), answer: [line("host", [0, 0, 1.5, null, 2])] },
+      { panel: panel("Nothing yet", "timeseries", 10), answer: [] },
+      { panel: panel("Memory", "timeseries", 24, "bytes"), answer: names.map((name) => line(name, wave)) },
+      {
+        panel: panel("Processor", "timeseries", 12, "percent"),
+        answer: "InfluxDB: influx-1:8086 refuses the connection",
+      },
+      {
+        panel: panel("Events", "table", 12),
+        answer: [
+          {
+            name: "event",
+            columns: ["time", "type", "action", "name"],
+            values: Array.from({ length: 30 }, () => event),
+          },
+        ],
+      },
+    ],
+    now,
+  );
+
+  test.each(looks)(
+    "$width wide, dark: $dark",
+    async (look) => {
+      const folder = newFolder("browser");
+      for (const [file, html] of Object.entries({ "dashboard.html": page, "sign-in.html": signIn(true) })) {
+        writeFileSync(join(folder, file), html);
+        const { text, troubles } = await eyes.look({ url: pathToFileURL(join(folder, file)).href, ...look });
+        expect({ file, troubles }).toEqual({ file, troubles: [] });
+        if (file === "sign-in.html") expect(text).toContain("Invalid username or password");
+        else
+          for (const part of [
+            "A <b>shop</b>",
+            "1234",
+            "host: 2",
+            "No data",
+            "refuses the connection",
+            "476 MiB",
+            "and 22 more",
+          ])
+            expect(text).toContain(part);
       }
     },
     120_000,

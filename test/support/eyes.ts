@@ -88,8 +88,10 @@ export class Eyes {
       page.on("requestfailed", (request) => said.push(`${request.url()} did not come`));
       await page.goto(url);
       await before?.(page);
+      // A page that reloads itself stays as it is while it is looked at.
+      await page.route("**", (route) => route.fulfill({ status: 204 }));
       const seen = await page.evaluate<Pick<Seen, "text" | "troubles">>(troubles);
-      if (shot !== undefined && process.env.PLATFORM_TOPOLOGIES_SCREENSHOTS !== undefined) await kept(page, shot, part);
+      if (shot !== undefined && process.env.PLATFORM_TOPOLOGIES_SCREENSHOTS === "write") await kept(page, shot, part);
       return { title: await page.title(), text: seen.text, troubles: [...said, ...seen.troubles] };
     } finally {
       await context.close();
