@@ -72,7 +72,7 @@ test("docs/screenshots/rehearsal.png: the page in a browser that trusts the stac
   await expect(refused).rejects.toThrow("ERR_CERT_AUTHORITY_INVALID");
   const eyes = await Eyes.open(outputs.ca);
   try {
-    for (const look of [{ width: 360 }, { dark: true }, { width: 900, height: 610, shot: "rehearsal.png" }]) {
+    for (const look of [{ width: 360 }, { dark: true }, { width: 1000, height: 610, shot: "rehearsal.png" }]) {
       const before: Look["before"] = (page) => page.getByText(/^All \d+ dependencies answer/).waitFor();
       const { text, troubles } = await eyes.look({ url: outputs.url, before, ...look });
       expect({ look, troubles }).toEqual({ look, troubles: [] });

@@ -246,7 +246,7 @@ test("docs/screenshots/dashboard.png: the dashboard in a browser, after its sign
   };
   const eyes = await Eyes.open(outputs.ca);
   try {
-    for (const look of [{ width: 360 }, { dark: true }, { height: 960, shot: "dashboard.png" }]) {
+    for (const look of [{ width: 360 }, { dark: true }, { width: 1000, height: 800, shot: "dashboard.png" }]) {
       const url = outputs.url.replace("//", "//grafana.");
       const { text, troubles } = await eyes.look({ url, before, ...look });
       expect({ look, troubles }).toEqual({ look, troubles: [] });
