@@ -230,8 +230,11 @@ test("every panel of the dashboard returns data", async () => {
 }, 300_000);
 
 test("docs/screenshots/dashboard.png: the dashboard in a browser, after its sign-in", async () => {
-  const user = new Browser(outputs.ca);
-  await user.signIn(`${outputs.url}/`, "demo-analysts", password("sign-in"));
+  const user = await eventually(async () => {
+    const fresh = new Browser(outputs.ca);
+    const { status } = await fresh.signIn(`${outputs.url}/`, "demo-analysts", password("sign-in"));
+    return status === 200 ? fresh : undefined;
+  }, 90);
   await eventually(async () => (await user.open(`${outputs.url}/app/demo`)).status === 200 || undefined, 90);
   const before: Look["before"] = async (page) => {
     await page.getByLabel("User").fill("admin");
