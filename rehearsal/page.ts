@@ -1,9 +1,10 @@
 import type { Health, Result } from "./loop.ts";
 import type { Role } from "./role.ts";
 
-const style = `
+/** Colours, type and frame of every page of ours. */
+const base = `
 :root { color-scheme: light dark; --ink: #1c2430; --dim: #66707f; --line: #e3e7ee; --paper: #fff; --ground: #f5f6f9;
-  --good: #14804a; --good-ground: #e4f5ec; --bad: #b3261e; --bad-ground: #fce9e7; --wait: #8a6100; --wait-ground: #fdf3d9;
+  --good: #11713f; --good-ground: #e4f5ec; --bad: #b3261e; --bad-ground: #fce9e7; --wait: #8a6100; --wait-ground: #fdf3d9;
   --stripe: #f2b705; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e7eaf0; --dim: #98a2b3; --line: #2b3341; --paper: #171c26;
   --ground: #0e1219; --good: #5fd397; --good-ground: #12301f; --bad: #ff8a80; --bad-ground: #3a1714; --wait: #f0c75e;
@@ -19,6 +20,10 @@ h1 { margin: 0; font-size: 1.75rem; letter-spacing: -.01em; }
 .chip { align-self: center; padding: .1rem .65rem; border-radius: 99px; background: var(--stripe); color: #1c2430;
   font-size: .8rem; font-weight: 600; }
 .note { margin: .35rem 0 1.75rem; color: var(--dim); max-width: 44rem; }
+footer { margin-top: 1.25rem; color: var(--dim); font-size: .85rem; }
+a { color: inherit; }
+`;
+const style = `
 .status { display: flex; gap: .9rem; align-items: center; padding: 1rem 1.25rem; border-radius: 12px; font-weight: 600;
   font-size: 1.1rem; }
 .status.ok { background: var(--good-ground); color: var(--good); }
@@ -33,49 +38,68 @@ h1 { margin: 0; font-size: 1.75rem; letter-spacing: -.01em; }
 .detail { overflow-wrap: anywhere; } .no .detail { color: var(--bad); }
 .target { display: block; color: var(--dim); font: .8rem/1.5 ui-monospace, "DejaVu Sans Mono", monospace; }
 .time { color: var(--dim); font-size: .8rem; text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
-footer { margin-top: 1.25rem; color: var(--dim); font-size: .85rem; }
-a { color: inherit; }
 @media (max-width: 40rem) { .row { grid-template-columns: 1fr auto; } .detail { grid-column: 1 / -1; grid-row: 2; } }
 `;
 
-/** The whole page, self-contained; it reloads itself, so it needs no script. */
-export function page(role: Role, health: Health, results: readonly Result[], now: number): string {
-  const title = `${role.title} (rehearsal)`;
+export interface Shown {
+  /** Plain text. */
+  readonly title: string;
+  readonly style: string;
+  /** HTML. */
+  readonly main: string;
+  /** Seconds after which the browser asks again; absent: never. */
+  readonly refresh?: number;
+}
+
+/** A whole page, self-contained; it reloads itself, so it needs no script. */
+export function shown({ title, style, main, refresh }: Shown): string {
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="refresh" content="5">
+${refresh === undefined ? "" : `<meta http-equiv="refresh" content="${String(refresh)}">`}
 <link rel="icon" href="data:,">
 <title>${escape(title)}</title>
-<style>${style}</style>
+<style>${base}${style}</style>
 </head>
 <body>
 <div class="tape"></div>
 <main>
-<header><h1>${escape(role.title)}</h1>${role.version === undefined ? "" : `<span class="version">${escape(role.version)}</span>`}<span class="chip">rehearsal</span></header>
-<p class="note">A small stand-in runs in the place of the application and does with its configuration what the application
-would do first. When everything below is green, the deployment is ready for it.</p>
-${banner(health, results)}
-<div class="card">
-${results.map((result) => row(result, now)).join("\n")}
-</div>
-<footer>Tried every five seconds. The same for machines: <a href="/rehearsal.json">/rehearsal.json</a>,
-<a href="/health">/health</a>.</footer>
+${main}
 </main>
 </body>
 </html>
 `;
 }
 
+export function page(role: Role, health: Health, results: readonly Result[], now: number): string {
+  const version = role.version === undefined ? "" : `<span class="version">${escape(role.version)}</span>`;
+  return shown({
+    title: `${role.title} (rehearsal)`,
+    style,
+    refresh: 5,
+    main: `<header><h1>${escape(role.title)}</h1>${version}<span class="chip">rehearsal</span></header>
+<p class="note">A small stand-in runs in the place of the application and does with its configuration what the application
+would do first. When everything below is green, the deployment is ready for it.</p>
+${banner(health, results)}
+<div class="card">
+${results.map((result) => row(result, now)).join("\n")}
+</div>
+<footer>Tried every five seconds, every ten when all is well. The same for machines: <a href="/rehearsal.json">/rehearsal.json</a>,
+<a href="/health">/health</a>.</footer>`,
+  });
+}
+
 function banner(health: Health, results: readonly Result[]): string {
   const required = results.filter((r) => r.required);
-  if (health.ok) return status("ok", `All ${String(required.length)} dependencies answer`);
+  const count = required.length;
+  if (health.ok)
+    return status("ok", count === 1 ? "The dependency answers" : `All ${String(count)} dependencies answer`);
   if (required.some((r) => r.ok === undefined)) return status("wait", "Trying the dependencies");
   const names = required.filter((r) => r.ok === false).map((r) => escape(r.name));
   if (names.length === 0) return status("no", "The checks have not ended for a while");
-  return status("no", `${String(names.length)} of ${String(required.length)} dependencies fail: ${names.join(", ")}`);
+  return status("no", `${String(names.length)} of ${String(count)} dependencies fail: ${names.join(", ")}`);
 }
 
 const status = (kind: string, text: string): string =>
@@ -100,4 +124,4 @@ function ago(ms: number): string {
 }
 
 const entities: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
-const escape = (text: string): string => text.replaceAll(/[&<>"]/g, (char) => entities[char] ?? char);
+export const escape = (text: string): string => text.replaceAll(/[&<>"]/g, (char) => entities[char] ?? char);

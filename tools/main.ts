@@ -26,6 +26,7 @@ const commands: Readonly<Record<string, () => Promise<{ run(args: readonly strin
   sdk: () => import("./commands/sdk.ts"),
   picture: () => import("./commands/picture.ts"),
   status: () => import("./commands/status.ts"),
+  screenshots: () => import("./commands/screenshots.ts"),
   build: () => import("./commands/build.ts"),
   api: () => import("./commands/api.ts"),
 };

@@ -47,6 +47,7 @@ const dashboard = z.looseObject({
       type: z.enum(["timeseries", "stat", "table"]),
       gridPos: z.strictObject({ x: z.int(), y: z.int(), w: z.int().max(24), h: z.int() }),
       datasource: ref,
+      fieldConfig: z.looseObject({ defaults: z.looseObject({ unit: z.string().optional() }) }).optional(),
       targets: z
         .array(
           z.looseObject({
@@ -54,6 +55,7 @@ const dashboard = z.looseObject({
             datasource: ref,
             rawQuery: z.literal(true),
             query: text,
+            alias: z.string().optional(),
             resultFormat: z.enum(["time_series", "table"]),
           }),
         )

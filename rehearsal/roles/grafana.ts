@@ -4,9 +4,10 @@ import http from "node:http";
 import { z } from "zod";
 
 import { folder } from "../checks/folder.ts";
-import { type Datasource, provisioned } from "../config/grafana.ts";
+import { type Dashboard, type Datasource, provisioned } from "../config/grafana.ts";
 import { readConfig } from "../config/file.ts";
 import { explain, Refusal } from "../errors.ts";
+import { type Answered, drawn, signIn } from "../grafana/page.ts";
 import type { MakeRole } from "../role.ts";
 import { bodyOf, send, sendJson } from "../server.ts";
 
@@ -20,7 +21,14 @@ const influxAnswer = z.object({
       z.object({
         error: z.string().optional(),
         series: z
-          .array(z.object({ name: z.string(), columns: z.array(z.string()), values: z.array(z.array(z.unknown())) }))
+          .array(
+            z.object({
+              name: z.string(),
+              tags: z.record(z.string(), z.string()).default({}),
+              columns: z.array(z.string()),
+              values: z.array(z.array(z.unknown())),
+            }),
+          )
           .optional(),
       }),
     )
@@ -29,13 +37,29 @@ const influxAnswer = z.object({
 
 /**
  * Grafana's stand-in: reads provisioned data sources and dashboards, refuses what is malformed, and runs their queries
- * through the data sources. It draws nothing. Paths and answers are those of Grafana's HTTP API.
+ * through the data sources. It draws them plainly. Paths and answers are those of Grafana's HTTP API.
  */
 export const grafana: MakeRole = ({ env, secrets }) => {
   const { datasources, dashboards } = provisioned(env.GF_PATHS_PROVISIONING ?? "");
   const password = readConfig(env.GF_SECURITY_ADMIN_PASSWORD__FILE ?? "", "GF_SECURITY_ADMIN_PASSWORD__FILE").trim();
   secrets.add(password, ...datasources.map(({ secureJsonData }) => secureJsonData.password));
   const sessions = new Set<string>();
+
+  const sourceOf = (uid: string): Datasource => {
+    const source = datasources.find((each) => each.uid === uid);
+    if (source === undefined) throw new Refusal(`no data source ${uid}`);
+    return source;
+  };
+  const answered = async (panel: Dashboard["panels"][number]): Promise<Answered> => {
+    try {
+      const all = panel.targets.map(async ({ datasource: { uid }, query, alias = "" }) =>
+        (await influxql(sourceOf(uid), query)).map((series) => ({ ...series, name: named(alias, series) })),
+      );
+      return { panel, answer: (await Promise.all(all)).flat() };
+    } catch (error) {
+      return { panel, answer: secrets.scrub(explain("InfluxDB", error)) };
+    }
+  };
 
   const answer = async (request: http.IncomingMessage, response: http.ServerResponse): Promise<void> => {
     const path = new URL(request.url ?? "/", "http://grafana").pathname;
@@ -44,25 +68,30 @@ export const grafana: MakeRole = ({ env, secrets }) => {
       return;
     }
     if (path === "/login" && request.method === "POST") {
-      const form = z
-        .object({ user: z.string(), password: z.string() })
-        .parse(JSON.parse((await bodyOf(request, 4096)) ?? "{}"));
+      // Grafana's own page sends JSON by its script; the one of this stand-in is a plain form.
+      const plain = request.headers["content-type"] === "application/x-www-form-urlencoded";
+      const body = (await bodyOf(request, 4096)) ?? "";
+      const given: unknown = plain ? Object.fromEntries(new URLSearchParams(body)) : JSON.parse(body);
+      const form = z.object({ user: z.string(), password: z.string() }).parse(given);
       if (form.user !== "admin" || form.password !== password) {
-        sendJson(response, 401, { message: "Invalid username or password" });
+        if (plain) page(response, 401, signIn(true));
+        else sendJson(response, 401, { message: "Invalid username or password" });
         return;
       }
       const session = randomUUID();
       sessions.add(session);
       response.setHeader("set-cookie", `grafana_session=${session}; Path=/; HttpOnly; SameSite=Lax; Secure`);
-      sendJson(response, 200, { message: "Logged in" });
+      if (plain) response.writeHead(303, { location: "/" }).end();
+      else sendJson(response, 200, { message: "Logged in" });
       return;
     }
-    if (path === "/" || path === "/login") {
-      send(response, 200, "text/html", "<!doctype html><p>A stand-in for Grafana");
+    if (path === "/login") {
+      page(response, 200, signIn(false));
       return;
     }
     if (!sessions.has(/grafana_session=([\w-]+)/.exec(request.headers.cookie ?? "")?.[1] ?? "")) {
-      sendJson(response, 401, { message: "Unauthorized" });
+      if (path === "/" || path.startsWith("/d/")) response.writeHead(302, { location: "/login" }).end();
+      else sendJson(response, 401, { message: "Unauthorized" });
       return;
     }
     if (path === "/api/search") {
@@ -71,6 +100,12 @@ export const grafana: MakeRole = ({ env, secrets }) => {
         200,
         dashboards.map(({ uid, title }) => ({ uid, title, type: "dash-db" })),
       );
+      return;
+    }
+    const looked = dashboards.find(({ uid }, index) => path === `/d/${uid}` || (path === "/" && index === 0));
+    if (looked !== undefined) {
+      const panels = await Promise.all(looked.panels.map(answered));
+      page(response, 200, secrets.scrub(drawn(looked, panels, Date.now())));
       return;
     }
     const found = dashboards.find(({ uid }) => path === `/api/dashboards/uid/${uid}`);
@@ -82,9 +117,7 @@ export const grafana: MakeRole = ({ env, secrets }) => {
       const { queries } = asked.parse(JSON.parse((await bodyOf(request, 65_536)) ?? "{}"));
       const results = await Promise.all(
         queries.map(async ({ refId, datasource: { uid }, query }) => {
-          const source = datasources.find((each) => each.uid === uid);
-          if (source === undefined) throw new Refusal(`no data source ${uid}`);
-          return [refId, { status: 200, frames: frames(await influxql(source, query)) }] as const;
+          return [refId, { status: 200, frames: frames(await influxql(sourceOf(uid), query)) }] as const;
         }),
       );
       sendJson(response, 200, { results: Object.fromEntries(results) });
@@ -123,6 +156,18 @@ export const grafana: MakeRole = ({ env, secrets }) => {
     },
   };
 };
+
+/** No script, and nothing from elsewhere. */
+function page(response: http.ServerResponse, status: number, body: string): void {
+  const policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'";
+  response.setHeader("content-security-policy", policy);
+  send(response, status, "text/html; charset=utf-8", body);
+}
+
+/** The name of a line: `$tag_<name>` in its alias is the value of that tag. */
+function named(alias: string, { name, tags }: { name: string; tags: Readonly<Record<string, string>> }): string {
+  return alias.replaceAll(/\$tag_(\w+)/g, (_, tag: string) => tags[tag] ?? "") || name;
+}
 
 /** Sends a query as Grafana's backend does, with the macros filled in for the last hour. */
 async function influxql({ url, user, jsonData, secureJsonData }: Datasource, query: string) {

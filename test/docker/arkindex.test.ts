@@ -13,6 +13,7 @@ import {
   removeVolume,
   untilHealthy,
 } from "../support/arkindex.ts";
+import { Eyes, type Look } from "../support/eyes.ts";
 import { runLabels } from "../support/run.ts";
 import { succeeded, type TestStack } from "../support/stack.ts";
 
@@ -64,6 +65,23 @@ test("the page through the edge, over TLS that the stack's own authority signed"
   expect(await call(`${outputs.url}/iiif/2/uploads%2Fnone/info.json`, outputs.ca)).toMatchObject({ status: 404 });
   expect(outputs.rehearsing).toEqual(["arkindex/backend", "arkindex/cantaloupe"]);
 }, 300_000);
+
+test("docs/screenshots/rehearsal.png: the page in a browser that trusts the stack's own authority, and no other", async () => {
+  const stranger = await Eyes.open();
+  const refused = stranger.look({ url: outputs.url }).finally(() => stranger.close());
+  await expect(refused).rejects.toThrow("ERR_CERT_AUTHORITY_INVALID");
+  const eyes = await Eyes.open(outputs.ca);
+  try {
+    for (const look of [{ width: 360 }, { dark: true }, { width: 1000, height: 610, shot: "rehearsal.png" }]) {
+      const before: Look["before"] = (page) => page.getByText(/^All \d+ dependencies answer/).waitFor();
+      const { text, troubles } = await eyes.look({ url: outputs.url, before, ...look });
+      expect({ look, troubles }).toEqual({ look, troubles: [] });
+      for (const store of ["postgres", "redis", "solr"]) expect(text).toContain(store);
+    }
+  } finally {
+    await eyes.close();
+  }
+}, 600_000);
 
 test("psql, with the stack's output, from the data network", async () => {
   const script = `PGPASSWORD='${outputs.passwords.db ?? ""}' psql -At -h db-1 -U app arkindex -c 'select postgis_version()'`;

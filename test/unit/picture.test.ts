@@ -245,6 +245,26 @@ describe("text", () => {
   });
 });
 
+describe("screenshots", () => {
+  const folder = join(root, "docs/screenshots");
+  const page = readFileSync(join(folder, "README.md"), "utf8");
+  const shown = [...page.matchAll(/\]\((\w+\.png)\)/g)].map(([, name = ""]) => name);
+  const tests = ["arkindex", "browser", "shinyproxy"].map((name) => join(root, `test/docker/${name}.test.ts`));
+  const source = tests.map((file) => readFileSync(file, "utf8")).join("\n");
+
+  test("their page has each of them, and nothing else", () => {
+    expect(readdirSync(folder).sort()).toEqual([...shown, "README.md"].sort());
+  });
+
+  test.each(shown)("%s is a small image, and a test takes it (npm run screenshots)", (name) => {
+    const bytes = readFileSync(join(folder, name));
+    expect(bytes.subarray(1, 4).toString()).toBe("PNG");
+    expect(bytes.length).toBeLessThan(100_000);
+    expect(source).toContain(`test("docs/screenshots/${name}`);
+    expect(source).toContain(`shot: "${name}"`);
+  });
+});
+
 describe("npm run picture", () => {
   test("writes what it is asked for, without a cloud or an engine", async () => {
     const folder = newFolder("picture");

@@ -134,7 +134,7 @@ function cardSvg(card: Card, x: number, y: number, size: Size): string {
   return [
     `<g class="${card.by}">`,
     rect("card", x, y, size, 8),
-    text("title", x + pad, y + pad + 10, fitted(card.title, titleSize, tagsAt - x - pad)),
+    text("title", x + pad, y + pad + 10, fitted(card.title, titleSize, tagsAt - x - pad, true)),
     ...tags,
     ...rows,
     "</g>",

@@ -85,7 +85,9 @@ export async function svg(picture: Picture): Promise<string> {
   const layout = await laidOut(picture);
   const inner = Math.max(layout.width, widthOf(where, 12) - names, widthOf(legend, 11) - names, 320);
   const width = inner + names + 2 * margin + 2 * bandPad;
-  const moved = { x: margin + names + bandPad + (inner - layout.width) / 2, y: header + bandPad };
+  // Where nobody calls, the stack's own border is the first below the name, and needs more room.
+  const above = frames.some(({ band }) => band === "world") ? header : header + 16;
+  const moved = { x: margin + names + bandPad + (inner - layout.width) / 2, y: above + bandPad };
   const box = ({ id }: { readonly id: string }): Box => {
     const { x, y, ...size } = layout.boxes.get(id) ?? { x: 0, y: 0, width: 0, height: 0 };
     return { ...size, x: x + moved.x, y: y + moved.y };

@@ -25,10 +25,10 @@ function unitsOf(letter: string): number {
 }
 
 /** The beginning of a text that fits; `…` says that there was more. */
-export function fitted(text: string, size: number, most: number): string {
-  if (widthOf(text, size) <= most) return text;
+export function fitted(text: string, size: number, most: number, bold = false): string {
+  if (widthOf(text, size, bold) <= most) return text;
   const letters = Array.from(text);
-  while (letters.length > 0 && widthOf(`${letters.join("")}…`, size) > most) letters.pop();
+  while (letters.length > 0 && widthOf(`${letters.join("")}…`, size, bold) > most) letters.pop();
   return `${letters.join("")}…`;
 }
 
