@@ -138,7 +138,7 @@ async function secrets(home: string): Promise<void> {
     "s3-secret": s3Keys[0][1],
     "next-s3-key": s3Keys[1][0],
     "next-s3-secret": s3Keys[1][1],
-    "authorities.pem": now.pem + next.pem,
+    "authorities.pem": `${now.pem}\n${next.pem}\n`,
     ".curlrc": `cacert = ${join(home, "authorities.pem")}\n`,
   };
   for (const [name, text] of Object.entries(files)) await writeFile(join(home, name), text);
