@@ -78,14 +78,14 @@ export async function convergesThrough(stack: TestStack, faults: readonly Fault[
 
 /**
  * The last that a program makes of a type, as a rule for a fault. An earlier run may have made all of the type before it
- * failed: then it is the last of any type that is still to be made.
+ * failed: then it is the first of any type that is still to be made, as jobs are among what waits for that.
  */
 async function lastOf(all: readonly Registered[], type: string, stack: TestStack): Promise<string> {
   const made = new Set((await stack.state()).resources.map(({ urn }) => urn.split("::").slice(2).join("::")));
   const isMade = ({ type: its, name }: Registered): boolean =>
     [...made].some((each) => each.endsWith(`${its}::${name}`));
   const missing = all.filter((each) => each.type.startsWith("aws:") && !isMade(each));
-  const found = missing.findLast((each) => each.type === `aws:${type}`) ?? missing.at(-1);
+  const found = missing.findLast((each) => each.type === `aws:${type}`) ?? missing[0];
   if (found === undefined) throw new Error("everything is made already");
   return `create ${found.type.replace(/^aws:/, "")}::${found.name}`;
 }
