@@ -29,8 +29,8 @@ export async function construct(
 ): Promise<Constructed> {
   const system = systemOf(token);
   const { plain, secrets } = await settled(inputs);
-  const planned = withSecrets(await flat(system, () => plannedWithRetirements(configOf(system, plain))), secrets);
   return flat(system, async () => {
+    const planned = withSecrets(await plannedWithRetirements(configOf(system, plain)), secrets);
     refuse(planned.problems);
     warn(planned.warnings);
     const whole = wholeOf(planned);

@@ -11,6 +11,11 @@ export interface Known {
   readonly outputs: Dict<unknown>;
 }
 
+/** `urn:pulumi:stack::project::types::name`. */
+export function logicalName(urn: string): string {
+  return urn.split("::").slice(3).join("::");
+}
+
 const answer = z.object({
   outputs: z.record(z.string(), z.object({ type: z.string(), outputs: z.record(z.string(), z.unknown()) })),
 });
@@ -32,14 +37,13 @@ export async function stateOfStack(): Promise<List<Known> | undefined> {
  * system's name may begin with it, too.
  */
 export function knownOf(state: List<Known>, component: string): List<Known> {
-  const nameOf = ({ urn }: Known): string => urn.split("::").slice(3).join("::");
   const within = (name: string, of: string): boolean => name === of || name.startsWith(`${of}-`);
   const others = state
     .filter(({ outputs }) => "endpoints" in outputs && "passwords" in outputs)
-    .map(nameOf)
+    .map(({ urn }) => logicalName(urn))
     .filter((other) => other.length > component.length);
   return state.filter((known) => {
-    const name = nameOf(known);
+    const name = logicalName(known.urn);
     return within(name, component) && !others.some((other) => within(name, other));
   });
 }
@@ -48,7 +52,7 @@ export function knownOf(state: List<Known>, component: string): List<Known> {
 export function formerNames(aliases: ComponentResourceOptions["aliases"]): string[] {
   if (!Array.isArray(aliases)) return [];
   return (aliases as unknown[]).flatMap((alias): string[] => {
-    if (typeof alias === "string") return [alias.split("::").slice(3).join("::")];
+    if (typeof alias === "string") return [logicalName(alias)];
     const name = at(alias, ["name"]);
     return typeof name === "string" ? [name] : [];
   });
@@ -64,7 +68,7 @@ export function renamed(state: List<Known>, names: ReadonlyMap<string, string>):
   // A count's key is a kind and a logical name.
   const counted = (key: string): string => key.replace(/[^ ]+$/, now);
   return state.map(({ urn, type, outputs }) => ({
-    urn: [...urn.split("::").slice(0, 3), now(urn.split("::").slice(3).join("::"))].join("::"),
+    urn: [...urn.split("::").slice(0, 3), now(logicalName(urn))].join("::"),
     type,
     outputs: isCounts(outputs.rounds)
       ? { ...outputs, rounds: Object.fromEntries(Object.entries(outputs.rounds).map(([key, n]) => [counted(key), n])) }

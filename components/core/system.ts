@@ -12,15 +12,15 @@ import {
 import type { z } from "zod";
 
 import { backup } from "./backup.ts";
-import type { Dict, List, System } from "./contracts.ts";
 import { check } from "./check.ts";
+import type { Dict, List, System } from "./contracts.ts";
 import { refuse } from "./errors.ts";
-import { parse } from "./parse.ts";
-import { passwordOf, RealPlatform, type Supplied } from "./real.ts";
 import { tokenOf } from "./formats.ts";
 import { imageOf } from "./images.ts";
 import { formerNames } from "./known.ts";
+import { parse } from "./parse.ts";
 import { imageKeys } from "./plan.ts";
+import { passwordOf, RealPlatform, type Supplied } from "./real.ts";
 import { planOf } from "./recorder.ts";
 import type { OwnTopology, Topology } from "./topology.ts";
 
@@ -122,7 +122,7 @@ function withProvidersOf(topology: () => Topology | undefined): ResourceTransfor
     const { providers = {}, dependsOn } = topology()?.options ?? {};
     const provider = (providers as Dict<ProviderResource>)[type.split(":")[0] ?? ""];
     const asked = opts as CustomResourceOptions & ComponentResourceOptions;
-    // A service's component names the topology's providers itself.
+    // Who names providers has chosen; the SDK warns of both at one resource.
     if (provider === undefined || (asked.provider ?? asked.providers) !== undefined) return undefined;
     return { props, opts: mergeOptions(asked, { provider, ...(dependsOn === undefined ? {} : { dependsOn }) }) };
   };

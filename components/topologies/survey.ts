@@ -7,7 +7,7 @@ import { z } from "zod";
 import type { Dict, List } from "../core/contracts.ts";
 import { type Problem, refuse } from "../core/errors.ts";
 import { own } from "../core/formats.ts";
-import { type Known, renamed, stateOfStack } from "../core/known.ts";
+import { type Known, logicalName, renamed, stateOfStack } from "../core/known.ts";
 
 export type Kind = "container" | "service" | "network" | "volume" | "image" | "volume node" | "node";
 
@@ -419,7 +419,7 @@ function knownThings(state: List<Known>, types: Dict<Kind>, prefix: string, comp
     if (kind !== "image" && kind !== "node" && !name.startsWith(prefix + (kind === "volume node" ? "." : "-")))
       continue;
     if ((marksOf(outputs).name ?? prefix) !== prefix) continue;
-    const logical = urn.split("::").at(-1) ?? "";
+    const logical = logicalName(urn);
     found.set(keyOf({ kind, logical }), {
       ...{ kind, name, disk },
       id: typeof outputs.id === "string" ? outputs.id : undefined,

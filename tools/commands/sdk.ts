@@ -5,10 +5,8 @@
 import { join, resolve } from "node:path";
 import process from "node:process";
 
-import { execa } from "execa";
-
 import type { Say } from "../setup/cache.ts";
-import { sdkgen } from "../setup/languages.ts";
+import { generateSdk } from "../setup/languages.ts";
 import { repo } from "../setup/paths.ts";
 import { Problem } from "../setup/problem.ts";
 import { steps } from "../setup/progress.ts";
@@ -26,10 +24,10 @@ export async function run([language = "", folder, ...rest]: readonly string[]): 
 
 /** @throws Problem with the generator's words. */
 export async function generate(language: string, folder: string): Promise<void> {
-  let generator = "";
-  const built = async (say: Say): Promise<string> => (generator = await sdkgen(say));
-  await steps([{ title: "Pulumi's generator", run: built }]);
   const schema = join(repo, "ops/schema.json");
-  const { failed, stderr } = await execa(generator, [language, schema, folder, "local"], { reject: false });
-  if (failed) throw new Problem(`no SDK for ${language}: ${stderr.trim()}`);
+  const run = async (say: Say): Promise<string> => {
+    await generateSdk({ language, schema, folder, local: true }, say);
+    return folder;
+  };
+  await steps([{ title: `SDK for ${language}`, run }]);
 }

@@ -6,9 +6,8 @@ import { join } from "node:path";
 
 import * as grpc from "@grpc/grpc-js";
 import language from "@pulumi/pulumi/proto/language_pb.js";
-import { execa } from "execa";
 
-import { sdkgen } from "../setup/languages.ts";
+import { generateSdk } from "../setup/languages.ts";
 
 import type {
   GeneratePackageRequest,
@@ -23,10 +22,7 @@ export async function generatePackage(request: GeneratePackageRequest) {
   try {
     const schema = join(folder, "schema.json");
     await writeFile(schema, request.getSchema());
-    const local = request.getLocal() ? ["local"] : [];
-    const args = ["nodejs", schema, request.getDirectory(), ...local];
-    const { failed, stderr } = await execa(await sdkgen(), args, { reject: false });
-    if (failed) throw new Error(stderr.trim());
+    await generateSdk({ language: "nodejs", schema, folder: request.getDirectory(), local: request.getLocal() });
     return new language.GeneratePackageResponse();
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -7,6 +7,7 @@ import { execa } from "execa";
 import { cached, type Say } from "./cache.ts";
 import { buildGo, findGo, type GoBinary, goBinary } from "./go.ts";
 import { repo } from "./paths.ts";
+import { Problem } from "./problem.ts";
 import { pulumiVersion } from "./toolchain.ts";
 
 const generator: GoBinary = {
@@ -19,6 +20,19 @@ const generator: GoBinary = {
 /** The CLI's own code generators, for a host that has none. */
 export function sdkgen(say?: Say): Promise<string> {
   return goBinary(generator, say);
+}
+
+/**
+ * An SDK from a package's schema, by the CLI's own generators. `local`: for a program on this machine.
+ * @throws Problem with the generator's words.
+ */
+export async function generateSdk(
+  { language, schema, folder, local }: { language: string; schema: string; folder: string; local: boolean },
+  say?: Say,
+): Promise<void> {
+  const args = [language, schema, folder, ...(local ? ["local"] : [])];
+  const { failed, stderr } = await execa(await sdkgen(say), args, { reject: false });
+  if (failed) throw new Problem(`no SDK for ${language}: ${stderr.trim()}`);
 }
 
 /** The last one whose Go module can be had alone. Its protocol is that of every later CLI. */

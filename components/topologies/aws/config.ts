@@ -56,6 +56,9 @@ const vpc = z.strictObject({
 });
 export type AwsVpc = z.output<typeof vpc>;
 
+/** Of a network of the stack's own, if the config says nothing. */
+export const usualRange = "10.80.0.0/16";
+
 /** `aws` in a stack's config. */
 export const awsConfig = z.strictObject({
   /** The account's twelve digits. A change is a new stack. */
@@ -65,7 +68,7 @@ export const awsConfig = z.strictObject({
   /** Two or three of the region's zones, for slots one after another. A change that would move a disk is refused. */
   zones: z.array(zone).min(2, "two or three: the balancer needs two").max(3, "two or three"),
   /** The private network: one for each stack. A change is refused as long as the stack is there. */
-  cidr: z.cidrv4("a network, as 10.80.0.0/16").default("10.80.0.0/16"),
+  cidr: z.cidrv4("a network, as 10.80.0.0/16").default(usualRange),
   /**
    * A network that is there already, with its subnets. The stack makes security groups in it, and no subnets, routes, ways
    * out or endpoints. Default: it makes a network of its own. A change from one to the other is refused as long as the

@@ -2,7 +2,7 @@
 import type { Ask, Dict, List } from "../../core/contracts.ts";
 import type { Problem } from "../../core/errors.ts";
 import { at, own } from "../../core/formats.ts";
-import type { Known } from "../../core/known.ts";
+import { type Known, logicalName } from "../../core/known.ts";
 import type { Plan } from "../../core/plan.ts";
 import type { Site } from "../../core/topology.ts";
 import { swarmHosts } from "./check.ts";
@@ -38,7 +38,7 @@ function storesOf(state: List<Known>, { account, region }: Settings, { name: sit
   return state.flatMap(({ type, urn, outputs }): Store[] => {
     const found = (what: string, full: unknown, begins = prefix): Store[] =>
       typeof full === "string" && full.startsWith(begins) ? [{ name: full.slice(begins.length), what, outputs }] : [];
-    const logical = urn.split("::").at(-1);
+    const logical = logicalName(urn);
     switch (type) {
       case "aws:ebs/volume:Volume":
         return found("disk", at(outputs, ["tags", "slot"]));

@@ -8,10 +8,7 @@ import type { Site } from "../../core/topology.ts";
 import { rangeOf, unfit } from "../subnets.ts";
 import { engineRange } from "./addresses.ts";
 import type { Checked } from "./check.ts";
-import type { AwsVpc } from "./config.ts";
-
-/** The default of `cidr`, with which the config says nothing of it. */
-const unsaid = "10.80.0.0/16";
+import { type AwsVpc, usualRange } from "./config.ts";
 
 /** Pure: a preview needs no credentials. */
 export function checkVpc({ vpc, zones, cidr, nat }: Checked, { name }: Site, plan: Plan): Problem[] {
@@ -26,7 +23,7 @@ export function checkVpc({ vpc, zones, cidr, nat }: Checked, { name }: Site, pla
   if (wrong !== undefined) say("vpc.cidr", vpc.cidr, wrong);
   else if (taken !== undefined)
     say("vpc.cidr", vpc.cidr, `the machines' own engines have ${taken}: a network or subnets apart from that`);
-  if (cidr !== unsaid) say("cidr", cidr, "for a network of the stack's own: leave it out, as aws.vpc.cidr says it");
+  if (cidr !== usualRange) say("cidr", cidr, "for a network of the stack's own: leave it out, as aws.vpc.cidr says it");
   if (nat !== undefined) say("nat", nat, "the ways out of a network that is there are its own: leave it out");
   for (const zone of zones)
     if (!Object.hasOwn(vpc.subnets, zone))
