@@ -96,6 +96,11 @@ export const commonConfig = z.strictObject({
   rehearsal: z.boolean().default(false),
   /** Data and passwords refuse destroy and replacement. */
   protect: z.boolean().default(true),
+  /**
+   * Servers that keep the data of each store that can have several, each on a node of its own: 3 survive the loss of one.
+   * Default: 1.
+   */
+  copies: z.union([z.literal(1), z.literal(3)], { error: "1, or 3, of which one may be lost" }).optional(),
   images: z
     .record(z.string(), z.string())
     .superRefine((images, context) => {

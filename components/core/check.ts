@@ -1,7 +1,7 @@
 /** Finds what a topology, or any topology, cannot run of a plan. */
 import { dirname } from "node:path";
 
-import type { Container, Job, Need, Probe, Slot, Workload } from "./contracts.ts";
+import type { Container, Copies, CopyCount, Job, Need, Probe, Slot, Workload } from "./contracts.ts";
 import { type Problem, sentence } from "./errors.ts";
 import { checkExisting } from "./existing.ts";
 import { nodeLabels, own, problemsOf } from "./formats.ts";
@@ -20,6 +20,7 @@ export function check(plan: Plan, { site, capabilities: can }: Pick<Place, "site
       remedy: "two parts have this name; give each its own",
     })),
     ...plan.needs.flatMap((need) => unsupplied(need, site, can)),
+    ...copiesProblems(plan, site, can),
     ...Object.keys(site.data)
       .filter((name) => !plan.needs.some((need) => need.name === name))
       .map((name) => ({
@@ -205,6 +206,19 @@ function beyondEdge(plan: Plan, { edge, name }: Capabilities): Problem[] {
       value: host + path,
       remedy: `the edge on ${name} ends a request after ${String(edge.seconds)} s${edge.bodyMib === Infinity ? "" : `, or ${String(edge.bodyMib)} MiB`}${edge.instead === undefined ? "" : `: choose ${edge.instead}`}`,
     }));
+}
+
+/** Numbers of copies that this topology does not make. */
+function copiesProblems({ needs }: Plan, site: Site, { copies, name }: Capabilities): Problem[] {
+  const asked: [string, CopyCount | undefined][] = [
+    ["copies", site.copies],
+    ...needs.map(({ name, ask }): [string, CopyCount | undefined] => [`${name}.copies`, (ask as Copies).copies]),
+  ];
+  return asked.flatMap(([key, value]) =>
+    value === undefined || copies.includes(value)
+      ? []
+      : [{ key, value, remedy: `not built on ${name}: leave it out; a store that the cloud manages has its own standby` }],
+  );
 }
 
 /** Places of backups that this topology has not: a folder on a machine that comes and goes would be no backup. */

@@ -3,6 +3,8 @@ import type { Input, Output } from "@pulumi/pulumi";
 
 import type {
   Certificate,
+  Copies,
+  CopyCount,
   Dict,
   Dump,
   EdgeOptions,
@@ -71,6 +73,7 @@ export interface Kinds {
   postgres: {
     /** A server with databases and the role that owns them. */
     ask: StoreOptions &
+      Copies &
       Speaks & {
         /** Their names. One that is taken out stays in the server. */
         readonly databases: List<string>;
@@ -99,6 +102,7 @@ export interface Kinds {
   redis: {
     /** A server. */
     ask: StoreOptions &
+      Copies &
       Speaks & {
         /** The client signs in: there is a password. */
         readonly clientAuth: boolean;
@@ -115,7 +119,7 @@ export interface Kinds {
   /** An object store. */
   objects: {
     /** Buckets. */
-    ask: Pick<StoreOptions, "nodeLabels"> & {
+    ask: Pick<StoreOptions, "nodeLabels"> & Copies & {
       /** What the client can speak, the best first. */
       readonly apis: List<"s3" | "azure-blob">;
       /** By their names. One that is taken out stays in the store. */
@@ -153,7 +157,7 @@ export interface Kinds {
   /** Solr in cloud mode. */
   solr: {
     /** A server with collections. */
-    ask: StoreOptions & {
+    ask: StoreOptions & Copies & {
       /** Their names. One that is taken out stays in the server. */
       readonly collections: List<string>;
       /** Its disk in GiB. */
@@ -378,6 +382,8 @@ export interface Platform {
   readonly region: string;
   /** The other regions. None until regions are carried. */
   readonly peers: List<Peer>;
+  /** Of each store that can have several and asks for no number itself: how many servers keep its data. */
+  readonly copies: CopyCount;
   /** The engine on which a system may start containers itself; undefined: there is none here. */
   readonly engine: Engine | undefined;
   /** Where a part of this name answers inside the stack: a pure function of names, known before anything is made. */

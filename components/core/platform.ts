@@ -4,6 +4,7 @@ import type {
   Ask,
   Certificate,
   Container,
+  CopyCount,
   Dump,
   EdgeOptions,
   Endpoint,
@@ -55,6 +56,9 @@ export abstract class BasePlatform implements Platform {
   }
   get peers(): List<Peer> {
     return this.#site.peers;
+  }
+  get copies(): CopyCount {
+    return this.#site.copies ?? (this.#site.protect ? this.#can.copies[0] : 1);
   }
   get engine(): Engine | undefined {
     return this.#can.engine;

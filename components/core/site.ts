@@ -1,6 +1,6 @@
 import { type Input, output, secret } from "@pulumi/pulumi";
 
-import type { Dict } from "./contracts.ts";
+import type { CopyCount, Dict } from "./contracts.ts";
 import { refuse } from "./errors.ts";
 import type { Existing } from "./existing.ts";
 import { mirror as mirrorForm, problemsOf, reference, stackName } from "./formats.ts";
@@ -19,6 +19,8 @@ export interface SiteArgs {
   readonly publicPort?: number | undefined;
   /** Data and passwords refuse destroy and replacement. Default: true. */
   readonly protect?: boolean;
+  /** How many servers keep the data of each store that can have several. Default: 1, protected what the topology says. */
+  readonly copies?: CopyCount | undefined;
   /** References for images, by key of image-lock.ts. */
   readonly images?: Dict<string>;
   /** Put the rehearsal image in the place of private images that `images` does not name. Default: false. */
@@ -87,6 +89,7 @@ export function siteOf(args: SiteArgs): Site {
     disks: args.disks ?? {},
     data: args.data ?? {},
     ...(args.system === undefined ? {} : { system: args.system }),
+    ...(args.copies === undefined ? {} : { copies: args.copies }),
     ...(backup ? { backup } : {}),
     ...(restore ? { restore } : {}),
   };

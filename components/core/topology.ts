@@ -2,6 +2,7 @@ import type { ComponentResource, ComponentResourceOptions, Output, Resource } fr
 
 import type {
   Ask,
+  CopyCount,
   Dict,
   Dump,
   Engine,
@@ -84,6 +85,8 @@ export interface Capabilities {
   readonly autoscales: boolean;
   /** Kinds that cannot be had here at all, with the reason and what to choose instead. */
   readonly refuses: Partial<Readonly<Record<Kind, string>>>;
+  /** How many servers may keep a store's data here. The first is a protected stack's default. */
+  readonly copies: readonly [CopyCount, ...CopyCount[]];
   /** Longest name of a workload here, the stack's prefix included. */
   readonly nameLength: number;
 }
@@ -157,6 +160,8 @@ export interface Site {
   readonly shared?: Dict<Output<string>>;
   /** Data and the passwords that guard it refuse destroy and replacement. */
   readonly protect: boolean;
+  /** How many servers keep the data of each store that can have several. Default: 1, protected what the topology says. */
+  readonly copies?: CopyCount;
   /** The image for a key, or what is missing. */
   image(key: string): Image | Problem;
   /** What systems ask the operator for, by name: secrets. */

@@ -429,6 +429,18 @@ export interface StoreOptions {
   readonly nodeLabels?: Dict<string>;
 }
 
+/** How many servers keep a store's data. */
+export type CopyCount = 1 | 3;
+
+/** What the ask of a store with one writer may add. It counts only if containers of ours supply the store. */
+export interface Copies {
+  /**
+   * Servers that each keep all data, each on a node of its own: of three, one may be lost, and another takes over. Default:
+   * `Platform.copies`. From 1 to 3 the data stay; back from 3 to 1 they do only if the first server leads.
+   */
+  readonly copies?: CopyCount;
+}
+
 /** What starts containers on the machines that a stack runs on. */
 export type Engine = "docker" | "swarm";
 

@@ -18,6 +18,7 @@ export const machine: Runner = {
 export const cloud: Omit<Capabilities, "name" | "runners" | "edge"> = {
   slots: new Set(["marker", "leave"]),
   nodes: false,
+  copies: [1],
   autoscales: true,
   refuses: { containers: noContainers },
   nameLength: 63, // A DNS label. Shorter limits of a cloud (a Container App's 32) are met with a hash at the end.

@@ -28,6 +28,7 @@ export const onEngines: Omit<Capabilities, "name" | "engine"> = {
   ],
   slots: new Set(["marker", "leave", "colocate"]),
   nodes: true,
+  copies: [1, 3],
   autoscales: false,
   refuses: { swarm: "the machines of a swarm are rented in a cloud: choose the topology aws" },
   nameLength: 63, // a DNS label, and a service's name

@@ -71,6 +71,7 @@ export const localImages: readonly LocalImage[] = [
     quick: true,
   },
   { key: "influxdb", version: "1.6", official: inLock("influxdb") },
+  { key: "haproxy", version: "2.6", official: inLock("haproxy") },
   { key: "nginx", version: "1.22", official: inLock("nginx") },
   { key: "telegraf", version: "1.37.2", official: inLock("telegraf"), parts: [telegraf] },
   {

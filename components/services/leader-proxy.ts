@@ -1,0 +1,104 @@
+/** The way to whichever server of a store leads, for clients that know one host name. */
+import { type Input, output } from "@pulumi/pulumi";
+
+import type { Dict, List, Platform, Running } from "../core/contracts.ts";
+
+/** A port of the proxy, and how it tells the servers behind it apart. */
+export interface Way {
+  /** Where clients connect. */
+  readonly port: number;
+  /** Where the servers listen. */
+  readonly to: number;
+  /** HAProxy's directives of a `listen` section that check a server, a line each. */
+  readonly check: List<string>;
+  /** Words of each `server` line, as `port 8008`. Default: the check asks `to`. */
+  readonly server?: string;
+}
+
+/** What stands behind a proxy, and where it runs. */
+export interface LeaderProxyArgs {
+  /** The servers, by their addresses. */
+  readonly hosts: List<string>;
+  /** By names of the proxy's ports. */
+  readonly ways: Input<Dict<Way>>;
+  /** The same names with their ports: known before a secret in a check is. */
+  readonly ports: Dict<number>;
+  /** The checks have a password in them. */
+  readonly secret?: boolean;
+  /** Further DNS names of the store. */
+  readonly names?: List<string> | undefined;
+  /** Labels that its nodes must carry. */
+  readonly nodeLabels?: Dict<string> | undefined;
+}
+
+const conf = "/run/haproxy/haproxy.cfg";
+
+/**
+ * Two HAProxies, on two nodes where there are two. Each asks every server every second, and ends the connections to one
+ * that leads no more: its clients connect again, and reach the next.
+ */
+export function leaderProxy(p: Platform, name: string, args: LeaderProxyArgs): Running {
+  const { hosts, ways, ports, secret = false, names, nodeLabels } = args;
+  const [first = ""] = Object.keys(ports);
+  return p.run(name, {
+    image: "haproxy",
+    tier: "data",
+    cpu: 1,
+    memoryMib: 64,
+    user: "65534:65534",
+    files: [{ path: conf, content: output(ways).apply((known) => config(hosts, known)), secret }],
+    command: ["haproxy", "-db", "-f", conf],
+    ports: Object.fromEntries(Object.entries(ports).map(([key, number]) => [key, { number, protocol: "tcp" } as const])),
+    // Whether it runs, and no more: while no server leads, another proxy would find none either.
+    health: { ready: { tcp: first }, startSeconds: 60, stopSeconds: 5 },
+    replicas: 2,
+    ...(names === undefined ? {} : { names }),
+    ...(nodeLabels === undefined ? {} : { nodes: nodeLabels }),
+  });
+}
+
+/**
+ * Keep-alives of five seconds find a server whose node has lost its power. A server's new address is taken within two:
+ * a container that starts again has another.
+ */
+function config(hosts: List<string>, ways: Dict<Way>): string {
+  return `global
+  maxconn 4000
+  log stdout format raw local0 notice
+defaults
+  mode tcp
+  log global
+  timeout connect 2s
+  timeout client 1d
+  timeout server 1d
+  timeout check 2s
+  option clitcpka
+  option srvtcpka
+  clitcpka-idle 5s
+  clitcpka-intvl 2s
+  clitcpka-cnt 3
+  srvtcpka-idle 5s
+  srvtcpka-intvl 2s
+  srvtcpka-cnt 3
+resolvers engine
+  nameserver dns 127.0.0.11:53
+  resolve_retries 2
+  timeout resolve 1s
+  timeout retry 1s
+  hold valid 2s
+  hold other 5s
+  hold nx 5s
+${Object.entries(ways)
+  .map(([key, way]) => listen(key, hosts, way))
+  .join("")}`;
+}
+
+function listen(key: string, hosts: List<string>, { port, to, check, server }: Way): string {
+  const lines = [
+    `bind :${String(port)}`,
+    ...check,
+    `default-server inter 1s fastinter 500ms downinter 1s fall 2 rise 1 on-marked-down shutdown-sessions init-addr last,libc,none resolvers engine resolve-prefer ipv4 check${server === undefined ? "" : ` ${server}`}`,
+    ...hosts.map((host, index) => `server s${String(index + 1)} ${host}:${String(to)}`),
+  ];
+  return `listen ${key}\n${lines.map((line) => `  ${line}\n`).join("")}`;
+}
