@@ -60,6 +60,13 @@ export async function whoami(at: AwsAccess): Promise<string> {
   }
 }
 
+/** What is wrong if the credentials are of another account than the stack's. Throws as `whoami` does. */
+export async function otherAccount(at: AwsAccess, account: string): Promise<string | undefined> {
+  const found = await whoami(at);
+  const remedy = `the credentials are of the account ${found}: take those of ${account}, or mend aws.account`;
+  return found === account ? undefined : remedy;
+}
+
 /**
  * Those of these subnets that a network has in a zone, each with its range; and which of both kinds of DNS it lacks.
  * @throws Error in one sentence if there is no such network, or it may not be looked at.

@@ -14,6 +14,8 @@ import { swarmText } from "./template.ts";
 
 /** How long we wait for a node that can take the task: one may just be coming back. */
 const unplacedLimit = 20_000;
+/** How long its node may be down: a busy one misses heartbeats, and its task goes on. */
+const downLimit = 30_000;
 /** How long a removed run's container may take to end. */
 const endLimit = 15_000;
 
@@ -48,6 +50,7 @@ export function serviceJobs(docker: Docker): Runner {
 function runOf(docker: Docker, id: string, asked: JobInputs): Run {
   const { name } = asked;
   let unplacedSince: number | undefined;
+  let downSince: number | undefined;
   let last: Task | undefined;
   return {
     ending: async () => {
@@ -58,6 +61,9 @@ function runOf(docker: Docker, id: string, asked: JobInputs): Run {
       last = tasks[0];
       if (last?.Status.State === "complete") return { why: undefined };
       if (last && ended.includes(last.Status.State)) return { why: await reason(docker, last, asked) };
+      const down = last && (await downNode(docker, last));
+      downSince = down === undefined ? undefined : (downSince ?? Date.now());
+      if (down !== undefined && Date.now() - (downSince ?? 0) >= downLimit) return { why: waitsFor(down) };
       const { State, Err } = last?.Status ?? { State: "new", Err: "" };
       unplacedSince = State === "pending" && Err !== "" ? (unplacedSince ?? Date.now()) : undefined;
       if (Date.now() - (unplacedSince ?? Date.now()) < unplacedLimit) return undefined;
@@ -71,6 +77,16 @@ function runOf(docker: Docker, id: string, asked: JobInputs): Run {
 }
 
 const ended = ["failed", "rejected", "shutdown", "orphaned", "remove"];
+
+/** The task's node, if it is down: its task says nothing more, and the swarm makes no other. */
+async function downNode(docker: Docker, { NodeID }: Task): Promise<string | undefined> {
+  const node = (await listNodes(docker)).find(({ ID }) => ID === NodeID);
+  return node?.Status.State === "down" ? node.Description.Hostname : undefined;
+}
+
+function waitsFor(node: string): string {
+  return `waits for its node ${node}, which is down: start that machine; if it is gone for good, \`docker node rm --force ${node}\`, and up`;
+}
 
 async function reason(docker: Docker, { NodeID, Status }: Task, { image, memoryMib }: JobInputs): Promise<string> {
   const nodes = await listNodes(docker);

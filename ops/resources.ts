@@ -5,7 +5,7 @@
 import * as pulumi from "@pulumi/pulumi";
 
 import { hide, redacting } from "./hidden.ts";
-import type { EcsFinalizerArgs, EcsJobArgs } from "./resources-aws.ts";
+import type { AwsAccess, EcsFinalizerArgs, EcsJobArgs } from "./resources-aws.ts";
 
 export * from "./resources-aws.ts";
 export * from "./resources-swarm.ts";
@@ -33,6 +33,8 @@ export interface StackIdentityArgs {
   readonly rounds?: Input<Readonly<Record<string, number>>>;
   /** The operator's last words for disks. A change is noted. */
   readonly words?: Input<Readonly<Record<string, string>>>;
+  /** The AWS account that it has to be made in: credentials of another one are refused. A change is not looked at. */
+  readonly account?: Input<{ readonly number: string; readonly at: AwsAccess }>;
 }
 
 /**

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 
 import { z } from "zod";
 
+import { awsAccess, otherAccount } from "./aws.ts";
 import { compare } from "./handler.ts";
 import type { Handler } from "./handler.ts";
 import { changed } from "./wire.ts";
@@ -13,6 +14,7 @@ const inputs = fixed.extend({
   machines: z.record(z.string(), z.string()).optional(),
   rounds: z.record(z.string(), z.number()).optional(),
   words: z.record(z.string(), z.string()).optional(),
+  account: z.object({ number: z.string(), at: awsAccess }).optional(),
 });
 const outputs = z.object({ owner: z.string() });
 
@@ -27,8 +29,13 @@ export const identity: Handler = {
       ? `${asked}: a system or topology is never changed in place; make a new stack with \`restore\`, move over, then destroy this one`
       : `${asked}: a name is for life; set \`name: ${String(olds.plain.name)}\`, or make a new stack with \`restore\``;
   },
-  diff: compare(inputs, []),
-  create: () => Promise.resolve({ owner: randomBytes(4).toString("hex") }),
+  diff: compare(inputs, [], ["account"]),
+  create: async ({ plain }) => {
+    const { account } = inputs.parse(plain);
+    const problem = account === undefined ? undefined : await otherAccount(account.at, account.number);
+    if (problem !== undefined) throw new Error(problem);
+    return { owner: randomBytes(4).toString("hex") };
+  },
   update: (olds) => Promise.resolve(outputs.parse(olds.plain)),
   id: (made) => outputs.parse(made).owner,
 };

@@ -217,7 +217,13 @@ function copiesProblems({ needs }: Plan, site: Site, { copies, name }: Capabilit
   return asked.flatMap(([key, value]) =>
     value === undefined || copies.includes(value)
       ? []
-      : [{ key, value, remedy: `not built on ${name}: leave it out; a store that the cloud manages has its own standby` }],
+      : [
+          {
+            key,
+            value,
+            remedy: `not built on ${name}: leave it out; a store that the cloud manages has its own standby`,
+          },
+        ],
   );
 }
 

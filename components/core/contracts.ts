@@ -119,23 +119,24 @@ export interface Kinds {
   /** An object store. */
   objects: {
     /** Buckets. */
-    ask: Pick<StoreOptions, "nodeLabels"> & Copies & {
-      /** What the client can speak, the best first. */
-      readonly apis: List<"s3" | "azure-blob">;
-      /** By their names. One that is taken out stays in the store. */
-      readonly buckets: Dict<{
-        /** The origin whose pages may call it, as `https://app.example.com`. Default: none. */
-        readonly cors?: string;
-        /** The regions that hold a copy. Default: none. */
-        readonly mirror?: List<Peer>;
-      }>;
-      /** The application knows its buckets by these very names: a prefix, or names of the whole world, are not for it. */
-      readonly fixedNames?: true;
-      /** Browsers read and write it: it gets a public name at the edge. */
-      readonly browser: boolean;
-      /** The disk in GiB, where it is a store of ours. */
-      readonly gib: number;
-    };
+    ask: Pick<StoreOptions, "nodeLabels"> &
+      Copies & {
+        /** What the client can speak, the best first. */
+        readonly apis: List<"s3" | "azure-blob">;
+        /** By their names. One that is taken out stays in the store. */
+        readonly buckets: Dict<{
+          /** The origin whose pages may call it, as `https://app.example.com`. Default: none. */
+          readonly cors?: string;
+          /** The regions that hold a copy. Default: none. */
+          readonly mirror?: List<Peer>;
+        }>;
+        /** The application knows its buckets by these very names: a prefix, or names of the whole world, are not for it. */
+        readonly fixedNames?: true;
+        /** Browsers read and write it: it gets a public name at the edge. */
+        readonly browser: boolean;
+        /** The disk in GiB, where it is a store of ours. */
+        readonly gib: number;
+      };
     /** How it is reached, and its keys. */
     give: {
       /** What it speaks. */
@@ -157,14 +158,15 @@ export interface Kinds {
   /** Solr in cloud mode. */
   solr: {
     /** A server with collections. */
-    ask: StoreOptions & Copies & {
-      /** Their names. One that is taken out stays in the server. */
-      readonly collections: List<string>;
-      /** Its disk in GiB. */
-      readonly gib: number;
-      /** Its heap in MiB; the container gets twice as much. */
-      readonly memoryMib: number;
-    };
+    ask: StoreOptions &
+      Copies & {
+        /** Their names. One that is taken out stays in the server. */
+        readonly collections: List<string>;
+        /** Its disk in GiB. */
+        readonly gib: number;
+        /** Its heap in MiB; the container gets twice as much. */
+        readonly memoryMib: number;
+      };
     /** Where it answers. */
     give: Store;
   };

@@ -7,7 +7,7 @@ import { routesOf } from "./plan.ts";
 import { RealPlatform } from "./real.ts";
 import { dryRun } from "./recorder.ts";
 import { supplierOf } from "./supply.ts";
-import type { ServiceArgs } from "./topology.ts";
+import type { ContainerService, Place, ServiceArgs, Topology } from "./topology.ts";
 
 export type { ServiceArgs } from "./topology.ts";
 
@@ -29,8 +29,9 @@ export abstract class Service<K extends Kind> extends ComponentResource {
     const ask = rest as unknown as Ask<K>; // what is left of `Ask<K> & { on, called }`
     const inside = "topology" in on; // the topology has admitted the whole system
     const topology = inside ? on.topology : on;
+    const place = inside ? topology : withOwn(topology, kind, recipe, new.target as Pick<ContainerService<K>, "unfit">);
     if (!inside) {
-      const plan = dryRun((platform) => void platform.need(kind, called, ask), topology);
+      const plan = dryRun((platform) => void platform.need(kind, called, ask), place);
       const { backup, restore } = topology.site;
       refuse([
         ...routesOf(plan).map(({ to }) => ({
@@ -43,11 +44,22 @@ export abstract class Service<K extends Kind> extends ComponentResource {
       ]);
       topology.admit(called, plan, "service");
     }
-    const supply = supplierOf(topology, kind, called, ask).recipe ?? recipe;
+    const supply = supplierOf(place, kind, called, ask).recipe ?? recipe;
     const logicalName = inside ? on.logicalName(name) : name;
     // No inputs: they would be stored in the state. Inside a system the component above has the providers.
     super(tokenOf(type), logicalName, {}, mergeOptions(inside ? {} : topology.options, opts));
     this.given = supply(inside ? on.within(this) : new RealPlatform(topology, this), called, ask);
     this.registerOutputs({});
   }
+}
+
+/** The place, where containers supply the kind as this component says, whatever the place's own component would do. */
+function withOwn<K extends Kind>(
+  { site, capabilities, services, managed }: Topology,
+  kind: K,
+  recipe: Recipe<K>,
+  { unfit }: Pick<ContainerService<K>, "unfit">,
+): Place {
+  const its: ContainerService<K> = { recipe, ...(unfit === undefined ? {} : { unfit }) };
+  return { site, capabilities, services: { ...services, [kind]: its }, ...(managed === undefined ? {} : { managed }) };
 }

@@ -3,7 +3,7 @@ import type { Ask, Kind, Recipe } from "./contracts.ts";
 import { existingGiven } from "./existing.ts";
 import { own } from "./formats.ts";
 import type { SuppliedBy } from "./plan.ts";
-import type { Capabilities, ManagedKind, Place, ServiceClass } from "./topology.ts";
+import type { Capabilities, ContainerService, ManagedKind, Place } from "./topology.ts";
 
 /** Who supplies a need, and how. */
 export interface Supplier<K extends Kind> {
@@ -37,7 +37,7 @@ export function supplierOf<K extends Kind>(place: Place, kind: K, name: string, 
   if (ours !== undefined && reason === undefined)
     return { by: "managed", because: `it is ${ours.name}`, recipe: ours.recipe };
   if (word === "managed") return { by: "nobody", because: reason ?? "", recipe: undefined };
-  const service: ServiceClass<K> | undefined = services[kind];
+  const service: ContainerService<K> | undefined = services[kind];
   const none = service === undefined ? `nothing supplies ${kind} on ${capabilities.name} yet` : service.unfit?.(ask);
   return none === undefined
     ? { by: "container", because: (reason ?? "") + apart(ask, capabilities), recipe: service?.recipe }

@@ -210,8 +210,8 @@ export interface Place {
   readonly site: Site;
   /** What it can do. */
   readonly capabilities: Capabilities;
-  /** The components that supply each kind, with the recipe for containers. */
-  readonly services: Services;
+  /** How containers supply each kind, and for whom they are not. */
+  readonly services: ContainerServices;
   /** What this topology has itself for a kind. It comes before containers, if it fits the ask. */
   readonly managed?: Managed;
 }
@@ -234,6 +234,8 @@ export interface At {
 
 /** A place to run, for real. What its methods make is ready only when it is healthy, or done. */
 export interface Topology extends Place {
+  /** The components that supply each kind in containers. */
+  readonly services: Services;
   /** What callers of the edge must trust, PEM; undefined: a public authority signed. */
   readonly ca: Output<string> | undefined;
   /** Every password so far: what a failing container's log must not show. */
@@ -305,5 +307,9 @@ export interface ServiceClass<K extends Kind> {
   /** Why a container of ours is not for this ask, and what would be. Default: it is for each. */
   unfit?(ask: Ask<K>): string | undefined;
 }
+/** Of a component that supplies a kind, what is asked before it is made. */
+export type ContainerService<K extends Kind> = Pick<ServiceClass<K>, "recipe" | "unfit">;
+/** The same for each kind. */
+export type ContainerServices = { readonly [K in Kind]?: ContainerService<K> };
 /** What supplies each kind where a topology has nothing itself. */
 export type Services = { readonly [K in Kind]?: ServiceClass<K> };

@@ -48,7 +48,9 @@ export function leaderProxy(p: Platform, name: string, args: LeaderProxyArgs): R
     user: "65534:65534",
     files: [{ path: conf, content: output(ways).apply((known) => config(hosts, known)), secret }],
     command: ["haproxy", "-db", "-f", conf],
-    ports: Object.fromEntries(Object.entries(ports).map(([key, number]) => [key, { number, protocol: "tcp" } as const])),
+    ports: Object.fromEntries(
+      Object.entries(ports).map(([key, number]) => [key, { number, protocol: "tcp" } as const]),
+    ),
     // Whether it runs, and no more: while no server leads, another proxy would find none either.
     health: { ready: { tcp: first }, startSeconds: 60, stopSeconds: 5 },
     replicas: 2,

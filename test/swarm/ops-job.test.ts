@@ -121,6 +121,26 @@ test("a killed provider's job goes on, and the next up takes it over", async () 
   await leavesNothing();
 }, 120_000);
 
+test("a node that loses its power is told, with what to type", async () => {
+  await stack.rewrite(program({ command: command("sleep 1000"), seconds: 300 }));
+  const running = stack.start(["up", "--yes", "--skip-preview"]);
+  await until(
+    async () => (await swarm.docker("service", "ps", "-q", "--filter", "desired-state=running", name)) !== "",
+  );
+  await swarm.cluster.kill("w1");
+  try {
+    const { code, output } = await running.done;
+    expect(code).not.toBe(0);
+    expect(output).toContain(`${name} waits for its node w1, which is down: start that machine; if it is gone`);
+  } finally {
+    await swarm.cluster.start("w1");
+  }
+  await until(async () =>
+    (await swarm.docker("node", "ls", "--format", "{{.Hostname}} {{.Status}}")).includes("w1 Ready"),
+  );
+  await leavesNothing();
+}, 240_000);
+
 test("another's service of the same name is left alone", async () => {
   await swarm.docker("service", "create", "-q", "--detach", "--name", name, swarm.image, "sleep", "1000");
   for (const output of await failsTwice(stack, program({ command: command("true") }))) {

@@ -12,6 +12,8 @@ import { subnetRange } from "../../components/topologies/aws/addresses.ts";
 import { type Simulation, simulation } from "../../tools/simulate/simulation.ts";
 import { newFolder } from "../support/folder.ts";
 import { storeProblems } from "../../components/topologies/aws/stores.ts";
+import { identity } from "../../ops/stack-identity.ts";
+import { values } from "../../ops/wire.ts";
 import { planReady } from "../support/ready.ts";
 
 const before = { ...process.env };
@@ -40,6 +42,18 @@ test("credentials of another account are refused, with both numbers", async () =
   expect(problems.map(sentence)).toEqual([
     'aws.account = "999999999999": the credentials are of the account 123456789012: take those of 999999999999, or mend aws.account',
   ]);
+});
+
+test("a program that imports AwsRegion is refused at its first resource", async () => {
+  const asked = (number: string) =>
+    values({ topology: "aws", name: "shop", account: { number, at: { ...caller, roleArn: role } } });
+  await expect(identity.create(asked("999999999999"))).rejects.toThrow(
+    /^the credentials are of the account 123456789012: take those of 999999999999/,
+  );
+  expect(await identity.create(asked("123456789012"))).toEqual({ owner: expect.stringMatching(/^[0-9a-f]{8}$/) });
+  // Another profile is no change of the stack.
+  const other = values({ topology: "aws", name: "shop", account: { number: "123456789012", at: caller } });
+  expect(identity.diff(asked("123456789012"), other).changes).toBe(false);
 });
 
 test("what AWS says instead is one sentence", async () => {

@@ -2,9 +2,10 @@
 import { describe, expect, test } from "@jest/globals";
 import { CustomResource, output, secret } from "@pulumi/pulumi";
 
-import type { Ask, Given, Kind } from "../../components/core/contracts.ts";
+import type { Ask, Given, Kind, Recipe } from "../../components/core/contracts.ts";
 import { sentence } from "../../components/core/errors.ts";
 import { check } from "../../components/core/check.ts";
+import { Service, type ServiceArgs } from "../../components/core/service.ts";
 import { planOf } from "../../components/core/recorder.ts";
 import type { At, Managed, Place, Site } from "../../components/core/topology.ts";
 import { planStack } from "../../components/deploy.ts";
@@ -127,4 +128,30 @@ test("alone, too: a service asks its topology who supplies it", async () => {
     new Postgres("db", { on, databases: ["a"], clientTls: "if-asked", gib: 1 });
   });
   expect(all.filter(({ type }) => type === "zoo:index:Elephant").map(({ name }) => name)).toEqual(["db"]);
+});
+
+test("alone, a component follows its own recipe, and says itself for whom it is not", async () => {
+  class Plain extends Service<"redis"> {
+    static unfit({ keep }: ServiceArgs<"redis">): string | undefined {
+      return keep ? "it keeps nothing" : undefined;
+    }
+
+    constructor(name: string, args: ServiceArgs<"redis">) {
+      const recipe: Recipe<"redis"> = (p, its) => {
+        const health = { ready: { command: ["true"] }, startSeconds: 1, stopSeconds: 1 };
+        const rest = { replicas: 1, cpu: 1, memoryMib: 64, health } as const;
+        const { host, ready } = p.run(`${its}-plain`, { image: "redis", tier: "data", ...rest });
+        return { host, port: 6379, members: [], ready };
+      };
+      super("Plain", "redis", recipe, name, args);
+    }
+  }
+  const tls = { mode: "local" } as const;
+  const make = (keep: boolean) => () => {
+    const on = new DockerHost("docker", { site: site(), host: "unix:///run/d.sock", address: "0.0.0.0", tls });
+    new Plain("cache", { on, clientTls: "never", clientAuth: false, keep, memoryMib: 64 });
+  };
+  const containers = (await record(make(false))).filter(({ type }) => type === "docker:index/container:Container");
+  expect(containers.map(({ name }) => name)).toEqual(["cache-plain-1"]);
+  await expect(record(make(true))).rejects.toThrow(/cache.*it keeps nothing/);
 });

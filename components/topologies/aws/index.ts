@@ -106,11 +106,18 @@ export class AwsRegion extends BaseTopology {
     const { site, tls } = args;
     const asked: Checked = { ...parse(awsArgs, args), tls };
     const { account, region, zones, cidr, profile, role, nat, logDays, edge, kmsKey, vpc } = asked;
+    const at: AwsAccess = {
+      region,
+      ...(profile === undefined ? {} : { profile }),
+      ...(role === undefined ? {} : { roleArn: role }),
+    };
     const identity = (options: CustomResourceOptions): StackIdentity =>
       new StackIdentity(
         `${name}-identity`,
         {
           ...{ topology: "aws", name: site.name, engine: `${account}/${region}` },
+          // An importer's program has no preflight: whose credentials these are is asked before anything is made.
+          account: { number: account, at },
           ...(site.system === undefined ? {} : { system: site.system }),
         },
         options,
@@ -137,11 +144,6 @@ export class AwsRegion extends BaseTopology {
       parent,
       provider: this.#aws,
     });
-    const at: AwsAccess = {
-      region,
-      ...(profile === undefined ? {} : { profile }),
-      ...(role === undefined ? {} : { roleArn: role }),
-    };
     const ways = site.protect ? "each-zone" : "one";
     const network = new Network(
       name,

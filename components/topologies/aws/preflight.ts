@@ -19,11 +19,10 @@ interface Caller {
 
 /** Credentials of another account than the stack's, or none. */
 export async function callerProblems(account: string, caller: Caller): Promise<Problem[]> {
-  const { whoami } = await import("../../../ops/aws.ts");
+  const { otherAccount } = await import("../../../ops/aws.ts");
   try {
-    const found = await whoami(accessOf(caller));
-    const remedy = `the credentials are of the account ${found}: take those of ${account}, or mend aws.account`;
-    return found === account ? [] : [{ key: "aws.account", value: account, remedy }];
+    const remedy = await otherAccount(accessOf(caller), account);
+    return remedy === undefined ? [] : [{ key: "aws.account", value: account, remedy }];
   } catch (error) {
     return [{ key: "aws", remedy: error instanceof Error ? error.message : String(error) }];
   }
