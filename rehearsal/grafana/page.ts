@@ -114,9 +114,13 @@ function chart(answer: readonly Series[], unit: string | undefined, from: number
   const low = Math.min(0, ...values);
   const high = Math.max(...values, low + 1e-9);
   const at = (value: number): string => value.toFixed(1);
+  const dot = (to - from) / 500;
   const colour = (index: number): string => `var(--line-${String((index % lines) + 1)})`;
   const drawnLines = all.map(({ points }, index) => {
-    const corners = points.map(
+    // One point alone is a short line: a line has two ends.
+    const ends =
+      points.length > 1 ? points : points.flatMap(([time, v]) => [-dot, dot].map((by) => [time + by, v] as const));
+    const corners = ends.map(
       ([time, value]) => `${at(((time - from) / (to - from)) * 1000)},${at(100 - ((value - low) / (high - low)) * 98)}`,
     );
     return `<polyline style="stroke: ${colour(index)}" points="${corners.join(" ")}"/>`;

@@ -12,6 +12,7 @@ import {
   removeVolume,
   untilHealthy,
 } from "../support/arkindex.ts";
+import { Eyes, type Look } from "../support/eyes.ts";
 import { generatedSecrets, leaks } from "../support/secrets.ts";
 import { appsOf, Browser, panelRows, shinyproxyConfig, shinyproxyStack, sweepApps } from "../support/shinyproxy.ts";
 import { succeeded, type TestStack } from "../support/stack.ts";
@@ -227,6 +228,38 @@ test("every panel of the dashboard returns data", async () => {
   }, 90);
   expect(Object.keys(rows).length).toBeGreaterThan(9);
 }, 300_000);
+
+test("docs/screenshots/dashboard.png: the dashboard in a browser, after its sign-in", async () => {
+  const user = await eventually(async () => {
+    const fresh = new Browser(outputs.ca);
+    const { status } = await fresh.signIn(`${outputs.url}/`, "demo-analysts", password("sign-in"));
+    return status === 200 ? fresh : undefined;
+  }, 90);
+  await eventually(async () => (await user.open(`${outputs.url}/app/demo`)).status === 200 || undefined, 90);
+  const before: Look["before"] = async (page) => {
+    await page.getByLabel("User").fill("admin");
+    await page.getByLabel("Password").fill(secrets["grafana-password"] ?? "");
+    await page.getByRole("button", { name: "Sign in" }).click();
+    for (const panel of ["Running apps", "Processor", "Memory of containers"])
+      await page
+        .locator("section", { has: page.getByRole("heading", { name: panel }) })
+        .locator("polyline")
+        .first()
+        .waitFor({ timeout: 180_000, state: "attached" }); // a level line has no height, and counts as hidden
+  };
+  const eyes = await Eyes.open(outputs.ca);
+  try {
+    for (const look of [{ width: 360 }, { dark: true }, { width: 1000, height: 800, shot: "dashboard.png" }]) {
+      const url = outputs.url.replace("//", "//grafana.");
+      const { text, troubles } = await eyes.look({ url, before, ...look });
+      expect({ look, troubles }).toEqual({ look, troubles: [] });
+      for (const part of ["stand-in for Grafana", "Users", "Apps started", "Events"]) expect(text).toContain(part);
+      expect(leaks(text, secrets)).toEqual([]);
+    }
+  } finally {
+    await eyes.close();
+  }
+}, 900_000);
 
 test("usage is lost and restored, and a changed retention is applied, by one up", async () => {
   const { status } = await inContainer({ container: `${name}-backup-1` }, "backup once");
