@@ -29,6 +29,13 @@ test.each(schemaFiles)("%s is what `npm run schema` writes", async (file) => {
   expect(readFileSync(join(root, file), "utf8")).toBe(await schemaText(file));
 });
 
+test("each key of the project has a default: Pulumi asks every stack for one that has none", () => {
+  const { config } = parse(readFileSync(join(root, "Pulumi.yaml"), "utf8")) as { config: Record<string, object> };
+  expect(Object.keys(config).length).toBeGreaterThan(3);
+  for (const [key, entry] of Object.entries(config))
+    expect([key, Object.keys(entry)]).toEqual([key, expect.arrayContaining(["default"])]);
+});
+
 test.each([...files, "Pulumi.prod.yaml"])("%s names the schema", (file) => {
   const [first] = readFileSync(join(root, file), "utf8").split("\n");
   expect(first).toBe(`# yaml-language-server: $schema=${file.startsWith("stacks/") ? ".." : "."}/stack.schema.json`);
