@@ -5,8 +5,7 @@ import { dirname, join } from "node:path";
 import process from "node:process";
 
 import { execa } from "execa";
-import { lock } from "proper-lockfile";
-
+import { cached, type Recipe } from "../../tools/setup/cache.ts";
 import { run } from "./run.ts";
 import { repo } from "./stack.ts";
 
@@ -43,7 +42,7 @@ export async function pack(more: readonly string[] = []): Promise<Pack> {
   const modules = join(folder, "node_modules");
   const packed = join(modules, "platform-topologies");
   await mkdir(packed, { recursive: true });
-  await execa("tar", ["-xzf", await archive(folder), "-C", packed, "--strip-components=1"]);
+  await execa("tar", ["-xzf", await archive(), "-C", packed, "--strip-components=1"]);
   const manifest = JSON.parse(await readFile(join(packed, "package.json"), "utf8")) as Manifest;
   const { dependencies, peerDependencies, peerDependenciesMeta } = manifest;
   const peers = Object.keys(peerDependencies).filter((each) => !peerDependenciesMeta[each]?.optional);
@@ -54,15 +53,21 @@ export async function pack(more: readonly string[] = []): Promise<Pack> {
   return { folder, modules, packed, manifest, remove: () => rm(folder, { recursive: true, force: true }) };
 }
 
-/** Two test files at once would build into one folder. */
-async function archive(folder: string): Promise<string> {
-  const retries = { retries: 600, factor: 1, minTimeout: 500, maxTimeout: 500 };
-  const release = await lock(repo, { lockfilePath: join(repo, ".local/pack.lock"), stale: 20_000, retries });
-  try {
-    await execa("npm", ["pack", "--silent", "--pack-destination", folder], { cwd: repo });
-  } finally {
-    await release();
-  }
-  const [file = ""] = (await readdir(folder)).filter((each) => each.endsWith(".tgz"));
-  return join(folder, file);
+/** One for all test files of a run, and for the next run of the same checkout. */
+const recipe: Recipe = {
+  name: "package",
+  version: "packed",
+  inputs: [
+    ...["command", "comment", "components", "ops", "policy", "reconciler", "tools"],
+    ...["README.md", "package.json", "package-lock.json", "tsconfig.json", "tsconfig.build.json"],
+  ],
+  make: async (into) => {
+    await execa("npm", ["pack", "--silent", "--pack-destination", into], { cwd: repo });
+  },
+};
+
+async function archive(): Promise<string> {
+  const files = await cached(recipe);
+  const [file = ""] = await readdir(files);
+  return join(files, file);
 }
