@@ -223,7 +223,7 @@ describe.each(moves.map((move) => [move.system, move] as const))("%s", (system, 
       async sh(script, network: "app" | "data" = "data") {
         const { status, output } = await onNetwork(cluster.manager(), toolbox, `${name}-${network}`, script);
         expect({ status, output }).toMatchObject({ status: 0 });
-        return output.trim();
+        return output.replaceAll("\r\n", "\n").trim(); // as a terminal ends lines
       },
     };
   }
