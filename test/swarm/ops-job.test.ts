@@ -124,9 +124,8 @@ test("a killed provider's job goes on, and the next up takes it over", async () 
 test("a node that loses its power is told, with what to type", async () => {
   await stack.rewrite(program({ command: command("sleep 1000"), seconds: 300 }));
   const running = stack.start(["up", "--yes", "--skip-preview"]);
-  await until(
-    async () => (await swarm.docker("service", "ps", "-q", "--filter", "desired-state=running", name)) !== "",
-  );
+  await until(async () => (await swarm.docker("service", "ls", "-q")) !== "");
+  await until(async () => (await swarm.docker("service", "ps", "--format", "{{.Node}}", name)) === "w1");
   await swarm.cluster.kill("w1");
   try {
     const { code, output } = await running.done;
