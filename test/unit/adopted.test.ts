@@ -248,6 +248,11 @@ test("a swarm's services join them, the edge under its service's name", async ()
   expect(specs["shop-edge"]?.networksAdvanceds).toEqual([{ id: "front", aliases: ["shop.example.com"] }]);
   expect(JSON.stringify(specs["shop-edge"]?.containerSpec)).toContain("getent hosts tasks.sample-edge");
   expect(specs["shop-db-1"]?.networksAdvanceds).toEqual([{ id: "back", aliases: ["db-1"] }]);
+  // A service that was made without it keeps running as it is.
+  for (const { name, options } of of("Service")) {
+    expect(specs[name]?.containerSpec).toMatchObject({ sysctl: { "net.ipv4.tcp_retries2": "6" } });
+    expect(options.ignoreChanges).toContain("taskSpec.containerSpec.sysctl");
+  }
   const route = { host: "h", path: "/", port: "web", to: "web", target: { number: 80, protocol: "http" } } as const;
   const slots = { ...route, of: "slots", hosts: ["db-1"] } as const;
   expect(backendsOf(site(), true)(slots)).toEqual({ hosts: ["sample-db-1"], watch: false });

@@ -487,6 +487,11 @@ describe("on a swarm", () => {
     return (await swarmPreflight({ ...usual, ...args })).map(sentence);
   }
 
+  const three: SwarmPreflightArgs["planned"] = ["db-1", "db-2", "db-3"].map((name) => {
+    const disk = { path: "/d", gib: 1, backup: { rebuilt: "by hand" } };
+    return [name, { image: "x", tier: "data", cpu: 1, memoryMib: 64, disk }];
+  });
+
   test.each<[string, Answers, Partial<SwarmPreflightArgs>, string[]]>([
     [
       "another stack's edge on the same node",
@@ -597,6 +602,29 @@ describe("on a swarm", () => {
       { nodes: { w1: { labels: { a: "b" } }, w9: { labels: { a: "b" } } } },
       ["swarm.nodes.w9: no such node; there are m1 (manager, ready, active), w1 (worker, ready, active)"],
     ],
+    ...(
+      [
+        [
+          "three copies on two nodes",
+          { copies: 3 },
+          {},
+          ["copies = 3: db has three servers, and 2 nodes in the swarm may take them: add nodes, or set copies: 1"],
+        ],
+        [
+          "three copies on nodes with a label",
+          { copies: 3 },
+          { place: { disk: "fast" }, nodes: { w1: { labels: { disk: "fast" } } } },
+          ["copies = 3: db has three servers, and 1 nodes with disk=fast may take them"],
+        ],
+        ["three copies where nothing is protected", { copies: 3, protect: false }, {}, []],
+        ["one copy", { copies: 1 }, {}, []],
+      ] as const
+    ).map(([title, over, args, expected]): [string, Answers, Partial<SwarmPreflightArgs>, string[]] => [
+      title,
+      {},
+      { ...args, site: { ...site, protect: true, ...over }, planned: three },
+      [...expected],
+    ]),
     [
       "an engine that does not answer as one does",
       { "GET /services": { status: 500, body: { message: "the swarm has no leader" } } },

@@ -12,6 +12,7 @@ import type { Slot, Workload } from "../../components/core/contracts.ts";
 import { sentence } from "../../components/core/errors.ts";
 import { siteOf } from "../../components/core/site.ts";
 import type { Plan, PlannedRoute } from "../../components/core/plan.ts";
+import type { Site } from "../../components/core/topology.ts";
 import { traefik } from "../../components/edge/traefik.ts";
 import { watchScript } from "../../components/edge/traefik-watch.ts";
 import { shortDuration } from "../../components/topologies/containers.ts";
@@ -196,6 +197,25 @@ describe("a swarm and a plan together", () => {
     expect(says({ subnets: small16 }, stores)).toEqual([
       'swarm.subnets.data = "10.1.2.0/28": too small: its containers need 17 addresses, so /27 or larger',
     ]);
+  });
+
+  test("what the loss of a node costs is told, of a protected stack whose store is one server", () => {
+    const plan = (alone: boolean): Plan => ({
+      ...planned([]),
+      slots: new Map(
+        ["db-1", "search-1", "search-2"].map((name) => [name, { ...slot, alone: alone && name === "db-1" }]),
+      ),
+    });
+    const told = (over: Partial<Site>, alone = true) =>
+      checkSwarm({ managers: [], tls: { mode: "local" } }, { ...site, ...over }, plan(alone)).warnings;
+    const backup = { everyHours: 24, keepDays: 1, drillEveryHours: 0, to: { volume: "v" } };
+    expect(told({ protect: true, backup })).toEqual([
+      "db-1: one server each, which answers nobody while its node is away, and a lost disk is what the last backup has: with copies: 3 (docs/ha.md) another takes over",
+    ]);
+    expect(told({ protect: true })).toEqual([
+      expect.stringContaining("all is lost with its disk, as there is no backup"),
+    ]);
+    expect([told({ protect: false, backup }), told({ protect: true, backup }, false)]).toEqual([[], []]);
   });
 
   test("the certificate's warnings are told", async () => {

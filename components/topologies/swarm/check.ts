@@ -30,7 +30,20 @@ export function checkSwarm(args: Checked, site: Site, plan: Plan): Verdict {
     ),
     ...noSocket(args, planned),
   ];
-  return { problems: [...problems, ...more], warnings };
+  return { problems: [...problems, ...more], warnings: [...warnings, ...single(site, plan)] };
+}
+
+/** What the loss of a node costs a protected stack. */
+function single({ protect, backup }: Site, { slots }: Plan): string[] {
+  const alone = [...slots].flatMap(([name, slot]) => (slot.alone === true ? [name] : []));
+  if (!protect || alone.length === 0) return [];
+  const left =
+    backup === undefined
+      ? "all is lost with its disk, as there is no backup"
+      : "a lost disk is what the last backup has";
+  return [
+    `${alone.join(", ")}: one server each, which answers nobody while its node is away, and ${left}: with copies: 3 (docs/ha.md) another takes over`,
+  ];
 }
 
 /**

@@ -38,7 +38,7 @@ import { surveyOf } from "./look.ts";
 import { firstManager } from "./managers.ts";
 import { Networks } from "./networks.ts";
 import { constraintsOf, onNode } from "./placement.ts";
-import { type Part, serviceSpec } from "./service.ts";
+import { type Part, serviceSpec, sysctlPath } from "./service.ts";
 import { socketOf } from "./sockets.ts";
 import { type Disk, VolumeNodes } from "./volume-nodes.ts";
 
@@ -252,7 +252,7 @@ export class Swarm extends EngineTopology {
         deletedWith: end,
         dependsOn: [...dependsOn, end],
         // The manager fills the platforms in from the registry.
-        ignoreChanges: ["taskSpec.placement.platforms"],
+        ignoreChanges: ["taskSpec.placement.platforms", sysctlPath],
         replaceOnChanges: ["mode.global"],
       }),
     );

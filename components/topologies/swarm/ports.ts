@@ -53,9 +53,14 @@ export async function portProblems(engine: Docker, there: readonly Node[], edge:
 
 /** Whether a node, with the labels that the config gives it, is a node of the edge. */
 function carries(node: Node, edge: Edge): boolean {
-  const labels = edge.nodes?.[node.Description.Hostname]?.labels ?? {};
-  const labelled = { ...node, Spec: { ...node.Spec, Labels: { ...node.Spec.Labels, ...labels } } };
-  return eligible(labelled, constraintsOf(edgeNodes(edge)));
+  return eligible(asTold(node, edge.nodes), constraintsOf(edgeNodes(edge)));
+}
+
+/** A node with the labels and the availability that the config gives it. */
+export function asTold(node: Node, told: SwarmArgs["nodes"] = {}): Node {
+  const { labels = {}, availability = node.Spec.Availability } = told[node.Description.Hostname] ?? {};
+  const Labels = { ...node.Spec.Labels, ...labels };
+  return { ...node, Spec: { ...node.Spec, Labels, Availability: availability } };
 }
 
 async function service(

@@ -1,6 +1,7 @@
 import { connect, hasImage, messageOf } from "../../../ops/docker.ts";
-import { describeNodes, listNodes } from "../../../ops/swarm.ts";
-import type { Container, Dict, List } from "../../core/contracts.ts";
+import { eligible } from "../../../ops/placement.ts";
+import { describeNodes, listNodes, type Node } from "../../../ops/swarm.ts";
+import type { Container, Dict, List, Slot } from "../../core/contracts.ts";
 import type { Problem } from "../../core/errors.ts";
 import type { Image } from "../../core/images.ts";
 import { addressProblems } from "../address-preflight.ts";
@@ -8,9 +9,10 @@ import type { NodeArgs, SwarmArgs } from "./args.ts";
 import { tiers } from "./check.ts";
 import { isLocal, pinned } from "./images.ts";
 import { firstManager, refusal } from "./managers.ts";
-import { portProblems } from "./ports.ts";
+import { constraintsOf, onNodes, roleOf } from "./placement.ts";
+import { asTold, portProblems } from "./ports.ts";
 
-export interface PreflightArgs extends Pick<SwarmArgs, "site" | "edge" | "publish" | "subnets" | "networks"> {
+export interface PreflightArgs extends Pick<SwarmArgs, "site" | "edge" | "place" | "publish" | "subnets" | "networks"> {
   readonly managers: List<string>;
   readonly nodes: Dict<NodeArgs>;
   readonly planned: List<readonly [string, Container]>;
@@ -30,6 +32,7 @@ export async function preflight(args: PreflightArgs): Promise<Problem[]> {
     const nodes = await listNodes(engine);
     return [
       ...unknown(args.nodes, nodes),
+      ...tooFew(nodes, args),
       ...(await portProblems(engine, nodes, { ...args, host })),
       ...(await addressProblems(engine, {
         key: "swarm.subnets",
@@ -68,6 +71,19 @@ function unknown(wanted: Dict<NodeArgs>, nodes: Awaited<ReturnType<typeof listNo
   return Object.keys(wanted)
     .filter((node) => !there.has(node))
     .map((node) => ({ key: `swarm.nodes.${node}`, remedy: `no such node; there are ${describeNodes(nodes)}` }));
+}
+
+/** In a protected stack each copy of a store is on a node of its own, or one lost node would take two of them. */
+function tooFew(nodes: List<Node>, { site, place, nodes: told, planned }: PreflightArgs): Problem[] {
+  if (!site.protect || site.copies !== 3) return [];
+  const thirds = planned.filter((part): part is readonly [string, Slot] => part[0].endsWith("-3") && "disk" in part[1]);
+  return thirds.flatMap(([name, { nodes: labels = place ?? {} }]) => {
+    const fit = nodes.filter((node) => eligible(asTold(node, told), constraintsOf(labels))).length;
+    if (fit >= 3) return [];
+    const where = onNodes(labels)?.replace(/^on \w+ /, "") ?? "in the swarm";
+    const remedy = `${roleOf(name)} has three servers, and ${String(fit)} nodes ${where} may take them: add nodes, or set copies: 1`;
+    return [{ key: "copies", value: site.copies, remedy }];
+  });
 }
 
 /** Every node pulls images for itself, and cannot have those that only this machine has. */

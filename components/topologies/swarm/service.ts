@@ -87,8 +87,20 @@ export function serviceSpec(site: Site, part: Part): Spec {
   // The hash leaves out the number of replicas: tasks carry it, and another number must not roll them.
   const hash = hashOf({ ...shape, taskSpec, containerSpec });
   const env = output(containerSpec.env).apply((own) => hash.apply((value) => ({ ...own, [specVariable]: value })));
-  return { args: { ...shape, mode, taskSpec: { ...taskSpec, containerSpec: { ...containerSpec, env } } }, hash };
+  const whole = { ...containerSpec, env, sysctl };
+  return { args: { ...shape, mode, taskSpec: { ...taskSpec, containerSpec: whole } }, hash };
 }
+
+/**
+ * Nobody answers for a node without power. Linux sends again for a quarter of an hour (15 times) before a connection
+ * fails; six times are some 25 seconds.
+ */
+const sysctl = { "net.ipv4.tcp_retries2": "6" };
+/**
+ * The provider replaces a service for another one, which is an outage. A service keeps what it was made with, and its
+ * hash has nothing of it.
+ */
+export const sysctlPath = "taskSpec.containerSpec.sysctl";
 
 function containerSpecOf(site: Site, part: Part) {
   const { name, container, image, ref, files, mounts, hostname } = part;
