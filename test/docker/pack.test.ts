@@ -1,11 +1,12 @@
 /** The package, as it is packed, in programs of every kind, and what it brings beside its components. */
 import { once } from "node:events";
-import { access, constants, readdir, stat, symlink, writeFile } from "node:fs/promises";
+import { access, constants, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { execa } from "execa";
+import { parse, stringify } from "yaml";
 
 import { toolchain } from "../../tools/setup/toolchain.ts";
 import { containerIds, engine, localImages, sweep, untilHealthy } from "../support/arkindex.ts";
@@ -208,13 +209,27 @@ describe("the commands", () => {
 test("a service of it comes up healthy, a second preview is empty, and nothing stays", async () => {
   const { modules } = made;
   const config = { "one-service:name": name, "one-service:images": localImages() };
-  stack = await TestStack.example({ example: "one-service", modules, env, config });
+  const bin = newFolder("bin");
+  const PATH = `${bin}:${env.PATH}`;
+  stack = await TestStack.example({ example: "one-service", modules, env: { ...env, PATH }, config });
   succeeded(await stack.up());
   const ids = await containerIds(name);
   expect(Object.keys(ids)).toEqual(["db-1"]);
   await untilHealthy(Object.values(ids));
   expect((await stack.state()).resources.filter(({ type }) => type.endsWith(":Gate"))).toHaveLength(1);
   succeeded(await stack.preview(["--expect-no-changes"]));
+  // Without a word in Pulumi.yaml the provider is on PATH, where npx and npm's scripts have what `bin` names.
+  const { plugins, ...rest } = parse(await readFile(join(stack.folder, "Pulumi.yaml"), "utf8")) as { plugins: object };
+  await stack.write({ "Pulumi.yaml": stringify(rest) });
+  const missing = await stack.preview();
+  expect(missing.code).not.toBe(0);
+  expect(missing.output).toMatch(
+    /platform-topologies.*(no resource plugin|could not find|not found)|(no resource plugin|could not find|not found).*platform-topologies/is,
+  );
+  const provider = "pulumi-resource-platform-topologies";
+  await symlink(join(made.packed, made.manifest.bin[provider] ?? ""), join(bin, provider));
+  succeeded(await stack.preview(["--expect-no-changes"]));
+  await stack.write({ "Pulumi.yaml": stringify({ ...rest, plugins }) });
   succeeded(await stack.destroy());
   const filters = { label: [`platform-topologies.name=${name}`] };
   expect(await containerIds(name)).toEqual({});
