@@ -11,9 +11,9 @@ export interface PostgresAccess {
   readonly password: string;
   /**
    * As its driver does it. `prefer`, the default of libpq and Npgsql: TLS where the server has it, any certificate.
-   * Else it is verified, by this authority (PEM) or by the public ones.
+   * `never`: plain text. Else it is verified, by this authority (PEM) or by the public ones.
    */
-  readonly tls: "prefer" | { readonly ca?: string };
+  readonly tls: "prefer" | "never" | { readonly ca?: string };
 }
 
 /** Runs `work` on a connection of its own, so that each try resolves, connects and signs in afresh. */
@@ -27,6 +27,7 @@ export async function withPostgres<T>(access: PostgresAccess, work: (client: pg.
 }
 
 async function connected({ tls, ...access }: PostgresAccess): Promise<pg.Client> {
+  if (tls === "never") return open(access, false);
   // By the host's name: the driver gives an IP address to nobody who verifies.
   if (tls !== "prefer") return open(access, { host: access.host, ...tls });
   try {

@@ -2,10 +2,37 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 
+import type { PostgresAccess } from "../checks/postgres.ts";
 import { Refusal } from "../errors.ts";
 import { eachText, parseConfig, readConfig } from "./file.ts";
 
 const text = z.string().min(1);
+const database = z.object({
+  GF_DATABASE_TYPE: z.literal("postgres"),
+  GF_DATABASE_HOST: z.string().regex(/^[^:]+:\d+$/, "host:port"),
+  GF_DATABASE_NAME: text,
+  GF_DATABASE_USER: text,
+  GF_DATABASE_PASSWORD__FILE: text,
+  GF_DATABASE_SSL_MODE: z.enum(["disable", "verify-full"]),
+  GF_DATABASE_CA_CERT_PATH: text.optional(),
+});
+
+/** Where Grafana keeps what it is told; undefined: in a file on its disk. */
+export function databaseOf(env: Readonly<Record<string, string | undefined>>): PostgresAccess | undefined {
+  if (env.GF_DATABASE_TYPE === undefined) return undefined;
+  const { data, error } = database.safeParse(env);
+  if (data === undefined)
+    throw new Refusal(error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`).join("; "));
+  const [host = "", port] = data.GF_DATABASE_HOST.split(":");
+  const ca = data.GF_DATABASE_CA_CERT_PATH;
+  const verified = ca === undefined ? {} : { ca: readConfig(ca, "GF_DATABASE_CA_CERT_PATH") };
+  return {
+    ...{ host, port: Number(port), name: data.GF_DATABASE_NAME, user: data.GF_DATABASE_USER },
+    password: readConfig(data.GF_DATABASE_PASSWORD__FILE, "GF_DATABASE_PASSWORD__FILE").trim(),
+    tls: data.GF_DATABASE_SSL_MODE === "disable" ? "never" : verified,
+  };
+}
+
 const datasource = z.strictObject({
   name: text,
   uid: text,

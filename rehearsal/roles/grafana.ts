@@ -3,11 +3,11 @@ import http from "node:http";
 
 import { z } from "zod";
 
-import { folder } from "../checks/folder.ts";
-import { type Dashboard, type Datasource, provisioned } from "../config/grafana.ts";
+import { databaseOf, type Dashboard, type Datasource, provisioned } from "../config/grafana.ts";
 import { readConfig } from "../config/file.ts";
 import { explain, Refusal } from "../errors.ts";
 import { type Answered, drawn, signIn } from "../grafana/page.ts";
+import { inMemory, inPostgres } from "../grafana/sessions.ts";
 import type { MakeRole } from "../role.ts";
 import { bodyOf, send, sendJson } from "../server.ts";
 
@@ -43,7 +43,9 @@ export const grafana: MakeRole = ({ env, secrets }) => {
   const { datasources, dashboards } = provisioned(env.GF_PATHS_PROVISIONING ?? "");
   const password = readConfig(env.GF_SECURITY_ADMIN_PASSWORD__FILE ?? "", "GF_SECURITY_ADMIN_PASSWORD__FILE").trim();
   secrets.add(password, ...datasources.map(({ secureJsonData }) => secureJsonData.password));
-  const sessions = new Set<string>();
+  const database = databaseOf(env);
+  if (database) secrets.add(database.password);
+  const sessions = database ? inPostgres(database) : inMemory();
 
   const sourceOf = (uid: string): Datasource => {
     const source = datasources.find((each) => each.uid === uid);
@@ -79,7 +81,7 @@ export const grafana: MakeRole = ({ env, secrets }) => {
         return;
       }
       const session = randomUUID();
-      sessions.add(session);
+      await sessions.add(session);
       response.setHeader("set-cookie", `grafana_session=${session}; Path=/; HttpOnly; SameSite=Lax; Secure`);
       if (plain) response.writeHead(303, { location: "/" }).end();
       else sendJson(response, 200, { message: "Logged in" });
@@ -89,7 +91,7 @@ export const grafana: MakeRole = ({ env, secrets }) => {
       page(response, 200, signIn(false));
       return;
     }
-    if (!sessions.has(/grafana_session=([\w-]+)/.exec(request.headers.cookie ?? "")?.[1] ?? "")) {
+    if (!(await sessions.has(/grafana_session=([\w-]+)/.exec(request.headers.cookie ?? "")?.[1] ?? ""))) {
       if (path === "/" || path.startsWith("/d/")) response.writeHead(302, { location: "/login" }).end();
       else sendJson(response, 401, { message: "Unauthorized" });
       return;
@@ -130,7 +132,7 @@ export const grafana: MakeRole = ({ env, secrets }) => {
     name: "grafana",
     title: "Grafana",
     checks: [
-      folder("disk", "/var/lib/grafana"),
+      sessions.check,
       ...datasources.map((source) => ({
         name: source.uid,
         target: source.url,

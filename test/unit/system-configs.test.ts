@@ -74,7 +74,7 @@ const numbers: Record<Name, Record<string, Row>> = {
   },
   shinyproxy: {
     ...below("apps.demo", { port: [1, 3838, 65535], memoryMib: [64, 1024], cpu: [0.1, 1], shmMib: [1, undefined] }),
-    replicas: [1, 1, 10],
+    replicas: [1, undefined, 10],
     memoryMib: [256, 2048],
     idleMinutes: [0.5, 5],
     influxGib: [1, 20],

@@ -10,7 +10,7 @@ import { type JobName, type RoleName, commandOf } from "../../rehearsal/command.
 import { arkindex } from "../../rehearsal/roles/arkindex.ts";
 import { cantaloupe } from "../../rehearsal/roles/cantaloupe.ts";
 import { ponosAgent } from "../../rehearsal/roles/ponos-agent.ts";
-import { provisioned } from "../../rehearsal/config/grafana.ts";
+import { databaseOf, provisioned } from "../../rehearsal/config/grafana.ts";
 import { mediaStores } from "../../rehearsal/config/media.ts";
 import { pyrusConfig } from "../../rehearsal/config/pyrus.ts";
 import { applicationSchema } from "../../rehearsal/config/shinyproxy.ts";
@@ -34,10 +34,22 @@ const ca = "-----BEGIN CERTIFICATE-----\nof the company";
 const there = (kind: string) => ({ kind, host: "there.example.com", user: "them", tls: true, ca });
 const s3 = { kind: "objects", api: "s3", url: "https://s3.example.com", region: "north", prefix: "ours-", ca };
 /** Each system as it is usually configured, and with all that it may be told beside. */
-const variants: readonly (readonly [string, Name, over: object, existing: object, on: "docker" | "swarm"])[] = [
+const variants: readonly (readonly [
+  ...[title: string, system: Name, over: object, existing: object, on: "docker" | "swarm"],
+  copies?: 3,
+])[] = [
   ...names.flatMap((name) =>
     (["docker", "swarm"] as const).map((on) => [`${name} on ${on}`, name, {}, {}, on] as const),
   ),
+  ...names.map((name) => [`${name} in three copies`, name, {}, {}, "swarm", 3] as const),
+  [
+    "shinyproxy in three copies, with a company's database",
+    "shinyproxy",
+    {},
+    { "grafana-db": there("postgres") },
+    "swarm",
+    3,
+  ],
   [
     "arkindex with agents",
     "arkindex",
@@ -108,8 +120,8 @@ const variants: readonly (readonly [string, Name, over: object, existing: object
     "swarm",
   ],
 ];
-const partsOf = ([, name, over, existing, on]: (typeof variants)[number]): Promise<ReadonlyMap<string, Part>> =>
-  told(name, over, { existing: existing as Record<string, Existing> }, on);
+const partsOf = ([, name, over, existing, on, copies]: (typeof variants)[number]): Promise<ReadonlyMap<string, Part>> =>
+  told(name, over, { existing: existing as Record<string, Existing>, ...(copies === undefined ? {} : { copies }) }, on);
 
 /** The program of a command; a shell's script runs several. */
 function shellOf(command: Part["command"]): readonly string[] | undefined {
@@ -417,6 +429,19 @@ describe("what the applications read", () => {
     expect(full.proxy["usage-stats-url"]).toBe(
       "https://there.example.com:8086/write?db=shinyproxy&u=them&p=word-of-influxPassword",
     );
+  });
+
+  test("Grafana: two replicas keep what they are told in one database", async () => {
+    const own = givenTo(await variant("shinyproxy in three copies"), "grafana");
+    expect(databaseOf(own.env)).toEqual({
+      ...{ host: expect.stringMatching(/^grafana-db/), port: 5432, name: "grafana", user: "app", tls: "never" },
+      password: expect.stringContaining("grafana-db-password"),
+    });
+    const theirs = givenTo(await variant("shinyproxy in three copies, with a company's database"), "grafana");
+    expect(databaseOf(theirs.env)).toMatchObject({
+      ...{ host: "there.example.com", user: "them", tls: { ca: expect.stringContaining("BEGIN CERTIFICATE") } },
+    });
+    expect(databaseOf(givenTo(await variant("shinyproxy on swarm"), "grafana-1").env)).toBeUndefined();
   });
 
   test("Grafana: each panel has its data source and its place, and no two share one", async () => {

@@ -50,8 +50,8 @@ export const shinyproxyConfig = z.strictObject({
   apps: z
     .record(z.string().regex(/^[a-z][a-z0-9-]{0,30}$/, "lower-case letters, digits, hyphens"), app)
     .refine((apps) => Object.keys(apps).length > 0, { error: "at least one app: {title, image}" }),
-  /** Replicas of ShinyProxy. Default: 1. */
-  replicas: z.int().min(1).max(10).default(1),
+  /** Replicas of ShinyProxy. Default: 1, where stores have three copies 2. */
+  replicas: z.int().min(1).max(10).optional(),
   /** Memory of each replica, in MiB. Default: 2048. */
   memoryMib: z.int().min(256).default(2048),
   /** How long an app runs on without its user's browser. */

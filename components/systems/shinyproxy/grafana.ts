@@ -1,4 +1,4 @@
-import { all, type Output } from "@pulumi/pulumi";
+import { all, interpolate, type Output } from "@pulumi/pulumi";
 
 import type { Given, Platform, Slot } from "../../core/contracts.ts";
 import { urlOf } from "../../core/endpoint.ts";
@@ -10,8 +10,48 @@ import { databases } from "./influx.ts";
 const folder = "/run/grafana";
 const dashboards = `${folder}/dashboards`;
 
-/** Grafana with its data sources and its dashboard from files: there is nothing to set up by hand. */
-export function grafana(p: Platform, c: ShinyProxyConfig, influx: Given<"influx">): Slot {
+/**
+ * Grafana with its data sources and its dashboard from files: there is nothing to set up by hand. One keeps what its users
+ * make in a file on its disk; where stores have three copies, two keep it in a PostgreSQL.
+ */
+export function grafana(p: Platform, c: ShinyProxyConfig, influx: Given<"influx">): void {
+  const server = serverOf(p, c, influx);
+  if (p.copies === 1) {
+    p.slots("grafana", { count: 1 }, () => ({ ...server, disk }));
+    return;
+  }
+  const database = "grafana";
+  const db = p.need("postgres", "grafana-db", {
+    databases: [database],
+    clientTls: "verifies",
+    gib: 1,
+    memoryMib: 256,
+    nodeLabels: c.controlNodes,
+  });
+  const [password, ca] = [`${folder}/database-password`, `${folder}/database-ca.pem`];
+  p.run("grafana", {
+    ...server,
+    replicas: 2,
+    files: [
+      ...server.files,
+      { path: password, content: db.password, secret: true },
+      ...(db.ca === undefined ? [] : [{ path: ca, content: db.ca }]),
+    ],
+    env: {
+      ...server.env,
+      GF_DATABASE_TYPE: "postgres",
+      GF_DATABASE_HOST: interpolate`${db.host}:${db.port}`,
+      GF_DATABASE_NAME: database,
+      GF_DATABASE_USER: db.user,
+      GF_DATABASE_PASSWORD__FILE: password,
+      GF_DATABASE_SSL_MODE: db.tls === true ? "verify-full" : "disable",
+      ...(db.ca === undefined ? {} : { GF_DATABASE_CA_CERT_PATH: ca }),
+    },
+    after: [influx, db],
+  });
+}
+
+function serverOf(p: Platform, c: ShinyProxyConfig, influx: Given<"influx">) {
   return {
     image: "grafana",
     tier: "data", // InfluxDB is there: a slot of the app network would not reach it
@@ -42,17 +82,16 @@ export function grafana(p: Platform, c: ShinyProxyConfig, influx: Given<"influx"
     ports: { web: { number: 3000, protocol: "http" } },
     routes: [{ host: p.publicHost("grafana"), path: "/", port: "web", websocket: true, seconds: 300 }],
     health: { ready: { http: "web", path: "/api/health" }, startSeconds: 120, stopSeconds: 30 },
-    disk: {
-      path: "/var/lib/grafana",
-      gib: 1,
-      backup: {
-        rebuilt: "data sources and the dashboard come from files; dashboards made by hand do not: export them",
-      },
-    },
     nodes: c.controlNodes,
     after: [influx],
-  };
+  } as const;
 }
+
+const disk: Slot["disk"] = {
+  path: "/var/lib/grafana",
+  gib: 1,
+  backup: { rebuilt: "data sources and the dashboard come from files; dashboards made by hand do not: export them" },
+};
 
 const provider = {
   apiVersion: 1,

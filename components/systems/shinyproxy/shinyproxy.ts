@@ -77,13 +77,13 @@ export const shinyproxy: System<ShinyProxyConfig> = (p, c) => {
       },
     ],
     health: { ready: { http: "actuator", path: "/actuator/health/readiness" }, startSeconds: 120, stopSeconds: 30 },
-    replicas: c.replicas,
+    replicas: c.replicas ?? (p.copies === 1 ? 1 : 2),
     nodes,
     after: [influx, redis, signIn, runner],
   });
   p.run("telegraf", clusterTelegraf(influx, reader, nodes));
   p.run("telegraf-node", nodeTelegraf(influx));
-  p.slots("grafana", { count: 1 }, () => grafana(p, c, influx));
+  grafana(p, c, influx);
 };
 
 /**
