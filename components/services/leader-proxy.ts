@@ -46,9 +46,13 @@ export function leaderProxy(p: Platform, name: string, args: LeaderProxyArgs): R
     cpu: 1,
     memoryMib: 64,
     user: "65534:65534",
-    files: [{ path: conf, content: output(ways).apply((known) => config(hosts, known)), secret }],
+    files: [
+      { path: conf, content: output(ways).apply((known) => config(hosts, known)), ...(secret ? { secret } : {}) },
+    ],
     command: ["haproxy", "-db", "-f", conf],
-    ports: Object.fromEntries(Object.entries(ports).map(([key, number]) => [key, { number, protocol: "tcp" } as const])),
+    ports: Object.fromEntries(
+      Object.entries(ports).map(([key, number]) => [key, { number, protocol: "tcp" } as const]),
+    ),
     // Whether it runs, and no more: while no server leads, another proxy would find none either.
     health: { ready: { tcp: first }, startSeconds: 60, stopSeconds: 5 },
     replicas: 2,
