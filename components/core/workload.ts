@@ -310,6 +310,11 @@ export interface Slot extends Container {
      * Unset: the platform leaves a file of its own, and its own first line of `prepare` refuses (needs `command`).
      */
     readonly marker?: string;
+    /**
+     * One-time jobs that wait for it fill it, and run again for another disk. Default: only if it is `alone`, as the
+     * members of most clusters fill a new one's disk themselves.
+     */
+    readonly filledByJob?: true;
   };
   /** The only slot of its role: on another disk the store is a new one, and one-time jobs run again for it. */
   readonly alone?: boolean;

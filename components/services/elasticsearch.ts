@@ -59,7 +59,11 @@ export const elasticsearch: Recipe<"elasticsearch"> = (p, name, ask) => {
     ...toolbox,
     tier: "data",
     files: [login],
-    command: ["sh", "-euc", hosts.map((each) => together(each, ask.nodes)).join("\n")],
+    command: [
+      "sh",
+      "-euc",
+      [...hosts.map((each) => together(each, ask.nodes)), ...(ask.nodes > 1 ? [twice(hosts)] : [])].join("\n"),
+    ],
     seconds: 300,
     after: made,
   });
@@ -163,14 +167,18 @@ fi${formation === "first" ? `\n${form}` : ""}`;
 }
 
 /**
- * The first success waits until no shard is being copied to this node any more, so that the next node may stop. It does
- * not wait while the other nodes have no address, as after a start of all: a swarm's DNS has healthy nodes only, so one
+ * The first success waits until no shard is being copied any more, and none is looked for on the node that has come back,
+ * so that the next node may stop. A shard that no node can take, as one is lost for good, is not waited for. It does not
+ * wait while the other nodes have no address, as after a start of all: a swarm's DNS has healthy nodes only, so one
  * has to be healthy first. Later probes ask for a master and for indices that take writes. On a swarm they take any
  * answer: a node must not be restarted because it lost its peers.
  */
 function healthy(p: Platform, host: string, hosts: List<string>): string {
   const base = "http://127.0.0.1:9200";
-  const ask = `curl -K ${curl} -f -o /dev/null "${base}/_cluster/health?master_timeout=2s&timeout=3s&wait_for_status=yellow&wait_for_no_initializing_shards=true"`;
+  const query =
+    "master_timeout=2s&timeout=3s&wait_for_events=languid&wait_for_status=yellow&wait_for_no_initializing_shards=true";
+  const pending = "delayed_unassigned_shards,number_of_in_flight_fetch";
+  const ask = `[ "$(curl -K ${curl} -f "${base}/_cluster/health?${query}&filter_path=${pending}")" = '{"delayed_unassigned_shards":0,"number_of_in_flight_fetch":0}' ]`;
   const answers = `curl -K ${curl} -o /dev/null ${base}/`;
   const alone = hosts
     .filter((other) => other !== host)
@@ -193,6 +201,17 @@ case $blocks in *allow?delete*) echo "indices take no writes, as the disk is alm
 function together(host: string, nodes: number): string {
   const url = `'http://${host}:9200/_cluster/health?wait_for_nodes=${String(nodes)}&timeout=5s'`;
   return wait(url, `${host}: no cluster of ${String(nodes)} that accepts the login`);
+}
+
+/** An index that was made without a copy, as on one node alone, gets one: it would be lost with its node. */
+function twice([first = ""]: List<string>): string {
+  const settings = "_settings?flat_settings=true&expand_wildcards=open";
+  const single = `to_entries[] | select(.key[:1] != "." and .value.settings["index.number_of_replicas"] == "0"
+  and (.value.settings["index.auto_expand_replicas"] // "false") == "false") | .key`;
+  return `curl -K ${curl} -fS 'http://${first}:9200/${settings}' | jq -r '${single}' >/tmp/single
+while read -r index; do
+  curl -K ${curl} -fS -o /dev/null -X PUT -H 'content-type: application/json' -d '{"index.number_of_replicas":1}' "http://${first}:9200/$index/_settings"
+done </tmp/single`;
 }
 
 /** `url`: a word of the shell. */

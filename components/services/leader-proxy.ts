@@ -46,7 +46,9 @@ export function leaderProxy(p: Platform, name: string, args: LeaderProxyArgs): R
     cpu: 1,
     memoryMib: 64,
     user: "65534:65534",
-    files: [{ path: conf, content: output(ways).apply((known) => config(hosts, known)), secret }],
+    files: [
+      { path: conf, content: output(ways).apply((known) => config(hosts, known)), ...(secret ? { secret } : {}) },
+    ],
     command: ["haproxy", "-db", "-f", conf],
     ports: Object.fromEntries(
       Object.entries(ports).map(([key, number]) => [key, { number, protocol: "tcp" } as const]),

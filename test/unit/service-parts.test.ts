@@ -65,6 +65,7 @@ const asks: {
       { collections: ["a", "b"] },
       { gib: 2 },
       { memoryMib: 513 },
+      { copies: 3 },
       { names: ["search"] },
       { image: "other" },
       { nodeLabels: { disk: "fast" } },
@@ -510,6 +511,32 @@ describe("Solr", () => {
     expect(prepare).toMatch(/find \/var\/solr\/data\/zoo_data\/version-2 .* -size 0 -delete/);
   });
 
+  test("of three each has a ZooKeeper that answers at home alone, and an empty one of the third no vote", async () => {
+    const { parts, given, ready } = await leastOf("solr", { copies: 3, names: ["search.example.com"] });
+    const members = ["store-1", "store-2", "store-3"];
+    expect(given).toEqual({ host: "search.example.com", port: 8983, members });
+    expect(ready).toEqual(["store-setup", "store-proxy"]);
+    expect(parts.get("store-proxy")).toMatchObject({ replicas: 2, names: ["search.example.com"] });
+    const conf = file(parts, "store-1", "zoo.cfg");
+    expect(conf).toContain("clientPortAddress=127.0.0.1\n");
+    expect(conf.match(/^server\..*$/gm)).toEqual(members.map((at, n) => `server.${String(n + 1)}=${at}:2888:3888`));
+    for (const [index, member] of members.entries()) {
+      const { prepare = "", names } = parts.get(member) ?? {};
+      expect(prepare).toContain(`echo ${String(index + 1)} >`);
+      expect(prepare.includes("touch /var/solr/data/zoo_data/initialize")).toBe(index < 2);
+      expect(prepare).toMatch(/find \S*version-2 -name 'log.\*' -size 0 -delete/);
+      expect(names).toBeUndefined();
+      expect(parts.has(`${member}-leave`)).toBe(index > 0);
+    }
+  });
+
+  test("a swarm, whose DNS has healthy members only, asks for no peer and no caught-up index", async () => {
+    const probe = async (on: "docker" | "swarm") =>
+      JSON.stringify((await leastOf("solr", { copies: 3 }, on)).parts.get("store-1")?.health?.ready);
+    expect(await probe("docker")).toContain("requireHealthyCores");
+    expect(await probe("swarm")).not.toContain("requireHealthyCores");
+  });
+
   test("each collection is made, unless it is there", async () => {
     const { parts } = await leastOf("solr", { collections: ["a", "b.c"] });
     const api = "http://store-1:8983/solr/admin/collections";
@@ -685,6 +712,16 @@ describe("Elasticsearch", () => {
     };
     expect(await of(1)).toEqual([[9200], 2, 0]);
     expect(await of(3)).toEqual([[9200, 9300], 5, 5]);
+  });
+
+  test("the next node waits for shards that are looked for; an index without a copy gets one where it can", async () => {
+    for (const nodes of [1, 3]) {
+      const { parts } = await leastOf("elasticsearch", { nodes });
+      const probe = JSON.stringify(parts.get("store-1")?.health?.ready);
+      for (const word of ["wait_for_events=languid", "number_of_in_flight_fetch", "delayed_unassigned_shards"])
+        expect(probe).toContain(word);
+      expect(script(parts, "store-setup").includes("number_of_replicas")).toBe(nodes === 3);
+    }
   });
 });
 

@@ -69,7 +69,7 @@ export const pyrusConfig = z.strictObject({
   nodes: z.partialRecord(z.enum([...names, ...stores]), nodeLabels).default({}),
   /** NATS nodes. Default: 1, with `ha` 3. */
   natsNodes: clusterSize.optional(),
-  /** Elasticsearch nodes. Default: 1, with `ha` 3. */
+  /** Elasticsearch nodes. Default: the stack's `copies`, with `ha` 3. */
   elasticNodes: clusterSize.optional(),
   /**
    * Further parameters of the vendor's setup, by their numbers, as for mail or a directory of users. Nothing secret.

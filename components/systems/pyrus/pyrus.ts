@@ -87,7 +87,7 @@ function storesOf(p: Platform, c: PyrusConfig): Stores {
         speaks: ["elasticsearch7"],
         plugins: ["analysis-jmorphy2"],
       },
-      nodes: c.elasticNodes ?? size,
+      nodes: c.elasticNodes ?? (c.ha ? 3 : p.copies),
       gib: c.elasticGib,
       heapMib: c.elasticHeapMib,
     }),

@@ -19,6 +19,13 @@ const probe = `curl -fsS -m 4 -o /dev/null http://127.0.0.1:8080/ || exit 1
 answer="$(curl -sS -m 4 -X POST --data-binary '' --config ${login} -w '%{http_code}' 2>/dev/null)"
 case $answer in *401 | *403 | *404) echo "InfluxDB takes nothing from Telegraf: $answer"; exit 1 ;; esac`;
 
+/**
+ * Points that wait while InfluxDB is away, for an hour and more; then the oldest go. A container makes 5 every 15 s, a
+ * node some 40 every 10 s (docs/ha.md). They are in memory: Telegraf's buffer on disk is an experiment that knows no
+ * limit, and would go with the container as well.
+ */
+const buffered = { cluster: 100_000, node: 20_000 };
+
 const common = {
   image: "telegraf",
   tier: "data", // InfluxDB is there; Telegraf cannot reach out
@@ -57,7 +64,9 @@ export function clusterTelegraf(
   return {
     ...common,
     networks: reader.networks,
-    files: [...conf(influx, inputs), loginOf(influx)],
+    memoryMib: 512, // of which a full buffer takes 390
+    env: { GOMEMLIMIT: "448MiB" },
+    files: [...conf(influx, inputs, buffered.cluster), loginOf(influx)],
     replicas: 1,
     ...(nodes === undefined ? {} : { nodes }),
     after: [influx, reader],
@@ -84,7 +93,7 @@ export function nodeTelegraf(influx: Given<"influx">): Workload {
   return {
     ...common,
     mounts: [{ folder: "/", path: host, readOnly: true }],
-    files: [...conf(influx, inputs), loginOf(influx)],
+    files: [...conf(influx, inputs, buffered.node), loginOf(influx)],
     env: {
       HOST_ETC: `${host}/etc`,
       HOST_PROC: `${host}/proc`,
@@ -98,12 +107,13 @@ export function nodeTelegraf(influx: Given<"influx">): Workload {
   };
 }
 
-function conf(influx: Given<"influx">, inputs: string): File[] {
+function conf(influx: Given<"influx">, inputs: string, limit: number): File[] {
   const content: Output<string> = all([urlOf(influx), influx.password]).apply(
     ([url, password]) => `${inputs}[[outputs.influxdb]]
   urls = [${telegrafString(url)}]
   database = ${telegrafString(databases.metrics)}
   skip_database_creation = true
+  metric_buffer_limit = ${String(limit)}
   username = ${telegrafString(influx.user)}
   password = ${telegrafString(password)}${influx.ca ? `\n  tls_ca = "${caPath}"` : ""}
 [[outputs.health]]

@@ -253,8 +253,9 @@ export class AwsRegion extends BaseTopology {
       after: [...this.after(slot), ...before],
     });
     this.#named(name, slot, [made], at);
-    const { alone = false } = slot;
-    if (alone && made.disk !== undefined) for (const gate of made.ready) this.disks.set(gate, { [name]: made.disk });
+    const { alone = false, disk } = slot;
+    if ((alone || disk.filledByJob === true) && made.disk !== undefined)
+      for (const gate of made.ready) this.disks.set(gate, { [name]: made.disk });
     const finalizer = this.finalizer(`${name}-leave`, slot.leave, part(at, "leave"), made.ready);
     return { ready: [...made.ready, ...finalizer] };
   }

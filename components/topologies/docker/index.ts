@@ -167,7 +167,8 @@ export class DockerHost extends EngineTopology {
     });
     const volumes = [...mounts(slot), { volumeName: volume.name, containerPath: disk.path }];
     const started = this.#start(name, slot, at, this.#engine, { ...args, volumes }, before);
-    if (alone) for (const gate of started.ready) this.disks.set(gate, { [name]: volume.disk });
+    if (alone || disk.filledByJob === true)
+      for (const gate of started.ready) this.disks.set(gate, { [name]: volume.disk });
     // The next member depends on this finalizer, too. If both go, the next member is gone before this one begins.
     const finalizer = this.finalizer(`${name}-leave`, leave, part(at, "leave"), started.ready);
     return { ready: [...started.ready, ...finalizer] };

@@ -1,0 +1,257 @@
+/** Three Solrs that keep the same collections, and what one alone has in common with them. */
+import type { Ask, Given, List, Platform, Slot } from "../core/contracts.ts";
+import { onlySaid, quickNames, replaySeconds, storeOptions, toolbox } from "../core/recipe.ts";
+import { shellWord } from "../core/syntax.ts";
+import { leaderProxy } from "./leader-proxy.ts";
+
+/** Where Solr answers. */
+export const port = 8983;
+export const command = ["solr", "start", "-f", "-c", "-p", String(port)];
+export const rebuilt = "the index is made again from the database: `arkindex reindex`";
+const zookeeperPort = 9983; // of the ZooKeeper inside a single Solr, too
+const zoo = "/var/solr/data/zoo_data"; // where that one has its data
+const zooConf = "/run/solr/zoo.cfg";
+/** Longer than any member's start takes to catch up, shorter than anybody waits for the end of one. */
+const patienceSeconds = 300;
+
+/**
+ * Each Solr has a ZooKeeper beside it in its container, on the disk of the one inside a single Solr, so that a first
+ * member that was alone keeps its collections. Clients reach those that work by a pair of proxies, under one name.
+ */
+export function threeSolrs(p: Platform, name: string, ask: Ask<"solr">): Given<"solr"> {
+  const members = [1, 2, 3].map((number) => `${name}-${String(number)}`);
+  const hosts = members.map((each) => p.address(each));
+  const [first = ""] = hosts;
+  const { names, nodes, image } = storeOptions(ask, "solr");
+  const made = p.slots(name, { count: hosts.length }, ({ host, number }): Slot => {
+    const others = hosts.filter((other) => other !== host);
+    return {
+      image,
+      ...(nodes === undefined ? {} : { nodes }),
+      tier: "data",
+      cpu: 2,
+      memoryMib: ask.memoryMib * 2 + 256, // ZooKeeper's heap is 128
+      user: "8983:8983",
+      env: {
+        ...environment(ask, host),
+        ...quickNames,
+        ZK_HOST: `127.0.0.1:${String(zookeeperPort)}`,
+        SOLR_OPTS: `${freshNames} -DzkClientTimeout=10000 -DCoreInitFailedAction=fromleader`,
+      },
+      files: [{ path: zooConf, content: conf(hosts) }],
+      prepare: prepare(number, others),
+      command,
+      ports: {
+        http: { number: port, protocol: "http" },
+        quorum: { number: 2888, protocol: "tcp" },
+        election: { number: 3888, protocol: "tcp" },
+      },
+      health: {
+        ready: { command: ["sh", "-c", probe(p, others)] },
+        startSeconds: replaySeconds,
+        stopSeconds: patienceSeconds + 60,
+      },
+      ...(host === first ? {} : { leave: { ...toolbox, tier: "data", command: leave(first, host), seconds: 600 } }),
+      disk: { path: "/var/solr", gib: ask.gib, filledByJob: true, backup: { rebuilt } },
+    };
+  });
+  const setup = p.job(`${name}-setup`, {
+    ...toolbox,
+    tier: "data",
+    command: ["sh", "-euc", fill(hosts, ask)],
+    seconds: 3600,
+    after: made,
+  });
+  const proxy = leaderProxy(p, `${name}-proxy`, {
+    hosts,
+    ports: { http: port },
+    ways: { http: { port, to: port, check: anyHealthy } },
+    names,
+    nodeLabels: ask.nodeLabels,
+  });
+  return { host: names?.[0] ?? proxy.host, port, members, ready: [...setup.ready, ...proxy.ready] };
+}
+
+/** Solr's own variables. */
+export function environment({ memoryMib }: Pick<Ask<"solr">, "memoryMib">, host: string) {
+  return { SOLR_HEAP: `${String(memoryMib)}m`, SOLR_HOST: host, SOLR_JETTY_HOST: "0.0.0.0" };
+}
+
+/** Java keeps a name's address for half a minute, and a member that starts again has another. */
+const freshNames = "-Dsun.net.inetaddr.ttl=3 -Dsun.net.inetaddr.negative.ttl=1";
+
+/** Each that answers has its part of the requests. One that takes no connection is left out of the same request. */
+const anyHealthy = [
+  "balance roundrobin",
+  "option redispatch 1",
+  "option httpchk GET /solr/admin/info/health",
+  "http-check expect status 200",
+];
+
+/** A power cut may leave ZooKeeper's newest log empty, and ZooKeeper then never starts (ZOOKEEPER-2332). */
+export const mend = `find ${zoo}/version-2 -name 'log.*' -size 0 -delete 2>/dev/null || true`;
+
+/**
+ * Nobody outside a container asks its ZooKeeper: it listens to clients at home alone. The members' own two ports are
+ * open in the data network, as Solr's is. A tick of a second: the others notice a lost leader after five.
+ */
+function conf(hosts: List<string>): string {
+  return `tickTime=1000
+initLimit=60
+syncLimit=5
+dataDir=${zoo}
+clientPort=${String(zookeeperPort)}
+clientPortAddress=127.0.0.1
+maxClientCnxns=60
+autopurge.snapRetainCount=3
+autopurge.purgeInterval=1
+4lw.commands.whitelist=srvr
+admin.enableServer=false
+${hosts.map((host, index) => `server.${String(index + 1)}=${host}:2888:3888\n`).join("")}`;
+}
+
+const serves = `printf srvr | curl -s -m 2 telnet://127.0.0.1:${String(zookeeperPort)} | grep -q ^Mode`;
+
+/**
+ * ZooKeeper's program is Solr's own library, in the official image in two folders and in ours in one. An empty member has
+ * no vote before it has the others' data (\`db.autocreate\`): two of them could form an ensemble without collections. The
+ * first two have one at their first start, as nobody would have any.
+ *
+ * Solr starts once the ensemble serves. Told to end, it first waits while another catches up: a swarm knows a member by
+ * name only when it is healthy, so it is called healthy before it has caught up, and the next may be told at once.
+ *
+ * An index that a power cut broke is emptied (\`CoreInitFailedAction\`). Solr 9.10 then fails to open the empty one, as the
+ * first try used up its configuration; the next start opens it, and the leader fills it.
+ */
+function prepare(number: number, others: List<string>): string {
+  return `rm -f /tmp/ready
+mkdir -p ${zoo} && echo ${String(number)} >${zoo}/myid || exit 1
+if ! find ${zoo}/version-2 -name 'log.*' -o -name 'snapshot.*' 2>/dev/null | grep -q .; then
+  rm -rf ${zoo}/version-2${number < 3 ? `\n  touch ${zoo}/initialize` : ""}
+fi
+(
+  while :; do
+    ${mend}
+    java -Xms64m -Xmx128m -XX:+ExitOnOutOfMemoryError ${freshNames} -Dzookeeper.db.autocreate=false \\
+      -Dorg.apache.logging.log4j.level=WARN \\
+      -cp "/opt/solr/lib/*:/opt/solr/server/lib/ext/*:/opt/solr/server/solr-webapp/webapp/WEB-INF/lib/*" \\
+      org.apache.zookeeper.server.quorum.QuorumPeerMain ${zooConf}
+    sleep 1
+  done
+) &
+until ${serves}; do sleep 1; done
+set -- sh -c ${shellWord(patient(others))} solr "$@"`;
+}
+
+function patient(others: List<string>): string {
+  return `behind() {
+  for other in ${others.join(" ")}; do
+    code=$(curl -s -m 2 -o /dev/null -w '%{http_code}' "http://$other:${String(port)}/solr/admin/info/health?requireHealthyCores=true")
+    [ "$code" != 503 ] || return 0
+  done
+  return 1
+}
+"$@" &
+solr=$!
+trap 'for second in $(seq ${String(patienceSeconds)}); do behind || break; sleep 1; done; kill $solr' TERM
+until cores=$(curl -fs -m 4 "http://127.0.0.1:${String(port)}/solr/admin/cores?action=STATUS&indexInfo=false"); do
+  kill -0 $solr || break
+  sleep 2
+done
+case $(echo "$cores" | tr -d ' \n') in *'"initFailures":{}'* | '') ;;
+  *) echo "an index cannot be opened: Solr starts once more: $cores" >&2; kill $solr; wait $solr; "$@" & solr=$! ;;
+esac
+while kill -0 $solr 2>/dev/null; do wait $solr; code=$?; done
+exit $code`;
+}
+
+const admin = `admin=http://127.0.0.1:${String(port)}/solr/admin`;
+
+/**
+ * Solr (9.7) calls itself healthy, and the collection green, even if it could not load a core, as after a power cut
+ * that broke an index. Each search of that core fails. Only the list of cores tells.
+ */
+export const well = `${admin}
+curl -fs -m 4 -o /dev/null "$admin/info/health?requireHealthyCores=true" || exit 1
+cores=$(curl -fs -m 4 "$admin/cores?action=STATUS&indexInfo=false" | tr -d ' \\n') || exit 1
+case $cores in *'"initFailures":{}'*) ;; *) echo "an index cannot be opened: $cores"; exit 1 ;; esac`;
+
+/**
+ * The first success waits until this member has caught up, so that the next one may stop. It does not wait while no
+ * other serves, as after a start of all: a swarm's DNS has healthy members only. For the same reason a swarm waits for
+ * Solr's answer alone. Later it takes a lost ensemble, too: a member must not be restarted because it lost its peers.
+ */
+function probe(p: Platform, others: List<string>): string {
+  const answers = `curl -fs -m 3 -o /dev/null "$admin/cores?action=STATUS&indexInfo=false"`;
+  const [first, later] = onlySaid(p) ? [`(${well})`, well] : [answers, `! ${serves} || ${answers}`];
+  return `${admin}
+if [ -e /tmp/ready ]; then
+  ${later.replaceAll("\n", "\n  ")}
+  exit
+fi
+if ! ${first}; then
+  printf srvr | curl -s -m 2 telnet://127.0.0.1:${String(zookeeperPort)} | grep -q . || exit 1
+  for other in ${others.join(" ")}; do
+    ! curl -fs -m 2 -o /dev/null "http://$other:${String(port)}/solr/admin/info/health" || exit 1
+  done
+fi
+touch /tmp/ready`;
+}
+
+/** Makes what is not there yet. */
+export function collections(host: string, { collections: names }: Ask<"solr">, copies = 1): string {
+  const api = `http://${host}:${String(port)}/solr/admin/collections`;
+  return names
+    .map(
+      (collection) =>
+        `curl -fsS '${api}?action=LIST' | jq -e --arg it ${shellWord(collection)} '.collections | index($it)' >/dev/null || ` +
+        `curl -fsS --get --data-urlencode name=${shellWord(collection)} '${api}?action=CREATE&numShards=1&replicationFactor=${String(copies)}&collection.configName=_default'`,
+    )
+    .join("\n");
+}
+
+const nodeName = (host: string): string => `${host}:${String(port)}_solr`;
+
+/**
+ * Gives every member a copy of each collection, whoever made it: one that was alone has all of them, and a new disk has
+ * none of those that the cluster still counts on it.
+ */
+function fill(hosts: List<string>, ask: Ask<"solr">): string {
+  const [first = ""] = hosts;
+  const shards = ".cluster.collections | to_entries[] | .key as $collection | .value.shards | to_entries[]";
+  const lacking = `${shards} | select([.value.replicas[].node_name] | index($node) | not) | [$collection, .key] | @tsv`;
+  const gone = `${shards} | .key as $shard | .value.replicas | to_entries[]
+  | select(.value.node_name == $node and (.value.core as $core | $cores | index($core) | not)) | [$collection, $shard, .key] | @tsv`;
+  const late = `[${shards} | .key as $shard | .value.replicas[] | select(.state != "active") | "\\($collection) on \\(.node_name)"] | join(", ")`;
+  return `ask() { action=$1; shift; curl -fsS -m 300 --get "$@" "http://${first}:${String(port)}/solr/admin/collections?action=$action"; }
+until_none() {
+  for attempt in $(seq "$1"); do
+    left=$(ask CLUSTERSTATUS | jq -r "$3" --args ${hosts.map(nodeName).join(" ")}) || left="Solr does not answer"
+    [ -n "$left" ] || return 0
+    sleep 2
+  done
+  echo "$2: $left" >&2
+  exit 1
+}
+until_none 120 "not in the cluster" '$ARGS.positional - .cluster.live_nodes | join(", ")'
+${collections(first, ask, hosts.length)}
+for host in ${hosts.join(" ")}; do
+  node="$host:${String(port)}_solr"
+  cores=$(curl -fsS -m 60 "http://$host:${String(port)}/solr/admin/cores?action=STATUS&indexInfo=false" | jq -c '[(.status, .initFailures) | keys[]]')
+  ask CLUSTERSTATUS | jq -r --arg node "$node" --argjson cores "$cores" '${gone}' >/tmp/gone
+  while read -r collection shard replica; do
+    ask DELETEREPLICA -d "collection=$collection" -d "shard=$shard" -d "replica=$replica"
+  done </tmp/gone
+  ask CLUSTERSTATUS | jq -r --arg node "$node" '${lacking}' >/tmp/lacking
+  while read -r collection shard; do
+    ask ADDREPLICA -d "collection=$collection" -d "shard=$shard" --data-urlencode "node=$node"
+  done </tmp/lacking
+done
+until_none 1500 "not copied yet" '${late}'`;
+}
+
+/** The cluster forgets a member's copies. The first one stays. */
+function leave(first: string, host: string): string[] {
+  const api = `http://${first}:${String(port)}/solr/admin/collections?action=DELETENODE`;
+  return ["curl", "-fsS", "--get", "--data-urlencode", `node=${nodeName(host)}`, api];
+}

@@ -1,0 +1,193 @@
+/** Three Solrs on one Docker host: from one to three, a lost one, a lost disk, a rolling change, back to one. */
+import process from "node:process";
+
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+
+import {
+  containerIds,
+  engine,
+  eventually,
+  inContainer,
+  killProcess,
+  localImage,
+  localImages,
+  removeVolume,
+  sweep,
+  untilHealthy,
+} from "../support/arkindex.ts";
+import { Ledger, type Written } from "../support/ledger.ts";
+import { repo, succeeded, TestStack } from "../support/stack.ts";
+
+const name = "solrs";
+const data = `${name}-data`;
+const nodes = ["search-1", "search-2", "search-3"];
+let stack: TestStack;
+/** Every document that was acknowledged, by any writer of this file. */
+const acknowledged: string[] = [];
+
+interface Shape {
+  readonly copies?: 1 | 3;
+  readonly memoryMib?: number;
+  readonly disks?: Readonly<Record<string, string>>;
+}
+
+function program({ copies = 3, memoryMib = 300, disks = {} }: Shape): string {
+  return `import { siteOf } from "${repo}/components/core/site.ts";
+import { Solr } from "${repo}/components/services/solr.ts";
+import { DockerHost } from "${repo}/components/topologies/docker/index.ts";
+
+const site = siteOf({ name: "${name}", hostname: "solrs.localhost", images: ${JSON.stringify(localImages())}, protect: false, disks: ${JSON.stringify(disks)} });
+const on = new DockerHost("docker", { site, host: "unix:///var/run/docker.sock", address: "127.0.0.1", tls: { mode: "local" } });
+new Solr("search", { on, collections: ["pages"], gib: 1, memoryMib: ${String(memoryMib)}, copies: ${String(copies)} });
+`;
+}
+
+const add = (host: string) =>
+  `-H 'content-type: application/json' "http://${host}:8983/solr/pages/update?commitWithin=1000" -d "[{\\"id\\":\\"$n\\"}]"`;
+const search = (host: string) => `-f "http://${host}:8983/solr/pages/select?q=*:*&rows=0"`;
+
+function writer(host = "search-proxy"): Promise<Ledger> {
+  return Ledger.start(data, { write: add(host), read: search(host), first: acknowledged.length * 10 + 1 });
+}
+
+async function ended(ledger: Ledger, what: string): Promise<Written> {
+  const written = await ledger.stop();
+  acknowledged.push(...written.acknowledged);
+  const { gap, readGap, refused } = written;
+  process.stdout.write(
+    `Solr, ${what}: ${String(written.acknowledged.length)} writes, none for ${String(gap)} s, no search for ${String(readGap)} s, refused ${JSON.stringify(refused)}\n`,
+  );
+  return written;
+}
+
+async function ask(script: string): Promise<string> {
+  const { status, body } = await inContainer({ image: localImage("toolbox"), network: data }, script);
+  if (status !== 0) throw new Error(`${script}: ${body}`);
+  return body.trim();
+}
+
+const cluster = (host: string) => `curl -fsS -m 4 'http://${host}:8983/solr/admin/collections?action=CLUSTERSTATUS'`;
+const copies = ".cluster.collections.pages.shards[].replicas[]";
+
+/** The documents that each member has on its own disk. Asked for the collection, a member without a copy asks another. */
+async function kept(members: readonly string[] = nodes): Promise<string[][]> {
+  const all = await Promise.all(
+    members.map((host) =>
+      ask(`set -e
+core=$(${cluster(host)} | jq -r '${copies} | select(.node_name == "${host}:8983_solr") | .core')
+url="http://${host}:8983/solr/$core"
+curl -fsS "$url/update?commit=true" >/dev/null
+curl -fsS "$url/select?q=*:*&rows=100000&fl=id&distrib=false" | jq -r '.response.docs[].id'`),
+    ),
+  );
+  return all.map((text) => text.split("\n"));
+}
+
+/** Waits until all members have every acknowledged document. */
+async function nothingLost(members: readonly string[] = nodes): Promise<void> {
+  await eventually(async () => {
+    for (const [at, ids] of (await kept(members)).entries()) {
+      const there = new Set(ids);
+      const lost = acknowledged.filter((id) => !there.has(id));
+      if (lost.length > 0) throw new Error(`${members[at] ?? ""} has not ${lost.join(", ")}`);
+    }
+    return true;
+  }, 300);
+}
+
+const leader = (by = "search-1") =>
+  ask(`${cluster(by)} | jq -r '${copies} | select(.leader == "true") | .node_name' | cut -d : -f 1`);
+
+async function container(member: string) {
+  return engine.getContainer((await containerIds(name))[member] ?? "");
+}
+
+beforeAll(async () => {
+  await sweep(name);
+  stack = await TestStack.create({
+    program: program({ copies: 1 }),
+    config: { "pulumi:disable-default-providers": ["*"] },
+  });
+}, 60_000);
+
+afterAll(async () => {
+  await Ledger.sweep();
+  await stack.dispose();
+  await sweep(name);
+}, 300_000);
+
+test("one becomes three, and each has what the one had", async () => {
+  succeeded(await stack.up());
+  const ledger = await writer("search-1");
+  await new Promise((resolve) => setTimeout(resolve, 10_000));
+  await ended(ledger, "one alone");
+  await stack.rewrite(program({}));
+  succeeded(await stack.up());
+  await nothingLost();
+  succeeded(await stack.preview(["--expect-no-changes"]));
+}, 900_000);
+
+test("the leader is killed: searches and updates go on, and it comes back with all", async () => {
+  const ledger = await writer();
+  await new Promise((resolve) => setTimeout(resolve, 5000));
+  const before = await leader();
+  const killed = await container(before);
+  await killed.update({ RestartPolicy: { Name: "no" } });
+  await killProcess(killed);
+  await eventually(async () => {
+    const now = await leader("search-proxy");
+    if (now === before || now === "") throw new Error(`leader: ${now}`);
+    return now;
+  }, 120);
+  await new Promise((resolve) => setTimeout(resolve, 10_000));
+  await killed.update({ RestartPolicy: { Name: "unless-stopped" } });
+  await killed.start();
+  await eventually(async () => {
+    if ((await killed.inspect()).State.Health?.Status !== "healthy") throw new Error("not healthy yet");
+    return true;
+  }, 300);
+  const { acknowledged: all, gap } = await ended(ledger, "the leader killed -9");
+  expect(all.length).toBeGreaterThan(20);
+  expect(gap).toBeLessThan(60);
+  await nothingLost();
+  succeeded(await stack.preview(["--expect-no-changes"]));
+}, 900_000);
+
+test("a change rolls one after another, and writes go on", async () => {
+  const ledger = await writer();
+  await stack.rewrite(program({ memoryMib: 310 }));
+  succeeded(await stack.up());
+  await ended(ledger, "a rolling change");
+  await nothingLost();
+}, 900_000);
+
+test("an index that is broken is taken from the leader again", async () => {
+  const now = await leader();
+  const broken = await container(nodes.find((each) => each !== now) ?? "");
+  await inContainer({ container: broken.id }, "for file in /var/solr/data/*/data/index/segments_*; do : > $file; done");
+  await killProcess(broken);
+  await nothingLost();
+  await untilHealthy([broken.id]);
+}, 600_000);
+
+test("a lost disk is filled by the others at the operator's word", async () => {
+  const gone = await container("search-3");
+  await gone.remove({ force: true });
+  await removeVolume(`${name}-search-3`);
+  const ledger = await writer();
+  const refused = await stack.up();
+  expect(refused.code).not.toBe(0);
+  await stack.rewrite(program({ memoryMib: 310, disks: { "search-3": "today" } }));
+  succeeded(await stack.up());
+  await ended(ledger, "a lost disk");
+  await nothingLost();
+  succeeded(await stack.preview(["--expect-no-changes"]));
+}, 900_000);
+
+test("back to one, with all", async () => {
+  await stack.rewrite(program({ memoryMib: 310, copies: 1 }));
+  succeeded(await stack.up());
+  await nothingLost(["search-1"]);
+  expect(await ask(`${cluster("search-1")} | jq -r '${copies} | .node_name'`)).toBe("search-1:8983_solr");
+  succeeded(await stack.preview(["--expect-no-changes"]));
+}, 900_000);
