@@ -132,7 +132,7 @@ test("a store of another line than the stack's last is refused until the operato
 });
 
 test("a line is a line: nothing of a public image may be missing, nothing of a private one may be there", () => {
-  expect(open).toHaveLength(16);
+  expect(open).toHaveLength(17);
   for (const [key, { line, ran, until, open: why }] of open)
     expect([key, line !== undefined, ran !== undefined, until === undefined]).toEqual([
       key,
