@@ -184,6 +184,7 @@ export const imageLock: Dict<ImageRow> = {
     ran: "Telegraf 1.37.2, and 1.39.3 once",
     client: "curl",
   },
+  "postgres-ha": { built: true, version: "15", client: "bash" },
   "postgres-cron": { built: true, version: "15" },
   "pyrus/*": { example: "registry.example.com/pyrus-<name>:1.22.1", secrets: "env", client: "bash" },
   "pyrus/pgsql-16": { example: "registry.example.com/pyrus-pgsql-16:1.22.1", standIn: "postgres-cron" },

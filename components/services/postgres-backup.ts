@@ -5,6 +5,8 @@ import type { Dump, File, List } from "../core/contracts.ts";
 export interface Server {
   readonly host: string;
   readonly drill: string;
+  /** The port where a replica answers: a dump is its work, if it can. Default: there is none. */
+  readonly replica?: number;
   readonly passwordFile: File;
   /** The set-up's statements for the server at a host. */
   setup(host: string): string;
@@ -19,7 +21,7 @@ export function postgresDump(server: Server): Omit<Dump, "drillServer"> {
   const restore = `${common}\n${restoring}\n${server.setup(server.host)}`;
   return {
     files: [server.passwordFile],
-    dump: `${on(server.host, server)}\n${common}\n${dumping}`,
+    dump: `${on(server.host, server)}\n${common}\n${server.replica === undefined ? dumping : onReplica(server.replica)}`,
     check: `${on(server.host, server)}\n${common}\n${checking}`,
     restore: `${on(server.host, server)}\n${restore}`,
     drill: `${on(server.drill, server)}\n${common}\n${emptied}\n${server.setup(server.drill)}\n${restoring}\nempty`,
@@ -79,6 +81,25 @@ SQL
   rm /tmp/dumped
   backup put "$file.content" < /tmp/content
 done 3<<< "$names"`;
+
+/**
+ * All of a dump is of one server. A replica ends a dump that is in the way of what it has to copy, as a table that goes:
+ * then the leader makes it.
+ */
+function onReplica(port: number): string {
+  return `dump_all() {
+${dumping}
+}
+replica=$(PGDATABASE=postgres PGPORT=${String(port)} psql --no-psqlrc -At <<< 'SELECT host(inet_server_addr())' || :)
+done=1
+if [ -n "$replica" ]; then
+  set +e
+  (set -e; export PGHOST=$replica; dump_all)
+  done=$?
+  set -e
+fi
+[ $done = 0 ] || dump_all`;
+}
 
 /** The dump begins with a list of all that is in it. Every owner has to be among the roles. */
 const checking = `roles=$(backup get roles.sql | sed -n 's/^CREATE ROLE \\(.*\\);$/\\1/p')

@@ -13,7 +13,7 @@ import {
   localImages,
   sweep,
 } from "../support/arkindex.ts";
-import { Ledger } from "../support/ledger.ts";
+import { Ledger } from "../support/http-ledger.ts";
 import { runLabels } from "../support/run.ts";
 import { repo, succeeded, TestStack } from "../support/stack.ts";
 

@@ -15,7 +15,7 @@ import {
   sweep,
   untilHealthy,
 } from "../support/arkindex.ts";
-import { Ledger, type Written } from "../support/ledger.ts";
+import { Ledger, type Written } from "../support/http-ledger.ts";
 import { repo, succeeded, TestStack } from "../support/stack.ts";
 
 const name = "solrs";

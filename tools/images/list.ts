@@ -8,10 +8,13 @@ import {
   cqlsh,
   dockerProxy,
   elasticsearch,
+  etcd,
+  etcdctl,
   mc,
   minio,
   nats,
   node,
+  patroni,
   rehearsal,
   solr,
   telegraf,
@@ -42,7 +45,13 @@ export interface LocalImage {
 
 export const localImages: readonly LocalImage[] = [
   { key: "postgis", version: "15-3.3", official: inLock("postgis") },
-  { key: "postgres-cron", version: ours("postgres-cron"), base: "debian:bookworm-slim" },
+  {
+    key: "postgres-ha",
+    version: ours("postgres-ha"),
+    base: "debian:bookworm-slim",
+    parts: [patroni, etcd, etcdctl],
+  },
+  { key: "postgres-cron", version: ours("postgres-cron"), base: "debian:bookworm-slim", parts: [patroni] },
   { key: "redis", version: "valkey-8.1", official: inLock("redis") },
   {
     key: "minio",

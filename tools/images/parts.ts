@@ -1,7 +1,7 @@
 /**
  * The parts of images besides their folders. The cache keeps each; a build finds it in its context as `parts/<name>/`.
  */
-import { copyFile, readdir, rm } from "node:fs/promises";
+import { chmod, copyFile, mkdir, readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import process from "node:process";
 
@@ -45,6 +45,21 @@ export const nats: Recipe = goRecipe({
   module: "tools/go/nats",
   package: "github.com/nats-io/nats-server/v2",
   version: "2.15.3",
+});
+
+/** Debian 12 has 3.4, which is mended no more. */
+const etcdVersion = "3.6.16";
+export const etcd: Recipe = goRecipe({
+  name: "etcd",
+  module: "tools/go/etcd",
+  package: "./etcd",
+  version: etcdVersion,
+});
+export const etcdctl: Recipe = goRecipe({
+  name: "etcdctl",
+  module: "tools/go/etcd",
+  package: "./etcdctl",
+  version: etcdVersion,
 });
 
 /** Telegraf with the plugins that the recipes configure: a whole one takes twenty times as long to build. */
@@ -139,6 +154,31 @@ export const cqlsh: Recipe = {
         ...["--requirement", join(repo, "tools/images/cassandra/cqlsh.txt")],
       ],
     ),
+};
+
+/**
+ * Patroni as PyPI has it, unpacked, with its command. Debian 12's is 3.0, which lost acknowledged rows in a trial; what it
+ * needs besides is Debian's own.
+ */
+export const patroni: Recipe = {
+  name: "patroni",
+  version: "4.1.5",
+  inputs: ["tools/images/postgres-ha/patroni.txt", "tools/images/postgres-ha/patronictl"],
+  async make(into) {
+    await loggedTo("patroni")(
+      "patroni could not be had from PyPI: see that pip is there (apt-get install python3-pip), check the network, and run the same command again",
+      "python3",
+      [
+        ...["-m", "pip", "install", "--no-deps", "--only-binary=:all:", "--no-compile", "--require-hashes"],
+        ...["--target", into, "--requirement", join(repo, "tools/images/postgres-ha/patroni.txt")],
+      ],
+    );
+    // What pip leaves there names the Python of this machine.
+    await rm(join(into, "bin"), { recursive: true });
+    await mkdir(join(into, "bin"));
+    await copyFile(join(repo, "tools/images/postgres-ha/patronictl"), join(into, "bin/patronictl"));
+    await chmod(join(into, "bin/patronictl"), 0o755);
+  },
 };
 
 /** Libraries from Maven Central, and what is compiled against them: leaves `lib/`. */

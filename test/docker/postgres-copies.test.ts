@@ -1,0 +1,264 @@
+/** One PostgreSQL becomes three, and these lose their leader: real servers, with a ledger of what was acknowledged. */
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+
+import {
+  containerIds,
+  engine,
+  eventually,
+  inContainer,
+  killProcess,
+  localImage,
+  localImages,
+  sweep,
+} from "../support/arkindex.ts";
+import { type Ledger, type Written, written } from "../support/sql-ledger.ts";
+import { generatedSecrets, leaks } from "../support/secrets.ts";
+import { repo, succeeded, TestStack } from "../support/stack.ts";
+
+const name = "pg-copies";
+let stack: TestStack;
+const minutes = 60_000;
+
+/** A PostgreSQL alone, asked for with these words. */
+function program(ask: object): string {
+  const site = {
+    ...{ name, hostname: "copies.localhost", protect: false },
+    images: { ...localImages(), "pyrus/pgsql-16": localImages()["postgres-cron"] },
+  };
+  return `import { siteOf } from "${repo}/components/core/site.ts";
+import { Postgres } from "${repo}/components/services/postgres.ts";
+import { DockerHost } from "${repo}/components/topologies/docker/index.ts";
+const site = siteOf(${JSON.stringify(site)});
+const on = new DockerHost("docker", { site, host: "unix:///var/run/docker.sock", address: "127.0.0.1", tls: { mode: "local" } });
+const db = new Postgres("db", { on, ...${JSON.stringify({ databases: ["shop"], clientTls: "never", gib: 4, ...ask })} });
+export const { host, password } = db.given;
+`;
+}
+
+async function up(ask: object): Promise<void> {
+  await stack.rewrite(program(ask));
+  succeeded(await stack.up());
+}
+
+interface Member {
+  readonly Member: string;
+  readonly Role: string;
+  readonly State: string;
+}
+
+async function run(part: string, script: string): Promise<string> {
+  const { [part]: container = "" } = await containerIds(name);
+  const { status, body } = await inContainer({ container }, script);
+  if (status !== 0) throw new Error(`${part}: ${body}`);
+  return body;
+}
+
+const sql = async (part: string, statement: string, database = "shop"): Promise<string> =>
+  (await run(part, `psql -XAtq -U postgres -d ${database} -c "${statement}"`)).trim();
+
+/** What Patroni says, by any member that answers. */
+async function members(): Promise<Member[]> {
+  for (const part of ["db-1", "db-2", "db-3"]) {
+    try {
+      return JSON.parse(await run(part, "timeout 8 patronictl list --format=json 2>/dev/null")) as Member[];
+    } catch {
+      // the next one
+    }
+  }
+  return [];
+}
+
+async function leader(): Promise<string> {
+  return eventually(async () => (await members()).find(({ Role }) => Role === "Leader")?.Member);
+}
+
+/** Waits until one leads and two copy it. */
+async function whole(): Promise<void> {
+  await eventually(async () => {
+    const states = (await members()).map(({ State }) => State).sort();
+    return states.join() === "running,streaming,streaming" ? true : undefined;
+  }, 180);
+}
+
+/** The stack's own address, called from its network. */
+async function client(): Promise<Written> {
+  const { host, password } = (await stack.outputs()) as { host: string; password: string };
+  const where = { image: localImage("postgres-ha"), network: `${name}-data` };
+  return { host, password, run: async (script) => (await inContainer(where, script)).body };
+}
+
+/** No answered row is gone, and nobody waited longer than this. */
+function held(found: readonly Ledger[], seconds: number): void {
+  for (const { acknowledged, lost, longestGap } of found) {
+    expect(lost).toBe(0);
+    expect(acknowledged).toBeGreaterThan(50);
+    expect(longestGap).toBeLessThan(seconds);
+  }
+}
+
+beforeAll(async () => {
+  await sweep(name);
+  stack = await TestStack.create({
+    program: program({ copies: 1 }),
+    config: { "pulumi:disable-default-providers": ["*"] },
+  });
+}, 2 * minutes);
+
+afterAll(async () => {
+  await stack.dispose();
+  await sweep(name);
+}, 3 * minutes);
+
+test(
+  "one server's data are those of three, and a second preview is empty",
+  async () => {
+    succeeded(await stack.up());
+    await sql("db-1", "CREATE TABLE ledger (who text, n int, PRIMARY KEY (who, n)); ALTER TABLE ledger OWNER TO app");
+    await sql("db-1", "INSERT INTO ledger VALUES ('before', 1)");
+    await up({ copies: 3 });
+    succeeded(await stack.preview(["--expect-no-changes"]));
+    expect((await stack.outputs()).host).toBe("db-proxy");
+    await whole();
+    for (const member of ["db-1", "db-2", "db-3"])
+      expect(await sql(member, "SELECT n FROM ledger WHERE who = 'before'")).toBe("1");
+  },
+  10 * minutes,
+);
+
+test(
+  "no secret is in the state, nor in what the engine shows of a container",
+  async () => {
+    const secrets = await generatedSecrets(stack);
+    expect(Object.keys(secrets)).toEqual(expect.arrayContaining(["key", "caKey"]));
+    const shown = await Promise.all(
+      Object.values(await containerIds(name)).map((id) => engine.getContainer(id).inspect()),
+    );
+    expect(leaks(JSON.stringify(shown), secrets)).toEqual([]);
+    expect(leaks(JSON.stringify(await stack.state()), secrets)).toEqual([]);
+    // What runs in the containers, with arguments and environment, says none either.
+    for (const part of ["db-1", "db-etcd-1"])
+      expect(leaks(await run(part, "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null || :"), secrets)).toEqual(
+        [],
+      );
+  },
+  3 * minutes,
+);
+
+test("nobody without the certificate reads who leads, and nobody without the password commands a member", async () => {
+  const ask = (words: string) =>
+    inContainer({ image: localImage("toolbox"), network: `${name}-data` }, `curl -sk -m 10 ${words}`);
+  expect(await ask("https://db-etcd-1:2379/v3/kv/range -d '{}'")).toMatchObject({ status: 56, body: "" });
+  const code = "-o /dev/null -w '%{http_code}'";
+  expect((await ask(`${code} http://db-1:8008/health`)).body).toBe("200");
+  expect((await ask(`${code} -X POST -d '{}' http://db-1:8008/restart`)).body).toBe("401");
+});
+
+test(
+  "the leader's process is killed: writes go on, and no answered row is lost",
+  async () => {
+    const lost = await leader();
+    const { [lost]: id = "" } = await containerIds(name);
+    held(await written(await client(), "killed", 20, () => killProcess(engine.getContainer(id))), 15);
+    await whole();
+  },
+  5 * minutes,
+);
+
+test(
+  "the leader's machine is gone: another leads in time, and the old one follows it when it is back",
+  async () => {
+    const lost = await leader();
+    const ids = await containerIds(name);
+    const both = [lost, lost.replace("-", "-etcd-")].map((part) => engine.getContainer(ids[part] ?? ""));
+    held(
+      await written(await client(), "gone", 30, async () => {
+        await Promise.all(both.map((container) => container.kill()));
+      }),
+      20,
+    );
+    expect(await leader()).not.toBe(lost);
+    const since = Math.floor(Date.now() / 1000);
+    await Promise.all(both.map((container) => container.start()));
+    await whole();
+    // It was not copied anew: pg_rewind took back what only it had.
+    const log = (await engine.getContainer(ids[lost] ?? "").logs({ stdout: true, stderr: true, since })).toString();
+    expect(log).not.toContain("replica has been created using basebackup");
+  },
+  6 * minutes,
+);
+
+test(
+  "a replica's machine is gone: nobody waits for a commit",
+  async () => {
+    const lead = await leader();
+    const lost = ["db-1", "db-2", "db-3"].find((member) => member !== lead) ?? "";
+    const { [lost]: id = "" } = await containerIds(name);
+    const container = engine.getContainer(id);
+    held(await written(await client(), "replica", 15, () => container.kill()), 5);
+    await container.start();
+    await whole();
+  },
+  4 * minutes,
+);
+
+test(
+  "another setting reaches all members by restarts, and replaces none of them",
+  async () => {
+    const before = await containerIds(name);
+    held(
+      await written(await client(), "settings", 60, () => up({ copies: 3, settings: { max_connections: "120" } })),
+      15,
+    );
+    expect(await containerIds(name)).toEqual(before);
+    for (const member of ["db-1", "db-2", "db-3"]) expect(await sql(member, "SHOW max_connections")).toBe("120");
+    succeeded(await stack.preview(["--expect-no-changes"]));
+  },
+  8 * minutes,
+);
+
+test(
+  "an image without Patroni is refused before it takes the place of one that works",
+  async () => {
+    await stack.rewrite(program({ copies: 3, image: "toolbox" }));
+    for (const round of [1, 2]) {
+      const { code, output } = await stack.up();
+      expect([round, code === 0]).toEqual([round, false]);
+      expect(output).toContain("toolbox has no Patroni 4.1: add it as docs/ha.md says, or set copies: 1");
+    }
+    await whole();
+  },
+  6 * minutes,
+);
+
+test(
+  "the application's own image takes over member by member, and its slot outlives the leader",
+  async () => {
+    const ask = { copies: 3, image: "pyrus/pgsql-16", outputPlugins: ["wal2json"], settings: { wal_level: "logical" } };
+    held(await written(await client(), "rolled", 120, () => up(ask)), 20);
+    await whole();
+    const first = await leader();
+    // As an application does: nobody has told Patroni of it.
+    await sql(first, "SELECT pg_create_logical_replication_slot('feed', 'wal2json')");
+    await sql(first, "INSERT INTO ledger VALUES ('fed', 1)");
+    await eventually(async () => {
+      const there = await Promise.all(
+        ["db-1", "db-2", "db-3"].map((member) =>
+          sql(member, "SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'feed'"),
+        ),
+      );
+      return there.join() === "1,1,1" ? true : undefined;
+    }, 60);
+    await whole();
+    // A replica's copy serves once the leader needs no older rows than it.
+    await new Promise((resolve) => setTimeout(resolve, 15_000));
+    const { [first]: id = "" } = await containerIds(name);
+    await killProcess(engine.getContainer(id));
+    const second = await eventually(async () => {
+      const now = (await members()).find(({ Role }) => Role === "Leader")?.Member;
+      return now !== undefined && now !== first ? now : undefined;
+    }, 60);
+    expect(await sql(second, "SELECT data FROM pg_logical_slot_get_changes('feed', NULL, NULL)")).toContain("fed");
+    await whole();
+  },
+  12 * minutes,
+);

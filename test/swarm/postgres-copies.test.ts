@@ -1,0 +1,190 @@
+/** Three PostgreSQL servers on a swarm of three nodes: each node's power, and a node that is cut off from the others. */
+import { readFileSync } from "node:fs";
+
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+
+import { Cluster } from "../../tools/swarm/cluster.ts";
+import { type Ledger, type Written, written } from "../support/sql-ledger.ts";
+import { repo, succeeded, TestStack } from "../support/stack.ts";
+import { placeOf, said } from "../support/swarm-stack.ts";
+import { eventually } from "../support/swarm.ts";
+
+const name = "pg-swarm";
+const patience = 900_000;
+const members = ["db-1", "db-2", "db-3"];
+let cluster: Cluster;
+let stack: TestStack;
+
+function program(images: Record<string, string>, more: object = {}): string {
+  const site = { name, hostname: `${name}.example.com`, protect: false, images };
+  const args = {
+    managers: cluster.nodes.map((node) => cluster.host(node)),
+    ...{ endpointMode: "dnsrr", encrypted: false, tls: { mode: "local" } },
+  };
+  const ask = { databases: ["shop"], clientTls: "never", gib: 4, copies: 3, ...more };
+  return `import { siteOf } from "${repo}/components/core/site.ts";
+import { Postgres } from "${repo}/components/services/postgres.ts";
+import { Swarm } from "${repo}/components/topologies/swarm/index.ts";
+const site = siteOf(${JSON.stringify(site)});
+const on = new Swarm("swarm", { site, ...${JSON.stringify(args)} });
+const db = new Postgres("db", { on, ...${JSON.stringify(ask)} });
+export const { host, password } = db.given;
+`;
+}
+
+interface Member {
+  readonly Member: string;
+  readonly Role: string;
+  readonly State: string;
+}
+
+/** What Patroni says, by any member that answers. */
+async function all(): Promise<Member[]> {
+  for (const member of members) {
+    try {
+      const { container } = await placeOf(cluster, name, member);
+      return JSON.parse(await said(container, "timeout 8 patronictl list --format=json 2>/dev/null")) as Member[];
+    } catch {
+      // the next one
+    }
+  }
+  return [];
+}
+
+async function leader(): Promise<string> {
+  const now = await eventually(60, all, (list) => list.some(({ Role }) => Role === "Leader"));
+  return now.find(({ Role }) => Role === "Leader")?.Member ?? "";
+}
+
+/** Waits until one leads and two copy it. */
+async function whole(): Promise<void> {
+  await eventually(300, all, (list) =>
+    list
+      .map(({ State }) => State)
+      .sort()
+      .join()
+      .startsWith("running,streaming,streaming"),
+  );
+}
+
+/** A client on a node that stays. */
+async function client(but: string): Promise<Written> {
+  const { host, password } = (await stack.outputs()) as { host: string; password: string };
+  const { container } = await placeOf(cluster, name, members.find((member) => member !== but) ?? "");
+  return { host, password, run: (script) => said(container, script) };
+}
+
+function held(found: readonly Ledger[], seconds: number): void {
+  for (const { acknowledged, lost, longestGap } of found) {
+    expect(lost).toBe(0);
+    expect(acknowledged).toBeGreaterThan(50);
+    expect(longestGap).toBeLessThan(seconds);
+  }
+}
+
+beforeAll(async () => {
+  cluster = await Cluster.start({ name: "pgswarm", network: "10.213.174", managers: 3, workers: 0 });
+  const local = JSON.parse(readFileSync(`${repo}/.local/images.json`, "utf8")) as Record<string, string>;
+  const own = Object.fromEntries(
+    ["postgres-ha", "postgis", "haproxy", "toolbox"].map((key) => [key, local[key] ?? ""]),
+  );
+  const refs = await cluster.push(Object.values(own));
+  const images = Object.fromEntries(Object.entries(own).map(([key, ref]) => [key, refs[ref] ?? ref]));
+  stack = await TestStack.create({
+    program: program(images),
+    config: { "pulumi:disable-default-providers": ["*"] },
+  });
+}, patience);
+
+afterAll(async () => {
+  await stack.dispose();
+  await cluster.stop();
+}, patience);
+
+test(
+  "each server is on a node of its own, with its etcd, and a second preview is empty",
+  async () => {
+    const began = Date.now();
+    succeeded(await stack.up());
+    process.stdout.write(`up: ${String(Math.round((Date.now() - began) / 1000))} s\n`);
+    succeeded(await stack.preview(["--expect-no-changes"]));
+    await whole();
+    const nodes = await Promise.all(members.map(async (member) => (await placeOf(cluster, name, member)).node));
+    expect(new Set(nodes).size).toBe(3);
+    for (const [index, node] of nodes.entries())
+      expect((await placeOf(cluster, name, `db-etcd-${String(index + 1)}`)).node).toBe(node);
+    const { container } = await placeOf(cluster, name, await leader());
+    await said(
+      container,
+      "psql -qU postgres -d shop -c 'CREATE TABLE ledger (who text, n int, PRIMARY KEY (who, n)); ALTER TABLE ledger OWNER TO app'",
+    );
+  },
+  patience,
+);
+
+test(
+  "the leader's node loses its power: another leads in time, and it follows when it is back",
+  async () => {
+    const lost = await leader();
+    const { node } = await placeOf(cluster, name, lost);
+    held(await written(await client(lost), "power", 60, () => cluster.kill(node)), 25);
+    expect(await leader()).not.toBe(lost);
+    await cluster.start(node);
+    await whole();
+  },
+  patience,
+);
+
+test(
+  "a replica's node loses its power",
+  async () => {
+    const lead = await leader();
+    const lost = members.find((member) => member !== lead) ?? "";
+    const { node } = await placeOf(cluster, name, lost);
+    held(await written(await client(lost), "replica", 45, () => cluster.kill(node)), 20);
+    await cluster.start(node);
+    await whole();
+  },
+  patience,
+);
+
+test(
+  "the leader's node is cut off from the others: it answers no commit, and follows when it is back",
+  async () => {
+    const lost = await leader();
+    const { node, container } = await placeOf(cluster, name, lost);
+    const rules = [
+      ["INPUT", "!", "-i", "lo", "-j", "DROP"],
+      ["OUTPUT", "!", "-o", "lo", "-j", "DROP"],
+    ];
+    const to = await client(lost);
+    const inside = said(
+      container,
+      "sleep 8; timeout 15 psql -qU postgres -d shop -c \"INSERT INTO ledger VALUES ('inside', 1)\" >/dev/null 2>&1 && echo answered || echo refused",
+    );
+    const found = await written(to, "cut", 60, async () => {
+      for (const rule of rules) await cluster.exec(node, "iptables", "-I", ...rule);
+    });
+    for (const rule of rules) await cluster.exec(node, "iptables", "-D", ...rule);
+    held(found, 25);
+    expect(await inside).toBe("refused");
+    await whole();
+    const { container: now } = await placeOf(cluster, name, await leader());
+    expect(
+      await said(now, "psql -XAtqU postgres -d shop -c \"SELECT count(*) FROM ledger WHERE who = 'inside'\""),
+    ).toBe("0");
+  },
+  patience,
+);
+
+test(
+  "all nodes lose their power and come back: the store is there again by itself",
+  async () => {
+    for (const node of cluster.nodes) await cluster.kill(node);
+    const [first = "", ...others] = cluster.nodes;
+    // The managers' majority is back with the second.
+    await Promise.all([first, ...others].map((node) => cluster.powerOn(node, [])));
+    await whole();
+  },
+  patience,
+);
