@@ -68,6 +68,7 @@ export function threeSolrs(p: Platform, name: string, ask: Ask<"solr">): Given<"
     ways: { http: { port, to: port, check: anyHealthy } },
     names,
     nodeLabels: ask.nodeLabels,
+    after: made,
   });
   return { host: names?.[0] ?? proxy.host, port, members, ready: [...setup.ready, ...proxy.ready] };
 }
