@@ -1,6 +1,6 @@
 /**
  * `npm run swarm -- start|stop|status [--managers 1|3] [--workers n]`: a Docker swarm of several daemons on this
- * machine, to try a swarm stack on. It stays until it is stopped. After a restart of the machine `start` brings it
+ * machine, to try a swarm stack on: three managers and two workers. It stays until it is stopped. After a restart of the machine `start` brings it
  * back.
  */
 import { readFile } from "node:fs/promises";
@@ -114,8 +114,9 @@ async function opened(managers: 1 | 3 | undefined, workers: number | undefined):
       () =>
         Cluster.start({
           ...dev,
-          ...(managers === undefined ? {} : { managers }),
-          ...(workers === undefined ? {} : { workers }),
+          // Any one of them may be lost, as on a swarm that is no pilot.
+          managers: managers ?? 3,
+          workers: workers ?? 2,
           say,
           signal: abort.signal,
         }),
