@@ -145,6 +145,7 @@ export const imageLock: Dict<ImageRow> = {
   "arangodb-toolbox": { built: true, version: "1", client: "curl" },
   "shiny-demo": { built: true, version: "1", client: "curl" },
   "docker-proxy": { built: true, version: "1" },
+  keepalived: { built: true, version: "1" },
   rehearsal: { built: true, version: "1", client: "curl" },
   "arkindex/backend": { example: "registry.gitlab.teklia.com/arkindex/backend:1.7.0", client: "python" },
   "arkindex/cantaloupe": { example: "registry.gitlab.teklia.com/iiif/cantaloupe:5.0.5", client: "curl" },

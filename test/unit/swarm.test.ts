@@ -218,6 +218,13 @@ describe("a swarm and a plan together", () => {
     expect([told({ protect: false, backup }), told({ protect: true, backup }, false)]).toEqual([[], []]);
   });
 
+  test("an address that moves needs keepalived's image", () => {
+    const edge = { nodes: {}, address: "192.0.2.10/24" };
+    expect(says({ edge })).toEqual([expect.stringMatching(/^images\.keepalived: /)]);
+    const own = siteOf({ name: "shop", hostname: "shop.example.com", images: { keepalived: "r.example.com/k:1" } });
+    expect(checkSwarm({ managers: [], tls: { mode: "local" }, edge }, own, planned([])).problems).toEqual([]);
+  });
+
   test("the certificate's warnings are told", async () => {
     const { pem: cert, key } = await certificate({ name: "shop", hostnames: ["shop.example.com"], to: 5 });
     const { warnings, problems } = checkSwarm({ managers: [], tls: { mode: "own", cert, key } }, site, planned([]));
@@ -280,6 +287,7 @@ test.each<[string, object, string]>([
   ["a node that is off", { nodes: { a: { availability: "off" } } }, "nodes.a.availability"],
   ["a word more of a node", { nodes: { a: { label: {} } } }, "nodes.a"],
   ["a word more of the edge", { edge: { node: {} } }, "edge"],
+  ["an address without its network", { edge: { address: "192.0.2.10" } }, "edge.address"],
   ["a word more of volumes", { volumes: { driver: "nfs", option: {} } }, "volumes"],
   ["volumes without a driver", { volumes: {} }, "volumes.driver"],
 ])("%s is refused", (_, config, key) => {
@@ -292,6 +300,7 @@ test("the least that is right is accepted, and each word of a choice", () => {
     {
       nodes: { "Node-1.example_x": { labels: { "com.example/a_b-c": "x y", "platform-topologies": "x", roles: "y" } } },
     },
+    { edge: { nodes: {}, address: "192.0.2.10/24" } },
     ...["active", "pause", "drain"].map((availability) => ({ nodes: { a: { availability } } })),
     ...["host", "ingress"].map((publish) => ({ publish })),
     ...["vip", "dnsrr"].map((endpointMode) => ({ endpointMode })),

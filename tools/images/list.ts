@@ -99,6 +99,7 @@ export const localImages: readonly LocalImage[] = [
     offlineParts: [arangodbTools],
     unpublished: "it has ArangoDB's own programs, and their licence lets nobody else give them out",
   },
+  { key: "keepalived", version: ours("keepalived"), base: "debian:bookworm-slim" },
   { key: "shiny-demo", version: ours("shiny-demo"), base: "debian:bookworm-slim" },
   {
     key: "rehearsal",

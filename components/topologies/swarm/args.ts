@@ -45,6 +45,11 @@ export interface SwarmArgs extends NetworkChoices {
   readonly edge?: {
     /** Labels that such a node carries; `role` is `manager` or `worker`. */
     readonly nodes: Dict<string>;
+    /**
+     * An address that one of them has, and another takes over when that one is lost, as `192.0.2.10/24`: a free one of a
+     * network that all of them are in, by one cable (layer 2). Default: none; clients call the nodes' own.
+     */
+    readonly address?: string | undefined;
   };
   /**
    * `host`: each edge node answers on its own address, and sees the caller's. `ingress`: every node of the swarm

@@ -1,6 +1,8 @@
 /** Finds what is wrong with a swarm's arguments and a plan together. */
 import type { Verdict } from "../../core/certificates.ts";
+import type { List } from "../../core/contracts.ts";
 import type { Problem } from "../../core/errors.ts";
+import type { Image } from "../../core/images.ts";
 import { containers, type Plan } from "../../core/plan.ts";
 import type { Site } from "../../core/topology.ts";
 import { adoptedProblems } from "../adopted.ts";
@@ -11,7 +13,8 @@ import { checkTls } from "../tls.ts";
 import type { SwarmArgs } from "./args.ts";
 import { noSocket } from "./sockets.ts";
 
-type Checked = Pick<SwarmArgs, "managers" | "nodes" | "socket" | "publish" | "endpointMode" | "tls"> & NetworkChoices;
+type Checked = Pick<SwarmArgs, "managers" | "nodes" | "socket" | "edge" | "publish" | "endpointMode" | "tls"> &
+  NetworkChoices;
 
 /** The networks that every stack has, each for its tier. */
 export const tiers = ["edge", "app", "data"] as const;
@@ -29,8 +32,14 @@ export function checkSwarm(args: Checked, site: Site, plan: Plan): Verdict {
       networksOf(container, "disk" in container),
     ),
     ...noSocket(args, planned),
+    ...edgeImage(args, site).flatMap((found) => ("remedy" in found ? [found] : [])),
   ];
   return { problems: [...problems, ...more], warnings: [...warnings, ...single(site, plan)] };
+}
+
+/** The image that no part of a plan names. */
+export function edgeImage({ edge }: Pick<SwarmArgs, "edge">, site: Site): List<Image | Problem> {
+  return edge?.address === undefined ? [] : [site.image("keepalived")];
 }
 
 /** What the loss of a node costs a protected stack. */

@@ -35,7 +35,12 @@ const config = z.strictObject({
     )
     .default({}),
   place: nodeLabels.default({}),
-  edge: z.strictObject({ nodes: nodeLabels.default({ role: "manager" }) }).prefault({}),
+  edge: z
+    .strictObject({
+      nodes: nodeLabels.default({ role: "manager" }),
+      address: z.cidrv4({ error: "an address of the nodes' network, as 192.0.2.10/24" }).optional(),
+    })
+    .prefault({}),
   ports,
   tls: tlsConfig,
   publish: z.enum(["host", "ingress"]).default("host"),

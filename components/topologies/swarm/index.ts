@@ -39,6 +39,7 @@ import { firstManager } from "./managers.ts";
 import { Networks } from "./networks.ts";
 import { constraintsOf, onNode } from "./placement.ts";
 import { type Part, serviceSpec, sysctlPath } from "./service.ts";
+import { edgeAddress, rights } from "./virtual-address.ts";
 import { socketOf } from "./sockets.ts";
 import { type Disk, VolumeNodes } from "./volume-nodes.ts";
 
@@ -119,8 +120,10 @@ export class Swarm extends EngineTopology {
     this.registerOutputs({});
   }
 
-  /** Where things are: the edge nodes' addresses as the config has them, and the node of each slot's disk. */
+  /** Where things are: the edge's address, the nodes' as the config has them, and the node of each slot's disk. */
   get outputs(): {
+    /** What the public names lead to, where one address moves between the edge nodes. */
+    readonly address?: string;
     /** The edge nodes' addresses, by hostname. */
     readonly nodes: Dict<string>;
     /** The node of each slot's disk, by the slot. */
@@ -129,7 +132,12 @@ export class Swarm extends EngineTopology {
     const nodes = Object.entries(this.#args.nodes ?? {}).flatMap(([node, { address }]) =>
       address === undefined ? [] : [[node, address] as const],
     );
-    return { nodes: Object.fromEntries(nodes), slots: this.#volumeNodes.nodes };
+    const { address } = this.#args.edge ?? {};
+    return {
+      ...(address === undefined ? {} : { address: address.replace(/\/.*/, "") }),
+      nodes: Object.fromEntries(nodes),
+      slots: this.#volumeNodes.nodes,
+    };
   }
 
   protected check(plan: Plan): List<Problem> {
@@ -154,13 +162,22 @@ export class Swarm extends EngineTopology {
             spare: true,
           })
         : undefined;
-    return this.#start("edge", proxy, at, {
+    const edge = this.#start("edge", proxy, at, {
       ...edgeShape(this.#args),
       // In a network of the operator's its own name is the service's.
       aliases: [this.#adopted.of("edge") === undefined ? "edge" : `${this.site.name}-edge`, ...(proxy.names ?? [])],
       constraints: disk?.constraints ?? constraintsOf(nodes),
       mounts: disk ? [disk.mount] : [],
     });
+    const { address } = this.#args.edge ?? {};
+    if (address === undefined) return edge;
+    const name = "edge-address";
+    const moved = this.#start(name, { ...edgeAddress(this.site, address), after: [edge] }, part(at, "address"), {
+      ...{ replicas: "each-node", aliases: [name], endpointMode: "dnsrr", stopFirst: true, mounts: [] },
+      constraints: constraintsOf(nodes),
+      onNode: rights,
+    });
+    return { ready: [...edge.ready, ...moved.ready] };
   }
 
   /** Runs equal replicas without a disk. */
@@ -219,10 +236,12 @@ export class Swarm extends EngineTopology {
     const image = imageOf(this.site, container.image);
     const options = mergeOptions(this.#docker, { parent });
     const used = files(this.site, name, container, logicalName, this.owner, options);
-    const networks = networksOf(container, isSlot).map((network) => ({
-      id: this.#networks.network(network).id,
-      aliases: this.#adopted.aliases(network, placed.aliases),
-    }));
+    const networks = placed.onNode
+      ? [{ id: "host", aliases: [] }]
+      : networksOf(container, isSlot).map((network) => ({
+          id: this.#networks.network(network).id,
+          aliases: this.#adopted.aliases(network, placed.aliases),
+        }));
     const { args, hash } = serviceSpec(this.site, {
       ...placed,
       name,
@@ -253,7 +272,12 @@ export class Swarm extends EngineTopology {
         deletedWith: end,
         dependsOn: [...dependsOn, end],
         // The manager fills the platforms in from the registry.
-        ignoreChanges: ["taskSpec.placement.platforms", sysctlPath],
+        // The node's own network has an id that the manager fills in as well.
+        ignoreChanges: [
+          "taskSpec.placement.platforms",
+          sysctlPath,
+          ...(placed.onNode ? ["taskSpec.networksAdvanceds"] : []),
+        ],
         replaceOnChanges: ["mode.global"],
       }),
     );

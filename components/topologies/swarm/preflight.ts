@@ -6,7 +6,7 @@ import type { Problem } from "../../core/errors.ts";
 import type { Image } from "../../core/images.ts";
 import { addressProblems } from "../address-preflight.ts";
 import type { NodeArgs, SwarmArgs } from "./args.ts";
-import { tiers } from "./check.ts";
+import { edgeImage, tiers } from "./check.ts";
 import { isLocal, pinned } from "./images.ts";
 import { firstManager, refusal } from "./managers.ts";
 import { constraintsOf, onNodes, roleOf } from "./placement.ts";
@@ -87,8 +87,10 @@ function tooFew(nodes: List<Node>, { site, place, nodes: told, planned }: Prefli
 }
 
 /** Every node pulls images for itself, and cannot have those that only this machine has. */
-async function images(host: string, nodes: number, { images: asked, registries }: PreflightArgs): Promise<Problem[]> {
-  const byRef = new Map(asked.map((image) => [image.ref, image]));
+async function images(host: string, nodes: number, args: PreflightArgs): Promise<Problem[]> {
+  const { images: asked, registries, site } = args;
+  const more = edgeImage(args, site).flatMap((found) => ("ref" in found ? [found] : []));
+  const byRef = new Map([...asked, ...more].map((image) => [image.ref, image]));
   const found = await Promise.all(
     [...byRef.values()].map(async ({ key, ref }): Promise<Problem[]> => {
       const problem = (remedy: string): Problem[] => [{ key: `images.${key}`, value: ref, remedy }];

@@ -39,6 +39,8 @@ export interface Part {
   readonly mounts: List<Mount>;
   readonly replicas: number | "each-node";
   readonly hostname?: string;
+  /** It runs in the node's own network, with these rights there. Default: in `networks`, without any. */
+  readonly onNode?: List<string>;
   readonly endpointMode: "vip" | "dnsrr";
   readonly ports?: docker.types.input.ServiceEndpointSpecPort[];
   /** The old task has to stop before the new one starts, as both need the same disk or the same port. */
@@ -87,7 +89,7 @@ export function serviceSpec(site: Site, part: Part): Spec {
   // The hash leaves out the number of replicas: tasks carry it, and another number must not roll them.
   const hash = hashOf({ ...shape, taskSpec, containerSpec });
   const env = output(containerSpec.env).apply((own) => hash.apply((value) => ({ ...own, [specVariable]: value })));
-  const whole = { ...containerSpec, env, sysctl };
+  const whole = { ...containerSpec, env, ...(part.onNode === undefined ? { sysctl } : {}) };
   return { args: { ...shape, mode, taskSpec: { ...taskSpec, containerSpec: whole } }, hash };
 }
 
@@ -103,7 +105,7 @@ const sysctl = { "net.ipv4.tcp_retries2": "6" };
 export const sysctlPath = "taskSpec.containerSpec.sysctl";
 
 function containerSpecOf(site: Site, part: Part) {
-  const { name, container, image, ref, files, mounts, hostname } = part;
+  const { name, container, image, ref, files, mounts, hostname, onNode } = part;
   const { entrypoints, command } = entry(container);
   const user = userOf(container, image);
   return {
@@ -117,12 +119,14 @@ function containerSpecOf(site: Site, part: Part) {
     ...(files.configs.length > 0 ? { configs: files.configs } : {}),
     ...(mounts.length > 0 ? { mounts: [...mounts] } : {}),
     healthcheck: {
-      tests: named(healthTest(container, image), part.aliases),
+      // The node's own network has no name of the swarm's.
+      tests: onNode ? healthTest(container, image) : named(healthTest(container, image), part.aliases),
       ...healthTimes,
       startPeriod: shortDuration(container.health.startSeconds),
     },
     stopGracePeriod: shortDuration(container.health.stopSeconds),
     init: true,
+    ...(onNode ? { capAdds: [...onNode] } : {}),
     capDrops: ["ALL"], // services have no no-new-privileges before Engine 26
     labels: labels(site, name, part.owner),
   };
