@@ -34,6 +34,8 @@ export interface LeaderProxyArgs {
 }
 
 const conf = "/run/haproxy/haproxy.cfg";
+/** For its own health check. */
+const alive = 8404;
 
 /**
  * Two HAProxies, on two nodes where there are two. Each asks every server every second, and ends the connections to one
@@ -41,7 +43,6 @@ const conf = "/run/haproxy/haproxy.cfg";
  */
 export function leaderProxy(p: Platform, name: string, args: LeaderProxyArgs): Running {
   const { hosts, ways, ports, secret = false, after, names, nodeLabels } = args;
-  const [first = ""] = Object.keys(ports);
   return p.run(name, {
     image: "haproxy",
     tier: "data",
@@ -52,11 +53,13 @@ export function leaderProxy(p: Platform, name: string, args: LeaderProxyArgs): R
       { path: conf, content: output(ways).apply((known) => config(hosts, known)), ...(secret ? { secret } : {}) },
     ],
     command: ["haproxy", "-db", "-f", conf],
-    ports: Object.fromEntries(
-      Object.entries(ports).map(([key, number]) => [key, { number, protocol: "tcp" } as const]),
-    ),
-    // Whether it runs, and no more: while no server leads, another proxy would find none either.
-    health: { ready: { tcp: first }, startSeconds: 60, stopSeconds: 5 },
+    ports: {
+      ...Object.fromEntries(Object.entries(ports).map(([key, number]) => [key, { number, protocol: "tcp" } as const])),
+      alive: { number: alive, protocol: "http" },
+    },
+    // Whether it runs, and no more: while no server leads, another proxy would find none either. At the servers' ports
+    // each check would be a client of theirs.
+    health: { ready: { http: "alive", path: "/" }, startSeconds: 60, stopSeconds: 5 },
     replicas: 2,
     after,
     ...(names === undefined ? {} : { names }),
@@ -95,6 +98,10 @@ resolvers engine
   hold valid 2s
   hold other 5s
   hold nx 5s
+frontend alive
+  bind 127.0.0.1:${String(alive)}
+  mode http
+  http-request return status 200
 ${Object.entries(ways)
   .map(([key, way]) => listen(key, hosts, way))
   .join("")}`;

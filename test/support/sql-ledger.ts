@@ -55,7 +55,7 @@ export interface Written {
   readonly host: string;
   readonly password: string;
   /** Runs a shell script beside the servers, where there is Python with psycopg2. Returns what it prints. */
-  run(script: string): Promise<string>;
+  readonly run: (script: string) => Promise<string>;
 }
 
 /** Writes for so many seconds into the table `ledger`, which has to be there. */
