@@ -1,14 +1,14 @@
 /** The way to whichever server of a store leads, for clients that know one host name. */
 import { type Input, output } from "@pulumi/pulumi";
 
-import type { Dict, List, Platform, Running } from "../core/contracts.ts";
+import type { Dict, List, Platform, Ready, Running } from "../core/contracts.ts";
 
 /** A port of the proxy, and how it tells the servers behind it apart. */
 export interface Way {
   /** Where clients connect. */
   readonly port: number;
-  /** Where the servers listen. */
-  readonly to: number;
+  /** Where the servers listen: each at the same port, or at one of its own, in the order of `hosts`. */
+  readonly to: number | List<number>;
   /** HAProxy's directives of a `listen` section that check a server, a line each. */
   readonly check: List<string>;
   /** Words of each `server` line, as `port 8008`. Default: the check asks `to`. */
@@ -29,6 +29,8 @@ export interface LeaderProxyArgs {
   readonly names?: List<string> | undefined;
   /** Labels that its nodes must carry. */
   readonly nodeLabels?: Dict<string> | undefined;
+  /** What has to work before it starts: the servers. */
+  readonly after: List<Ready>;
 }
 
 const conf = "/run/haproxy/haproxy.cfg";
@@ -38,7 +40,7 @@ const conf = "/run/haproxy/haproxy.cfg";
  * that leads no more: its clients connect again, and reach the next.
  */
 export function leaderProxy(p: Platform, name: string, args: LeaderProxyArgs): Running {
-  const { hosts, ways, ports, secret = false, names, nodeLabels } = args;
+  const { hosts, ways, ports, secret = false, names, nodeLabels, after } = args;
   const [first = ""] = Object.keys(ports);
   return p.run(name, {
     image: "haproxy",
@@ -46,12 +48,21 @@ export function leaderProxy(p: Platform, name: string, args: LeaderProxyArgs): R
     cpu: 1,
     memoryMib: 64,
     user: "65534:65534",
-    files: [{ path: conf, content: output(ways).apply((known) => config(hosts, known)), secret }],
+    files: [
+      {
+        path: conf,
+        content: output(ways).apply((known) => config(hosts, known)),
+        ...(secret ? { secret } : {}),
+      },
+    ],
     command: ["haproxy", "-db", "-f", conf],
-    ports: Object.fromEntries(Object.entries(ports).map(([key, number]) => [key, { number, protocol: "tcp" } as const])),
+    ports: Object.fromEntries(
+      Object.entries(ports).map(([key, number]) => [key, { number, protocol: "tcp" } as const]),
+    ),
     // Whether it runs, and no more: while no server leads, another proxy would find none either.
     health: { ready: { tcp: first }, startSeconds: 60, stopSeconds: 5 },
     replicas: 2,
+    after,
     ...(names === undefined ? {} : { names }),
     ...(nodeLabels === undefined ? {} : { nodes: nodeLabels }),
   });
@@ -98,7 +109,9 @@ function listen(key: string, hosts: List<string>, { port, to, check, server }: W
     `bind :${String(port)}`,
     ...check,
     `default-server inter 1s fastinter 500ms downinter 1s fall 2 rise 1 on-marked-down shutdown-sessions init-addr last,libc,none resolvers engine resolve-prefer ipv4 check${server === undefined ? "" : ` ${server}`}`,
-    ...hosts.map((host, index) => `server s${String(index + 1)} ${host}:${String(to)}`),
+    ...hosts.map(
+      (host, index) => `server s${String(index + 1)} ${host}:${String(typeof to === "number" ? to : to[index])}`,
+    ),
   ];
   return `listen ${key}\n${lines.map((line) => `  ${line}\n`).join("")}`;
 }

@@ -1,80 +1,92 @@
 /** Three Redis servers of which one leads, their sentinels, and the way to the leader. */
-import { all, type Output } from "@pulumi/pulumi";
+import { output, type Output } from "@pulumi/pulumi";
 
 import type { Ask, Dict, File, Given, List, Platform } from "../core/contracts.ts";
 import { quickNames, storeOptions, toolbox } from "../core/recipe.ts";
 import { redisString } from "../core/syntax.ts";
 import { leaderProxy } from "./leader-proxy.ts";
 import { lines, paths, port, type Server, signIn } from "./redis-parts.ts";
-import { sentinelPort, serve, settled } from "./redis-serve.ts";
+import { type Other, sentinelPort, serve, settled } from "./redis-serve.ts";
 
 /** The name that the sentinels have for the three. */
 const group = "main";
 
 /**
- * Three of `server`. The members' password is another than the clients': a new one of these must not part the servers
- * while they start again one by one.
+ * Three servers, each at a port of its own. The members' password is another than the clients': a new one of these must
+ * not part the servers while they start again one by one.
  */
 export function redisCopies(
   p: Platform,
   name: string,
   ask: Ask<"redis">,
-  server: Server,
+  serverAt: (port: number) => Server,
   password: Output<string> | undefined,
 ): Given<"redis"> {
   const own = password ? p.secret(`${name}-members-password`) : undefined;
   const file = (path: string, content: (password: string) => string): File =>
     own ? { path, content: own.apply(content), secret: true } : { path, content: content("") };
-  const count = 3;
-  const members = Array.from({ length: count }, (_, index) => `${name}-${String(index + 1)}`);
-  const hosts = members.map((member) => p.address(member));
+  const numbers = [1, 2, 3];
+  const members = numbers.map((number) => `${name}-${String(number)}`);
+  const all: List<Other> = members.map((member, index) => ({ host: p.address(member), port: port + index + 1 }));
   const { image, nodes } = storeOptions(ask, "redis");
-  const { ready } = server.health;
-  const alone = "command" in ready ? ready.command.slice(2) : [];
-  const made = p.slots(name, { count }, ({ host, number }) => ({
-    ...server,
-    image,
-    ...(nodes === undefined ? {} : { nodes }),
-    // A sentinel, a shell, and what the replicas have not taken yet.
-    memoryMib: server.memoryMib + 32 + backlogMib(ask),
-    env: quickNames, // each sentinel stands still while it looks a name up
-    files: [
-      ...server.files.map((each) =>
-        each.path === paths.conf
-          ? {
-              ...each,
-              content: all([each.content, own ?? ""]).apply(([conf, word]) => conf + memberConf(ask, host, word)),
-            }
-          : each,
-      ),
-      file(paths.sentinel, sentinelConf(host)),
-      file(paths.group, groupConf(number)),
-      ...(own ? [file(paths.members, (word) => word)] : []),
-    ],
-    command: [
-      ...["sh", "-c"],
-      serve({
-        ...{ group, host, number, others: hosts.filter((other) => other !== host) },
-        ...{ keep: ask.keep, auth: own !== undefined },
-      }),
-    ],
-    ports: { ...server.ports, sentinel: { number: sentinelPort, protocol: "tcp" } },
-    health: { ...server.health, ready: { command: ["sh", "-c", [settled, ...alone].join("\n")] } },
-  }));
+  const made = p.slots(name, { count: numbers.length }, ({ host, number }) => {
+    const at = port + number;
+    const server = serverAt(at);
+    const { ready } = server.health;
+    const alone = "command" in ready ? ready.command.slice(2) : [];
+    return {
+      ...server,
+      image,
+      ...(nodes === undefined ? {} : { nodes }),
+      // A sentinel, a shell, and what the replicas have not taken yet.
+      memoryMib: server.memoryMib + 32 + backlogMib(ask),
+      env: quickNames,
+      files: [
+        ...server.files.map((each) =>
+          each.path === paths.conf
+            ? {
+                ...each,
+                content: output([each.content, own ?? ""]).apply(
+                  ([conf = "", word = ""]) => conf + memberConf(ask, at, word),
+                ),
+              }
+            : each,
+        ),
+        file(paths.sentinel, sentinelConf),
+        file(paths.group, groupConf(number)),
+        ...(own ? [file(paths.members, (word) => word)] : []),
+      ],
+      command: [
+        ...["sh", "-c"],
+        serve({
+          group,
+          host,
+          port: at,
+          first: number === 1,
+          others: all.filter((other) => other.host !== host),
+          keep: ask.keep,
+          auth: own !== undefined,
+        }),
+      ],
+      ports: { ...server.ports, sentinel: { number: sentinelPort, protocol: "tcp" } },
+      health: { ...server.health, ready: { command: ["sh", "-c", [settled, ...alone].join("\n")] } },
+    };
+  });
   const proxy = leaderProxy(p, `${name}-proxy`, {
-    hosts,
-    ways: { redis: { port, to: port, check: leads(own !== undefined) } },
+    hosts: all.map(({ host }) => host),
+    ways: { redis: { port, to: all.map((each) => each.port), check: leads(own !== undefined) } },
     ports: { redis: port },
     names: ask.names,
     nodeLabels: ask.nodeLabels,
+    after: made,
   });
   const setup = p.job(`${name}-setup`, {
     ...toolbox,
     tier: "data",
-    files: password ? [{ path: paths.password, content: password, secret: true }] : [],
+    ...(password ? { files: [{ path: paths.password, content: password, secret: true }] } : {}),
     command: ["sh", "-euc", `${password ? signIn : ""}${whole(proxy.host)}`],
     seconds: 600,
-    after: [...made, proxy],
+    after: [proxy],
   });
   return { host: proxy.host, port, members, ready: setup.ready };
 }
@@ -88,9 +100,9 @@ function backlogMib({ memoryMib }: Ask<"redis">): number {
  * `min-replicas`: a leader that is cut off takes no writes after three seconds, which is when the others have another. A
  * cache takes them: what is lost there, is computed again.
  */
-function memberConf(ask: Ask<"redis">, host: string, password: string): string {
+function memberConf(ask: Ask<"redis">, at: number, password: string): string {
   const settings: Dict<string> = {
-    "replica-announce-ip": host,
+    port: String(at),
     ...(ask.keep ? { "min-replicas-to-write": "1", "min-replicas-max-lag": "3" } : {}),
     // A lost leader, or replica, is given up for good by then.
     "repl-timeout": "10",
@@ -110,18 +122,13 @@ function memberConf(ask: Ask<"redis">, host: string, password: string): string {
   return password === "" ? lines(settings) : `${lines({ ...settings, ...login })}${users.join("\n")}\n`;
 }
 
-function sentinelConf(host: string): (password: string) => string {
-  return (password) =>
-    lines({
-      port: String(sentinelPort),
-      dir: "/tmp",
-      "protected-mode": "no",
-      "sentinel resolve-hostnames": "yes", // a container that starts again has another address
-      "sentinel announce-hostnames": "yes",
-      "sentinel announce-ip": host,
-      "sentinel announce-port": String(sentinelPort),
-      ...(password === "" ? {} : { requirepass: redisString(password) }),
-    });
+function sentinelConf(password: string): string {
+  return lines({
+    port: String(sentinelPort),
+    dir: "/tmp",
+    "protected-mode": "no",
+    ...(password === "" ? {} : { requirepass: redisString(password) }),
+  });
 }
 
 /**

@@ -23,7 +23,7 @@ export const redis: Recipe<"redis"> = (p, name, ask) => {
     "protected-mode": "no",
   };
   const plain = lines(settings);
-  const server: Server = {
+  const serverAt = (number: number): Server => ({
     tier: "data",
     cpu: 1,
     // A rewrite of the append-only file forks, and needs memory beside the data.
@@ -41,9 +41,9 @@ export const redis: Recipe<"redis"> = (p, name, ask) => {
       : [{ path: paths.conf, content: plain }],
     ...(ask.keep ? { prepare: withoutNuls } : {}),
     command: ["redis-server", paths.conf],
-    ports: { redis: { number: port, protocol: "tcp" } },
+    ports: { redis: { number, protocol: "tcp" } },
     health: {
-      ready: { command: ["sh", "-c", probe(p, password !== undefined)] },
+      ready: { command: ["sh", "-c", probe(p, password !== undefined, number)] },
       startSeconds: replaySeconds,
       stopSeconds: 30,
     },
@@ -52,10 +52,10 @@ export const redis: Recipe<"redis"> = (p, name, ask) => {
       gib: 1,
       backup: { rebuilt: "jobs in flight are started again by their system; the cache fills itself" },
     },
-  };
+  });
   const login = password ? { user: "default", password } : {};
-  if ((ask.copies ?? p.copies) === 3) return { ...redisCopies(p, name, ask, server, password), ...login };
-  const made = p.slots(name, { count: 1 }, () => ({ ...storeOptions(ask, "redis"), ...server }));
+  if ((ask.copies ?? p.copies) === 3) return { ...redisCopies(p, name, ask, serverAt, password), ...login };
+  const made = p.slots(name, { count: 1 }, () => ({ ...storeOptions(ask, "redis"), ...serverAt(port) }));
   const slot = `${name}-1`;
   return { host: p.address(slot), port, members: [slot], ...login, ready: made.flatMap(({ ready }) => ready) };
 };
@@ -87,9 +87,9 @@ export const managedRedis: Recipe<"redis"> = (p, name, ask) => {
  * The probe signs in: a stranger is told NOAUTH even while Redis loads its data (LOADING), or refuses every write
  * because the disk is full (MISCONF).
  */
-function probe(p: Platform, signsIn: boolean): string {
+function probe(p: Platform, signsIn: boolean, number: number): string {
   const well = onlySaid(p) ? "PONG" : "PONG | MISCONF*";
-  return `${signsIn ? signIn : ""}said="$(redis-cli ping)"; case "$said" in ${well}) ;; *) echo "Redis: $said"; exit 1 ;; esac`;
+  return `${signsIn ? signIn : ""}said="$(redis-cli ${number === port ? "" : `-p ${String(number)} `}ping)"; case "$said" in ${well}) ;; *) echo "Redis: $said"; exit 1 ;; esac`;
 }
 
 /**
