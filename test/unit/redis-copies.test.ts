@@ -54,11 +54,11 @@ describe("its parts", () => {
     "passwords are in secret files alone, and none at all without a login: %j",
     async (clientAuth) => {
       const { parts } = await told({ clientAuth });
-      const word = /word-of/;
+      const word = "word-of";
       for (const [name, { files = [], ...rest }] of parts) {
-        expect([name, word.test(JSON.stringify(rest))]).toEqual([name, false]);
+        expect([name, JSON.stringify(rest).includes(word)]).toEqual([name, false]);
         for (const { path, content, secret } of files)
-          expect([name, path, word.test(content) && secret !== true]).toEqual([name, path, false]);
+          expect([name, path, content.includes(word) && secret !== true]).toEqual([name, path, false]);
       }
       const conf = fileOf(parts.get("store-2"), "redis.conf");
       const sentinel = fileOf(parts.get("store-2"), "sentinel.conf") + fileOf(parts.get("store-2"), "group.conf");
