@@ -7,8 +7,8 @@ import type { Dict, List, Platform, Ready, Running } from "../core/contracts.ts"
 export interface Way {
   /** Where clients connect. */
   readonly port: number;
-  /** Where the servers listen. */
-  readonly to: number;
+  /** Where the servers listen: each at the same port, or at one of its own, in the order of `hosts`. */
+  readonly to: number | List<number>;
   /** HAProxy's directives of a `listen` section that check a server, a line each. */
   readonly check: List<string>;
   /** Words of each `server` line, as `port 8008`. Default: the check asks `to`. */
@@ -31,6 +31,8 @@ export interface LeaderProxyArgs {
   readonly names?: List<string> | undefined;
   /** Labels that its nodes must carry. */
   readonly nodeLabels?: Dict<string> | undefined;
+  /** What has to work before it starts: the servers. */
+  readonly after: List<Ready>;
 }
 
 const conf = "/run/haproxy/haproxy.cfg";
@@ -112,7 +114,9 @@ function listen(key: string, hosts: List<string>, { port, to, check, server }: W
     `bind :${String(port)}`,
     ...check,
     `default-server inter 1s fastinter 500ms downinter 1s fall 2 rise 1 on-marked-down shutdown-sessions init-addr last,libc,none resolvers engine resolve-prefer ipv4 check${server === undefined ? "" : ` ${server}`}`,
-    ...hosts.map((host, index) => `server s${String(index + 1)} ${host}:${String(to)}`),
+    ...hosts.map(
+      (host, index) => `server s${String(index + 1)} ${host}:${String(typeof to === "number" ? to : to[index])}`,
+    ),
   ];
   return `listen ${key}\n${lines.map((line) => `  ${line}\n`).join("")}`;
 }

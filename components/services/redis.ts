@@ -4,16 +4,15 @@ import type { Platform, Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
 import { redisString } from "../core/syntax.ts";
 import { onlySaid, replaySeconds, storeOptions, toolbox } from "../core/recipe.ts";
+import { redisCopies } from "./redis-copies.ts";
+import { lines, paths, port, type Server, signIn } from "./redis-parts.ts";
 
-const folder = "/run/redis";
-const conf = `${folder}/redis.conf`;
-const passwordFile = `${folder}/password`;
-
-/** One Redis server. `keep`: an append-only file on its disk, so that queued jobs outlive a restart. */
+/**
+ * Redis. `keep`: an append-only file on its disk, so that queued jobs outlive a restart. Of three copies one leads, and
+ * another takes over when it is lost: redis-copies.ts.
+ */
 export const redis: Recipe<"redis"> = (p, name, ask) => {
   const password = ask.clientAuth ? p.secret(`${name}-password`) : undefined;
-  const slot = `${name}-1`;
-  const host = p.address(slot);
   const settings = {
     dir: "/data",
     appendonly: ask.keep ? "yes" : "no",
@@ -23,11 +22,8 @@ export const redis: Recipe<"redis"> = (p, name, ask) => {
     // Without this, a Redis without a password answers its own machine alone. The data network guards it.
     "protected-mode": "no",
   };
-  const plain = Object.entries(settings)
-    .map(([key, value]) => `${key} ${value}\n`)
-    .join("");
-  const made = p.slots(name, { count: 1 }, () => ({
-    ...storeOptions(ask, "redis"),
+  const plain = lines(settings);
+  const serverAt = (number: number): Server => ({
     tier: "data",
     cpu: 1,
     // A rewrite of the append-only file forks, and needs memory beside the data.
@@ -36,18 +32,18 @@ export const redis: Recipe<"redis"> = (p, name, ask) => {
     files: password
       ? [
           {
-            path: conf,
+            path: paths.conf,
             content: password.apply((value) => `${plain}requirepass ${redisString(value)}\n`),
             secret: true,
           },
-          { path: passwordFile, content: password, secret: true },
+          { path: paths.password, content: password, secret: true },
         ]
-      : [{ path: conf, content: plain }],
+      : [{ path: paths.conf, content: plain }],
     ...(ask.keep ? { prepare: withoutNuls } : {}),
-    command: ["redis-server", conf],
-    ports: { redis: { number: 6379, protocol: "tcp" } },
+    command: ["redis-server", paths.conf],
+    ports: { redis: { number, protocol: "tcp" } },
     health: {
-      ready: { command: ["sh", "-c", probe(p, password !== undefined)] },
+      ready: { command: ["sh", "-c", probe(p, password !== undefined, number)] },
       startSeconds: replaySeconds,
       stopSeconds: 30,
     },
@@ -56,9 +52,12 @@ export const redis: Recipe<"redis"> = (p, name, ask) => {
       gib: 1,
       backup: { rebuilt: "jobs in flight are started again by their system; the cache fills itself" },
     },
-  }));
+  });
   const login = password ? { user: "default", password } : {};
-  return { host, port: 6379, members: [slot], ...login, ready: made.flatMap(({ ready }) => ready) };
+  if ((ask.copies ?? p.copies) === 3) return { ...redisCopies(p, name, ask, serverAt, password), ...login };
+  const made = p.slots(name, { count: 1 }, () => ({ ...storeOptions(ask, "redis"), ...serverAt(port) }));
+  const slot = `${name}-1`;
+  return { host: p.address(slot), port, members: [slot], ...login, ready: made.flatMap(({ ready }) => ready) };
 };
 
 /**
@@ -68,11 +67,11 @@ export const redis: Recipe<"redis"> = (p, name, ask) => {
 export const managedRedis: Recipe<"redis"> = (p, name, ask) => {
   const server = p.managed("redis", name, ask);
   const { password } = server;
-  const hostFile = { path: `${folder}/host`, content: output(server.host) };
+  const hostFile = { path: "/run/redis/host", content: output(server.host) };
   const checked = p.job(`${name}-setup`, {
     ...toolbox,
     tier: "data",
-    files: [hostFile, ...(password ? [{ path: passwordFile, content: password, secret: true }] : [])],
+    files: [hostFile, ...(password ? [{ path: paths.password, content: password, secret: true }] : [])],
     command: [
       "sh",
       "-euc",
@@ -84,15 +83,13 @@ export const managedRedis: Recipe<"redis"> = (p, name, ask) => {
   return { ...server, ready: checked.ready };
 };
 
-const signIn = `REDISCLI_AUTH="$(cat ${passwordFile})"; export REDISCLI_AUTH\n`;
-
 /**
  * The probe signs in: a stranger is told NOAUTH even while Redis loads its data (LOADING), or refuses every write
  * because the disk is full (MISCONF).
  */
-function probe(p: Platform, signsIn: boolean): string {
+function probe(p: Platform, signsIn: boolean, number: number): string {
   const well = onlySaid(p) ? "PONG" : "PONG | MISCONF*";
-  return `${signsIn ? signIn : ""}said="$(redis-cli ping)"; case "$said" in ${well}) ;; *) echo "Redis: $said"; exit 1 ;; esac`;
+  return `${signsIn ? signIn : ""}said="$(redis-cli ${number === port ? "" : `-p ${String(number)} `}ping)"; case "$said" in ${well}) ;; *) echo "Redis: $said"; exit 1 ;; esac`;
 }
 
 /**

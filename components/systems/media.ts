@@ -234,7 +234,7 @@ function storesJson(
     cassandra: { ...reach(p, { ...cassandra, members: cassandra.members.slice(0, 3) }), dataCentre: region, keyspace },
     rabbit: { ...reach(p, rabbit), exchange, ...queue },
     search: reach(p, search),
-    redis: reach(p, redis),
+    redis: reach(p, { ...redis, members: [] }), // of three copies one leads: its host leads there
     objects: {
       url: objects.url,
       region: objects.region,

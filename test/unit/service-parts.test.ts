@@ -58,6 +58,8 @@ const asks: {
       { names: ["cache"] },
       { image: "other" },
       { nodeLabels: { disk: "fast" } },
+      { copies: 3 },
+      { copies: 3, clientAuth: true },
     ],
   },
   objects: {

@@ -1,0 +1,300 @@
+/** Redis in three copies on one Docker host: what a lost server, a lost network and a whole power cut cost a client. */
+import process from "node:process";
+
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+
+import {
+  containerIds,
+  engine,
+  eventually,
+  inContainer,
+  killProcess,
+  localImage,
+  localImages,
+  sweep,
+  untilHealthy,
+} from "../support/arkindex.ts";
+import { generatedSecrets, leaks } from "../support/secrets.ts";
+import { repo, succeeded, TestStack } from "../support/stack.ts";
+
+const name = "redis-ha";
+const members = ["redis-1", "redis-2", "redis-3"] as const;
+type Member = (typeof members)[number];
+/** The goal of a failover, in seconds. */
+const goal = 10;
+const minutes = 60_000;
+let stack: TestStack;
+let password: string;
+
+const program = (copies: 1 | 3) => `import { siteOf } from "${repo}/components/core/site.ts";
+import { Redis } from "${repo}/components/services/redis.ts";
+import { DockerHost } from "${repo}/components/topologies/docker/index.ts";
+
+const site = siteOf({ name: "${name}", hostname: "redis.localhost", images: ${JSON.stringify(localImages())}, protect: false });
+const on = new DockerHost("docker", {
+  ...{ site, host: "unix:///var/run/docker.sock", address: "127.0.0.1", tls: { mode: "local" } },
+  subnets: { edge: "10.231.11.0/24", app: "10.231.12.0/24", data: "10.231.13.0/24" },
+});
+const redis = new Redis("redis", { on, clientTls: "never", clientAuth: true, keep: true, memoryMib: 32, copies: ${String(copies)} });
+export const { host, password } = redis.given;
+`;
+
+beforeAll(async () => {
+  await sweep(name);
+  stack = await TestStack.create({ program: program(1), config: { "pulumi:disable-default-providers": ["*"] } });
+}, minutes);
+
+afterAll(async () => {
+  await stack.dispose();
+  await sweep(name);
+}, 2 * minutes);
+
+const client = { image: localImage("toolbox"), network: `${name}-data` };
+
+/** What redis-cli answers, as a client of `host`. */
+async function said(host: string, words: string): Promise<string> {
+  const script = `REDISCLI_AUTH='${password}' timeout 5 redis-cli -h ${host} ${words}`;
+  return (await inContainer(client, script)).body.trim();
+}
+
+function portOf(member: Member): number {
+  return 6380 + members.indexOf(member);
+}
+
+/** For the terminal: figures of this run. */
+function tell(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+/** The same in a server's own container, whatever else is down. */
+async function of(member: Member, words: string): Promise<string> {
+  const { [member]: container = "" } = await containerIds(name);
+  const redis = `REDISCLI_AUTH='${password}' redis-cli -p ${String(portOf(member))}`;
+  return (await inContainer({ container }, `${redis} ${words}`)).body.trim();
+}
+
+async function leaders(): Promise<Member[]> {
+  const told = await Promise.all(members.map(async (each) => [each, await of(each, "role").catch(() => "")] as const));
+  return told.filter(([, role]) => role.startsWith("master")).map(([each]) => each);
+}
+
+/** Waits until one server leads, with two replicas that have all it has, and no other does. */
+function whole(): Promise<Member> {
+  return eventually(async () => {
+    const [leader, ...more] = await leaders();
+    if (leader === undefined || more.length > 0) return undefined;
+    const info = await of(leader, "info replication");
+    return info.match(/state=online/g)?.length === 2 ? leader : undefined;
+  }, 60);
+}
+
+/**
+ * A client that knows one host and tries again. Writes numbers for so many seconds, one after another, and prints each
+ * that was acknowledged, and how long the longest time without one was.
+ */
+const ledger = (key: string, seconds: number) => `cat >/tmp/ledger.py <<'PY'
+import socket, time
+def words(*all): return b"*%d\\r\\n" % len(all) + b"".join(b"$%d\\r\\n%s\\r\\n" % (len(w), w) for w in (str(a).encode() for a in all))
+class Client:
+    def __init__(self):
+        self.socket = socket.create_connection(("redis-proxy", 6379), 1)
+        self.socket.settimeout(2)
+        self.file = self.socket.makefile("rb")
+        self.ask("AUTH", "${password}")
+    def ask(self, *all):
+        self.socket.sendall(words(*all))
+        answer = self.file.readline()
+        if answer[:1] not in (b"+", b":"): raise Exception(answer.decode().strip() or "closed")
+client, n, gap, failed = None, 0, 0, 0
+end = time.time() + ${String(seconds)}; last = time.time()
+while time.time() < end:
+    n += 1
+    try:
+        client = client or Client()
+        client.ask("RPUSH", "${key}", n)
+        print("A", n)
+        gap = max(gap, time.time() - last); last = time.time()
+        time.sleep(0.002)
+    except Exception as error:
+        print("E", n, error)
+        client = None; failed += 1
+        time.sleep(0.1)
+print("GAP", round(gap, 2), failed, round(time.time() - last, 2))
+PY
+python3 /tmp/ledger.py`;
+
+interface Written {
+  readonly acknowledged: readonly number[];
+  /** The longest time without a write, in seconds. */
+  readonly gap: number;
+  readonly failed: number;
+}
+
+/** Writes while `harm` is done, from three seconds in. */
+async function writing(key: string, seconds: number, harm: () => Promise<unknown>): Promise<Written> {
+  const written = inContainer(client, ledger(key, seconds));
+  await new Promise((resolve) => setTimeout(resolve, 3000));
+  await harm();
+  const lines = (await written).body.split("\n").map((line) => line.split(" "));
+  const [, gap = "", failed = "", silent = ""] = lines.find(([what]) => what === "GAP") ?? [];
+  expect(Number(silent)).toBeLessThan(1); // it writes again at the end
+  const acknowledged = lines.flatMap(([what, n]) => (what === "A" ? [Number(n)] : []));
+  tell(`${key}: ${String(acknowledged.length)} acknowledged, ${failed} failed, ${gap} s without a write`);
+  return { acknowledged, gap: Number(gap), failed: Number(failed) };
+}
+
+/** Those of the acknowledged numbers that are not there. */
+async function lost(key: string, acknowledged: readonly number[]): Promise<number[]> {
+  const there = new Set((await said("redis-proxy", `lrange ${key} 0 -1`)).split("\n").map(Number));
+  return acknowledged.filter((n) => !there.has(n));
+}
+
+async function container(member: string) {
+  const { [member]: id = "" } = await containerIds(name);
+  return engine.getContainer(id);
+}
+
+test(
+  "one server becomes the first of three, with its data",
+  async () => {
+    succeeded(await stack.up());
+    ({ password } = (await stack.outputs()) as { password: string });
+    expect(await stack.outputs()).toMatchObject({ host: "redis-1" });
+    expect(await said("redis-1", "set before yes")).toBe("OK");
+    await stack.rewrite(program(3));
+    succeeded(await stack.up());
+    succeeded(await stack.preview(["--expect-no-changes"]));
+    expect(Object.keys(await containerIds(name)).sort()).toEqual([...members, "redis-proxy-1", "redis-proxy-2"]);
+    expect(await stack.outputs()).toMatchObject({ host: "redis-proxy", password });
+    expect(await said("redis-proxy", "get before")).toBe("yes");
+    expect(await whole()).toBe("redis-1");
+  },
+  10 * minutes,
+);
+
+test(
+  "no secret is in plain text: not in the state, not in a container's settings, not in a log",
+  async () => {
+    const secrets = await generatedSecrets(stack);
+    expect(Object.keys(secrets)).toEqual(expect.arrayContaining(["members-password", "password"]));
+    const { output } = await stack.run(["stack", "export"]);
+    const ids = Object.values(await containerIds(name));
+    const told = await Promise.all(
+      ids.map(async (id) => {
+        const log = await engine.getContainer(id).logs({ stdout: true, stderr: true });
+        return JSON.stringify(await engine.getContainer(id).inspect()) + log.toString();
+      }),
+    );
+    expect(leaks([output, ...told].join("\n"), secrets)).toEqual([]);
+    const processes = await Promise.all(
+      members.map(async (each): Promise<unknown> => (await container(each)).top({ ps_args: "-eo pid,args" })),
+    );
+    expect(leaks(JSON.stringify(processes), secrets)).toEqual([]);
+  },
+  minutes,
+);
+
+test(
+  "a killed leader: another leads within the goal, nothing acknowledged is lost, it comes back as a replica",
+  async () => {
+    const leader = await whole();
+    const written = await writing("killed", 30, async () => killProcess(await container(leader)));
+    expect(written.gap).toBeLessThan(goal);
+    const next = await whole();
+    expect(next).not.toBe(leader);
+    expect(await lost("killed", written.acknowledged)).toEqual([]);
+    expect(await of(leader, "role")).toMatch(/^slave/);
+    expect(await of(leader, "config get replica-priority")).toContain("100");
+  },
+  3 * minutes,
+);
+
+test(
+  "a server that is told to end hands over first",
+  async () => {
+    const leader = await whole();
+    const written = await writing("told", 25, async () => (await container(leader)).restart({ t: 30 }));
+    expect(written.gap).toBeLessThan(goal);
+    expect(await whole()).not.toBe(leader);
+    expect(await lost("told", written.acknowledged)).toEqual([]);
+  },
+  3 * minutes,
+);
+
+/** A client beside a server, which no cut parts from it: the numbers that were acknowledged in so many seconds. */
+async function beside(member: Member, key: string, seconds: number, wait: boolean): Promise<number[]> {
+  const { [member]: id = "" } = await containerIds(name);
+  const client = `redis-cli -p ${String(portOf(member))}`;
+  const write = wait
+    ? `printf 'rpush ${key} %s\\nwait 1 500\\n' $n | ${client} | tr '\\n' ' ' | grep -qE '^[0-9]+ [12] '`
+    : `${client} rpush ${key} $n | grep -q '^[0-9]'`;
+  const script = `export REDISCLI_AUTH='${password}'; n=0; end=$(($(date +%s) + ${String(seconds)}))
+while [ "$(date +%s)" -lt $end ]; do n=$((n + 1)); ${write} && echo $n; done; true`;
+  const { body } = await inContainer({ container: id }, script);
+  return body
+    .split("\n")
+    .filter((line) => line !== "")
+    .map(Number);
+}
+
+test("a leader without a network: another leads, and it follows that one when it is back", async () => {
+  const leader = await whole();
+  const network = engine.getNetwork(`${name}-data`);
+  const { id } = await container(leader);
+  const local = [beside(leader, "plain", 14, false), beside(leader, "waited", 14, true)] as const;
+  const written = await writing("cut", 30, () => network.disconnect({ Container: id, Force: true }));
+  expect(written.gap).toBeLessThan(goal);
+  const [plain, waited] = await Promise.all(local);
+  // As the engine gives the network to a container: under its names, and with another address.
+  await network.connect({ Container: id, EndpointConfig: { Aliases: [leader] } });
+  expect(await whole()).not.toBe(leader);
+  expect(await lost("cut", written.acknowledged)).toEqual([]);
+  // Replication is not awaited: what a cut-off leader still takes is lost, until it notices. WAIT tells its client.
+  const gone = { plain: await lost("plain", plain), waited: await lost("waited", waited) };
+  tell(`plain: ${String(gone.plain.length)} of ${String(plain.length)} lost that the cut-off leader had acknowledged`);
+  tell(`waited: ${String(gone.waited.length)} of ${String(waited.length)} lost, each with WAIT 1`);
+  expect(waited.length).toBeGreaterThan(0);
+  expect(gone.waited).toEqual([]);
+}, 180_000);
+
+test(
+  "all three at once: they come back with everything",
+  async () => {
+    await whole();
+    const before = await said("redis-proxy", "dbsize");
+    const list = await said("redis-proxy", "llen killed");
+    await Promise.all(members.map(async (each) => killProcess(await container(each))));
+    await whole();
+    expect(
+      await eventually(async () => ((await said("redis-proxy", "set after 1")) === "OK" ? true : undefined), 60),
+    ).toBe(true);
+    expect(Number(await said("redis-proxy", "dbsize"))).toBe(Number(before) + 1);
+    expect(await said("redis-proxy", "llen killed")).toBe(list);
+    expect(await said("redis-proxy", "get before")).toBe("yes");
+  },
+  3 * minutes,
+);
+
+test(
+  "a leader that lost its data does not empty the others",
+  async () => {
+    const leader = await whole();
+    const server = await container(leader);
+    await inContainer({ container: server.id }, "rm -r /data/appendonlydir");
+    await killProcess(server);
+    expect(await whole()).not.toBe(leader);
+    expect(await said("redis-proxy", "get before")).toBe("yes");
+  },
+  3 * minutes,
+);
+
+test(
+  "all is healthy, as the program wants it, and goes",
+  async () => {
+    await untilHealthy(Object.values(await containerIds(name)));
+    succeeded(await stack.preview(["--expect-no-changes"]));
+    succeeded(await stack.destroy());
+    expect(await containerIds(name)).toEqual({});
+  },
+  3 * minutes,
+);
