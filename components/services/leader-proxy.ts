@@ -1,6 +1,4 @@
 /** The way to whichever server of a store leads, for clients that know one host name. */
-import { type Input, output } from "@pulumi/pulumi";
-
 import type { Dict, List, Platform, Ready, Running } from "../core/contracts.ts";
 
 /** A port of the proxy, and how it tells the servers behind it apart. */
@@ -20,19 +18,13 @@ export interface LeaderProxyArgs {
   /** The servers, by their addresses. */
   readonly hosts: List<string>;
   /** By names of the proxy's ports. */
-  readonly ways: Input<Dict<Way>>;
-  /** The same names with their ports: known before a secret in a check is. */
-  readonly ports: Dict<number>;
-  /** The checks have a password in them. */
-  readonly secret?: boolean;
+  readonly ways: Dict<Way>;
   /** The servers, once they run. */
   readonly after: List<Ready>;
   /** Further DNS names of the store. */
   readonly names?: List<string> | undefined;
   /** Labels that its nodes must carry. */
   readonly nodeLabels?: Dict<string> | undefined;
-  /** What has to work before it starts: the servers. */
-  readonly after: List<Ready>;
 }
 
 const conf = "/run/haproxy/haproxy.cfg";
@@ -44,21 +36,17 @@ const alive = 8404;
  * that leads no more: its clients connect again, and reach the next.
  */
 export function leaderProxy(p: Platform, name: string, args: LeaderProxyArgs): Running {
-  const { hosts, ways, ports, secret = false, after, names, nodeLabels } = args;
+  const { hosts, ways, after, names, nodeLabels } = args;
+  const ports = Object.entries(ways).map(([key, { port }]) => [key, { number: port, protocol: "tcp" } as const]);
   return p.run(name, {
     image: "haproxy",
     tier: "data",
     cpu: 1,
     memoryMib: 64,
     user: "65534:65534",
-    files: [
-      { path: conf, content: output(ways).apply((known) => config(hosts, known)), ...(secret ? { secret } : {}) },
-    ],
+    files: [{ path: conf, content: config(hosts, ways) }],
     command: ["haproxy", "-db", "-f", conf],
-    ports: {
-      ...Object.fromEntries(Object.entries(ports).map(([key, number]) => [key, { number, protocol: "tcp" } as const])),
-      alive: { number: alive, protocol: "http" },
-    },
+    ports: { ...Object.fromEntries(ports), alive: { number: alive, protocol: "http" } },
     // Whether it runs, and no more: while no server leads, another proxy would find none either. At the servers' ports
     // each check would be a client of theirs.
     health: { ready: { http: "alive", path: "/" }, startSeconds: 60, stopSeconds: 5 },

@@ -94,7 +94,6 @@ export function postgresCopies(p: Platform, name: string, ask: Ask<"postgres">):
   }));
   const proxy = leaderProxy(p, `${name}-proxy`, {
     hosts: all.map((member) => member.host),
-    ports,
     ways: {
       sql: way(ports.sql, "/primary"),
       replica: way(ports.replica, "/replica?lag=16MB", "balance leastconn", "use_backend sql if { nbsrv eq 0 }"),

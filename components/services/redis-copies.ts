@@ -75,7 +75,6 @@ export function redisCopies(
   const proxy = leaderProxy(p, `${name}-proxy`, {
     hosts: all.map(({ host }) => host),
     ways: { redis: { port, to: all.map((each) => each.port), check: leads(own !== undefined) } },
-    ports: { redis: port },
     names: ask.names,
     nodeLabels: ask.nodeLabels,
     after: made,

@@ -64,7 +64,6 @@ export function threeSolrs(p: Platform, name: string, ask: Ask<"solr">): Given<"
   });
   const proxy = leaderProxy(p, `${name}-proxy`, {
     hosts,
-    ports: { http: port },
     ways: { http: { port, to: port, check: anyHealthy } },
     names,
     nodeLabels: ask.nodeLabels,
