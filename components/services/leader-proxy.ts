@@ -1,5 +1,5 @@
 /** The way to whichever server of a store leads, for clients that know one host name. */
-import type { Dict, List, Platform, Ready, Running } from "../core/contracts.ts";
+import type { Dict, List, Platform, Port, Ready, Running } from "../core/contracts.ts";
 
 /** A port of the proxy, and how it tells the servers behind it apart. */
 export interface Way {
@@ -37,7 +37,9 @@ const alive = 8404;
  */
 export function leaderProxy(p: Platform, name: string, args: LeaderProxyArgs): Running {
   const { hosts, ways, after, names, nodeLabels } = args;
-  const ports = Object.entries(ways).map(([key, { port }]) => [key, { number: port, protocol: "tcp" } as const]);
+  const ports: Dict<Port> = Object.fromEntries(
+    Object.entries(ways).map(([key, { port }]) => [key, { number: port, protocol: "tcp" }]),
+  );
   return p.run(name, {
     image: "haproxy",
     tier: "data",
@@ -46,7 +48,7 @@ export function leaderProxy(p: Platform, name: string, args: LeaderProxyArgs): R
     user: "65534:65534",
     files: [{ path: conf, content: config(hosts, ways) }],
     command: ["haproxy", "-db", "-f", conf],
-    ports: { ...Object.fromEntries(ports), alive: { number: alive, protocol: "http" } },
+    ports: { ...ports, alive: { number: alive, protocol: "http" } },
     // Whether it runs, and no more: while no server leads, another proxy would find none either. At the servers' ports
     // each check would be a client of theirs.
     health: { ready: { http: "alive", path: "/" }, startSeconds: 60, stopSeconds: 5 },
