@@ -1,7 +1,7 @@
 /** The way to whichever server of a store leads, for clients that know one host name. */
 import { type Input, output } from "@pulumi/pulumi";
 
-import type { Dict, List, Platform, Running } from "../core/contracts.ts";
+import type { Dict, List, Platform, Ready, Running } from "../core/contracts.ts";
 
 /** A port of the proxy, and how it tells the servers behind it apart. */
 export interface Way {
@@ -23,6 +23,8 @@ export interface LeaderProxyArgs {
   readonly ways: Input<Dict<Way>>;
   /** The same names with their ports: known before a secret in a check is. */
   readonly ports: Dict<number>;
+  /** The servers, as what a proxy waits for. Default: nothing. */
+  readonly after?: List<Ready>;
   /** The checks have a password in them. */
   readonly secret?: boolean;
   /** Further DNS names of the store. */
@@ -38,7 +40,7 @@ const conf = "/run/haproxy/haproxy.cfg";
  * that leads no more: its clients connect again, and reach the next.
  */
 export function leaderProxy(p: Platform, name: string, args: LeaderProxyArgs): Running {
-  const { hosts, ways, ports, secret = false, names, nodeLabels } = args;
+  const { hosts, ways, ports, after = [], secret = false, names, nodeLabels } = args;
   const [first = ""] = Object.keys(ports);
   return p.run(name, {
     image: "haproxy",
@@ -56,6 +58,7 @@ export function leaderProxy(p: Platform, name: string, args: LeaderProxyArgs): R
     // Whether it runs, and no more: while no server leads, another proxy would find none either.
     health: { ready: { tcp: first }, startSeconds: 60, stopSeconds: 5 },
     replicas: 2,
+    after,
     ...(names === undefined ? {} : { names }),
     ...(nodeLabels === undefined ? {} : { nodes: nodeLabels }),
   });

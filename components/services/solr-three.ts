@@ -64,6 +64,7 @@ export function threeSolrs(p: Platform, name: string, ask: Ask<"solr">): Given<"
   });
   const proxy = leaderProxy(p, `${name}-proxy`, {
     hosts,
+    after: made,
     ports: { http: port },
     ways: { http: { port, to: port, check: anyHealthy } },
     names,
