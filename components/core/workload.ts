@@ -334,6 +334,8 @@ export interface Job extends Container {
   readonly trigger: Input<string>;
   /** Part of the first installation: a changed image or command does not run it again, only a changed `trigger`. */
   readonly onlyOnTrigger?: true;
+  /** It is done for each member that it waits for: another disk of one of several runs it again, too. */
+  readonly eachDisk?: true;
   /** How long it may take. Longer is a failure. */
   readonly seconds: number;
   /** Labels that its node must carry, as for a workload. */

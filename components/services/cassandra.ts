@@ -1,6 +1,6 @@
 import type { ComponentResourceOptions } from "@pulumi/pulumi";
 
-import type { Member, Recipe } from "../core/contracts.ts";
+import type { List, Member, Recipe } from "../core/contracts.ts";
 import { numbered } from "../core/platform.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
 import { yaml } from "../core/syntax.ts";
@@ -11,6 +11,8 @@ import {
   dumpOf,
   jmxFile,
   jmxLogin,
+  leaveScript,
+  lostScript,
   nodetool,
   passwordPath,
   repairScript,
@@ -44,8 +46,13 @@ export const cassandra: Recipe<"cql"> = (p, name, ask) => {
   const members = { count: ask.nodes, retired: ask.retired ?? [] } as const;
   const { image } = storeOptions(ask, "cassandra");
   const job = { image, tier: "data", cpu: 1, memoryMib: 384, user: "999:999", env: quickNames } as const;
+  const ringJob = (script: string, seconds: number) =>
+    ({ ...job, files: [adminFile], command: ["bash", "-euc", `${jmxLogin}\n${script}`], seconds }) as const;
+  const slots = numbered(name, members, p.address.bind(p));
+  const hosts = slots.map(({ host }) => host);
+  const replaced = replacements(ask.retired ?? [], slots);
 
-  const made = p.slots(name, members, (member) => ({
+  const made = p.slots(name, members, (member, before) => ({
     ...storeOptions(ask, "cassandra"),
     tier: "data",
     cpu: ask.cpu ?? 2,
@@ -70,15 +77,25 @@ export const cassandra: Recipe<"cql"> = (p, name, ask) => {
           ? dumpOf({ hosts: [member.host], dataCentre, keyspaces: ask.keyspaces }, [adminFile])
           : { rebuilt: `the dump of ${name}-${String(first(ask))} is the whole cluster's; a lost member is a new one` },
     },
-    leave: {
-      ...job,
-      files: [adminFile],
-      command: ["bash", "-euc", `${jmxLogin}\n${nodetool(member.host)} decommission`],
-      seconds: 24 * 3600,
-    },
+    leave: ringJob(leaveScript(member.host, hosts), 24 * 3600),
+    after: [...(replaced.get(member.number) ?? [])].map((lost) =>
+      p.job(`${name}-lost-${String(lost)}`, {
+        ...ringJob(
+          lostScript(
+            lost,
+            before.map(({ host }) => host),
+            ask.keyspaces,
+          ),
+          24 * 3600,
+        ),
+        trigger: "1",
+        onlyOnTrigger: true,
+        after: before,
+      }),
+    ),
   }));
 
-  const cluster: Cluster = { hosts: made.map(({ host }) => host), dataCentre, keyspaces: ask.keyspaces };
+  const cluster: Cluster = { hosts, dataCentre, keyspaces: ask.keyspaces };
   const setup = p.job(`${name}-setup`, {
     ...toolbox,
     tier: "data",
@@ -94,17 +111,29 @@ export const cassandra: Recipe<"cql"> = (p, name, ask) => {
     ask.nodes === 1
       ? setup
       : p.job(`${name}-repair`, {
-          ...job,
-          files: [adminFile],
-          command: ["bash", "-euc", `${jmxLogin}\n${repairScript(cluster)}`],
+          ...ringJob(repairScript(cluster), 24 * 3600),
           trigger: String(copies(cluster)),
           onlyOnTrigger: true, // new members alone are no reason: a node that joins takes its rows over
-          seconds: 24 * 3600,
           after: [setup],
         });
-  const slots = numbered(name, members).map((member) => member.name);
-  return { host: cluster.hosts[0] ?? p.address(`${name}-1`), port: cql, members: slots, user, password, ready };
+  const [host = p.address(`${name}-1`)] = hosts;
+  return { host, port: cql, members: slots.map((slot) => slot.name), user, password, ready };
 };
+
+/**
+ * The retired numbers by the member that took their place. The members that came last are the replacements, in the order
+ * in which numbers were retired; the first retired ones of more than there are members have none any more.
+ */
+function replacements(retired: List<number>, slots: List<Member>): Map<number, List<number>> {
+  const skipped = [...new Set(retired)].filter((number) => number < (slots.at(-1)?.number ?? 0));
+  return new Map(
+    skipped.flatMap((lost, index): [number, List<number>][] => {
+      const at = slots.length - skipped.length + index;
+      const slot = at > 0 ? slots[at] : undefined;
+      return slot === undefined ? [] : [[slot.number, [lost]]];
+    }),
+  );
+}
 
 /** The first number that is not retired: where one member is enough, this one stands for the cluster. */
 function first({ retired = [] }: { readonly retired?: readonly number[] }): number {

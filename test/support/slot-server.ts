@@ -27,7 +27,7 @@ export function slotsOf<K extends Kind>(recipe: Recipe<K>, name: string, ask: As
     job: () => ({ ready: [] }),
     slots: (role: string, members: Members, each) =>
       numbered(role, members).map((member) => {
-        made.push(each(member));
+        made.push(each(member, []));
         return { host: member.host, ready: [], port: () => ({ host: member.host, port: 0 }) };
       }),
   };

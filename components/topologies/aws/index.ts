@@ -251,8 +251,7 @@ export class AwsRegion extends BaseTopology {
       after: [...this.after(slot), ...before],
     });
     this.#named(name, slot, [made], at);
-    const { alone = false } = slot;
-    if (alone && made.disk !== undefined) for (const gate of made.ready) this.disks.set(gate, { [name]: made.disk });
+    if (made.disk !== undefined) this.onDisk(made.ready, slot, { [name]: made.disk });
     const finalizer = this.finalizer(`${name}-leave`, slot.leave, part(at, "leave"), made.ready);
     return { ready: [...made.ready, ...finalizer] };
   }
