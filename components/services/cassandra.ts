@@ -3,7 +3,7 @@ import type { ComponentResourceOptions } from "@pulumi/pulumi";
 import type { List, Member, Recipe } from "../core/contracts.ts";
 import { numbered } from "../core/platform.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
-import { yaml } from "../core/syntax.ts";
+import { shellWord, yaml } from "../core/syntax.ts";
 import {
   admin,
   type Cluster,
@@ -59,12 +59,8 @@ export const cassandra: Recipe<"cql"> = (p, name, ask) => {
     memoryMib,
     user: "999:999",
     env: environment(member, memoryMib),
-    files: [
-      adminFile,
-      { path: `${conf}/cassandra.yaml`, content: configuration(name, member, p.address.bind(p)) },
-      { path: `${conf}/rackdc.properties`, content: `dc=${dataCentre}\nrack=zone-${String(member.zone + 1)}\n` },
-    ],
-    prepare: prepare(member),
+    files: [adminFile, { path: `${conf}/cassandra.yaml`, content: configuration(name, member, p.address.bind(p)) }],
+    prepare: prepare(member, dataCentre, seedsOf(name, member, p.address.bind(p))),
     command: ["cassandra", "-f"],
     ports: { cql: { number: cql, protocol: "tcp" }, jmx: { number: jmx, protocol: "tcp" } },
     health: { ready: { command: ["bash", "-c", probe(member)] }, startSeconds: replaySeconds, stopSeconds: 120 },
@@ -145,7 +141,7 @@ function first({ retired = [] }: { readonly retired?: readonly number[] }): numb
 function environment({ host }: Member, memoryMib: number): Record<string, string> {
   const properties = {
     "cassandra.config": `file://${conf}/cassandra.yaml`,
-    "cassandra-rackdc.properties": `file://${conf}/rackdc.properties`,
+    "cassandra-rackdc.properties": `file://${rackFile}`,
     // Container addresses change. A saved ring could map an address to the wrong node and lose one for good, so the
     // node asks the seeds (by name) at every start.
     "cassandra.load_ring_state": "false",
@@ -170,10 +166,9 @@ function environment({ host }: Member, memoryMib: number): Record<string, string
  * The member's addresses are its own name, as they may change: the server resolves the name when it starts. A member is
  * no seed of itself, as a seed takes no data over when it joins. Only the first of all is one, for there is no other.
  */
-function configuration(name: string, { host, number }: Member, address: (slot: string) => string): string {
-  const seeds = Array.from({ length: founders }, (_, index) => address(`${name}-${String(index + 1)}`)).filter(
-    (seed) => number === 1 || seed !== host,
-  );
+function configuration(name: string, member: Member, address: (slot: string) => string): string {
+  const { host, number } = member;
+  const seeds = [...(number === 1 ? [host] : []), ...seedsOf(name, member, address)];
   return yaml({
     cluster_name: name,
     num_tokens: 16,
@@ -204,17 +199,42 @@ function configuration(name: string, { host, number }: Member, address: (slot: s
   });
 }
 
+/** The founders but for the member itself. */
+function seedsOf(name: string, { host }: Member, address: (slot: string) => string): List<string> {
+  return Array.from({ length: founders }, (_, index) => address(`${name}-${String(index + 1)}`)).filter(
+    (seed) => seed !== host,
+  );
+}
+
+const rackFile = "/tmp/rackdc.properties";
+
 /**
  * Refuses an emptied disk: the member would join as a new one under an old name, or, as a seed, own ranges without
- * rows.
+ * rows. A rack is for life. A member takes its zone's, unless another of the three has fewer members when it joins: who
+ * comes in the place of a lost one takes that one's, as each rack has a copy of every row.
  */
-function prepare({ host, number }: Member): string {
+function prepare({ host, number, zone }: Member, dataCentre: string, seeds: List<string>): string {
   return `set -eu
 if [ ! -e ${data}/${marker} ] && [ ! -d ${data}/data/system ]; then
   echo "${host} has lost its data: retire its number, ${String(number)}" >&2
   exit 1
 fi
-${jmxLogin}`;
+${jmxLogin}
+rack=zone-${String(zone + 1)}
+if [ -e ${data}/.rack ]; then rack=$(cat ${data}/.rack); elif [ ! -d ${data}/data/system ]; then
+  for seed in ${seeds.join(" ")}; do
+    getent hosts "$seed" >/dev/null || continue
+    if ring=$(${nodetool("$seed")} status 2>/dev/null); then
+      rack=$(printf '%s\n' "$ring" | awk -v own=$rack '/^[UD][NLJM] / {count[$NF]++} END {
+        for (n = 1; n <= 3; n++) if (count["zone-" n] + 0 < count[own] + 0) own = "zone-" n
+        print own
+      }')
+      break
+    fi
+  done
+  echo "$rack" >${data}/.rack
+fi
+printf 'dc=%s\nrack=%s\n' ${shellWord(dataCentre)} "$rack" >${rackFile}`;
 }
 
 /**

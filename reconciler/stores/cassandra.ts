@@ -5,8 +5,6 @@ import { each, type StoreKind } from "./store.ts";
 const answered = z.object({
   /** The hosts that answer a client. */
   well: z.array(z.string()),
-  /** Members of the ring. */
-  ring: z.number(),
   keyspaces: z.array(z.object({ keyspace_name: z.string(), replication: z.record(z.string(), z.string()) })),
 });
 
@@ -24,10 +22,8 @@ answers() { # a native OPTIONS, as the health check sends it
 well=()
 for host in ${hosts.join(" ")}; do if (answers "$host") 2>/dev/null; then well+=("$host"); fi; done
 hosts=$(IFS=,; echo "\${well[*]}")
-ask() { cql -h "$hosts" -u app --consistency ONE -e "$1"; }
-ring=$(ask 'SELECT JSON host_id FROM system.peers_v2' | wc -l)
-ask 'SELECT JSON keyspace_name, replication FROM system_schema.keyspaces' |
-  jq -s --arg well "$hosts" --arg ring "$ring" '{well: ($well | split(",")), ring: ($ring | tonumber + 1), keyspaces: .}'`,
+cql -h "$hosts" -u app --consistency ONE -e 'SELECT JSON keyspace_name, replication FROM system_schema.keyspaces' |
+  jq -s --arg well "$hosts" '{well: ($well | split(",")), keyspaces: .}'`,
   login: ({ password }) => password,
   read: (answer, hosts) => {
     const { well, keyspaces } = answered.parse(answer);
