@@ -121,9 +121,9 @@ ${nodetool("$host")} removenode "$id" || ${nodetool("$host")} assassinate "$addr
 ${repairScript({ hosts: stay, keyspaces })}`;
 }
 
-/** A member that leaves hands its rows over. One that is lost has left once it is in nobody's ring. */
-export function leaveScript(host: string, all: List<string>): string {
-  const others = all.filter((other) => other !== host);
+/** A member that leaves hands its rows over. One that is lost has left once it is in nobody's ring, as `some` have it. */
+export function leaveScript(host: string, some: List<string>): string {
+  const others = some.filter((other) => other !== host);
   return `if ${nodetool(host)} info >/dev/null 2>&1; then ${nodetool(host)} decommission; exit; fi
 ${ringOf(others, `${host} does not answer, and none of the others tells whether it has left`)}
 if echo "$ring" | grep -q '^D'; then

@@ -73,7 +73,7 @@ export const cassandra: Recipe<"cql"> = (p, name, ask) => {
           ? dumpOf({ hosts: [member.host], dataCentre, keyspaces: ask.keyspaces }, [adminFile])
           : { rebuilt: `the dump of ${name}-${String(first(ask))} is the whole cluster's; a lost member is a new one` },
     },
-    leave: ringJob(leaveScript(member.host, hosts), 24 * 3600),
+    leave: ringJob(leaveScript(member.host, hosts.slice(0, founders)), 24 * 3600),
     after: [...(replaced.get(member.number) ?? [])].map((lost) =>
       p.job(`${name}-lost-${String(lost)}`, {
         ...ringJob(

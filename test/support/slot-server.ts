@@ -24,6 +24,7 @@ export function slotsOf<K extends Kind>(recipe: Recipe<K>, name: string, ask: As
     engine: "docker",
     address: (server) => server,
     secret: () => secret(password),
+    shared: () => secret(password),
     job: () => ({ ready: [] }),
     slots: (role: string, members: Members, each) =>
       numbered(role, members).map((member) => {
