@@ -35,18 +35,21 @@ export async function ask(engine: Docker, args: AskArgs, stores: readonly Store[
   await jobs.clear(job.name); // what a reconciler that was killed has left
   const run = await jobs.make(job);
   try {
-    for (const limit = Date.now() + seconds.job * 1000; ; await sleep(500)) {
+    const limit = Date.now() + seconds.job * 1000;
+    for (;;) {
       const ending = await run.ending();
       if (ending?.why !== undefined) throw new Error(`${job.name} ${ending.why}`);
       if (ending !== undefined) break;
       if (Date.now() > limit) throw new Error(`${job.name} did not end in ${String(seconds.job)} s`);
+      await sleep(500);
     }
     // A node sends the end of a log a moment after the task has ended.
-    for (let tries = 20; ; tries--, await sleep(500)) {
+    for (let tries = 20; tries > 0; tries--) {
       const lines = await run.lines(100_000, []);
       if (lines.includes(end)) return answersIn(lines, stores);
-      if (tries === 0) throw new Error(`${job.name}: its log cannot be read`);
+      await sleep(500);
     }
+    throw new Error(`${job.name}: its log cannot be read`);
   } finally {
     await run.remove();
   }

@@ -48,8 +48,13 @@ export class Observer {
     const members = stores.flatMap((store) => {
       const standings = disturbed.includes(store) ? standingsOf(store, answers.get(store)) : undefined;
       return store.members.map((member): Seen => {
-        const { runs: _, ...process } = processes.get(member.name) ?? { ends: [], runs: true };
-        return { ...member, ...process, ...(standings === undefined ? calmly : (standings[member.name] ?? unknown)) };
+        const { ends = [], said, lostSince }: Partial<Process> = processes.get(member.name) ?? {};
+        return {
+          ...{ ...member, ends },
+          ...(said === undefined ? {} : { said }),
+          ...(lostSince === undefined ? {} : { lostSince }),
+          ...(standings === undefined ? calmly : (standings[member.name] ?? unknown)),
+        };
       });
     });
     return { now, members };

@@ -50,7 +50,7 @@ test("a new disk is said until its deployment has ended well: the state remember
   });
   expect(withRetirements({}, of({}, [step]), "shop")).toStrictEqual({ disks: { "nats-2": at } });
   expect(withRetirements(raw, of({}, [{ ...step, outcome: "done" }]), "shop")).toStrictEqual(raw);
-  const { disk: _, ...number } = step;
+  const number = { at, member: "nats-2", why: "its disk", outcome: "begun" } as const;
   expect(withRetirements(raw, of({}, [number]), "shop")).toStrictEqual(raw);
 });
 
