@@ -16,7 +16,7 @@ import type { Image } from "./core/images.ts";
 import { handedBy, handedOver, withHanded } from "./core/handover.ts";
 import { outputsOf, stateOfStack } from "./core/known.ts";
 import { endings, movedLines } from "./core/releases.ts";
-import { withRetired } from "./core/retirements.ts";
+import { withRetirements } from "./core/retirements.ts";
 import { containers, imageKeys, type Plan } from "./core/plan.ts";
 import { siteOf } from "./core/site.ts";
 import type { OwnTopology, Site } from "./core/topology.ts";
@@ -202,7 +202,7 @@ export function drawn({ settings, topology: config, site, plan }: WholePlan): Pi
   return pictureOf({ ...topology, site }, plan, topology.where(config, { site, plan }));
 }
 
-/** The plan of a stack's config, with the members that the reconciler has retired taken out. */
+/** The plan of a stack's config, with what the reconciler has replaced. */
 export async function plannedWithRetirements(config: Dict<unknown>): Promise<StackPlan> {
   const { raw, refused } = await onMachines(config);
   const planned = planStack(raw, pulumi.getStack());
@@ -210,13 +210,15 @@ export async function plannedWithRetirements(config: Dict<unknown>): Promise<Sta
   const { problems, whole } = planned;
   if (problems.length > 0 || whole === undefined) return planned;
   const { settings, site, topology } = whole;
-  const { retirable } = systems[settings.system];
-  const store = retirable && topologies[settings.topology]?.retirements?.(topology, site.name);
-  if (retirable === undefined || store === undefined) return planned;
+  const { system } = settings;
+  const store = topologies[settings.topology]?.retirements?.(topology, site.name);
+  if (store === undefined) return planned;
   try {
     const { retirements } = await store.latest();
-    const asked = withRetired(raw[settings.system], retirements.retired, retirable);
-    return planStack({ ...raw, [settings.system]: asked }, pulumi.getStack());
+    // A slot that the operator has taken out meanwhile needs no disk.
+    const history = retirements.history.filter(({ disk, member }) => disk !== true || whole.plan.slots.has(member));
+    const now = withRetirements(raw, { ...retirements, history }, system, systems[system].retirable);
+    return planStack(now, pulumi.getStack());
   } catch (error) {
     return { ...planned, problems: [{ key: "topology", value: settings.topology, remedy: messageOf(error) }] };
   }

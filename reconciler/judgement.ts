@@ -1,35 +1,48 @@
-/** Judges which member has failed for good, and whether another can safely take its place. Pure: observations go in. */
+/**
+ * Judges which member of which store has failed for good, and whether another can safely take its place. Pure, and the same
+ * for each store: observations go in.
+ */
 
-export type Role = "agent" | "dbserver" | "coordinator";
+/** How another takes a member's place. */
+export type Instead =
+  /** A new number: this one is retired, in the config of its role. */
+  | { readonly by: "number"; readonly role: string; readonly number: number }
+  /** The same member on a new, empty disk, which the others fill. */
+  | { readonly by: "disk" }
+  /** Only an operator can do it. */
+  | { readonly by: "operator"; readonly remedy: string };
 
-/** A member as the swarm and the cluster show it. */
-export interface Seen {
-  /** As `dbserver-2`. */
+/** A member of a store, as the plan has it. */
+export interface Member {
+  /** Its slot, as `dbserver-2`. */
   readonly name: string;
-  readonly role: Role;
-  readonly number: number;
+  readonly instead: Instead;
+  /** The slot whose machine it shares, and with which it goes to another one. */
+  readonly beside?: string;
+}
+
+/** How the store's cluster sees a member. */
+export interface Standing {
+  /** `unknown`: it never joined, or nobody says. */
+  readonly status: "well" | "down" | "unknown";
+  /** Why no other may take its place now, as where it is the only one in sync. */
+  readonly danger?: string | undefined;
+}
+
+/** A member as the swarm and its store's cluster show it. */
+export interface Seen extends Member, Standing {
   /** The times when its process ended, in milliseconds since 1970. */
   readonly ends: readonly number[];
   /** Its last error, for the history. */
   readonly said?: string;
-  /** Its status in the cluster. `unknown`: it never joined. */
-  readonly status: "GOOD" | "BAD" | "FAILED" | "unknown";
   /** Since when it cannot run, as its node, and with it its disk, is away. */
   readonly lostSince?: number;
 }
 
-/** A shard, and the members that hold a copy of it. */
-export interface Copies {
-  readonly shard: string;
-  /** Members that should hold a copy, or do. */
-  readonly planned: readonly string[];
-  readonly inSync: readonly string[];
-}
-
 export interface Observed {
   readonly now: number;
+  /** Of all stores. Of several that have failed the first is replaced. */
   readonly members: readonly Seen[];
-  readonly shards: readonly Copies[];
 }
 
 /** As in kube-arangodb: five ends of the process within ten minutes. `graceSeconds`: how long a node may be away. */
@@ -43,39 +56,34 @@ export const usual: Policy = { ends: 5, withinSeconds: 600, graceSeconds: 900 };
 export type Verdict =
   | { readonly member: Seen; readonly is: "well" }
   | { readonly member: Seen; readonly is: "wait"; readonly why: string }
-  | { readonly member: Seen; readonly is: "retire"; readonly why: string }
+  | { readonly member: Seen; readonly is: "replace"; readonly why: string }
   | { readonly member: Seen; readonly is: "help"; readonly why: string };
 
-/** One verdict for each member. `retire`: another may take its place; `help`: an operator has to act. */
-export function judge(observed: Observed, policy: Policy = usual): Verdict[] {
-  return observed.members.map((member) => {
-    const why = failure(member, observed.now, policy);
+/** One verdict for each member. `replace`: another may take its place; `help`: an operator has to act. */
+export function judge({ members, now }: Observed, policy: Policy = usual): Verdict[] {
+  return members.map((member) => {
+    const why = failure(member, now, policy);
     if (why === undefined) return { member, is: "well" };
     if (why.soon) return { member, is: "wait", why: why.text };
-    if (member.role === "agent") {
-      const others = observed.members.filter(
-        ({ role, status, name }) => role === "agent" && status === "GOOD" && name !== member.name,
-      );
-      const remedy =
-        others.length >= 2
-          ? `an agent keeps its name: set arangodb.rebuild to ["${member.name}"], up, and take it out again`
-          : "bring another agent back first: without two there is no majority";
-      return { member, is: "help", why: `${why.text}; ${remedy}` };
-    }
-    const danger = member.role === "dbserver" ? onlyCopy(member, observed) : nobodyElse(member, observed);
-    return danger === undefined
-      ? { member, is: "retire", why: why.text }
-      : { member, is: "help", why: `${why.text}; not safe to replace: ${danger}` };
+    const { danger, instead, beside, lostSince } = member;
+    // A new disk would be made on the same machine, which is away.
+    if (beside !== undefined && lostSince !== undefined)
+      return { member, is: "wait", why: `${why.text}; it goes with ${beside}, whose machine it shares` };
+    if (danger !== undefined) return { member, is: "help", why: `${why.text}; not safe to replace: ${danger}` };
+    if (instead.by === "operator") return { member, is: "help", why: `${why.text}; ${instead.remedy}` };
+    return { member, is: "replace", why: why.text };
   });
 }
 
-function failure(
-  { ends, status, lostSince, said }: Seen,
-  now: number,
-  policy: Policy,
-): { text: string; soon: boolean } | undefined {
-  if (status === "GOOD") return undefined; // the member has come back, however often it ended before
-  const recent = ends.filter((at) => now - at <= policy.withinSeconds * 1000).length;
+/** When a member's process ended lately. */
+export function recentEnds({ ends }: Pick<Seen, "ends">, now: number, { withinSeconds }: Policy): readonly number[] {
+  return ends.filter((at) => now - at <= withinSeconds * 1000);
+}
+
+function failure(member: Seen, now: number, policy: Policy): { text: string; soon: boolean } | undefined {
+  const { status, lostSince, said } = member;
+  if (status === "well") return undefined; // the member has come back, however often it ended before
+  const recent = recentEnds(member, now, policy).length;
   const words = said === undefined ? "" : ` (${said})`;
   if (recent >= policy.ends) {
     const minutes = Math.round(policy.withinSeconds / 60);
@@ -91,19 +99,5 @@ function failure(
   }
   if (recent > 0)
     return { text: `its process has ended ${String(recent)} times, of ${String(policy.ends)}${words}`, soon: true };
-  return status === "FAILED" ? { text: "it does not answer the cluster", soon: true } : undefined;
-}
-
-/** Shards that no healthy server but this one has in sync. */
-function onlyCopy({ name }: Seen, { shards, members }: Observed): string | undefined {
-  const good = members.filter(({ status }) => status === "GOOD").map((member) => member.name);
-  const alone = shards
-    .filter(({ planned, inSync }) => planned.includes(name) || inSync.includes(name))
-    .filter(({ inSync }) => !inSync.some((other) => other !== name && good.includes(other)));
-  return alone.length === 0 ? undefined : `no healthy server has ${alone.map(({ shard }) => shard).join(", ")} in sync`;
-}
-
-function nobodyElse({ name, role }: Seen, { members }: Observed): string | undefined {
-  const others = members.some((other) => other.role === role && other.name !== name && other.status === "GOOD");
-  return others ? undefined : `no other ${role} is healthy`;
+  return status === "down" ? { text: "it does not answer its cluster", soon: true } : undefined;
 }

@@ -1,114 +1,121 @@
 import type Docker from "dockerode";
 
-import type { Ask } from "./edge.ts";
-import type { Copies, Observed, Role, Seen } from "./judgement.ts";
+import { listTasks, type Task } from "../ops/swarm.ts";
+import { type Observed, type Policy, recentEnds, type Seen, type Standing } from "./judgement.ts";
+import type { Store } from "./stores/index.ts";
 
-interface Task {
-  readonly ID: string;
-  readonly ServiceID: string;
-  readonly CreatedAt: string;
-  readonly Status: { readonly State: string; readonly Timestamp: string; readonly Err?: string };
-}
-interface Service {
-  readonly ID: string;
-  readonly Spec: { readonly Name: string };
-}
-interface Health {
-  readonly Endpoint: string;
-  readonly Status: "GOOD" | "BAD" | "FAILED";
-  readonly ShortName?: string;
-}
-type Shard = Readonly<Record<string, { readonly leader: string; readonly followers: readonly string[] }>>;
-type Distribution = Readonly<Record<string, { readonly Plan: Shard; readonly Current: Shard }>>;
+/** What the swarm has of a member. */
+type Process = Pick<Seen, "ends" | "said" | "lostSince"> & { readonly runs: boolean };
 
 const ended = ["failed", "rejected", "complete"];
 
-/** Observes a stack's members in the swarm and in the cluster. A swarm forgets tasks, so it remembers their ends. */
+/** Asks the clusters of some stores; undefined: it does not answer. */
+export type Asking = (stores: readonly Store[]) => Promise<ReadonlyMap<Store, unknown>>;
+
+export interface ObserverArgs {
+  /** A manager. */
+  readonly engine: () => Promise<Docker>;
+  /** Prefix of the stack's services. */
+  readonly name: string;
+  /** The stores as they are planned now: their members change. */
+  readonly stores: () => Promise<readonly Store[]>;
+  readonly ask: Asking;
+  readonly policy: Policy;
+}
+
+/**
+ * Observes a stack's members in the swarm, and in the clusters of those stores of which one does not run. A swarm forgets
+ * tasks, so it remembers their ends.
+ */
 export class Observer {
-  readonly #engine: () => Promise<Docker>;
-  readonly #name: string;
-  readonly #ask: Ask;
+  readonly #args: ObserverArgs;
   readonly #ends = new Map<string, Map<string, number>>();
 
-  constructor(engine: () => Promise<Docker>, name: string, ask: Ask) {
-    this.#engine = engine;
-    this.#name = name;
-    this.#ask = ask;
+  constructor(args: ObserverArgs) {
+    this.#args = args;
   }
 
   async observe(): Promise<Observed> {
-    const { Health } = await this.#ask<{ Health: Record<string, Health> }>("/_admin/cluster/health");
-    const members = await this.#members(Object.values(Health));
-    return { now: Date.now(), members, shards: await this.#shards(Object.values(Health)) };
+    const stores = await this.#args.stores();
+    const processes = await this.#processes(stores);
+    const now = Date.now();
+    const calm = ({ runs, ...process }: Process): boolean =>
+      runs && recentEnds(process, now, this.#args.policy).length === 0;
+    const disturbed = stores.filter(({ members }) =>
+      members.some(({ name }) => !calm(processes.get(name) ?? { ends: [], runs: true })),
+    );
+    const answers = disturbed.length === 0 ? new Map() : await this.#args.ask(disturbed);
+    const members = stores.flatMap((store) => {
+      const standings = disturbed.includes(store) ? standingsOf(store, answers.get(store)) : undefined;
+      return store.members.map((member): Seen => {
+        const { ends = [], said, lostSince }: Partial<Process> = processes.get(member.name) ?? {};
+        return {
+          ...{ ...member, ends },
+          ...(said === undefined ? {} : { said }),
+          ...(lostSince === undefined ? {} : { lostSince }),
+          ...(standings === undefined ? calmly : (standings[member.name] ?? unknown)),
+        };
+      });
+    });
+    return { now, members };
   }
 
   /** Looks at the swarm alone, to see ends that the swarm would forget before the next whole look. */
   async glance(): Promise<void> {
-    await this.#members([]);
+    await this.#processes(await this.#args.stores());
   }
 
-  async #members(health: readonly Health[]): Promise<Seen[]> {
-    const engine = await this.#engine();
-    const services = (await engine.listServices()) as Service[];
-    const tasks = (await engine.listTasks()) as Task[];
-    return services.flatMap(({ ID, Spec }) => {
-      const name = Spec.Name.startsWith(`${this.#name}-`) ? Spec.Name.slice(this.#name.length + 1) : "";
-      const [, role, number] = /^(agent|dbserver|coordinator)-(\d+)$/.exec(name) ?? [];
-      if (role === undefined || number === undefined) return [];
-      const own = tasks
-        .filter(({ ServiceID }) => ServiceID === ID)
-        .sort((a, b) => a.CreatedAt.localeCompare(b.CreatedAt));
-      const over = own.filter(({ Status }) => ended.includes(Status.State));
-      const seen = this.#ends.get(ID) ?? new Map<string, number>();
-      for (const task of over) seen.set(task.ID, Date.parse(task.Status.Timestamp));
-      this.#ends.set(ID, seen);
-      const newest = own.at(-1);
-      const said = over.at(-1)?.Status.Err;
-      // A pending task has no node to run on: its own is away, and no other has its disk.
-      const lost = newest?.Status.State === "pending" ? { lostSince: Date.parse(newest.CreatedAt) } : {};
-      const status = statusOf(name, health);
-      return [
-        {
-          name,
-          role: role as Role,
-          number: Number(number),
-          ends: [...seen.values()],
-          status,
-          ...lost,
-          ...(said ? { said } : {}),
-        },
-      ];
+  async #processes(stores: readonly Store[]): Promise<Map<string, Process>> {
+    const engine = await this.#args.engine();
+    const names = new Set(stores.flatMap(({ members }) => members.map(({ name }) => name)));
+    const services = (await engine.listServices()).flatMap(({ ID = "", Spec }) => {
+      const name = Spec?.Name?.startsWith(`${this.#args.name}-`) ? Spec.Name.slice(this.#args.name.length + 1) : "";
+      return names.has(name) ? [{ ID, name }] : [];
     });
+    const tasks = services.length === 0 ? [] : await listTasks(engine, ...services.map(({ ID }) => ID));
+    return new Map(
+      services.map(({ ID, name }) => [
+        name,
+        this.#process(
+          ID,
+          tasks.filter(({ ServiceID }) => ServiceID === ID),
+        ),
+      ]),
+    );
   }
 
-  async #shards(health: readonly Health[]): Promise<Copies[]> {
-    const names = new Map(health.map(({ Endpoint, ShortName = "" }) => [ShortName, new URL(Endpoint).hostname]));
-    const hosts = (shard: Shard[string] | undefined): string[] =>
-      shard === undefined
-        ? []
-        : [shard.leader, ...shard.followers]
-            .map((each) => each.replace(/^_/, ""))
-            .map((each) => names.get(each) ?? each);
-    const { result } = await this.#ask<{ result: string[] }>("/_api/database");
-    const all = await Promise.all(
-      result.map(async (database) => {
-        const path = `/_db/${encodeURIComponent(database)}/_admin/cluster/shardDistribution`;
-        const { results } = await this.#ask<{ results: Distribution }>(path);
-        return Object.entries(results).flatMap(([collection, { Plan, Current }]) =>
-          Object.entries(Plan).map(([id, planned]) => ({
-            shard: `${database}/${collection}/${id}`,
-            planned: hosts(planned),
-            inSync: hosts(Current[id]),
-          })),
-        );
-      }),
-    );
-    return all.flat();
+  /** `tasks`: newest first. */
+  #process(service: string, tasks: readonly Task[]): Process {
+    const over = tasks.filter(({ Status }) => ended.includes(Status.State));
+    const seen = this.#ends.get(service) ?? new Map<string, number>();
+    for (const { ID, Status } of over) seen.set(ID, Date.parse(Status.Timestamp ?? ""));
+    this.#ends.set(service, seen);
+    const [newest] = tasks;
+    const said = over[0]?.Status.Err ?? "";
+    // A pending task has no node to run on: its own is away, and no other has its disk.
+    const lost = newest?.Status.State === "pending" ? { lostSince: Date.parse(newest.CreatedAt) } : {};
+    return { ends: [...seen.values()], runs: newest?.Status.State === "running", ...lost, ...(said ? { said } : {}) };
   }
 }
 
-/** The cluster may list an older server of the same address, too: the best status counts. */
-function statusOf(name: string, health: readonly Health[]): Seen["status"] {
-  const found = health.filter(({ Endpoint }) => new URL(Endpoint).hostname === name).map(({ Status }) => Status);
-  return (["GOOD", "BAD", "FAILED"] as const).find((status) => found.includes(status)) ?? "unknown";
+/** Nobody was asked, as all of the store's members run. */
+const calmly: Standing = { status: "well" };
+const unknown: Standing = { status: "unknown", danger: "its cluster does not know it" };
+
+/** An answer that cannot be read is none: the store's members wait for the next look. */
+function standingsOf({ kind, members }: Store, answer: unknown): Readonly<Record<string, Standing>> {
+  const hosts = members.map(({ name }) => name);
+  try {
+    if (answer !== undefined) return kind.read(answer, hosts);
+  } catch (error) {
+    return nobody(
+      hosts,
+      `its cluster's answer cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
+  return nobody(hosts, "no member of its cluster answers");
+}
+
+function nobody(hosts: readonly string[], danger: string): Record<string, Standing> {
+  return Object.fromEntries(hosts.map((host) => [host, { status: "unknown", danger }]));
 }

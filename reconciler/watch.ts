@@ -1,4 +1,4 @@
-import { decide, begin, finish, type Limits } from "./retirement.ts";
+import { decide, begin, finish, type Limits } from "./replacement.ts";
 import { judge, type Observed, type Policy } from "./judgement.ts";
 import type { RetirementStore } from "../components/core/retirements.ts";
 
@@ -11,20 +11,21 @@ export interface Reach {
   say(line: string): void;
 }
 
-/** One look, and at most one retirement. True if all members are well, or are well again. */
+/** One look, and at most one replacement. True if all members are well, or are well again. */
 export async function once(reach: Reach, policy: Policy, limits: Limits): Promise<boolean> {
   const observed = await reach.observe();
   const { retirements } = await reach.store.latest();
   const decision = decide(judge(observed, policy), retirements, observed.now, limits);
   for (const line of decision.say) reach.say(line);
   if (decision.do === "nothing") return decision.say.length === 0;
-  if (decision.do === "retire") {
+  if (decision.do === "replace") {
     const { member, why } = decision;
     if (!(await begin(reach.store, member, why, observed.now))) {
       reach.say(`${member.name}: another reconciler was faster`);
       return false;
     }
-    reach.say(`${member.name}: retired, because ${why}; deploying the stack without it`);
+    const done = { number: "retired", disk: "to have a new disk", operator: "" }[member.instead.by];
+    reach.say(`${member.name}: ${done}, because ${why}; deploying the stack`);
   }
   const { ok, said } = await reach.deploy();
   if (ok) await finish(reach.store);

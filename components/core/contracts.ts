@@ -425,8 +425,11 @@ export interface Platform {
   run(name: string, workload: Workload): Running;
   /** Runs once to its end, and again for another trigger. */
   job(name: string, job: Job): Ready;
-  /** Runs numbered members, each with a disk and a name of its own, one after another. */
-  slots(role: string, members: Members, each: (member: Member) => Slot): List<Running>;
+  /**
+   * Runs numbered members, each with a disk and a name of its own, one after another. `before`: those that come before
+   * the member.
+   */
+  slots(role: string, members: Members, each: (member: Member, before: List<Running>) => Slot): List<Running>;
 }
 
 /** A platform, once, in terms of the contracts. It must be a pure function of its config: it is called twice. */

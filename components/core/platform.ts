@@ -149,11 +149,11 @@ export abstract class BasePlatform implements Platform {
     return running(this.address(name), workload, this.makeWorkload(name, workload));
   }
 
-  slots(role: string, members: Members, each: (member: Member) => Slot): List<Running> {
+  slots(role: string, members: Members, each: (member: Member, before: List<Running>) => Slot): List<Running> {
     const made: Running[] = [];
     for (const member of numbered(role, members, this.address.bind(this))) {
       const { zone } = member;
-      const slot = { ...guarded(member.name, each(member)), alone: members.count === 1, zone };
+      const slot = { ...guarded(member.name, each(member, made)), alone: members.count === 1, zone };
       const last = made.at(-1);
       const after = last ? [...(slot.after ?? []), last] : slot.after;
       const complete = after === undefined ? slot : { ...slot, after };

@@ -4,8 +4,8 @@ import type { Dict, List } from "./contracts.ts";
 import { own } from "./formats.ts";
 
 /**
- * The members that the reconciler has retired, kept beside the operator's own config: every `up` of the stack adds them
- * to `retired` of their role. Each version is an object of its own, so that making its name is a compare-and-swap.
+ * What the reconciler has replaced, kept beside the operator's own config: every `up` of the stack reads it. Each version
+ * is an object of its own, so that making its name is a compare-and-swap.
  */
 export const retirementsSchema = z.object({
   /** Member numbers by role, as `{ dbserver: [2] }`. */
@@ -17,6 +17,8 @@ export const retirementsSchema = z.object({
       /** As `dbserver-2`. */
       member: z.string(),
       why: z.string(),
+      /** The member stays, on a new disk. Default: its number is retired. */
+      disk: z.literal(true).optional(),
       /** `begun` until the deployment that follows has ended well. */
       outcome: z.enum(["begun", "done"]),
     }),
@@ -39,17 +41,36 @@ export interface RetirementStore {
   add(version: Version): Promise<boolean>;
 }
 
-/** A system's raw config with the retired numbers in; `keys`: the key of each role in that config. */
-export function withRetired(raw: unknown, retired: Retirements["retired"], keys: Dict<string>): Dict<unknown> {
-  const config: Record<string, unknown> = { ...record(raw) };
-  for (const [role, numbers] of Object.entries(retired)) {
-    const key = own(keys, role);
-    if (key === undefined || numbers.length === 0) continue;
-    const asked = record(config[key]);
-    const before: List<unknown> = Array.isArray(asked.retired) ? asked.retired : [];
-    config[key] = { ...asked, retired: [...new Set([...before, ...numbers])] };
-  }
-  return config;
+/** Where a system's config has the key `retired` of each role: the keys that lead there. None: at its top. */
+export type Retirable = Dict<List<string>>;
+
+/** A stack's raw config with the retirements in. `system`: the key of the system's own part. */
+export function withRetirements(
+  raw: Dict<unknown>,
+  { retired, history }: Retirements,
+  system: string,
+  retirable: Retirable = {},
+): Dict<unknown> {
+  const asked = Object.entries(retired).reduce<unknown>((config, [role, numbers]) => {
+    const keys = own(retirable, role);
+    return keys === undefined || numbers.length === 0 ? config : retiredAt(config, keys, numbers);
+  }, raw[system]);
+  // The state remembers the word of a disk that was made: nobody has to say it any more.
+  const words = history.filter(({ disk, outcome }) => disk === true && outcome === "begun");
+  return {
+    ...raw,
+    ...(asked === raw[system] ? {} : { [system]: asked }),
+    ...(words.length === 0
+      ? {}
+      : { disks: { ...record(raw.disks), ...Object.fromEntries(words.map(({ member, at }) => [member, at])) } }),
+  };
+}
+
+function retiredAt(config: unknown, [key, ...rest]: List<string>, numbers: List<number>): Dict<unknown> {
+  const before = record(config);
+  if (key !== undefined) return { ...before, [key]: retiredAt(before[key], rest, numbers) };
+  const list: List<unknown> = Array.isArray(before.retired) ? before.retired : [];
+  return { ...before, retired: [...new Set([...list, ...numbers])] };
 }
 
 function record(value: unknown): Dict<unknown> {

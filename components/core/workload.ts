@@ -310,11 +310,6 @@ export interface Slot extends Container {
      * Unset: the platform leaves a file of its own, and its own first line of `prepare` refuses (needs `command`).
      */
     readonly marker?: string;
-    /**
-     * One-time jobs that wait for it fill it, and run again for another disk. Default: only if it is `alone`, as the
-     * members of most clusters fill a new one's disk themselves.
-     */
-    readonly filledByJob?: true;
   };
   /** The only slot of its role: on another disk the store is a new one, and one-time jobs run again for it. */
   readonly alone?: boolean;
@@ -339,6 +334,8 @@ export interface Job extends Container {
   readonly trigger: Input<string>;
   /** Part of the first installation: a changed image or command does not run it again, only a changed `trigger`. */
   readonly onlyOnTrigger?: true;
+  /** It is done for each member that it waits for: another disk of one of several runs it again, too. */
+  readonly eachDisk?: true;
   /** How long it may take. Longer is a failure. */
   readonly seconds: number;
   /** Labels that its node must carry, as for a workload. */

@@ -79,10 +79,57 @@ as ${admin} "$admin" </tmp/statements`;
 }
 
 /** Makes the copies that a raised number asks for: each node brings its own ranges up to date, logins first. */
-export function repairScript({ hosts, keyspaces }: Cluster): string {
+export function repairScript({ hosts, keyspaces }: Pick<Cluster, "hosts" | "keyspaces">): string {
   return [auth, ...keyspaces]
     .flatMap((keyspace) => hosts.map((host) => `${nodetool(host)} repair --full -pr ${keyspace}`))
     .join("\n");
+}
+
+/** The lines of `nodetool status` that are members, as the first of these hosts that answers has them, in `$ring`. */
+function ringOf(hosts: List<string>, otherwise: string): string {
+  return `ring=
+for host in ${hosts.join(" ")}; do
+  if ring=$(${nodetool("$host")} status 2>/tmp/why | grep -E '^[UD?][NLJM] '); then break; fi
+done
+if [ -z "$ring" ]; then cat /tmp/why >&2; echo "${otherwise}" >&2; exit 1; fi`;
+}
+
+/**
+ * Before a member joins in the place of a retired one: strikes off who is down. All who come before the new member have to
+ * be up, by their own addresses, so it is none of those that stay. What an answered write left on one of them alone is
+ * repaired, as a member that joins takes its rows from either.
+ */
+export function lostScript(number: number, stay: List<string>, keyspaces: List<string>): string {
+  return `${ringOf(stay, `none of ${stay.join(", ")} tells who is in the ring`)}
+away=$(echo "$ring" | grep -v '^UN ' || true)
+if [ -z "$away" ]; then exit 0; fi # it leaves by itself, or has left
+for host in ${stay.join(" ")}; do
+  read -r ip _ < <(getent ahostsv4 "$host") || ip=none
+  if ! echo "$ring" | grep -q "^UN  *$ip "; then
+    echo "number ${String(number)} is not struck off: $host is not up either; bring it back first" >&2
+    exit 1
+  fi
+done
+if [ "$(echo "$away" | wc -l)" -gt 1 ] || ! echo "$away" | grep -q '^DN '; then
+  echo "number ${String(number)} is not struck off, as more is wrong with the ring: strike off who is lost with nodetool removenode <host id>" >&2
+  echo "$away" >&2
+  exit 1
+fi
+address=$(echo "$away" | awk '{print $2}')
+id=$(echo "$away" | grep -oE '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}')
+${nodetool("$host")} removenode "$id" || ${nodetool("$host")} assassinate "$address"
+${repairScript({ hosts: stay, keyspaces })}`;
+}
+
+/** A member that leaves hands its rows over. One that is lost has left once it is in nobody's ring, as `some` have it. */
+export function leaveScript(host: string, some: List<string>): string {
+  const others = some.filter((other) => other !== host);
+  return `if ${nodetool(host)} info >/dev/null 2>&1; then ${nodetool(host)} decommission; exit; fi
+${ringOf(others, `${host} does not answer, and none of the others tells whether it has left`)}
+if echo "$ring" | grep -q '^D'; then
+  echo "${host} does not answer, and somebody who is down is in the ring: bring it back; or, if its disk is lost, retire its number, which strikes it off" >&2
+  exit 1
+fi`;
 }
 
 /** nodetool on the node of another container. It reads its password from a file of its own format. */

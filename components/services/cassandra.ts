@@ -1,9 +1,9 @@
 import type { ComponentResourceOptions } from "@pulumi/pulumi";
 
-import type { Member, Recipe } from "../core/contracts.ts";
+import type { List, Member, Recipe } from "../core/contracts.ts";
 import { numbered } from "../core/platform.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
-import { yaml } from "../core/syntax.ts";
+import { shellWord, yaml } from "../core/syntax.ts";
 import {
   admin,
   type Cluster,
@@ -11,6 +11,8 @@ import {
   dumpOf,
   jmxFile,
   jmxLogin,
+  leaveScript,
+  lostScript,
   nodetool,
   passwordPath,
   repairScript,
@@ -44,20 +46,21 @@ export const cassandra: Recipe<"cql"> = (p, name, ask) => {
   const members = { count: ask.nodes, retired: ask.retired ?? [] } as const;
   const { image } = storeOptions(ask, "cassandra");
   const job = { image, tier: "data", cpu: 1, memoryMib: 384, user: "999:999", env: quickNames } as const;
+  const ringJob = (script: string, seconds: number) =>
+    ({ ...job, files: [adminFile], command: ["bash", "-euc", `${jmxLogin}\n${script}`], seconds }) as const;
+  const slots = numbered(name, members, p.address.bind(p));
+  const hosts = slots.map(({ host }) => host);
+  const replaced = replacements(ask.retired ?? [], slots);
 
-  const made = p.slots(name, members, (member) => ({
+  const made = p.slots(name, members, (member, before) => ({
     ...storeOptions(ask, "cassandra"),
     tier: "data",
     cpu: ask.cpu ?? 2,
     memoryMib,
     user: "999:999",
     env: environment(member, memoryMib),
-    files: [
-      adminFile,
-      { path: `${conf}/cassandra.yaml`, content: configuration(name, member, p.address.bind(p)) },
-      { path: `${conf}/rackdc.properties`, content: `dc=${dataCentre}\nrack=zone-${String(member.zone + 1)}\n` },
-    ],
-    prepare: prepare(member),
+    files: [adminFile, { path: `${conf}/cassandra.yaml`, content: configuration(name, member, p.address.bind(p)) }],
+    prepare: prepare(member, dataCentre, seedsOf(name, member, p.address.bind(p))),
     command: ["cassandra", "-f"],
     ports: { cql: { number: cql, protocol: "tcp" }, jmx: { number: jmx, protocol: "tcp" } },
     health: { ready: { command: ["bash", "-c", probe(member)] }, startSeconds: replaySeconds, stopSeconds: 120 },
@@ -70,15 +73,25 @@ export const cassandra: Recipe<"cql"> = (p, name, ask) => {
           ? dumpOf({ hosts: [member.host], dataCentre, keyspaces: ask.keyspaces }, [adminFile])
           : { rebuilt: `the dump of ${name}-${String(first(ask))} is the whole cluster's; a lost member is a new one` },
     },
-    leave: {
-      ...job,
-      files: [adminFile],
-      command: ["bash", "-euc", `${jmxLogin}\n${nodetool(member.host)} decommission`],
-      seconds: 24 * 3600,
-    },
+    leave: ringJob(leaveScript(member.host, hosts.slice(0, founders)), 24 * 3600),
+    after: [...(replaced.get(member.number) ?? [])].map((lost) =>
+      p.job(`${name}-lost-${String(lost)}`, {
+        ...ringJob(
+          lostScript(
+            lost,
+            before.map(({ host }) => host),
+            ask.keyspaces,
+          ),
+          24 * 3600,
+        ),
+        trigger: "1",
+        onlyOnTrigger: true,
+        after: before,
+      }),
+    ),
   }));
 
-  const cluster: Cluster = { hosts: made.map(({ host }) => host), dataCentre, keyspaces: ask.keyspaces };
+  const cluster: Cluster = { hosts, dataCentre, keyspaces: ask.keyspaces };
   const setup = p.job(`${name}-setup`, {
     ...toolbox,
     tier: "data",
@@ -94,17 +107,29 @@ export const cassandra: Recipe<"cql"> = (p, name, ask) => {
     ask.nodes === 1
       ? setup
       : p.job(`${name}-repair`, {
-          ...job,
-          files: [adminFile],
-          command: ["bash", "-euc", `${jmxLogin}\n${repairScript(cluster)}`],
+          ...ringJob(repairScript(cluster), 24 * 3600),
           trigger: String(copies(cluster)),
           onlyOnTrigger: true, // new members alone are no reason: a node that joins takes its rows over
-          seconds: 24 * 3600,
           after: [setup],
         });
-  const slots = numbered(name, members).map((member) => member.name);
-  return { host: cluster.hosts[0] ?? p.address(`${name}-1`), port: cql, members: slots, user, password, ready };
+  const [host = p.address(`${name}-1`)] = hosts;
+  return { host, port: cql, members: slots.map((slot) => slot.name), user, password, ready };
 };
+
+/**
+ * The retired numbers by the member that took their place. The members that came last are the replacements, in the order
+ * in which numbers were retired; the first retired ones of more than there are members have none any more.
+ */
+function replacements(retired: List<number>, slots: List<Member>): Map<number, List<number>> {
+  const skipped = [...new Set(retired)].filter((number) => number < (slots.at(-1)?.number ?? 0));
+  return new Map(
+    skipped.flatMap((lost, index): [number, List<number>][] => {
+      const at = slots.length - skipped.length + index;
+      const slot = at > 0 ? slots[at] : undefined;
+      return slot === undefined ? [] : [[slot.number, [lost]]];
+    }),
+  );
+}
 
 /** The first number that is not retired: where one member is enough, this one stands for the cluster. */
 function first({ retired = [] }: { readonly retired?: readonly number[] }): number {
@@ -116,7 +141,7 @@ function first({ retired = [] }: { readonly retired?: readonly number[] }): numb
 function environment({ host }: Member, memoryMib: number): Record<string, string> {
   const properties = {
     "cassandra.config": `file://${conf}/cassandra.yaml`,
-    "cassandra-rackdc.properties": `file://${conf}/rackdc.properties`,
+    "cassandra-rackdc.properties": `file://${rackFile}`,
     // Container addresses change. A saved ring could map an address to the wrong node and lose one for good, so the
     // node asks the seeds (by name) at every start.
     "cassandra.load_ring_state": "false",
@@ -141,10 +166,9 @@ function environment({ host }: Member, memoryMib: number): Record<string, string
  * The member's addresses are its own name, as they may change: the server resolves the name when it starts. A member is
  * no seed of itself, as a seed takes no data over when it joins. Only the first of all is one, for there is no other.
  */
-function configuration(name: string, { host, number }: Member, address: (slot: string) => string): string {
-  const seeds = Array.from({ length: founders }, (_, index) => address(`${name}-${String(index + 1)}`)).filter(
-    (seed) => number === 1 || seed !== host,
-  );
+function configuration(name: string, member: Member, address: (slot: string) => string): string {
+  const { host, number } = member;
+  const seeds = [...(number === 1 ? [host] : []), ...seedsOf(name, member, address)];
   return yaml({
     cluster_name: name,
     num_tokens: 16,
@@ -175,17 +199,42 @@ function configuration(name: string, { host, number }: Member, address: (slot: s
   });
 }
 
+/** The founders but for the member itself. */
+function seedsOf(name: string, { host }: Member, address: (slot: string) => string): List<string> {
+  return Array.from({ length: founders }, (_, index) => address(`${name}-${String(index + 1)}`)).filter(
+    (seed) => seed !== host,
+  );
+}
+
+const rackFile = "/tmp/rackdc.properties";
+
 /**
  * Refuses an emptied disk: the member would join as a new one under an old name, or, as a seed, own ranges without
- * rows.
+ * rows. A rack is for life. A member takes its zone's, unless another of the three has fewer members when it joins: who
+ * comes in the place of a lost one takes that one's, as each rack has a copy of every row.
  */
-function prepare({ host, number }: Member): string {
+function prepare({ host, number, zone }: Member, dataCentre: string, seeds: List<string>): string {
   return `set -eu
 if [ ! -e ${data}/${marker} ] && [ ! -d ${data}/data/system ]; then
   echo "${host} has lost its data: retire its number, ${String(number)}" >&2
   exit 1
 fi
-${jmxLogin}`;
+${jmxLogin}
+rack=zone-${String(zone + 1)}
+if [ -e ${data}/.rack ]; then rack=$(cat ${data}/.rack); elif [ ! -d ${data}/data/system ]; then
+  for seed in ${seeds.join(" ")}; do
+    getent hosts "$seed" >/dev/null || continue
+    if ring=$(${nodetool("$seed")} status 2>/dev/null); then
+      rack=$(printf '%s\n' "$ring" | awk -v own=$rack '/^[UD][NLJM] / {count[$NF]++} END {
+        for (n = 1; n <= 3; n++) if (count["zone-" n] + 0 < count[own] + 0) own = "zone-" n
+        print own
+      }')
+      break
+    fi
+  done
+  echo "$rack" >${data}/.rack
+fi
+printf 'dc=%s\nrack=%s\n' ${shellWord(dataCentre)} "$rack" >${rackFile}`;
 }
 
 /**

@@ -40,7 +40,7 @@ export const elasticsearch: Recipe<"elasticsearch"> = (p, name, ask) => {
       ...(certificate ? transportFiles(certificate) : []),
     ],
     env: { ES_JAVA_OPTS: `-Xms${heap} -Xmx${heap}` },
-    prepare: prepare(host, ask.nodes === 1 ? "single" : number === 1 ? "first" : "further"),
+    prepare: prepare(host, ask.nodes > 1 && number === 1 ? hosts.filter((other) => other !== host) : []),
     command: ["elasticsearch", ...settings(`${p.name}-${name}`, host, hosts, major), ...watermarks(ask.gib)],
     ports: {
       http: { number: 9200, protocol: "http" },
@@ -145,13 +145,18 @@ function transportFiles({ ca, cert, key }: Certificate): File[] {
 
 /**
  * Puts the password into the keystore, as the official entrypoint does. The entrypoint itself is no choice: it refuses
- * a password file that others may read, and our files are root's. The first node forms the cluster once, on a disk that
- * was made for it: `initial_master_nodes` at any later start could form a second cluster. A node whose disk lost its
- * data joins empty, and the others fill it.
+ * a password file that others may read, and our files are root's. The first node, which has `others`, forms the cluster
+ * once, on a disk that was made for it, while no other node has an address: `initial_master_nodes` at any later start could
+ * form a second cluster. A node whose disk lost its data, or is a new one, joins empty, and the others fill it.
  */
-function prepare(host: string, formation: "single" | "first" | "further"): string {
+function prepare(host: string, others: List<string>): string {
   const form = `if [ ! -d ${data}/nodes ] && [ ! -d ${data}/_state ] && [ -e ${data}/${marker} ]; then
-  set -- "$@" -Ecluster.initial_master_nodes=${host}
+  alone=yes
+  for try in 1 2 3; do
+    for other in ${others.join(" ")}; do if RES_OPTIONS='timeout:1 attempts:1' getent hosts "$other" >/dev/null; then alone=; fi; done
+    sleep 1
+  done
+  if [ -n "$alone" ]; then set -- "$@" -Ecluster.initial_master_nodes=${host}; fi
 fi`;
   return `set -eu
 rm -f /tmp/ready
@@ -163,7 +168,7 @@ fi
 if [ "$(cat /proc/sys/vm/max_map_count)" -lt 262144 ]; then
   echo "vm.max_map_count of this host is below 262144: files are not mapped, searches are slower (sysctl -w vm.max_map_count=262144)" >&2
   set -- "$@" -Enode.store.allow_mmap=false
-fi${formation === "first" ? `\n${form}` : ""}`;
+fi${others.length > 0 ? `\n${form}` : ""}`;
 }
 
 /**

@@ -145,7 +145,7 @@ done`;
 }
 
 /** A client's first message, in JSON. It lies in a file, as the shell could not write every password. */
-function connect(password: string): string {
+export function connect(password: string): string {
   const client = { verbose: false, pedantic: false, lang: "bash", version: "1" };
   return JSON.stringify({ user, pass: password, ...client });
 }

@@ -20,6 +20,26 @@ export function grow(hosts: List<string>): string {
 }
 
 /**
+ * Before the first start on an empty disk: the others refuse a node that they know, and that does not know them. They
+ * forget one only once they see it down, which takes ten seconds after its machine was lost.
+ */
+export function forgotten(host: string, others: List<string>): string {
+  return `for try in $(seq 30); do
+  known=
+  for other in ${others.join(" ")}; do
+    getent hosts "$other" >/dev/null || continue
+    if said=$(rabbitmqctl -q -n rabbit@$other forget_cluster_node ${nodeName(host)} 2>&1); then break 2; fi
+    case $said in ${stranger}) break 2 ;; esac
+    known=yes
+  done
+  [ -n "$known" ] || break
+  sleep 2
+done`;
+}
+/** What the cluster says of a node that it does not have. */
+const stranger = '*"not in the cluster"* | *not_a_cluster_node*';
+
+/**
  * Runs before a member goes. The member gives up its copies of the queues and leaves the cluster, so that the others
  * count their majority without it. A lost member cannot do so: `left` takes it out.
  */
@@ -47,7 +67,7 @@ for try in $(seq 60); do
   for other in ${stay.join(" ")}; do
     if ! ${runs("$other")}; then continue; fi
     if said=$(rabbitmqctl -q -n rabbit@$other forget_cluster_node ${nodeName(host)} 2>&1); then exit 0; fi
-    case $said in *"not in the cluster"* | *not_a_cluster_node*) exit 0 ;; esac
+    case $said in ${stranger}) exit 0 ;; esac
     break
   done
   sleep 2

@@ -6,7 +6,7 @@ import type { Ask, List, Peer, Platform, Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
 import { regexText } from "../core/syntax.ts";
 import { numbered } from "../core/platform.ts";
-import { folder, grow, leave, left, nodeName } from "./rabbitmq-members.ts";
+import { folder, forgotten, grow, leave, left, nodeName } from "./rabbitmq-members.ts";
 import { onlySaid, openFiles, quickNames, replaySeconds, storeOptions } from "../core/recipe.ts";
 
 const data = "/var/lib/rabbitmq";
@@ -89,7 +89,10 @@ export const rabbitmq: Recipe<"amqp"> = (p, name, ask) => {
     };
   });
   if (hosts.length > 1)
-    p.job(`${name}-grow`, { ...job(grow(hosts), 3600), trigger: hosts.join(), onlyOnTrigger: true, after: made });
+    p.job(`${name}-grow`, {
+      ...job(grow(hosts), 3600),
+      ...{ trigger: hosts.join(), onlyOnTrigger: true, eachDisk: true, after: made },
+    });
   const [host = address(`${name}-1`)] = hosts;
   return {
     host,
@@ -162,9 +165,14 @@ function conf(p: Platform, name: string, host: string, memoryMib: number): strin
  * other name resolves for half a minute, the first node starts from its own data.
  */
 function prepare(host: string, others: List<string>): string {
-  const lines = ["set -eu", openFiles, `install -m 0600 ${folder}/cookie ${data}/.erlang.cookie`];
-  if (!host.endsWith("-1")) return lines.join("\n");
   const database = `${data}/mnesia/${nodeName(host)}`;
+  const lines = [
+    "set -eu",
+    openFiles,
+    `install -m 0600 ${folder}/cookie ${data}/.erlang.cookie`,
+    `if [ ! -e ${database} ]; then\n${forgotten(host, others)}\nfi`,
+  ];
+  if (!host.endsWith("-1")) return lines.join("\n");
   return [
     ...lines,
     `if grep -qs '${others.join("\\|")}' ${database}/nodes_running_at_shutdown; then`,

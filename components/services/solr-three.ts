@@ -52,13 +52,14 @@ export function threeSolrs(p: Platform, name: string, ask: Ask<"solr">): Given<"
         stopSeconds: patienceSeconds + 60,
       },
       ...(host === first ? {} : { leave: { ...toolbox, tier: "data", command: leave(first, host), seconds: 600 } }),
-      disk: { path: "/var/solr", gib: ask.gib, filledByJob: true, backup: { rebuilt } },
+      disk: { path: "/var/solr", gib: ask.gib, backup: { rebuilt } },
     };
   });
   const setup = p.job(`${name}-setup`, {
     ...toolbox,
     tier: "data",
     command: ["sh", "-euc", fill(hosts, ask)],
+    eachDisk: true,
     seconds: 3600,
     after: made,
   });

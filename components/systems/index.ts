@@ -1,9 +1,10 @@
 import type { ComponentResourceOptions } from "@pulumi/pulumi";
 import type { z } from "zod";
 
-import type { Dict, System } from "../core/contracts.ts";
+import type { System } from "../core/contracts.ts";
 import type { Plan } from "../core/plan.ts";
 import { planOf } from "../core/recorder.ts";
+import type { Retirable } from "../core/retirements.ts";
 import type { OwnTopology, Place, Topology, TopologyName } from "../core/topology.ts";
 import { ArangoDb, arangodb, arangodbConfig, retirable } from "./arangodb/arangodb.ts";
 import { Arkindex, arkindex, arkindexConfig } from "./arkindex.ts";
@@ -24,7 +25,13 @@ export const systems = {
   }),
   arkindex: entry({ config: arkindexConfig, system: arkindex, component: Arkindex, on: ["docker", "swarm", "aws"] }),
   machines: entry({ config: machinesConfig, system: machines, component: SwarmMachines, on: ["aws"] }),
-  media: entry({ config: mediaConfig, system: media, component: MediaPlatform, on: ["docker", "swarm", "aws"] }),
+  media: entry({
+    config: mediaConfig,
+    system: media,
+    component: MediaPlatform,
+    on: ["docker", "swarm", "aws"],
+    retirable: { cassandra: [] },
+  }),
   pyrus: entry({ config: pyrusConfig, system: pyrus, component: Pyrus, on: ["docker", "swarm", "aws"] }),
   shinyproxy: entry({ config: shinyproxyConfig, system: shinyproxy, component: ShinyProxy, on: ["docker", "swarm"] }),
 } as const;
@@ -39,8 +46,8 @@ export interface SystemEntry {
   /** Its component's name, in the type's token and in every language. */
   readonly component: string;
   readonly on: readonly TopologyName[];
-  /** Roles whose members the reconciler may retire, and the key of each in the system's config. */
-  readonly retirable?: Dict<string>;
+  /** Roles whose members the reconciler may retire. */
+  readonly retirable?: Retirable;
   plan(settings: SystemSettings, place: Place): Plan;
   make(
     name: string,
@@ -59,7 +66,7 @@ interface Row<C> {
     opts?: ComponentResourceOptions,
   ) => SystemComponent<C>;
   readonly on: readonly TopologyName[];
-  readonly retirable?: Dict<string>;
+  readonly retirable?: Retirable;
 }
 
 /** Ties a schema to the function and the component that read what it returns. */

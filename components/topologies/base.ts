@@ -71,7 +71,9 @@ export abstract class BaseTopology extends ComponentResource implements Topology
   protected readonly ops: ProviderResource;
   protected readonly random: ProviderResource;
   /** The disks behind a gate, by the slot: a job that ran once for a disk runs again for another. */
-  protected readonly disks = new Map<Resource, Dict<Output<string>>>();
+  readonly #disks = new Map<Resource, Dict<Output<string>>>();
+  /** Those of slots that others stand in for. */
+  readonly #spares = new Map<Resource, Dict<Output<string>>>();
   /** Of what answers the public names, once `open` has made it. */
   protected edgeReady: List<Resource> = [];
   /** The component that has each name in the admitted plans. */
@@ -150,16 +152,26 @@ export abstract class BaseTopology extends ComponentResource implements Topology
 
   job(name: string, job: Job, at: At): Ready {
     const before = this.after(job);
-    const disks = Object.assign({}, ...before.map((each) => this.disks.get(each))) as Dict<Output<string>>;
-    const again = { trigger: job.trigger, disks };
+    const of = (known: Map<Resource, Dict<Output<string>>>) =>
+      Object.assign({}, ...before.map((each) => known.get(each))) as Dict<Output<string>>;
+    const disks = of(this.#disks);
+    const again = {
+      trigger: job.trigger,
+      disks: job.eachDisk === true ? { ...disks, ...of(this.#spares) } : disks,
+    };
     const { args, after } = this.jobOf(name, job, at, again);
     const made = new OpsJob(
       at.logicalName,
       { ...args, ...again },
       { parent: at.parent, dependsOn: [...before, ...after], ...jobIgnores(job) },
     );
-    this.disks.set(made, disks);
+    this.#disks.set(made, disks);
     return { ready: [made] };
+  }
+
+  /** Notes the disk behind a slot's gates. */
+  protected onDisk(gates: List<Resource>, { alone = false }: Slot, disk: Dict<Output<string>>): void {
+    for (const gate of gates) (alone ? this.#disks : this.#spares).set(gate, disk);
   }
 
   /** What a container waits for. */

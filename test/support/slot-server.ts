@@ -24,10 +24,11 @@ export function slotsOf<K extends Kind>(recipe: Recipe<K>, name: string, ask: As
     engine: "docker",
     address: (server) => server,
     secret: () => secret(password),
+    shared: () => secret(password),
     job: () => ({ ready: [] }),
     slots: (role: string, members: Members, each) =>
       numbered(role, members).map((member) => {
-        made.push(each(member));
+        made.push(each(member, []));
         return { host: member.host, ready: [], port: () => ({ host: member.host, port: 0 }) };
       }),
   };

@@ -124,14 +124,14 @@ describe("disks on nodes", () => {
   let stack: Stack;
   let watcher: Reconciler;
   const said: string[] = [];
-  const watch = async (limit: number) =>
+  const watch = (limit: number) =>
     reconciler({
-      raw: Object.fromEntries(
-        Object.entries(await swarmConfig({ cluster, name: stack.name, system: "arangodb" })).map(([key, value]) => [
-          key.replace("platform-topologies:", ""),
-          value,
-        ]),
-      ),
+      config: async () =>
+        Object.fromEntries(
+          Object.entries(
+            await swarmConfig({ cluster, name: stack.name, system: "arangodb", config: { arangodb: small } }),
+          ).map(([key, value]) => [key.replace("platform-topologies:", ""), value]),
+        ),
       stack: "test",
       pulumi: (args) => stack.pulumi.run(args),
       say: (line) => {
@@ -262,12 +262,12 @@ describe("disks on nodes", () => {
     const waiting = await eventually(async () => {
       await watcher.glance();
       await watcher.once();
-      const line = said.slice(before).find((each) => each.includes("one retirement in 3600 s"));
+      const line = said.slice(before).find((each) => each.includes("one replacement in 3600 s"));
       if (line !== undefined) return line;
       const { "dbserver-3": tasks } = await tasksOf(cluster.manager(), stack.name);
       throw new Error(JSON.stringify([tasks, await stack.arango.members(), said.slice(before)]));
     }, 240);
-    expect(waiting).toMatch(/^dbserver-3: waits another \d+ s \(one retirement in 3600 s, the last was dbserver-2\)$/);
+    expect(waiting).toMatch(/^dbserver-3: waits another \d+ s \(one replacement in 3600 s, the last was dbserver-2\)$/);
     expect(Object.keys(await stack.arango.members())).toEqual(membersOf(1, 3, 4));
     const patient = await watch(0);
     await eventually(async () => {

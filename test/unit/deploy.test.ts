@@ -20,21 +20,26 @@ const usual = { ...docker };
 let preflight: readonly Problem[] = [];
 /** The slots of the plan that the engine was asked about. */
 let slots: readonly string[] = [];
+/** The words for disks in it. */
+let words: object = {};
 let retirements: (() => Promise<Retirements["retired"]>) | undefined;
+let history: Retirements["history"] = [];
 const before = { ...process.env };
 beforeEach(() => {
   preflight = [];
   retirements = undefined;
+  history = [];
   Object.assign(docker, {
-    preflight: (_: unknown, { plan }: Stack) => {
+    preflight: (_: unknown, { site, plan }: Stack) => {
       slots = [...plan.slots.keys()];
+      words = site.disks;
       return Promise.resolve(preflight);
     },
-    retirements: (_: unknown, name: string) =>
+    retirements: () =>
       retirements === undefined
         ? undefined
         : {
-            latest: async () => ({ number: 1, retirements: { retired: await retirements?.(), history: [{ name }] } }),
+            latest: async () => ({ number: 1, retirements: { retired: await retirements?.(), history } }),
           },
   });
 });
@@ -160,12 +165,21 @@ describe("members that the reconciler has retired", () => {
     expect(await servers()).toEqual(["dbserver-2", "dbserver-3", "dbserver-4"]);
   });
 
-  test("are nobody's of a system without such members", async () => {
-    retirements = () => Promise.reject(new Error("nobody asks"));
+  test("are no numbers of a system without such roles", async () => {
+    retirements = () => Promise.resolve({ dbserver: [3] });
     preflight = [{ key: "docker.host", remedy: "that is enough" }];
     const images = { rehearsal: "r.example.com/rehearsal:1", toolbox: "r.example.com/toolbox:1" };
     const { problems } = await deployed({ system: "arkindex", arangodb: undefined, rehearsal: true, images });
     expect(problems).toEqual(["docker.host: that is enough"]);
+  });
+
+  test("may be on a new disk, while there is such a slot", async () => {
+    retirements = () => Promise.resolve({});
+    const step = { at: "2026-01-31", why: "", disk: true, outcome: "begun" } as const;
+    history = ["single-1", "single-2"].map((member) => ({ ...step, member }));
+    preflight = [{ key: "docker.host", remedy: "that is enough" }];
+    expect((await deployed()).problems).toEqual(["docker.host: that is enough"]);
+    expect(words).toEqual({ "single-1": "2026-01-31" });
   });
 
   test("are a problem where they cannot be read", async () => {

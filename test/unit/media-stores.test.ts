@@ -33,8 +33,7 @@ describe("Cassandra", () => {
     );
   });
 
-  test("each member has the rack of its zone and half of its memory as heap", () => {
-    expect(file("cassandra-3", "rackdc.properties")).toBe("dc=eu\nrack=zone-3\n");
+  test("each member has half of its memory as heap", () => {
     expect(slot("cassandra-1", { cassandraMemoryMib: 1024 }).env?.MAX_HEAP_SIZE).toBe("512M");
   });
 
@@ -43,6 +42,29 @@ describe("Cassandra", () => {
     const members = [...slots.keys()].filter((name) => name.startsWith("cassandra"));
     expect(members).toEqual(["cassandra-2", "cassandra-3", "cassandra-4"]);
     expect(members.filter((name) => "dump" in (slots.get(name)?.disk.backup ?? {}))).toEqual(["cassandra-2"]);
+  });
+
+  test("who is lost is struck off between those that stay and the one in its place", () => {
+    const lost = (retired: number[], nodes = 3) => {
+      const { jobs, waits } = plan("media", { retired, nodes });
+      return [...jobs.keys()].flatMap((name) =>
+        name.startsWith("cassandra-lost-")
+          ? [[name, waits.get(name), [...waits].find(([, after]) => after.includes(name))?.[0]]]
+          : [],
+      );
+    };
+    expect(lost([])).toEqual([]);
+    expect(lost([2])).toEqual([["cassandra-lost-2", ["cassandra-1", "cassandra-3"], "cassandra-4"]]);
+    expect(lost([1])).toEqual([["cassandra-lost-1", ["cassandra-2", "cassandra-3"], "cassandra-4"]]);
+    expect(lost([3, 2])).toEqual([
+      ["cassandra-lost-3", ["cassandra-1"], "cassandra-4"],
+      ["cassandra-lost-2", ["cassandra-1", "cassandra-4"], "cassandra-5"],
+    ]);
+    // A number that nobody had leaves no gap; of more than there are members the first are long forgotten.
+    expect(lost([9])).toEqual([]);
+    expect(lost([1, 2, 3, 4]).map(([name]) => name)).toEqual(["cassandra-lost-3", "cassandra-lost-4"]);
+    const job = plan("media", { retired: [2] }).jobs.get("cassandra-lost-2");
+    expect([job?.trigger, job?.onlyOnTrigger]).toEqual(["1", true]); // it is done once
   });
 
   test("a fourth node changes no service's file, repairs nothing, and no member", () => {

@@ -1,6 +1,6 @@
 /**
  * `npm run reconcile -- --stack <stack> [--config-file <file>] [--once | --every <seconds>]`: looks after a stack on a
- * swarm, and puts another member in the place of one that has failed for good. docs/arangodb.md has its rules.
+ * swarm, and puts another member in the place of one that has failed for good. docs/ha.md has its rules.
  */
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -35,7 +35,7 @@ export async function run(args: readonly string[]): Promise<number> {
     const done = await execa(tools.pulumi, [...asked, ...options], { cwd: repo, env, reject: false });
     return { code: done.exitCode ?? 1, output: done.exitCode === 0 ? done.stdout : `${done.stdout}\n${done.stderr}` };
   };
-  const watcher = await reconciler({ raw: await configOf(file), stack, pulumi, say, policy, limits });
+  const watcher = await reconciler({ config: () => configOf(file), stack, pulumi, say, policy, limits });
   const look = async (): Promise<boolean> => {
     try {
       return await watcher.once();

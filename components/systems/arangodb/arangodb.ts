@@ -97,7 +97,7 @@ export const arangodbConfig = z
 export type ArangoDbConfig = z.output<typeof arangodbConfig>;
 
 /** Roles whose members may be retired. Agents may not: they keep their names for life. */
-export const retirable = { dbserver: "dbservers", coordinator: "coordinators" } as const;
+export const retirable = { dbserver: ["dbservers"], coordinator: ["coordinators"] } as const;
 
 const { disk, jwt, rootPassword, login } = paths;
 const ports: Readonly<Record<"api", Port>> = { api: { number: port, protocol: "http" } };

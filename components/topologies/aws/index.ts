@@ -253,9 +253,7 @@ export class AwsRegion extends BaseTopology {
       after: [...this.after(slot), ...before],
     });
     this.#named(name, slot, [made], at);
-    const { alone = false, disk } = slot;
-    if ((alone || disk.filledByJob === true) && made.disk !== undefined)
-      for (const gate of made.ready) this.disks.set(gate, { [name]: made.disk });
+    if (made.disk !== undefined) this.onDisk(made.ready, slot, { [name]: made.disk });
     const finalizer = this.finalizer(`${name}-leave`, slot.leave, part(at, "leave"), made.ready);
     return { ready: [...made.ready, ...finalizer] };
   }

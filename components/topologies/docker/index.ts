@@ -150,7 +150,7 @@ export class DockerHost extends EngineTopology {
 
   /** Runs one process with a disk and a name of its own. */
   slot(name: string, slot: Slot, at: At): Ready {
-    const { disk, leave, left, alone = false } = slot;
+    const { disk, leave, left } = slot;
     const volume = this.#volume(name, at, {
       spare: leave !== undefined || left !== undefined,
       ...(disk.marker === undefined
@@ -167,8 +167,7 @@ export class DockerHost extends EngineTopology {
     });
     const volumes = [...mounts(slot), { volumeName: volume.name, containerPath: disk.path }];
     const started = this.#start(name, slot, at, this.#engine, { ...args, volumes }, before);
-    if (alone || disk.filledByJob === true)
-      for (const gate of started.ready) this.disks.set(gate, { [name]: volume.disk });
+    this.onDisk(started.ready, slot, { [name]: volume.disk });
     // The next member depends on this finalizer, too. If both go, the next member is gone before this one begins.
     const finalizer = this.finalizer(`${name}-leave`, leave, part(at, "leave"), started.ready);
     return { ready: [...started.ready, ...finalizer] };

@@ -213,8 +213,7 @@ export class Swarm extends EngineTopology {
     };
     const { alone = false } = slot;
     const started = this.#start(name, slot, at, placed, { isSlot: true, before, spare: !alone });
-    if (alone || slot.disk.filledByJob === true)
-      for (const gate of started.ready) this.disks.set(gate, { [name]: disk.id });
+    this.onDisk(started.ready, slot, { [name]: disk.id });
     // The next member depends on this finalizer, too. If both go, the next member is gone before this one begins.
     const leave = this.finalizer(`${name}-leave`, slot.leave, part(at, "leave"), started.ready);
     return { ready: [...started.ready, ...leave] };
