@@ -165,7 +165,7 @@ test("RabbitMQ's disk is lost: the same node on a new disk is given its copies",
     ({ "rabbit-3": tasks = [] }) => !tasks.some((task) => task.startsWith("running")),
   );
   await untilWell(watcher, 600);
-  expect(said.join("\n")).toContain("rabbit-3: to have a new disk, because its process has ended 5 times");
+  expect(said.join("\n")).toMatch(/rabbit-3: to have a new disk, because its process has ended \d+ times/);
   const elsewhere = took("a lost disk of RabbitMQ is replaced", began);
   await keeps("rabbit-1", "rabbit-2", "rabbit-3");
   const back = took("and has its copies", began);
