@@ -175,10 +175,12 @@ fi${formation === "first" ? `\n${form}` : ""}`;
  */
 function healthy(p: Platform, host: string, hosts: List<string>): string {
   const base = "http://127.0.0.1:9200";
-  const query =
-    "master_timeout=2s&timeout=3s&wait_for_events=languid&wait_for_status=yellow&wait_for_no_initializing_shards=true";
+  const health = `${base}/_cluster/health?master_timeout=2s&timeout=3s&wait_for_status=yellow&wait_for_no_initializing_shards=true`;
   const pending = "delayed_unassigned_shards,number_of_in_flight_fetch";
-  const ask = `[ "$(curl -K ${curl} -f "${base}/_cluster/health?${query}&filter_path=${pending}")" = '{"delayed_unassigned_shards":0,"number_of_in_flight_fetch":0}' ]`;
+  const ask =
+    hosts.length === 1
+      ? `curl -K ${curl} -f -o /dev/null "${health}"`
+      : `[ "$(curl -K ${curl} -f "${health}&wait_for_events=languid&filter_path=${pending}")" = '{"delayed_unassigned_shards":0,"number_of_in_flight_fetch":0}' ]`;
   const answers = `curl -K ${curl} -o /dev/null ${base}/`;
   const alone = hosts
     .filter((other) => other !== host)
