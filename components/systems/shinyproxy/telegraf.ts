@@ -21,8 +21,8 @@ case $answer in *401 | *403 | *404) echo "InfluxDB takes nothing from Telegraf: 
 
 /**
  * Points that wait while InfluxDB is away, for an hour and more; then the oldest go. A container makes 5 every 15 s, a
- * node some 10 every 10 s, more with more disks (docs/ha.md). They are in memory: Telegraf's buffer on disk is an experiment that knows no
- * limit, and would go with the container as well.
+ * node some 10 every 10 s, more with more disks (docs/ha.md). They are in memory: Telegraf's buffer on disk is an
+ * experiment that knows no limit, and would go with the container as well.
  */
 const buffered = { cluster: 100_000, node: 20_000 };
 
