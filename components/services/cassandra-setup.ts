@@ -124,7 +124,9 @@ ${repairScript({ hosts: stay, keyspaces })}`;
 /** A member that leaves hands its rows over. One that is lost has left once it is in nobody's ring, as `some` have it. */
 export function leaveScript(host: string, some: List<string>): string {
   const others = some.filter((other) => other !== host);
-  return `if ${nodetool(host)} info >/dev/null 2>&1; then ${nodetool(host)} decommission; exit; fi
+  const leaves = `if ${nodetool(host)} info >/dev/null 2>&1; then ${nodetool(host)} decommission; exit; fi`;
+  if (others.length === 0) return `${leaves}\necho "${host} does not answer: bring it back first" >&2\nexit 1`;
+  return `${leaves}
 ${ringOf(others, `${host} does not answer, and none of the others tells whether it has left`)}
 if echo "$ring" | grep -q '^D'; then
   echo "${host} does not answer, and somebody who is down is in the ring: bring it back; or, if its disk is lost, retire its number, which strikes it off" >&2
