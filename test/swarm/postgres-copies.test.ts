@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import type Docker from "dockerode";
 
 import { Cluster } from "../../tools/swarm/cluster.ts";
 import { type Ledger, type Written, written } from "../support/ledger.ts";
@@ -38,12 +39,23 @@ interface Member {
   readonly State: string;
 }
 
+/** A container that the swarm takes away meanwhile may never end its answer. */
+async function answered(container: Docker.Container, script: string): Promise<string> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(reject, 15_000, new Error("no answer"));
+  });
+  return Promise.race([said(container, script), late]).finally(() => {
+    clearTimeout(timer);
+  });
+}
+
 /** What Patroni says, by any member that answers. */
 async function all(): Promise<Member[]> {
   for (const member of members) {
     try {
       const { container } = await placeOf(cluster, name, member);
-      return JSON.parse(await said(container, "timeout 8 patronictl list --format=json 2>/dev/null")) as Member[];
+      return JSON.parse(await answered(container, "timeout 8 patronictl list --format=json 2>/dev/null")) as Member[];
     } catch {
       // the next one
     }
