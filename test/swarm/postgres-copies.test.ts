@@ -185,7 +185,7 @@ test(
     await whole();
     const { container: now } = await placeOf(cluster, name, await leader());
     expect(
-      await said(now, "psql -XAtqU postgres -d shop -c \"SELECT count(*) FROM ledger WHERE who = 'inside'\""),
+      await said(now, "psql -XAtqU postgres -d shop -c \"SELECT count(*) FROM ledger WHERE who = 'inside'\" | cat"), // no pager
     ).toBe("0");
   },
   patience,
