@@ -19,7 +19,9 @@ import json, os, sys, time
 import psycopg2
 
 who, seconds = sys.argv[1], float(sys.argv[2])
-dsn = "host=%s user=app dbname=shop connect_timeout=3" % sys.argv[3]
+# As docs/ha.md tells clients: a connection by the proxy of a lost node is given up in seconds, not in hours.
+patience = "keepalives_idle=5 keepalives_interval=2 keepalives_count=3 tcp_user_timeout=5000"
+dsn = "host=%s user=app dbname=shop connect_timeout=3 %s" % (sys.argv[3], patience)
 def connected():
     made = psycopg2.connect(dsn, password=os.environ["WORD"])
     made.autocommit = True
