@@ -57,6 +57,7 @@ const asks: {
       { browser: true },
       { gib: 2 },
       { nodeLabels: { disk: "fast" } },
+      { copies: 3 },
     ],
   },
   solr: {
