@@ -102,23 +102,23 @@ function hash(text: string): Buffer {
 }
 
 /**
- * The Ed25519 key by which the others know a server, as Garage keeps it: seed and public half. A server with a new disk
+ * The Ed25519 key by which the others know a server, as Garage keeps it, in hex: seed and public half. A server with a new disk
  * is the same to them, and they fill it.
  */
-export function nodeKey(number: number, cluster: string): Buffer {
+export function nodeKey(number: number, cluster: string): string {
   const seed = hash(`node ${String(number)} ${cluster}`);
   const pkcs8 = Buffer.concat([Buffer.from("302e020100300506032b657004220420", "hex"), seed]);
   const key = createPublicKey(createPrivateKey({ key: pkcs8, format: "der", type: "pkcs8" }));
-  return Buffer.concat([seed, key.export({ format: "der", type: "spki" }).subarray(-32)]);
+  return Buffer.concat([seed, key.export({ format: "der", type: "spki" }).subarray(-32)]).toString("hex");
 }
 
 interface Server {
   readonly host: string;
-  readonly key: Output<Buffer>;
+  readonly key: Output<string>;
 }
 
-const idOf = (key: Buffer): string => key.subarray(32).toString("hex");
-const keyFile = (key: Buffer): string => `${key.toString("base64")}\n`;
+const idOf = (key = ""): string => key.slice(64);
+const keyFile = (key: string): string => `${Buffer.from(key, "hex").toString("base64")}\n`;
 const curlFile = (token: string): string =>
   `${curlOption("header", `Authorization: Bearer ${token}`)}silent\nshow-error\nfail-with-body\nmax-time = 20\n`;
 
@@ -126,7 +126,7 @@ const curlFile = (token: string): string =>
 function configOf({ host }: Member, servers: List<Server>): Output<string> {
   const others = servers.filter((other) => other.host !== host);
   return all(others.map(({ key }) => key)).apply((keys) => {
-    const peers = others.map((other, index) => `${idOf(keys[index] ?? Buffer.alloc(0))}@${other.host}:${String(rpc)}`);
+    const peers = others.map((other, index) => `${idOf(keys[index])}@${other.host}:${String(rpc)}`);
     return `metadata_dir = "${data}/meta"
 data_dir = "${data}/objects"
 db_engine = "lmdb"

@@ -75,10 +75,9 @@ describe("three servers", () => {
   });
 
   test("their keys are Ed25519: what the first half signs, the second verifies", () => {
-    const key = nodeKey(1, "secret");
+    const key = Buffer.from(nodeKey(1, "secret"), "hex");
     expect(key).toHaveLength(64);
-    expect(key).toEqual(nodeKey(1, "secret"));
-    for (const other of [nodeKey(2, "secret"), nodeKey(1, "other")]) expect(other.equals(key)).toBe(false);
+    expect(new Set([nodeKey(1, "secret"), nodeKey(2, "secret"), nodeKey(1, "other")]).size).toBe(3);
     const half = (hex: string, from: number) => Buffer.concat([Buffer.from(hex, "hex"), key.subarray(from, from + 32)]);
     const of = { format: "der" } as const;
     const mine = createPrivateKey({ ...of, key: half("302e020100300506032b657004220420", 0), type: "pkcs8" });
