@@ -102,8 +102,8 @@ function hash(text: string): Buffer {
 }
 
 /**
- * The Ed25519 key by which the others know a server, as Garage keeps it, in hex: seed and public half. A server with a new disk
- * is the same to them, and they fill it.
+ * The Ed25519 key by which the others know a server, as Garage keeps it, in hex: seed and public half. A server with a
+ * new disk is the same to them, and they fill it.
  */
 export function nodeKey(number: number, cluster: string): string {
   const seed = hash(`node ${String(number)} ${cluster}`);
@@ -183,8 +183,8 @@ function corsOf({ buckets }: Ask<"objects">): Dict<object[]> {
 }
 
 /**
- * An empty disk is filled at once: by itself Garage compares its tables every ten minutes, and then fetches what they
- * name.
+ * An empty disk is filled at once: the others are told to compare their tables with it. By themselves they do that every
+ * ten minutes.
  */
 function prepare(name: string): string {
   return `set -eu
@@ -200,7 +200,7 @@ else
   ask() { curl -K ${curl} "http://127.0.0.1:${String(admin)}/v2/$@"; }
   (
     until ask GetClusterHealth 2>/dev/null | grep -Eq '"status": *"(healthy|degraded)"'; do sleep 2; done
-    ask 'LaunchRepairOperation?node=self' --data '{"repairType":"tables"}' >/dev/null
+    ask 'LaunchRepairOperation?node=*' --data '{"repairType":"tables"}' >/dev/null
   ) &
 fi
 rm /tmp/node-key`;
