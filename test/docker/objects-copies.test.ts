@@ -3,7 +3,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { DeleteObjectCommand, GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { execa } from "execa";
 
 import { ifThere } from "../../ops/docker.ts";
 import { containerIds, engine, eventually, inContainer, localImages, sweep } from "../support/arkindex.ts";
@@ -299,12 +298,11 @@ describe("under a ledger of acknowledged writes", () => {
       const { Mounts } = await lostOne.inspect();
       await lostOne.stop();
       const volume = Mounts.find(({ Destination }) => Destination === "/data")?.Name ?? "";
-      const image = localImages().toolbox ?? "";
+      const image = localImages().garage ?? "";
       const emptied = await inContainer(
         { image, network: "none", binds: [`${volume}:/data`] },
         "rm -rf /data/* /data/.[!.]*",
       );
-      // The toolbox has no right to what is root's.
       expect([emptied.status, emptied.body]).toEqual([0, ""]);
       await lostOne.start();
       const began = Date.now();
