@@ -167,7 +167,7 @@ export async function s3Calls(target: Target, bucket: string, origin: string): P
       same({ ContentType, CacheControl, ContentDisposition, Metadata }, described);
     },
     "odd keys, and an empty object": async () => {
-      for (const key of ["sp ace/+plus", "ümlaut/ß", "a%2Fb", "dir/", "dir/x", "zero", "clash", "clash/x", "a//b"]) {
+      for (const key of ["sp ace/+plus", "ümlaut/ß", "a%2Fb", "dir/", "dir/x", "zero", "clash", "clash/x"]) {
         const body = Buffer.from(key === "zero" || key === "dir/" ? "" : key);
         await put(key, body);
         same([key, await text(key)], [key, body.toString()]);
