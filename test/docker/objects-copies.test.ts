@@ -168,7 +168,7 @@ test(
 describe("the calls of S3", () => {
   /** What the others of both must be. */
   const lacking: Readonly<Record<string, readonly string[]>> = {
-    objects: ["tagging", "bucket policy: everybody may read", "versioning"],
+    objects: ["put if there is none", "tagging", "bucket policy: everybody may read", "versioning"],
     single: [],
   };
 

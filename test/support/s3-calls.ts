@@ -245,7 +245,8 @@ export async function s3Calls(target: Target, bucket: string, origin: string): P
       const allowed = ({ headers }: Reply) => headers["access-control-allow-origin"];
       const asked = await preflight(origin);
       same([asked.status < 300, allowed(asked)], [true, origin]);
-      same(allowed(await preflight("https://evil.example.com")), undefined);
+      const stranger = await preflight("https://evil.example.com");
+      same(stranger.status >= 400 || allowed(stranger) === undefined, true);
       const got = await browse(ca, presigned(target, "GET", `/${bucket}/m/a`), "GET", { origin });
       same([got.status, allowed(got)], [200, origin]);
       same(String(got.headers["access-control-expose-headers"]).toLowerCase().includes("etag"), true);
