@@ -141,6 +141,8 @@ export const imageLock: Dict<ImageRow> = {
     ran: "HAProxy 2.6.12",
     client: "bash",
   },
+  // Its official image has no shell, which a swarm's health checks and every `prepare` need.
+  garage: { built: true, version: "2.5.0", client: "curl" },
   toolbox: { built: true, version: "1", client: "curl" },
   "arangodb-toolbox": { built: true, version: "1", client: "curl" },
   "shiny-demo": { built: true, version: "1", client: "curl" },

@@ -122,8 +122,8 @@ function target({ ports }: Container, key: string): Pick<PlannedRoute, "target">
  * The health page, if a proxy may use it as well. Proxies take any status below 400 for healthy, so a probe with
  * another limit is left out.
  */
-function healthPage({ health: { ready }, ports = {} }: Workload | Slot): Pick<PlannedRoute, "check"> {
-  if (!("http" in ready) || (ready.below ?? 400) !== 400) return {};
-  const port = own(ports, ready.http);
-  return port === undefined ? {} : { check: { path: ready.path, port: port.number } };
+function healthPage({ health: { ready, page }, ports = {} }: Workload | Slot): Pick<PlannedRoute, "check"> {
+  const asked = page ?? ("http" in ready && (ready.below ?? 400) === 400 ? ready : undefined);
+  const port = asked === undefined ? undefined : own(ports, asked.http);
+  return asked === undefined || port === undefined ? {} : { check: { path: asked.path, port: port.number } };
 }

@@ -109,6 +109,13 @@ export type Probe =
 export interface Health {
   /** What says that it works. */
   readonly ready: Probe;
+  /** Where a proxy asks whether it may send requests: a status below 400 is a yes. Default: `ready`, if it asks the same. */
+  readonly page?: {
+    /** A key of `ports`. */
+    readonly http: string;
+    /** The path that is asked for. */
+    readonly path: string;
+  };
   /** How long the first success may take. */
   readonly startSeconds: number;
   /** The grace between SIGTERM and SIGKILL. */

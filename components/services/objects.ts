@@ -1,27 +1,30 @@
-import { all, type ComponentResourceOptions, type Output, output } from "@pulumi/pulumi";
+import { all, type ComponentResourceOptions, output } from "@pulumi/pulumi";
 
-import { rcloneSections } from "../core/backup.ts";
-import type { Dump, Recipe } from "../core/contracts.ts";
+import type { Recipe } from "../core/contracts.ts";
 import { urlOf } from "../core/endpoint.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
 import { rcloneSection } from "../core/syntax.ts";
 import { named, toolbox, storeOptions } from "../core/recipe.ts";
+import { objectsDump, rclone, region } from "./objects-backup.ts";
+import { objectsCopies } from "./objects-copies.ts";
 
 const root = "/run/minio/root-password";
-const region = "us-east-1";
 
 /**
- * MinIO as the S3 server. Browsers and containers use one URL, `objects.<hostname>` at the edge, because a presigned
- * URL is signed with the host's name. Community MinIO has no CORS per bucket, so the origins of all buckets are joined.
+ * MinIO as the S3 server, or three of Garage (objects-copies.ts). Browsers and containers use one URL,
+ * `objects.<hostname>` at the edge, because a presigned URL is signed with the host's name. Community MinIO has no CORS
+ * per bucket, so the origins of all buckets are joined.
  */
 export const objects: Recipe<"objects"> = (p, name, ask) => {
+  const allowed = "a bucket's name: lower-case letters, digits, dots and hyphens, 3 to 63";
+  named(`${name}.buckets`, Object.keys(ask.buckets), /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, allowed);
+  if ((ask.copies ?? p.copies) === 3) return objectsCopies(p, name, ask);
   const key = "app"; // MinIO's root user, for the application alone; its password is the secret
   const secret = p.secret(`${name}-password`);
   const secretFile = { path: root, content: secret, secret: true };
   const slot = `${name}-1`;
   const host = p.address(slot);
-  const allowed = "a bucket's name: lower-case letters, digits, dots and hyphens, 3 to 63";
-  named(`${name}.buckets`, Object.keys(ask.buckets), /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, allowed);
+  const section = rclone(name, "Minio", all([key, secret]), `http://${host}:9000`);
   const origins = [...new Set(Object.values(ask.buckets).flatMap(({ cors }) => (cors === undefined ? [] : [cors])))];
   const url = p.publicUrl(name);
   const publicHost = p.publicHost(name);
@@ -49,14 +52,14 @@ export const objects: Recipe<"objects"> = (p, name, ask) => {
     disk: {
       path: "/data",
       gib: ask.gib,
-      backup: objectsDump(name, rclone(name, key, secret, host)),
+      backup: objectsDump(name, section),
     },
   }));
   const conf = "/run/rclone/rclone.conf";
   const setup = p.job(`${name}-setup`, {
     ...toolbox,
     tier: "app",
-    files: [{ path: conf, content: rclone(name, key, secret, host), secret: true }],
+    files: [{ path: conf, content: section, secret: true }],
     command: [
       "sh",
       "-euc",
@@ -95,29 +98,6 @@ export const managedObjects: Recipe<"objects"> = (p, name, ask) => {
   p.dump(name, objectsDump(name, section));
   return store;
 };
-
-/** A list has the objects' keys and descriptions, so any key fits any place. */
-function objectsDump(name: string, section: Output<string>): Dump {
-  return {
-    files: [{ path: `${rcloneSections}/${name}.conf`, content: section, secret: true }],
-    dump: `objects dump ${name}`,
-    check: `objects check ${name}`,
-    restore: `objects restore ${name}`,
-    drill: `objects drill ${name}`,
-    prune: `objects prune ${name}`,
-  };
-}
-
-/** A section of rclone's configuration. */
-function rclone(name: string, key: string, secret: Output<string>, host: string): Output<string> {
-  return secret.apply((value) =>
-    rcloneSection(name, {
-      ...{ type: "s3", provider: "Minio", endpoint: `http://${host}:9000`, region },
-      access_key_id: key,
-      secret_access_key: value,
-    }),
-  );
-}
 
 /** An S3 object store with its buckets. */
 export class ObjectStore extends Service<"objects"> {

@@ -26,8 +26,8 @@ function parsedFiles(parts: ReadonlyMap<string, Part>): (readonly [string, unkno
 function filesOf(disk: Part["disk"]): NonNullable<Part["files"]> {
   return disk !== undefined && "dump" in disk.backup ? ((disk.backup.files as Part["files"]) ?? []) : [];
 }
-/** RabbitMQ gets hashes of its passwords. */
-const holdsHash = (path: string): boolean => path.endsWith("/definitions.json");
+/** RabbitMQ gets hashes of its passwords, Garage keys that are made of one. */
+const holdsHash = (path: string): boolean => /\/(definitions\.json|node-key|rpc-secret)$/.test(path);
 
 /** Paths in our folders that a text names. */
 const ours = /\/(run|etc\/postgres|usr\/share\/elasticsearch\/config\/certs)\/[\w./-]*\w/g;

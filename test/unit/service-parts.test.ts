@@ -70,6 +70,7 @@ const asks: {
       { browser: true },
       { gib: 2 },
       { nodeLabels: { disk: "fast" } },
+      { copies: 3 },
     ],
   },
   solr: {

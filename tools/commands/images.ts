@@ -39,8 +39,9 @@ export async function run(args: readonly string[]): Promise<number> {
 }
 
 async function build(keys: readonly string[]): Promise<number> {
-  const wrong = keys.find((key) => !allKeys.includes(key));
-  if (wrong !== undefined) throw new Problem(`${wrong} is not built here: use ${listed(allKeys)}`);
+  const there = localImages.map(({ key }) => key);
+  const wrong = keys.find((key) => !there.includes(key));
+  if (wrong !== undefined) throw new Problem(`${wrong} is not built here: use ${listed(there)}`);
   await steps([engineStep, imagesStep(keys.length === 0 ? allKeys : keys)]);
   for (const [key, tag] of Object.entries(await built())) process.stdout.write(`${key.padEnd(16)} ${tag}\n`);
   return 0;

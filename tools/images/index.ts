@@ -18,8 +18,8 @@ import type { Planned } from "./build.ts";
 
 const list = join(local, "images.json");
 
-/** Every key of the list of what can be built here. */
-export const allKeys: readonly string[] = localImages.map(({ key }) => key);
+/** Every key of the list of what can be built here, but those that are made only where they are asked for. */
+export const allKeys: readonly string[] = localImages.flatMap(({ key, asked }) => (asked ? [] : [key]));
 
 /**
  * Makes the images that the engine cannot pull, and adds them to `.local/images.json` (key -> tag) last. An image that

@@ -10,6 +10,7 @@ import {
   elasticsearch,
   etcd,
   etcdctl,
+  garage,
   mc,
   minio,
   nats,
@@ -39,6 +40,8 @@ export interface LocalImage {
   offlineParts?: readonly Recipe[];
   /** Built in seconds from its parts, and often changed: the cache keeps the parts, but not the image. */
   quick?: boolean;
+  /** Its parts take an hour to compile: it is made only where its key is asked for. */
+  asked?: true;
   /** Of an image of our own: why no release publishes it. */
   unpublished?: string;
 }
@@ -58,6 +61,14 @@ export const localImages: readonly LocalImage[] = [
     version: "2026-02-12",
     official: inLock("minio"),
     parts: [minio, mc],
+  },
+  {
+    key: "garage",
+    version: ours("garage"),
+    base: "debian:bookworm-slim",
+    parts: [garage],
+    unpublished: "its program is built for the processor of the machine that builds it",
+    asked: true,
   },
   { key: "toolbox", version: ours("toolbox"), base: "debian:bookworm-slim" },
   { key: "traefik", version: "3.6.7", official: inLock("traefik"), parts: [traefik] },

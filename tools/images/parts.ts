@@ -1,7 +1,10 @@
 /**
  * The parts of images besides their folders. The cache keeps each; a build finds it in its context as `parts/<name>/`.
  */
-import { chmod, copyFile, mkdir, readdir, rm } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { chmod, copyFile, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
+import { homedir } from "node:os";
 import { basename, join } from "node:path";
 import process from "node:process";
 
@@ -9,6 +12,7 @@ import { build } from "esbuild";
 
 import { goRecipe } from "../setup/go.ts";
 import { repo } from "../setup/paths.ts";
+import { Problem } from "../setup/problem.ts";
 import { loggedTo } from "./log.ts";
 
 import type { Recipe } from "../setup/cache.ts";
@@ -30,6 +34,8 @@ export const minio: Recipe = goRecipe({
   version: "2026-02-12T20:18:48Z",
   ldflags: `-s -w -X ${minioCmd}.Version=2026-02-12T20:18:48Z -X ${minioCmd}.ReleaseTag=RELEASE.2026-02-12T20-18-48Z`,
 });
+
+const garageSum = "e1752af176a3cd84e9afd6edf30df594db92b7730cc67bddcd74769841b3f3f5";
 
 const mcCmd = "github.com/minio/mc/cmd";
 export const mc: Recipe = goRecipe({
@@ -180,6 +186,51 @@ export const patroni: Recipe = {
     await chmod(join(into, "bin/patronictl"), 0o755);
   },
 };
+
+/**
+ * Garage from crates.io, with LMDB alone. Cargo compares every crate with the crate's own lock file; the crate itself is
+ * compared here.
+ */
+export const garage: Recipe = {
+  name: "garage",
+  version: "2.5.0",
+  inputs: [],
+  options: [garageSum],
+  async make(into, say) {
+    let compiled = 0;
+    const scratch = join(into, "scratch");
+    await loggedTo("garage")(
+      "garage could not be built from crates.io: see that cargo and a C compiler are there (https://rustup.rs, apt-get install gcc), check the network, and run the same command again",
+      "cargo",
+      [
+        ...["install", "garage", "--version", "=2.5.0", "--locked", "--no-default-features"],
+        ...["--features", "bundled-libs,lmdb", "--config", "profile.release.strip=true", "--no-track"],
+        ...["--root", scratch, "--target-dir", join(scratch, "target")],
+      ],
+      (line) => {
+        if (line.trim().startsWith("Compiling")) say(`garage: ${String(++compiled)} crates compiled`);
+      },
+    );
+    const sums = await crateSums("garage-2.5.0.crate");
+    if (!sums.includes(garageSum))
+      throw new Problem(`garage 2.5.0 has the sum ${sums.join() || "none"}, not ${garageSum}: it is not what it was`);
+    await rename(join(scratch, "bin/garage"), join(into, "garage"));
+    await rm(scratch, { recursive: true });
+  },
+};
+
+/** Of the crate's file, in each registry that Cargo keeps it for. */
+async function crateSums(file: string): Promise<string[]> {
+  const kept = join(process.env.CARGO_HOME ?? join(homedir(), ".cargo"), "registry/cache");
+  const found = (await readdir(kept)).map((registry) => join(kept, registry, file)).filter(existsSync);
+  return Promise.all(
+    found.map(async (path) =>
+      createHash("sha256")
+        .update(await readFile(path))
+        .digest("hex"),
+    ),
+  );
+}
 
 /** Libraries from Maven Central, and what is compiled against them: leaves `lib/`. */
 function maven(name: string, version: string, sources: readonly string[] = []): Recipe {

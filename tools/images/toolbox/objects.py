@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""objects dump|check|drill|restore|prune STORE
+"""objects dump|check|drill|restore|prune STORE, objects carry|compare FROM TO
 
 Takes the buckets of an S3 store to a backup's place and back, with all that S3 says of each object. STORE is a section
 of rclone's configuration; $TO is the store's folder in the place, $STAMP or $AT the run.
@@ -8,6 +8,10 @@ of rclone's configuration; $TO is the store's folder in the place, $STAMP or $AT
                             JSON lines; a stream of `backup put`
     content/ab/ab12….00000  an object's content in parts of at most 4 GiB, by a name that is made of bucket, key, time and
                             etag: any key fits any place, and what is there already is not copied again
+
+`carry` brings every bucket and object from one store to another, and removes nothing there. It may be run again: an
+object of the same description that is no older there is not copied twice. `compare` then reads all of both, and ends
+with an error for each object that differs. FROM and TO are sections of rclone's configuration, too.
 """
 import concurrent.futures
 import configparser
@@ -356,6 +360,22 @@ def policy(s3, bucket):
         return None
 
 
+def allow(s3, bucket, text):
+    """A store that knows no policies keeps the objects to those with a key."""
+    if text is None:
+        return
+    try:
+        s3.put_bucket_policy(Bucket=bucket, Policy=text)
+    except botocore.exceptions.ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] != 501:
+            raise
+        print(f"{bucket}: its policy is left out, as this store knows none: {text}", file=sys.stderr)
+
+
+def tagging(tags):
+    return urllib.parse.urlencode([(tag["Key"], tag["Value"]) for tag in tags])
+
+
 def digest(at, name, size):
     sha256 = hashlib.sha256()
     with whole(Joined(at, name, size, sha256)) as content:
@@ -420,8 +440,8 @@ def restore(store):
         if line["bucket"] not in have:
             s3.create_bucket(Bucket=line["bucket"])
         # A policy has the buckets' names in it; where these are others, whoever made the buckets wrote theirs.
-        if line["policy"] and not s3.renamed:
-            s3.put_bucket_policy(Bucket=line["bucket"], Policy=line["policy"])
+        if not s3.renamed:
+            allow(s3, line["bucket"], line["policy"])
 
     def one(line):
         try:
@@ -432,7 +452,7 @@ def restore(store):
     def brought_back(line):
         given = {key: line[key] for key in [*DESCRIPTION, "Expires"] if key in line}
         if "tags" in line:
-            given["Tagging"] = urllib.parse.urlencode([(tag["Key"], tag["Value"]) for tag in line["tags"]])
+            given["Tagging"] = tagging(line["tags"])
         sha256 = hashlib.sha256()
         content = whole(Joined(at, line["content"], line["size"], sha256))
         upload(s3, line["bucket"], line["key"], content, line["size"], given)
@@ -458,8 +478,94 @@ def prune(_):
         at.delete(part)
 
 
-verbs = {each.__name__: each for each in [dump, check, drill, restore, prune]}
+# --- from one store to another --------------------------------------------------------------------------------------
+
+
+def listed(s3, bucket):
+    return (found for page in pages(s3, Bucket=bucket) for found in page)
+
+
+def told(s3, bucket, key):
+    """What S3 says of an object, the time apart; None if there is none."""
+    try:
+        head = s3.head_object(Bucket=bucket, Key=key)
+    except botocore.exceptions.ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+            return None, None
+        raise
+    return {"size": head["ContentLength"], **description(head)}, head
+
+
+def carry(store, to):
+    source, target = client(store), client(to)
+    have = {each["Name"] for each in target.list_buckets()["Buckets"]}
+    counts = {"objects": 0, "copied": 0, "bytes": 0}
+
+    def one(bucket, key):
+        said, head = told(source, bucket, key)
+        if said is None:
+            return None  # it has been deleted meanwhile
+        there, its = told(target, bucket, key)
+        if there == said and its["LastModified"] >= head["LastModified"]:
+            return False, 0
+        given = {key: said[key] for key in [*DESCRIPTION, "Expires"] if key in said}
+        if int(head["ResponseMetadata"]["HTTPHeaders"].get("x-amz-tagging-count", 0)) > 0:
+            given["Tagging"] = tagging(source.get_object_tagging(Bucket=bucket, Key=key)["TagSet"])
+        sha256 = hashlib.sha256()
+        body = source.get_object(Bucket=bucket, Key=key, IfMatch=head["ETag"])["Body"]
+        upload(target, bucket, key, whole(Limited(body, said["size"], sha256)), said["size"], given)
+        if told(target, bucket, key)[0] != said:
+            raise OSError(f"{bucket}/{key} is not described there as it is here")
+        return True, said["size"]
+
+    with concurrent.futures.ThreadPoolExecutor(WORKERS) as workers:
+        for bucket in (each["Name"] for each in source.list_buckets()["Buckets"]):
+            if bucket not in have:
+                target.create_bucket(Bucket=bucket)
+            allow(target, bucket, policy(source, bucket))
+            for page in pages(source, Bucket=bucket):
+                for copied, size in filter(None, workers.map(lambda found: one(bucket, found["Key"]), page)):
+                    counts["objects"] += 1
+                    counts["copied"] += copied
+                    counts["bytes"] += size
+    print(f"{counts['objects']} objects, {counts['copied']} of them copied now: {counts['bytes']} bytes")
+
+
+def compare(store, to):
+    source, target = client(store), client(to)
+    count, size, wrong = 0, 0, []
+
+    def digest_of(s3, bucket, key):
+        sha256 = hashlib.sha256()
+        for data in s3.get_object(Bucket=bucket, Key=key)["Body"].iter_chunks(MIB):
+            sha256.update(data)
+        return sha256.hexdigest()
+
+    def one(bucket, key):
+        try:
+            said, _ = told(source, bucket, key)
+            same = said == told(target, bucket, key)[0]
+            same = same and digest_of(source, bucket, key) == digest_of(target, bucket, key)
+            return None if same else f"{bucket}/{key}"
+        except FAILURES as error:
+            return f"{bucket}/{key} ({error})"
+
+    with concurrent.futures.ThreadPoolExecutor(WORKERS) as workers:
+        for bucket in (each["Name"] for each in source.list_buckets()["Buckets"]):
+            for page in pages(source, Bucket=bucket):
+                wrong += [why for why in workers.map(lambda found: one(bucket, found["Key"]), page) if why]
+                count += len(page)
+                size += sum(found["Size"] for found in page)
+            more = sum(1 for _ in listed(target, bucket)) - sum(1 for _ in listed(source, bucket))
+            if more > 0:
+                print(f"{bucket}: {more} objects more in {to} than in {store}")
+    if wrong:
+        sys.exit(f"{len(wrong)} of {count} objects are not the same in {to}: {some(wrong)}")
+    print(f"{count} objects with {size} bytes are the same in both, by their SHA-256")
+
+
+verbs = {each.__name__: each for each in [dump, check, drill, restore, prune, carry, compare]}
 try:
-    verbs[sys.argv[1]](sys.argv[2])
+    verbs[sys.argv[1]](*sys.argv[2:])
 except FAILURES as error:
     sys.exit(f"objects: {error}")
