@@ -124,6 +124,7 @@ ${repairScript({ hosts: stay, keyspaces })}`;
 /** A member that leaves hands its rows over. One that is lost has left once it is in nobody's ring, as `some` have it. */
 export function leaveScript(host: string, some: List<string>): string {
   const others = some.filter((other) => other !== host);
+  if (others.length === 0) return `${nodetool(host)} decommission`;
   return `if ${nodetool(host)} info >/dev/null 2>&1; then ${nodetool(host)} decommission; exit; fi
 ${ringOf(others, `${host} does not answer, and none of the others tells whether it has left`)}
 if echo "$ring" | grep -q '^D'; then
