@@ -155,7 +155,7 @@ test("every row is a public image with its version, one of ours with its number,
     expect([key, [ref, ours, example || undefined].filter((each) => each !== undefined).length]).toEqual([key, 1]);
     const whole = { ref: `${ref ?? ""}:${version}`, ours: version, example: example.replace("<name>", "name") };
     if (ref !== undefined) expect(reference.safeParse(whole.ref)).toMatchObject({ success: true });
-    else if (ours) expect([key, whole.ours]).toEqual([key, expect.stringMatching(/^\d+$/)]);
+    else if (ours) expect([key, whole.ours]).toEqual([key, expect.stringMatching(/^\d+(\.\d+)*$/)]);
     // What exists in an image's place is named under a key of the config.
     else if (instead !== undefined) expect(instead).toMatch(/^existing\.[a-z-]+$/);
     else
