@@ -280,7 +280,7 @@ describe("a service", () => {
 
   test("is made again only for what its provider cannot change, or does not read back", () => {
     for (const { options } of of(made, "Service")) {
-      expect(options.ignoreChanges).toEqual(["taskSpec.placement.platforms"]);
+      expect(options.ignoreChanges).toEqual(["taskSpec.placement.platforms", "taskSpec.containerSpec.sysctl"]);
       expect(options.replaceOnChanges).toEqual(["mode.global"]);
     }
   });
@@ -356,7 +356,7 @@ describe("a service", () => {
     const { taskSpec, endpointSpec } = spec(made, "sys-plain");
     const { containerSpec, placement, networksAdvanceds } = taskSpec;
     expect(Object.keys(containerSpec).sort()).toEqual(
-      ["capDrops", "env", "healthcheck", "image", "init", "labels", "stopGracePeriod"].sort(),
+      ["capDrops", "env", "healthcheck", "image", "init", "labels", "stopGracePeriod", "sysctl"].sort(),
     );
     expect(Object.keys(containerSpec.env)).toEqual(["PLATFORM_TOPOLOGIES_SPEC"]);
     expect([placement.constraints, endpointSpec]).toEqual([[], { mode: "vip" }]);
