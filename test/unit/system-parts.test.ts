@@ -149,7 +149,8 @@ const standIns: Record<Name, (part: string) => RoleName | JobName | undefined> =
 };
 
 /** These ask a cluster that may run already; and the tables of the media platform are Cassandra's alone. */
-const earlier = /^(upgrade-begin|rebuild-agent-\d) |^schema does not wait for (rabbit|elasticsearch|redis|objects-garage)-/;
+const earlier =
+  /^(upgrade-begin|rebuild-agent-\d) |^schema does not wait for (rabbit|elasticsearch|redis|objects-garage)-/;
 
 describe.each(variants)("%s", (...variant) => {
   const [, name] = variant;
