@@ -445,7 +445,8 @@ export type CopyCount = 1 | 3;
 export interface Copies {
   /**
    * Servers that each keep all data, each on a node of its own: of three, one may be lost, and another takes over. Default:
-   * `Platform.copies`. From 1 to 3 the data stay; back from 3 to 1 they do only if the first server leads.
+   * `Platform.copies`. From 1 to 3 the data stay, but for an object store, where it is refused (docs/ha.md); back from 3
+   * to 1 they do only if the first server leads.
    */
   readonly copies?: CopyCount;
 }
