@@ -11,6 +11,7 @@ import {
   localImages,
   sweep,
 } from "../support/arkindex.ts";
+import { later } from "../support/later.ts";
 import { type Ledger, type Written, written } from "../support/sql-ledger.ts";
 import { generatedSecrets, leaks } from "../support/secrets.ts";
 import { repo, succeeded, TestStack } from "../support/stack.ts";
@@ -167,7 +168,7 @@ test(
   5 * minutes,
 );
 
-test(
+later(
   "the leader's machine is gone: another leads in time, and the old one follows it when it is back",
   async () => {
     const lost = await leader();
@@ -190,7 +191,7 @@ test(
   6 * minutes,
 );
 
-test(
+later(
   "a replica's machine is gone: nobody waits for a commit",
   async () => {
     const lead = await leader();
@@ -204,7 +205,7 @@ test(
   4 * minutes,
 );
 
-test(
+later(
   "another setting reaches all members by restarts, and replaces none of them",
   async () => {
     const before = await containerIds(name);
@@ -219,7 +220,7 @@ test(
   8 * minutes,
 );
 
-test(
+later(
   "an image without Patroni is refused before it takes the place of one that works",
   async () => {
     await stack.rewrite(program({ copies: 3, image: "toolbox" }));
@@ -233,7 +234,7 @@ test(
   6 * minutes,
 );
 
-test(
+later(
   "the application's own image takes over member by member, and its slot outlives the leader",
   async () => {
     const ask = { copies: 3, image: "pyrus/pgsql-16", outputPlugins: ["wal2json"], settings: { wal_level: "logical" } };

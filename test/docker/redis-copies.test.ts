@@ -14,6 +14,7 @@ import {
   sweep,
   untilHealthy,
 } from "../support/arkindex.ts";
+import { later } from "../support/later.ts";
 import { generatedSecrets, leaks } from "../support/secrets.ts";
 import { repo, succeeded, TestStack } from "../support/stack.ts";
 
@@ -209,7 +210,7 @@ test(
   3 * minutes,
 );
 
-test(
+later(
   "a server that is told to end hands over first",
   async () => {
     const leader = await whole();
@@ -237,27 +238,33 @@ while [ "$(date +%s)" -lt $end ]; do n=$((n + 1)); ${write} && echo $n; done; tr
     .map(Number);
 }
 
-test("a leader without a network: another leads, and it follows that one when it is back", async () => {
-  const leader = await whole();
-  const network = engine.getNetwork(`${name}-data`);
-  const { id } = await container(leader);
-  const local = [beside(leader, "plain", 14, false), beside(leader, "waited", 14, true)] as const;
-  const written = await writing("cut", 30, () => network.disconnect({ Container: id, Force: true }));
-  expect(written.gap).toBeLessThan(goal);
-  const [plain, waited] = await Promise.all(local);
-  // As the engine gives the network to a container: under its names, and with another address.
-  await network.connect({ Container: id, EndpointConfig: { Aliases: [leader] } });
-  expect(await whole()).not.toBe(leader);
-  expect(await lost("cut", written.acknowledged)).toEqual([]);
-  // Replication is not awaited: what a cut-off leader still takes is lost, until it notices. WAIT tells its client.
-  const gone = { plain: await lost("plain", plain), waited: await lost("waited", waited) };
-  tell(`plain: ${String(gone.plain.length)} of ${String(plain.length)} lost that the cut-off leader had acknowledged`);
-  tell(`waited: ${String(gone.waited.length)} of ${String(waited.length)} lost, each with WAIT 1`);
-  expect(waited.length).toBeGreaterThan(0);
-  expect(gone.waited).toEqual([]);
-}, 180_000);
+later(
+  "a leader without a network: another leads, and it follows that one when it is back",
+  async () => {
+    const leader = await whole();
+    const network = engine.getNetwork(`${name}-data`);
+    const { id } = await container(leader);
+    const local = [beside(leader, "plain", 14, false), beside(leader, "waited", 14, true)] as const;
+    const written = await writing("cut", 30, () => network.disconnect({ Container: id, Force: true }));
+    expect(written.gap).toBeLessThan(goal);
+    const [plain, waited] = await Promise.all(local);
+    // As the engine gives the network to a container: under its names, and with another address.
+    await network.connect({ Container: id, EndpointConfig: { Aliases: [leader] } });
+    expect(await whole()).not.toBe(leader);
+    expect(await lost("cut", written.acknowledged)).toEqual([]);
+    // Replication is not awaited: what a cut-off leader still takes is lost, until it notices. WAIT tells its client.
+    const gone = { plain: await lost("plain", plain), waited: await lost("waited", waited) };
+    tell(
+      `plain: ${String(gone.plain.length)} of ${String(plain.length)} lost that the cut-off leader had acknowledged`,
+    );
+    tell(`waited: ${String(gone.waited.length)} of ${String(waited.length)} lost, each with WAIT 1`);
+    expect(waited.length).toBeGreaterThan(0);
+    expect(gone.waited).toEqual([]);
+  },
+  180_000,
+);
 
-test(
+later(
   "all three at once: they come back with everything",
   async () => {
     await whole();
@@ -275,7 +282,7 @@ test(
   3 * minutes,
 );
 
-test(
+later(
   "a leader that lost its data does not empty the others",
   async () => {
     const leader = await whole();

@@ -15,6 +15,7 @@ import {
   sweep,
   untilHealthy,
 } from "../support/arkindex.ts";
+import { later } from "../support/later.ts";
 import { Ledger, type Written } from "../support/http-ledger.ts";
 import { repo, succeeded, TestStack } from "../support/stack.ts";
 
@@ -153,41 +154,60 @@ test("the leader is killed: searches and updates go on, and it comes back with a
   succeeded(await stack.preview(["--expect-no-changes"]));
 }, 900_000);
 
-test("a change rolls one after another, and writes go on", async () => {
-  const ledger = await writer();
-  await stack.rewrite(program({ memoryMib: 310 }));
-  succeeded(await stack.up());
-  await ended(ledger, "a rolling change");
-  await nothingLost();
-}, 900_000);
+later(
+  "a change rolls one after another, and writes go on",
+  async () => {
+    const ledger = await writer();
+    await stack.rewrite(program({ memoryMib: 310 }));
+    succeeded(await stack.up());
+    await ended(ledger, "a rolling change");
+    await nothingLost();
+  },
+  900_000,
+);
 
-test("an index that is broken is taken from the leader again", async () => {
-  const now = await leader();
-  const broken = await container(nodes.find((each) => each !== now) ?? "");
-  await inContainer({ container: broken.id }, "for file in /var/solr/data/*/data/index/segments_*; do : > $file; done");
-  await killProcess(broken);
-  await nothingLost();
-  await untilHealthy([broken.id]);
-}, 600_000);
+later(
+  "an index that is broken is taken from the leader again",
+  async () => {
+    const now = await leader();
+    const broken = await container(nodes.find((each) => each !== now) ?? "");
+    await inContainer(
+      { container: broken.id },
+      "for file in /var/solr/data/*/data/index/segments_*; do : > $file; done",
+    );
+    await killProcess(broken);
+    await nothingLost();
+    await untilHealthy([broken.id]);
+  },
+  600_000,
+);
 
-test("a lost disk is filled by the others at the operator's word", async () => {
-  const gone = await container("search-3");
-  await gone.remove({ force: true });
-  await removeVolume(`${name}-search-3`);
-  const ledger = await writer();
-  const refused = await stack.up();
-  expect(refused.code).not.toBe(0);
-  await stack.rewrite(program({ memoryMib: 310, disks: { "search-3": "today" } }));
-  succeeded(await stack.up());
-  await ended(ledger, "a lost disk");
-  await nothingLost();
-  succeeded(await stack.preview(["--expect-no-changes"]));
-}, 900_000);
+later(
+  "a lost disk is filled by the others at the operator's word",
+  async () => {
+    const gone = await container("search-3");
+    await gone.remove({ force: true });
+    await removeVolume(`${name}-search-3`);
+    const ledger = await writer();
+    const refused = await stack.up();
+    expect(refused.code).not.toBe(0);
+    await stack.rewrite(program({ memoryMib: 310, disks: { "search-3": "today" } }));
+    succeeded(await stack.up());
+    await ended(ledger, "a lost disk");
+    await nothingLost();
+    succeeded(await stack.preview(["--expect-no-changes"]));
+  },
+  900_000,
+);
 
-test("back to one, with all", async () => {
-  await stack.rewrite(program({ memoryMib: 310, copies: 1 }));
-  succeeded(await stack.up());
-  await nothingLost(["search-1"]);
-  expect(await ask(`${cluster("search-1")} | jq -r '${copies} | .node_name'`)).toBe("search-1:8983_solr");
-  succeeded(await stack.preview(["--expect-no-changes"]));
-}, 900_000);
+later(
+  "back to one, with all",
+  async () => {
+    await stack.rewrite(program({ memoryMib: 310, copies: 1 }));
+    succeeded(await stack.up());
+    await nothingLost(["search-1"]);
+    expect(await ask(`${cluster("search-1")} | jq -r '${copies} | .node_name'`)).toBe("search-1:8983_solr");
+    succeeded(await stack.preview(["--expect-no-changes"]));
+  },
+  900_000,
+);
