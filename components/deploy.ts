@@ -211,8 +211,9 @@ export async function plannedWithRetirements(config: Dict<unknown>): Promise<Sta
   if (problems.length > 0 || whole === undefined) return planned;
   const { settings, site, topology } = whole;
   const { system } = settings;
-  const store = topologies[settings.topology]?.retirements?.(topology, site.name);
-  if (store === undefined) return planned;
+  const place = topologies[settings.topology];
+  const store = place?.retirements?.(topology, site.name);
+  if (place === undefined || store === undefined) return planned;
   try {
     const { retirements } = await store.latest();
     // A slot that the operator has taken out meanwhile needs no disk.
@@ -220,7 +221,11 @@ export async function plannedWithRetirements(config: Dict<unknown>): Promise<Sta
     const now = withRetirements(raw, { ...retirements, history }, system, systems[system].retirable);
     return planStack(now, pulumi.getStack());
   } catch (error) {
-    return { ...planned, problems: [{ key: "topology", value: settings.topology, remedy: messageOf(error) }] };
+    // Whom nobody reaches is told in the preflight's words, by its key.
+    const stack = { site, plan: whole.plan, secrets: settings.secrets, state: [], component: system };
+    const told = await place.preflight(topology, stack, planned.images);
+    const key = { key: "topology", value: settings.topology, remedy: messageOf(error) };
+    return { ...planned, problems: told.length > 0 ? told : [key] };
   }
 }
 
