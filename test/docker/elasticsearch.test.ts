@@ -1,6 +1,4 @@
 /** Three search nodes on one Docker host, OpenSearch in Elasticsearch's place: from one to three, a lost one, another image. */
-import process from "node:process";
-
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 
 import {
@@ -44,17 +42,7 @@ export const { user, password } = search.given;
 function writer(): Promise<Ledger> {
   const write = `-u '${login}' -X PUT -H 'content-type: application/json' "${at}/pages/_doc/$n" -d '{"text":"a"}'`;
   const read = `-u '${login}' "${at}/pages/_search?size=0"`;
-  return Ledger.start(data, { write, read, first: acknowledged.length * 10 + 1 });
-}
-
-async function ended(ledger: Ledger, what: string) {
-  const written = await ledger.stop();
-  acknowledged.push(...written.acknowledged);
-  const { gap, readGap, refused } = written;
-  process.stdout.write(
-    `search, ${what}: ${String(written.acknowledged.length)} writes, none for ${String(gap)} s, no search for ${String(readGap)} s, refused ${JSON.stringify(refused)}\n`,
-  );
-  return written;
+  return Ledger.start(data, { write, read, all: acknowledged });
 }
 
 async function ask(words: string): Promise<string> {
@@ -107,7 +95,7 @@ test("one becomes three: its documents stay, and an index without a copy gets on
   await ask(`-X PUT '${at}/pages' ${settings}`);
   const ledger = await writer();
   await new Promise((resolve) => setTimeout(resolve, 10_000));
-  expect((await ended(ledger, "one alone")).acknowledged.length).toBeGreaterThan(5);
+  expect((await ledger.stop("search, one alone")).acknowledged.length).toBeGreaterThan(5);
   await stack.rewrite(program(3));
   succeeded(await stack.up());
   await green();
@@ -129,7 +117,7 @@ test("the node with the primary is killed: nothing that was acknowledged is lost
   await killed.update({ RestartPolicy: { Name: "unless-stopped" } });
   await killed.start();
   await green();
-  expect((await ended(ledger, "the primary's node killed -9")).gap).toBeLessThan(60);
+  expect((await ledger.stop("search, the primary's node killed -9")).gap).toBeLessThan(60);
   await nothingLost();
   succeeded(await stack.preview(["--expect-no-changes"]));
 }, 900_000);
@@ -144,7 +132,7 @@ later(
     const ledger = await writer();
     await stack.rewrite(program(3, other));
     succeeded(await stack.up());
-    expect((await ended(ledger, "another image")).gap).toBeLessThan(60);
+    expect((await ledger.stop("search, another image")).gap).toBeLessThan(60);
     await green();
     await nothingLost();
     for (const id of Object.values(await containerIds(name)))

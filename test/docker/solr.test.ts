@@ -1,6 +1,4 @@
 /** Three Solrs on one Docker host: from one to three, a lost one, a lost disk, a rolling change, back to one. */
-import process from "node:process";
-
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 
 import {
@@ -16,7 +14,7 @@ import {
   untilHealthy,
 } from "../support/arkindex.ts";
 import { later } from "../support/later.ts";
-import { Ledger, type Written } from "../support/http-ledger.ts";
+import { Ledger } from "../support/http-ledger.ts";
 import { repo, succeeded, TestStack } from "../support/stack.ts";
 
 const name = "solrs";
@@ -48,17 +46,7 @@ const add = (host: string) =>
 const search = (host: string) => `-f "http://${host}:8983/solr/pages/select?q=*:*&rows=0"`;
 
 function writer(host = "search-proxy"): Promise<Ledger> {
-  return Ledger.start(data, { write: add(host), read: search(host), first: acknowledged.length * 10 + 1 });
-}
-
-async function ended(ledger: Ledger, what: string): Promise<Written> {
-  const written = await ledger.stop();
-  acknowledged.push(...written.acknowledged);
-  const { gap, readGap, refused } = written;
-  process.stdout.write(
-    `Solr, ${what}: ${String(written.acknowledged.length)} writes, none for ${String(gap)} s, no search for ${String(readGap)} s, refused ${JSON.stringify(refused)}\n`,
-  );
-  return written;
+  return Ledger.start(data, { write: add(host), read: search(host), all: acknowledged });
 }
 
 async function ask(script: string): Promise<string> {
@@ -121,7 +109,7 @@ test("one becomes three, and each has what the one had", async () => {
   succeeded(await stack.up());
   const ledger = await writer("search-1");
   await new Promise((resolve) => setTimeout(resolve, 10_000));
-  await ended(ledger, "one alone");
+  await ledger.stop("Solr, one alone");
   await stack.rewrite(program({}));
   succeeded(await stack.up());
   await nothingLost();
@@ -147,7 +135,7 @@ test("the leader is killed: searches and updates go on, and it comes back with a
     if ((await killed.inspect()).State.Health?.Status !== "healthy") throw new Error("not healthy yet");
     return true;
   }, 300);
-  const { acknowledged: all, gap } = await ended(ledger, "the leader killed -9");
+  const { acknowledged: all, gap } = await ledger.stop("Solr, the leader killed -9");
   expect(all.length).toBeGreaterThan(20);
   expect(gap).toBeLessThan(60);
   await nothingLost();
@@ -160,7 +148,7 @@ later(
     const ledger = await writer();
     await stack.rewrite(program({ memoryMib: 310 }));
     succeeded(await stack.up());
-    await ended(ledger, "a rolling change");
+    await ledger.stop("Solr, a rolling change");
     await nothingLost();
   },
   900_000,
@@ -193,7 +181,7 @@ later(
     expect(refused.code).not.toBe(0);
     await stack.rewrite(program({ memoryMib: 310, disks: { "search-3": "today" } }));
     succeeded(await stack.up());
-    await ended(ledger, "a lost disk");
+    await ledger.stop("Solr, a lost disk");
     await nothingLost();
     succeeded(await stack.preview(["--expect-no-changes"]));
   },

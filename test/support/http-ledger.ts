@@ -1,4 +1,6 @@
 /** A writer with a ledger: one document after another into a store by HTTP, and what was acknowledged, and when. */
+import process from "node:process";
+
 import type Docker from "dockerode";
 
 import { engine, localImage } from "./arkindex.ts";
@@ -19,18 +21,20 @@ export interface Written {
 export class Ledger {
   static readonly #open = new Set<Docker.Container>();
   readonly #container: Docker.Container;
+  readonly #all: string[];
 
-  private constructor(container: Docker.Container) {
+  private constructor(container: Docker.Container, all: string[]) {
     this.#container = container;
+    this.#all = all;
   }
 
   /**
-   * `write`: words of curl that put document `$n`; `read`: words of one that searches. `first`: the first document's
-   * number.
+   * `write`: words of curl that put document `$n`; `read`: words of one that searches. `all`: the documents that were
+   * acknowledged so far, to which this writer's are added at its end.
    */
-  static async start(network: string, { write, read, first }: { write: string; read: string; first: number }) {
+  static async start(network: string, { write, read, all }: { write: string; read: string; all: string[] }) {
     const script = `send() { curl -s -m 5 -o /dev/null -w '%{http_code}' "$@"; }
-n=${String(first)}
+n=${String(all.length * 10 + 1)}
 while :; do
   echo "w $n $(send ${write}) $(date +%s%3N)"
   echo "r $n $(send ${read}) $(date +%s%3N)"
@@ -46,7 +50,7 @@ done`;
     });
     Ledger.#open.add(container);
     await container.start();
-    return new Ledger(container);
+    return new Ledger(container, all);
   }
 
   /** For the end of a test's file: a writer that a failed test has left would keep its network. */
@@ -55,7 +59,8 @@ done`;
     Ledger.#open.clear();
   }
 
-  async stop(): Promise<Written> {
+  /** Ends the writer, and tells what it saw. `what`: the store, and what happened to it. */
+  async stop(what: string): Promise<Written> {
     await this.#container.kill();
     const log = (await this.#container.logs({ stdout: true, follow: false })).toString();
     await this.#container.remove({ force: true });
@@ -67,12 +72,14 @@ done`;
     const refused: Record<string, number> = {};
     for (const { kind, code } of lines)
       if (!code.startsWith("2")) refused[`${kind} ${code}`] = (refused[`${kind} ${code}`] ?? 0) + 1;
-    return {
-      acknowledged: good.filter(({ kind }) => kind === "w").map(({ n }) => n),
-      refused,
-      gap: longest(good.filter(({ kind }) => kind === "w").map(({ at }) => at)),
-      readGap: longest(good.filter(({ kind }) => kind === "r").map(({ at }) => at)),
-    };
+    const of = (kind: string) => good.filter((line) => line.kind === kind);
+    const acknowledged = of("w").map(({ n }) => n);
+    const [gap, readGap] = [longest(of("w").map(({ at }) => at)), longest(of("r").map(({ at }) => at))];
+    this.#all.push(...acknowledged);
+    process.stdout.write(
+      `${what}: ${String(acknowledged.length)} writes, none for ${String(gap)} s, no search for ${String(readGap)} s, refused ${JSON.stringify(refused)}\n`,
+    );
+    return { acknowledged, refused, gap, readGap };
   }
 }
 
