@@ -153,31 +153,36 @@ tables() { cql -e "SELECT table_name FROM system_schema.tables WHERE keyspace_na
   return {
     files,
     dump: `${common}
-cql -e 'SELECT keyspace_name FROM system_schema.keyspaces' | jq -r .keyspace_name | grep -vE '^system(_|$)' > /tmp/keyspaces || [ $? = 1 ]
+cql -e 'SELECT keyspace_name FROM system_schema.keyspaces' | jq -r .keyspace_name > /tmp/all
+grep -vE '^system(_|$)' /tmp/all > /tmp/keyspaces || [ $? = 1 ]
 for keyspace in $(cat /tmp/keyspaces); do
-  : > /tmp/tables
-  for table in $(tables "$keyspace"); do
+  tables "$keyspace" > /tmp/tables
+  for table in $(cat /tmp/tables); do
     cql -e "SELECT JSON * FROM \\"$keyspace\\".\\"$table\\"" | backup put "$keyspace.$table.json"
-    echo "$table" >> /tmp/tables
   done
   cql -e "DESCRIBE KEYSPACE \\"$keyspace\\"" | jq -r '.create_statement' | sed 's/^CREATE KEYSPACE /CREATE KEYSPACE IF NOT EXISTS /' | backup put "$keyspace.cql"
   backup put "$keyspace.tables" < /tmp/tables
 done
 backup put keyspaces < /tmp/keyspaces`,
     restore: `${common}
-for keyspace in $(backup get keyspaces); do
-  if [ -n "$(tables "$keyspace")" ]; then echo "keyspace $keyspace has tables: restore goes into an empty keyspace only" >&2; exit 1; fi
+backup get keyspaces > /tmp/keyspaces
+for keyspace in $(cat /tmp/keyspaces); do
+  tables "$keyspace" > /tmp/tables
+  if [ -s /tmp/tables ]; then echo "keyspace $keyspace has tables: restore goes into an empty keyspace only" >&2; exit 1; fi
 done
-for keyspace in $(backup get keyspaces); do
+for keyspace in $(cat /tmp/keyspaces); do
   backup get "$keyspace.cql" > /tmp/schema.cql
   cql -f /tmp/schema.cql
-  for table in $(backup get "$keyspace.tables"); do
+  backup get "$keyspace.tables" > /tmp/tables
+  for table in $(cat /tmp/tables); do
     backup get "$keyspace.$table.json" | cql --insert "$keyspace.$table"
   done
 done`,
     // The drill reads each row, and fills no server: that would need as much memory as a member.
-    drill: `for keyspace in $(backup get keyspaces); do
-  for table in $(backup get "$keyspace.tables"); do backup get "$keyspace.$table.json" | jq empty; done
+    drill: `backup get keyspaces > /tmp/keyspaces
+for keyspace in $(cat /tmp/keyspaces); do
+  backup get "$keyspace.tables" > /tmp/tables
+  for table in $(cat /tmp/tables); do backup get "$keyspace.$table.json" | jq empty; done
 done`,
   };
 }

@@ -215,7 +215,8 @@ function twice([first = ""]: List<string>): string {
   const settings = "_settings?flat_settings=true&expand_wildcards=open";
   const single = `to_entries[] | select(.key[:1] != "." and .value.settings["index.number_of_replicas"] == "0"
   and (.value.settings["index.auto_expand_replicas"] // "false") == "false") | .key`;
-  return `curl -K ${curl} -fS 'http://${first}:9200/${settings}' | jq -r '${single}' >/tmp/single
+  return `curl -K ${curl} -fS 'http://${first}:9200/${settings}' >/tmp/settings
+jq -r '${single}' /tmp/settings >/tmp/single
 while read -r index; do
   curl -K ${curl} -fS -o /dev/null -X PUT -H 'content-type: application/json' -d '{"index.number_of_replicas":1}' "http://${first}:9200/$index/_settings"
 done </tmp/single`;

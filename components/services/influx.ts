@@ -182,10 +182,10 @@ const login = `INFLUX_PASSWORD_FILE=${folder}/admin-password; export INFLUX_PASS
 
 /** Dumps every database, whoever made it. */
 function dump(host: string, fleeting: List<string>): string {
-  const omitted =
-    fleeting.length > 0 ? ` | grep -vxF ${fleeting.map((each) => `-e ${shellWord(each)}`).join(" ")}` : "";
+  const omitted = fleeting.map((each) => `-e ${shellWord(each)}`).join(" ");
   return `${login}
-points databases http://${host}:8086${omitted} > /tmp/databases || [ $? = 1 ]
+points databases http://${host}:8086 > /tmp/all
+${omitted === "" ? "mv /tmp/all /tmp/databases" : `grep -vxF ${omitted} /tmp/all > /tmp/databases || [ $? = 1 ]`}
 while IFS= read -r name <&3; do
   points dump http://${host}:8086 "$name" | backup put "$(jq -rn --arg name "$name" '$name | @uri').points"
 done 3< /tmp/databases

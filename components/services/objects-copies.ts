@@ -239,7 +239,8 @@ function setUp(members: List<Member>): string {
 for host in ${members.map(({ host }) => host).join(" ")}; do if ask GetClusterHealth >/dev/null; then break; fi; done
 for attempt in $(seq 60); do
   health=$(ask GetClusterHealth) || health={}
-  if [ "$(ask GetClusterLayout | jq .version)" != 0 ]; then
+  version=$(ask GetClusterLayout | jq .version) || version=unknown
+  if [ "$version" != 0 ]; then
     if [ "$(jq -r .status <<<"$health")" != unavailable ]; then break; fi
   elif [ "$(jq .connectedNodes <<<"$health")" -ge ${String(members.length)} ]; then
     ask UpdateClusterLayout --data @${folder}/layout >/dev/null
@@ -260,7 +261,8 @@ ask ListBuckets | jq -c '.[] | select(.globalAliases == []) | {bucketId: .id, gl
   while read -r alias; do ask AddBucketAlias --data "$alias" >/dev/null; done
 ask ListBuckets | jq -c --arg key "$key" '.[] | {bucketId: .id, accessKeyId: $key, permissions: {read: true, write: true, owner: true}}' |
   while read -r may; do ask AllowBucketKey --data "$may" >/dev/null; done
-for old in $(ask ListKeys | jq -r --arg key "$key" '.[] | select(.name == "app" and .id != $key) | .id'); do
+olds=$(ask ListKeys | jq -r --arg key "$key" '.[] | select(.name == "app" and .id != $key) | .id')
+for old in $olds; do
   ask "DeleteKey?id=$old" --data '' >/dev/null
 done`;
 }

@@ -274,7 +274,8 @@ else
   etcdctl put ${key} "$new" >/dev/null
   wait=${String(3 * times.loop_wait)} # until each member has read them
 fi
-if [ -z "$(etcdctl get --prefix --keys-only ${namespace}${scope}/members/)" ]; then exit; fi
+known="$(etcdctl get --prefix --keys-only ${namespace}${scope}/members/)"
+if [ -z "$known" ]; then exit; fi
 sleep $wait
 members() { patronictl list --format=json; }
 pending() { members | jq -r 'sort_by(.Role == "Leader")[] | select(."Pending restart" == "*").Member'; }
@@ -288,7 +289,8 @@ settled() {
   exit 1
 }
 for round in 1 2; do
-  for member in $(pending); do
+  waiting="$(pending)"
+  for member in $waiting; do
     settled
     patronictl restart ${scope} "$member" --pending --force
     settled

@@ -131,7 +131,8 @@ backup get roles.sql | sed 's/^CREATE ROLE .*;$/DO $do$ BEGIN & EXCEPTION WHEN d
   | PGDATABASE=postgres psql --no-psqlrc --quiet > /dev/null
 while IFS= read -r name <&3; do
   if [ "$name" != postgres ]; then
-    head_of "$name" --create --list | grep -E '^[0-9]+; [0-9]+ [0-9]+ (ACL|COMMENT|SECURITY LABEL) - DATABASE ' > /tmp/of-database || :
+    head_of "$name" --create --list > /tmp/all
+    grep -E '^[0-9]+; [0-9]+ [0-9]+ (ACL|COMMENT|SECURITY LABEL) - DATABASE ' /tmp/all > /tmp/of-database || [ $? = 1 ]
     head_of "$name" --create --no-tablespaces --use-list=/tmp/of-database --file=/tmp/database.sql
     PGDATABASE=postgres psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --set=name="$name" <<< 'DROP DATABASE IF EXISTS :"name";'
     PGDATABASE=postgres psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --file=/tmp/database.sql > /dev/null

@@ -49,7 +49,8 @@ by=
 for other in ${stay.join(" ")}; do if ${runs("$other")}; then by=rabbit@$other; break; fi; done
 if [ -z "$by" ]; then echo "${host} stays: none of ${stay.join(", ")} runs; bring the cluster back first" >&2; exit 1; fi
 rabbitmq-queues -q -n $by shrink ${nodeName(host)}
-kept=$(rabbitmqctl -q -n $by list_queues --no-table-headers name members | grep -F '${nodeName(host)}' | cut -f 1 || true)
+queues=$(rabbitmqctl -q -n $by list_queues --no-table-headers name members)
+kept=$(echo "$queues" | grep -F '${nodeName(host)}' | cut -f 1 || true)
 if [ -n "$kept" ]; then echo "${host} stays: it has copies that no other member can do without, of" $kept >&2; exit 1; fi
 if ${runs(host)}; then
   rabbitmqctl -q -n ${nodeName(host)} stop_app

@@ -200,7 +200,11 @@ touch /tmp/ready`;
 }
 
 /** Makes what is not there yet. */
-export function collections(host: string, { collections: names }: Ask<"solr">, copies = 1): string {
+export function collections(
+  host: string,
+  { collections: names }: Pick<Ask<"solr">, "collections">,
+  copies = 1,
+): string {
   const api = `http://${host}:${String(port)}/solr/admin/collections`;
   return names
     .map(
@@ -211,23 +215,32 @@ export function collections(host: string, { collections: names }: Ask<"solr">, c
     .join("\n");
 }
 
+const shards = ".cluster.collections | to_entries[] | .key as $collection | .value.shards | to_entries[]";
 const nodeName = (host: string): string => `${host}:${String(port)}_solr`;
 
 /**
- * Gives every member a copy of each collection, whoever made it: one that was alone has all of them, and a new disk has
- * none of those that the cluster still counts on it.
+ * Copies that the cluster counts on a node, but that may be lost. The last one that works is never such: to take it out of
+ * the books deletes what it may have yet.
  */
-function fill(hosts: List<string>, ask: Ask<"solr">): string {
+const doubtful = `.cluster.live_nodes as $live | ${shards} | .key as $shard | .value.replicas
+  | select(any(.[]; .state == "active" and .node_name != $node and (.node_name | IN($live[]))))
+  | to_entries[] | select(.value.node_name == $node and .value.state == "down") | [$collection, $shard, .key, .value.core] | @tsv`;
+
+/**
+ * Gives every member a copy of each collection, whoever made it: one that was alone has all of them, and a new disk has
+ * none of those that the cluster still counts on it. Solr opens its copies after it has begun to answer, and its list has none
+ * that it still opens; asked for one by name it tells.
+ */
+export function fill(hosts: List<string>, ask: Pick<Ask<"solr">, "collections">): string {
   const [first = ""] = hosts;
-  const shards = ".cluster.collections | to_entries[] | .key as $collection | .value.shards | to_entries[]";
-  const lacking = `${shards} | select([.value.replicas[].node_name] | index($node) | not) | [$collection, .key] | @tsv`;
-  const gone = `${shards} | .key as $shard | .value.replicas | to_entries[]
-  | select(.value.node_name == $node and (.value.core as $core | $cores | index($core) | not)) | [$collection, $shard, .key] | @tsv`;
-  const late = `[${shards} | .key as $shard | .value.replicas[] | select(.state != "active") | "\\($collection) on \\(.node_name)"] | join(", ")`;
+  const without = `${shards} | select([.value.replicas[].node_name] | index($node) | not) | [$collection, .key] | @tsv`;
+  const late = `. as $all | [($ARGS.positional[] as $node | $all | ${shards} | .value.replicas | map(select(.node_name == $node))
+    | select(any(.[]; .state == "active") | not) | "\\($collection) on \\($node)")] | join(", ")`;
   return `ask() { action=$1; shift; curl -fsS -m 300 --get "$@" "http://${first}:${String(port)}/solr/admin/collections?action=$action"; }
+cluster() { ask CLUSTERSTATUS >/tmp/cluster && jq -r "$@" /tmp/cluster; }
 until_none() {
   for attempt in $(seq "$1"); do
-    left=$(ask CLUSTERSTATUS | jq -r "$3" --args ${hosts.map(nodeName).join(" ")}) || left="Solr does not answer"
+    left=$(cluster "$3" --args ${hosts.map(nodeName).join(" ")}) || left="Solr does not answer"
     [ -n "$left" ] || return 0
     sleep 2
   done
@@ -238,15 +251,16 @@ until_none 120 "not in the cluster" '$ARGS.positional - .cluster.live_nodes | jo
 ${collections(first, ask, hosts.length)}
 for host in ${hosts.join(" ")}; do
   node="$host:${String(port)}_solr"
-  cores=$(curl -fsS -m 60 "http://$host:${String(port)}/solr/admin/cores?action=STATUS&indexInfo=false" | jq -c '[(.status, .initFailures) | keys[]]')
-  ask CLUSTERSTATUS | jq -r --arg node "$node" --argjson cores "$cores" '${gone}' >/tmp/gone
-  while read -r collection shard replica; do
-    ask DELETEREPLICA -d "collection=$collection" -d "shard=$shard" -d "replica=$replica"
-  done </tmp/gone
-  ask CLUSTERSTATUS | jq -r --arg node "$node" '${lacking}' >/tmp/lacking
+  cluster --arg node "$node" '${doubtful}' >/tmp/doubtful
+  while read -r collection shard replica core; do
+    curl -fsS -m 60 "http://$host:${String(port)}/solr/admin/cores?action=STATUS&indexInfo=false&core=$core" >/tmp/core
+    jq -e --arg core "$core" '.status[$core] == {} and (.initFailures | has($core) | not)' /tmp/core >/dev/null || continue
+    ask DELETEREPLICA -d "collection=$collection" -d "shard=$shard" -d "replica=$replica" -d onlyIfDown=true
+  done </tmp/doubtful
+  cluster --arg node "$node" '${without}' >/tmp/without
   while read -r collection shard; do
     ask ADDREPLICA -d "collection=$collection" -d "shard=$shard" --data-urlencode "node=$node"
-  done </tmp/lacking
+  done </tmp/without
 done
 until_none 1500 "not copied yet" '${late}'`;
 }

@@ -1,6 +1,7 @@
 /** Three Solrs on one Docker host: from one to three, a lost one, a lost disk, a rolling change, back to one. */
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 
+import { fill } from "../../components/services/solr-three.ts";
 import {
   containerIds,
   engine,
@@ -115,6 +116,35 @@ test("one becomes three, and each has what the one had", async () => {
   await nothingLost();
   succeeded(await stack.preview(["--expect-no-changes"]));
 }, 900_000);
+
+/** `states` is what the set-up job is told of the copies' states, `cores` what each Solr says of its own. */
+test.each([
+  {
+    what: "that a Solr still opens",
+    states: `(${copies} | select(.node_name == "search-3:8983_solr") | .state) = "down"`,
+    cores: `if $one then . else .status = {} end`,
+  },
+  { what: "if no other works", states: `(${copies} | .state) = "down"`, cores: ".status |= map_values({})" },
+])("the set-up job takes no copy out of the books $what", async ({ states, cores }) => {
+  const there = () => ask(`${cluster("search-1")} | jq -r '${copies} | .core'`);
+  const before = await there();
+  await ask(`mkdir /tmp/told
+cat >/tmp/told/curl <<'END'
+#!/bin/sh
+case "$*" in
+  *CLUSTERSTATUS*) /usr/bin/curl "$@" | jq '${states}' ;;
+  *admin/cores*core=*) /usr/bin/curl "$@" | jq --argjson one true '${cores}' ;;
+  *admin/cores*) /usr/bin/curl "$@" | jq --argjson one false '${cores}' ;;
+  *) exec /usr/bin/curl "$@" ;;
+esac
+END
+chmod +x /tmp/told/curl
+cat >/tmp/fill <<'END'
+${fill(nodes, { collections: ["pages"] })}
+END
+PATH="/tmp/told:$PATH" timeout 20 bash -eu /tmp/fill || [ $? = 124 ]`);
+  expect(await there()).toBe(before);
+});
 
 test("the leader is killed: searches and updates go on, and it comes back with all", async () => {
   const ledger = await writer();

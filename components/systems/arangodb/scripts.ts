@@ -51,14 +51,17 @@ const known = (host: string): string =>
 export function leave(host: string): string {
   return `health() { ${curl} ${api}/_admin/cluster/health; }
 stay() { echo "${host} stays: $1" >&2; exit 1; }
-kept() { # every collection: copies database/name
-  for db in $(${curl} ${api}/_api/database | jq -r '.result[]'); do
-    ${curl} "${api}/_db/$db/_api/replication/clusterInventory?includeSystem=true" | jq -r --arg db "$db" '.collections[].parameters | select(.replicationFactor | type == "number") | "\\(.replicationFactor) \\($db)/\\(.name)"'
+inventories() { # a line for each database
+  ${curl} ${api}/_api/database | jq -r '.result[]' >/tmp/dbs || return
+  for db in $(cat /tmp/dbs); do
+    ${curl} "${api}/_db/$db/_api/replication/clusterInventory?includeSystem=true" | jq -c --arg db "$db" '{$db} + .' || return
   done
 }
 books=$(health) || stay "no coordinator answers; bring the cluster back first"
 others=$(echo "$books" | jq '[.Health[] | select(.Role == "DBServer" and .Status == "GOOD" and .Endpoint != "${at(host)}")] | length')
-read -r most where <<< "$(kept | sort -rn | head -n 1)"
+inventories >/tmp/inventories || stay "not every database tells its collections; bring the cluster back first"
+jq -r '.db as $db | .collections[].parameters | select(.replicationFactor | type == "number") | "\\(.replicationFactor) \\($db)/\\(.name)"' /tmp/inventories | sort -rn >/tmp/kept
+read -r most where </tmp/kept
 [ "$most" -le "$others" ] || stay "$where keeps $most copies, and $others other DB servers are healthy; lower its replicationFactor, or keep this server in the config"
 echo "$books" | ${known(host)} | while read -r id status gone; do
   for wait in 1 2 3 4 5 6; do
@@ -86,7 +89,8 @@ echo "$books" | ${known(host)} | while read -r id status gone; do
   else
     began=$(date +%s)
     until [ "$gone" = true ]; do
-      led=$(for db in $(${curl} ${api}/_api/database | jq -r '.result[]'); do ${curl} "${api}/_db/$db/_api/replication/clusterInventory?includeSystem=true" | jq -r --arg db "$db" --arg id "$id" '.collections[].parameters | select([.shards[][0]] | index($id)) | "\\($db)/\\(.name)"'; done)
+      led=
+      if inventories >/tmp/inventories; then led=$(jq -r --arg id "$id" '.db as $db | .collections[].parameters | select([.shards[][0]] | index($id)) | "\\($db)/\\(.name)"' /tmp/inventories); fi
       [ -z "$led" ] || [ $(($(date +%s) - began)) -lt 180 ] || stay "it failed with the only copy in sync of $(echo $led): bring its disk back, or restore these from a backup"
       sleep 2
       gone=$(health | jq -r --arg id "$id" '.Health[$id].CanBeDeleted // true')
