@@ -125,7 +125,7 @@ const serves = `printf srvr | curl -s -m 2 telnet://127.0.0.1:${String(zookeeper
  * first try used up its configuration; the next start opens it, and the leader fills it.
  */
 function prepare(number: number, others: List<string>): string {
-  return `rm -f /tmp/ready
+  return `rm -f /tmp/ready /tmp/answered
 mkdir -p ${zoo} && echo ${String(number)} >${zoo}/myid || exit 1
 if ! find ${zoo}/version-2 -name 'log.*' -o -name 'snapshot.*' 2>/dev/null | grep -q .; then
   rm -rf ${zoo}/version-2${number < 3 ? `\n  touch ${zoo}/initialize` : ""}
@@ -184,7 +184,7 @@ case $cores in *'"initFailures":{}'*) ;; *) echo "an index cannot be opened: $co
  */
 function probe(p: Platform, others: List<string>): string {
   const answers = `curl -fs -m 3 -o /dev/null "$admin/cores?action=STATUS&indexInfo=false"`;
-  const [first, later] = onlySaid(p) ? [`(${well})`, well] : [answers, `! ${serves} || ${answers}`];
+  const [first, later] = onlySaid(p) ? [`(${well})`, well] : [answers, onceAnswered(answers)];
   return `${admin}
 if [ -e /tmp/ready ]; then
   ${later.replaceAll("\n", "\n  ")}
@@ -197,6 +197,16 @@ if ! ${first}; then
   done
 fi
 touch /tmp/ready`;
+}
+
+/**
+ * A member that was called healthy before Solr ran has as long for its start as any: a swarm would kill it after three
+ * probes.
+ */
+function onceAnswered(answers: string): string {
+  return `if ${answers}; then touch /tmp/answered
+elif [ -e /tmp/answered ]; then ! ${serves}
+else find /tmp/ready -mmin -${String(replaySeconds / 60)} | grep -q .; fi`;
 }
 
 /** Makes what is not there yet. */

@@ -1,8 +1,10 @@
 /** Rules for the parts of every recipe, whatever it is asked for: what each option changes, and which names it refuses. */
 import { describe, expect, test } from "@jest/globals";
+import { execa } from "execa";
 
 import type { Ask, Kind } from "../../components/core/contracts.ts";
 import { managedPostgres } from "../../components/services/postgres.ts";
+import { newFolder } from "../support/folder.ts";
 import {
   empty,
   emptyInFiles,
@@ -549,6 +551,25 @@ describe("Solr", () => {
       JSON.stringify((await leastOf("solr", { copies: 3 }, on)).parts.get("store-1")?.health?.ready);
     expect(await probe("docker")).toContain("requireHealthyCores");
     expect(await probe("swarm")).not.toContain("requireHealthyCores");
+  });
+
+  test("on a swarm one that was called healthy before it ran has time to start, and none once it has answered", async () => {
+    const { ready } = (await leastOf("solr", { copies: 3 }, "swarm")).parts.get("store-1")?.health ?? {};
+    const probe = ready !== undefined && "command" in ready ? ready.command.at(-1) : undefined;
+    const folder = newFolder("solr-probe");
+    /** The probe's exit code while these answer. */
+    const code = async (...who: readonly ("ZooKeeper" | "Solr")[]): Promise<number | undefined> => {
+      const curl = `curl() { case "$*" in *telnet*) ${who.includes("ZooKeeper") ? "echo Mode: follower" : "false"} ;; *127.0.0.1*) ${who.includes("Solr") ? ":" : "false"} ;; *) false ;; esac; }`;
+      return (
+        await execa("sh", ["-c", `${curl}\n${(probe ?? "").replaceAll("/tmp/", `${folder}/`)}`], { reject: false })
+      ).exitCode;
+    };
+    expect(await code()).not.toBe(0);
+    expect(await code("ZooKeeper")).toBe(0); // its peers look for it by its name
+    expect(await code("ZooKeeper")).toBe(0);
+    expect(await code("ZooKeeper", "Solr")).toBe(0);
+    expect(await code("ZooKeeper")).not.toBe(0); // it hangs
+    expect(await code()).toBe(0); // it lost its peers
   });
 
   test("each collection is made, unless it is there", async () => {

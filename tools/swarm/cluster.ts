@@ -11,8 +11,8 @@ import { execa } from "execa";
 
 import { copies } from "../images/push.ts";
 import { claim, possible } from "./claim.ts";
-import { addBridge, hasBridge } from "./network.ts";
-import { apiPort, isOn, powerOff, powerOn, registryPort, removeDisk } from "./node.ts";
+import { addBridge, cut, hasBridge, type Direction, heal } from "./network.ts";
+import { apiPort, isOn, pidsOf, powerOff, powerOn, registryPort, removeDisk } from "./node.ts";
 import { alive, launch, pidIn } from "./process.ts";
 import { push, pushAs } from "./push.ts";
 import { folderOf, hostnameOf, linksOf, load, nodeOf, placeOf, save } from "./record.ts";
@@ -188,6 +188,26 @@ export class Cluster {
     await save(this.#record);
     await powerOn(this.#record, record);
     this.#off.delete(node);
+  }
+
+  /** Takes a node's packets away: those that it gets, those that it sends, or both. All of it goes on. */
+  cut(node: string, directions: readonly Direction[]): Promise<void> {
+    return cut(this.#record, this.#node(node), directions);
+  }
+  /** The end of `cut`. */
+  async heal(node: string, directions: readonly Direction[]): Promise<void> {
+    await heal(this.#record, this.#node(node), directions);
+    await settled(this.manager(), [hostnameOf(this.#node(node))], undefined);
+  }
+
+  /** The processes of a node's container, by their numbers on this machine, whose program has this name. */
+  processes(node: string, container: string, program: string): Promise<number[]> {
+    return pidsOf(this.#record, this.#node(node), container, program);
+  }
+
+  /** The folder of a local volume of a node. */
+  volume(node: string, volume: string): string {
+    return join(placeOf(this.#record, this.#node(node)).data, "volumes", volume, "_data");
   }
 
   /** The path of a node's socket. */

@@ -103,11 +103,35 @@ async function processesIn(netns: string): Promise<Pid[]> {
   return found.filter(({ startTime }) => startTime !== "");
 }
 
-/** Removes the node's cgroups. Version 1 has a tree for each controller, version 2 one. */
-async function removeCgroups(name: string): Promise<void> {
+/** Those of a container whose program has this name, as this machine numbers them: a node has numbers of its own. */
+export async function pidsOf(
+  cluster: ClusterRecord,
+  node: NodeRecord,
+  container: string,
+  program: string,
+): Promise<number[]> {
+  const { cgroup } = placeOf(cluster, node);
+  const pids: number[] = [];
+  for (const tree of await trees()) {
+    const text = await readFile(join(tree, cgroup, container, "cgroup.procs"), "utf8").catch(() => "");
+    for (const pid of text.split("\n").filter(Boolean)) {
+      const name = await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "");
+      if (name.trim() === program) pids.push(Number(pid));
+    }
+    if (text !== "") break;
+  }
+  return pids;
+}
+
+/** Version 1 of cgroups has a tree for each controller, version 2 one. */
+async function trees(): Promise<string[]> {
   const root = "/sys/fs/cgroup";
-  const trees = [root, ...(await readdir(root).catch(() => [])).map((controller) => join(root, controller))];
-  for (const tree of trees) {
+  return [root, ...(await readdir(root).catch(() => [])).map((controller) => join(root, controller))];
+}
+
+/** Removes the node's cgroups. */
+async function removeCgroups(name: string): Promise<void> {
+  for (const tree of await trees()) {
     const folder = join(tree, name);
     const there = await access(folder).then(
       () => true,
