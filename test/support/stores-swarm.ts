@@ -3,10 +3,11 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 
-import type Docker from "dockerode";
+import Docker from "dockerode";
 
 import type { Cluster } from "../../tools/swarm/cluster.ts";
 import { Ledger, type Place, type Where } from "./ledger.ts";
+import { runLabels } from "./run.ts";
 import { repo, succeeded, TestStack } from "./stack.ts";
 import { Load, placeOf, pulled, said, tasksOf } from "./swarm-stack.ts";
 import { eventually } from "./swarm.ts";
@@ -39,17 +40,16 @@ export const servers = {
 
 const python = (file: string): string => readFileSync(join(import.meta.dirname, file), "utf8");
 
-/** What the stack is made with. */
-export interface Shape {
-  readonly disks?: Readonly<Record<string, string>>;
-  /** Another word for the application rolls it. */
-  readonly version?: string;
+/** What of the stack changes meanwhile. */
+interface Shape {
+  readonly disks: Readonly<Record<string, string>>;
+  readonly images: Readonly<Record<string, string>>;
 }
 
 export class Stores {
   readonly cluster: Cluster;
   readonly name: string;
-  readonly #images: Readonly<Record<string, string>>;
+  #shape: Shape;
   #stack!: TestStack;
   #ledger!: Ledger;
   #ca = "";
@@ -57,7 +57,7 @@ export class Stores {
   private constructor(cluster: Cluster, name: string, images: Readonly<Record<string, string>>) {
     this.cluster = cluster;
     this.name = name;
-    this.#images = images;
+    this.#shape = { disks: {}, images };
   }
 
   static readonly chosen = chosen;
@@ -71,7 +71,7 @@ export class Stores {
     const pushed = Object.fromEntries(Object.entries(own).map(([key, ref]) => [key, refs[ref] ?? ref]));
     const stores = new Stores(cluster, name, pushed);
     stores.#stack = await TestStack.create({
-      program: stores.#program({}),
+      program: stores.#program(),
       config: { "pulumi:disable-default-providers": ["*"] },
     });
     const began = Date.now();
@@ -90,9 +90,37 @@ export class Stores {
     return this.#ledger;
   }
 
-  /** Changes the stack. */
-  async up(shape: Shape): Promise<void> {
-    await this.#stack.rewrite(this.#program(shape));
+  /** An `up` that gives these slots new disks. */
+  async replaceDisks(slots: readonly string[]): Promise<void> {
+    const word = `lost-${String(Date.now())}`;
+    await this.#change({ disks: { ...this.#shape.disks, ...Object.fromEntries(slots.map((slot) => [slot, word])) } });
+  }
+
+  /** An `up` with another image of each server, and of the application. */
+  async roll(): Promise<void> {
+    const word = `again-${String(Date.now())}`;
+    const before = JSON.parse(readFileSync(join(repo, ".local/images.json"), "utf8")) as Record<string, string>;
+    const engine = new Docker();
+    const other = async (key: string): Promise<[string, string]> => {
+      const ref = before[key] ?? "";
+      const container = await engine.createContainer({ Image: ref, Labels: runLabels });
+      const [repo = ""] = ref.split(":");
+      await container.commit({ repo, tag: word, changes: `LABEL again=${word}` });
+      await container.remove();
+      try {
+        return [key, (await this.cluster.push([`${repo}:${word}`]))[`${repo}:${word}`] ?? ""];
+      } finally {
+        await engine.getImage(`${repo}:${word}`).remove();
+      }
+    };
+    const keys = ["postgres-ha", ...chosen.map((each) => images[each][0])];
+    const others = await Promise.all([...new Set(keys)].map(other));
+    await this.#change({ images: { ...this.#shape.images, ...Object.fromEntries(others) } });
+  }
+
+  async #change(shape: Partial<Shape>): Promise<void> {
+    this.#shape = { ...this.#shape, ...shape };
+    await this.#stack.rewrite(this.#program());
     succeeded(await this.#stack.up());
   }
 
@@ -105,7 +133,7 @@ export class Stores {
   /** A client of the stores on a node. */
   async on(node: string): Promise<Where> {
     const engine = this.cluster.dockerOf(node);
-    const image = await pulled(engine, this.#images["postgres-ha"] ?? "");
+    const image = await pulled(engine, this.#shape.images["postgres-ha"] ?? "");
     return { engine, image, networks: [`${this.name}-data`, `${this.name}-app`] };
   }
 
@@ -166,6 +194,15 @@ export class Stores {
       if (good(answer)) return answer;
     }
     return "";
+  }
+
+  /** Waits until every server of one store is well. */
+  async isWhole(store: StoreName): Promise<void> {
+    await eventually(
+      300,
+      () => this.#isWhole(store).catch(() => false),
+      (well) => well,
+    );
   }
 
   async #isWhole(store: StoreName): Promise<boolean> {
@@ -279,9 +316,9 @@ export class Stores {
     return here.map((slot) => (leaders.includes(slot) ? `${slot} (leads)` : slot)).join(", ") || "no store";
   }
 
-  #program({ disks = {}, version = "1" }: Shape): string {
+  #program(): string {
     const { cluster, name } = this;
-    const site = { name, hostname: `${name}.example.com`, protect: false, images: this.#images, disks };
+    const site = { name, hostname: `${name}.example.com`, protect: false, ...this.#shape };
     const swarm = {
       managers: cluster.nodes.filter((node) => node.startsWith("m")).map((node) => cluster.host(node)),
       ...{ endpointMode: "dnsrr", encrypted: false, tls: { mode: "local" } },
@@ -319,7 +356,6 @@ const system = (p) => {
   if (!${String(hasApp)}) return;
   p.run("app", {
     image: "postgres-ha", tier: "app", cpu: 1, memoryMib: 128, user: "65534:65534",
-    env: { VERSION: "${version}" },
     files: [
       { path: "/run/app/app.py", content: ${JSON.stringify(python("stores-app.py"))} },
       { path: "/run/app/ledger.py", content: ${JSON.stringify(python("ledger.py"))} },

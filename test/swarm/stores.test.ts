@@ -4,7 +4,17 @@ import process from "node:process";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 
 import { Cluster } from "../../tools/swarm/cluster.ts";
-import { type Fault, nodeFaults, processFaults, run } from "../support/store-faults.ts";
+import {
+  diskFaults,
+  type Fault,
+  fullFaults,
+  maintenance,
+  nodeFaults,
+  processFaults,
+  rolling,
+  run,
+  twice,
+} from "../support/store-faults.ts";
 import { Stores } from "../support/stores-swarm.ts";
 
 const name = "stores-ha";
@@ -14,7 +24,7 @@ const only = process.env.PLATFORM_TOPOLOGIES_FAULTS?.split(",");
 let stores: Stores;
 
 beforeAll(async () => {
-  const cluster = await Cluster.start({ name, network: "10.213.176", managers: 3, workers: 2 });
+  const cluster = await Cluster.start({ name, network: "10.213.176", managers: 3, workers: 2, volumesMib: 3072 });
   try {
     stores = await Stores.start(cluster, name);
   } catch (error) {
@@ -36,9 +46,16 @@ test(
   patience,
 );
 
-const faults: Fault[] = [...nodeFaults(["m1", "m2", "m3", "w1", "w2"]), ...processFaults(Stores.chosen)].filter(
-  ({ what }) => only === undefined || only.some((word) => what.includes(word)),
-);
+const nodes = ["m1", "m2", "m3", "w1", "w2"];
+const faults: Fault[] = [
+  ...nodeFaults(nodes),
+  ...processFaults(Stores.chosen),
+  ...twice(Stores.chosen),
+  ...diskFaults(Stores.chosen),
+  ...fullFaults(nodes),
+  ...maintenance(nodes),
+  rolling,
+].filter(({ what }) => only === undefined || only.some((word) => what.includes(word)));
 
 test.each(faults.map((fault) => [fault.what, fault] as const))(
   "%s: nothing is lost",
