@@ -215,7 +215,7 @@ export function collections(host: string, { collections: names }: Ask<"solr">, c
   return names
     .map(
       (collection) =>
-        `curl -fsS '${api}?action=LIST' | jq -e --arg it ${shellWord(collection)} '.collections | index($it)' >/dev/null || ` +
+        `curl -fsS '${api}?action=LIST' | jq -se --arg it ${shellWord(collection)} '.[0].collections | index($it)' >/dev/null || ` +
         `curl -fsS --get --data-urlencode name=${shellWord(collection)} '${api}?action=CREATE&numShards=1&replicationFactor=${String(copies)}&collection.configName=_default'`,
     )
     .join("\n");
@@ -235,9 +235,11 @@ function fill(hosts: List<string>, ask: Ask<"solr">): string {
   | select(.value.node_name == $node and (.value.core as $core | $cores | index($core) | not)) | [$collection, $shard, .key] | @tsv`;
   const late = `[${shards} | .key as $shard | .value.replicas[] | select(.state != "active") | "\\($collection) on \\(.node_name)"] | join(", ")`;
   return `ask() { action=$1; shift; curl -fsS -m 300 --get "$@" "http://${first}:${String(port)}/solr/admin/collections?action=$action"; }
+# A pipe would take an answer that did not come for one without any rows.
+status() { told=$(ask CLUSTERSTATUS) && printf '%s\\n' "$told" | jq -r "$@"; }
 until_none() {
   for attempt in $(seq "$1"); do
-    left=$(ask CLUSTERSTATUS | jq -r "$3" --args ${hosts.map(nodeName).join(" ")}) || left="Solr does not answer"
+    left=$(status "$3" --args ${hosts.map(nodeName).join(" ")}) || left="Solr does not answer"
     [ -n "$left" ] || return 0
     sleep 2
   done
@@ -249,11 +251,11 @@ ${collections(first, ask, hosts.length)}
 for host in ${hosts.join(" ")}; do
   node="$host:${String(port)}_solr"
   cores=$(curl -fsS -m 60 "http://$host:${String(port)}/solr/admin/cores?action=STATUS&indexInfo=false" | jq -c '[(.status, .initFailures) | keys[]]')
-  ask CLUSTERSTATUS | jq -r --arg node "$node" --argjson cores "$cores" '${gone}' >/tmp/gone
+  status --arg node "$node" --argjson cores "$cores" '${gone}' >/tmp/gone
   while read -r collection shard replica; do
     ask DELETEREPLICA -d "collection=$collection" -d "shard=$shard" -d "replica=$replica"
   done </tmp/gone
-  ask CLUSTERSTATUS | jq -r --arg node "$node" '${lacking}' >/tmp/lacking
+  status --arg node "$node" '${lacking}' >/tmp/lacking
   while read -r collection shard; do
     ask ADDREPLICA -d "collection=$collection" -d "shard=$shard" --data-urlencode "node=$node"
   done </tmp/lacking

@@ -1,4 +1,6 @@
 /** Rules for the parts of every recipe, whatever it is asked for: what each option changes, and which names it refuses. */
+import { readFileSync } from "node:fs";
+
 import { describe, expect, test } from "@jest/globals";
 import { execa } from "execa";
 
@@ -572,6 +574,35 @@ describe("Solr", () => {
     expect(await code()).toBe(0); // it lost its peers
   });
 
+  test("three are set up once each answers, not while none does", async () => {
+    const { parts } = await leastOf("solr", { copies: 3 });
+    const folder = newFolder("solr-setup");
+    const members = ["store-1", "store-2", "store-3"];
+    const replicas = Object.fromEntries(
+      members.map((at) => [at, { node_name: `${at}:8983_solr`, core: at, state: "active" }]),
+    );
+    const cluster = {
+      live_nodes: members.map((at) => `${at}:8983_solr`),
+      collections: { a: { shards: { s: { replicas } } } },
+    };
+    // The first two calls are refused.
+    const stubs = `sleep() { :; }
+curl() {
+  echo "$*" >>${folder}/calls
+  [ "$(wc -l <${folder}/calls)" -gt 2 ] || return 7
+  case "$*" in
+    *action=CLUSTERSTATUS*) echo '${JSON.stringify({ cluster })}' ;;
+    *action=LIST*) echo '{"collections":[]}' ;;
+    *cores*) at="\${*##*http://}"; echo "{\\"status\\":{\\"\${at%%:*}\\":{}},\\"initFailures\\":{}}" ;;
+  esac
+}`;
+    await execa("sh", ["-euc", `${stubs}\n${script(parts, "store-setup").replaceAll("/tmp/", `${folder}/`)}`]);
+    const calls = readFileSync(`${folder}/calls`, "utf8").split("\n");
+    expect(calls.slice(0, 3).map((call) => call.includes("action=CLUSTERSTATUS"))).toEqual([true, true, true]);
+    expect(calls.filter((call) => call.includes("action=CREATE"))).toHaveLength(1);
+    expect(calls.filter((call) => /action=(DELETE|ADD)REPLICA/.test(call))).toEqual([]);
+  });
+
   test("each collection is made, unless it is there", async () => {
     const { parts } = await leastOf("solr", { collections: ["a", "b.c"] });
     const api = "http://store-1:8983/solr/admin/collections";
@@ -579,7 +610,7 @@ describe("Solr", () => {
     expect(all).toHaveLength(2);
     for (const [at, name] of ["a", "b.c"].entries()) {
       expect(all[at]).toMatch(/^curl .* \|\| curl /);
-      expect(all[at]).toContain(`'${api}?action=LIST' | jq -e --arg it '${name}'`);
+      expect(all[at]).toContain(`'${api}?action=LIST' | jq -se --arg it '${name}'`);
       expect(all[at]).toContain(`--data-urlencode name='${name}' '${api}?action=CREATE&`);
     }
   });
