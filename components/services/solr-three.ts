@@ -209,7 +209,7 @@ export function collections(
   return names
     .map(
       (collection) =>
-        `curl -fsS '${api}?action=LIST' | jq -e --arg it ${shellWord(collection)} '.collections | index($it)' >/dev/null || ` +
+        `curl -fsS '${api}?action=LIST' | jq -se --arg it ${shellWord(collection)} '.[0].collections | index($it)' >/dev/null || ` +
         `curl -fsS --get --data-urlencode name=${shellWord(collection)} '${api}?action=CREATE&numShards=1&replicationFactor=${String(copies)}&collection.configName=_default'`,
     )
     .join("\n");

@@ -12,7 +12,7 @@ import {
   sweep,
 } from "../support/arkindex.ts";
 import { later } from "../support/later.ts";
-import { Ledger } from "../support/http-ledger.ts";
+import { held, Ledger, type Row } from "../support/ledger.ts";
 import { runLabels } from "../support/run.ts";
 import { repo, succeeded, TestStack } from "../support/stack.ts";
 
@@ -23,8 +23,7 @@ const at = "http://own-search:9200";
 const other = "platform-topologies-test/elasticsearch7:another";
 let stack: TestStack;
 let login: string;
-/** Every document that was acknowledged, by any writer of this file. */
-const acknowledged: string[] = [];
+let ledger: Ledger;
 
 function program(nodes: 1 | 3, image?: string): string {
   const images = { ...localImages(), ...(image === undefined ? {} : { elasticsearch7: image }) };
@@ -39,11 +38,9 @@ export const { user, password } = search.given;
 `;
 }
 
-function writer(): Promise<Ledger> {
-  const write = `-u '${login}' -X PUT -H 'content-type: application/json' "${at}/pages/_doc/$n" -d '{"text":"a"}'`;
-  const read = `-u '${login}' "${at}/pages/_search?size=0"`;
-  return Ledger.start(data, { write, read, all: acknowledged });
-}
+const where = { engine, image: localImage("postgres-ha"), networks: [data] };
+const during = (what: string, happens: () => Promise<unknown>): Promise<readonly Row[]> =>
+  ledger.during(where, what, happens);
 
 async function ask(words: string): Promise<string> {
   const script = `curl -fsS -m 20 -u '${login}' ${words}`;
@@ -52,16 +49,8 @@ async function ask(words: string): Promise<string> {
   return body.trim();
 }
 
-/** Waits until every acknowledged document is there. */
 async function nothingLost(): Promise<void> {
-  await eventually(async () => {
-    await ask(`-X POST '${at}/pages/_refresh'`);
-    const found = await ask(`'${at}/pages/_search?size=10000&_source=false' | jq -r '.hits.hits[]._id'`);
-    const there = new Set(found.split("\n"));
-    const lost = acknowledged.filter((id) => !there.has(id));
-    if (lost.length > 0) throw new Error(`lost: ${lost.join(", ")}`);
-    return true;
-  }, 120);
+  expect(await ledger.lost(where)).toEqual({ search: 0 });
 }
 
 async function green(): Promise<void> {
@@ -91,33 +80,32 @@ test("one becomes three: its documents stay, and an index without a copy gets on
   succeeded(await stack.up());
   const { user, password } = (await stack.outputs()) as { user: string; password: string };
   login = `${user}:${password}`;
+  ledger = new Ledger({ search: { kind: "search", host: "own-search", user, password } });
   const settings = `-H 'content-type: application/json' -d '{"settings":{"number_of_replicas":0}}'`;
-  await ask(`-X PUT '${at}/pages' ${settings}`);
-  const ledger = await writer();
-  await new Promise((resolve) => setTimeout(resolve, 10_000));
-  expect((await ledger.stop("search, one alone")).acknowledged.length).toBeGreaterThan(5);
+  await ask(`-X PUT '${at}/ledger' ${settings}`);
+  await during("search, one alone", () => new Promise((resolve) => setTimeout(resolve, 5000)));
   await stack.rewrite(program(3));
   succeeded(await stack.up());
   await green();
-  expect(await ask(`'${at}/_cat/indices/pages?h=rep'`)).toBe("1");
+  expect(await ask(`'${at}/_cat/indices/ledger?h=rep'`)).toBe("1");
   await nothingLost();
   succeeded(await stack.preview(["--expect-no-changes"]));
 }, 900_000);
 
 test("the node with the primary is killed: nothing that was acknowledged is lost, and it comes back", async () => {
-  const ledger = await writer();
-  await new Promise((resolve) => setTimeout(resolve, 5000));
-  const shards = await ask(`'${at}/_cat/shards/pages?h=prirep,node'`);
-  const primary = /^p +(\S+)/m.exec(shards)?.[1] ?? "";
-  expect(members).toContain(primary);
-  const killed = engine.getContainer((await containerIds(name))[primary] ?? "");
-  await killed.update({ RestartPolicy: { Name: "no" } });
-  await killProcess(killed);
-  await new Promise((resolve) => setTimeout(resolve, 20_000));
-  await killed.update({ RestartPolicy: { Name: "unless-stopped" } });
-  await killed.start();
-  await green();
-  expect((await ledger.stop("search, the primary's node killed -9")).gap).toBeLessThan(60);
+  const rows = await during("search, the primary's node killed -9", async () => {
+    const shards = await ask(`'${at}/_cat/shards/ledger?h=prirep,node'`);
+    const primary = /^p +(\S+)/m.exec(shards)?.[1] ?? "";
+    expect(members).toContain(primary);
+    const killed = engine.getContainer((await containerIds(name))[primary] ?? "");
+    await killed.update({ RestartPolicy: { Name: "no" } });
+    await killProcess(killed);
+    await new Promise((resolve) => setTimeout(resolve, 20_000));
+    await killed.update({ RestartPolicy: { Name: "unless-stopped" } });
+    await killed.start();
+    await green();
+  });
+  held(rows, 60);
   await nothingLost();
   succeeded(await stack.preview(["--expect-no-changes"]));
 }, 900_000);
@@ -129,10 +117,8 @@ later(
     const base = await engine.createContainer({ Image: localImage("elasticsearch7"), Labels: runLabels });
     await base.commit({ repo: image, tag, changes: "LABEL another=yes" });
     await base.remove();
-    const ledger = await writer();
     await stack.rewrite(program(3, other));
-    succeeded(await stack.up());
-    expect((await ledger.stop("search, another image")).gap).toBeLessThan(60);
+    held(await during("search, another image", async () => succeeded(await stack.up())), 60);
     await green();
     await nothingLost();
     for (const id of Object.values(await containerIds(name)))

@@ -12,12 +12,13 @@ import {
   sweep,
 } from "../support/arkindex.ts";
 import { later } from "../support/later.ts";
-import { type Ledger, type Written, written } from "../support/sql-ledger.ts";
+import { held, Ledger, type Row } from "../support/ledger.ts";
 import { generatedSecrets, leaks } from "../support/secrets.ts";
 import { repo, succeeded, TestStack } from "../support/stack.ts";
 
 const name = "pg-copies";
 let stack: TestStack;
+let ledger: Ledger | undefined;
 const minutes = 60_000;
 
 /** A PostgreSQL alone, asked for with these words. */
@@ -81,20 +82,15 @@ async function whole(): Promise<void> {
   }, 180);
 }
 
-/** The stack's own address, called from its network. */
-async function client(): Promise<Written> {
+/** The stack's own address, called from its network while something happens, and for some seconds more. */
+async function written(what: string, seconds: number, happens: () => Promise<unknown>): Promise<readonly Row[]> {
   const { host, password } = (await stack.outputs()) as { host: string; password: string };
-  const where = { image: localImage("postgres-ha"), network: `${name}-data` };
-  return { host, password, run: async (script) => (await inContainer(where, script)).body };
-}
-
-/** No answered row is gone, and nobody waited longer than this. */
-function held(found: readonly Ledger[], seconds: number): void {
-  for (const { acknowledged, lost, longestGap } of found) {
-    expect(lost).toBe(0);
-    expect(acknowledged).toBeGreaterThan(50);
-    expect(longestGap).toBeLessThan(seconds);
-  }
+  ledger ??= new Ledger({ db: { kind: "postgres", host, user: "app", password, database: "shop" } });
+  const where = { engine, image: localImage("postgres-ha"), networks: [`${name}-data`] };
+  return ledger.during(where, what, async () => {
+    await happens();
+    await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+  });
 }
 
 beforeAll(async () => {
@@ -106,6 +102,7 @@ beforeAll(async () => {
 }, 2 * minutes);
 
 afterAll(async () => {
+  await Ledger.sweep();
   await stack.dispose();
   await sweep(name);
 }, 3 * minutes);
@@ -114,14 +111,12 @@ test(
   "one server's data are those of three, and a second preview is empty",
   async () => {
     succeeded(await stack.up());
-    await sql("db-1", "CREATE TABLE ledger (who text, n int, PRIMARY KEY (who, n)); ALTER TABLE ledger OWNER TO app");
-    await sql("db-1", "INSERT INTO ledger VALUES ('before', 1)");
+    await sql("db-1", "CREATE TABLE before (n int); INSERT INTO before VALUES (1)");
     await up({ copies: 3 });
     succeeded(await stack.preview(["--expect-no-changes"]));
     expect((await stack.outputs()).host).toBe("db-proxy");
     await whole();
-    for (const member of ["db-1", "db-2", "db-3"])
-      expect(await sql(member, "SELECT n FROM ledger WHERE who = 'before'")).toBe("1");
+    for (const member of ["db-1", "db-2", "db-3"]) expect(await sql(member, "SELECT n FROM before")).toBe("1");
   },
   10 * minutes,
 );
@@ -162,7 +157,7 @@ test(
   async () => {
     const lost = await leader();
     const { [lost]: id = "" } = await containerIds(name);
-    held(await written(await client(), "killed", 20, () => killProcess(engine.getContainer(id))), 15);
+    held(await written("the leader killed", 15, () => killProcess(engine.getContainer(id))), 15);
     await whole();
   },
   5 * minutes,
@@ -175,7 +170,7 @@ later(
     const ids = await containerIds(name);
     const both = [lost, lost.replace("-", "-etcd-")].map((part) => engine.getContainer(ids[part] ?? ""));
     held(
-      await written(await client(), "gone", 30, async () => {
+      await written("the leader's machine gone", 25, async () => {
         await Promise.all(both.map((container) => container.kill()));
       }),
       20,
@@ -198,7 +193,7 @@ later(
     const lost = ["db-1", "db-2", "db-3"].find((member) => member !== lead) ?? "";
     const { [lost]: id = "" } = await containerIds(name);
     const container = engine.getContainer(id);
-    held(await written(await client(), "replica", 15, () => container.kill()), 5);
+    held(await written("a replica's machine gone", 10, () => container.kill()), 5);
     await container.start();
     await whole();
   },
@@ -209,10 +204,7 @@ later(
   "another setting reaches all members by restarts, and replaces none of them",
   async () => {
     const before = await containerIds(name);
-    held(
-      await written(await client(), "settings", 60, () => up({ copies: 3, settings: { max_connections: "120" } })),
-      15,
-    );
+    held(await written("another setting", 5, () => up({ copies: 3, settings: { max_connections: "120" } })), 15);
     expect(await containerIds(name)).toEqual(before);
     for (const member of ["db-1", "db-2", "db-3"]) expect(await sql(member, "SHOW max_connections")).toBe("120");
     succeeded(await stack.preview(["--expect-no-changes"]));
@@ -238,12 +230,12 @@ later(
   "the application's own image takes over member by member, and its slot outlives the leader",
   async () => {
     const ask = { copies: 3, image: "pyrus/pgsql-16", outputPlugins: ["wal2json"], settings: { wal_level: "logical" } };
-    held(await written(await client(), "rolled", 120, () => up(ask)), 20);
+    held(await written("another image", 5, () => up(ask)), 20);
     await whole();
     const first = await leader();
     // As an application does: nobody has told Patroni of it.
     await sql(first, "SELECT pg_create_logical_replication_slot('feed', 'wal2json')");
-    await sql(first, "INSERT INTO ledger VALUES ('fed', 1)");
+    await sql(first, "CREATE TABLE fed (said text); INSERT INTO fed VALUES ('fed')");
     await eventually(async () => {
       const there = await Promise.all(
         ["db-1", "db-2", "db-3"].map((member) =>

@@ -15,15 +15,14 @@ import {
   untilHealthy,
 } from "../support/arkindex.ts";
 import { later } from "../support/later.ts";
-import { Ledger } from "../support/http-ledger.ts";
+import { held, Ledger, type Row } from "../support/ledger.ts";
 import { repo, succeeded, TestStack } from "../support/stack.ts";
 
 const name = "solrs";
 const data = `${name}-data`;
 const nodes = ["search-1", "search-2", "search-3"];
 let stack: TestStack;
-/** Every document that was acknowledged, by any writer of this file. */
-const acknowledged: string[] = [];
+const ledger = new Ledger({ solr: { kind: "solr", host: "search-1" } });
 
 interface Shape {
   readonly copies?: 1 | 3;
@@ -38,16 +37,12 @@ import { DockerHost } from "${repo}/components/topologies/docker/index.ts";
 
 const site = siteOf({ name: "${name}", hostname: "solrs.localhost", images: ${JSON.stringify(localImages())}, protect: false, disks: ${JSON.stringify(disks)} });
 const on = new DockerHost("docker", { site, host: "unix:///var/run/docker.sock", address: "127.0.0.1", tls: { mode: "local" } });
-new Solr("search", { on, collections: ["pages"], gib: 1, memoryMib: ${String(memoryMib)}, copies: ${String(copies)} });
+new Solr("search", { on, collections: ["ledger"], gib: 1, memoryMib: ${String(memoryMib)}, copies: ${String(copies)} });
 `;
 }
 
-const add = (host: string) =>
-  `-H 'content-type: application/json' "http://${host}:8983/solr/pages/update?commitWithin=1000" -d "[{\\"id\\":\\"$n\\"}]"`;
-const search = (host: string) => `-f "http://${host}:8983/solr/pages/select?q=*:*&rows=0"`;
-
-function writer(host = "search-proxy"): Promise<Ledger> {
-  return Ledger.start(data, { write: add(host), read: search(host), all: acknowledged });
+function during(what: string, happens: () => Promise<unknown>): Promise<readonly Row[]> {
+  return ledger.during({ engine, image: localImage("postgres-ha"), networks: [data] }, what, happens);
 }
 
 async function ask(script: string): Promise<string> {
@@ -57,7 +52,7 @@ async function ask(script: string): Promise<string> {
 }
 
 const cluster = (host: string) => `curl -fsS -m 4 'http://${host}:8983/solr/admin/collections?action=CLUSTERSTATUS'`;
-const copies = ".cluster.collections.pages.shards[].replicas[]";
+const copies = ".cluster.collections.ledger.shards[].replicas[]";
 
 /** The documents that each member has on its own disk. Asked for the collection, a member without a copy asks another. */
 async function kept(members: readonly string[] = nodes): Promise<string[][]> {
@@ -78,7 +73,7 @@ async function nothingLost(members: readonly string[] = nodes): Promise<void> {
   await eventually(async () => {
     for (const [at, ids] of (await kept(members)).entries()) {
       const there = new Set(ids);
-      const lost = acknowledged.filter((id) => !there.has(id));
+      const lost = [...ledger.acknowledged("solr")].map(String).filter((id) => !there.has(id));
       if (lost.length > 0) throw new Error(`${members[at] ?? ""} has not ${lost.join(", ")}`);
     }
     return true;
@@ -108,9 +103,8 @@ afterAll(async () => {
 
 test("one becomes three, and each has what the one had", async () => {
   succeeded(await stack.up());
-  const ledger = await writer("search-1");
-  await new Promise((resolve) => setTimeout(resolve, 10_000));
-  await ledger.stop("Solr, one alone");
+  await during("Solr, one alone", () => new Promise((resolve) => setTimeout(resolve, 5000)));
+  ledger.places = { solr: { kind: "solr", host: "search-proxy" } };
   await stack.rewrite(program({}));
   succeeded(await stack.up());
   await nothingLost();
@@ -147,27 +141,25 @@ PATH="/tmp/told:$PATH" timeout 20 bash -eu /tmp/fill || [ $? = 124 ]`);
 });
 
 test("the leader is killed: searches and updates go on, and it comes back with all", async () => {
-  const ledger = await writer();
-  await new Promise((resolve) => setTimeout(resolve, 5000));
-  const before = await leader();
-  const killed = await container(before);
-  await killed.update({ RestartPolicy: { Name: "no" } });
-  await killProcess(killed);
-  await eventually(async () => {
-    const now = await leader("search-proxy");
-    if (now === before || now === "") throw new Error(`leader: ${now}`);
-    return now;
-  }, 120);
-  await new Promise((resolve) => setTimeout(resolve, 10_000));
-  await killed.update({ RestartPolicy: { Name: "unless-stopped" } });
-  await killed.start();
-  await eventually(async () => {
-    if ((await killed.inspect()).State.Health?.Status !== "healthy") throw new Error("not healthy yet");
-    return true;
-  }, 300);
-  const { acknowledged: all, gap } = await ledger.stop("Solr, the leader killed -9");
-  expect(all.length).toBeGreaterThan(20);
-  expect(gap).toBeLessThan(60);
+  const rows = await during("Solr, the leader killed -9", async () => {
+    const before = await leader();
+    const killed = await container(before);
+    await killed.update({ RestartPolicy: { Name: "no" } });
+    await killProcess(killed);
+    await eventually(async () => {
+      const now = await leader("search-proxy");
+      if (now === before || now === "") throw new Error(`leader: ${now}`);
+      return now;
+    }, 120);
+    await new Promise((resolve) => setTimeout(resolve, 10_000));
+    await killed.update({ RestartPolicy: { Name: "unless-stopped" } });
+    await killed.start();
+    await eventually(async () => {
+      if ((await killed.inspect()).State.Health?.Status !== "healthy") throw new Error("not healthy yet");
+      return true;
+    }, 300);
+  });
+  held(rows, 60);
   await nothingLost();
   succeeded(await stack.preview(["--expect-no-changes"]));
 }, 900_000);
@@ -175,10 +167,8 @@ test("the leader is killed: searches and updates go on, and it comes back with a
 later(
   "a change rolls one after another, and writes go on",
   async () => {
-    const ledger = await writer();
     await stack.rewrite(program({ memoryMib: 310 }));
-    succeeded(await stack.up());
-    await ledger.stop("Solr, a rolling change");
+    held(await during("Solr, a rolling change", async () => succeeded(await stack.up())), 60);
     await nothingLost();
   },
   900_000,
@@ -206,12 +196,13 @@ later(
     const gone = await container("search-3");
     await gone.remove({ force: true });
     await removeVolume(`${name}-search-3`);
-    const ledger = await writer();
-    const refused = await stack.up();
-    expect(refused.code).not.toBe(0);
-    await stack.rewrite(program({ memoryMib: 310, disks: { "search-3": "today" } }));
-    succeeded(await stack.up());
-    await ledger.stop("Solr, a lost disk");
+    const rows = await during("Solr, a lost disk", async () => {
+      const refused = await stack.up();
+      expect(refused.code).not.toBe(0);
+      await stack.rewrite(program({ memoryMib: 310, disks: { "search-3": "today" } }));
+      succeeded(await stack.up());
+    });
+    held(rows, 60);
     await nothingLost();
     succeeded(await stack.preview(["--expect-no-changes"]));
   },

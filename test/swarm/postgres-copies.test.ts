@@ -5,9 +5,9 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import type Docker from "dockerode";
 
 import { Cluster } from "../../tools/swarm/cluster.ts";
-import { type Ledger, type Written, written } from "../support/sql-ledger.ts";
+import { held, Ledger, type Row } from "../support/ledger.ts";
 import { repo, succeeded, TestStack } from "../support/stack.ts";
-import { placeOf, said } from "../support/swarm-stack.ts";
+import { placeOf, pulled, said } from "../support/swarm-stack.ts";
 import { eventually } from "../support/swarm.ts";
 
 const name = "pg-swarm";
@@ -15,8 +15,10 @@ const patience = 900_000;
 const members = ["db-1", "db-2", "db-3"];
 let cluster: Cluster;
 let stack: TestStack;
+let ledger: Ledger | undefined;
+let images: Readonly<Record<string, string>>;
 
-function program(images: Record<string, string>, more: object = {}): string {
+function program(more: object = {}): string {
   const site = { name, hostname: `${name}.example.com`, protect: false, images };
   const args = {
     managers: cluster.nodes.map((node) => cluster.host(node)),
@@ -79,19 +81,17 @@ async function whole(): Promise<void> {
   );
 }
 
-/** A client on a node that stays. */
-async function client(but: string): Promise<Written> {
+/** A client on a node that stays, while something happens and for some seconds more. */
+async function written(but: string, what: string, seconds: number, happens: () => Promise<unknown>) {
   const { host, password } = (await stack.outputs()) as { host: string; password: string };
-  const { container } = await placeOf(cluster, name, members.find((member) => member !== but) ?? "");
-  return { host, password, run: (script) => said(container, script) };
-}
-
-function held(found: readonly Ledger[], seconds: number): void {
-  for (const { acknowledged, lost, longestGap } of found) {
-    expect(lost).toBe(0);
-    expect(acknowledged).toBeGreaterThan(50);
-    expect(longestGap).toBeLessThan(seconds);
-  }
+  ledger ??= new Ledger({ db: { kind: "postgres", host, user: "app", password, database: "shop" } });
+  const engine = cluster.dockerOf(cluster.nodes.find((node) => node !== but) ?? "");
+  const image = await pulled(engine, images["postgres-ha"] ?? "");
+  const rows: readonly Row[] = await ledger.during({ engine, image, networks: [`${name}-data`] }, what, async () => {
+    await happens();
+    await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+  });
+  return rows;
 }
 
 beforeAll(async () => {
@@ -101,14 +101,15 @@ beforeAll(async () => {
     ["postgres-ha", "postgis", "haproxy", "toolbox"].map((key) => [key, local[key] ?? ""]),
   );
   const refs = await cluster.push(Object.values(own));
-  const images = Object.fromEntries(Object.entries(own).map(([key, ref]) => [key, refs[ref] ?? ref]));
+  images = Object.fromEntries(Object.entries(own).map(([key, ref]) => [key, refs[ref] ?? ref]));
   stack = await TestStack.create({
-    program: program(images),
+    program: program(),
     config: { "pulumi:disable-default-providers": ["*"] },
   });
 }, patience);
 
 afterAll(async () => {
+  await Ledger.sweep();
   await stack.dispose().finally(() => cluster.stop());
 }, patience);
 
@@ -124,11 +125,6 @@ test(
     expect(new Set(nodes).size).toBe(3);
     for (const [index, node] of nodes.entries())
       expect((await placeOf(cluster, name, `db-etcd-${String(index + 1)}`)).node).toBe(node);
-    const { container } = await placeOf(cluster, name, await leader());
-    await said(
-      container,
-      "psql -qU postgres -d shop -c 'CREATE TABLE ledger (who text, n int, PRIMARY KEY (who, n)); ALTER TABLE ledger OWNER TO app'",
-    );
   },
   patience,
 );
@@ -138,7 +134,7 @@ test(
   async () => {
     const lost = await leader();
     const { node } = await placeOf(cluster, name, lost);
-    held(await written(await client(lost), "power", 60, () => cluster.kill(node)), 25);
+    held(await written(node, "the leader's node without power", 45, () => cluster.kill(node)), 25);
     expect(await leader()).not.toBe(lost);
     await cluster.start(node);
     await whole();
@@ -152,7 +148,7 @@ test(
     const lead = await leader();
     const lost = members.find((member) => member !== lead) ?? "";
     const { node } = await placeOf(cluster, name, lost);
-    held(await written(await client(lost), "replica", 45, () => cluster.kill(node)), 20);
+    held(await written(node, "a replica's node without power", 30, () => cluster.kill(node)), 20);
     await cluster.start(node);
     await whole();
   },
@@ -164,27 +160,21 @@ test(
   async () => {
     const lost = await leader();
     const { node, container } = await placeOf(cluster, name, lost);
-    const rules = [
-      ["INPUT", "!", "-i", "lo", "-j", "DROP"],
-      ["OUTPUT", "!", "-o", "lo", "-j", "DROP"],
-    ];
-    const to = await client(lost);
+    const both = ["in", "out"] as const;
     const tried = said(
       container,
-      "sleep 8; timeout 15 psql -qU postgres -d shop -c \"INSERT INTO ledger VALUES ('inside', 1)\" >/dev/null 2>&1 && echo answered || echo refused",
+      'sleep 8; timeout 15 psql -qU postgres -d shop -c "INSERT INTO ledger VALUES (-1)" >/dev/null 2>&1 && echo answered || echo refused',
     );
     // The swarm takes the container away when the node is back, and its last words may go with it.
     const inside = Promise.race([tried, new Promise((resolve) => setTimeout(resolve, 50_000, "nothing"))]);
-    const found = await written(to, "cut", 60, async () => {
-      for (const rule of rules) await cluster.exec(node, "iptables", "-I", ...rule);
-    });
-    for (const rule of rules) await cluster.exec(node, "iptables", "-D", ...rule);
+    const found = await written(node, "the leader's node cut off", 45, () => cluster.cut(node, both));
+    await cluster.heal(node, both);
     held(found, 25);
     expect(["refused", "nothing"]).toContain(await inside);
     await whole();
     const { container: now } = await placeOf(cluster, name, await leader());
     expect(
-      await said(now, "psql -XAtqU postgres -d shop -c \"SELECT count(*) FROM ledger WHERE who = 'inside'\" | cat"), // no pager
+      await said(now, 'psql -XAtqU postgres -d shop -c "SELECT count(*) FROM ledger WHERE n = -1" | cat'), // no pager
     ).toBe("0");
   },
   patience,

@@ -1,8 +1,12 @@
 /** Rules for the parts of every recipe, whatever it is asked for: what each option changes, and which names it refuses. */
+import { readFileSync } from "node:fs";
+
 import { describe, expect, test } from "@jest/globals";
+import { execa } from "execa";
 
 import type { Ask, Kind } from "../../components/core/contracts.ts";
 import { managedPostgres } from "../../components/services/postgres.ts";
+import { newFolder } from "../support/folder.ts";
 import {
   empty,
   emptyInFiles,
@@ -551,6 +555,54 @@ describe("Solr", () => {
     expect(await probe("swarm")).not.toContain("requireHealthyCores");
   });
 
+  test("on a swarm one that was called healthy before it ran has time to start, and none once it has answered", async () => {
+    const { ready } = (await leastOf("solr", { copies: 3 }, "swarm")).parts.get("store-1")?.health ?? {};
+    const probe = ready !== undefined && "command" in ready ? ready.command.at(-1) : undefined;
+    const folder = newFolder("solr-probe");
+    /** The probe's exit code while these answer. */
+    const code = async (...who: readonly ("ZooKeeper" | "Solr")[]): Promise<number | undefined> => {
+      const curl = `curl() { case "$*" in *telnet*) ${who.includes("ZooKeeper") ? "echo Mode: follower" : "false"} ;; *127.0.0.1*) ${who.includes("Solr") ? ":" : "false"} ;; *) false ;; esac; }`;
+      return (
+        await execa("sh", ["-c", `${curl}\n${(probe ?? "").replaceAll("/tmp/", `${folder}/`)}`], { reject: false })
+      ).exitCode;
+    };
+    expect(await code()).not.toBe(0);
+    expect(await code("ZooKeeper")).toBe(0); // its peers look for it by its name
+    expect(await code("ZooKeeper")).toBe(0);
+    expect(await code("ZooKeeper", "Solr")).toBe(0);
+    expect(await code("ZooKeeper")).not.toBe(0); // it hangs
+    expect(await code()).toBe(0); // it lost its peers
+  });
+
+  test("three are set up once each answers, not while none does", async () => {
+    const { parts } = await leastOf("solr", { copies: 3 });
+    const folder = newFolder("solr-setup");
+    const members = ["store-1", "store-2", "store-3"];
+    const replicas = Object.fromEntries(
+      members.map((at) => [at, { node_name: `${at}:8983_solr`, core: at, state: "active" }]),
+    );
+    const cluster = {
+      live_nodes: members.map((at) => `${at}:8983_solr`),
+      collections: { a: { shards: { s: { replicas } } } },
+    };
+    // The first two calls are refused.
+    const stubs = `sleep() { :; }
+curl() {
+  echo "$*" >>${folder}/calls
+  [ "$(wc -l <${folder}/calls)" -gt 2 ] || return 7
+  case "$*" in
+    *action=CLUSTERSTATUS*) echo '${JSON.stringify({ cluster })}' ;;
+    *action=LIST*) echo '{"collections":[]}' ;;
+    *cores*) at="\${*##*http://}"; echo "{\\"status\\":{\\"\${at%%:*}\\":{}},\\"initFailures\\":{}}" ;;
+  esac
+}`;
+    await execa("sh", ["-euc", `${stubs}\n${script(parts, "store-setup").replaceAll("/tmp/", `${folder}/`)}`]);
+    const calls = readFileSync(`${folder}/calls`, "utf8").split("\n");
+    expect(calls.slice(0, 3).map((call) => call.includes("action=CLUSTERSTATUS"))).toEqual([true, true, true]);
+    expect(calls.filter((call) => call.includes("action=CREATE"))).toHaveLength(1);
+    expect(calls.filter((call) => /action=(DELETE|ADD)REPLICA/.test(call))).toEqual([]);
+  });
+
   test("each collection is made, unless it is there", async () => {
     const { parts } = await leastOf("solr", { collections: ["a", "b.c"] });
     const api = "http://store-1:8983/solr/admin/collections";
@@ -558,7 +610,7 @@ describe("Solr", () => {
     expect(all).toHaveLength(2);
     for (const [at, name] of ["a", "b.c"].entries()) {
       expect(all[at]).toMatch(/^curl .* \|\| curl /);
-      expect(all[at]).toContain(`'${api}?action=LIST' | jq -e --arg it '${name}'`);
+      expect(all[at]).toContain(`'${api}?action=LIST' | jq -se --arg it '${name}'`);
       expect(all[at]).toContain(`--data-urlencode name='${name}' '${api}?action=CREATE&`);
     }
   });

@@ -29,6 +29,8 @@ export interface ClusterArgs {
   readonly labels?: Readonly<Record<string, readonly string[]>>;
   /** What machines call themselves, by node. Default: as the node. */
   readonly hostnames?: Readonly<Record<string, string>>;
+  /** Each node's volumes lie on a disk of their own, of so many MiB, which can be full. Default: on this machine's. */
+  readonly volumesMib?: number;
   /** The cluster outlives this process. Else the next `start` of any process takes it away once this one is dead. */
   readonly stays?: boolean;
   readonly say?: Say;
@@ -70,7 +72,7 @@ export async function claim(args: ClusterArgs): Promise<ClusterRecord> {
     const network = args.network ?? candidates(args.name).find(free);
     if (network === undefined || !free(network))
       throw new Problem(`cluster network = ${network ?? "10.213"}: it is in use on this machine, choose another`);
-    const { managers = 1, workers = 3, labels = {}, hostnames = {} } = args;
+    const { managers = 1, workers = 3, labels = {}, hostnames = {}, volumesMib } = args;
     const nodes = [
       ...Array.from({ length: managers }, (_, index) => nodeOf("manager", index + 1)),
       ...Array.from({ length: workers }, (_, index) => nodeOf("worker", index + 1)),
@@ -79,7 +81,9 @@ export async function claim(args: ClusterArgs): Promise<ClusterRecord> {
       ...(labels[node.name] === undefined ? {} : { labels: labels[node.name] ?? [] }),
       ...(hostnames[node.name] === undefined ? {} : { hostname: hostnames[node.name] ?? "" }),
     }));
-    const record = { name: args.name, network, owner: args.stays ? null : await self(), complete: false, nodes };
+    const owner = args.stays ? null : await self();
+    const size = volumesMib === undefined ? {} : { volumesMib };
+    const record = { name: args.name, network, owner, complete: false, nodes, ...size };
     await save(record);
     return record;
   } finally {

@@ -11,8 +11,8 @@ import { execa } from "execa";
 
 import { copies } from "../images/push.ts";
 import { claim, possible } from "./claim.ts";
-import { addBridge, hasBridge } from "./network.ts";
-import { apiPort, isOn, powerOff, powerOn, registryPort, removeDisk } from "./node.ts";
+import { addBridge, cut, hasBridge, type Direction, heal } from "./network.ts";
+import { apiPort, inMounts, isOn, pidsOf, powerOff, powerOn, registryPort, removeDisk } from "./node.ts";
 import { alive, launch, pidIn } from "./process.ts";
 import { push, pushAs } from "./push.ts";
 import { folderOf, hostnameOf, linksOf, load, nodeOf, placeOf, save } from "./record.ts";
@@ -188,6 +188,52 @@ export class Cluster {
     await save(this.#record);
     await powerOn(this.#record, record);
     this.#off.delete(node);
+  }
+
+  /** Takes a node's packets away: those that it gets, those that it sends, or both. All of it goes on. */
+  cut(node: string, directions: readonly Direction[]): Promise<void> {
+    return cut(this.#record, this.#node(node), directions);
+  }
+  /** The end of `cut`. */
+  async heal(node: string, directions: readonly Direction[]): Promise<void> {
+    await heal(this.#record, this.#node(node), directions);
+    await settled(this.manager(), [hostnameOf(this.#node(node))], undefined);
+  }
+
+  /** Whether a node takes tasks: `drain` has them end. */
+  async availability(node: string, availability: "active" | "drain"): Promise<void> {
+    const hostname = hostnameOf(this.#node(node));
+    const manager = this.manager(node);
+    const found = (await nodesOf(manager)).find(({ Description }) => Description.Hostname === hostname);
+    if (found === undefined) throw new Error(`the swarm has no node ${hostname}`);
+    const { ID, Spec, Version } = found;
+    await manager.getNode(ID).update({ ...Spec, Availability: availability, version: Version.Index });
+  }
+
+  /** The processes of a node's container, by their numbers on this machine, whose program has this name. */
+  processes(node: string, container: string, program: string): Promise<number[]> {
+    return pidsOf(this.#record, this.#node(node), container, program);
+  }
+
+  /** What was in a local volume of a node is gone. */
+  async emptyVolume(node: string, volume: string): Promise<void> {
+    await inMounts(this.#record, this.#node(node), `find '${this.#volumes(node)}/${volume}/_data' -mindepth 1 -delete`);
+  }
+
+  /** Takes the rest of a node's disk for volumes (`volumesMib`): nobody writes there any more. */
+  async fill(node: string): Promise<void> {
+    if (this.#record.volumesMib === undefined) throw new Error("the nodes' volumes lie on this machine's own disk");
+    const file = `${this.#volumes(node)}/filler`;
+    const rest = 'df --output=avail -B1 "$(dirname "$1")" | tail -n 1';
+    const script = `set -- '${file}'; fallocate -l "$(${rest})" "$1" 2>/dev/null; dd if=/dev/zero of="$1.rest" bs=4k 2>/dev/null || :`;
+    await inMounts(this.#record, this.#node(node), script);
+  }
+  /** The end of `fill`. */
+  async unfill(node: string): Promise<void> {
+    await inMounts(this.#record, this.#node(node), `rm -f '${this.#volumes(node)}'/filler*`);
+  }
+  #volumes(node: string): string {
+    return join(placeOf(this.#record, this.#node(node)).data, "volumes");
   }
 
   /** The path of a node's socket. */

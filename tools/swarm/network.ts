@@ -63,3 +63,25 @@ export async function pidsIn(netns: string): Promise<number[]> {
   const { stdout } = await execa("ip", ["netns", "pids", netns], { reject: false });
   return stdout.split("\n").filter(Boolean).map(Number);
 }
+
+/** Of a node's packets: `in` are those that it gets. */
+export type Direction = "in" | "out";
+
+const rules = {
+  in: ["INPUT", "!", "-i", "lo", "-j", "DROP"],
+  out: ["OUTPUT", "!", "-o", "lo", "-j", "DROP"],
+} as const;
+
+/** What containers send to other nodes leaves the node by these chains, too: inside VXLAN. */
+export async function cut(cluster: ClusterRecord, node: NodeRecord, directions: readonly Direction[]): Promise<void> {
+  for (const each of directions) await filter(cluster, node, "-I", rules[each]);
+}
+
+export async function heal(cluster: ClusterRecord, node: NodeRecord, directions: readonly Direction[]): Promise<void> {
+  for (const each of directions) await filter(cluster, node, "-D", rules[each]);
+}
+
+async function filter(cluster: ClusterRecord, node: NodeRecord, ...words: [string, readonly string[]]): Promise<void> {
+  const [action, rule] = words;
+  await execa("nsenter", [`--net=/run/netns/${placeOf(cluster, node).netns}`, "iptables", "-w", action, ...rule]);
+}

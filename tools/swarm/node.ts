@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import Docker from "dockerode";
+import { execa } from "execa";
 
 import { codeOf, Problem } from "../setup/problem.ts";
 import { pidsIn, plugIn, unplug } from "./network.ts";
@@ -23,7 +24,8 @@ export const apiPort = 2375;
 const boot = `hostname "$1" && mount -t tmpfs tmpfs /run && mkdir -p /run/lock || exit
 names=$(readlink -m /etc/resolv.conf) && mkdir -p "$(dirname "$names")" && touch "$names" || exit # it may lie in /run
 echo "nameserver $2" > /run/node-resolv.conf && mount --bind /run/node-resolv.conf "$names" || exit
-shift 2
+[ -z "$3" ] || { mkdir -p "$4/volumes" && mount -o loop "$3" "$4/volumes"; } || exit
+shift 4
 "$@" &
 wait $!`;
 
@@ -37,7 +39,16 @@ export async function powerOn(cluster: ClusterRecord, node: NodeRecord): Promise
     // nsenter, as `ip netns exec` would hide the cgroups from dockerd.
     ...["nsenter", `--net=/run/netns/${place.netns}`],
     ...["unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"],
-    ...["sh", "-c", boot, "sh", hostnameOf(node), linksOf(cluster.network).gateway],
+    ...[
+      "sh",
+      "-c",
+      boot,
+      "sh",
+      hostnameOf(node),
+      linksOf(cluster.network).gateway,
+      await diskOf(cluster, node),
+      place.data,
+    ],
     "dockerd",
     // The socket is in the node's own /run, where containers that need the engine look for it.
     ...["--host", "unix:///run/docker.sock"],
@@ -60,6 +71,29 @@ export async function powerOn(cluster: ClusterRecord, node: NodeRecord): Promise
   }
   const reason = (await readFile(place.log, "utf8").catch(() => "")).trim().split("\n").at(-1) ?? "";
   throw new Problem(`the Docker daemon of ${node.name} does not answer (${reason}): see its log`, place.log);
+}
+
+/** The disk for volumes, made if it is not there; empty: they have none of their own. */
+async function diskOf(cluster: ClusterRecord, node: NodeRecord): Promise<string> {
+  const { disk } = placeOf(cluster, node);
+  if (cluster.volumesMib === undefined) return "";
+  const there = await access(disk).then(
+    () => true,
+    () => false,
+  );
+  if (!there) {
+    // It takes what is written to it, not its size.
+    await execa("truncate", ["-s", `${String(cluster.volumesMib)}M`, disk]);
+    await execa("mkfs.ext4", ["-q", "-F", "-m", "0", disk]);
+  }
+  return disk;
+}
+
+/** Runs a shell script where the node's disks are mounted. */
+export async function inMounts(cluster: ClusterRecord, node: NodeRecord, script: string): Promise<string> {
+  const { pid } = (await pidIn(placeOf(cluster, node).pidFile)) ?? {};
+  if (pid === undefined) throw new Error(`${node.name} is off`);
+  return (await execa("nsenter", ["--mount", "--target", String(pid), "sh", "-c", script])).stdout;
 }
 
 export async function isOn(cluster: ClusterRecord, node: NodeRecord): Promise<boolean> {
@@ -103,11 +137,35 @@ async function processesIn(netns: string): Promise<Pid[]> {
   return found.filter(({ startTime }) => startTime !== "");
 }
 
-/** Removes the node's cgroups. Version 1 has a tree for each controller, version 2 one. */
-async function removeCgroups(name: string): Promise<void> {
+/** Those of a container whose program has this name, as this machine numbers them: a node has numbers of its own. */
+export async function pidsOf(
+  cluster: ClusterRecord,
+  node: NodeRecord,
+  container: string,
+  program: string,
+): Promise<number[]> {
+  const { cgroup } = placeOf(cluster, node);
+  const pids: number[] = [];
+  for (const tree of await trees()) {
+    const text = await readFile(join(tree, cgroup, container, "cgroup.procs"), "utf8").catch(() => "");
+    for (const pid of text.split("\n").filter(Boolean)) {
+      const name = await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "");
+      if (name.trim() === program) pids.push(Number(pid));
+    }
+    if (text !== "") break;
+  }
+  return pids;
+}
+
+/** Version 1 of cgroups has a tree for each controller, version 2 one. */
+async function trees(): Promise<string[]> {
   const root = "/sys/fs/cgroup";
-  const trees = [root, ...(await readdir(root).catch(() => [])).map((controller) => join(root, controller))];
-  for (const tree of trees) {
+  return [root, ...(await readdir(root).catch(() => [])).map((controller) => join(root, controller))];
+}
+
+/** Removes the node's cgroups. */
+async function removeCgroups(name: string): Promise<void> {
+  for (const tree of await trees()) {
     const folder = join(tree, name);
     const there = await access(folder).then(
       () => true,

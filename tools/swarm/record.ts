@@ -26,6 +26,8 @@ export interface ClusterRecord {
   readonly owner: Pid | null;
   /** Whether it has been up as a whole. */
   complete: boolean;
+  /** The size of each node's disk for volumes. Default: they are on this machine's. */
+  readonly volumesMib?: number;
   nodes: NodeRecord[];
 }
 
@@ -55,6 +57,8 @@ export function placeOf(cluster: ClusterRecord, node: NodeRecord) {
   return {
     folder,
     data: join(folder, "data"),
+    /** The disk for volumes, as a file, where they have one of their own. */
+    disk: join(folder, "volumes.img"),
     socket: join(folder, "docker.sock"),
     pidFile: join(folder, "dockerd.pid"),
     log: join(folder, "dockerd.log"),

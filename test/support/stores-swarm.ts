@@ -1,0 +1,419 @@
+/** Five stores of three copies each, and an application of two replicas, on a swarm of nodes in namespaces. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+
+import Docker from "dockerode";
+
+import type { Cluster } from "../../tools/swarm/cluster.ts";
+import { Ledger, type Place, type Where } from "./ledger.ts";
+import { runLabels } from "./run.ts";
+import { repo, succeeded, TestStack } from "./stack.ts";
+import { Load, placeOf, pulled, said, tasksOf } from "./swarm-stack.ts";
+import { eventually } from "./swarm.ts";
+
+export const storeNames = ["db", "redis", "solr", "search", "objects"] as const;
+export type StoreName = (typeof storeNames)[number];
+/** Some of them alone, for a trial: `PLATFORM_TOPOLOGIES_STORES=redis,objects`. The application wants `db` and `redis`. */
+const chosen = storeNames.filter((each) => {
+  const only = process.env.PLATFORM_TOPOLOGIES_STORES;
+  return only === undefined || only.split(",").includes(each);
+});
+const hasApp = chosen.includes("db") && chosen.includes("redis");
+
+const images = {
+  db: ["postgres-ha", "postgis", "haproxy"],
+  redis: ["redis", "haproxy"],
+  solr: ["solr", "haproxy"],
+  search: ["elasticsearch7"],
+  objects: ["garage"],
+} as const satisfies Readonly<Record<StoreName, readonly string[]>>;
+
+/** A store's servers, the process that is one, and the word by which each is told a new disk. */
+export const servers = {
+  db: { slot: (n: number) => `db-${String(n)}`, program: "postgres" },
+  redis: { slot: (n: number) => `redis-${String(n)}`, program: "redis-server" },
+  solr: { slot: (n: number) => `solr-${String(n)}`, program: "java" },
+  search: { slot: (n: number) => `search-${String(n)}`, program: "java" },
+  objects: { slot: (n: number) => `objects-garage-${String(n)}`, program: "garage" },
+} as const satisfies Readonly<Record<StoreName, { readonly slot: (n: number) => string; readonly program: string }>>;
+
+const python = (file: string): string => readFileSync(join(import.meta.dirname, file), "utf8");
+
+/** What of the stack changes meanwhile. */
+interface Shape {
+  readonly disks: Readonly<Record<string, string>>;
+  readonly images: Readonly<Record<string, string>>;
+}
+
+export class Stores {
+  readonly cluster: Cluster;
+  readonly name: string;
+  #shape: Shape;
+  #stack!: TestStack;
+  #ledger!: Ledger;
+  #ca = "";
+
+  private constructor(cluster: Cluster, name: string, images: Readonly<Record<string, string>>) {
+    this.cluster = cluster;
+    this.name = name;
+    this.#shape = { disks: {}, images };
+  }
+
+  static readonly chosen = chosen;
+
+  /** `up` of all, and a ledger of it. */
+  static async start(cluster: Cluster, name: string): Promise<Stores> {
+    const local = JSON.parse(readFileSync(join(repo, ".local/images.json"), "utf8")) as Record<string, string>;
+    const keys = ["toolbox", "traefik", "postgres-ha", ...chosen.flatMap((each) => images[each])];
+    const own = Object.fromEntries([...new Set(keys)].map((key) => [key, local[key] ?? ""]));
+    const refs = await cluster.push(Object.values(own));
+    const pushed = Object.fromEntries(Object.entries(own).map(([key, ref]) => [key, refs[ref] ?? ref]));
+    const stores = new Stores(cluster, name, pushed);
+    stores.#stack = await TestStack.create({
+      program: stores.#program(),
+      config: { "pulumi:disable-default-providers": ["*"] },
+    });
+    const began = Date.now();
+    succeeded(await stores.#stack.up());
+    process.stdout.write(`up: ${String(Math.round((Date.now() - began) / 1000))} s\n`);
+    const { ca, places } = (await stores.#stack.outputs()) as { ca: string; places: Record<string, Place> };
+    stores.#ca = ca;
+    stores.#ledger = new Ledger(places, { pause: 0.1 });
+    return stores;
+  }
+
+  get stack(): TestStack {
+    return this.#stack;
+  }
+  get ledger(): Ledger {
+    return this.#ledger;
+  }
+
+  /** An `up` that gives these slots new disks. */
+  async replaceDisks(slots: readonly string[]): Promise<void> {
+    const word = `lost-${String(Date.now())}`;
+    await this.#change({ disks: { ...this.#shape.disks, ...Object.fromEntries(slots.map((slot) => [slot, word])) } });
+  }
+
+  /** An `up` with another image of each server, and of the application. */
+  async roll(): Promise<void> {
+    const word = `again-${String(Date.now())}`;
+    const before = JSON.parse(readFileSync(join(repo, ".local/images.json"), "utf8")) as Record<string, string>;
+    const engine = new Docker();
+    const other = async (key: string): Promise<[string, string]> => {
+      const ref = before[key] ?? "";
+      const container = await engine.createContainer({ Image: ref, Labels: runLabels });
+      const [repo = ""] = ref.split(":");
+      await container.commit({ repo, tag: word, changes: `LABEL again=${word}` });
+      await container.remove();
+      try {
+        return [key, (await this.cluster.push([`${repo}:${word}`]))[`${repo}:${word}`] ?? ""];
+      } finally {
+        await engine.getImage(`${repo}:${word}`).remove();
+      }
+    };
+    const keys = ["postgres-ha", ...chosen.map((each) => images[each][0])];
+    const others = await Promise.all([...new Set(keys)].map(other));
+    await this.#change({ images: { ...this.#shape.images, ...Object.fromEntries(others) } });
+  }
+
+  async #change(shape: Partial<Shape>): Promise<void> {
+    this.#shape = { ...this.#shape, ...shape };
+    await this.#stack.rewrite(this.#program());
+    succeeded(await this.#stack.up());
+  }
+
+  async stop(): Promise<void> {
+    await Ledger.sweep();
+    // The nodes' disks go with the cluster.
+    await this.cluster.stop();
+  }
+
+  /** A client of the stores on a node. */
+  async on(node: string): Promise<Where> {
+    const engine = this.cluster.dockerOf(node);
+    const image = await pulled(engine, this.#shape.images["postgres-ha"] ?? "");
+    return { engine, image, networks: [`${this.name}-data`, `${this.name}-app`] };
+  }
+
+  readonly hasApp = hasApp;
+
+  /** A steady load of the application by a manager's edge. */
+  load(node: string, path: "once" | "retried"): Load {
+    return new Load(this.cluster.address(node), this.#ca, `https://${this.name}.example.com/${path}`, { perSecond: 5 });
+  }
+
+  /** Waits until every server of each store is well, and every service has its tasks. */
+  async whole(seconds = 420): Promise<void> {
+    const lacking = async (): Promise<string[]> => {
+      const all = await Promise.all(
+        chosen.map(async (each) => ((await this.#isWhole(each).catch(() => false)) ? [] : [each])),
+      );
+      return [...all.flat(), ...(await this.#missing())];
+    };
+    await eventually(seconds, lacking, (list) => list.length === 0);
+  }
+
+  /** Services with fewer tasks than they should have. */
+  async #missing(): Promise<string[]> {
+    const { manager } = this;
+    if (manager === undefined) return ["managers"];
+    try {
+      const services = (await manager.listServices()) as {
+        Spec: { Name: string; Mode: { Replicated?: { Replicas: number } } };
+      }[];
+      const tasks = await tasksOf(manager, this.name);
+      return services.flatMap(({ Spec: { Name, Mode } }) => {
+        const wanted = Mode.Replicated?.Replicas ?? 1;
+        const now = (tasks[Name.slice(this.name.length + 1)] ?? []).filter((task) => task.startsWith("running "));
+        return now.length < wanted ? [Name] : [];
+      });
+    } catch {
+      return ["managers"]; // they have lost their leader
+    }
+  }
+  get manager(): Docker | undefined {
+    try {
+      return this.cluster.manager();
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** What a server's container answers to a shell script; it fails where the server does not run. */
+  async ask(slot: string, script: string): Promise<string> {
+    const { container } = await placeOf(this.cluster, this.name, slot);
+    return answered(container, script);
+  }
+
+  /** What the first server of a store says that says something. */
+  async #any(store: StoreName, script: (n: number) => string, good: (said: string) => boolean): Promise<string> {
+    for (const n of [1, 2, 3]) {
+      const answer = await this.ask(servers[store].slot(n), script(n)).catch(() => "");
+      if (good(answer)) return answer;
+    }
+    return "";
+  }
+
+  /** Waits until every server of one store is well. */
+  async isWhole(store: StoreName): Promise<void> {
+    await eventually(
+      300,
+      () => this.#isWhole(store).catch(() => false),
+      (well) => well,
+    );
+  }
+
+  async #isWhole(store: StoreName): Promise<boolean> {
+    switch (store) {
+      case "db": {
+        const found = await this.#any(
+          store,
+          () => patroni,
+          (said) => said.startsWith("["),
+        );
+        const states = (JSON.parse(found) as { State: string }[]).map(({ State }) => State);
+        return states.sort().join() === "running,streaming,streaming";
+      }
+      case "redis": {
+        const found = await this.#any(store, replication, (said) => said.includes("role:master"));
+        return found.match(/state=online/g)?.length === 2;
+      }
+      case "solr": {
+        const found = await this.#any(
+          store,
+          () => solrStatus,
+          (said) => said.includes('"cluster"'),
+        );
+        const { cluster } = JSON.parse(found) as SolrStatus;
+        const replicas = Object.values(cluster.collections.ledger.shards).flatMap((each) =>
+          Object.values(each.replicas),
+        );
+        return cluster.live_nodes.length === 3 && replicas.filter(({ state }) => state === "active").length === 3;
+      }
+      case "search":
+        return /^green +3$/.test(
+          await this.#any(
+            store,
+            () => search("_cat/health?h=status,node.total"),
+            (said) => said !== "",
+          ),
+        );
+      case "objects": {
+        const found = await this.#any(
+          store,
+          () => garage,
+          (said) => said.startsWith("{"),
+        );
+        return (JSON.parse(found) as { status: string }).status === "healthy";
+      }
+    }
+  }
+
+  /** The slot of the server that leads; of objects, where none does, the first. */
+  async leader(store: StoreName): Promise<string> {
+    const ask = async (): Promise<string> => {
+      switch (store) {
+        case "db": {
+          const found = await this.#any(
+            store,
+            () => patroni,
+            (said) => said.startsWith("["),
+          );
+          const members = JSON.parse(found) as { Member: string; Role: string }[];
+          return members.find(({ Role }) => Role === "Leader")?.Member ?? "";
+        }
+        case "redis":
+          for (const n of [1, 2, 3])
+            if ((await this.ask(servers.redis.slot(n), replication(n)).catch(() => "")).includes("role:master"))
+              return servers.redis.slot(n);
+          return "";
+        case "solr": {
+          const found = await this.#any(
+            store,
+            () => solrStatus,
+            (said) => said.includes('"cluster"'),
+          );
+          const { shards } = (JSON.parse(found) as SolrStatus).cluster.collections.ledger;
+          const leads = Object.values(shards).flatMap(({ replicas }) =>
+            Object.values(replicas).filter(({ leader }) => leader === "true"),
+          );
+          return leads[0]?.node_name.split(":")[0] ?? "";
+        }
+        case "search": {
+          const shards = await this.#any(
+            store,
+            () => search("_cat/shards/ledger?h=prirep,node"),
+            (said) => said !== "",
+          );
+          return /^p +(\S+)/m.exec(shards)?.[1] ?? "";
+        }
+        case "objects":
+          return servers.objects.slot(1);
+      }
+    };
+    return eventually(
+      60,
+      () => ask().catch(() => ""),
+      (slot) => slot !== "",
+    );
+  }
+
+  /** The node of each server. */
+  async nodesOf(store: StoreName): Promise<string[]> {
+    return Promise.all(
+      [1, 2, 3].map(async (n) => (await placeOf(this.cluster, this.name, servers[store].slot(n))).node),
+    );
+  }
+
+  /** The servers that a node has, in words. */
+  async serversOn(node: string): Promise<string> {
+    const slots = chosen.flatMap((store) => [1, 2, 3].map(servers[store].slot));
+    const tasks = await tasksOf(this.cluster.manager(), this.name);
+    const here = slots.filter((slot) => tasks[slot]?.includes(`running ${node}`));
+    const leaders = await Promise.all(chosen.map((each) => this.leader(each)));
+    return here.map((slot) => (leaders.includes(slot) ? `${slot} (leads)` : slot)).join(", ") || "no store";
+  }
+
+  #program(): string {
+    const { cluster, name } = this;
+    const site = { name, hostname: `${name}.example.com`, protect: false, ...this.#shape };
+    const swarm = {
+      managers: cluster.nodes.filter((node) => node.startsWith("m")).map((node) => cluster.host(node)),
+      ...{ endpointMode: "dnsrr", encrypted: false, tls: { mode: "local" } },
+    };
+    const has = (each: StoreName): string => String(chosen.includes(each));
+    return `import * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
+import { siteOf } from "${repo}/components/core/site.ts";
+import { SystemComponent } from "${repo}/components/core/system.ts";
+import { Swarm } from "${repo}/components/topologies/swarm/index.ts";
+
+const places = {};
+const put = (name, place) => { places[name] = pulumi.output(place); };
+const system = (p) => {
+  if (${has("db")}) {
+    const { host, user, password } = p.need("postgres", "db", { databases: ["shop"], clientTls: "never", gib: 4, copies: 3 });
+    put("db", { kind: "postgres", host, user, password, database: "shop" });
+  }
+  if (${has("redis")}) {
+    const { host, password } = p.need("redis", "redis", { clientTls: "never", clientAuth: true, keep: true, memoryMib: 64, copies: 3 });
+    put("redis", { kind: "redis", host, password });
+  }
+  if (${has("solr")}) {
+    const { host } = p.need("solr", "solr", { collections: ["ledger"], gib: 1, memoryMib: 256, copies: 3 });
+    put("solr", { kind: "solr", host });
+  }
+  if (${has("search")}) {
+    const { user, password } = p.need("elasticsearch", "search", { speaks: ["elasticsearch7"], nodes: 3, gib: 1, heapMib: 256, names: ["own-search"] });
+    put("search", { kind: "search", host: "own-search", user, password });
+  }
+  if (${has("objects")}) {
+    const { internal, region, key, secret } = p.need("objects", "objects", { apis: ["s3"], buckets: { ledger: {} }, browser: false, gib: 1, copies: 3 });
+    put("objects", { kind: "objects", host: internal.host, port: internal.port, region, key, secret });
+  }
+  if (!${String(hasApp)}) return;
+  p.run("app", {
+    image: "postgres-ha", tier: "app", cpu: 1, memoryMib: 128, user: "65534:65534",
+    files: [
+      { path: "/run/app/app.py", content: ${JSON.stringify(python("stores-app.py"))} },
+      { path: "/run/app/ledger.py", content: ${JSON.stringify(python("ledger.py"))} },
+      {
+        path: "/run/app/places", secret: true,
+        content: pulumi.all([places.db, places.redis]).apply(([db, redis]) =>
+          JSON.stringify({ db: { port: 5432, ...db }, redis: { port: 6379, ...redis } })),
+      },
+    ],
+    command: ["python3", "/run/app/app.py"],
+    ports: { web: { number: 8000, protocol: "http" } },
+    routes: [{ host: p.hostname, path: "/", port: "web" }],
+    health: { ready: { http: "web", path: "/health" }, startSeconds: 120, stopSeconds: 15 },
+    replicas: 2,
+  });
+};
+class Stores extends SystemComponent {
+  constructor(name, args) { super("Stores", system, z.any(), name, args); }
+}
+const site = siteOf(${JSON.stringify(site)});
+const on = new Swarm("swarm", { site, ...${JSON.stringify(swarm)} });
+new Stores("stores", { on });
+export const ca = on.ca;
+const secrets = pulumi.secret(places);
+export { secrets as places };
+`;
+  }
+}
+
+const patroni = "timeout 8 patronictl list --format=json 2>/dev/null";
+const replication = (n: number): string =>
+  `REDISCLI_AUTH="$(cat /run/redis/password)" timeout 5 redis-cli -p ${String(6379 + n)} info replication`;
+const solrStatus = "curl -fsS -m 5 'http://127.0.0.1:8983/solr/admin/collections?action=CLUSTERSTATUS'";
+interface SolrStatus {
+  readonly cluster: {
+    readonly live_nodes: readonly string[];
+    readonly collections: {
+      readonly ledger: {
+        readonly shards: Readonly<
+          Record<
+            string,
+            { readonly replicas: Readonly<Record<string, { state: string; leader?: string; node_name: string }>> }
+          >
+        >;
+      };
+    };
+  };
+}
+const search = (path: string): string => `curl -fsS -m 5 -K /run/elasticsearch/curlrc 'http://127.0.0.1:9200/${path}'`;
+const garage = "curl -fsS -m 5 -K /run/garage/curl http://127.0.0.1:3903/v2/GetClusterHealth";
+
+/** A container that the swarm takes away meanwhile may never end its answer. */
+async function answered(container: Docker.Container, script: string): Promise<string> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(reject, 15_000, new Error("no answer"));
+  });
+  return Promise.race([said(container, script), late]).finally(() => {
+    clearTimeout(timer);
+  });
+}

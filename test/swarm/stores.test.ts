@@ -1,0 +1,76 @@
+/** Stores of three copies on a swarm of five nodes, one fault after another, under one ledger. */
+import process from "node:process";
+
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+
+import { Cluster } from "../../tools/swarm/cluster.ts";
+import {
+  diskFaults,
+  type Fault,
+  fullFaults,
+  maintenance,
+  nodeFaults,
+  processFaults,
+  rolling,
+  run,
+  twice,
+} from "../support/store-faults.ts";
+import { Stores } from "../support/stores-swarm.ts";
+
+const name = "stores-ha";
+const patience = 1_200_000;
+/** Words of the faults to try alone: `power,cut`. */
+const only = process.env.PLATFORM_TOPOLOGIES_FAULTS?.split(",");
+let stores: Stores;
+
+beforeAll(async () => {
+  const cluster = await Cluster.start({ name, network: "10.213.176", managers: 3, workers: 2, volumesMib: 3072 });
+  try {
+    stores = await Stores.start(cluster, name);
+  } catch (error) {
+    await cluster.stop();
+    throw error;
+  }
+}, patience);
+
+afterAll(async () => {
+  await stores.stop();
+}, patience);
+
+test(
+  "each server of a store is on a node of its own",
+  async () => {
+    await stores.whole();
+    for (const store of Stores.chosen) expect(new Set(await stores.nodesOf(store)).size).toBe(3);
+  },
+  patience,
+);
+
+const nodes = ["m1", "m2", "m3", "w1", "w2"];
+const faults: Fault[] = [
+  ...nodeFaults(nodes),
+  ...processFaults(Stores.chosen),
+  ...twice(Stores.chosen),
+  ...diskFaults(Stores.chosen),
+  ...fullFaults(nodes),
+  ...maintenance(nodes),
+  rolling,
+].filter(({ what }) => only === undefined || only.some((word) => what.includes(word)));
+
+test.each(faults.map((fault) => [fault.what, fault] as const))(
+  "%s: nothing is lost",
+  async (_, fault) => {
+    await run(stores, fault);
+  },
+  patience,
+);
+
+test(
+  "all that was ever acknowledged is there",
+  async () => {
+    await stores.whole();
+    const lost = await stores.ledger.lost(await stores.on("m1"));
+    expect(lost).toEqual(Object.fromEntries(Stores.chosen.map((each) => [each, 0])));
+  },
+  patience,
+);
