@@ -16,7 +16,7 @@ import type { Image } from "./core/images.ts";
 import { handedBy, handedOver, withHanded } from "./core/handover.ts";
 import { outputsOf, stateOfStack } from "./core/known.ts";
 import { endings, movedLines } from "./core/releases.ts";
-import { withRetirements } from "./core/retirements.ts";
+import { type Retirable, withRetirements } from "./core/retirements.ts";
 import { containers, imageKeys, type Plan } from "./core/plan.ts";
 import { siteOf } from "./core/site.ts";
 import type { OwnTopology, Site } from "./core/topology.ts";
@@ -30,6 +30,7 @@ import type { SystemComponent } from "./core/system.ts";
 import type { Stack } from "./topologies/entry.ts";
 import { topologies } from "./topologies/index.ts";
 import { otherStack } from "./topologies/identity.ts";
+import { roleOf } from "./topologies/swarm/placement.ts";
 
 /** What a stack exports. */
 export interface Outputs {
@@ -212,13 +213,14 @@ export async function plannedWithRetirements(config: Dict<unknown>): Promise<Sta
   const { settings, site, topology } = whole;
   const { system } = settings;
   const place = topologies[settings.topology];
-  const store = place?.retirements?.(topology, site.name);
+  const { retirable } = systems[system];
+  const store = losable(whole.plan, retirable) ? place?.retirements?.(topology, site.name) : undefined;
   if (place === undefined || store === undefined) return planned;
   try {
     const { retirements } = await store.latest();
     // A slot that the operator has taken out meanwhile needs no disk.
     const history = retirements.history.filter(({ disk, member }) => disk !== true || whole.plan.slots.has(member));
-    const now = withRetirements(raw, { ...retirements, history }, system, systems[system].retirable);
+    const now = withRetirements(raw, { ...retirements, history }, system, retirable);
     return planStack(now, pulumi.getStack());
   } catch (error) {
     // Whom nobody reaches is told in the preflight's words, by its key.
@@ -227,6 +229,11 @@ export async function plannedWithRetirements(config: Dict<unknown>): Promise<Sta
     const key = { key: "topology", value: settings.topology, remedy: messageOf(error) };
     return { ...planned, problems: told.length > 0 ? told : [key] };
   }
+}
+
+/** Whether the reconciler may have replaced one: others stand in for it, or its number may be another's by now. */
+function losable({ slots }: Plan, retirable: Retirable = {}): boolean {
+  return [...slots.keys()].some((slot) => !slot.endsWith("-1") || own(retirable, roleOf(slot)) !== undefined);
 }
 
 /** The config with what the stack of the machines hands over, where `swarm.machines` names one. */

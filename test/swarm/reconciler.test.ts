@@ -27,7 +27,7 @@ let cluster: Cluster;
 let media: MediaSwarm;
 const assets: string[] = [];
 
-/** The second Cassandra is on the worker, with its RabbitMQ; all else that keeps data is on the manager. */
+/** The second Cassandra is on the worker, with its RabbitMQ; all else that keeps data is on managers. */
 const placed = `pulumi.runtime.registerResourceTransform(({ type, props, opts }) => {
   if (type !== "platform-topologies:index:VolumeNode") return undefined;
   const constraints = pulumi.output(props.name).apply((name) => ({ role: name.endsWith("cassandra-2") ? "worker" : "manager" }));
@@ -35,14 +35,14 @@ const placed = `pulumi.runtime.registerResourceTransform(({ type, props, opts })
 });`;
 
 beforeAll(async () => {
-  cluster = await Cluster.start({ name: "reconciled", network: "10.213.173", managers: 1, workers: 1 });
+  cluster = await Cluster.start({ name: "reconciled", network: "10.213.173", managers: 3, workers: 1 });
   closing.push(() => cluster.stop());
   // A busy machine pulls for minutes, which no job waits for.
   const images = await pushed(cluster);
   const both = ["toolbox", "rehearsal", "rabbitmq", "cassandra"];
-  for (const key of [...both, "elasticsearch", "redis", "minio", "traefik"])
-    await pulled(cluster.dockerOf("m1"), images[key] ?? key);
-  for (const key of both) await pulled(cluster.dockerOf("w1"), images[key] ?? key);
+  for (const node of cluster.nodes)
+    for (const key of node === "w1" ? both : [...both, "elasticsearch", "redis", "minio", "traefik"])
+      await pulled(cluster.dockerOf(node), images[key] ?? key);
   const began = Date.now();
   media = await MediaSwarm.up({ cluster, name, system, before: placed }, config, closing);
   took("up", began);

@@ -176,10 +176,16 @@ describe("members that the reconciler has retired", () => {
   test("may be on a new disk, while there is such a slot", async () => {
     retirements = () => Promise.resolve({});
     const step = { at: "2026-01-31", why: "", disk: true, outcome: "begun" } as const;
-    history = ["single-1", "single-2"].map((member) => ({ ...step, member }));
+    history = ["dbserver-2", "dbserver-7"].map((member) => ({ ...step, member }));
+    preflight = [{ key: "docker.host", remedy: "that is enough" }];
+    expect((await deployed(cluster)).problems).toEqual(["docker.host: that is enough"]);
+    expect(words).toEqual({ "dbserver-2": "2026-01-31" });
+  });
+
+  test("are not asked for where no other could stand in", async () => {
+    retirements = () => Promise.reject(new Error("nobody asks"));
     preflight = [{ key: "docker.host", remedy: "that is enough" }];
     expect((await deployed()).problems).toEqual(["docker.host: that is enough"]);
-    expect(words).toEqual({ "single-1": "2026-01-31" });
   });
 
   test("are a problem where they cannot be read", async () => {
