@@ -47,6 +47,11 @@ export abstract class EngineTopology extends BaseTopology {
     this.#certificate = signsItself(tls) ? this.localCertificate() : undefined;
   }
 
+  /**
+   * Lets a plan in, before anything of it is registered. `owner`: the component's name; `former`: those that it had before.
+   * @throws ConfigError with everything that this place cannot run, with names that another component has here, and for
+   * a second system.
+   */
   override admit(owner: string, plan: Plan, what: "system" | "service", former: List<string> = []): void {
     super.admit(owner, plan, what, former);
     const stores = plan.needs.filter(({ kind }) => copied.has(kind)).map(({ name }) => name);
