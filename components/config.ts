@@ -32,6 +32,7 @@ const place = z.union(
   { error: "one of {path: /folder}, {volume: name}, {s3: {endpoint, bucket, region}}" },
 );
 const port = z.int().min(1).max(65535);
+const copyCount = z.union([z.literal(1), z.literal(3)]);
 const pem = z.string().startsWith("-----BEGIN CERTIFICATE-----", "a PEM certificate");
 
 const existing = z.discriminatedUnion("kind", [
@@ -98,9 +99,14 @@ export const commonConfig = z.strictObject({
   protect: z.boolean().default(true),
   /**
    * Servers that keep the data of each store that can have several, each on a node of its own: 3 survive the loss of one.
-   * Default: 1.
+   * One number for all, or numbers by the store's name, as `{ objects: 1 }`: the others have the default. Default: 3 in a
+   * protected stack on a swarm, else 1.
    */
-  copies: z.union([z.literal(1), z.literal(3)], { error: "1, or 3, of which one may be lost" }).optional(),
+  copies: z
+    .union([copyCount, z.record(z.string(), copyCount)], {
+      error: "1, or 3, of which one may be lost; or that by the store's name, as {objects: 1}",
+    })
+    .optional(),
   images: z
     .record(z.string(), z.string())
     .superRefine((images, context) => {

@@ -6,7 +6,12 @@ import type { Node } from "./swarm.ts";
  */
 export function eligible(node: Node, constraints: readonly string[]): boolean {
   const ready = node.Status.State === "ready" && node.Spec.Availability === "active";
-  return ready && constraints.every((constraint) => satisfies(node, constraint));
+  return ready && fits(node, constraints);
+}
+
+/** The same of a node that may be down or drained for a while. */
+export function fits(node: Node, constraints: readonly string[]): boolean {
+  return constraints.every((constraint) => satisfies(node, constraint));
 }
 
 function satisfies(node: Node, constraint: string): boolean {

@@ -7,6 +7,7 @@ import { checkExisting } from "./existing.ts";
 import { nodeLabels, own, problemsOf } from "./formats.ts";
 import { containers, imageKeys, type Plan, type PlannedNeed, replicaNames, routesOf } from "./plan.ts";
 import { baseOf, routeProblems } from "./routes.ts";
+import { copied } from "./supply.ts";
 import type { Capabilities, Limits, Place, Runner, Site } from "./topology.ts";
 
 /** The largest file that every topology's secret store carries, in bytes: Azure's Key Vault has 25k. */
@@ -208,23 +209,29 @@ function beyondEdge(plan: Plan, { edge, name }: Capabilities): Problem[] {
     }));
 }
 
-/** Numbers of copies that this topology does not make. */
-function copiesProblems({ needs }: Plan, site: Site, { copies, name }: Capabilities): Problem[] {
+/** Numbers of copies that this topology does not make, and those of stores that have none. */
+function copiesProblems({ needs }: Plan, site: Site, { copies, name: topology }: Capabilities): Problem[] {
+  const { copies: said } = site;
+  const byName = typeof said === "object" ? Object.entries(said) : [];
+  const able = needs.filter(({ kind }) => copied.has(kind)).map(({ name }) => name);
+  const none = able.length === 0 ? "no store here has copies: leave it out" : `only ${able.join(", ")} can have copies`;
   const asked: [string, CopyCount | undefined][] = [
-    ["copies", site.copies],
+    ["copies", typeof said === "number" ? said : undefined],
+    ...byName.map(([name, value]): [string, CopyCount] => [`copies.${name}`, value]),
     ...needs.map(({ name, ask }): [string, CopyCount | undefined] => [`${name}.copies`, (ask as Copies).copies]),
   ];
-  return asked.flatMap(([key, value]) =>
-    value === undefined || copies.includes(value)
-      ? []
-      : [
-          {
-            key,
-            value,
-            remedy: `not built on ${name}: leave it out; a store that the cloud manages has its own standby`,
-          },
-        ],
-  );
+  return [
+    ...asked
+      .filter(([, value]) => value !== undefined && !copies.includes(value))
+      .map(([key, value]) => ({
+        key,
+        value,
+        remedy: `not built on ${topology}: leave it out; a store that the cloud manages has its own standby`,
+      })),
+    ...byName
+      .filter(([name]) => !able.includes(name))
+      .map(([name, value]) => ({ key: `copies.${name}`, value, remedy: none })),
+  ];
 }
 
 /** Places of backups that this topology has not: a folder on a machine that comes and goes would be no backup. */

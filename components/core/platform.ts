@@ -27,6 +27,7 @@ import type {
 import { restoreJob } from "./backup.ts";
 import { own } from "./formats.ts";
 import { imageRow } from "./images.ts";
+import { copiesOf } from "./supply.ts";
 import type { Capabilities, NamedDump, Place, Restore, Site } from "./topology.ts";
 
 /** What the dry run and the real one share: names, addresses, numbering. They differ in what making a thing means. */
@@ -58,7 +59,7 @@ export abstract class BasePlatform implements Platform {
     return this.#site.peers;
   }
   get copies(): CopyCount {
-    return this.#site.copies ?? (this.#site.protect ? this.#can.copies[0] : 1);
+    return copiesOf(this.#site, this.#can);
   }
   get engine(): Engine | undefined {
     return this.#can.engine;

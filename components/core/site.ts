@@ -19,8 +19,11 @@ export interface SiteArgs {
   readonly publicPort?: number | undefined;
   /** Data and passwords refuse destroy and replacement. Default: true. */
   readonly protect?: boolean;
-  /** How many servers keep the data of each store that can have several. Default: 1, protected what the topology says. */
-  readonly copies?: CopyCount | undefined;
+  /**
+   * How many servers keep the data of each store that can have several: one number for all, or numbers by the store's
+   * name, as `{ objects: 1 }`, which count before its ask's own. Default: 3 in a protected stack on a swarm, else 1.
+   */
+  readonly copies?: CopyCount | Dict<CopyCount> | undefined;
   /** References for images, by key of image-lock.ts. */
   readonly images?: Dict<string>;
   /** Put the rehearsal image in the place of private images that `images` does not name. Default: false. */

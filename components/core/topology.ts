@@ -160,8 +160,11 @@ export interface Site {
   readonly shared?: Dict<Output<string>>;
   /** Data and the passwords that guard it refuse destroy and replacement. */
   readonly protect: boolean;
-  /** How many servers keep the data of each store that can have several. Default: 1, protected what the topology says. */
-  readonly copies?: CopyCount;
+  /**
+   * How many servers keep the data of each store that can have several: of all, or by the store's name. Default: 1,
+   * protected what the topology says.
+   */
+  readonly copies?: CopyCount | Dict<CopyCount>;
   /** The image for a key, or what is missing. */
   image(key: string): Image | Problem;
   /** What systems ask the operator for, by name: secrets. */

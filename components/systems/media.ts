@@ -68,8 +68,8 @@ export const mediaConfig = z
     rabbitNodes: z
       .union([z.literal(1), z.literal(3), z.literal(5)], { error: "1, 3 or 5: a majority goes on" })
       .optional(),
-    /** Nodes of the search. Default: 3. */
-    searchNodes: z.union([z.literal(1), z.literal(3)], { error: "1 or 3" }).default(3),
+    /** Nodes of the search. Default: the stack's `copies`; 3 in a cloud. */
+    searchNodes: z.union([z.literal(1), z.literal(3)], { error: "1 or 3" }).optional(),
     /**
      * What the services' search clients speak, the best first. With `opensearch2` a cloud's own search is taken; the
      * official clients of Elasticsearch refuse it.
@@ -142,7 +142,7 @@ export const media: System<MediaConfig> = (p, c) => {
   const search = p.need("elasticsearch", "elasticsearch", {
     speaks: c.searchSpeaks,
     clientTls: "verifies",
-    nodes: c.searchNodes,
+    nodes: c.searchNodes ?? (p.engine === undefined ? 3 : p.copies), // a cloud has no copies of ours, but slots in zones
     gib: c.searchGib,
     heapMib: c.searchHeapMib,
   });

@@ -4,6 +4,7 @@ import type { Certificate, JobArgs } from "../../ops/resources.ts";
 import type { Dict, Job, List, Ready, Workload } from "../core/contracts.ts";
 import { formerNames } from "../core/known.ts";
 import { type Plan, type PlannedRoute, routesOf } from "../core/plan.ts";
+import { copied } from "../core/supply.ts";
 import type { At, Site, TopologyName } from "../core/topology.ts";
 import { edgeProxy } from "../edge/edge.ts";
 import type { Backends } from "../edge/proxy.ts";
@@ -46,7 +47,17 @@ export abstract class EngineTopology extends BaseTopology {
     this.#certificate = signsItself(tls) ? this.localCertificate() : undefined;
   }
 
-  /** What callers of the edge must trust, PEM; undefined: a public authority signed. */
+  /**
+   * Lets a plan in, before anything of it is registered. `owner`: the component's name; `former`: those that it had before.
+   * @throws ConfigError with everything that this place cannot run, with names that another component has here, and for
+   * a second system.
+   */
+  override admit(owner: string, plan: Plan, what: "system" | "service", former: List<string> = []): void {
+    super.admit(owner, plan, what, former);
+    const stores = plan.needs.filter(({ kind }) => copied.has(kind)).map(({ name }) => name);
+    for (const survey of this.#surveys) survey.stores(stores);
+  }
+
   protected override called(former: string, name: string): void {
     for (const survey of this.#surveys) survey.was(former, name);
   }

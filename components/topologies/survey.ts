@@ -4,10 +4,11 @@ import process from "node:process";
 import { all, log, output, type Output, type Resource, runtime } from "@pulumi/pulumi";
 import { z } from "zod";
 
-import type { Dict, List } from "../core/contracts.ts";
+import type { CopyCount, Dict, List } from "../core/contracts.ts";
 import { type Problem, refuse } from "../core/errors.ts";
 import { own } from "../core/formats.ts";
 import { type Known, logicalName, renamed, stateOfStack } from "../core/known.ts";
+import { roleOf } from "./swarm/placement.ts";
 
 export type Kind = "container" | "service" | "network" | "volume" | "image" | "volume node" | "node";
 
@@ -126,6 +127,7 @@ export class Survey {
   readonly #args: SurveyArgs;
   readonly #wishes: Wish[] = [];
   readonly #names = new Map<string, string>();
+  readonly #stores: string[] = [];
   readonly #judged: Promise<Findings>;
   readonly #findings: Promise<Findings>;
   /** The ids of the engine's networks by their names. */
@@ -153,6 +155,11 @@ export class Survey {
   /** What the state has under the component's former name is that component's. Said before the first `await`. */
   was(former: string, name: string): void {
     this.#names.set(former, name);
+  }
+
+  /** The names of stores whose `copies` may be another number than before. Said before the first `await`. */
+  stores(names: List<string>): void {
+    this.#stores.push(...names);
   }
 
   /** For a resource's `replacementTrigger`: changes when the thing has to be made again. */
@@ -216,7 +223,7 @@ export class Survey {
     if (places.some((place) => taken.has(place)))
       return { ...nothing, problems: [{ key: "name", value: name, remedy: sameName }] };
     for (const place of places) taken.add(place);
-    return judge(this.#args, this.#wishes, state, there);
+    return judge({ ...this.#args, stores: this.#stores }, this.#wishes, state, there);
   }
 
   /** Reports what is wrong on any engine of the program at once: the first survey with a finding does it. */
@@ -284,12 +291,14 @@ const called = ({ kind, name }: Pick<Wish, "kind" | "name">): string => `${kind}
 
 /** Compares. Plain values in and out. */
 export function judge(
-  args: Pick<SurveyArgs, "component" | "name" | "host" | "machine" | "words" | "types">,
+  args: Pick<SurveyArgs, "component" | "name" | "host" | "machine" | "words" | "types"> & {
+    readonly stores?: List<string>;
+  },
   wishes: List<Wish>,
   state: List<Known>,
   { engine, things, problems: others = [] }: There,
 ): Findings {
-  const { component, name, host, machine, words, types } = args;
+  const { component, name, host, machine, words, types, stores = [] } = args;
   const identity = identityOf(state, component);
   const last = machine === undefined ? identity.engine : own(identity.machines ?? {}, machine);
   const known = knownThings(state, types, name, component);
@@ -357,11 +366,12 @@ export function judge(
   }
   problems.push(...foreignThings(name, foreign));
   const wanted = new Set(wishes.map(keyOf));
+  const fresh = wishes.filter((wish) => isDisk(wish) && !known.has(keyOf(wish))).map(slotOf);
   for (const [key, before] of known)
     if (isDisk(before) && !before.spare && !wanted.has(key) && words[slotOf(before)] !== gone)
-      problems.push(dropped(before, slotOf(before)));
-  const disks = [...known.values()].filter(isDisk);
-  const said = { ...identity.words, ...Object.fromEntries(disks.map((before) => [slotOf(before), before.word])) };
+      problems.push(dropped(before, slotOf(before), insteadOf(slotOf(before), stores, fresh)));
+  const kept = [...known.values()].filter(isDisk);
+  const said = { ...identity.words, ...Object.fromEntries(kept.map((before) => [slotOf(before), before.word])) };
   const spoken = Object.fromEntries(Object.entries(said).filter(([, word]) => word !== ""));
   return {
     ...{ problems, healed, leftovers, pruned, broken },
@@ -382,7 +392,7 @@ interface Before {
   readonly scale: number | undefined;
 }
 
-const isDisk = ({ kind }: Before): boolean => kind === "volume" || kind === "volume node";
+const isDisk = ({ kind }: Pick<Before, "kind">): boolean => kind === "volume" || kind === "volume node";
 /** The labels of a thing of the state, which the Docker provider keeps as a list. */
 const labelled = z.union([
   z.record(z.string(), z.string()),
@@ -502,15 +512,33 @@ function lostVolume(volume: string, slot: string): Problem {
   };
 }
 
+/** A store that would get other disks, and the number of `copies` with which it keeps those that it has. */
+interface Instead {
+  readonly store: string;
+  readonly copies: CopyCount;
+}
+
+/** `fresh`: the slots of new disks. Three servers may be others than one: they take the place of its disk. */
+function insteadOf(slot: string, stores: List<string>, fresh: List<string>): Instead | undefined {
+  const store = stores.find((name) => slot.startsWith(`${name}-`));
+  const others = fresh.filter((each) => each.startsWith(`${String(store)}-`) && roleOf(each) !== roleOf(slot));
+  return store === undefined || others.length === 0 ? undefined : { store, copies: others.length === 1 ? 3 : 1 };
+}
+
 /** Data that the config does not use any more: they go only by the operator's word. */
-function dropped({ kind, name }: Before, slot: string): Problem {
+function dropped({ kind, name }: Before, slot: string, instead: Instead | undefined): Problem {
   const [what, fate] =
     kind === "volume node" ? ["volume node", "forgotten (they stay on its node)"] : ["volume", "deleted"];
+  const back =
+    instead === undefined
+      ? "put back what used it"
+      : `${instead.store} would have other servers: to keep these say copies: { ${instead.store}: ${String(instead.copies)} }, and ` +
+        "docs/ha.md has the way to carry the data over";
   return {
     key: `disks.${slot}`,
     remedy:
-      `nothing in this config uses the ${what} ${name} any more, and its data would be ${fate}: put back what used ` +
-      `it; or, if they may go, say disks: { ${slot}: gone }`,
+      `nothing in this config uses the ${what} ${name} any more, and its data would be ${fate}: ${back}; or, if they ` +
+      `may go, say disks: { ${slot}: gone }`,
   };
 }
 

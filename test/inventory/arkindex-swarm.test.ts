@@ -15,6 +15,7 @@ const site = (protect = true) =>
     images: { toolbox: "toolbox:1", rehearsal: "rehearsal:1" },
     rehearsal: true,
     protect,
+    copies: 1,
     backup: { everyHours: 24, keepDays: 14, drillEveryHours: 168, to: { path: "/srv/backup" } },
   });
 
@@ -317,6 +318,7 @@ describe("options", () => {
         hostname: "ark.example.com",
         images: { rehearsal: "r:1", toolbox: "t:1" },
         rehearsal: true,
+        copies: 1,
         secrets,
       });
       const on = new Swarm("swarm", {

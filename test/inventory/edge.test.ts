@@ -16,6 +16,7 @@ const site = (more: Partial<Parameters<typeof siteOf>[0]>) =>
     hostname: "ark.example.com",
     images: { toolbox: "toolbox:1", rehearsal: "rehearsal:1" },
     rehearsal: true,
+    copies: 1,
     ...more,
   });
 const deployed = (make: () => Topology) =>

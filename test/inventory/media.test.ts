@@ -21,7 +21,7 @@ beforeAll(async () => {
       address: "0.0.0.0",
       tls: { mode: "local" },
     });
-    new MediaPlatform("media", { on });
+    new MediaPlatform("media", { on, searchNodes: 3 });
   });
 });
 

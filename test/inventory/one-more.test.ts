@@ -102,7 +102,7 @@ const rows: readonly More[] = [
     changed: {
       DockerHost: "grafana-1 runner-1 shinyproxy-1",
       Swarm:
-        "grafana-1-run-grafana-dashboards-shinyproxy-json runner-run-docker-proxy-policy-json shinyproxy-run-shinyproxy-application-yml",
+        "grafana-run-grafana-dashboards-shinyproxy-json runner-run-docker-proxy-policy-json shinyproxy-run-shinyproxy-application-yml",
     },
   },
 ];

@@ -51,7 +51,10 @@ afterEach(() => {
 });
 
 const site = () =>
-  siteOf({ name: "own", hostname: "own.example.com", rehearsal: true, images: { toolbox: "t:1", rehearsal: "r:1" } });
+  siteOf({
+    ...{ name: "own", hostname: "own.example.com", rehearsal: true, copies: 1 },
+    images: { toolbox: "t:1", rehearsal: "r:1" },
+  });
 const topologies = {
   DockerHost: (opts?: pulumi.ComponentResourceOptions) =>
     new DockerHost(

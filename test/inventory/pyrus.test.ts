@@ -11,6 +11,7 @@ const site = () =>
   siteOf({
     name: "pyrus",
     hostname: "pyrus.example.com",
+    copies: 1,
     images: {
       ...{ "pyrus/*": "registry.example.com/pyrus-*:1.22.1", "pyrus/elastic": "registry.example.com/elastic:7.17.10" },
       ...{ toolbox: "toolbox:1" },

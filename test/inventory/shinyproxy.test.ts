@@ -14,6 +14,7 @@ const site = (more: object = {}) =>
     hostname: "shiny.example.com",
     images: { toolbox: "toolbox:1", rehearsal: "rehearsal:1", "docker-proxy": "docker-proxy:1" },
     rehearsal: true,
+    copies: 1,
     ...more,
   });
 

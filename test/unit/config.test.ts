@@ -9,7 +9,9 @@ const good = {
   topology: "docker",
   hostname: "arkindex.example.com",
   rehearsal: true,
-  images: { toolbox: "registry.example.com/toolbox:1", rehearsal: "registry.example.com/rehearsal:1" },
+  images: Object.fromEntries(
+    ["toolbox", "rehearsal", "postgres-ha", "garage"].map((key) => [key, `registry.example.com/${key}:1`]),
+  ),
   arkindex: { version: "1.7.0" },
 } as const;
 

@@ -435,6 +435,7 @@ test("on a swarm every variable is what it is on one host, and NODE_NAME alone i
     const site = siteOf({
       ...{ name: "x", hostname: "x.example.com", rehearsal: true },
       images: { toolbox: "t:1", rehearsal: "r:1", "docker-proxy": "d:1", "postgres-cron": "p:1" },
+      copies: 1, // as on one host
       secrets: stack(system, together, existing).secrets as Dict<string>,
       backup: { everyHours: 1, keepDays: 1, drillEveryHours: 0, to: { path: "/mnt/{{.Node.ID}}" } },
       existing: existing as unknown as Dict<Existing>,

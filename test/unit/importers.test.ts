@@ -22,12 +22,15 @@ import { record } from "../support/mocks.ts";
 import "../support/unpublished.ts";
 
 const hostname = "shop.example.com";
+const images = Object.fromEntries(
+  ["toolbox", "rehearsal", "postgres-ha", "garage"].map((key) => [key, `r.example.com/${key}:1`]),
+);
 const site = (more: Partial<Parameters<typeof siteOf>[0]> = {}) =>
   siteOf({
     name: "shop",
     hostname,
     rehearsal: true,
-    images: { toolbox: "r.example.com/t:1", rehearsal: "r.example.com/r:1" },
+    images,
     ...more,
   });
 const host = (more: Partial<ConstructorParameters<typeof DockerHost>[1]> = {}) =>
@@ -166,9 +169,9 @@ const both = [
   ["swarm", () => swarm(pinned)],
 ] as const;
 const postgres = (name: string, on: Topology) =>
-  new Postgres(name, { on, databases: ["shop"], clientTls: "never", gib: 1 });
+  new Postgres(name, { on, databases: ["shop"], clientTls: "never", gib: 1, copies: 1 });
 const redis = (name: string, on: Topology) =>
-  new Redis(name, { on, clientTls: "never", clientAuth: false, keep: true, memoryMib: 16 });
+  new Redis(name, { on, clientTls: "never", clientAuth: false, keep: true, memoryMib: 16, copies: 1 });
 
 describe.each(both)("several on one %s", (called, make) => {
   const having = (first: (on: Topology) => void) => (): Topology => {
@@ -227,7 +230,7 @@ test.each(["docker", "swarm"] as const)(
     const { whole, problems } = planStack(
       {
         ...{ system: "arkindex", topology, hostname, rehearsal: true },
-        images: { toolbox: "r.example.com/t:1", rehearsal: "r.example.com/r:1" },
+        images,
       },
       "dev",
     );

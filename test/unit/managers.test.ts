@@ -84,7 +84,7 @@ describe("the first that answers is the first that answers as a manager", () => 
       `Docker at ${dead} refuses the connection: start the Docker engine there, or correct the address`,
     ];
     const managers = [worker, alone, dead];
-    const problems = await preflight({ site, managers, nodes: {}, registries: [], images: [], planned: [] });
+    const problems = await preflight({ site, managers, nodes: {}, registries: [], images: [], planned: [], needs: [] });
     expect(problems.map(({ key, value, remedy }) => [key, value, remedy])).toEqual(
       managers.map((host, index) => ["swarm.managers", host, each[index]]),
     );

@@ -6,7 +6,7 @@ import { join } from "node:path";
 
 import { afterEach, describe, expect, test } from "@jest/globals";
 
-import type { Workload } from "../../components/core/contracts.ts";
+import type { Kind, Workload } from "../../components/core/contracts.ts";
 import { sentence } from "../../components/core/errors.ts";
 import { planOf } from "../../components/core/recorder.ts";
 import { siteOf } from "../../components/core/site.ts";
@@ -483,7 +483,7 @@ describe("on a swarm", () => {
       ...rest,
     });
     opened.push(engine);
-    const usual = { site, managers: [engine.host], nodes: {}, registries: [], images: [], planned: [] };
+    const usual = { site, managers: [engine.host], nodes: {}, registries: [], images: [], planned: [], needs: [] };
     return (await swarmPreflight({ ...usual, ...args })).map(sentence);
   }
 
@@ -491,6 +491,9 @@ describe("on a swarm", () => {
     const disk = { path: "/d", gib: 1, backup: { rebuilt: "by hand" } };
     return [name, { image: "x", tier: "data", cpu: 1, memoryMib: 64, disk }];
   });
+  const needs = (kind: Kind): SwarmPreflightArgs["needs"] => [
+    { kind, name: "db", ask: {}, by: "container", because: "", parts: ["db-1", "db-2", "db-3", "db-setup"] },
+  ];
 
   test.each<[string, Answers, Partial<SwarmPreflightArgs>, string[]]>([
     [
@@ -608,23 +611,52 @@ describe("on a swarm", () => {
           "three copies on two nodes",
           { copies: 3 },
           {},
-          ["copies = 3: db has three servers, and 2 nodes in the swarm may take them: add nodes, or set copies: 1"],
+          [
+            "copies = 3: db has three servers, and 2 nodes in the swarm may take them: add nodes, or say platform-topologies:copies: 1",
+          ],
         ],
         [
           "three copies on nodes with a label",
           { copies: 3 },
           { place: { disk: "fast" }, nodes: { w1: { labels: { disk: "fast" } } } },
-          ["copies = 3: db has three servers, and 1 nodes with disk=fast may take them"],
+          ["copies = 3: db has three servers, and 1 node with disk=fast may take them"],
+        ],
+        [
+          "three copies, as a protected stack has them",
+          {},
+          {},
+          [
+            "copies: db has three servers, as a protected stack on a swarm has them by default, and 2 nodes in the swarm may take them: add nodes, or say platform-topologies:copies: 1",
+          ],
+        ],
+        [
+          "three copies of all but one store",
+          { copies: { cache: 1 } },
+          {},
+          ['copies = {"cache":1}: db has three servers, as a protected stack on a swarm'],
         ],
         ["three copies where nothing is protected", { copies: 3, protect: false }, {}, []],
         ["one copy", { copies: 1 }, {}, []],
+        ["three of what has no copies, whose number is its system's word", {}, { needs: needs("cql") }, []],
       ] as const
     ).map(([title, over, args, expected]): [string, Answers, Partial<SwarmPreflightArgs>, string[]] => [
       title,
       {},
-      { ...args, site: { ...site, protect: true, ...over }, planned: three },
+      { needs: needs("postgres"), ...args, site: { ...site, protect: true, ...over }, planned: three },
       [...expected],
     ]),
+    [
+      "three nodes of which one is down, and one is drained",
+      {
+        "GET /nodes": [
+          nodes[0],
+          { ...node("x", "w2", "worker"), Status: { State: "down" } },
+          { ...node("y", "w3", "worker"), Spec: { ...node("y", "w3", "worker").Spec, Availability: "drain" } },
+        ],
+      },
+      { site: { ...site, protect: true }, planned: three, needs: needs("postgres") },
+      [],
+    ],
     [
       "an engine that does not answer as one does",
       { "GET /services": { status: 500, body: { message: "the swarm has no leader" } } },
@@ -682,7 +714,15 @@ describe("on a swarm", () => {
         join(newFolder("manager"), "d.sock"),
       );
       opened.push(engine);
-      const usual = { site: taken, managers: [engine.host], nodes: {}, registries: [], images: [], planned: [] };
+      const usual = {
+        site: taken,
+        managers: [engine.host],
+        nodes: {},
+        registries: [],
+        images: [],
+        planned: [],
+        needs: [],
+      };
       return (await swarmPreflight(usual)).map(sentence);
     };
     const said = `swarm.ports.http = ${String(number)}: another program listens there on m1; stop it or choose another port`;

@@ -229,7 +229,8 @@ describe("the stores of a plan", () => {
   });
 
   test("a media platform has Cassandra, RabbitMQ beside it, and the search, in that order", () => {
-    const found = stores("media", { nodes: 3 }, { disks: { "elasticsearch-2": "today" } }, { cassandra: [] });
+    const more = { disks: { "elasticsearch-2": "today" }, copies: { redis: 1 } };
+    const found = stores("media", { nodes: 3 }, more, { cassandra: [] });
     expect(members(found)).toEqual({
       cassandra: ["cassandra-1", "cassandra-2", "cassandra-3"],
       rabbit: ["rabbit-1", "rabbit-2", "rabbit-3"],
@@ -250,6 +251,6 @@ describe("the stores of a plan", () => {
   });
 
   test("a store of one server is none: nobody stands in for it", () => {
-    expect(stores("media", { nodes: 1, searchNodes: 1 })).toEqual([]);
+    expect(stores("media", { nodes: 1 }, { copies: 1 })).toEqual([]);
   });
 });

@@ -325,6 +325,32 @@ describe("whose a thing of the state is", () => {
     expect(dropped([lost("shops-kv-1"), lost("other")])).toEqual([]);
   });
 
+  test("another number of copies that would put other servers in a store's place is told, with the old number", () => {
+    const [one, three] = [["objects-1"], ["objects-garage-1", "objects-garage-2", "objects-garage-3"]];
+    const changed = (before: string[], now: string[], stores: string[]) =>
+      judge(
+        { ...args, stores },
+        [...wishes, ...now.map((slot): Wish => ({ kind: "volume", name: `shop-${slot}`, logical: slot }))],
+        [...state, ...before.map((slot) => lost(`shop-${slot}`))],
+        whole,
+      ).problems.map(sentence);
+    expect(changed(one, three, ["db", "objects"])).toEqual([
+      "disks.objects-1: nothing in this config uses the volume shop-objects-1 any more, and its data would be deleted: " +
+        "objects would have other servers: to keep these say copies: { objects: 1 }, and docs/ha.md has the way to carry " +
+        "the data over; or, if they may go, say disks: { objects-1: gone }",
+    ]);
+    const back = changed(three, one, ["objects"]);
+    expect(back).toHaveLength(3);
+    for (const each of back) expect(each).toContain("say copies: { objects: 3 }");
+    // A store that is no store of copies, one that has gone, and another disk of the same servers.
+    for (const [before, now, stores] of [
+      [["grafana-1"], ["grafana-db-1", "grafana-db-2"], ["grafana-db"]],
+      [one, [], []],
+      [["kv-2"], ["kv-4"], ["kv"]],
+    ] as const)
+      expect(changed([...before], [...now], [...stores])).toEqual([expect.stringContaining("put back what used it;")]);
+  });
+
   test("one with another owner is another topology's", () => {
     const labels = (of: string) => ({ labels: { "platform-topologies.owner": of } });
     expect(dropped([lost("shop-kv-1", labels("f0f0"))])).toEqual([]);

@@ -209,9 +209,15 @@ describe("a swarm and a plan together", () => {
     const told = (over: Partial<Site>, alone = true) =>
       checkSwarm({ managers: [], tls: { mode: "local" } }, { ...site, ...over }, plan(alone)).warnings;
     const backup = { everyHours: 24, keepDays: 1, drillEveryHours: 0, to: { volume: "v" } };
-    expect(told({ protect: true, backup })).toEqual([
-      "db-1: one server each, which answers nobody while its node is away, and a lost disk is what the last backup has: with copies: 3 (docs/ha.md) another takes over",
+    const lost =
+      "db-1: one server each, which answers nobody while its node is away, and a lost disk is what the last backup has";
+    expect(told({ protect: true, copies: 1, backup })).toEqual([
+      `${lost}: with copies: 3 another takes over, where the store can have one (docs/ha.md)`,
     ]);
+    for (const copies of [3, { db: 1 }, undefined] as const)
+      expect(told({ protect: true, backup, ...(copies === undefined ? {} : { copies }) })).toEqual([
+        `${lost}: docs/ha.md says what can be done`,
+      ]);
     expect(told({ protect: true })).toEqual([
       expect.stringContaining("all is lost with its disk, as there is no backup"),
     ]);

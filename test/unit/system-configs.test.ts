@@ -207,7 +207,7 @@ const usual: Record<Name, Record<string, readonly [usual: unknown, ...others: un
     version: ["1", "2"],
     retired: [[], [2]],
     rabbitNodes: [undefined, 1],
-    searchNodes: [3, 1],
+    searchNodes: [undefined, 3],
     searchSpeaks: [["elasticsearch8"], ["elasticsearch7"]],
     "services.indexer.path": [undefined, "/API/indexer/"],
   },

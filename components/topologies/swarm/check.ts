@@ -4,6 +4,7 @@ import type { List } from "../../core/contracts.ts";
 import type { Problem } from "../../core/errors.ts";
 import type { Image } from "../../core/images.ts";
 import { containers, type Plan } from "../../core/plan.ts";
+import { copiesOf } from "../../core/supply.ts";
 import type { Site } from "../../core/topology.ts";
 import { adoptedProblems } from "../adopted.ts";
 import { networksOf } from "../containers.ts";
@@ -11,6 +12,7 @@ import { unknownMachines } from "../machines.ts";
 import { type NetworkChoices, subnetProblems } from "../subnets.ts";
 import { checkTls } from "../tls.ts";
 import type { SwarmArgs } from "./args.ts";
+import { swarmCapabilities } from "./capabilities.ts";
 import { noSocket } from "./sockets.ts";
 
 type Checked = Pick<SwarmArgs, "managers" | "nodes" | "socket" | "edge" | "publish" | "endpointMode" | "tls"> &
@@ -43,16 +45,19 @@ export function edgeImage({ edge }: Pick<SwarmArgs, "edge">, site: Site): List<I
 }
 
 /** What the loss of a node costs a protected stack. */
-function single({ protect, backup }: Site, { slots }: Plan): string[] {
+function single(site: Site, { slots }: Plan): string[] {
+  const { protect, backup } = site;
   const alone = [...slots].flatMap(([name, slot]) => (slot.alone === true ? [name] : []));
   if (!protect || alone.length === 0) return [];
   const left =
     backup === undefined
       ? "all is lost with its disk, as there is no backup"
       : "a lost disk is what the last backup has";
-  return [
-    `${alone.join(", ")}: one server each, which answers nobody while its node is away, and ${left}: with copies: 3 (docs/ha.md) another takes over`,
-  ];
+  const remedy =
+    copiesOf(site, swarmCapabilities) === 1
+      ? "with copies: 3 another takes over, where the store can have one (docs/ha.md)"
+      : "docs/ha.md says what can be done";
+  return [`${alone.join(", ")}: one server each, which answers nobody while its node is away, and ${left}: ${remedy}`];
 }
 
 /**

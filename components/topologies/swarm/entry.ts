@@ -30,7 +30,7 @@ export const swarm = entry({
     const { preflight } = await import("./preflight.ts");
     const outside = await loggedOutOf("swarm.registries", config.registries);
     if (outside.length > 0) return outside;
-    return preflight({ ...config, site, images, planned: containers(plan) });
+    return preflight({ ...config, site, images, planned: containers(plan), needs: plan.needs });
   },
   own: async (config, { site, secrets }) => {
     const { Swarm } = await import("./index.ts");

@@ -1,21 +1,24 @@
 import { connect, hasImage, messageOf } from "../../../ops/docker.ts";
-import { eligible } from "../../../ops/placement.ts";
+import { fits } from "../../../ops/placement.ts";
 import { describeNodes, listNodes, type Node } from "../../../ops/swarm.ts";
 import type { Container, Dict, List, Slot } from "../../core/contracts.ts";
 import type { Problem } from "../../core/errors.ts";
 import type { Image } from "../../core/images.ts";
+import type { PlannedNeed } from "../../core/plan.ts";
+import { copied } from "../../core/supply.ts";
 import { addressProblems } from "../address-preflight.ts";
 import type { NodeArgs, SwarmArgs } from "./args.ts";
 import { edgeImage, tiers } from "./check.ts";
 import { isLocal, pinned } from "./images.ts";
 import { firstManager, refusal } from "./managers.ts";
-import { constraintsOf, onNodes, roleOf } from "./placement.ts";
+import { constraintsOf, onNodes } from "./placement.ts";
 import { asTold, portProblems } from "./ports.ts";
 
 export interface PreflightArgs extends Pick<SwarmArgs, "site" | "edge" | "place" | "publish" | "subnets" | "networks"> {
   readonly managers: List<string>;
   readonly nodes: Dict<NodeArgs>;
   readonly planned: List<readonly [string, Container]>;
+  readonly needs: List<PlannedNeed>;
   readonly registries: List<string>;
   readonly images: List<Image>;
 }
@@ -73,16 +76,26 @@ function unknown(wanted: Dict<NodeArgs>, nodes: Awaited<ReturnType<typeof listNo
     .map((node) => ({ key: `swarm.nodes.${node}`, remedy: `no such node; there are ${describeNodes(nodes)}` }));
 }
 
-/** In a protected stack each copy of a store is on a node of its own, or one lost node would take two of them. */
-function tooFew(nodes: List<Node>, { site, place, nodes: told, planned }: PreflightArgs): Problem[] {
-  if (!site.protect || site.copies !== 3) return [];
-  const thirds = planned.filter((part): part is readonly [string, Slot] => part[0].endsWith("-3") && "disk" in part[1]);
-  return thirds.flatMap(([name, { nodes: labels = place ?? {} }]) => {
-    const fit = nodes.filter((node) => eligible(asTold(node, told), constraintsOf(labels))).length;
+/**
+ * In a protected stack each copy of a store is on a node of its own, or one lost node would take two of them. Who says
+ * `copies: 1` knows what a lost node costs: the preview has told.
+ */
+function tooFew(nodes: List<Node>, { site, place, nodes: told, planned, needs }: PreflightArgs): Problem[] {
+  const { protect, copies } = site;
+  if (!protect || copies === 1) return [];
+  const parts = new Map(planned);
+  return needs.flatMap((need) => {
+    const third = need.parts.find((part) => part.endsWith("-3") && "disk" in (parts.get(part) ?? {}));
+    if (!copied.has(need.kind) || third === undefined) return [];
+    const { nodes: labels = place ?? {} } = parts.get(third) as Slot;
+    // A node that is down counts: what it had goes on elsewhere, and the stack must still be able to change.
+    const fit = nodes.filter((node) => fits(asTold(node, told), constraintsOf(labels))).length;
     if (fit >= 3) return [];
     const where = onNodes(labels)?.replace(/^on \w+ /, "") ?? "in the swarm";
-    const remedy = `${roleOf(name)} has three servers, and ${String(fit)} nodes ${where} may take them: add nodes, or set copies: 1`;
-    return [{ key: "copies", value: site.copies, remedy }];
+    const why = copies === 3 ? "" : ", as a protected stack on a swarm has them by default";
+    const may = fit === 1 ? "1 node" : `${String(fit)} nodes`;
+    const remedy = `${need.name} has three servers${why}, and ${may} ${where} may take them: add nodes, or say platform-topologies:copies: 1`;
+    return [{ key: "copies", ...(copies === undefined ? {} : { value: copies }), remedy }];
   });
 }
 
