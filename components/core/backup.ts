@@ -12,7 +12,7 @@ import type { BackupPlace, NamedDump, Restore, Site } from "./topology.ts";
  * - `$TO`: the store's folder in the place, as rclone names it (`place:arkindex-dev/db-1`),
  * - `$STAMP`: this run's time, `2026-01-31T04-00-00Z`; in check, drill and restore `$AT`: the time of the run to read,
  * - `$LOG`: for `log`, a file that it keeps: seconds since 1970 up to which the log is saved; why no more, in `$LOG.why`;
- *   `$LOG.gap` asks for a run at once; `$UNTIL`: for `until`, the time,
+ *   `$LOG.gap` asks for a run at once; `$UNTIL`: for `recover`, the time,
  * - `backup put NAME` and `backup get NAME`: streams of any size into the run and out of it,
  * - every file of `rcloneSections` as a part of rclone's configuration.
  * Schedule, retention and the list of finished runs are in the toolbox image's `backup` command.
@@ -71,8 +71,8 @@ export function drillHost(store: string): string {
 }
 
 /** Whether a restore is to a second, and the store can do that: it needs the throw-away server. */
-export function recovers(restore: Restore | undefined, { until }: Dump): boolean {
-  return restore?.until !== undefined && until !== undefined;
+export function recovers(restore: Restore | undefined, { recover }: Dump): boolean {
+  return restore?.until !== undefined && recover !== undefined;
 }
 
 /** Fills one store. It fails where the store has data: a restore never overwrites. */
@@ -84,8 +84,8 @@ export function restoreJob(
 ): Job {
   const place = reach(restore.from, configured);
   const { store } = dump;
-  const verb = recovers(restore, dump) ? "until" : "restore";
-  const time = verb === "until" ? (restore.until ?? "") : restore.at;
+  const verb = recovers(restore, dump) ? "recover" : "restore";
+  const time = verb === "recover" ? (restore.until ?? "") : restore.at;
   return {
     ...container(place, [dump], [verb]),
     command: ["backup", verb, store, time],
@@ -96,7 +96,7 @@ export function restoreJob(
   };
 }
 
-type Verb = "dump" | "check" | "restore" | "drill" | "prune" | "log" | "until";
+type Verb = "dump" | "check" | "restore" | "drill" | "prune" | "log" | "recover";
 const scheduled: List<Verb> = ["dump", "check", "drill", "prune", "log"];
 
 function container(place: Place, dumps: List<NamedDump>, verbs: List<Verb>) {

@@ -38,7 +38,7 @@ export function postgresDump(server: Server): Omit<Dump, "drillServer"> {
     check: `${check}\nwal wait`,
     drill: `${drilled}\n${recovery(drill)}\n${drilledLog}`,
     log: `${on(host, server)}\nexec wal keep`,
-    until: `${restore}\n${emptied}\n${recovery(drill)}\n${restoredUntil}\n${server.setup(host)}`,
+    recover: `${restore}\n${emptied}\n${recovery(drill)}\n${restoredUntil}\n${server.setup(host)}`,
     prune: "wal prune",
   };
 }
@@ -196,7 +196,7 @@ empty() {
 /** By a dump of the throw-away server: what it holds goes into empty databases alone, as every restore. */
 const restoredUntil = `look "$UNTIL"
 ${vacant}
-recover
+become
 export TO=/tmp/recovered STAMP=recovered AT=recovered
 (
   export PGHOST=$drill
@@ -207,7 +207,7 @@ ${restored}
 
 /** The newest second, and each row is read once. */
 const drilledLog = `look latest
-recover
+become
 names=$(sql postgres <<< 'SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate')
 while IFS= read -r name <&3; do content "$name" > /dev/null; done 3<<< "$names"
 empty`;

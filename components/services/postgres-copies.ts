@@ -139,7 +139,10 @@ function withPatroni(p: Platform, name: string, { image: own }: Ask<"postgres">)
       command: [
         "sh",
         "-euc",
-        `command -v bash initdb pg_rewind >/dev/null && PYTHONPATH=/opt/patroni python3 -c 'import psycopg2, etcd, patroni.version as found; print("Patroni", found.__version__); exit(found.__version__[:4] != "4.1.")' || { echo "${remedy}" >&2; exit 1; }`,
+        `PYTHONPATH=/opt/patroni python3 -c 'import psycopg2, etcd, patroni.version as found; print("Patroni", found.__version__); exit(found.__version__[:4] != "4.1.")' || { echo "${remedy}" >&2; exit 1; }
+for each in bash initdb pg_rewind pg_verifybackup tar gzip; do
+  command -v "$each" >/dev/null || { echo "${own} has no $each: docs/ha.md says what it needs; or set copies: 1" >&2; exit 1; }
+done`,
       ],
       trigger: p.reference(own),
       seconds: 120,

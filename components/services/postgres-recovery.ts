@@ -31,7 +31,7 @@ except Exception as error:
 };
 
 /**
- * Functions for a script with PGHOST at the store: `look TIME` sets AT, cluster and until; `recover` makes the server at
+ * Functions for a script with PGHOST at the store: `look TIME` sets AT, cluster and until; `become` makes the server at
  * `drill` what the cluster was then, and fails in the server's own words. It fetches from here, by a secret path.
  */
 export const recovery = (drill: string): string => `drill=${drill}
@@ -41,7 +41,7 @@ look() {
   read -r AT cluster until <<< "$found"
   export AT
 }
-recover() {
+become() {
   local word port address before now
   local -x PGHOST=$drill
   rm -f /tmp/serving
@@ -88,7 +88,7 @@ export const recovering = (password: string): string => `recovered() {
   cat > ${cluster}/postgresql.conf <<CONF
 hot_standby = off
 restore_command = 'python3 ${fetcher.path} $from/%f %p'
-recovery_target_time = '$until'
+recovery_target_time = '\${until%Z}+00'
 recovery_target_action = promote
 CONF
   postgres -D ${cluster} "$@" 2> ${said} &
@@ -102,5 +102,5 @@ SQL
   kill "$setter" 2> /dev/null || true
   rm -f ${busy}
   cat ${said} >&2
-  { grep -o 'FATAL: .*' ${said} || echo "the server ended without a word"; } | tail -n 1 > ${why}
+  { grep -o 'FATAL: .*' ${said} | grep -v 'the database system is' || echo "the server ended without a word"; } | tail -n 1 > ${why}
 }`;

@@ -108,6 +108,14 @@ describe("what is made", () => {
     const without = spawnSync(command, words, { env: { PATH: programs({}) + ":/usr/bin:/bin" }, encoding: "utf8" });
     expect(without.status).not.toBe(0);
     expect(without.stderr).toContain("pyrus/pgsql-16 has no Patroni 4.1: add it as docs/ha.md says, or set copies: 1");
+    const bare = spawnSync(command, words, {
+      env: { PATH: programs({ python3: "exit 0" }) + ":/usr/bin:/bin" },
+      encoding: "utf8",
+    });
+    expect([bare.status, bare.stderr]).toEqual([
+      1,
+      "pyrus/pgsql-16 has no initdb: docs/ha.md says what it needs; or set copies: 1\n",
+    ]);
   });
 
   test("a name that no script can hold is refused, as for one server", async () => {
@@ -177,7 +185,7 @@ describe("what all servers are told", () => {
     expect(asked().postgresql.parameters).not.toHaveProperty("listen_addresses");
   });
 
-  test("the log is kept for the backup alone, and no longer than there is one", async () => {
+  test("the log is kept for the backup alone, and no longer than there is one", () => {
     expect(asked()).not.toHaveProperty("slots");
     expect(askedOf(least, true)).toMatchObject({ slots: { archive: { type: "physical" } } });
   });

@@ -1,5 +1,5 @@
 #!/bin/bash
-# backup schedule | once | drill | healthy | status | runs | restore STORE AT | until STORE TIME
+# backup schedule | once | drill | healthy | status | runs | restore STORE AT | recover STORE TIME
 # backup put NAME | get NAME: a stream into this run of a store ($TO/$STAMP), and out of one ($TO/$AT)
 # Each store's script lies in /run/backup/scripts; what the scripts may use is written in components/core/backup.ts.
 set -euo pipefail
@@ -326,10 +326,10 @@ restore() {
   echo "$store is back as of $AT"
 }
 
-until_time() { # STORE TIME
+recover() { # STORE TIME
   UNTIL=$2
   export UNTIL
-  of "$1" until
+  of "$1" recover
   echo "$1 is back as of $2"
 }
 
@@ -338,6 +338,6 @@ case ${1:-} in
   schedule | once | run | drill | restore_all | probe | recall | healthy | status | runs) "$1" ;;
   put | get) "$1" "$2" ;;
   restore) restore "$2" "$3" ;;
-  until) until_time "$2" "$3" ;;
-  *) echo "usage: backup schedule|once|drill|healthy|status|runs|restore STORE AT|until STORE TIME|put NAME|get NAME" >&2; exit 2 ;;
+  recover) recover "$2" "$3" ;;
+  *) echo "usage: backup schedule|once|drill|healthy|status|runs|restore STORE AT|recover STORE TIME|put NAME|get NAME" >&2; exit 2 ;;
 esac

@@ -54,7 +54,7 @@ def run(*command, text=None, seconds=PLACE_SECONDS, missing=None):
 
 
 def rclone(*words, **more):
-    return run("rclone", *words, "--retries", "2", "--low-level-retries", "2", "--contimeout", "10s", **more)
+    return run("rclone", *words, "--retries", "2", "--low-level-retries", "2", "--contimeout", "10s", "--timeout", "60s", **more)
 
 
 def names(folder):
@@ -103,8 +103,10 @@ def following(last, timeline, history, known, held, size):
     The timeline and the segment to go on with, and whether log is lost before it. `last`: the newest whole one in the
     place; `known`: what the place knows of the timeline's history; `held`: the oldest that the servers keep for it.
     """
+    # Of what the servers keep, on the timeline that it was written on.
+    of_held = next((of for of, (lsn, _) in switches(history).items() if held <= number(lsn, size)), timeline)
     if last is None:
-        return timeline, held, False
+        return of_held, held, False
     of, newest = parts_of(last, size)
     go = of, newest + 1
     left = switches(history).get(of)
@@ -117,8 +119,8 @@ def following(last, timeline, history, known, held, size):
         # Another server had begun a timeline of this number, and was lost.
         go = timeline, number(list(switches(history).values())[-1][0], size)
     elif of != timeline:
-        return timeline, held, True
-    return (timeline, held, True) if held > go[1] else (*go, False)
+        return of_held, held, True
+    return (of_held, held, True) if held > go[1] else (*go, False)
 
 
 class Log:
@@ -153,7 +155,8 @@ class Log:
             rclone("rcat", f"{self.at}/gap", text=stamp(time.time()))
         if lost or "gap" in there:
             pathlib.Path(os.environ["LOG"] + ".gap").touch()
-        return name_of(timeline, segment - 1, self.size)
+        # The receiver takes number 0 for nothing. In number 1 are the first words of a cluster, before any base backup.
+        return name_of(timeline, max(segment - 1, 1), self.size)
 
     def history_name(self):
         return f"{self.timeline:08X}.history"
@@ -177,7 +180,7 @@ class Log:
         for file in files[:MOST_WAITING]:
             file.unlink()
             if f"{file.name}.partial.gz" in self.partial:
-                rclone("deletefile", f"{self.at}/{file.name}.partial.gz", missing=[3, 4])
+                rclone("deletefile", f"{self.at}/{file.name}.partial.gz")
                 self.partial.discard(f"{file.name}.partial.gz")
         _, newest = parts_of(files[:MOST_WAITING][-1].name, self.size)
         upto = lsn_of(newest + 1, self.size)
@@ -294,15 +297,17 @@ def covered(cluster):
 def wait():
     """Until the log is here up to the end of this run's base backup."""
     of = info(os.environ["STAMP"])
-    there = [name for name in names(f"{os.environ['TO']}/log/{of['cluster']}") if SEGMENT.fullmatch(name[:24])]
-    if not any(name[8:24] <= of["first"][8:24] for name in there):
-        raise Failed("the log begins later than the base backup")
-    for _ in range(100):
-        if covered(of["cluster"]) >= of["ended"]:
-            rclone("deletefile", f"{os.environ['TO']}/log/{of['cluster']}/gap", missing=[3, 4])
-            return
+    log = f"{os.environ['TO']}/log/{of['cluster']}"
+    end = time.monotonic() + 300
+    while covered(of["cluster"]) < of["ended"]:
+        if time.monotonic() > end:
+            raise Failed(f"the log is here up to {stamp(covered(of['cluster']))} only, and the base backup ended later")
         time.sleep(3)
-    raise Failed(f"the log of the servers is here up to {stamp(covered(of['cluster']))} only: the base backup ended later")
+    there = names(log)
+    if not any(SEGMENT.fullmatch(name[:24]) and name[8:24] <= of["first"][8:24] for name in there):
+        raise Failed("the log begins later than the base backup")
+    if "gap" in there:
+        rclone("deletefile", f"{log}/gap")
 
 
 def base(wanted):
