@@ -157,6 +157,10 @@ export const commonConfig = z.strictObject({
         .string()
         .regex(/^(latest|\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ)$/, "latest, or a run's time as 2026-01-31T04-00-00Z")
         .default("latest"),
+      /** What keeps a log, as PostgreSQL with three copies, comes back as it was at this second. */
+      until: z.iso
+        .datetime({ offset: true, precision: 0, error: "a time to the second, as 2026-01-31T04:05:06Z" })
+        .optional(),
     })
     .optional(),
   /**

@@ -11,6 +11,8 @@ import type { BackupPlace, NamedDump, Restore, Site } from "./topology.ts";
  * `set -euo pipefail` and find
  * - `$TO`: the store's folder in the place, as rclone names it (`place:arkindex-dev/db-1`),
  * - `$STAMP`: this run's time, `2026-01-31T04-00-00Z`; in check, drill and restore `$AT`: the time of the run to read,
+ * - `$LOG`: for `log`, a file that it keeps: seconds since 1970 up to which the log is saved; why no more, in `$LOG.why`;
+ *   `$LOG.gap` asks for a run at once; `$UNTIL`: for `recover`, the time,
  * - `backup put NAME` and `backup get NAME`: streams of any size into the run and out of it,
  * - every file of `rcloneSections` as a part of rclone's configuration.
  * Schedule, retention and the list of finished runs are in the toolbox image's `backup` command.
@@ -29,8 +31,12 @@ export function backup(platform: BackedUp, site: Site): void {
   if (asked === undefined || platform.dumps.length === 0) return;
   const place = reach(asked.to, platform.configured.bind(platform));
   const drills = asked.drillEveryHours > 0;
-  for (const { store, drillServer } of platform.dumps)
-    if (drills && drillServer !== undefined) platform.run(drillHost(store), drillServer);
+  for (const dump of platform.dumps) {
+    const { store, drillServer } = dump;
+    // A restore to a second has made it already.
+    if (drills && drillServer !== undefined && !recovers(site.restore, dump))
+      platform.run(drillHost(store), drillServer);
+  }
   platform.run("backup", {
     ...container(place, platform.dumps, scheduled),
     command: ["backup", "schedule"],
@@ -64,6 +70,11 @@ export function drillHost(store: string): string {
   return `${store}-drill`;
 }
 
+/** Whether a restore is to a second, and the store can do that: it needs the throw-away server. */
+export function recovers(restore: Restore | undefined, { recover }: Dump): boolean {
+  return restore?.until !== undefined && recover !== undefined;
+}
+
 /** Fills one store. It fails where the store has data: a restore never overwrites. */
 export function restoreJob(
   restore: Restore,
@@ -72,18 +83,21 @@ export function restoreJob(
   after: List<Ready>,
 ): Job {
   const place = reach(restore.from, configured);
+  const { store } = dump;
+  const verb = recovers(restore, dump) ? "recover" : "restore";
+  const time = verb === "recover" ? (restore.until ?? "") : restore.at;
   return {
-    ...container(place, [dump], ["restore"]),
-    command: ["backup", "restore", dump.store, restore.at],
+    ...container(place, [dump], [verb]),
+    command: ["backup", verb, store, time],
     env: { PLACE: `${place.root}/${restore.stack}` },
-    trigger: `${restore.stack} ${restore.at}`,
+    trigger: `${restore.stack} ${time}`,
     seconds: 6 * 3600,
     after,
   };
 }
 
-type Verb = "dump" | "check" | "restore" | "drill" | "prune";
-const scheduled: List<Verb> = ["dump", "check", "drill", "prune"];
+type Verb = "dump" | "check" | "restore" | "drill" | "prune" | "log" | "recover";
+const scheduled: List<Verb> = ["dump", "check", "drill", "prune", "log"];
 
 function container(place: Place, dumps: List<NamedDump>, verbs: List<Verb>) {
   return {
@@ -94,7 +108,13 @@ function container(place: Place, dumps: List<NamedDump>, verbs: List<Verb>) {
     user: "0:0", // root without any capability, as the place is root's
     files: [
       ...place.files,
-      ...dumps.map((dump) => ({ path: `${scripts}/${dump.store}`, content: scriptOf(dump, verbs) })),
+      ...dumps.map((dump) => ({
+        path: `${scripts}/${dump.store}`,
+        content: scriptOf(
+          dump,
+          verbs.filter((verb) => verb !== "log" || dump.log !== undefined),
+        ),
+      })),
       ...dumps.flatMap(({ files = [] }) => files),
     ],
     ...(place.mounts.length > 0 ? { mounts: place.mounts } : {}),

@@ -5,6 +5,7 @@ import type { Container, Copies, CopyCount, Job, Need, Probe, Slot, Workload } f
 import { type Problem, sentence } from "./errors.ts";
 import { checkExisting } from "./existing.ts";
 import { nodeLabels, own, problemsOf } from "./formats.ts";
+import { recovers } from "./backup.ts";
 import { containers, imageKeys, type Plan, type PlannedNeed, replicaNames, routesOf } from "./plan.ts";
 import { baseOf, routeProblems } from "./routes.ts";
 import { copied } from "./supply.ts";
@@ -47,6 +48,7 @@ export function check(plan: Plan, { site, capabilities: can }: Pick<Place, "site
     })),
     ...beyondEdge(plan, can),
     ...checkBackup(site, can),
+    ...noLog(plan, site),
     ...checkExisting(plan.needs, site.existing),
     ...Object.entries(site.disks)
       .filter(([slot, word]) => word !== "gone" && !plan.slots.has(slot))
@@ -247,6 +249,13 @@ function checkBackup({ backup, restore }: Site, { backupPlaces, name }: Capabili
       { key: `${key}.${kind}`, remedy: `no place for backups on ${name}: choose ${[...backupPlaces].join(" or ")}` },
     ];
   });
+}
+
+function noLog({ dumps }: Plan, { restore }: Site): Problem[] {
+  if (restore?.until === undefined || dumps.some((dump) => recovers(restore, dump))) return [];
+  const remedy =
+    "no store here keeps a log, as PostgreSQL with copies: 3 does: leave it out, and choose a run with `at`";
+  return [{ key: "restore.until", value: restore.until, remedy }];
 }
 
 function checkSlot(name: string, { disk, leave, left }: Slot, { name: topology, slots }: Capabilities): Problem[] {

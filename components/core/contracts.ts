@@ -386,6 +386,8 @@ export interface Platform {
   readonly peers: List<Peer>;
   /** Of each store that can have several and asks for no number itself: how many servers keep its data. */
   readonly copies: CopyCount;
+  /** A backup saves the stores of a system here: what keeps a log may keep it for that. */
+  readonly backedUp: boolean;
   /** The engine on which a system may start containers itself; undefined: there is none here. */
   readonly engine: Engine | undefined;
   /** Where a part of this name answers inside the stack: a pure function of names, known before anything is made. */

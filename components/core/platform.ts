@@ -24,7 +24,7 @@ import type {
   Store,
   Workload,
 } from "./contracts.ts";
-import { restoreJob } from "./backup.ts";
+import { drillHost, recovers, restoreJob } from "./backup.ts";
 import { own } from "./formats.ts";
 import { imageRow } from "./images.ts";
 import { copiesOf } from "./supply.ts";
@@ -60,6 +60,9 @@ export abstract class BasePlatform implements Platform {
   }
   get copies(): CopyCount {
     return copiesOf(this.#site, this.#can);
+  }
+  get backedUp(): boolean {
+    return this.#site.backup !== undefined;
   }
   get engine(): Engine | undefined {
     return this.#can.engine;
@@ -131,14 +134,14 @@ export abstract class BasePlatform implements Platform {
 
   /** Restores a store: a job for each of its dumps, one after another. Ready with the last. */
   #restored(dumps: List<NamedDump>, name: string, restore: Restore, { ready }: Ready): List<Resource> {
-    return dumps.reduce(
-      (before, dump) =>
-        this.job(
-          `${dumps.length === 1 ? name : dump.store}-restore`,
-          restoreJob(restore, dump, this.configured.bind(this), [{ ready: before }]),
-        ).ready,
-      ready,
-    );
+    return dumps.reduce((before, dump) => {
+      const { store, drillServer } = dump;
+      const throwAway = drillServer && recovers(restore, dump) ? [this.run(drillHost(store), drillServer)] : [];
+      return this.job(
+        `${dumps.length === 1 ? name : store}-restore`,
+        restoreJob(restore, dump, this.configured.bind(this), [{ ready: before }, ...throwAway]),
+      ).ready;
+    }, ready);
   }
 
   reference(image: string): string {

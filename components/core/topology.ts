@@ -133,6 +133,8 @@ export interface Restore {
   readonly stack: string;
   /** A time stamp of a backup, or `latest`. */
   readonly at: string;
+  /** A time to the second, as `2026-01-31T04:05:06Z`: what keeps a log comes back as it was then. Default: as of `at`. */
+  readonly until?: string | undefined;
 }
 
 /** What a stack fixes before anything is made. Plain values. */

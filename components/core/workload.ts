@@ -288,6 +288,10 @@ export interface Dump {
   readonly drill: string;
   /** An empty server of the same image, `<store>-drill`, for the drill to fill and to empty again. */
   readonly drillServer?: Workload;
+  /** Follows the store's log for ever, into the folder `log`. Default: there is none, and runs are all that is saved. */
+  readonly log?: string;
+  /** As `restore`, but to any second that the log covers. It has `drillServer`, which it leaves empty. */
+  readonly recover?: string;
   /** Removes what no run needs any more. The folders of old runs go by themselves. */
   readonly prune?: string;
 }

@@ -21,6 +21,9 @@ const work = "/tmp/patroni";
  */
 const times = { ttl: 8, loop_wait: 2, retry_timeout: 3 };
 
+/** The slot of the backup's log (the toolbox's `wal`). */
+const archive = "archive";
+
 /** Who Patroni is to etcd, to the other members and to its own servers. */
 export interface Patroni {
   /** The store's name, and the cluster's. */
@@ -34,9 +37,9 @@ export interface Patroni {
 
 /**
  * What all members are told, kept in etcd: a change is no other container. A commit is answered when two servers have
- * it, and waits where there is no second one.
+ * it, and waits where there is no second one. `archived`: the backup follows the log, which is kept for it.
  */
-export function askedOf(ask: Ask<"postgres">): object {
+export function askedOf(ask: Ask<"postgres">, archived: boolean): object {
   // Patroni says itself where a server listens.
   const settings = Object.entries(settingsOf(ask)).filter(([key]) => key !== "listen_addresses");
   return {
@@ -48,6 +51,7 @@ export function askedOf(ask: Ask<"postgres">): object {
     primary_start_timeout: 0,
     // The log for a member that is away is kept for a day, if half of the disk has room.
     member_slots_ttl: "1d",
+    ...(archived ? { slots: { [archive]: { type: "physical" } } } : {}),
     ...(ask.outputPlugins === undefined
       ? {}
       : { ignore_slots: ask.outputPlugins.map((plugin) => ({ type: "logical", plugin })) }),
@@ -241,14 +245,14 @@ case $answer in *' 200 '*) exit 0 ;; esac
 echo "Patroni's rounds stand still"; exit 1`;
 
 /** What the job of the settings is given. */
-export function settingsFiles(patroni: Patroni, ask: Ask<"postgres">): File[] {
+export function settingsFiles(patroni: Patroni, settings: object): File[] {
   return [
     {
       path: conf,
       content: patroni.apiPassword.apply((caller) => yaml(common(patroni, caller))),
       secret: true,
     },
-    { path: asked, content: `${JSON.stringify(askedOf(ask), undefined, 2)}\n` },
+    { path: asked, content: `${JSON.stringify(settings, undefined, 2)}\n` },
     ...Object.values(patroni.etcd.files),
   ];
 }
@@ -267,7 +271,8 @@ export function settingsScript(scope: string): string {
 done
 if [ "$old" = none ]; then echo "etcd does not answer: $(tail -n 1 /tmp/why)" >&2; exit 1; fi
 : "\${old:=null}"
-new="$(jq -c --argjson old "$old" '. + (($old // {}) | with_entries(select(.key == "slots" or .key == "pause")))' ${asked})"
+new="$(jq -c --argjson old "$old" '((($old // {}).slots // {} | del(.${archive})) + (.slots // {})) as $slots
+  | . + (($old // {}) | with_entries(select(.key == "pause"))) | del(.slots) + if $slots == {} then {} else {slots: $slots} end' ${asked})"
 if jq -en --argjson old "$old" --argjson new "$new" '$old == $new' >/dev/null; then
   wait=0
 else

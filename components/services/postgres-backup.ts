@@ -1,11 +1,15 @@
 /** How a PostgreSQL server gets out and back in: bash for the toolbox. */
 import type { Dump, File, List } from "../core/contracts.ts";
+import { asked, cluster, recovering, recovery } from "./postgres-recovery.ts";
 
 /** A server and what its set-up makes in it. A drill restores into a second one. */
 export interface Server {
   readonly host: string;
   readonly drill: string;
-  /** The port where a replica answers: a dump is its work, if it can. Default: there is none. */
+  /**
+   * The port where a replica answers, of servers that keep their log for the backup: dump and base backup are its work, if
+   * it can. Default: there is none, and no log is saved.
+   */
   readonly replica?: number;
   readonly passwordFile: File;
   /** The set-up's statements for the server at a host. */
@@ -18,13 +22,24 @@ export interface Server {
  * restore is compared with what the dump counted in its own snapshot.
  */
 export function postgresDump(server: Server): Omit<Dump, "drillServer"> {
-  const restore = `${common}\n${restoring}\n${server.setup(server.host)}`;
+  const { host, drill, replica, passwordFile } = server;
+  const restore = `${on(host, server)}\n${common}`;
+  const drilled = `${on(drill, server)}\n${common}\n${emptied}\nempty\n${server.setup(drill)}\n${restored}\nempty`;
+  const check = `${on(host, server)}\n${common}\n${checking}`;
+  const out = {
+    files: [passwordFile],
+    restore: `${restore}\n${restored}\n${server.setup(host)}`,
+  };
+  if (replica === undefined)
+    return { ...out, dump: `${on(host, server)}\n${common}\n${dumping}`, check, drill: drilled };
   return {
-    files: [server.passwordFile],
-    dump: `${on(server.host, server)}\n${common}\n${server.replica === undefined ? dumping : onReplica(server.replica)}`,
-    check: `${on(server.host, server)}\n${common}\n${checking}`,
-    restore: `${on(server.host, server)}\n${restore}`,
-    drill: `${on(server.drill, server)}\n${common}\n${emptied}\n${server.setup(server.drill)}\n${restoring}\nempty`,
+    ...out,
+    dump: `${on(host, server)}\n${common}\n${onReplica(replica)}`,
+    check: `${check}\nwal wait`,
+    drill: `${drilled}\n${recovery(drill)}\n${drilledLog}`,
+    log: `${on(host, server)}\nexec wal keep`,
+    recover: `${restore}\n${emptied}\n${recovery(drill)}\n${restoredUntil}\n${server.setup(host)}`,
+    prune: "wal prune",
   };
 }
 
@@ -87,8 +102,10 @@ done 3<<< "$names"`;
  * then the leader makes it.
  */
 function onReplica(port: number): string {
-  return `dump_all() {
+  return `leader=$PGHOST
+dump_all() {
 ${dumping}
+${based}
 }
 replica=$(PGDATABASE=postgres PGPORT=${String(port)} psql --no-psqlrc -At <<< 'SELECT host(inet_server_addr())' || :)
 done=1
@@ -100,6 +117,22 @@ if [ -n "$replica" ]; then
 fi
 [ $done = 0 ] || dump_all`;
 }
+
+/**
+ * All files of the server, as they are while it works: with the log from their beginning on they become those of any
+ * second after their end. A replica's begin where it has replayed a checkpoint, so the leader makes one.
+ */
+const based = `read -r first point <<< "$(PGHOST=$leader sql postgres <<< 'CHECKPOINT; SELECT pg_walfile_name(redo_lsn), checkpoint_lsn FROM pg_control_checkpoint()')"
+for try in $(seq 60); do
+  [ "$(sql postgres <<< "SELECT NOT pg_is_in_recovery() OR pg_last_wal_replay_lsn() > '$point'")" = f ] || break
+  sleep 1
+done
+pg_basebackup --pgdata=- --format=tar --wal-method=none --checkpoint=fast --compress=client-gzip:1 --no-password 2> /tmp/base \\
+  | backup put base.tar.gz || { tail -n 2 /tmp/base >&2; exit 1; }
+PGHOST=$leader sql postgres <<SQL | backup put base.json
+SELECT json_build_object('cluster', system_identifier::text, 'first', '$first', 'ended', ceil(extract(epoch FROM clock_timestamp()))::bigint)
+FROM pg_control_system()
+SQL`;
 
 /** The dump begins with a list of all that is in it. Every owner has to be among the roles. */
 const checking = `roles=$(backup get roles.sql | sed -n 's/^CREATE ROLE \\(.*\\);$/\\1/p')
@@ -119,13 +152,15 @@ done 3<<< "$names"`;
  * A restore never overwrites rows: it refuses a database with tables, before anything is changed. The dump's own
  * statements make an empty database again, with its owner, settings and grants, and fill it in one transaction.
  */
-const restoring = `names=$(backup get databases)
+const vacant = `names=$(backup get databases)
 existing=$(sql postgres <<< 'SELECT datname FROM pg_database')
 while IFS= read -r name <&3; do
   grep -qxF "$name" <<< "$existing" || continue
   tables=$(sql "$name" <<< "SELECT count(*) ${own(["r", "p", "v", "m", "f"])}")
   if [ "$tables" != 0 ]; then echo "database $name has $tables tables: restore goes into an empty database only" >&2; exit 1; fi
-done 3<<< "$names"
+done 3<<< "$names"`;
+
+const restored = `${vacant}
 # Roles that are there keep their passwords; others come back without one. What cannot be said of a role is named.
 backup get roles.sql | sed 's/^CREATE ROLE .*;$/DO $do$ BEGIN & EXCEPTION WHEN duplicate_object THEN NULL; END $do$;/' \\
   | PGDATABASE=postgres psql --no-psqlrc --quiet > /dev/null
@@ -157,21 +192,43 @@ empty() {
   done
   echo "$PGHOST, the server that drills restore into, does not answer" >&2
   exit 1
-}
+}`;
+
+/** By a dump of the throw-away server: what it holds goes into empty databases alone, as every restore. */
+const restoredUntil = `look "$UNTIL"
+${vacant}
+become
+export TO=/tmp/recovered STAMP=recovered AT=recovered
+(
+  export PGHOST=$drill
+${dumping}
+)
+${restored}
+(export PGHOST=$drill; empty)`;
+
+/** The newest second, and each row is read once. */
+const drilledLog = `look latest
+become
+names=$(sql postgres <<< 'SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate')
+while IFS= read -r name <&3; do content "$name" > /dev/null; done 3<<< "$names"
 empty`;
 
 /**
  * Data lies in the container's own files, never on a volume. Restored jobs may do nothing here: pg_cron has no host.
+ * `recovers`: the server can become what a cluster was at a time, and finds `fetcher` for that.
  */
-export function drillCommand(password: string, settings: List<string>): List<string> {
-  const cluster = "/tmp/drill";
-  const script = `trap 'kill -INT "$server" 2>/dev/null; exit 0' TERM INT
+export function drillCommand(password: string, settings: List<string>, recovers = false): List<string> {
+  const recover = `
+  if [ -e ${asked} ]; then recovered "$@" ${harmless}; continue; fi`;
+  const script = `trap 'kill -INT "$server" 2>/dev/null; exit 0' TERM INT${recovers ? `\n${recovering(password)}` : ""}
 while true; do
-  rm -rf ${cluster}
+  rm -rf ${cluster}${recovers ? recover : ""}
   initdb --pgdata=${cluster} --username=postgres --pwfile=${password} --encoding=UTF8 --locale=C.UTF-8 --auth=scram-sha-256 --no-sync > /dev/null
-  postgres -D ${cluster} "$@" -c fsync=off -c cron.host=/nowhere &
+  postgres -D ${cluster} "$@" ${harmless} &
   server=$!
   wait "$server" || true
 done`;
   return ["sh", "-euc", script, "drill", ...settings];
 }
+
+const harmless = "-c fsync=off -c cron.host=/nowhere";

@@ -18,6 +18,7 @@ import {
   settingsScript,
 } from "./patroni.ts";
 import { drillCommand, postgresDump } from "./postgres-backup.ts";
+import { fetcher, health } from "./postgres-recovery.ts";
 import { data, databases, memory, optionsOf, ownerOf, password, serverOf, setUp } from "./postgres-setup.ts";
 
 const image = "postgres-ha";
@@ -54,9 +55,9 @@ export function postgresCopies(p: Platform, name: string, ask: Ask<"postgres">):
     memoryMib: 128,
     user: "65534:65534",
     env: { ...votes.env, ...ctlEnv },
-    files: settingsFiles(patroni, ask),
+    files: settingsFiles(patroni, askedOf(ask, p.backedUp)),
     command: ["bash", "-euo", "pipefail", "-c", settingsScript(name)],
-    trigger: JSON.stringify(askedOf(ask)),
+    trigger: JSON.stringify(askedOf(ask, p.backedUp)),
     seconds: 1800,
     after: [votes],
   });
@@ -70,7 +71,15 @@ export function postgresCopies(p: Platform, name: string, ask: Ask<"postgres">):
       // The stack's one toolbox has those of all its servers.
       passwordFile: { ...secretFile, path: `/run/postgres/${first}-password` },
     }),
-    drillServer: { ...server, ...memory(512), names: [], command: drillCommand(password, optionsOf(ask)), replicas: 1 },
+    drillServer: {
+      ...server,
+      ...memory(512),
+      names: [],
+      files: [...server.files, fetcher],
+      command: drillCommand(password, optionsOf(ask), true),
+      health: { ...server.health, ready: { command: health } },
+      replicas: 1,
+    },
   };
   const made = p.slots(name, members, (member) => ({
     ...server,
@@ -95,7 +104,8 @@ export function postgresCopies(p: Platform, name: string, ask: Ask<"postgres">):
   const proxy = leaderProxy(p, `${name}-proxy`, {
     hosts: all.map((member) => member.host),
     ways: {
-      sql: way(ports.sql, "/primary"),
+      // Two that seem to lead are one too many.
+      sql: way(ports.sql, "/primary", "tcp-request connection reject if { nbsrv(sql) gt 1 }"),
       replica: way(ports.replica, "/replica?lag=16MB", "balance leastconn", "use_backend sql if { nbsrv eq 0 }"),
     },
     after: made,
@@ -129,7 +139,10 @@ function withPatroni(p: Platform, name: string, { image: own }: Ask<"postgres">)
       command: [
         "sh",
         "-euc",
-        `command -v bash initdb pg_rewind >/dev/null && PYTHONPATH=/opt/patroni python3 -c 'import psycopg2, etcd, patroni.version as found; print("Patroni", found.__version__); exit(found.__version__[:4] != "4.1.")' || { echo "${remedy}" >&2; exit 1; }`,
+        `PYTHONPATH=/opt/patroni python3 -c 'import psycopg2, etcd, patroni.version as found; print("Patroni", found.__version__); exit(found.__version__[:4] != "4.1.")' || { echo "${remedy}" >&2; exit 1; }
+for each in bash initdb pg_rewind pg_verifybackup tar gzip; do
+  command -v "$each" >/dev/null || { echo "${own} has no $each: docs/ha.md says what it needs; or set copies: 1" >&2; exit 1; }
+done`,
       ],
       trigger: p.reference(own),
       seconds: 120,

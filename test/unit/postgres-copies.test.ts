@@ -90,6 +90,8 @@ describe("what is made", () => {
     expect(sql).toMatch(/^sql\n {2}bind :5432\n {2}option httpchk OPTIONS \/primary\n/);
     expect(replica).toMatch(/^replica\n {2}bind :5433\n {2}option httpchk OPTIONS \/replica\?lag=16MB\n/);
     expect(replica).toContain("use_backend sql if { nbsrv eq 0 }");
+    expect(sql).toContain("tcp-request connection reject if { nbsrv(sql) gt 1 }");
+    expect(replica).not.toContain("reject");
     for (const way of [sql, replica])
       for (const number of ["1", "2", "3"]) expect(way).toContain(`server s${number} store-${number}:5432`);
     expect(sql).toContain("check port 8008");
@@ -106,6 +108,14 @@ describe("what is made", () => {
     const without = spawnSync(command, words, { env: { PATH: programs({}) + ":/usr/bin:/bin" }, encoding: "utf8" });
     expect(without.status).not.toBe(0);
     expect(without.stderr).toContain("pyrus/pgsql-16 has no Patroni 4.1: add it as docs/ha.md says, or set copies: 1");
+    const bare = spawnSync(command, words, {
+      env: { PATH: programs({ python3: "exit 0" }) + ":/usr/bin:/bin" },
+      encoding: "utf8",
+    });
+    expect([bare.status, bare.stderr]).toEqual([
+      1,
+      "pyrus/pgsql-16 has no initdb: docs/ha.md says what it needs; or set copies: 1\n",
+    ]);
   });
 
   test("a name that no script can hold is refused, as for one server", async () => {
@@ -142,7 +152,7 @@ describe("secrets", () => {
 
 describe("what all servers are told", () => {
   const asked = (more: Partial<Ask<"postgres">> = {}) =>
-    askedOf({ ...least, ...more }) as {
+    askedOf({ ...least, ...more }, false) as {
       readonly ttl: number;
       readonly loop_wait: number;
       readonly retry_timeout: number;
@@ -173,6 +183,11 @@ describe("what all servers are told", () => {
   test("the log for whoever stays away ends at half of the disk", () => {
     expect(asked().postgresql.parameters.max_slot_wal_keep_size).toBe("10240MB");
     expect(asked().postgresql.parameters).not.toHaveProperty("listen_addresses");
+  });
+
+  test("the log is kept for the backup alone, and no longer than there is one", () => {
+    expect(asked()).not.toHaveProperty("slots");
+    expect(askedOf(least, true)).toMatchObject({ slots: { archive: { type: "physical" } } });
   });
 
   test("an application's own slots are nobody else's to drop", () => {
@@ -395,6 +410,12 @@ esac`,
       ...{ ttl: 8, postgresql: {}, pause: true, slots: { feed: { type: "logical" } } },
     });
     expect(job('{"postgresql":{},"ttl":8}', []).written).toBe("");
+    expect(job('{"postgresql":{},"ttl":8,"slots":{"feed":{"type":"logical"}}}', []).written).toBe("");
+    // The backup's slot goes with the backup.
+    expect(JSON.parse(job('{"slots":{"archive":{"type":"physical"}}}', []).written)).toEqual({
+      ttl: 8,
+      postgresql: {},
+    });
   });
 
   test("restart the replicas first, and only who needs it", () => {

@@ -1,5 +1,5 @@
 #!/bin/bash
-# backup schedule | once | drill | healthy | status | runs | restore STORE AT
+# backup schedule | once | drill | healthy | status | runs | restore STORE AT | recover STORE TIME
 # backup put NAME | get NAME: a stream into this run of a store ($TO/$STAMP), and out of one ($TO/$AT)
 # Each store's script lies in /run/backup/scripts; what the scripts may use is written in components/core/backup.ts.
 set -euo pipefail
@@ -19,7 +19,7 @@ configure() {
 }
 fail() { echo "$1" >&2; exit 1; }
 stores() { ls "$scripts"; }
-of() { TO=$PLACE/$1 bash -euo pipefail "$scripts/$1" "$2"; } # STORE VERB
+of() { TO=$PLACE/$1 LOG=$state/log-$1 bash -euo pipefail "$scripts/$1" "$2"; } # STORE VERB
 
 # What is in a folder of the place, sorted. One that is not there is empty; one that cannot be read is an error, as
 # whoever deletes what is not in a list must never be given half of it.
@@ -220,7 +220,7 @@ probe() {
 recall() {
   local newest count at next=0
   newest=$(runs | tail -n 1)
-  echo "$newest" > "$state/newest"
+  printf %s "$newest" > "$state/newest" # an empty file, where there is none
   [[ -z $newest ]] || next=$(($(epoch "$newest") + $(seconds "$EVERY_HOURS")))
   echo 0 > "$state/failures"
   if read -r count at < <(rclone cat "$PLACE/failed" 2> /dev/null); then
@@ -250,10 +250,19 @@ drill_due() {
   if [[ $result == failed ]]; then [[ $at != "$(cat "$state/newest")" ]]; else due drill; fi
 }
 
+# A store's log, for ever, if it has one.
+follow() { # STORE
+  grep -q '^log() {' "$scripts/$1" || return 0
+  until [[ -e $state/place && ! -s $state/place ]]; do sleep 1; done
+  until of "$1" log; do sleep 5; done
+}
+
 schedule() {
+  local store
   trap 'exit 0' TERM INT
-  rm -f "$state/running" "$state/next-run"
+  rm -f "$state/running" "$state/next-run" "$state"/log-*
   later place 0
+  for store in $(stores); do follow "$store" & done
   while true; do
     tick & wait $! || :
     sleep 5 & wait $!
@@ -266,6 +275,8 @@ tick() {
   fi
   [[ ! -s $state/place ]] || return 0
   [[ -e $state/next-run ]] || "$0" recall
+  # Nothing behind what a log has lost can be restored without the next run.
+  if rm "$state"/log-*.gap 2> /dev/null; then later run 0; fi
   if due run; then "$0" once; fi
   if drill_due; then
     later drill "$(seconds "$DRILL_HOURS")"
@@ -273,13 +284,18 @@ tick() {
   fi
 }
 
+logs() { find "$state" -name 'log-*' ! -name '*.*' | sort; }
+
 healthy() {
-  local every newest
+  local every newest log
   [[ -e $state/place ]] || fail "$WHERE has not been tried yet"
   [[ ! -s $state/place ]] || fail "$WHERE cannot be written: $(cat "$state/place")"
   if [[ -e $state/running ]]; then cat "$state/running"; return; fi
   [[ ! -s $state/run ]] || fail "the last backup failed: $(cat "$state/run")"
   [[ ! -s $state/drill ]] || fail "a backup cannot be restored: $(cat "$state/drill")"
+  for log in $(logs); do
+    (($(date +%s) - $(cat "$log") < 900)) || fail "the log of ${log#*/log-} is saved up to $(date -u -d "@$(cat "$log")" "+$form") only: $(cat "$log.why" 2> /dev/null || :)"
+  done
   newest=$(cat "$state/newest" 2> /dev/null || :)
   every=$(seconds "$EVERY_HOURS")
   if [[ -z $newest ]]; then echo "the first backup is about to begin"; return; fi
@@ -287,12 +303,15 @@ healthy() {
 }
 
 status() {
-  local at
+  local at log
   echo "place: $WHERE"
   echo "health: $(healthy 2>&1 && echo well || :)" | tr '\n' ' '
   echo
   for at in $(runs); do echo "run $at: $(rclone cat "$PLACE/runs/$at")"; done
   for at in $(list "$PLACE/drills" | tail -n 3); do echo "drill $at: $(rclone cat "$PLACE/drills/$at")"; done
+  for log in $(logs); do
+    echo "log of ${log#*/log-}: up to $(date -u -d "@$(cat "$log")" +%Y-%m-%dT%H:%M:%SZ) $(cat "$log.why" 2> /dev/null || :)"
+  done
   [[ ! -e $state/next-run ]] || date -u -d "@$(cat "$state/next-run")" "+next run: $form"
   [[ $(seconds "$DRILL_HOURS") == 0 || ! -e $state/next-drill ]] || date -u -d "@$(cat "$state/next-drill")" "+next drill: $form"
 }
@@ -307,10 +326,18 @@ restore() {
   echo "$store is back as of $AT"
 }
 
+recover() { # STORE TIME
+  UNTIL=$2
+  export UNTIL
+  of "$1" recover
+  echo "$1 is back as of $2"
+}
+
 configure
 case ${1:-} in
   schedule | once | run | drill | restore_all | probe | recall | healthy | status | runs) "$1" ;;
   put | get) "$1" "$2" ;;
   restore) restore "$2" "$3" ;;
-  *) echo "usage: backup schedule|once|drill|healthy|status|runs|restore STORE AT|put NAME|get NAME" >&2; exit 2 ;;
+  recover) recover "$2" "$3" ;;
+  *) echo "usage: backup schedule|once|drill|healthy|status|runs|restore STORE AT|recover STORE TIME|put NAME|get NAME" >&2; exit 2 ;;
 esac
