@@ -211,7 +211,8 @@ export function collections(host: string, { collections: names }: Ask<"solr">, c
     .join("\n");
 }
 
-const nodeName = (host: string): string => `${host}:${String(port)}_solr`;
+/** As the cluster calls a member. */
+export const nodeName = (host: string): string => `${host}:${String(port)}_solr`;
 
 /**
  * Gives every member a copy of each collection, whoever made it: one that was alone has all of them, and a new disk has
