@@ -8,7 +8,7 @@ const perServer = <T extends z.ZodType>(of: T) => z.record(z.string(), of);
 const answered = z.object({
   /** The zone is the server's name: each is in one of its own. */
   servers: z.array(z.object({ id: z.string(), isUp: z.boolean(), zone: z.string() })),
-  /** What each is at work on. */
+  /** What each is at work on, and does not come to the end of. */
   work: perServer(z.array(z.string())),
   /** How many blocks each should have and could not get. */
   lacks: perServer(z.number()),
@@ -16,16 +16,19 @@ const answered = z.object({
 
 /** Garage: an empty disk is filled by the others, so both have to have all. */
 export const garage: StoreKind = {
-  // A worker is at work for a moment whenever somebody writes: what counts is who does not come to an end.
+  // A worker is at work for a moment whenever somebody writes, and tables are compared all the time: what counts is who is at
+  // each of five looks.
   script: (hosts) =>
     firstOf(
       hosts,
       `ask() { curl -fsS -m 15 -K "$login" "http://$host:${String(adminPort)}/v2/$@"; } &&
   status=$(ask GetClusterStatus) && errors=$(ask 'ListBlockErrors?node=*') &&
-  for try in 1 2 3 4 5; do
-    work=$(ask 'ListWorkers?node=*' -H 'content-type: application/json' -d '{}' |
+  work= && for look in 1 2 3 4 5; do
+    now=$(ask 'ListWorkers?node=*' -H 'content-type: application/json' -d '{}' |
       jq -c '.success | map_values([.[] | select((.name | startswith("Block resync")) and .state != "idle" and .state != "done"
         or (.name | endswith(" sync")) and .queueLength > 0) | .name])') || break
+    work=$(jq -nc --argjson now "$now" --argjson work "\${work:-$now}" \\
+      '$now | with_entries(.key as $id | .value -= (.value - ($work[$id] // [])))')
     if [ "$(jq 'map(length) | add' <<<"$work")" = 0 ]; then break; fi
     sleep 1
   done &&
