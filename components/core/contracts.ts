@@ -151,6 +151,8 @@ export interface Kinds {
       readonly key: Output<string>;
       /** The secret key. */
       readonly secret: Output<string>;
+      /** What guards its servers' own API, by their role, where there are several: for operators, among the outputs. */
+      readonly passwords?: Dict<Output<string>>;
       /** The real name of a bucket that was asked for. */
       bucket(name: string): string;
     };

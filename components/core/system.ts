@@ -49,7 +49,7 @@ export abstract class SystemComponent<C> extends ComponentResource {
   readonly url: string;
   /** Where each store answers inside the stack, by its name in the system. */
   readonly endpoints: Dict<Endpoint>;
-  /** Each store's password. */
+  /** Each store's password, and what guards its servers' own API. */
   readonly passwords: Dict<Output<string>>;
   /** What was needed, and who gave it. */
   readonly supplied: List<Supplied>;
@@ -105,7 +105,10 @@ export abstract class SystemComponent<C> extends ComponentResource {
       platform.supplied.filter(({ given }) => !("managers" in given)).map(({ name, given }) => [name, endpoint(given)]),
     );
     this.passwords = Object.fromEntries(
-      platform.supplied.flatMap(({ name, given }) => passwordOf(given).map((value) => [name, value])),
+      platform.supplied.flatMap(({ name, given }) => [
+        ...passwordOf(given).map((value) => [name, value] as const),
+        ...("passwords" in given ? Object.entries(given.passwords ?? {}) : []),
+      ]),
     );
     this.images = Object.fromEntries(
       imageKeys(plan, on.capabilities.edge.by === "proxy").map((key) => [key, imageOf(on.site, key).ref]),

@@ -10,7 +10,8 @@ import { objectsDump, rclone, region } from "./objects-backup.ts";
 
 const s3 = 3900;
 const rpc = 3901;
-const admin = 3903;
+/** Where each answers those who have the token. */
+export const adminPort = 3903;
 const data = "/data";
 const folder = "/run/garage";
 const curl = `${folder}/curl`;
@@ -53,7 +54,7 @@ export const objectsCopies: Recipe<"objects"> = (p, name, ask) => {
     ports: {
       s3: { number: s3, protocol: "http" },
       rpc: { number: rpc, protocol: "tcp" },
-      admin: { number: admin, protocol: "http" },
+      admin: { number: adminPort, protocol: "http" },
     },
     ...(ask.browser
       ? { routes: [{ host: p.publicHost(name), path: "/", port: "s3", seconds: 3600, pool: name }] }
@@ -92,6 +93,7 @@ export const objectsCopies: Recipe<"objects"> = (p, name, ask) => {
     region,
     key,
     secret,
+    passwords: { [`${name}-garage`]: cluster },
     bucket: (bucket) => bucket,
     ready: setup.ready,
   };
@@ -119,8 +121,9 @@ interface Server {
 
 const idOf = (key = ""): string => key.slice(64);
 const keyFile = (key: string): string => `${Buffer.from(key, "hex").toString("base64")}\n`;
-const curlFile = (token: string): string =>
-  `${curlOption("header", `Authorization: Bearer ${token}`)}silent\nshow-error\nfail-with-body\nmax-time = 20\n`;
+/** As curl's configuration has it. */
+export const tokenHeader = (token: string): string => curlOption("header", `Authorization: Bearer ${token}`);
+const curlFile = (token: string): string => `${tokenHeader(token)}silent\nshow-error\nfail-with-body\nmax-time = 20\n`;
 
 /** `fsync`: a machine that loses its power loses nothing that it has acknowledged. Default: a cut may even break LMDB. */
 function configOf({ host }: Member, servers: List<Server>): Output<string> {
@@ -145,7 +148,7 @@ bootstrap_peers = ${JSON.stringify(peers)}
 api_bind_addr = "0.0.0.0:${String(s3)}"
 s3_region = "${region}"
 [admin]
-api_bind_addr = "0.0.0.0:${String(admin)}"
+api_bind_addr = "0.0.0.0:${String(adminPort)}"
 admin_token_file = "${folder}/admin-token"
 `;
   });
@@ -197,7 +200,7 @@ if [ -e ${data}/meta/node_key ]; then
 else
   cp /tmp/node-key ${data}/meta/node_key
   tail -c 32 /tmp/node-key >${data}/meta/node_key.pub
-  ask() { curl -K ${curl} "http://127.0.0.1:${String(admin)}/v2/$@"; }
+  ask() { curl -K ${curl} "http://127.0.0.1:${String(adminPort)}/v2/$@"; }
   (
     until ask GetClusterHealth 2>/dev/null | grep -Eq '"status": *"(healthy|degraded)"'; do sleep 2; done
     ask 'LaunchRepairOperation?node=*' --data '{"repairType":"tables"}' >/dev/null
@@ -220,14 +223,14 @@ if [ ! -e /tmp/ready ]; then
   for other in ${others}; do if ${quick} getent hosts "$other" >/dev/null; then up="$up $other"; fi; done
   wanted=$(set -- $up && echo $#)
   for each in $up; do
-    connected=$(${ask(`$each:${String(admin)}/v2/GetClusterHealth`)} | grep -Eo '"connectedNodes": *[0-9]+' | grep -Eo '[0-9]+')
+    connected=$(${ask(`$each:${String(adminPort)}/v2/GetClusterHealth`)} | grep -Eo '"connectedNodes": *[0-9]+' | grep -Eo '[0-9]+')
     [ "\${connected:-0}" -ge "$wanted" ] || { echo "$each is connected with \${connected:-0} of $wanted"; exit 1; }
   done
   touch /tmp/ready
 ${
   onlySaid(p)
     ? `elif [ -e ${data}/meta/cluster_layout ]; then
-  ${ask(`127.0.0.1:${String(admin)}/health`)}
+  ${ask(`127.0.0.1:${String(adminPort)}/health`)}
 `
     : ""
 }fi`;
@@ -235,7 +238,7 @@ ${
 
 /** Once: which servers keep the data. At each run: the key, the buckets, who may use them, their CORS. */
 function setUp(members: List<Member>): string {
-  return `ask() { curl -K ${curl} "http://$host:${String(admin)}/v2/$1" "\${@:2}"; }
+  return `ask() { curl -K ${curl} "http://$host:${String(adminPort)}/v2/$1" "\${@:2}"; }
 for host in ${members.map(({ host }) => host).join(" ")}; do if ask GetClusterHealth >/dev/null; then break; fi; done
 for attempt in $(seq 60); do
   health=$(ask GetClusterHealth) || health={}

@@ -5,7 +5,7 @@ import type { Ask, Dict, File, Given, List, Platform } from "../core/contracts.t
 import { quickNames, storeOptions, toolbox } from "../core/recipe.ts";
 import { redisString } from "../core/syntax.ts";
 import { leaderProxy } from "./leader-proxy.ts";
-import { lines, paths, port, type Server, signIn } from "./redis-parts.ts";
+import { lines, memberPort, paths, port, type Server, signIn } from "./redis-parts.ts";
 import { type Other, sentinelPort, serve, settled } from "./redis-serve.ts";
 
 /** The name that the sentinels have for the three. */
@@ -27,10 +27,10 @@ export function redisCopies(
     own ? { path, content: own.apply(content), secret: true } : { path, content: content("") };
   const numbers = [1, 2, 3];
   const members = numbers.map((number) => `${name}-${String(number)}`);
-  const all: List<Other> = members.map((member, index) => ({ host: p.address(member), port: port + index + 1 }));
+  const all: List<Other> = members.map((member, index) => ({ host: p.address(member), port: memberPort(index + 1) }));
   const { image, nodes } = storeOptions(ask, "redis");
   const made = p.slots(name, { count: numbers.length }, ({ host, number }) => {
-    const at = port + number;
+    const at = memberPort(number);
     const server = serverAt(at);
     const { ready } = server.health;
     const alone = "command" in ready ? ready.command.slice(2) : [];

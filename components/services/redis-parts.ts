@@ -3,6 +3,8 @@ import type { Dict, Slot } from "../core/contracts.ts";
 
 /** Where the servers listen, and the proxy in front of three. */
 export const port = 6379;
+/** Where each of three does, by its number. */
+export const memberPort = (number: number): number => port + number;
 
 const folder = "/run/redis";
 /** Files of a server. */

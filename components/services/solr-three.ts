@@ -216,7 +216,8 @@ export function collections(
 }
 
 const shards = ".cluster.collections | to_entries[] | .key as $collection | .value.shards | to_entries[]";
-const nodeName = (host: string): string => `${host}:${String(port)}_solr`;
+/** As the cluster calls a member. */
+export const nodeName = (host: string): string => `${host}:${String(port)}_solr`;
 
 /**
  * Copies that the cluster counts on a node, but that may be lost. The last one that works is never such: to take it out of

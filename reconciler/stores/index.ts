@@ -8,11 +8,13 @@ import type { Instead, Member } from "../judgement.ts";
 import { arangodb } from "./arangodb.ts";
 import { cassandra } from "./cassandra.ts";
 import { etcd } from "./etcd.ts";
+import { garage } from "./garage.ts";
 import { nats } from "./nats.ts";
 import { patroni } from "./patroni.ts";
 import { rabbitmq } from "./rabbitmq.ts";
 import { redis } from "./redis.ts";
 import { search } from "./search.ts";
+import { solr } from "./solr.ts";
 import type { StoreKind } from "./store.ts";
 
 /** By the kind of the need that the slots `<need>-<number>` carry. */
@@ -23,9 +25,10 @@ const kinds: Dict<StoreKind> = {
   nats,
   postgres: patroni,
   redis,
+  solr,
 };
-/** Of stores that a store brings with it, by the end of their slots' role: `db-etcd-1`. */
-const brought: Dict<StoreKind> = { etcd };
+/** By the end of their slots' role, as `db-etcd-1`: what a store brings with it, or is made of. */
+const byRole: Dict<StoreKind> = { etcd, garage };
 
 /** A store with members, by the name that the stack's outputs have for it. */
 export interface Store {
@@ -62,7 +65,7 @@ export function storesOf({ plan, retirable = {}, words = {} }: Planned): Store[]
       const asked = own(kinds, kind);
       return [
         ...(asked === undefined ? [] : store(name, asked, its(name))),
-        ...Object.entries(brought).flatMap(([end, other]) => store(`${name}-${end}`, other, its(`${name}-${end}`))),
+        ...Object.entries(byRole).flatMap(([end, other]) => store(`${name}-${end}`, other, its(`${name}-${end}`))),
       ];
     }),
   ];

@@ -1,5 +1,6 @@
 import { z } from "zod";
 
+import { memberPort } from "../../components/services/redis-parts.ts";
 import { each, noMajority, type StoreKind } from "./store.ts";
 
 /** What each host that answers says of its replication, in Redis' own lines. */
@@ -12,8 +13,9 @@ const answered = z.record(
 export const redis: StoreKind = {
   // Sentinels have a password of their own. A server knows as well whom it follows, or who follows it.
   script: (hosts) => `if [ -e "$login" ]; then REDISCLI_AUTH=$(cat "$login"); export REDISCLI_AUTH; fi
-for host in ${hosts.join(" ")}; do
-  if said=$(timeout 10 redis-cli --no-auth-warning -h "$host" info replication) && [[ $said == *role:* ]]; then
+for at in ${hosts.map((host) => `${host}:${String(memberPort(Number(host.replace(/.*-/, ""))))}`).join(" ")}; do
+  host=\${at%:*}
+  if said=$(timeout 10 redis-cli --no-auth-warning -h "$host" -p "\${at#*:}" info replication) && [[ $said == *role:* ]]; then
     jq -n --arg key "$host" --arg value "$said" '$ARGS.named'
   fi
 done | jq -es 'from_entries | select(length > 0)'`,

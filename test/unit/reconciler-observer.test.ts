@@ -250,6 +250,17 @@ describe("the stores of a plan", () => {
     });
   });
 
+  test("stores of three copies, and what they bring with them", () => {
+    const three = (role: string) => [1, 2, 3].map((n) => `${role}-${String(n)}`);
+    const found = stores("arkindex", {}, { copies: 3 });
+    expect(members(found)).toEqual(
+      Object.fromEntries(["db", "db-etcd", "redis", "objects-garage", "solr"].map((role) => [role, three(role)])),
+    );
+    const etcd = found.find(({ name }) => name === "db-etcd");
+    expect(etcd?.members[1]).toEqual({ name: "db-etcd-2", instead: { by: "disk" }, beside: "db-2" });
+    expect(stores("arkindex", {})).toEqual([]);
+  });
+
   test("a store of one server is none: nobody stands in for it", () => {
     expect(stores("media", { nodes: 1 }, { copies: 1 })).toEqual([]);
   });

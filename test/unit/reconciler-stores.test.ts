@@ -1,7 +1,7 @@
 /**
  * How the answers of clusters are read. Those in test/data/clusters were recorded from real servers by the very scripts that
- * the reconciler runs: NATS 2.15, Valkey 8.1, RabbitMQ 3.10, Cassandra 5.0, OpenSearch 2.15. Those of ArangoDB and of
- * Patroni follow their documentation.
+ * the reconciler runs (record-clusters.ts has some): NATS 2.15, Valkey 8.1, RabbitMQ 3.10, Cassandra 5.0, OpenSearch 2.15,
+ * Patroni 4.1 and its etcd, Solr 9.10, Garage 2.5. Those of ArangoDB follow its documentation.
  */
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -11,11 +11,13 @@ import { describe, expect, test } from "@jest/globals";
 import { arangodb } from "../../reconciler/stores/arangodb.ts";
 import { cassandra } from "../../reconciler/stores/cassandra.ts";
 import { etcd } from "../../reconciler/stores/etcd.ts";
+import { garage } from "../../reconciler/stores/garage.ts";
 import { nats } from "../../reconciler/stores/nats.ts";
 import { patroni } from "../../reconciler/stores/patroni.ts";
 import { rabbitmq } from "../../reconciler/stores/rabbitmq.ts";
 import { redis } from "../../reconciler/stores/redis.ts";
 import { search } from "../../reconciler/stores/search.ts";
+import { solr } from "../../reconciler/stores/solr.ts";
 import type { StoreKind } from "../../reconciler/stores/store.ts";
 
 type Answer = Record<string, unknown>;
@@ -70,10 +72,19 @@ describe("Redis", () => {
     });
     expect(read(redis, recorded("redis-3-lost"), three("redis"))["redis-3"]).toBe("down");
   });
+  test("whoever follows the next leader may, and the lost one", () => {
+    expect(read(redis, recorded("redis-1-lost"), three("redis"))).toEqual({
+      "redis-1": "down",
+      "redis-2": "well: 1 of the 3 members are well without it, which is no majority",
+      "redis-3": "well: it leads",
+    });
+  });
   test("nobody may, while nobody leads, or two", () => {
-    const lost = read(redis, recorded("redis-1-lost"), three("redis"));
-    expect(lost).toEqual(Object.fromEntries(three("redis").map((host) => [host, "down: no server leads"])));
-    const { "redis-1": leader } = recorded("redis");
+    const { "redis-1": leader = "", ...others } = recorded("redis") as Record<string, string>;
+    const headless = JSON.parse(JSON.stringify(others).replaceAll("link_status:up", "link_status:down")) as Answer;
+    expect(read(redis, headless, three("redis"))).toEqual(
+      Object.fromEntries(three("redis").map((host) => [host, "down: no server leads"])),
+    );
     expect(read(redis, { ...recorded("redis"), "redis-2": leader }, three("redis"))["redis-3"]).toBe(
       "well: redis-1 and redis-2 lead",
     );
@@ -155,37 +166,117 @@ describe("search", () => {
   });
 });
 
-describe("Patroni", () => {
-  const member = (n: number, role: string, state: string) => ({
-    ...{ name: `db-${String(n)}`, role, state, host: `db-${String(n)}`, port: 5432, timeline: 3, lag: 0 },
-    api_url: `http://db-${String(n)}:8008/patroni`,
+describe("Garage", () => {
+  const servers = three("objects-garage");
+  interface Said {
+    readonly servers: readonly { readonly id: string; readonly zone: string; readonly isUp: boolean }[];
+    readonly work: Record<string, readonly string[]>;
+    readonly lacks: Record<string, number>;
+  }
+  const well = recorded("garage") as unknown as Said;
+  const lost = recorded("garage-3-lost") as unknown as Said;
+  const idOf = (host: string) => well.servers.find(({ zone }) => zone === host)?.id ?? "";
+  const third = (answer: unknown) => read(garage, answer, servers)["objects-garage-3"];
+  test("one of three may go, while both others have all", () => {
+    expect(read(garage, well, servers)).toEqual(wellAll("objects-garage"));
+    expect(read(garage, lost, servers)).toEqual({
+      "objects-garage-1": "well: objects-garage-3 is not well either",
+      "objects-garage-2": "well: objects-garage-3 is not well either",
+      "objects-garage-3": "down",
+    });
   });
-  const answer = (...members: object[]) => ({ members, scope: "db" });
+  test("none, while an empty disk is filled", () => {
+    const filling = read(garage, recorded("garage-filling"), servers);
+    expect(filling["objects-garage-1"]).toBe("well: objects-garage-2 is being filled (version sync, block_ref sync)");
+  });
+  test("none, while another is at work, or lacks something", () => {
+    const [first, second] = [idOf("objects-garage-1"), idOf("objects-garage-2")];
+    expect(third({ ...lost, work: { ...lost.work, [second]: ["object sync"] } })).toBe(
+      "down: objects-garage-2 is being filled (object sync)",
+    );
+    expect(third({ ...lost, lacks: { ...lost.lacks, [first]: 2 } })).toBe(
+      "down: objects-garage-1 cannot get 2 of its blocks",
+    );
+    // What the lost one does itself is nothing to it.
+    expect(third({ ...well, work: { ...well.work, [idOf("objects-garage-3")]: ["object sync"] } })).toBe("well");
+  });
+  test("none, while another says nothing of itself", () => {
+    const without = <T>(all: Record<string, T>) =>
+      Object.fromEntries(Object.entries(all).filter(([id]) => id !== idOf("objects-garage-2")));
+    const silent = "down: objects-garage-2 does not say what it lacks";
+    expect(third({ ...lost, work: without(lost.work) })).toBe(silent);
+    expect(third({ ...lost, lacks: without(lost.lacks) })).toBe(silent);
+  });
+  test("signs in by the servers' own token", () => {
+    expect(garage.login({ user: "", password: "secret" })).toBe('header = "Authorization: Bearer secret"\n');
+  });
+});
+
+describe("Solr", () => {
+  const nodes = three("search");
+  interface Said {
+    readonly live: readonly string[];
+    readonly collections: { readonly pages: { readonly shard1: readonly { node: string; state: string }[] } };
+  }
+  test("who has what another has, too, may go", () => {
+    expect(read(solr, recorded("solr"), nodes)).toEqual(wellAll("search"));
+    expect(read(solr, recorded("solr-3-lost"), nodes)).toEqual({
+      "search-1": "well: 1 of the 3 members are well without it, which is no majority",
+      "search-2": "well: 1 of the 3 members are well without it, which is no majority",
+      "search-3": "down",
+    });
+    // The third had not caught up yet, and the second has all.
+    expect(read(solr, recorded("solr-1-lost"), nodes)["search-1"]).toBe("down");
+  });
+  test("who has what no other has may not", () => {
+    const { live, collections } = recorded("solr-1-lost") as unknown as Said;
+    const shard1 = collections.pages.shard1.map((copy) => ({ ...copy, state: "recovering" }));
+    expect(read(solr, { live, collections: { pages: { shard1 } } }, nodes)["search-1"]).toBe(
+      "down: no other member has all of pages/shard1",
+    );
+    // Of whom nobody hears, the last word was that all is well.
+    const gone = recorded("solr") as unknown as Said;
+    expect(read(solr, { ...gone, live: gone.live.slice(0, 1) }, nodes)["search-2"]).toBe(
+      "down: 1 of the 3 members are well without it, which is no majority",
+    );
+    const elsewhere = gone.collections.pages.shard1.filter(({ node }) => !node.startsWith("search-2"));
+    expect(read(solr, { ...gone, collections: { pages: { shard1: elsewhere } } }, nodes)["search-2"]).toBe("well");
+  });
+});
+
+describe("Patroni", () => {
   test("a replica may go, a leader may not", () => {
-    const all = [
-      member(1, "leader", "running"),
-      member(2, "quorum_standby", "streaming"),
-      member(3, "replica", "streaming"),
-    ];
-    expect(read(patroni, answer(...all), three("db"))).toEqual({ ...wellAll("db"), "db-1": "well: it leads still" });
-    expect(read(patroni, answer(...all.slice(0, 2)), three("db"))["db-3"]).toBe("down");
-    const failed = [...all.slice(0, 2), member(3, "replica", "start failed")];
-    expect(read(patroni, answer(...failed), three("db"))["db-3"]).toBe("down");
+    expect(read(patroni, recorded("patroni"), three("db"))).toEqual({
+      ...wellAll("db"),
+      "db-1": "well: it leads still",
+    });
+    expect(read(patroni, recorded("patroni-3-lost"), three("db"))).toEqual({
+      "db-1": "well: it leads still",
+      "db-2": "well",
+      "db-3": "down",
+    });
+    expect(read(patroni, recorded("patroni-1-lost"), three("db"))).toEqual({
+      "db-1": "down",
+      "db-2": "well: it leads still",
+      "db-3": "well",
+    });
   });
   test("nobody may, while nobody leads", () => {
-    const found = read(patroni, answer(member(2, "replica", "running"), member(3, "replica", "running")), three("db"));
-    expect(found).toEqual({
+    const { members } = recorded("patroni-3-lost") as { members: readonly { name: string; state: string }[] };
+    const headless = { members: members.filter(({ name }) => name !== "db-1") };
+    expect(read(patroni, headless, three("db"))).toEqual({
       "db-1": "down: no server leads",
       "db-2": "well: no server leads",
-      "db-3": "well: no server leads",
+      "db-3": "down: no server leads",
     });
-    const crashed = answer(member(1, "leader", "crashed"), member(2, "replica", "streaming"));
-    expect(read(patroni, crashed, three("db"))["db-3"]).toBe("down: no server leads");
+    const crashed = members.map((each) => (each.name === "db-1" ? { ...each, state: "crashed" } : each));
+    expect(read(patroni, { members: crashed }, three("db"))["db-3"]).toBe("down: no server leads");
   });
 });
 
 test("etcd wants a majority beside who is lost", () => {
-  expect(read(etcd, { well: ["db-etcd-1", "db-etcd-3"] }, three("db-etcd"))["db-etcd-2"]).toBe("down");
+  expect(read(etcd, recorded("etcd"), three("db-etcd"))).toEqual(wellAll("db-etcd"));
+  expect(read(etcd, recorded("etcd-2-lost"), three("db-etcd"))["db-etcd-2"]).toBe("down");
   expect(read(etcd, { well: ["db-etcd-1"] }, three("db-etcd"))["db-etcd-2"]).toBe(
     "down: 1 of the 3 members are well without it, which is no majority",
   );
@@ -269,11 +360,13 @@ test.each<[string, StoreKind]>([
   ["arangodb", arangodb],
   ["cassandra", cassandra],
   ["etcd", etcd],
+  ["garage", garage],
   ["nats", nats],
   ["patroni", patroni],
   ["rabbitmq", rabbitmq],
   ["redis", redis],
   ["search", search],
+  ["solr", solr],
 ])("%s is asked in bash, and its answer is checked", (_, kind) => {
   const { status, stderr } = spawnSync("bash", ["-n"], { input: kind.script(["a-1", "a-2"]), encoding: "utf8" });
   expect([status, stderr]).toEqual([0, ""]);
