@@ -149,7 +149,7 @@ join() {
 }
 
 watch() {
-  synced=; turns=0
+  synced=; turns=0${keep ? "; full=0" : ""}
   while sleep 1; do
     turns=$((turns + 1))
     facts="$(own info replication 2>/dev/null | tr -d '\\r')"
@@ -157,7 +157,14 @@ watch() {
       *role:master*)
         # Once it leads no more, it has what the others have not, and cannot be elected until that is gone.
         [ "$synced" = leads ] || { own config set replica-priority 0 >/dev/null && synced=leads; }
-        touch ${joined} ;;
+        touch ${joined}${
+          keep
+            ? `
+        # It answers each write with an error: another one leads, if one can.
+        case "$(own info persistence 2>/dev/null)" in *aof_last_write_status:err*) full=$((full + 1)) ;; *) full=0 ;; esac
+        [ "$full" -lt 3 ] || { full=0; say "cannot write to its disk, and hands over"; sentinel 127.0.0.1 "failover ${group}" >/dev/null; }`
+            : ""
+        } ;;
       *master_link_status:up*)
         [ "$synced" = yes ] || { own config set replica-priority 100 >/dev/null && synced=yes; }
         touch ${joined} ;;

@@ -155,6 +155,9 @@ class Solr(Http):
 class Search(Http):
     """An index `ledger`."""
 
+    def prepare(self):
+        self.ask("PUT", "/ledger", good=(200, 400))  # 400: it is there
+
     def sign(self, method, path, headers):
         import base64
 

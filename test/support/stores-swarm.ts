@@ -80,6 +80,8 @@ export class Stores {
     const { ca, places } = (await stores.#stack.outputs()) as { ca: string; places: Record<string, Place> };
     stores.#ca = ca;
     stores.#ledger = new Ledger(places, { pause: 0.1 });
+    // The first rows, before anything happens.
+    await stores.#ledger.during(await stores.on("m1"), "nothing", () => stores.whole());
     return stores;
   }
 

@@ -258,6 +258,22 @@ ${call}`;
     expect(await file("remember")).toEqual([...led, ...follows, ...replicas]);
   });
 
+  test.each([
+    ["err", true, ["127.0.0.1 failover main"]],
+    ["ok", true, []],
+    ["err", false, []],
+  ])("a leader whose file takes nothing more hands over: %s, %j", async (status, keep, told) => {
+    const [functions = ""] = scriptOf(1, keep).split("\nrm -f /tmp/joined\n");
+    const script = `${functions.replaceAll("/data/", `${folder}/`).replaceAll("/run/redis/", `${folder}/run-`).replaceAll("/tmp/", `${folder}/`)}
+left=5; sleep() { left=$((left - 1)); [ "$left" -gt 0 ]; }
+own() { case "$*" in "info replication") echo role:master ;; "info persistence") echo aof_last_write_status:${status} ;; esac; }
+sentinel() { echo "$*" >>${folder}/asked; }
+watch`;
+    await writeFile(join(folder, "asked"), "");
+    await execa("sh", ["-c", script], { reject: false });
+    expect((await readFile(join(folder, "asked"), "utf8")).split("\n").filter(Boolean)).toEqual(told);
+  });
+
   test("its shell is one that every sh reads", async () => {
     for (const keep of [true, false])
       for (const auth of [true, false])
