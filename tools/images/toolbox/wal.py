@@ -39,6 +39,10 @@ class Failed(Exception):
     pass
 
 
+def last_words(text):
+    return " ".join(" ".join(text.strip().splitlines()[-4:]).split())[-400:]
+
+
 def run(*command, text=None, seconds=PLACE_SECONDS, missing=None):
     """`missing`: exit codes of rclone that mean that there is nothing."""
     try:
@@ -48,8 +52,7 @@ def run(*command, text=None, seconds=PLACE_SECONDS, missing=None):
     if missing is not None and done.returncode in missing:
         return ""
     if done.returncode != 0:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        raise Failed(" ".join(lines[-2:]) or f"{command[0]} ended with {done.returncode}")
+        raise Failed(last_words(done.stderr) or f"{command[0]} ended with {done.returncode}")
     return done.stdout
 
 
@@ -148,15 +151,15 @@ class Log:
         whole = [name[:24] for name in there if SEGMENT.fullmatch(name[:24]) and name[24:] == ".gz"]
         self.history = "" if self.timeline == 1 else self.read_history()
         known = read(f"{self.at}/{self.history_name()}") if self.history_name() in there else ""
-        held = number(self.held, self.size)
+        # The receiver takes number 0 for nothing. In number 1 are the first words of a cluster, before any base backup.
+        held = max(number(self.held, self.size), 2)
         last = whole[-1] if whole else None
         timeline, segment, lost = following(last, self.timeline, self.history, known, held, self.size)
         if lost:
             rclone("rcat", f"{self.at}/gap", text=stamp(time.time()))
         if lost or "gap" in there:
             pathlib.Path(os.environ["LOG"] + ".gap").touch()
-        # The receiver takes number 0 for nothing. In number 1 are the first words of a cluster, before any base backup.
-        return name_of(timeline, max(segment - 1, 1), self.size)
+        return name_of(timeline, segment - 1, self.size)
 
     def history_name(self):
         return f"{self.timeline:08X}.history"
@@ -243,8 +246,7 @@ class Log:
                 self.send(folder)
                 if time.monotonic() - covered >= COVER_SECONDS and self.cover(folder):
                     covered = time.monotonic()
-            said = folder.with_suffix(".said").read_text().strip().splitlines()
-            raise Failed(said[-1] if said else "the leader has ended the connection")
+            raise Failed(last_words(folder.with_suffix(".said").read_text()) or "the leader has ended the connection")
         finally:
             if receiver is not None:
                 receiver.kill()
