@@ -8,7 +8,7 @@
     <store>/log/<cluster>/gap                    log was lost: the next base backup ends that
 
 `keep` follows whoever leads, for ever. The servers keep for it what is not here yet: only it moves the slot `archive` on.
-`wait` ends when the log is here up to the end of a base backup. `base TIME` names the run to begin with.
+`wait` ends when the log is here up to the end of a base backup. `base TIME` names the run to begin with, the cluster and the timeline.
 `serve` hands a run's base backup and the log to a server that recovers. `prune` deletes what no run needs.
 $TO is the store's folder in the place; libpq's variables lead to the leader.
 """
@@ -139,6 +139,7 @@ class Log:
         self.held, self.status = row[3], row[4]
         self.at = f"{os.environ['TO']}/log/{self.cluster}"
         self.partial = set()
+        self.sent = set()
 
     def begin(self):
         """The name of the segment before the first that is to come."""
@@ -206,7 +207,10 @@ class Log:
         else:
             raise Failed("the log does not come")
         self.send(folder)
-        for file in folder.glob("*.partial"):
+        # What a timeline has left behind does not change any more.
+        for file in sorted(folder.glob("*.partial")):
+            if f"{file.name}.gz" in self.sent:
+                continue
             with tempfile.TemporaryDirectory() as out:
                 try:
                     name = packed(file, out)
@@ -214,7 +218,9 @@ class Log:
                     return False  # it is whole now
                 rclone("copy", out, self.at)
                 self.partial.add(name)
-        # After its first segment: a recovery takes the newest timeline that it finds.
+                if int(name[:8], 16) < self.timeline:
+                    self.sent.add(name)
+        # After its first segment: a recovery goes to the newest timeline with a history here.
         if self.history:
             rclone("rcat", f"{self.at}/{self.history_name()}", text=f"{self.history}\n")
         rclone("rcat", f"{self.at}/covered", text=said)
@@ -313,7 +319,7 @@ def wait():
 
 
 def base(wanted):
-    """Prints the run whose base backup is the last before that time, and the cluster, or says what there is."""
+    """Prints the run whose base backup is the last before that time, where its log leads, or says what there is."""
     have = [(each, of) for each in runs() if (of := info(each)) is not None]
     if not have:
         raise Failed("no run there has a base backup: it is made where PostgreSQL has three copies")
@@ -324,7 +330,10 @@ def base(wanted):
         oldest = stamp(have[0][1]["ended"])
         raise Failed(f"{wanted} is not among the times that can be restored: from {oldest} to {stamp(end)}")
     each, of = before[-1]
-    print(each, of["cluster"], stamp(seconds))
+    # By its number: where one in between was lost with its server, "latest" would end before it.
+    histories = [name for name in names(f"{os.environ['TO']}/log/{of['cluster']}") if name.endswith(".history")]
+    timeline = max((int(name[:8], 16) for name in histories), default=1)
+    print(each, of["cluster"], timeline, stamp(seconds))
 
 
 def serve(at, cluster):
