@@ -31,14 +31,14 @@ except Exception as error:
 };
 
 /**
- * Functions for a script with PGHOST at the store: `look TIME` sets AT, cluster and until; `become` makes the server at
+ * Functions for a script with PGHOST at the store: `look TIME` sets AT, cluster, timeline and until; `become` makes the server at
  * `drill` what the cluster was then, and fails in the server's own words. It fetches from here, by a secret path.
  */
 export const recovery = (drill: string): string => `drill=${drill}
 look() {
   local found
   found=$(wal base "$1")
-  read -r AT cluster until <<< "$found"
+  read -r AT cluster timeline until <<< "$found"
   export AT
 }
 become() {
@@ -50,7 +50,7 @@ become() {
   until read -r word port 2> /dev/null < /tmp/serving; do sleep 1; kill -0 $!; done
   address=$(sql postgres <<< 'SELECT host(inet_client_addr())')
   before=$(started)
-  sql postgres <<< "COPY (SELECT 'from=http://$address:$port/$word until=$until') TO PROGRAM 'cat > ${asked}'"
+  sql postgres <<< "COPY (SELECT 'from=http://$address:$port/$word timeline=$timeline until=$until') TO PROGRAM 'cat > ${asked}'"
   sql postgres <<< "COPY (SELECT 1) TO PROGRAM 'kill -INT \\$(head -n 1 postmaster.pid)'" > /dev/null 2>&1 || :
   while sleep 2; do
     now=$(started || :)
@@ -89,6 +89,7 @@ export const recovering = (password: string): string => `recovered() {
 hot_standby = off
 restore_command = 'python3 ${fetcher.path} $from/%f %p'
 recovery_target_time = '\${until%Z}+00'
+recovery_target_timeline = '$timeline'
 recovery_target_action = promote
 CONF
   postgres -D ${cluster} "$@" 2> ${said} &

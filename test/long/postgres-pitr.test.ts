@@ -77,7 +77,7 @@ async function sql(name: string, statement: string): Promise<string> {
     const { status, body } = await inContainer({ container: from }, call);
     if (status !== 0) throw new Error(body);
     return body.trim();
-  });
+  }, 180);
 }
 
 async function leader(): Promise<string> {

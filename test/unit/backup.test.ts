@@ -143,3 +143,28 @@ test("a restore reads another stack's run into one store, once for each such run
   });
   expect(await files(job)).toEqual({ "/run/backup/scripts/db-1": 'restore() {\nrestore db-1\n}\n"$1"\n' });
 });
+
+test("a restore to a second is for what keeps a log; the rest comes back as of the run", async () => {
+  const to = { from: folder, stack: "old", at: "latest", until: "2026-01-31T04:05:06Z" };
+  const db = dump("db-1", { recover: "recover db-1" });
+  const job = restoreJob(to, db, configured, []);
+  expect(job).toMatchObject({
+    command: ["backup", "recover", "db-1", "2026-01-31T04:05:06Z"],
+    trigger: "old 2026-01-31T04:05:06Z",
+  });
+  expect(await files(job)).toEqual({ "/run/backup/scripts/db-1": 'recover() {\nrecover db-1\n}\n"$1"\n' });
+  expect(restoreJob(to, dump("objects"), configured, [])).toMatchObject({
+    command: ["backup", "restore", "objects", "latest"],
+    trigger: "old latest",
+  });
+  expect(restoreJob({ ...to, until: undefined }, db, configured, []).command).toEqual([
+    ...["backup", "restore", "db-1", "latest"],
+  ]);
+});
+
+test("only a store with a log is followed", async () => {
+  const { backup: both } = runs([dump("db-1", { log: "follow db-1" }), dump("objects")]);
+  const scripts = await files(both ?? {});
+  expect(scripts["/run/backup/scripts/db-1"]).toContain("log() {\nfollow db-1\n}");
+  expect(scripts["/run/backup/scripts/objects"]).not.toContain("log()");
+});

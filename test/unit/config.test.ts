@@ -313,6 +313,16 @@ const wrong: [string, Record<string, unknown>, string, number?][] = [
     'restore.at = "yesterday": latest, or a run\'s time',
   ],
   [
+    "a restore to no second",
+    { restore: { from: { path: "/b" }, stack: "arkindex-old", until: "2026-01-31T04:05Z" } },
+    'restore.until = "2026-01-31T04:05Z": a time to the second, as 2026-01-31T04:05:06Z',
+  ],
+  [
+    "a restore to a second where nothing keeps a log",
+    { restore: { from: { path: "/b" }, stack: "arkindex-old", until: "2026-01-31T04:05:06Z" } },
+    'restore.until = "2026-01-31T04:05:06Z": no store here keeps a log',
+  ],
+  [
     "an agent without a seed",
     {
       arkindex: { agents: { gpu: { farm: "3f0b9d9c-0c3c-4d0a-9d1c-0a5f5d6f7a8b" } } },

@@ -10,7 +10,8 @@ import { afterEach, describe, expect, test } from "@jest/globals";
 import { execa } from "execa";
 import { parse } from "yaml";
 
-import type { Ask } from "../../components/core/contracts.ts";
+import { scriptOf } from "../../components/core/backup.ts";
+import type { Ask, Dump } from "../../components/core/contracts.ts";
 import { askedOf, probe, settingsScript } from "../../components/services/patroni.ts";
 import { newFolder } from "../support/folder.ts";
 import { misplacedSecrets } from "../support/part-rules.ts";
@@ -75,6 +76,9 @@ describe("what is made", () => {
     expect(saved?.dump).toContain("PGPORT=5433");
     expect(saved?.restore).toContain("PGHOST=store-proxy");
     expect(saved?.drillServer?.command?.join(" ")).not.toContain("patroni");
+    // Each file has to fit into every topology's secret store.
+    for (const verbs of [["dump", "check", "drill", "prune", "log"] as const, ["recover"] as const])
+      expect(scriptOf(saved as Dump, [...verbs]).length).toBeLessThan(24 * 1024);
   });
 
   test("names that applications insist on lead to the proxies alone", async () => {

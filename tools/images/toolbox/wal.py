@@ -8,7 +8,7 @@
     <store>/log/<cluster>/gap                    log was lost: the next base backup ends that
 
 `keep` follows whoever leads, for ever. The servers keep for it what is not here yet: only it moves the slot `archive` on.
-`wait` ends when the log is here up to the end of a base backup. `base TIME` names the run to begin with.
+`wait` ends when the log is here up to the end of a base backup. `base TIME` names the run to begin with, the cluster and the timeline.
 `serve` hands a run's base backup and the log to a server that recovers. `prune` deletes what no run needs.
 $TO is the store's folder in the place; libpq's variables lead to the leader.
 """
@@ -39,6 +39,10 @@ class Failed(Exception):
     pass
 
 
+def last_words(text):
+    return " ".join(" ".join(text.strip().splitlines()[-4:]).split())[-400:]
+
+
 def run(*command, text=None, seconds=PLACE_SECONDS, missing=None):
     """`missing`: exit codes of rclone that mean that there is nothing."""
     try:
@@ -48,8 +52,7 @@ def run(*command, text=None, seconds=PLACE_SECONDS, missing=None):
     if missing is not None and done.returncode in missing:
         return ""
     if done.returncode != 0:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        raise Failed(" ".join(lines[-2:]) or f"{command[0]} ended with {done.returncode}")
+        raise Failed(last_words(done.stderr) or f"{command[0]} ended with {done.returncode}")
     return done.stdout
 
 
@@ -136,6 +139,7 @@ class Log:
         self.held, self.status = row[3], row[4]
         self.at = f"{os.environ['TO']}/log/{self.cluster}"
         self.partial = set()
+        self.sent = set()
 
     def begin(self):
         """The name of the segment before the first that is to come."""
@@ -148,15 +152,15 @@ class Log:
         whole = [name[:24] for name in there if SEGMENT.fullmatch(name[:24]) and name[24:] == ".gz"]
         self.history = "" if self.timeline == 1 else self.read_history()
         known = read(f"{self.at}/{self.history_name()}") if self.history_name() in there else ""
-        held = number(self.held, self.size)
+        # The receiver takes number 0 for nothing. In number 1 are the first words of a cluster, before any base backup.
+        held = max(number(self.held, self.size), 2)
         last = whole[-1] if whole else None
         timeline, segment, lost = following(last, self.timeline, self.history, known, held, self.size)
         if lost:
             rclone("rcat", f"{self.at}/gap", text=stamp(time.time()))
         if lost or "gap" in there:
             pathlib.Path(os.environ["LOG"] + ".gap").touch()
-        # The receiver takes number 0 for nothing. In number 1 are the first words of a cluster, before any base backup.
-        return name_of(timeline, max(segment - 1, 1), self.size)
+        return name_of(timeline, segment - 1, self.size)
 
     def history_name(self):
         return f"{self.timeline:08X}.history"
@@ -203,7 +207,10 @@ class Log:
         else:
             raise Failed("the log does not come")
         self.send(folder)
-        for file in folder.glob("*.partial"):
+        # What a timeline has left behind does not change any more.
+        for file in sorted(folder.glob("*.partial")):
+            if f"{file.name}.gz" in self.sent:
+                continue
             with tempfile.TemporaryDirectory() as out:
                 try:
                     name = packed(file, out)
@@ -211,7 +218,9 @@ class Log:
                     return False  # it is whole now
                 rclone("copy", out, self.at)
                 self.partial.add(name)
-        # After its first segment: a recovery takes the newest timeline that it finds.
+                if int(name[:8], 16) < self.timeline:
+                    self.sent.add(name)
+        # After its first segment: a recovery goes to the newest timeline with a history here.
         if self.history:
             rclone("rcat", f"{self.at}/{self.history_name()}", text=f"{self.history}\n")
         rclone("rcat", f"{self.at}/covered", text=said)
@@ -243,8 +252,7 @@ class Log:
                 self.send(folder)
                 if time.monotonic() - covered >= COVER_SECONDS and self.cover(folder):
                     covered = time.monotonic()
-            said = folder.with_suffix(".said").read_text().strip().splitlines()
-            raise Failed(said[-1] if said else "the leader has ended the connection")
+            raise Failed(last_words(folder.with_suffix(".said").read_text()) or "the leader has ended the connection")
         finally:
             if receiver is not None:
                 receiver.kill()
@@ -311,7 +319,7 @@ def wait():
 
 
 def base(wanted):
-    """Prints the run whose base backup is the last before that time, and the cluster, or says what there is."""
+    """Prints the run whose base backup is the last before that time, where its log leads, or says what there is."""
     have = [(each, of) for each in runs() if (of := info(each)) is not None]
     if not have:
         raise Failed("no run there has a base backup: it is made where PostgreSQL has three copies")
@@ -322,7 +330,10 @@ def base(wanted):
         oldest = stamp(have[0][1]["ended"])
         raise Failed(f"{wanted} is not among the times that can be restored: from {oldest} to {stamp(end)}")
     each, of = before[-1]
-    print(each, of["cluster"], stamp(seconds))
+    # By its number: where one in between was lost with its server, "latest" would end before it.
+    histories = [name for name in names(f"{os.environ['TO']}/log/{of['cluster']}") if name.endswith(".history")]
+    timeline = max((int(name[:8], 16) for name in histories), default=1)
+    print(each, of["cluster"], timeline, stamp(seconds))
 
 
 def serve(at, cluster):
