@@ -229,13 +229,13 @@ async function remove(container: Docker.Container): Promise<void> {
 }
 
 async function said(container: Docker.Container, words: RegExp): Promise<void> {
-  for (let tries = 0; tries < 300; tries++) {
+  for (let tries = 0; tries < 900; tries++) {
     const log = (await container.logs({ stdout: true, stderr: true, follow: false })).toString();
     if (words.test(log.replaceAll(/[^\n\x20-\x7e]+/g, ""))) return;
     if (!(await container.inspect()).State.Running) throw new Error(log);
     await sleep(200);
   }
-  throw new Error(`not said within a minute: ${String(words)}`);
+  throw new Error(`not said within three minutes: ${String(words)}`);
 }
 
 async function ended(container: Docker.Container): Promise<string> {
