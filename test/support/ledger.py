@@ -156,7 +156,7 @@ class Search(Http):
     """An index `ledger`."""
 
     def prepare(self):
-        self.ask("PUT", "/ledger", good=(200, 400))  # 400: it is there
+        self.ask("PUT", "/ledger", good=(200, 400), patience=60)  # 400: it is there
 
     def sign(self, method, path, headers):
         import base64
@@ -314,13 +314,23 @@ def spans(numbers):
     return found
 
 
+def patiently(at, work):
+    client = Client(at)
+    for again in range(60):
+        try:
+            return client(work)
+        except Exception:
+            if again == 59:
+                raise
+            time.sleep(2)
+
+
 def run(places):
     books = {name: Book(at, at["pause"]) for name, at in places.items()}
     over = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: over.set())
     for at in places.values():
-        client = Client(at)
-        client(lambda store: store.prepare())
+        patiently(at, lambda store: store.prepare())
     for book in books.values():
         for thread in book.threads:
             thread.start()
@@ -350,15 +360,7 @@ def run(places):
 
 def there(places):
     for name, at in places.items():
-        client = Client(at)
-        for again in range(60):
-            try:
-                rows = client(lambda store: store.all())
-                break
-            except Exception as error:
-                if again == 59:
-                    raise
-                time.sleep(2)
+        rows = patiently(at, lambda store: store.all())
         wrong = [n for n, said in rows.items() if said != text(n)]
         print(json.dumps({"name": name, "there": spans(rows), "wrong": spans(wrong)}), flush=True)
 

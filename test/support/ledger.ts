@@ -92,6 +92,31 @@ interface There {
 const program = readFileSync(join(import.meta.dirname, "ledger.py"), "utf8");
 const open = new Set<Docker.Container>();
 
+function lostOf(acknowledged: ReadonlySet<number>, rows: ReadonlySet<number>): number {
+  return [...acknowledged].filter((n) => !rows.has(n)).length;
+}
+
+/** What a writer was told, beside what is there now. `first`: the last number of the writers before it. */
+export function rowOf(
+  told: Told,
+  { there, wrong }: Omit<There, "name">,
+  { acknowledged, first }: { readonly acknowledged: ReadonlySet<number>; readonly first: number },
+): Row {
+  const [rows, now, refused] = [setOf(there), setOf(told.told), setOf(told.refused)];
+  const gone = [...setOf(told.seen)].filter((n) => !rows.has(n) && !now.has(n)).length;
+  const tried = [...rows].filter((n) => n > first && n <= told.last);
+  const made = [...rows].filter((n) => n > told.last).length;
+  return {
+    store: told.name,
+    acknowledged: now.size,
+    lost: lostOf(acknowledged, rows),
+    lies: gone + setOf(wrong).size + tried.filter((n) => refused.has(n)).length + made,
+    unanswered: tried.filter((n) => !now.has(n) && !refused.has(n)).length,
+    ...{ stale: told.stale, failed: told.failed, readsFailed: told.readFailed },
+    ...{ gap: told.gap, readGap: told.readGap, errors: told.errors },
+  };
+}
+
 /** All rows of some stores, by any number of writers one after another. */
 export class Ledger {
   /** Where the stores are: the same rows, elsewhere, where a test says so. */
@@ -136,7 +161,9 @@ export class Ledger {
   /** How many acknowledged rows are not there, by the stores' names. */
   async lost(where: Where): Promise<Record<string, number>> {
     const there = await this.there(where);
-    return Object.fromEntries(there.map((each) => [each.name, this.#lost(each)]));
+    return Object.fromEntries(
+      there.map((each) => [each.name, lostOf(this.acknowledged(each.name), setOf(each.there))]),
+    );
   }
 
   async there(where: Where): Promise<There[]> {
@@ -149,34 +176,14 @@ export class Ledger {
     }
   }
 
-  #lost({ name, there }: There): number {
-    const rows = setOf(there);
-    return [...this.acknowledged(name)].filter((n) => !rows.has(n)).length;
-  }
-
   #row(told: Told, all: readonly There[]): Row {
     const found = all.find(({ name }) => name === told.name);
     if (found === undefined) throw new Error(`nobody has looked at ${told.name}`);
-    const [rows, now, refused] = [setOf(found.there), setOf(told.told), setOf(told.refused)];
-    const first = this.#last.get(told.name) ?? 0;
-    const before = this.acknowledged(told.name);
-    this.#acknowledged.set(told.name, new Set([...before, ...now]));
+    const acknowledged = new Set([...this.acknowledged(told.name), ...setOf(told.told)]);
+    const row = rowOf(told, found, { acknowledged, first: this.#last.get(told.name) ?? 0 });
+    this.#acknowledged.set(told.name, acknowledged);
     this.#last.set(told.name, told.last);
-    const gone = [...setOf(told.seen)].filter((n) => !rows.has(n) && !now.has(n)).length;
-    const tried = [...rows].filter((n) => n > first && n <= told.last);
-    return {
-      store: told.name,
-      acknowledged: now.size,
-      lost: this.#lost(found),
-      lies:
-        gone +
-        setOf(found.wrong).size +
-        tried.filter((n) => refused.has(n)).length +
-        [...rows].filter((n) => n > told.last).length,
-      unanswered: tried.filter((n) => !now.has(n) && !refused.has(n)).length,
-      ...{ stale: told.stale, failed: told.failed, readsFailed: told.readFailed },
-      ...{ gap: told.gap, readGap: told.readGap, errors: told.errors },
-    };
+    return row;
   }
 
   async #container({ engine, image, networks: [first = "none", ...more] }: Where, command: string) {
@@ -222,13 +229,13 @@ async function remove(container: Docker.Container): Promise<void> {
 }
 
 async function said(container: Docker.Container, words: RegExp): Promise<void> {
-  for (let tries = 0; tries < 300; tries++) {
+  for (let tries = 0; tries < 900; tries++) {
     const log = (await container.logs({ stdout: true, stderr: true, follow: false })).toString();
     if (words.test(log.replaceAll(/[^\n\x20-\x7e]+/g, ""))) return;
     if (!(await container.inspect()).State.Running) throw new Error(log);
     await sleep(200);
   }
-  throw new Error(`not said within a minute: ${String(words)}`);
+  throw new Error(`not said within three minutes: ${String(words)}`);
 }
 
 async function ended(container: Docker.Container): Promise<string> {
