@@ -58,7 +58,7 @@ export function threeSolrs(p: Platform, name: string, ask: Ask<"solr">): Given<"
   const setup = p.job(`${name}-setup`, {
     ...toolbox,
     tier: "data",
-    command: ["sh", "-euc", fill(hosts, ask)],
+    command: ["bash", "-euo", "pipefail", "-c", fill(hosts, ask)], // a Solr that does not answer yet is no empty answer
     eachDisk: true,
     seconds: 3600,
     after: made,

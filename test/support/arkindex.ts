@@ -81,6 +81,24 @@ export function withEnvironment(resource: string, key: string, value: string): s
 });`;
 }
 
+/**
+ * The stand-in's own health is that of all its stores, so that one store's loss would restart the whole application. The
+ * real images are asked for themselves alone, and so are these here.
+ */
+export const asProbedForReal = `
+const curl = (url) => ["CMD", "curl", "-sf", "-m", "4", "-o", "/dev/null", url];
+const probes = {
+  "arkindex-backend": curl("http://127.0.0.1:8000/api/v1/"),
+  "arkindex-cantaloupe": curl("http://127.0.0.1:8182/rehearsal.json"),
+  "arkindex-worker": ["CMD", "sh", "-c", "grep -q rqworker /proc/1/cmdline"],
+};
+pulumi.runtime.registerResourceTransform(({ type, name, props, opts }) => {
+  if (type !== "docker:index/service:Service" || !(name in probes)) return undefined;
+  const { containerSpec } = props.taskSpec;
+  const healthcheck = { ...containerSpec.healthcheck, tests: probes[name] };
+  return { props: { ...props, taskSpec: { ...props.taskSpec, containerSpec: { ...containerSpec, healthcheck } } }, opts };
+});`;
+
 export function arkindexStack(test: DockerTest): Promise<TestStack> {
   return dockerStack(test, arkindexConfig(test));
 }

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { Cluster } from "../../tools/swarm/cluster.ts";
 import { pushAs } from "../../tools/swarm/push.ts";
 import { nodesOf } from "../../tools/swarm/swarm.ts";
-import { localImage } from "../support/arkindex.ts";
+import { asProbedForReal, localImage } from "../support/arkindex.ts";
 import { powerCut } from "../support/failure.ts";
 import { succeeded, type TestStack } from "../support/stack.ts";
 import { eventually } from "../support/swarm.ts";
@@ -54,24 +54,6 @@ const wanted = (): SwarmTest => ({
   config: { arkindex: wish.arkindex },
   swarm: { nodes: nodes(), edge: { nodes: { edge: "yes" } }, ...wish.swarm },
 });
-
-/**
- * The stand-in's own health is that of all its stores, so that one store's loss would restart the whole application. The
- * real images are asked for themselves alone, and so are these here.
- */
-const asProbedForReal = `
-const curl = (url) => ["CMD", "curl", "-sf", "-m", "4", "-o", "/dev/null", url];
-const probes = {
-  "arkindex-backend": curl("http://127.0.0.1:8000/api/v1/"),
-  "arkindex-cantaloupe": curl("http://127.0.0.1:8182/rehearsal.json"),
-  "arkindex-worker": ["CMD", "sh", "-c", "grep -q rqworker /proc/1/cmdline"],
-};
-pulumi.runtime.registerResourceTransform(({ type, name, props, opts }) => {
-  if (type !== "docker:index/service:Service" || !(name in probes)) return undefined;
-  const { containerSpec } = props.taskSpec;
-  const healthcheck = { ...containerSpec.healthcheck, tests: probes[name] };
-  return { props: { ...props, taskSpec: { ...props.taskSpec, containerSpec: { ...containerSpec, healthcheck } } }, opts };
-});`;
 
 beforeAll(async () => {
   cluster = await Cluster.start({ name, network: "10.213.161", managers: 3, workers: 2 });

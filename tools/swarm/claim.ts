@@ -25,6 +25,8 @@ export interface ClusterArgs {
   readonly workers?: number;
   /** `false`: the machines alone, in no swarm. Default true. */
   readonly joined?: boolean;
+  /** How often a node says that it lives. One that was silent for three times that is down. Default: 5, as Docker's. */
+  readonly heartbeatSeconds?: number;
   /** Labels of the engines, as `key=value`, by node. */
   readonly labels?: Readonly<Record<string, readonly string[]>>;
   /** What machines call themselves, by node. Default: as the node. */

@@ -258,7 +258,7 @@ export class Cluster {
     return remove(this.name);
   }
 
-  async #make({ say = () => undefined, signal, joined = true }: ClusterArgs): Promise<void> {
+  async #make({ say = () => undefined, signal, joined = true, heartbeatSeconds }: ClusterArgs): Promise<void> {
     const { network, nodes } = this.#record;
     await addBridge(network);
     await mkdir(this.shared, { recursive: true });
@@ -267,18 +267,18 @@ export class Cluster {
     // All have succeeded or failed before anything is taken away.
     for (const one of started) if (one.status === "rejected") throw one.reason;
     signal?.throwIfAborted();
-    if (joined) await this.#join(say, signal);
+    if (joined) await this.#join(say, signal, heartbeatSeconds);
     this.#record.complete = true;
     await save(this.#record);
   }
 
-  async #join(say: Say, signal: AbortSignal | undefined): Promise<void> {
+  async #join(say: Say, signal: AbortSignal | undefined, heartbeatSeconds?: number): Promise<void> {
     const { nodes } = this.#record;
     say("joining the swarm");
     const [first, ...others] = nodes;
     if (!first) throw new Error("a cluster has a manager");
     const manager = this.dockerOf(first.name);
-    await init(manager, this.address(first.name));
+    await init(manager, this.address(first.name), heartbeatSeconds);
     const joining = others.map(({ name, role }) => ({
       engine: this.dockerOf(name),
       role,

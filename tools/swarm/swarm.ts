@@ -12,8 +12,9 @@ const swarmPort = 2377;
 /** Networks of the swarm come from here: apart from the nodes' own addresses, whose default pools lie in 172.16/12. */
 const pool = { DefaultAddrPool: ["10.220.0.0/16"], SubnetSize: 24 };
 
-export async function init(engine: Docker, address: string): Promise<void> {
-  await engine.swarmInit({ ListenAddr: `${address}:${String(swarmPort)}`, AdvertiseAddr: address, ...pool });
+export async function init(engine: Docker, address: string, heartbeatSeconds = 5): Promise<void> {
+  const Spec = { Dispatcher: { HeartbeatPeriod: heartbeatSeconds * 1e9 } };
+  await engine.swarmInit({ ListenAddr: `${address}:${String(swarmPort)}`, AdvertiseAddr: address, ...pool, Spec });
 }
 
 export async function join(manager: Docker, engine: Docker, role: NodeRecord["role"], address: string): Promise<void> {
