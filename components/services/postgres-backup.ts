@@ -122,11 +122,14 @@ fi
  * All files of the server, as they are while it works: with the log from their beginning on they become those of any
  * second after their end. A replica's begin where it has replayed a checkpoint, so the leader makes one.
  */
-const based = `read -r first point <<< "$(PGHOST=$leader sql postgres <<< 'CHECKPOINT; SELECT pg_walfile_name(redo_lsn), checkpoint_lsn FROM pg_control_checkpoint()')"
+const based = `checkpoint=$(PGHOST=$leader sql postgres <<< 'CHECKPOINT; SELECT pg_walfile_name(redo_lsn), checkpoint_lsn FROM pg_control_checkpoint()')
+read -r first point <<< "$checkpoint"
 for try in $(seq 60); do
-  [ "$(sql postgres <<< "SELECT NOT pg_is_in_recovery() OR pg_last_wal_replay_lsn() > '$point'")" = f ] || break
+  replayed=$(sql postgres <<< "SELECT NOT pg_is_in_recovery() OR pg_last_wal_replay_lsn() > '$point'") || replayed=f
+  [ "$replayed" = f ] || break
   sleep 1
 done
+[ "$replayed" = t ] || { echo "$PGHOST does not replay the leader's checkpoint: it is not copied" >&2; exit 1; }
 pg_basebackup --pgdata=- --format=tar --wal-method=none --checkpoint=fast --compress=client-gzip:1 --no-password 2> /tmp/base \\
   | backup put base.tar.gz || { tail -n 2 /tmp/base >&2; exit 1; }
 PGHOST=$leader sql postgres <<SQL | backup put base.json
