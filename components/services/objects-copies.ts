@@ -4,7 +4,7 @@ import { all, type Output } from "@pulumi/pulumi";
 
 import type { Ask, Dict, List, Member, Platform, Recipe } from "../core/contracts.ts";
 import { numbered } from "../core/platform.ts";
-import { fingerprint, onlySaid, quickNames, storeOptions, toolbox } from "../core/recipe.ts";
+import { fingerprint, onlySaid, quick, storeOptions, toolbox } from "../core/recipe.ts";
 import { curlOption } from "../core/syntax.ts";
 import { objectsDump, rclone, region } from "./objects-backup.ts";
 
@@ -15,7 +15,6 @@ const data = "/data";
 const folder = "/run/garage";
 const curl = `${folder}/curl`;
 const marker = ".new";
-const quick = `RES_OPTIONS='${quickNames.RES_OPTIONS}'`;
 
 /**
  * Three Garages, each with all objects. A write is acknowledged when two have it on their disks, a read asks two: one
