@@ -83,7 +83,8 @@ export const objectsCopies: Recipe<"objects"> = (p, name, ask) => {
     after: store,
   });
   // A backup knows it by the name that one server has, so each can restore the other's.
-  p.dump(`${name}-1`, objectsDump(name, rclone(name, "Other", all([key, secret]), `http://${host}:${String(s3)}`)));
+  const section = rclone(name, "Other", all([key, secret]), `http://${host}:${String(s3)}`);
+  p.dump(`${name}-1`, objectsDump(name, section), ask.nodeLabels);
   return {
     api: "s3",
     url: ask.browser ? p.publicUrl(name) : `http://${host}:${String(s3)}`,
