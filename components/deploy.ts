@@ -95,7 +95,7 @@ export function planStack(raw: Readonly<Record<string, unknown>>, stack: string,
     ports: topology.ports(config),
   });
   const capabilities = topology.chosen?.(config) ?? topology.capabilities;
-  const plan = entry.plan(system, { ...topology, capabilities, site });
+  const plan = entry.plan(system, { ...topology, capabilities, site, images: topology.runs?.(config) ?? [] });
   const placed = topology.check(config, { site, plan, secrets });
   const images = imageKeys(plan, capabilities.edge.by === "proxy")
     .map((key) => site.image(key))

@@ -419,8 +419,8 @@ export interface Platform {
    * For a place's own recipes: a system says `need`.
    */
   managed<K extends Kind>(kind: K, name: string, ask: Ask<K>): Given<K>;
-  /** How the data of a store without a slot get out and back in. */
-  dump(store: string, dump: Dump): void;
+  /** How the data of a store without a slot get out and back in. `nodes`: labels of its nodes, where its dumps are, too. */
+  dump(store: string, dump: Dump, nodes?: Dict<string>): void;
   /**
    * A store that the system itself is. Outputs, backup and restore treat it as a need. Ready when its data are back.
    */

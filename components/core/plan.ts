@@ -33,7 +33,7 @@ export interface Plan {
   readonly secrets: Set<string>;
   /** Names that were used twice. */
   readonly repeated: Set<string>;
-  /** Keys of images that the system starts itself. */
+  /** Keys of images that the system starts itself, and of those that its place runs beside it. */
   readonly images: Set<string>;
   /** What the system wants at the edge. */
   readonly edge: EdgeOptions;

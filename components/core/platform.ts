@@ -5,6 +5,7 @@ import type {
   Certificate,
   Container,
   CopyCount,
+  Dict,
   Dump,
   EdgeOptions,
   Endpoint,
@@ -115,8 +116,8 @@ export abstract class BasePlatform implements Platform {
     return given;
   }
 
-  dump(store: string, dump: Dump): void {
-    this.dumps.push({ ...dump, store, tier: "data" });
+  dump(store: string, dump: Dump, nodes?: Dict<string>): void {
+    this.dumps.push({ ...dump, store, tier: "data", ...(nodes === undefined ? {} : { nodes }) });
   }
 
   /** Keeps what a need gave, for the outputs. */

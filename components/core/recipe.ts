@@ -35,6 +35,8 @@ export const toolbox = { image: "toolbox", cpu: 1, memoryMib: 128, user: "65534:
  * own, and glibc alone would wait 20 s.
  */
 export const quickNames = { RES_OPTIONS: "timeout:1 attempts:1" } as const;
+/** The same before one command of a shell. */
+export const quick = `RES_OPTIONS='${quickNames.RES_OPTIONS}'`;
 
 /**
  * For `prepare`: sets the limit of open files to what the engine allows, 65536 at most. Newer engines give a container

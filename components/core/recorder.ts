@@ -64,6 +64,7 @@ class Recorder extends BasePlatform {
   constructor(place: Place) {
     super(place);
     this.#place = place;
+    for (const key of place.images ?? []) this.plan.images.add(key);
   }
 
   secret(): Output<string> {

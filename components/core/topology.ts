@@ -219,6 +219,8 @@ export interface Place {
   readonly services: ContainerServices;
   /** What this topology has itself for a kind. It comes before containers, if it fits the ask. */
   readonly managed?: Managed;
+  /** Keys of images that it runs beside a system's parts and the edge. Default: none. */
+  readonly images?: List<string>;
 }
 
 /** A topology that is not made yet: a system checks itself on it, and then makes it as its own child. */

@@ -3,7 +3,7 @@ import { type ComponentResourceOptions, output, type Output } from "@pulumi/pulu
 import type { Ask, Certificate, File, List, Platform, Recipe, SearchProtocol } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
 import { curlOption } from "../core/syntax.ts";
-import { fingerprint, onlySaid, replaySeconds, toolbox, storeOptions } from "../core/recipe.ts";
+import { fingerprint, onlySaid, quick, replaySeconds, toolbox, storeOptions } from "../core/recipe.ts";
 
 const home = "/usr/share/elasticsearch";
 const data = `${home}/data`;
@@ -153,7 +153,7 @@ function prepare(host: string, others: List<string>): string {
   const form = `if [ ! -d ${data}/nodes ] && [ ! -d ${data}/_state ] && [ -e ${data}/${marker} ]; then
   alone=yes
   for try in 1 2 3; do
-    for other in ${others.join(" ")}; do if RES_OPTIONS='timeout:1 attempts:1' getent hosts "$other" >/dev/null; then alone=; fi; done
+    for other in ${others.join(" ")}; do if ${quick} getent hosts "$other" >/dev/null; then alone=; fi; done
     sleep 1
   done
   if [ -n "$alone" ]; then set -- "$@" -Ecluster.initial_master_nodes=${host}; fi
@@ -187,9 +187,7 @@ function healthy(p: Platform, host: string, hosts: List<string>): string {
       ? `curl -K ${curl} -f -o /dev/null "${base}/_cluster/health?${query}"`
       : `[ "$(curl -K ${curl} -f "${base}/_cluster/health?${query}&${pending}")" = '{"delayed_unassigned_shards":0,"number_of_in_flight_fetch":0}' ]`;
   const answers = `curl -K ${curl} -o /dev/null ${base}/`;
-  const alone = hosts
-    .filter((other) => other !== host)
-    .map((other) => `! RES_OPTIONS='timeout:1 attempts:1' getent hosts ${other} >/dev/null`);
+  const alone = hosts.filter((other) => other !== host).map((other) => `! ${quick} getent hosts ${other} >/dev/null`);
   const first =
     alone.length === 0 ? ask : `${ask} || { ${[answers, ...alone].join(" && ")} && touch /tmp/ready && exit; }`;
   return `if [ ! -e /tmp/ready ]; then

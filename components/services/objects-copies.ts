@@ -4,7 +4,7 @@ import { all, type Output } from "@pulumi/pulumi";
 
 import type { Ask, Dict, List, Member, Platform, Recipe } from "../core/contracts.ts";
 import { numbered } from "../core/platform.ts";
-import { fingerprint, onlySaid, quickNames, storeOptions, toolbox } from "../core/recipe.ts";
+import { fingerprint, onlySaid, quick, storeOptions, toolbox } from "../core/recipe.ts";
 import { curlOption } from "../core/syntax.ts";
 import { objectsDump, rclone, region } from "./objects-backup.ts";
 
@@ -16,7 +16,6 @@ const data = "/data";
 const folder = "/run/garage";
 const curl = `${folder}/curl`;
 const marker = ".new";
-const quick = `RES_OPTIONS='${quickNames.RES_OPTIONS}'`;
 
 /**
  * Three Garages, each with all objects. A write is acknowledged when two have it on their disks, a read asks two: one
@@ -85,7 +84,8 @@ export const objectsCopies: Recipe<"objects"> = (p, name, ask) => {
     after: store,
   });
   // A backup knows it by the name that one server has, so each can restore the other's.
-  p.dump(`${name}-1`, objectsDump(name, rclone(name, "Other", all([key, secret]), `http://${host}:${String(s3)}`)));
+  const section = rclone(name, "Other", all([key, secret]), `http://${host}:${String(s3)}`);
+  p.dump(`${name}-1`, objectsDump(name, section), ask.nodeLabels);
   return {
     api: "s3",
     url: ask.browser ? p.publicUrl(name) : `http://${host}:${String(s3)}`,

@@ -23,10 +23,12 @@ export interface Stack {
 }
 
 /** A topology as a stack's config chooses it. `C`: its own part of the config, under its name. No SDK before `own`. */
-export interface Row<C> extends Omit<Place, "site"> {
+export interface Row<C> extends Omit<Place, "site" | "images"> {
   readonly config: z.ZodType<C>;
   /** The capabilities with what the config chooses of them. Default: `capabilities`, whatever it says. */
   chosen?(config: C): Capabilities;
+  /** Keys of images that it runs beside a system's parts and the edge. Default: none. */
+  runs?(config: C): List<string>;
   /** The edge's ports on the machines. */
   ports(config: C): Site["ports"];
   /** The names of the secrets that the topology itself needs. */

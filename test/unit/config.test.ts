@@ -48,6 +48,18 @@ test("ranges, MTU and sockets, on both topologies and on further machines", () =
   expect(missing).toEqual([]);
 });
 
+test("an address that moves needs keepalived's image, which is then among the stack's", () => {
+  const moves = {
+    ...{ ...good, topology: "swarm" },
+    swarm: { managers: ["tcp://m:2375"], edge: { nodes: {}, address: "192.0.2.10/24" } },
+  };
+  expect(problems(moves)).toEqual([expect.stringMatching(/^images\.keepalived: /)]);
+  const keys = (raw: object) => planStack(raw as Record<string, unknown>, "dev").images.map(({ key }) => key);
+  const images = { ...good.images, keepalived: "registry.example.com/keepalived:1" };
+  expect(keys({ ...moves, images })).toContain("keepalived");
+  expect(keys({ ...moves, swarm: { managers: ["tcp://m:2375"] }, images })).not.toContain("keepalived");
+});
+
 test("users' apps share no more memory than they have", () => {
   const apps = { demo: { title: "Demo", image: "example/demo:1", memoryMib: 256, shmMib: 300 } };
   const found = problems({ system: "shinyproxy", arkindex: undefined, shinyproxy: { apps } });

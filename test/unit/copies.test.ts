@@ -25,11 +25,21 @@ describe("where the config says nothing", () => {
       expect([name, disks(name, { protect }, on)]).toEqual([name, disks(name, { protect, copies }, on)]);
   });
 
-  test("Elasticsearch, ShinyProxy and Grafana follow", () => {
+  test("Elasticsearch, NATS, ShinyProxy and Grafana follow", () => {
     const search = (name: Name, over: Partial<Site>, config = {}) =>
       of(disks(name, over, "swarm", config), "elasticsearch");
     expect([search("pyrus", {}), search("pyrus", { copies: 1 }), search("pyrus", {}, { elasticNodes: 1 })]).toEqual([
       3, 1, 1,
+    ]);
+    const nats = (over: Partial<Site>, config = {}) => {
+      const { slots, workloads } = plan("pyrus", config, containerServices, site(over), "swarm");
+      return [of([...slots.keys()], "nats"), workloads.get("web-api")?.env?.NATS_HA_REPLICAS];
+    };
+    expect([nats({}), nats({ copies: 1 }), nats({ copies: 1 }, { ha: true }), nats({}, { natsNodes: 1 })]).toEqual([
+      [3, "3"],
+      [1, "1"],
+      [3, "3"],
+      [1, "1"],
     ]);
     expect([search("media", {}), search("media", { protect: false }), search("media", {}, { searchNodes: 1 })]).toEqual(
       [3, 1, 1],
@@ -78,5 +88,47 @@ describe("a number by the store's name", () => {
         expect.stringContaining("1, or 3, of which one may be lost"),
       ]);
     for (const right of [1, 3, {}, { redis: 1, objects: 3 }]) expect(found(right)).toEqual([]);
+  });
+});
+
+describe("where nothing may run alone", () => {
+  /** The parts of which there is one, beside jobs. */
+  const alone = (name: Name, config: object = {}): string[] => {
+    const { slots, workloads } = plan(name, config, containerServices, site(), "swarm");
+    return [
+      ...[...slots].flatMap(([part, slot]) => (slot.alone === true ? [part] : [])),
+      ...[...workloads].flatMap(([part, { replicas }]) => (replicas === 1 ? [part] : [])),
+    ];
+  };
+  const two = { path: "/a/", replicas: 2 };
+
+  test("a media platform's stores are three of each", () => {
+    expect(alone("media", { services: { assets: two, indexer: { replicas: 2 } } })).toEqual([]);
+  });
+
+  test("of Pyrus the scheduler alone is one, as two would do everything twice", () => {
+    expect(alone("pyrus", { ha: true })).toEqual(["scheduler"]);
+    const { slots, workloads } = plan("pyrus", { ha: true }, containerServices, site(), "swarm");
+    const answers = (name: string) =>
+      [...slots, ...workloads].flatMap(([part, { names: given = [] }]) => (given.includes(name) ? [part] : []));
+    const each = (store: string) => [1, 2, 3].map((number) => `${store}-${String(number)}`);
+    expect(["pyrus-elastic", "pyrus-nats"].map(answers)).toEqual([each("elasticsearch"), each("nats")]);
+    expect(["pyrus-postgresql", "pyrus-logs-pgsql"].map(answers)).toEqual([["postgresql-proxy"], ["logs-proxy"]]);
+  });
+
+  test("of ShinyProxy InfluxDB is one, and what has nothing to keep: it starts elsewhere", () => {
+    expect(alone("shinyproxy")).toEqual(["influx-1", "sign-in", "runner", "reader", "telegraf"]);
+    expect(alone("arkindex", { backends: 2, workers: 2 })).toEqual(["cantaloupe"]);
+  });
+
+  test("a backup of three object stores runs where their nodes are, as that of one does", () => {
+    const nodes = (copies: 1 | 3) => {
+      const backup = { everyHours: 24, keepDays: 1, drillEveryHours: 0, to: { path: "/b" } };
+      const at = site({ copies, backup });
+      const config = { nodes: { objects: { disk: "fast" } } };
+      return plan("pyrus", config, containerServices, at, "swarm").dumps.find(({ store }) => store === "objects-1")
+        ?.nodes;
+    };
+    expect([nodes(1), nodes(3)]).toEqual([{ disk: "fast" }, { disk: "fast" }]);
   });
 });

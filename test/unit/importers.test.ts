@@ -125,6 +125,13 @@ test("everything that is wrong in a topology's arguments comes at once", async (
   expect(await refused(() => void swarm({ managers: [], publish: "both" as "host" }))).toContain("2 problems");
 });
 
+test("an address that moves needs keepalived's image, in a topology of the program's and in a system's own", async () => {
+  const edge = { nodes: {}, address: "192.0.2.10/24" };
+  const args = { site: site(), managers: ["tcp://m:2375"], tls: { mode: "local" }, edge } as const;
+  for (const on of [() => swarm({ edge }), () => Swarm.own(args)])
+    expect(await refused(() => void new Arkindex("one", { on: on() }))).toMatch(/^1 problem.*\n.*images\.keepalived: /);
+});
+
 test("labels by the grammar of a constraint: of the swarm, and of a store", async () => {
   expect(await refused(() => void swarm({ place: { zone: "eu/a, b@c" } }))).toContain('place.zone = "eu/a, b@c"');
   expect(await refused(() => void swarm({ edge: { nodes: { role: "boss" } } }))).toContain("role is manager or worker");

@@ -224,13 +224,6 @@ describe("a swarm and a plan together", () => {
     expect([told({ protect: false, backup }), told({ protect: true, backup }, false)]).toEqual([[], []]);
   });
 
-  test("an address that moves needs keepalived's image", () => {
-    const edge = { nodes: {}, address: "192.0.2.10/24" };
-    expect(says({ edge })).toEqual([expect.stringMatching(/^images\.keepalived: /)]);
-    const own = siteOf({ name: "shop", hostname: "shop.example.com", images: { keepalived: "r.example.com/k:1" } });
-    expect(checkSwarm({ managers: [], tls: { mode: "local" }, edge }, own, planned([])).problems).toEqual([]);
-  });
-
   test("the certificate's warnings are told", async () => {
     const { pem: cert, key } = await certificate({ name: "shop", hostnames: ["shop.example.com"], to: 5 });
     const { warnings, problems } = checkSwarm({ managers: [], tls: { mode: "own", cert, key } }, site, planned([]));

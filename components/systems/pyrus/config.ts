@@ -67,7 +67,7 @@ export const pyrusConfig = z.strictObject({
   replicas: z.partialRecord(z.enum(scaled), z.int().min(1).max(50)).default({}),
   /** Labels of the nodes on which an application or a store has to run: nodes dedicated to one function. */
   nodes: z.partialRecord(z.enum([...names, ...stores]), nodeLabels).default({}),
-  /** NATS nodes. Default: 1, with `ha` 3. */
+  /** NATS nodes. Default: the stack's `copies`, with `ha` 3. */
   natsNodes: clusterSize.optional(),
   /** Elasticsearch nodes. Default: the stack's `copies`, with `ha` 3. */
   elasticNodes: clusterSize.optional(),

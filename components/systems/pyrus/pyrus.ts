@@ -16,7 +16,7 @@ export { type PyrusConfig, pyrusConfig };
 export const pyrus: System<PyrusConfig> = (p, c) => {
   p.edge({ proxy: "nginx" });
   const stores = storesOf(p, c);
-  const shared = sharedBy(c, stores);
+  const shared = sharedBy(p, c, stores);
   const setup = setUp(p, c, stores, shared);
   if (c.maintenance) return;
 
@@ -60,7 +60,6 @@ export const pyrus: System<PyrusConfig> = (p, c) => {
 
 function storesOf(p: Platform, c: PyrusConfig): Stores {
   const owner = { name: "pyrusadm", superuser: true }; // as with the vendor: it makes extensions and replication slots
-  const size = c.ha ? 3 : 1;
   const on = (store: keyof typeof c.nodes) => (c.nodes[store] === undefined ? {} : { nodeLabels: c.nodes[store] });
   return {
     main: p.need("postgres", "postgresql", {
@@ -87,7 +86,7 @@ function storesOf(p: Platform, c: PyrusConfig): Stores {
         speaks: ["elasticsearch7"],
         plugins: ["analysis-jmorphy2"],
       },
-      nodes: c.elasticNodes ?? (c.ha ? 3 : p.copies),
+      nodes: c.elasticNodes ?? clusterOf(p, c),
       gib: c.elasticGib,
       heapMib: c.elasticHeapMib,
     }),
@@ -95,7 +94,7 @@ function storesOf(p: Platform, c: PyrusConfig): Stores {
       ...on("nats"),
       names: ["pyrus-nats"],
       clientTls: "never", // they are given a user and a password alone
-      nodes: c.natsNodes ?? size,
+      nodes: c.natsNodes ?? clusterOf(p, c),
       jetstreamGib: c.natsGib,
       memoryMib: c.natsMemoryMib,
       maxPayloadBytes: 2_000_000,
@@ -110,14 +109,19 @@ function storesOf(p: Platform, c: PyrusConfig): Stores {
   };
 }
 
+/** How many NATS and Elasticsearch there are where nobody says a number for them. */
+function clusterOf({ copies }: Platform, { ha }: PyrusConfig): number {
+  return ha ? 3 : copies;
+}
+
 /** What each application and each setup job is given. The images read everything from their environment. */
-function sharedBy(c: PyrusConfig, { main, logs, nats }: Stores) {
+function sharedBy(p: Platform, c: PyrusConfig, { main, logs, nats }: Stores) {
   const { strings, files } = connectionStrings(main, logs);
   const ca = "/run/pyrus/ca.pem";
   return {
     tier: "app",
     env: {
-      NATS_HA_REPLICAS: String(c.natsNodes ?? (c.ha ? 3 : 1)),
+      NATS_HA_REPLICAS: String(c.natsNodes ?? clusterOf(p, c)),
       NATS_USER: nats.user,
       ...(c.caCertificate === undefined ? {} : { SSL_CERT_FILE: ca }),
     },

@@ -2,7 +2,6 @@
 import type { Verdict } from "../../core/certificates.ts";
 import type { List } from "../../core/contracts.ts";
 import type { Problem } from "../../core/errors.ts";
-import type { Image } from "../../core/images.ts";
 import { containers, type Plan } from "../../core/plan.ts";
 import { copiesOf } from "../../core/supply.ts";
 import type { Site } from "../../core/topology.ts";
@@ -34,14 +33,13 @@ export function checkSwarm(args: Checked, site: Site, plan: Plan): Verdict {
       networksOf(container, "disk" in container),
     ),
     ...noSocket(args, planned),
-    ...edgeImage(args, site).flatMap((found) => ("remedy" in found ? [found] : [])),
   ];
   return { problems: [...problems, ...more], warnings: [...warnings, ...single(site, plan)] };
 }
 
-/** The image that no part of a plan names. */
-export function edgeImage({ edge }: Pick<SwarmArgs, "edge">, site: Site): List<Image | Problem> {
-  return edge?.address === undefined ? [] : [site.image("keepalived")];
+/** Keys of images that no part of a plan names. */
+export function ownImages({ edge }: Pick<SwarmArgs, "edge">): List<string> {
+  return edge?.address === undefined ? [] : ["keepalived"];
 }
 
 /** What the loss of a node costs a protected stack. */

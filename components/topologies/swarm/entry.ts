@@ -3,7 +3,7 @@ import { containerServices } from "../../services/index.ts";
 import { entry, loggedOutOf } from "../entry.ts";
 import { edgeInWords, publishedOn, tlsOf, tlsSecrets } from "../tls.ts";
 import { swarmCapabilities } from "./capabilities.ts";
-import { checkSwarm } from "./check.ts";
+import { checkSwarm, ownImages } from "./check.ts";
 import { swarmConfig } from "./config.ts";
 import { onNodes } from "./placement.ts";
 import { SwarmRetirements } from "./retirements.ts";
@@ -13,6 +13,7 @@ export const swarm = entry({
   config: swarmConfig,
   capabilities: swarmCapabilities,
   services: containerServices,
+  runs: (config) => ownImages(config),
   ports: ({ ports, tls }) => publishedOn(ports, tls),
   asks: ({ tls }) => tlsSecrets(tls),
   where: ({ machines, managers, edge, place, tls }, { site, plan }) => {

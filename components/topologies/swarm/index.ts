@@ -29,7 +29,7 @@ import { jobArgs, type JobPlace, markerIgnores, markerJob } from "../job.ts";
 import type { Survey } from "../survey.ts";
 import type { SwarmArgs } from "./args.ts";
 import { swarmCapabilities } from "./capabilities.ts";
-import { checkSwarm, tiers } from "./check.ts";
+import { checkSwarm, ownImages, tiers } from "./check.ts";
 import { swarmArgs } from "./config.ts";
 import { backendsOf, edgeNodes, edgeShape } from "./edge.ts";
 import { files } from "./files.ts";
@@ -52,6 +52,8 @@ type Placed = Omit<Part, "name" | "container" | "image" | "ref" | "files" | "net
 export class Swarm extends EngineTopology {
   /** What it can do, without a question to anybody. */
   readonly capabilities: Capabilities = swarmCapabilities;
+  /** Keys of images that it runs beside a system's parts and the edge: what moves the edge's address. */
+  readonly images: List<string>;
   readonly #args: SwarmArgs;
   /** All managers. Our provider's resources take the first that answers. */
   readonly #host: string;
@@ -71,7 +73,7 @@ export class Swarm extends EngineTopology {
     parse(swarmArgs, args);
     const { site } = args;
     return {
-      ...{ site, capabilities: swarmCapabilities, services: containerServices },
+      ...{ site, capabilities: swarmCapabilities, services: containerServices, images: ownImages(args) },
       check: (plan) => checkSwarm(args, site, plan).problems,
       make: (name, opts) => new Swarm(name, args, opts),
     };
@@ -88,6 +90,7 @@ export class Swarm extends EngineTopology {
     this.#survey = survey;
     this.#adopted = adopted;
     this.#args = args;
+    this.images = ownImages(args);
     this.#host = args.managers.join(",");
     const provider = new docker.Provider(
       `${name}-engine`,

@@ -8,7 +8,7 @@ import type { PlannedNeed } from "../../core/plan.ts";
 import { copied } from "../../core/supply.ts";
 import { addressProblems } from "../address-preflight.ts";
 import type { NodeArgs, SwarmArgs } from "./args.ts";
-import { edgeImage, tiers } from "./check.ts";
+import { tiers } from "./check.ts";
 import { isLocal, pinned } from "./images.ts";
 import { firstManager, refusal } from "./managers.ts";
 import { constraintsOf, onNodes } from "./placement.ts";
@@ -101,9 +101,8 @@ function tooFew(nodes: List<Node>, { site, place, nodes: told, planned, needs }:
 
 /** Every node pulls images for itself, and cannot have those that only this machine has. */
 async function images(host: string, nodes: number, args: PreflightArgs): Promise<Problem[]> {
-  const { images: asked, registries, site } = args;
-  const more = edgeImage(args, site).flatMap((found) => ("ref" in found ? [found] : []));
-  const byRef = new Map([...asked, ...more].map((image) => [image.ref, image]));
+  const { images: asked, registries } = args;
+  const byRef = new Map(asked.map((image) => [image.ref, image]));
   const found = await Promise.all(
     [...byRef.values()].map(async ({ key, ref }): Promise<Problem[]> => {
       const problem = (remedy: string): Problem[] => [{ key: `images.${key}`, value: ref, remedy }];
