@@ -209,12 +209,14 @@ ${dumping}
 ${restored}
 (export PGHOST=$drill; empty)`;
 
-/** The newest second, and each row is read once. */
-const drilledLog = `look latest
-become
-names=$(sql postgres <<< 'SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate')
-while IFS= read -r name <&3; do content "$name" > /dev/null; done 3<<< "$names"
-empty`;
+/** The newest second, and each row is read once. A run of one server has no base backup. */
+const drilledLog = `if rclone lsf "$TO/$AT/base.json.sum" > /dev/null 2>&1; then
+  look latest
+  become
+  names=$(sql postgres <<< 'SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate')
+  while IFS= read -r name <&3; do content "$name" > /dev/null; done 3<<< "$names"
+  empty
+fi`;
 
 /**
  * Data lies in the container's own files, never on a volume. Restored jobs may do nothing here: pg_cron has no host.
