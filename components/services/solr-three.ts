@@ -231,8 +231,12 @@ function fill(hosts: List<string>, ask: Ask<"solr">): string {
   const [first = ""] = hosts;
   const shards = ".cluster.collections | to_entries[] | .key as $collection | .value.shards | to_entries[]";
   const lacking = `${shards} | select([.value.replicas[].node_name] | index($node) | not) | [$collection, .key] | @tsv`;
-  const gone = `${shards} | .key as $shard | .value.replicas | to_entries[]
+  // Never the last copy that works: a member that has just started answers before it has opened its own.
+  const works = `.state == "active" and (.node_name as $at | $live | index($at))`;
+  const gone = `.cluster.live_nodes as $live | ${shards} | .key as $shard | .value.replicas
+  | select(any(.[]; .node_name != $node and ${works})) | to_entries[]
   | select(.value.node_name == $node and (.value.core as $core | $cores | index($core) | not)) | [$collection, $shard, .key] | @tsv`;
+  const headless = `[.cluster.live_nodes as $live | ${shards} | select(any(.value.replicas[]; ${works}) | not) | "\\($collection) \\(.key)"] | join(", ")`;
   const late = `[${shards} | .key as $shard | .value.replicas[] | select(.state != "active") | "\\($collection) on \\(.node_name)"] | join(", ")`;
   return `ask() { action=$1; shift; curl -fsS -m 300 --get "$@" "http://${first}:${String(port)}/solr/admin/collections?action=$action"; }
 # A pipe would take an answer that did not come for one without any rows.
@@ -248,6 +252,7 @@ until_none() {
 }
 until_none 120 "not in the cluster" '$ARGS.positional - .cluster.live_nodes | join(", ")'
 ${collections(first, ask, hosts.length)}
+until_none 600 "no copy works" '${headless}'
 for host in ${hosts.join(" ")}; do
   node="$host:${String(port)}_solr"
   cores=$(curl -fsS -m 60 "http://$host:${String(port)}/solr/admin/cores?action=STATUS&indexInfo=false" | jq -c '[(.status, .initFailures) | keys[]]')
