@@ -237,6 +237,8 @@ export function fill(hosts: List<string>, ask: Pick<Ask<"solr">, "collections">)
   const without = `${shards} | select([.value.replicas[].node_name] | index($node) | not) | [$collection, .key] | @tsv`;
   const late = `. as $all | [($ARGS.positional[] as $node | $all | ${shards} | .value.replicas | map(select(.node_name == $node))
     | select(any(.[]; .state == "active") | not) | "\\($collection) on \\($node)")] | join(", ")`;
+  const headless = `[.cluster.live_nodes as $live | ${shards} | select(any(.value.replicas[]; .state == "active" and (.node_name | IN($live[]))) | not)
+    | "\\($collection) \\(.key)"] | join(", ")`;
   return `ask() { action=$1; shift; curl -fsS -m 300 --get "$@" "http://${first}:${String(port)}/solr/admin/collections?action=$action"; }
 cluster() { ask CLUSTERSTATUS >/tmp/cluster && jq -r "$@" /tmp/cluster; }
 until_none() {
@@ -250,6 +252,7 @@ until_none() {
 }
 until_none 120 "not in the cluster" '$ARGS.positional - .cluster.live_nodes | join(", ")'
 ${collections(first, ask, hosts.length)}
+until_none 600 "no copy works" '${headless}'
 for host in ${hosts.join(" ")}; do
   node="$host:${String(port)}_solr"
   cluster --arg node "$node" '${doubtful}' >/tmp/doubtful

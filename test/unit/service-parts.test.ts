@@ -574,33 +574,50 @@ describe("Solr", () => {
     expect(await code()).toBe(0); // it lost its peers
   });
 
-  test("three are set up once each answers, not while none does", async () => {
+  /** What the set-up job of three asks for, if the first two calls are refused; `has`: who has opened its copy by then. */
+  async function setUp(copies: Readonly<Record<string, string>>, has: readonly string[]): Promise<string[]> {
     const { parts } = await leastOf("solr", { copies: 3 });
     const folder = newFolder("solr-setup");
     const members = ["store-1", "store-2", "store-3"];
-    const replicas = Object.fromEntries(
-      members.map((at) => [at, { node_name: `${at}:8983_solr`, core: at, state: "active" }]),
-    );
-    const cluster = {
-      live_nodes: members.map((at) => `${at}:8983_solr`),
-      collections: { a: { shards: { s: { replicas } } } },
-    };
-    // The first two calls are refused.
+    const states = (all: readonly (readonly [string, string])[]) =>
+      Object.fromEntries(all.map(([at, state]) => [at, { node_name: `${at}:8983_solr`, core: at, state }]));
+    const told = (replicas: object) =>
+      JSON.stringify({
+        cluster: {
+          live_nodes: members.map((at) => `${at}:8983_solr`),
+          collections: { a: { shards: { s: { replicas } } } },
+        },
+      });
+    const whole = states(members.map((at) => [at, "active"] as const));
+    // Once it has struck a copy off, or added two, all have one.
     const stubs = `sleep() { :; }
 curl() {
   echo "$*" >>${folder}/calls
   [ "$(wc -l <${folder}/calls)" -gt 2 ] || return 7
   case "$*" in
-    *action=CLUSTERSTATUS*) echo '${JSON.stringify({ cluster })}' ;;
+    *action=CLUSTERSTATUS*) if grep -q DELETEREPLICA ${folder}/calls || [ "$(grep -c ADDREPLICA ${folder}/calls)" = 2 ]; then echo '${told(whole)}'; else echo '${told(states(Object.entries(copies)))}'; fi ;;
     *action=LIST*) echo '{"collections":[]}' ;;
-    *cores*) at="\${*##*http://}"; echo "{\\"status\\":{\\"\${at%%:*}\\":{}},\\"initFailures\\":{}}" ;;
+    *cores*) at="\${*##*http://}"; at="\${at%%:*}"; case " ${has.join(" ")} " in *" $at "*) echo "{\\"status\\":{\\"$at\\":{}},\\"initFailures\\":{}}" ;; *) echo '{"status":{},"initFailures":{}}' ;; esac ;;
   esac
 }`;
     await execa("sh", ["-euc", `${stubs}\n${script(parts, "store-setup").replaceAll("/tmp/", `${folder}/`)}`]);
-    const calls = readFileSync(`${folder}/calls`, "utf8").split("\n");
+    return readFileSync(`${folder}/calls`, "utf8").split("\n");
+  }
+
+  test("three are set up once each answers, not while none does", async () => {
+    const all = { "store-1": "active", "store-2": "active", "store-3": "active" };
+    const calls = await setUp(all, Object.keys(all));
     expect(calls.slice(0, 3).map((call) => call.includes("action=CLUSTERSTATUS"))).toEqual([true, true, true]);
     expect(calls.filter((call) => call.includes("action=CREATE"))).toHaveLength(1);
     expect(calls.filter((call) => /action=(DELETE|ADD)REPLICA/.test(call))).toEqual([]);
+  });
+
+  test("the only copy stays, though its member has not opened it yet; a lost one beside others goes", async () => {
+    const alone = await setUp({ "store-1": "active" }, []);
+    expect(alone.filter((call) => call.includes("DELETEREPLICA"))).toEqual([]);
+    expect(alone.filter((call) => call.includes("ADDREPLICA"))).toHaveLength(2);
+    const lost = await setUp({ "store-1": "active", "store-2": "down", "store-3": "active" }, ["store-1", "store-3"]);
+    expect(lost.filter((call) => call.includes("DELETEREPLICA"))).toEqual([expect.stringContaining("replica=store-2")]);
   });
 
   test("each collection is made, unless it is there", async () => {
