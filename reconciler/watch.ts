@@ -11,11 +11,12 @@ export interface Reach {
   say(line: string): void;
 }
 
-/** One look, and at most one replacement. True if all members are well, or are well again. */
+/** One look, and at most one replacement. True if all members are well, or are well again: no other is to be replaced. */
 export async function once(reach: Reach, policy: Policy, limits: Limits): Promise<boolean> {
   const observed = await reach.observe();
   const { retirements } = await reach.store.latest();
-  const decision = decide(judge(observed, policy), retirements, observed.now, limits);
+  const verdicts = judge(observed, policy);
+  const decision = decide(verdicts, retirements, observed.now, limits);
   for (const line of decision.say) reach.say(line);
   if (decision.do === "nothing") return decision.say.length === 0;
   if (decision.do === "replace") {
@@ -30,5 +31,7 @@ export async function once(reach: Reach, policy: Policy, limits: Limits): Promis
   const { ok, said } = await reach.deploy();
   if (ok) await finish(reach.store);
   reach.say(ok ? "the stack is deployed" : `the deployment failed and is tried again at the next look: ${said}`);
-  return ok;
+  const begun = retirements.history.find(({ outcome }) => outcome === "begun")?.member;
+  const replaced = decision.do === "replace" ? decision.member.name : begun;
+  return ok && verdicts.every(({ is, member: { name, beside } }) => is === "well" || [name, beside].includes(replaced));
 }

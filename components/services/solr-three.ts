@@ -125,7 +125,7 @@ const serves = `printf srvr | curl -s -m 2 telnet://127.0.0.1:${String(zookeeper
  * first try used up its configuration; the next start opens it, and the leader fills it.
  */
 function prepare(number: number, others: List<string>): string {
-  return `rm -f /tmp/ready
+  return `rm -f /tmp/ready /tmp/answered
 mkdir -p ${zoo} && echo ${String(number)} >${zoo}/myid || exit 1
 if ! find ${zoo}/version-2 -name 'log.*' -o -name 'snapshot.*' 2>/dev/null | grep -q .; then
   rm -rf ${zoo}/version-2${number < 3 ? `\n  touch ${zoo}/initialize` : ""}
@@ -180,11 +180,14 @@ case $cores in *'"initFailures":{}'*) ;; *) echo "an index cannot be opened: $co
 /**
  * The first success waits until this member has caught up, so that the next one may stop. It does not wait while no
  * other serves, as after a start of all: a swarm's DNS has healthy members only. For the same reason a swarm waits for
- * Solr's answer alone. Later it takes a lost ensemble, too: a member must not be restarted because it lost its peers.
+ * Solr's answer alone. Until that has come once, Solr is only starting, which takes a busy machine longer than three
+ * probes. Later it takes a lost ensemble, too: a member must not be restarted because it lost its peers.
  */
 function probe(p: Platform, others: List<string>): string {
   const answers = `curl -fs -m 3 -o /dev/null "$admin/cores?action=STATUS&indexInfo=false"`;
-  const [first, later] = onlySaid(p) ? [`(${well})`, well] : [answers, `! ${serves} || ${answers}`];
+  const [first, later] = onlySaid(p)
+    ? [`(${well})`, well]
+    : [answers, `if ${answers}; then touch /tmp/answered; else [ ! -e /tmp/answered ] || ! ${serves}; fi`];
   return `${admin}
 if [ -e /tmp/ready ]; then
   ${later.replaceAll("\n", "\n  ")}

@@ -172,7 +172,7 @@ describe("what is kept", () => {
       say: (line) => said.push(line),
     };
     const look = () => once(reach, usual, { everySeconds: 3600 });
-    expect([await look(), await look(), await look()]).toEqual([false, true, false]);
+    expect([await look(), await look(), await look()]).toEqual([false, false, false]); // another one waits all the time
     expect(store.versions.at(-1)?.retirements).toMatchObject({
       retired: { dbserver: [2] },
       history: [{ member: "dbserver-2", outcome: "done" }],
@@ -182,6 +182,24 @@ describe("what is kept", () => {
     );
     expect(said).toContain("the deployment failed and is tried again at the next look: no room on any node");
     expect(said.at(-1)).toContain("dbserver-2: waits another");
+  });
+
+  test("all is well again with the last one that was to be replaced", async () => {
+    const store = new Memory();
+    const lost = observed({ "dbserver-2": five });
+    const reach: Reach = {
+      store,
+      observe: () => Promise.resolve(lost),
+      deploy: () => Promise.resolve({ ok: true, said: "" }),
+      say: () => undefined,
+    };
+    expect(await once(reach, usual, { everySeconds: 0 })).toBe(true);
+    // An interrupted one is finished by the next look.
+    await begin(store, member("dbserver-2"), "a", now);
+    expect(await once(reach, usual, { everySeconds: 0 })).toBe(true);
+    const two = { ...lost, members: [...lost.members, ...observed({ "nats-1": five }).members] };
+    const with2 = { ...reach, store: new Memory(), observe: () => Promise.resolve(two) };
+    expect(await once(with2, usual, { everySeconds: 0 })).toBe(false);
   });
 
   test("another reconciler was faster: nothing is deployed", async () => {
