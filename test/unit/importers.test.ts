@@ -129,7 +129,7 @@ test("an address that moves needs keepalived's image, in a topology of the progr
   const edge = { nodes: {}, address: "192.0.2.10/24" };
   const args = { site: site(), managers: ["tcp://m:2375"], tls: { mode: "local" }, edge } as const;
   for (const on of [() => swarm({ edge }), () => Swarm.own(args)])
-    expect(await refused(() => void new Arkindex("one", { on: on() }))).toMatch(/^1 problem.*\n.*images\.keepalived: /);
+    expect(await refused(() => new Arkindex("one", { on: on() }))).toMatch(/^1 problem.*\n.*images\.keepalived: /);
 });
 
 test("labels by the grammar of a constraint: of the swarm, and of a store", async () => {
