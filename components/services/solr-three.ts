@@ -261,7 +261,7 @@ for host in ${hosts.join(" ")}; do
   cluster --arg node "$node" '${doubtful}' >/tmp/doubtful
   while read -r collection shard replica core; do
     curl -fsS -m 60 "http://$host:${String(port)}/solr/admin/cores?action=STATUS&indexInfo=false&core=$core" >/tmp/core
-    jq -e --arg core "$core" '.status[$core] == {} and (.initFailures | has($core) | not)' /tmp/core >/dev/null || continue
+    jq -e --arg core "$core" '(.status[$core] // {}) == {} and (.initFailures | has($core) | not)' /tmp/core >/dev/null || continue
     ask DELETEREPLICA -d "collection=$collection" -d "shard=$shard" -d "replica=$replica" -d onlyIfDown=true
   done </tmp/doubtful
   cluster --arg node "$node" '${without}' >/tmp/without

@@ -597,7 +597,7 @@ curl() {
   case "$*" in
     *action=CLUSTERSTATUS*) if grep -q DELETEREPLICA ${folder}/calls || [ "$(grep -c ADDREPLICA ${folder}/calls)" = 2 ]; then echo '${told(whole)}'; else echo '${told(states(Object.entries(copies)))}'; fi ;;
     *action=LIST*) echo '{"collections":[]}' ;;
-    *cores*) at="\${*##*http://}"; at="\${at%%:*}"; case " ${has.join(" ")} " in *" $at "*) echo "{\\"status\\":{\\"$at\\":{}},\\"initFailures\\":{}}" ;; *) echo '{"status":{},"initFailures":{}}' ;; esac ;;
+    *cores*) at="\${*##*http://}"; at="\${at%%:*}"; case " ${has.join(" ")} " in *" $at "*) echo "{\\"status\\":{\\"$at\\":{\\"name\\":\\"$at\\"}},\\"initFailures\\":{}}" ;; *) echo "{\\"status\\":{\\"$at\\":{}},\\"initFailures\\":{}}" ;; esac ;;
   esac
 }`;
     await execa("sh", ["-euc", `${stubs}\n${script(parts, "store-setup").replaceAll("/tmp/", `${folder}/`)}`]);
@@ -673,7 +673,7 @@ describe("InfluxDB", () => {
       (await leastOf("influx", { databases })).dumps.map((each) => each.dump);
     const [kept, fleeting] = [{ keep: "1d" }, { keep: "1d", dump: false }];
     expect((await dump({ a: kept })).join()).not.toContain("grep");
-    expect((await dump({ a: kept, b: fleeting, c: fleeting })).join()).toContain("| grep -vxF -e 'b' -e 'c' >");
+    expect((await dump({ a: kept, b: fleeting, c: fleeting })).join()).toContain("\ngrep -vxF -e 'b' -e 'c' /tmp/all >");
     expect(await dump({ a: fleeting, b: fleeting })).toEqual([]);
   });
 });
