@@ -59,7 +59,7 @@ export function slotsOf<K extends Kind>({
   name = "store",
   engine: on = "docker",
 }: Asked<K>): Map<string, Slot> {
-  const platform = new Written({ site: site({ name: "field" }), capabilities: capabilities[on] });
+  const platform = new Written({ site: site({ name: "field", copies: 1 }), capabilities: capabilities[on] });
   recipe(platform, name, ask);
   return platform.made;
 }

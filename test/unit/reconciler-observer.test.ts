@@ -229,7 +229,7 @@ describe("the stores of a plan", () => {
   });
 
   test("a media platform has Cassandra, RabbitMQ beside it, and the search, in that order", () => {
-    const more = { disks: { "elasticsearch-2": "today" }, copies: { redis: 1 } };
+    const more = { disks: { "elasticsearch-2": "today" }, copies: { redis: 1, objects: 1 } };
     const found = stores("media", { nodes: 3 }, more, { cassandra: [] });
     expect(members(found)).toEqual({
       cassandra: ["cassandra-1", "cassandra-2", "cassandra-3"],
@@ -258,7 +258,7 @@ describe("the stores of a plan", () => {
     );
     const etcd = found.find(({ name }) => name === "db-etcd");
     expect(etcd?.members[1]).toEqual({ name: "db-etcd-2", instead: { by: "disk" }, beside: "db-2" });
-    expect(stores("arkindex", {})).toEqual([]);
+    expect(stores("arkindex", {}, { copies: 1 })).toEqual([]);
   });
 
   test("a store of one server is none: nobody stands in for it", () => {
