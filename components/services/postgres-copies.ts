@@ -128,7 +128,8 @@ function way(port: number, path: string, ...more: string[]) {
 /** The application's own image is tried before it takes the place of one that works. */
 function withPatroni(p: Platform, name: string, { image: own }: Ask<"postgres">): Ready[] {
   if (own === undefined) return [];
-  const remedy = `${own} has no Patroni 4.1: add it as docs/ha.md says, or set copies: 1`;
+  const back = `say copies: { ${name}: 1 }`;
+  const remedy = `${own} has no Patroni 4.1: add it as docs/ha.md says, or ${back}`;
   return [
     p.job(`${name}-image`, {
       image: own,
@@ -141,7 +142,7 @@ function withPatroni(p: Platform, name: string, { image: own }: Ask<"postgres">)
         "-euc",
         `PYTHONPATH=/opt/patroni python3 -c 'import psycopg2, etcd, patroni.version as found; print("Patroni", found.__version__); exit(found.__version__[:4] != "4.1.")' || { echo "${remedy}" >&2; exit 1; }
 for each in bash initdb pg_rewind pg_verifybackup tar gzip; do
-  command -v "$each" >/dev/null || { echo "${own} has no $each: docs/ha.md says what it needs; or set copies: 1" >&2; exit 1; }
+  command -v "$each" >/dev/null || { echo "${own} has no $each: docs/ha.md says what it needs; or ${back}" >&2; exit 1; }
 done`,
       ],
       trigger: p.reference(own),

@@ -144,7 +144,8 @@ until ${serves}; do sleep 1; done
 set -- sh -c ${shellWord(patient(others))} solr "$@"`;
 }
 
-function patient(others: List<string>): string {
+/** Copies are opened one by one after Solr has begun to answer, so one that cannot be opened is looked for for ten minutes. */
+export function patient(others: List<string>): string {
   return `behind() {
   for other in ${others.join(" ")}; do
     code=$(curl -s -m 2 -o /dev/null -w '%{http_code}' "http://$other:${String(port)}/solr/admin/info/health?requireHealthyCores=true")
@@ -155,14 +156,19 @@ function patient(others: List<string>): string {
 "$@" &
 solr=$!
 trap 'for second in $(seq ${String(patienceSeconds)}); do behind || break; sleep 1; done; kill $solr' TERM
-until cores=$(curl -fs -m 4 "http://127.0.0.1:${String(port)}/solr/admin/cores?action=STATUS&indexInfo=false"); do
-  kill -0 $solr || break
-  sleep 2
+for look in $(seq 300); do
+  sleep 2 & wait $!
+  kill -0 $solr 2>/dev/null || break
+  cores=$(curl -fs -m 4 "http://127.0.0.1:${String(port)}/solr/admin/cores?action=STATUS&indexInfo=false") || continue
+  case $(echo "$cores" | tr -d ' \n') in *'"initFailures":{}'*) continue ;; esac
+  echo "an index cannot be opened: Solr starts once more: $cores" >&2
+  kill $solr
+  wait $solr
+  "$@" &
+  solr=$!
+  break
 done
-case $(echo "$cores" | tr -d ' \n') in *'"initFailures":{}'* | '') ;;
-  *) echo "an index cannot be opened: Solr starts once more: $cores" >&2; kill $solr; wait $solr; "$@" & solr=$! ;;
-esac
-while kill -0 $solr 2>/dev/null; do wait $solr; code=$?; done
+while wait $solr; code=$?; kill -0 $solr 2>/dev/null; do :; done
 exit $code`;
 }
 
@@ -243,7 +249,7 @@ export function fill(hosts: List<string>, ask: Pick<Ask<"solr">, "collections">)
   const headless = `[.cluster.live_nodes as $live | ${shards} | select(any(.value.replicas[]; .state == "active" and (.node_name | IN($live[]))) | not)
     | "\\($collection) \\(.key)"] | join(", ")`;
   return `ask() { action=$1; shift; curl -fsS -m 300 --get "$@" "http://${first}:${String(port)}/solr/admin/collections?action=$action"; }
-cluster() { ask CLUSTERSTATUS >/tmp/cluster && jq -r "$@" /tmp/cluster; }
+cluster() { ask CLUSTERSTATUS >/tmp/cluster && jq -r "$@" </tmp/cluster; }
 until_none() {
   for attempt in $(seq "$1"); do
     left=$(cluster "$3" --args ${hosts.map(nodeName).join(" ")}) || left="Solr does not answer"

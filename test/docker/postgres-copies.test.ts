@@ -219,7 +219,7 @@ later(
     for (const round of [1, 2]) {
       const { code, output } = await stack.up();
       expect([round, code === 0]).toEqual([round, false]);
-      expect(output).toContain("toolbox has no Patroni 4.1: add it as docs/ha.md says, or set copies: 1");
+      expect(output).toContain("toolbox has no Patroni 4.1: add it as docs/ha.md says, or say copies: { db: 1 }");
     }
     await whole();
   },

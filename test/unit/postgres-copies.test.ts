@@ -111,14 +111,16 @@ describe("what is made", () => {
     const [command = "", ...words] = part(parts, "store-image").command ?? [];
     const without = spawnSync(command, words, { env: { PATH: programs({}) + ":/usr/bin:/bin" }, encoding: "utf8" });
     expect(without.status).not.toBe(0);
-    expect(without.stderr).toContain("pyrus/pgsql-16 has no Patroni 4.1: add it as docs/ha.md says, or set copies: 1");
+    expect(without.stderr).toContain(
+      "pyrus/pgsql-16 has no Patroni 4.1: add it as docs/ha.md says, or say copies: { store: 1 }",
+    );
     const bare = spawnSync(command, words, {
       env: { PATH: programs({ python3: "exit 0" }) + ":/usr/bin:/bin" },
       encoding: "utf8",
     });
     expect([bare.status, bare.stderr]).toEqual([
       1,
-      "pyrus/pgsql-16 has no initdb: docs/ha.md says what it needs; or set copies: 1\n",
+      "pyrus/pgsql-16 has no initdb: docs/ha.md says what it needs; or say copies: { store: 1 }\n",
     ]);
   });
 

@@ -6,6 +6,7 @@ import { execa } from "execa";
 
 import type { Ask, Kind } from "../../components/core/contracts.ts";
 import { managedPostgres } from "../../components/services/postgres.ts";
+import { patient } from "../../components/services/solr-three.ts";
 import { newFolder } from "../support/folder.ts";
 import {
   empty,
@@ -620,6 +621,22 @@ curl() {
     expect(lost.filter((call) => call.includes("DELETEREPLICA"))).toEqual([expect.stringContaining("replica=store-2")]);
   });
 
+  test("a Solr that cannot open a copy, however late, starts once more and no more", async () => {
+    const folder = newFolder("solr-start");
+    // The third look finds it, and so would each later one.
+    const stubs = `sleep() { command sleep 0.02; }
+curl() {
+  echo >>${folder}/looks
+  if [ "$(wc -l <${folder}/looks)" -lt 3 ]; then echo '{"initFailures": { },"status":{}}'; else echo '{"initFailures":{"a":"broken"},"status":{}}'; fi
+}`;
+    const server = `echo >>${folder}/starts; [ "$(wc -l <${folder}/starts)" = 1 ] || exit 7; exec sleep 60`;
+    const ended = await execa("sh", ["-c", `${stubs}\n${patient(["other"])}`, "solr", "sh", "-c", server], {
+      reject: false,
+    });
+    expect([ended.exitCode, readFileSync(`${folder}/starts`, "utf8").length]).toEqual([7, 2]);
+    expect(ended.stderr).toContain("an index cannot be opened: Solr starts once more");
+  });
+
   test("each collection is made, unless it is there", async () => {
     const { parts } = await leastOf("solr", { collections: ["a", "b.c"] });
     const api = "http://store-1:8983/solr/admin/collections";
@@ -673,7 +690,9 @@ describe("InfluxDB", () => {
       (await leastOf("influx", { databases })).dumps.map((each) => each.dump);
     const [kept, fleeting] = [{ keep: "1d" }, { keep: "1d", dump: false }];
     expect((await dump({ a: kept })).join()).not.toContain("grep");
-    expect((await dump({ a: kept, b: fleeting, c: fleeting })).join()).toContain("\ngrep -vxF -e 'b' -e 'c' /tmp/all >");
+    expect((await dump({ a: kept, b: fleeting, c: fleeting })).join()).toContain(
+      "\ngrep -vxF -e 'b' -e 'c' /tmp/all >",
+    );
     expect(await dump({ a: fleeting, b: fleeting })).toEqual([]);
   });
 });
