@@ -122,7 +122,8 @@ class Http:
         if answer.status == 404 and 404 in good:
             return None
         if answer.status not in good:
-            raise ConnectionError("%d %s" % (answer.status, found[:200].decode(errors="replace")))
+            words = " ".join(found[:200].decode(errors="replace").split())
+            raise ConnectionError("%d %s" % (answer.status, re.sub(r"\d+", "…", words)[:60]))
         return found
 
     def sign(self, method, path, headers):
