@@ -33,7 +33,7 @@ function rowsOf({ says, routes, members }: Card): Row[] {
   const disks = members.map(({ name, disk, where }) => ({
     text: name,
     class: "disk" as const,
-    more: where === undefined || where === "" ? disk : `${disk} · ${where}`,
+    more: where === undefined || where === "" || says.includes(where) ? disk : `${disk} · ${where}`,
   }));
   const shown = disks.length <= 7 ? disks : disks.slice(0, 5);
   return [
