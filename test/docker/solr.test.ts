@@ -68,7 +68,7 @@ curl -fsS "$url/select?q=*:*&rows=100000&fl=id&distrib=false" | jq -r '.response
   return all.map((text) => text.split("\n"));
 }
 
-/** Waits until all members have every acknowledged document. */
+/** Waits until all members have every acknowledged document, and say that they are well. */
 async function nothingLost(members: readonly string[] = nodes): Promise<void> {
   await eventually(async () => {
     for (const [at, ids] of (await kept(members)).entries()) {
@@ -78,6 +78,9 @@ async function nothingLost(members: readonly string[] = nodes): Promise<void> {
     }
     return true;
   }, 300);
+  // One that has just caught up is asked for its health every few seconds alone.
+  const ids = await containerIds(name);
+  await untilHealthy(members.map((member) => ids[member] ?? ""));
 }
 
 const leader = (by = "search-1") =>
