@@ -9,7 +9,7 @@ import type { Cluster } from "../../tools/swarm/cluster.ts";
 import { Ledger, type Place, type Where } from "./ledger.ts";
 import { runLabels } from "./run.ts";
 import { repo, succeeded, TestStack } from "./stack.ts";
-import { Load, placeOf, pulled, said, tasksOf } from "./swarm-stack.ts";
+import { answered, Load, placeOf, pulled, tasksOf } from "./swarm-stack.ts";
 import { eventually } from "./swarm.ts";
 
 export const storeNames = ["db", "redis", "solr", "search", "objects"] as const;
@@ -198,6 +198,20 @@ export class Stores {
     return "";
   }
 
+  async #patroni(): Promise<{ Member: string; Role: string; State: string }[]> {
+    const isList = (said: string): boolean => said.startsWith("[");
+    return JSON.parse(await this.#any("db", () => patroni, isList)) as {
+      Member: string;
+      Role: string;
+      State: string;
+    }[];
+  }
+
+  async #solr(): Promise<SolrStatus["cluster"]> {
+    const isStatus = (said: string): boolean => said.includes('"cluster"');
+    return (JSON.parse(await this.#any("solr", () => solrStatus, isStatus)) as SolrStatus).cluster;
+  }
+
   /** Waits until every server of one store is well. */
   async isWhole(store: StoreName): Promise<void> {
     await eventually(
@@ -210,12 +224,7 @@ export class Stores {
   async #isWhole(store: StoreName): Promise<boolean> {
     switch (store) {
       case "db": {
-        const found = await this.#any(
-          store,
-          () => patroni,
-          (said) => said.startsWith("["),
-        );
-        const states = (JSON.parse(found) as { State: string }[]).map(({ State }) => State);
+        const states = (await this.#patroni()).map(({ State }) => State);
         return states.sort().join() === "running,streaming,streaming";
       }
       case "redis": {
@@ -223,12 +232,7 @@ export class Stores {
         return found.match(/state=online/g)?.length === 2;
       }
       case "solr": {
-        const found = await this.#any(
-          store,
-          () => solrStatus,
-          (said) => said.includes('"cluster"'),
-        );
-        const { cluster } = JSON.parse(found) as SolrStatus;
+        const cluster = await this.#solr();
         const replicas = Object.values(cluster.collections.ledger.shards).flatMap((each) =>
           Object.values(each.replicas),
         );
@@ -258,12 +262,7 @@ export class Stores {
     const ask = async (): Promise<string> => {
       switch (store) {
         case "db": {
-          const found = await this.#any(
-            store,
-            () => patroni,
-            (said) => said.startsWith("["),
-          );
-          const members = JSON.parse(found) as { Member: string; Role: string }[];
+          const members = await this.#patroni();
           return members.find(({ Role }) => Role === "Leader")?.Member ?? "";
         }
         case "redis":
@@ -272,12 +271,7 @@ export class Stores {
               return servers.redis.slot(n);
           return "";
         case "solr": {
-          const found = await this.#any(
-            store,
-            () => solrStatus,
-            (said) => said.includes('"cluster"'),
-          );
-          const { shards } = (JSON.parse(found) as SolrStatus).cluster.collections.ledger;
+          const { shards } = (await this.#solr()).collections.ledger;
           const leads = Object.values(shards).flatMap(({ replicas }) =>
             Object.values(replicas).filter(({ leader }) => leader === "true"),
           );
@@ -408,14 +402,3 @@ interface SolrStatus {
 }
 const search = (path: string): string => `curl -fsS -m 5 -K /run/elasticsearch/curlrc 'http://127.0.0.1:9200/${path}'`;
 const garage = "curl -fsS -m 5 -K /run/garage/curl http://127.0.0.1:3903/v2/GetClusterHealth";
-
-/** A container that the swarm takes away meanwhile may never end its answer. */
-async function answered(container: Docker.Container, script: string): Promise<string> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(reject, 15_000, new Error("no answer"));
-  });
-  return Promise.race([said(container, script), late]).finally(() => {
-    clearTimeout(timer);
-  });
-}

@@ -273,6 +273,17 @@ export async function said(container: Docker.Container, script: string): Promise
   return text.trim();
 }
 
+/** As `said`, for 15 seconds. A container that the swarm takes away meanwhile may never end its answer. */
+export async function answered(container: Docker.Container, script: string): Promise<string> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(reject, 15_000, new Error("no answer"));
+  });
+  return Promise.race([said(container, script), late]).finally(() => {
+    clearTimeout(timer);
+  });
+}
+
 /** Whether something accepts a connection there. */
 export function accepts(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {

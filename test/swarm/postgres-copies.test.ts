@@ -2,12 +2,11 @@
 import { readFileSync } from "node:fs";
 
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import type Docker from "dockerode";
 
 import { Cluster } from "../../tools/swarm/cluster.ts";
 import { held, Ledger, type Row } from "../support/ledger.ts";
 import { repo, succeeded, TestStack } from "../support/stack.ts";
-import { placeOf, pulled, said } from "../support/swarm-stack.ts";
+import { answered, placeOf, pulled, said } from "../support/swarm-stack.ts";
 import { eventually } from "../support/swarm.ts";
 
 const name = "pg-swarm";
@@ -39,17 +38,6 @@ interface Member {
   readonly Member: string;
   readonly Role: string;
   readonly State: string;
-}
-
-/** A container that the swarm takes away meanwhile may never end its answer. */
-async function answered(container: Docker.Container, script: string): Promise<string> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(reject, 15_000, new Error("no answer"));
-  });
-  return Promise.race([said(container, script), late]).finally(() => {
-    clearTimeout(timer);
-  });
 }
 
 /** What Patroni says, by any member that answers. */

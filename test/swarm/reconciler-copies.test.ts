@@ -16,6 +16,7 @@ import { tell } from "../support/failure.ts";
 import { succeeded, type TestStack } from "../support/stack.ts";
 import { pulled, pushed, swarmConfig, swarmStack, tasksOf } from "../support/swarm-stack.ts";
 import { eventually } from "../support/swarm.ts";
+import { untilWell } from "../support/until-well.ts";
 
 const name = "copied";
 const system = "arkindex";
@@ -206,17 +207,7 @@ test(
       return lost.filter((slot) => tasks[slot]?.every((task) => task.startsWith("pending")));
     };
     await eventually(240, away, (slots) => slots.length === lost.length);
-    await eventually(
-      2400,
-      async () => {
-        await watcher.glance();
-        return watcher.once().catch((error: unknown) => {
-          process.stdout.write(`reconciler: ${String(error)}\n`);
-          return false;
-        });
-      },
-      Boolean,
-    );
+    await untilWell(watcher, 2400);
     const back = took("each has a new disk elsewhere", began);
     const ledgers = await writers.end();
     const kept = Object.fromEntries(

@@ -17,6 +17,7 @@ import { MediaSwarm } from "../support/media-swarm.ts";
 import { succeeded } from "../support/stack.ts";
 import { placeOf, pulled, pushed, swarmConfig, tasksOf } from "../support/swarm-stack.ts";
 import { eventually } from "../support/swarm.ts";
+import { untilWell } from "../support/until-well.ts";
 
 const name = "reconciled";
 const system = "media";
@@ -125,21 +126,6 @@ function watch(policy: Partial<Policy> = {}): Promise<Reconciler> {
     policy: { ...usual, ...policy },
     limits: { everySeconds: 0 },
   });
-}
-
-/** Looks until all is well. A swarm forgets ends of tasks, so there is a glance between two looks. */
-async function untilWell(watcher: Reconciler, seconds: number): Promise<void> {
-  await eventually(
-    seconds,
-    async () => {
-      await watcher.glance();
-      return watcher.once().catch((error: unknown) => {
-        process.stdout.write(`reconciler: ${String(error)}\n`);
-        return false;
-      });
-    },
-    Boolean,
-  );
 }
 
 const history = async () => (await new SwarmRetirements([cluster.host("m1")], name).latest()).retirements;
