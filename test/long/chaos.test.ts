@@ -60,7 +60,7 @@ beforeAll(async () => {
     await cluster.stop();
     throw error;
   }
-}, 1_200_000);
+}, 7_200_000);
 
 afterAll(async () => {
   await stores.stop();

@@ -7,6 +7,7 @@ import type { Direction } from "../../tools/swarm/network.ts";
 import { held, type Row } from "./ledger.ts";
 import { type StoreName, servers, type Stores } from "./stores-swarm.ts";
 import { placeOf } from "./swarm-stack.ts";
+import { eventually } from "./swarm.ts";
 
 export interface Fault {
   /** In words, as `w1 without power`. */
@@ -106,7 +107,7 @@ export function fullFaults(nodes: readonly string[]): Fault[] {
   }));
 }
 
-/** The leading process is killed, and once all is well again, that of its successor, within a minute. */
+/** The leading process is killed, and once all is well again and another has its place, that of its successor. */
 export function twice(stores: readonly StoreName[]): Fault[] {
   return stores.map((store) => {
     const [once] = processFaults([store]);
@@ -115,8 +116,15 @@ export function twice(stores: readonly StoreName[]): Fault[] {
       ...once,
       what: `${store}: the leading process killed, and its successor's as soon as all is well`,
       harm: async (on) => {
+        const { slot, container } = await leaderOf(on, store);
         await once.harm(on);
-        await on.isWhole(store);
+        // A store may look well until it has seen what happened.
+        await eventually(
+          120,
+          () => placeOf(on.cluster, on.name, slot).catch(() => undefined),
+          (now) => now !== undefined && now.container.id !== container.id,
+        );
+        await on.whole();
         return once.harm(on);
       },
     };

@@ -5,6 +5,7 @@ import process from "node:process";
 
 import Docker from "dockerode";
 
+import { images as provide } from "../../tools/images/index.ts";
 import type { Cluster } from "../../tools/swarm/cluster.ts";
 import { Ledger, type Place, type Where } from "./ledger.ts";
 import { runLabels } from "./run.ts";
@@ -64,9 +65,11 @@ export class Stores {
 
   /** `up` of all, and a ledger of it. */
   static async start(cluster: Cluster, name: string): Promise<Stores> {
-    const local = JSON.parse(readFileSync(join(repo, ".local/images.json"), "utf8")) as Record<string, string>;
     const keys = ["toolbox", "traefik", "postgres-ha", ...chosen.flatMap((each) => images[each])];
-    const own = Object.fromEntries([...new Set(keys)].map((key) => [key, local[key] ?? ""]));
+    await provide(() => undefined, keys); // Garage takes an hour, once on a machine
+    const local = JSON.parse(readFileSync(join(repo, ".local/images.json"), "utf8")) as Record<string, string>;
+    // A machine with a registry has built ours alone.
+    const own = Object.fromEntries(Object.entries(local).filter(([key]) => keys.includes(key)));
     const refs = await cluster.push(Object.values(own));
     const pushed = Object.fromEntries(Object.entries(own).map(([key, ref]) => [key, refs[ref] ?? ref]));
     const stores = new Stores(cluster, name, pushed);
@@ -115,7 +118,7 @@ export class Stores {
         await engine.getImage(`${repo}:${word}`).remove();
       }
     };
-    const keys = ["postgres-ha", ...chosen.map((each) => images[each][0])];
+    const keys = ["postgres-ha", ...chosen.map((each) => images[each][0])].filter((key) => key in before);
     const others = await Promise.all([...new Set(keys)].map(other));
     await this.#change({ images: { ...this.#shape.images, ...Object.fromEntries(others) } });
   }
@@ -210,15 +213,6 @@ export class Stores {
   async #solr(): Promise<SolrStatus["cluster"]> {
     const isStatus = (said: string): boolean => said.includes('"cluster"');
     return (JSON.parse(await this.#any("solr", () => solrStatus, isStatus)) as SolrStatus).cluster;
-  }
-
-  /** Waits until every server of one store is well. */
-  async isWhole(store: StoreName): Promise<void> {
-    await eventually(
-      300,
-      () => this.#isWhole(store).catch(() => false),
-      (well) => well,
-    );
   }
 
   async #isWhole(store: StoreName): Promise<boolean> {

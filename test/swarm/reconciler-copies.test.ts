@@ -10,6 +10,7 @@ import type Docker from "dockerode";
 import { SwarmRetirements } from "../../components/topologies/swarm/retirements.ts";
 import { reconciler } from "../../reconciler/index.ts";
 import { usual } from "../../reconciler/judgement.ts";
+import { images as provide } from "../../tools/images/index.ts";
 import { Cluster } from "../../tools/swarm/cluster.ts";
 import { asProbedForReal } from "../support/arkindex.ts";
 import { tell } from "../support/failure.ts";
@@ -20,7 +21,7 @@ import { untilWell } from "../support/until-well.ts";
 
 const name = "copied";
 const system = "arkindex";
-const patience = 3_600_000;
+const patience = 7_200_000;
 const closing: (() => Promise<unknown>)[] = [];
 const said: string[] = [];
 let cluster: Cluster;
@@ -44,6 +45,7 @@ const wanted = () => ({
 });
 
 beforeAll(async () => {
+  await provide(() => undefined, ["garage"]); // an hour, once on a machine
   // A busy machine's nodes are silent for longer than the usual fifteen seconds.
   cluster = await Cluster.start({ name, network: "10.213.176", managers: 3, workers: 1, heartbeatSeconds: 15 });
   closing.push(() => cluster.stop());

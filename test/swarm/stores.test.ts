@@ -31,7 +31,7 @@ beforeAll(async () => {
     await cluster.stop();
     throw error;
   }
-}, patience);
+}, 7_200_000);
 
 afterAll(async () => {
   await stores.stop();
