@@ -182,6 +182,12 @@ export const commonConfig = z.strictObject({
    * with its slot. Without a word no disk is replaced or deleted.
    */
   disks: z.record(z.string(), z.string().min(1)).default({}),
+  /**
+   * The operator's words for passwords, by the store's name, as `{ db: 2026-03-01 }`: another text makes another password
+   * for the store's clients. The store is told first, then its clients roll; until then a new connection of theirs is
+   * refused. A word stays in the config: without it the password is made anew once more.
+   */
+  rotate: z.record(z.string(), z.string().min(1)).default({}),
   /** Who supplies a need, by its name, as `{ db: container }`. Default: what the topology has itself, if it fits. */
   data: z.record(z.string(), z.enum(["managed", "container"], { error: "managed or container" })).default({}),
   /** Secrets that the operator sets: `pulumi config set --path --secret secrets.<name>`. */

@@ -57,7 +57,15 @@ export function check(plan: Plan, { site, capabilities: can }: Pick<Place, "site
         value: word,
         remedy: `no such disk; there are ${[...plan.slots.keys()].join(", ")}`,
       })),
+    ...Object.entries(site.rotate)
+      .filter(([store]) => !plan.rotates.has(store))
+      .map(([store, value]) => ({ key: `rotate.${store}`, value, remedy: unrotated(plan) })),
   ]);
+}
+
+function unrotated({ rotates }: Plan): string {
+  const able = rotates.size === 0 ? "no store here can" : `only ${[...rotates].join(", ")} can`;
+  return `${able} get another password in place: docs/guide.md, chapter 3`;
 }
 
 /** A need that nobody supplies, or whose supplier of the operator's choice does not fit it. */

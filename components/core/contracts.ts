@@ -96,7 +96,11 @@ export interface Kinds {
         readonly gib: number;
       };
     /** Where it answers, and the owner's login. */
-    give: Store & Login;
+    give: Store &
+      Login & {
+        /** Of the server's administrator, by `<name>-admin`: for operators, among the outputs. */
+        readonly passwords?: Dict<Output<string>>;
+      };
   };
   /** Redis, or Valkey. */
   redis: {
@@ -398,10 +402,13 @@ export interface Platform {
   image(name: string): string;
   /** What callers of the edge must trust; undefined when a public authority signed its certificate. */
   readonly ca: Output<string> | undefined;
-  /** A generated password of 32 letters and digits, kept in state, protected with the data that it guards. */
-  secret(name: string): Output<string>;
+  /**
+   * A generated password of 32 letters and digits, kept in state, protected with the data that it guards. `rotates`: the
+   * stack's `rotate: { <this name>: <word> }` makes another one, which the recipe brings to a server with data.
+   */
+  secret(name: string, rotates?: string): Output<string>;
   /** The same, but one for all regions, made in the home region: for a cluster that spans the regions. */
-  shared(name: string): Output<string>;
+  shared(name: string, rotates?: string): Output<string>;
   /** A secret that the operator sets in the stack's config: `secrets: { <name>: … }`. */
   configured(name: string): Output<string>;
   /** The reference of an image as this stack runs it: a job's `trigger` may follow its version. */

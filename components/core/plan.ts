@@ -29,6 +29,8 @@ export interface Plan {
   readonly dumps: List<NamedDump>;
   /** What the place supplies itself, by name. */
   readonly managed: Map<string, { readonly kind: Kind; readonly ask: object }>;
+  /** Stores whose clients can be given another password. */
+  readonly rotates: Set<string>;
   /** Secrets that the operator must set. */
   readonly secrets: Set<string>;
   /** Names that were used twice. */

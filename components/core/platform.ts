@@ -90,10 +90,10 @@ export abstract class BasePlatform implements Platform {
     return publicPort === 443 ? `https://${host}` : `https://${host}:${String(publicPort)}`;
   }
 
-  abstract secret(name: string): Output<string>;
+  abstract secret(name: string, rotates?: string): Output<string>;
   /** A stack of one region has its own. */
-  shared(name: string): Output<string> {
-    return this.#site.shared?.[name] ?? this.secret(name);
+  shared(name: string, rotates?: string): Output<string> {
+    return this.#site.shared?.[name] ?? this.secret(name, rotates);
   }
   abstract configured(name: string): Output<string>;
   abstract certificate(name: string, hostnames: List<string>): Certificate;

@@ -17,16 +17,25 @@ export interface Supplied {
 
 /**
  * 32 letters and digits. `protect`: it stays with the data that it guards. `special`: one of these at least, for a store
- * that insists. Another value makes another password.
+ * that insists. `word`: the operator's, for another password. Another value of either makes another one.
  */
-export function newPassword(logicalName: string, parent: Resource, protect: boolean, special = ""): Output<string> {
+export function newPassword(
+  logicalName: string,
+  parent: Resource,
+  protect: boolean,
+  { special = "", word }: { readonly special?: string; readonly word?: string | undefined } = {},
+): Output<string> {
   // Azure's stores want three classes of characters; one in 280 passwords would have no digit by chance.
   const classes = { minLower: 1, minUpper: 1, minNumeric: 1 };
   const form =
     special === ""
       ? { length: 32, special: false, ...classes }
       : { length: 32, overrideSpecial: special, minSpecial: 1, ...classes };
-  return new random.RandomPassword(logicalName, form, { parent, ...protection(protect) }).result;
+  return new random.RandomPassword(
+    logicalName,
+    { ...form, ...(word === undefined ? {} : { keepers: { word } }) },
+    { parent, ...protection(protect && word === undefined) },
+  ).result;
 }
 
 /** A store's password; none where it has none. */
@@ -67,8 +76,10 @@ export class RealPlatform extends BasePlatform implements Within {
     return { parent: this.#parent, logicalName: this.logicalName(name) };
   }
 
-  secret(name: string): Output<string> {
-    const result = newPassword(this.logicalName(name), this.#parent, this.topology.site.protect);
+  secret(name: string, rotates?: string): Output<string> {
+    const { protect, rotate } = this.topology.site;
+    const word = rotates === undefined ? undefined : own(rotate, rotates);
+    const result = newPassword(this.logicalName(name), this.#parent, protect, { word });
     this.topology.passwords.push(result);
     return result;
   }

@@ -51,6 +51,7 @@ class Recorder extends BasePlatform {
     waits: new Map(),
     dumps: this.dumps,
     managed: new Map(),
+    rotates: new Set(),
     secrets: new Set(),
     repeated: new Set(),
     images: new Set(),
@@ -67,7 +68,8 @@ class Recorder extends BasePlatform {
     for (const key of place.images ?? []) this.plan.images.add(key);
   }
 
-  secret(): Output<string> {
+  secret(_: string, rotates?: string): Output<string> {
+    if (rotates !== undefined) this.plan.rotates.add(rotates);
     return secret("");
   }
 

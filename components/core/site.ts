@@ -50,6 +50,11 @@ export interface SiteArgs {
    * with its slot. Default: no disk is ever replaced.
    */
   readonly disks?: Dict<string>;
+  /**
+   * The operator's words for passwords, by the store's name, as `{ db: "2026-03-01" }`. Another text makes another
+   * password for the store's clients: the store is told first, then its clients roll. Default: none is ever replaced.
+   */
+  readonly rotate?: Dict<string>;
   /** Who supplies a need, by its name: `managed` or `container`. Default: what the topology has itself, if it fits. */
   readonly data?: Dict<"managed" | "container">;
   /** The platform that the stack is. */
@@ -90,6 +95,7 @@ export function siteOf(args: SiteArgs): Site {
     secrets: Object.fromEntries(Object.entries(args.secrets ?? {}).map(([key, value]) => [key, secret(output(value))])),
     existing: args.existing ?? {},
     disks: args.disks ?? {},
+    rotate: args.rotate ?? {},
     data: args.data ?? {},
     ...(args.system === undefined ? {} : { system: args.system }),
     ...(args.copies === undefined ? {} : { copies: args.copies }),

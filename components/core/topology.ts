@@ -179,6 +179,8 @@ export interface Site {
   readonly restore?: Restore;
   /** The operator's words for disks, by the slot: another text makes a new, empty disk; `gone` lets a disk go. */
   readonly disks: Dict<string>;
+  /** The operator's words for passwords of clients, by the store: another text makes another password. */
+  readonly rotate: Dict<string>;
   /**
    * Who is to supply a need, by its name, in the operator's word. Default: what the topology has itself, if it fits.
    */

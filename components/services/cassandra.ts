@@ -37,7 +37,7 @@ const founders = 3;
  * user (999) and the folder of the data.
  */
 export const cassandra: Recipe<"cql"> = (p, name, ask) => {
-  const password = p.shared(`${name}-password`); // roles are the cluster's, not a region's
+  const password = p.shared(`${name}-password`, name); // roles are the cluster's, not a region's
   const adminPassword = p.shared(`${name}-admin-password`);
   const adminFile = { path: passwordPath(admin), content: adminPassword, secret: true };
   named(`${name}.keyspaces`, ask.keyspaces, /^[a-z][a-z0-9_]{0,47}$/, "lower-case letters, digits and _, at most 48");

@@ -19,7 +19,7 @@ const user = "elastic";
  * insists on if it has a login. Clients speak plain HTTP inside the data network.
  */
 export const elasticsearch: Recipe<"elasticsearch"> = (p, name, ask) => {
-  const secret = p.secret(`${name}-password`);
+  const secret = p.secret(`${name}-password`, name);
   const heap = `${String(ask.heapMib ?? 1024)}m`;
   const major = ask.speaks.find(ours) === "elasticsearch7" ? 7 : 8;
   const members = Array.from({ length: ask.nodes }, (_, index) => `${name}-${String(index + 1)}`);

@@ -1,12 +1,10 @@
-import { createHash } from "node:crypto";
-
-import { type ComponentResourceOptions, type Output } from "@pulumi/pulumi";
+import { type ComponentResourceOptions, output, type Output } from "@pulumi/pulumi";
 
 import { drillHost } from "../core/backup.ts";
 import type { Ask, File, List, Recipe } from "../core/contracts.ts";
 import { Service, type ServiceArgs } from "../core/service.ts";
 import { curlOption, influxIdentifier, influxString, shellWord } from "../core/syntax.ts";
-import { named, openFiles, replaySeconds, toolbox, storeOptions } from "../core/recipe.ts";
+import { fingerprint, named, openFiles, replaySeconds, toolbox, storeOptions } from "../core/recipe.ts";
 
 const folder = "/run/influx";
 const data = "/var/lib/influxdb";
@@ -19,7 +17,7 @@ const user = "app";
 export const influx: Recipe<"influx"> = (p, name, ask) => {
   const slot = `${name}-1`;
   const host = p.address(slot);
-  const password = p.secret(`${name}-password`);
+  const password = p.secret(`${name}-password`, name);
   const admin = p.secret(`${name}-admin-password`);
   const keep = Object.values(ask.databases).map((database) => database.keep);
   named(`${name}.databases`, Object.keys(ask.databases), /^\w[\w.-]*$/, "letters, digits, dots and hyphens");
@@ -33,6 +31,10 @@ export const influx: Recipe<"influx"> = (p, name, ask) => {
     // In files, as every process of the machine can read a command line.
     secretFile("admin.iql", newUser("admin", admin, " WITH ALL PRIVILEGES")),
     secretFile("app.iql", newUser(user, password)),
+    secretFile(
+      "app-password.iql",
+      password.apply((value) => `SET PASSWORD FOR "${user}" = ${influxString(value)}`),
+    ),
   ];
   const server = {
     ...storeOptions(ask, "influxdb"),
@@ -73,7 +75,7 @@ export const influx: Recipe<"influx"> = (p, name, ask) => {
   const made = p.job(`${name}-setup`, {
     ...toolbox,
     tier: "data",
-    trigger: createHash("sha256").update(statements).digest("hex").slice(0, 12),
+    trigger: fingerprint(output(statements), password),
     files,
     command: ["bash", "-euo", "pipefail", "-c", `at=http://${host}:8086\n${statements}`],
     seconds: 300,
@@ -165,7 +167,10 @@ case $users in
     made=$(curl --silent --show-error --request POST --data-urlencode q@${folder}/admin.iql "$at/query")
     case $made in *'"error"'*) echo "InfluxDB: the administrator could not be made" >&2; exit 1 ;; esac ;;
 esac
-ask --data-urlencode q@${folder}/app.iql
+case $users in
+  *'["${user}",'*) ask --data-urlencode q@${folder}/app-password.iql ;;
+  *) ask --data-urlencode q@${folder}/app.iql ;;
+esac
 ${policies.join("\n")}`;
 }
 

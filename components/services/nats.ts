@@ -14,7 +14,7 @@ const user = "app";
  * for each other. The configuration is a file of ours. Of the official image the recipe uses only the program on PATH.
  */
 export const nats: Recipe<"nats"> = (p, name, ask) => {
-  const password = p.secret(`${name}-password`);
+  const password = p.secret(`${name}-password`, name);
   const routes = ask.nodes > 1 ? p.secret(`${name}-routes-password`) : undefined;
   const memoryMib = ask.memoryMib ?? 512;
   const members = Array.from({ length: ask.nodes }, (_, index) => `${name}-${String(index + 1)}`);

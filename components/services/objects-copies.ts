@@ -23,7 +23,7 @@ const marker = ".new";
  * Between them everything is signed and encrypted with a secret that applications do not have.
  */
 export const objectsCopies: Recipe<"objects"> = (p, name, ask) => {
-  const secret = p.secret(`${name}-password`);
+  const secret = p.secret(`${name}-password`, name);
   const cluster = p.secret(`${name}-cluster`);
   // Garage never gives a key another secret: a rotated one is a new key, and the set-up deletes the old.
   const key = secret.apply((value) => `app-${hash(`key ${value}`).toString("hex").slice(0, 16)}`);

@@ -20,7 +20,7 @@ export const objects: Recipe<"objects"> = (p, name, ask) => {
   named(`${name}.buckets`, Object.keys(ask.buckets), /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, allowed);
   if ((ask.copies ?? p.copies) === 3) return objectsCopies(p, name, ask);
   const key = "app"; // MinIO's root user, for the application alone; its password is the secret
-  const secret = p.secret(`${name}-password`);
+  const secret = p.secret(`${name}-password`, name);
   const secretFile = { path: root, content: secret, secret: true };
   const slot = `${name}-1`;
   const host = p.address(slot);

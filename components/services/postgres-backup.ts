@@ -12,6 +12,8 @@ export interface Server {
    */
   readonly replica?: number;
   readonly passwordFile: File;
+  /** The owner's, for the set-up. */
+  readonly ownerFile: File;
   /** The set-up's statements for the server at a host. */
   setup(host: string): string;
 }
@@ -22,12 +24,12 @@ export interface Server {
  * restore is compared with what the dump counted in its own snapshot.
  */
 export function postgresDump(server: Server): Omit<Dump, "drillServer"> {
-  const { host, drill, replica, passwordFile } = server;
+  const { host, drill, replica, passwordFile, ownerFile } = server;
   const restore = `${on(host, server)}\n${common}`;
   const drilled = `${on(drill, server)}\n${common}\n${emptied}\nempty\n${server.setup(drill)}\n${restored}\nempty`;
   const check = `${on(host, server)}\n${common}\n${checking}`;
   const out = {
-    files: [passwordFile],
+    files: [passwordFile, ownerFile],
     restore: `${restore}\n${restored}\n${server.setup(host)}`,
   };
   if (replica === undefined)

@@ -19,7 +19,19 @@ import {
 } from "./patroni.ts";
 import { drillCommand, postgresDump } from "./postgres-backup.ts";
 import { fetcher, health } from "./postgres-recovery.ts";
-import { data, databases, memory, optionsOf, ownerOf, password, serverOf, setUp } from "./postgres-setup.ts";
+import {
+  data,
+  databases,
+  given,
+  loginsOf,
+  memory,
+  optionsOf,
+  ownerOf,
+  password,
+  saving,
+  serverOf,
+  setUp,
+} from "./postgres-setup.ts";
 
 const image = "postgres-ha";
 const members = { count: 3 } as const;
@@ -32,20 +44,19 @@ const ports = { sql: 5432, replica: 5433 } as const;
  * name and the disk of a single one, whose data become the cluster's. An application's own image needs Patroni in it.
  */
 export function postgresCopies(p: Platform, name: string, ask: Ask<"postgres">): Given<"postgres"> {
-  const secret = p.secret(`${name}-password`);
-  const secretFile = { path: password, content: secret, secret: true };
+  const logins = loginsOf(p, name);
+  const { admin, owner } = logins;
   const host = p.address(`${name}-proxy`);
   const all = numbered(name, members, p.address.bind(p));
   const slots = all.map((member) => member.name);
   const first = slots[0] ?? name;
-  const { name: user, superuser } = ownerOf(ask);
   const { names, ...rest } = ask;
 
   const votes = etcd(p, `${name}-etcd`, slots, ask);
   const patroni: Patroni = {
     scope: name,
     etcd: votes,
-    password: secret,
+    password: admin.value,
     apiPassword: p.secret(`${name}-api-password`),
   };
   const settings = p.job(`${name}-settings`, {
@@ -63,13 +74,11 @@ export function postgresCopies(p: Platform, name: string, ask: Ask<"postgres">):
   });
   const after = [settings, ...withPatroni(p, name, ask)];
 
-  const server = serverOf(rest, secretFile, image, replicationLines);
+  const server = serverOf(rest, admin.file, image, replicationLines);
   const dump = {
     ...postgresDump({
       ...{ host, drill: p.address(drillHost(first)), replica: ports.replica },
-      setup: (at) => databases(at, ask, user, superuser),
-      // The stack's one toolbox has those of all its servers.
-      passwordFile: { ...secretFile, path: `/run/postgres/${first}-password` },
+      ...saving(first, logins, ask),
     }),
     drillServer: {
       ...server,
@@ -114,10 +123,10 @@ export function postgresCopies(p: Platform, name: string, ask: Ask<"postgres">):
   });
   // A server that answers is not enough: what waits for the store needs its databases.
   const { ready } = p.job(`${name}-setup`, {
-    ...setUp(secretFile, databases(host, ask, user, superuser)),
+    ...setUp(admin.file, owner, databases(host, ask, { ...ownerOf(ask), password: owner.file.path })),
     after: [proxy],
   });
-  return { host: names?.[0] ?? host, port: ports.sql, members: slots, user, password: secret, ready };
+  return { host: names?.[0] ?? host, port: ports.sql, members: slots, ...given(name, ask, logins), ready };
 }
 
 function way(port: number, path: string, ...more: string[]) {

@@ -1,15 +1,67 @@
 /** What PostgreSQL is told, however many servers there are: switches, databases, roles. */
-import type { Ask, Dict, File } from "../core/contracts.ts";
-import { named, replaySeconds, storeOptions, toolbox } from "../core/recipe.ts";
+import type { Output } from "@pulumi/pulumi";
+
+import type { Ask, Dict, File, Platform } from "../core/contracts.ts";
+import { fingerprint, named, replaySeconds, storeOptions, toolbox } from "../core/recipe.ts";
 import { shellWord } from "../core/syntax.ts";
+import type { Server } from "./postgres-backup.ts";
 
 export const data = "/var/lib/postgresql/data";
 export const password = "/run/postgres/password";
 export const hbaFile = "/etc/postgres/pg_hba.conf";
+const ownerPassword = "/run/postgres/owner-password";
 const login = `PGPASSWORD="$(cat ${password})"; export PGPASSWORD`;
 
+/** A password, and the file in which scripts find it. */
+interface Secret {
+  readonly value: Output<string>;
+  readonly file: File;
+}
+
+function secretAt(path: string, value: Output<string>): Secret {
+  return { value, file: { path, content: value, secret: true } };
+}
+
+export interface Logins {
+  readonly admin: Secret;
+  readonly owner: Secret;
+}
+
+/**
+ * The superuser's, which is as old as the disk, and the owner's, which the set-up tells the server. `admin`: of a server
+ * that has one already.
+ */
+export function loginsOf(p: Platform, name: string, admin = p.secret(`${name}-password`)): Logins {
+  return { admin: secretAt(password, admin), owner: secretAt(ownerPassword, p.secret(`${name}-owner-password`, name)) };
+}
+
+/** What clients and operators are given of them. */
+export function given(name: string, ask: Ask<"postgres">, { admin, owner }: Logins) {
+  return { user: ownerOf(ask).name, password: owner.value, passwords: { [`${name}-admin`]: admin.value } };
+}
+
+/** The same for the backup: the stack's one toolbox has those of all its servers, each by its own `name`. */
+export function saving(
+  name: string,
+  { admin, owner }: Logins,
+  ask: Ask<"postgres">,
+  role: Role = ownerOf(ask),
+): Pick<Server, "passwordFile" | "ownerFile" | "setup"> {
+  const ownerFile = { ...owner.file, path: `/run/postgres/${name}-owner-password` };
+  return {
+    passwordFile: { ...admin.file, path: `/run/postgres/${name}-password` },
+    ownerFile,
+    setup: (host) => databases(host, ask, { ...role, password: ownerFile.path }),
+  };
+}
+
+type Owner = NonNullable<Ask<"postgres">["owner"]>;
+
+/** `more`: statements for it. */
+type Role = Owner & { readonly more?: string };
+
 /** The role that owns the databases. */
-export function ownerOf({ owner }: Ask<"postgres">): { readonly name: string; readonly superuser: boolean } {
+export function ownerOf({ owner }: Ask<"postgres">): Owner {
   return owner ?? { name: "app", superuser: false };
 }
 
@@ -22,6 +74,7 @@ export function checkNames(name: string, ask: Ask<"postgres">): void {
   const { databases: names, extensions = [], outputPlugins = [] } = ask;
   const all = [...names, ownerOf(ask).name, ...extensions, ...outputPlugins];
   named(`${name}.databases`, all, /^[A-Za-z_][\w-]{0,62}$/, plain);
+  named(`${name}.owner`, [ownerOf(ask).name], /^(?!postgres$)/, "a role of its own: postgres is the superuser");
 }
 
 /** A place's administrator is no superuser: it gives databases to a role, and reads their tables, as its member. */
@@ -76,13 +129,14 @@ case "$(postgres --version)" in
   *) echo "${host}: this disk is of PostgreSQL $disk, the image has $(postgres --version): set the image back; for another version, a new stack with restore" >&2; exit 1 ;;
 esac`;
 
-/** A one-time job. Its statements leave alone what is there. */
-export function setUp(passwordFile: File, statements: string) {
+/** A job that runs once, and again for another password of the owner. Its statements leave alone what is there. */
+export function setUp(admin: File, owner: Secret, statements: string) {
   return {
     ...toolbox,
     tier: "data",
-    files: [passwordFile],
+    files: [admin, owner.file],
     command: ["sh", "-euc", `${login}\n${statements}`],
+    trigger: fingerprint(owner.value),
     seconds: 300,
   } as const;
 }
@@ -95,24 +149,26 @@ export function memory(memoryMib = 1024) {
   return { memoryMib, shmMib: Math.min(memoryMib, Math.max(64, Math.floor(memoryMib / 2))) };
 }
 
-/** Each statement leaves what is there alone, so that the job may run again. */
+/**
+ * Each statement leaves what is there alone, so that the job may run again. `password`: where the owner's lies. `more`: for
+ * its role.
+ */
 export function databases(
   host: string,
   { databases: names, extensions = [] }: Ask<"postgres">,
-  user: string,
-  superuser: boolean,
-  more = "",
+  { name: user, superuser, password, more = "" }: Role & { readonly password: string },
 ): string {
   // psql quotes its variables itself: :'name' is a string, :"name" an identifier.
   const sql = (database: string, values: Dict<string>, statement: string): string => {
     const set = Object.entries(values).map(([key, value]) => `--set=${key}=${shellWord(value)} `);
-    return `psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --set=pw="$PGPASSWORD" ${set.join("")}--host=${host} --username=postgres --dbname=${shellWord(database)} <<'SQL'\n${statement}\nSQL`;
+    return `psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 ${set.join("")}--host=${host} --username=postgres --dbname=${shellWord(database)} <<'SQL'\n${statement}\nSQL`;
   };
   return [
     sql(
       "postgres",
       { role: user },
-      `SELECT format('CREATE ROLE %I LOGIN', :'role') WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'role') \\gexec\nALTER ROLE :"role" ${superuser ? "SUPERUSER " : ""}PASSWORD :'pw';${more}`,
+      // A command line can be read by every process of the machine.
+      `\\set pw \`cat ${password}\`\nSELECT format('CREATE ROLE %I LOGIN', :'role') WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'role') \\gexec\nALTER ROLE :"role" ${superuser ? "SUPERUSER " : ""}PASSWORD :'pw';${more}`,
     ),
     ...names.flatMap((name) => [
       sql(

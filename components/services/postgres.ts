@@ -10,12 +10,15 @@ import {
   data,
   databases,
   founding,
+  given,
   joins,
+  loginsOf,
   memory,
   optionsOf,
   ownerOf,
   password,
   sameVersion,
+  saving,
   serverOf,
   setUp,
 } from "./postgres-setup.ts";
@@ -27,14 +30,13 @@ import {
 export const postgres: Recipe<"postgres"> = (p, name, ask) => {
   checkNames(name, ask);
   if ((ask.copies ?? p.copies) === 3) return postgresCopies(p, name, ask);
-  const secret = p.secret(`${name}-password`);
-  const secretFile = { path: password, content: secret, secret: true };
+  const logins = loginsOf(p, name);
+  const { admin, owner } = logins;
   const slot = `${name}-1`;
   const host = p.address(slot);
-  const { name: user, superuser } = ownerOf(ask);
   const drill = p.address(drillHost(slot));
   const options = optionsOf(ask);
-  const server = serverOf(ask, secretFile);
+  const server = serverOf(ask, admin.file);
   const [first] = p.slots(name, { count: 1 }, () => ({
     ...server,
     ...memory(ask.memoryMib),
@@ -50,9 +52,8 @@ ${sameVersion(host)}${trusted(ask.outputPlugins)}`,
       gib: ask.gib,
       backup: {
         ...postgresDump({
-          ...{ host, drill, setup: (at) => databases(at, ask, user, superuser) },
-          // The stack's one toolbox has those of all its servers.
-          passwordFile: { ...secretFile, path: `/run/postgres/${host}-password` },
+          ...{ host, drill },
+          ...saving(host, logins, ask),
         }),
         drillServer: { ...server, ...memory(512), names: [], command: drillCommand(password, options), replicas: 1 },
       },
@@ -60,10 +61,11 @@ ${sameVersion(host)}${trusted(ask.outputPlugins)}`,
   }));
   // A server that answers is not enough: what waits for the store needs its databases.
   const setup = p.job(`${name}-setup`, {
-    ...setUp(secretFile, databases(host, ask, user, superuser)),
+    ...setUp(admin.file, owner, databases(host, ask, { ...ownerOf(ask), password: owner.file.path })),
     after: first ? [first] : [],
   });
-  return { host: ask.names?.[0] ?? host, port: 5432, members: [slot], user, password: secret, ready: setup.ready };
+  const at = { host: ask.names?.[0] ?? host, port: 5432, members: [slot] };
+  return { ...at, ...given(name, ask, logins), ready: setup.ready };
 };
 
 /**
@@ -72,32 +74,28 @@ ${sameVersion(host)}${trusted(ask.outputPlugins)}`,
  */
 export const managedPostgres: Recipe<"postgres"> = (p, name, ask) => {
   const server = p.managed("postgres", name, ask);
-  const { name: user } = ownerOf(ask);
-  const secretFile = { path: password, content: server.password, secret: true };
+  const logins = loginsOf(p, name, server.password);
+  const { admin, owner } = logins;
   // The stack's one toolbox has those of all its servers.
   const hostFile = { path: `/run/postgres/${name}-host`, content: output(server.host) };
-  const savedBy = { ...secretFile, path: `/run/postgres/${name}-password` };
   const host = `"$(cat ${hostFile.path})"`;
   const drill = p.address(drillHost(name));
-  const setup = (at: string): string => databases(at, ask, user, false, joins);
-  const made = p.job(`${name}-setup`, {
-    ...setUp(secretFile, setup(host)),
-    files: [secretFile, hostFile],
-    after: [server],
-  });
-  const out = postgresDump({ host, drill, passwordFile: savedBy, setup });
+  const role = { ...ownerOf(ask), superuser: false, more: joins };
+  const setup = setUp(admin.file, owner, databases(host, ask, { ...role, password: owner.file.path }));
+  const made = p.job(`${name}-setup`, { ...setup, files: [...setup.files, hostFile], after: [server] });
+  const out = postgresDump({ host, drill, ...saving(name, logins, ask, role) });
   p.dump(name, {
     ...out,
-    files: [savedBy, hostFile],
+    files: [...(out.files ?? []), hostFile],
     drillServer: {
-      ...serverOf(ask, secretFile),
+      ...serverOf(ask, admin.file),
       ...memory(512),
       names: [],
       command: drillCommand(password, optionsOf({ ...ask, gib: 1 })),
       replicas: 1,
     },
   });
-  return { ...server, user, ready: made.ready };
+  return { ...server, ...given(name, ask, logins), ready: made.ready };
 };
 
 /** Minor releases of 2026 load only output plugins that a new setting names. Older ones refuse to start with it. */

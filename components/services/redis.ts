@@ -12,7 +12,7 @@ import { lines, paths, port, type Server, signIn } from "./redis-parts.ts";
  * another takes over when it is lost: redis-copies.ts.
  */
 export const redis: Recipe<"redis"> = (p, name, ask) => {
-  const password = ask.clientAuth ? p.secret(`${name}-password`) : undefined;
+  const password = ask.clientAuth ? p.secret(`${name}-password`, name) : undefined;
   const settings = {
     dir: "/data",
     appendonly: ask.keep ? "yes" : "no",

@@ -116,10 +116,11 @@ export abstract class BaseTopology extends ComponentResource implements Topology
       ...(routesOf(plan).length > 0 ? ["edge"] : []),
     ];
     // What the site says of others' disks and stores is no mistake of a service alone.
-    const { copies, disks, data, existing } = this.site;
+    const { copies, disks, rotate, data, existing } = this.site;
     const its = {
       ...(typeof copies === "object" ? { copies: only(copies, owner) } : {}),
       disks: only(disks, ...plan.slots.keys()),
+      rotate: only(rotate, owner),
       data: only(data, owner),
       existing: only(existing, owner),
     };

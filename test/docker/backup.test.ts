@@ -71,7 +71,8 @@ SQL
 ${run("arkindex")} --command='CREATE EXTENSION IF NOT EXISTS postgis'`;
 }
 const passwordFile = { path: "/tmp/secret", content: secret };
-const postgresOf = (host: string): Dump => postgresDump({ host, drill: "db-1-drill", passwordFile, setup });
+const postgresOf = (host: string): Dump =>
+  postgresDump({ host, drill: "db-1-drill", passwordFile, ownerFile: passwordFile, setup });
 const objects: Dump = {
   dump: "objects dump objects",
   check: "objects check objects",

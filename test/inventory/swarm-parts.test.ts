@@ -761,7 +761,14 @@ const routed: Workload = {
   ...{ ...plain, ports: { web: { number: 8000, protocol: "http" } } },
   routes: [{ host: "shop.example.com", path: "/", port: "web" }],
 };
-const none = { needs: [], slots: new Map(), jobs: new Map(), managed: new Map(), secrets: new Set<string>() };
+const none = {
+  needs: [],
+  slots: new Map(),
+  jobs: new Map(),
+  managed: new Map(),
+  rotates: new Set<string>(),
+  secrets: new Set<string>(),
+};
 const plan: Plan = {
   ...{ ...none, repeated: new Set(), images: new Set(), edge: { proxy: "traefik" } },
   ...{ waits: new Map(), dumps: [] },

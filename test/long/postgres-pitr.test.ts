@@ -68,11 +68,11 @@ async function run(name: string, part: string, script: string): Promise<string> 
 /** By any member, as the one that leads. */
 async function sql(name: string, statement: string): Promise<string> {
   const { passwords } = (await (name === old ? first : (second ?? first)).outputs()) as {
-    passwords: { db: string };
+    passwords: { "db-admin": string };
   };
   const { "db-1": one = "", "db-2": two = "" } = await containerIds(name);
   const from = (await engine.getContainer(one).inspect()).State.Running ? one : two;
-  const call = `PGPASSWORD='${passwords.db}' psql -XAtq -v ON_ERROR_STOP=1 -h db-proxy -U postgres -d shop -c "${statement}"`;
+  const call = `PGPASSWORD='${passwords["db-admin"]}' psql -XAtq -v ON_ERROR_STOP=1 -h db-proxy -U postgres -d shop -c "${statement}"`;
   return eventually(async () => {
     const { status, body } = await inContainer({ container: from }, call);
     if (status !== 0) throw new Error(body);

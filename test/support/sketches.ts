@@ -48,6 +48,7 @@ export function site(over: Partial<Site> = {}): Site {
   return {
     name: "sample",
     disks: {},
+    rotate: {},
     data: {},
     hostname: "media.example.com",
     ports: { http: 80, https: 443 },

@@ -45,6 +45,7 @@ const python = (file: string): string => readFileSync(join(import.meta.dirname, 
 interface Shape {
   readonly disks: Readonly<Record<string, string>>;
   readonly images: Readonly<Record<string, string>>;
+  readonly rotate: Readonly<Record<string, string>>;
 }
 
 export class Stores {
@@ -58,7 +59,7 @@ export class Stores {
   private constructor(cluster: Cluster, name: string, images: Readonly<Record<string, string>>) {
     this.cluster = cluster;
     this.name = name;
-    this.#shape = { disks: {}, images };
+    this.#shape = { disks: {}, images, rotate: {} };
   }
 
   static readonly chosen = chosen;
@@ -80,7 +81,7 @@ export class Stores {
     const began = Date.now();
     succeeded(await stores.#stack.up());
     process.stdout.write(`up: ${String(Math.round((Date.now() - began) / 1000))} s\n`);
-    const { ca, places } = (await stores.#stack.outputs()) as { ca: string; places: Record<string, Place> };
+    const { ca, places } = await stores.#outputs();
     stores.#ca = ca;
     stores.#ledger = new Ledger(places, { pause: 0.1 });
     // The first rows, before anything happens.
@@ -121,6 +122,18 @@ export class Stores {
     const keys = ["postgres-ha", ...chosen.map((each) => images[each][0])].filter((key) => key in before);
     const others = await Promise.all([...new Set(keys)].map(other));
     await this.#change({ images: { ...this.#shape.images, ...Object.fromEntries(others) } });
+  }
+
+  /** An `up` that gives the clients of each store that can have one another password. */
+  async rotate(): Promise<void> {
+    const word = `rotated-${String(Date.now())}`;
+    const able = chosen.filter((each) => each !== "solr");
+    await this.#change({ rotate: Object.fromEntries(able.map((each) => [each, word])) });
+    this.#ledger.places = (await this.#outputs()).places;
+  }
+
+  async #outputs(): Promise<{ readonly ca: string; readonly places: Readonly<Record<string, Place>> }> {
+    return (await this.#stack.outputs()) as { ca: string; places: Record<string, Place> };
   }
 
   async #change(shape: Partial<Shape>): Promise<void> {

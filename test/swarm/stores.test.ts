@@ -67,6 +67,34 @@ test.each(faults.map((fault) => [fault.what, fault] as const))(
 );
 
 test(
+  "other passwords of all clients: nothing is lost, and the application goes on with them",
+  async () => {
+    const before = stores.ledger.places;
+    const loads = stores.hasApp ? (["once", "retried"] as const).map((path) => stores.load("m1", path)) : [];
+    await stores.rotate();
+    const tallies = await Promise.all(loads.map((load) => load.stop()));
+    for (const { sent, lost } of tallies)
+      process.stdout.write(`rotated: ${String(lost.length)} of ${String(sent)} requests failed\n`);
+    const after = stores.ledger.places;
+    for (const store of Stores.chosen)
+      expect([store, after[store]]).toEqual([
+        store,
+        store === "solr" ? before[store] : expect.not.objectContaining(before[store] ?? {}),
+      ]);
+    await stores.whole();
+    const rows = await stores.ledger.during(await stores.on("m1"), "rotated", () => Promise.resolve());
+    expect(rows.map(({ store, lost, failed }) => [store, lost, failed])).toEqual(
+      Stores.chosen.map((store) => [store, 0, 0]),
+    );
+    if (!stores.hasApp) return;
+    const load = stores.load("m1", "once");
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+    expect((await load.stop()).lost).toEqual([]);
+  },
+  patience,
+);
+
+test(
   "all that was ever acknowledged is there",
   async () => {
     await stores.whole();

@@ -271,7 +271,15 @@ describe("the edge of one's choice", () => {
     };
     const plan: Plan = {
       ...{ needs: [], workloads: new Map([["web", web]]), slots: new Map(), jobs: new Map(), managed: new Map() },
-      ...{ secrets: new Set(), repeated: new Set(), images: new Set(), edge: { proxy }, waits: new Map(), dumps: [] },
+      ...{
+        rotates: new Set(),
+        secrets: new Set(),
+        repeated: new Set(),
+        images: new Set(),
+        edge: { proxy },
+        waits: new Map(),
+        dumps: [],
+      },
     };
     const site = siteOf({ name: "s", hostname: "a.example.com", mirror: at });
     const args = awsArgs.parse({ account: "123456789012", region: "eu-central-1", zones, edge });

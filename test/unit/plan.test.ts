@@ -26,6 +26,7 @@ const plan = ({ workloads = {}, slots = {}, jobs = {} }: Parts, images: string[]
     waits: new Map(),
     dumps: [],
     managed: new Map(),
+    rotates: new Set(),
     secrets: new Set(),
     repeated: new Set(),
     images: new Set(images),

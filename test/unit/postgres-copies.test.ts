@@ -58,7 +58,8 @@ describe("what is made", () => {
     expect(part(parts, "store-setup").after).toEqual(["store-proxy"]);
     expect(given).toEqual({
       ...{ host: "store-proxy", port: 5432, members: ["store-1", "store-2", "store-3"] },
-      ...{ user: "app", password: "word-of-store-password" },
+      ...{ user: "app", password: "word-of-store-owner-password" },
+      passwords: { "store-admin": "word-of-store-password" },
     });
     expect(ready).toEqual(["store-setup"]);
   });

@@ -213,7 +213,10 @@ describe("what clients are given", () => {
       ...{ host: "store-1", port, members: names(count) },
       ...{ user, password: "word-of-store-password" },
     });
-    expect(await given("postgres")).toEqual(store(5432));
+    expect(await given("postgres")).toEqual({
+      ...store(5432),
+      ...{ password: "word-of-store-owner-password", passwords: { "store-admin": "word-of-store-password" } },
+    });
     expect(await given("redis")).toEqual({ host: "store-1", port: 6379, members: ["store-1"] });
     expect(await given("redis", { clientAuth: true })).toEqual(store(6379, 1, "default"));
     expect(await given("solr")).toEqual({ host: "store-1", port: 8983, members: ["store-1"] });
@@ -774,7 +777,8 @@ describe("PostgreSQL", () => {
       port: 5432,
       tls: true,
       user: "owner",
-      password: "word-of-store-managed",
+      password: "word-of-store-owner-password",
+      passwords: { "store-admin": "word-of-store-managed" },
     });
     expect(script(parts, "store-setup")).toContain("--set=role='owner'");
     expect(script(parts, "store-setup")).not.toMatch(/managed\.example|SUPERUSER/);
@@ -788,6 +792,7 @@ describe("PostgreSQL", () => {
     const [{ files = [], drillServer, ...scripts } = { drillServer: undefined }] = dumps;
     expect(files.map(({ path, secret = false }) => [path, secret])).toEqual([
       ["/run/postgres/store-password", true],
+      ["/run/postgres/store-owner-password", true],
       ["/run/postgres/store-host", false],
     ]);
     const texts = Object.values(scripts).join("\n");

@@ -155,6 +155,7 @@ describe("a swarm and a plan together", () => {
     waits: new Map(),
     dumps: [],
     managed: new Map(),
+    rotates: new Set<string>(),
     secrets: new Set<string>(),
     repeated: new Set<string>(),
   };

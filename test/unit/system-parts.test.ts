@@ -258,7 +258,7 @@ describe("what the applications read", () => {
       expect(read).toMatchObject({
         version: "1.7.0",
         buckets,
-        database: { host: "db-1", port: 5432, name: "arkindex", user: "app", password: "word-of-db-password" },
+        database: { host: "db-1", port: 5432, name: "arkindex", user: "app", password: "word-of-db-owner-password" },
         redis: { host: "redis-1" },
         config: {
           secret_key: "word-of-secret-key",
@@ -311,14 +311,14 @@ describe("what the applications read", () => {
         1,
         ["pyrus-postgresql", "pyrus-logs-pgsql"],
         ["prefer", "prefer"],
-        "word-of-postgresql-password",
+        "word-of-postgresql-owner-password",
       ],
       [
         "pyrus, highly available",
         3,
         ["pyrus-postgresql", "pyrus-logs-pgsql"],
         ["prefer", "prefer"],
-        "word-of-postgresql-password",
+        "word-of-postgresql-owner-password",
       ],
       [
         "pyrus with a company's stores",
@@ -439,7 +439,7 @@ describe("what the applications read", () => {
     const own = givenTo(await variant("shinyproxy in three copies"), "grafana");
     expect(databaseOf(own.env)).toEqual({
       ...{ host: expect.stringMatching(/^grafana-db/), port: 5432, name: "grafana", user: "app", tls: "never" },
-      password: expect.stringContaining("grafana-db-password"),
+      password: expect.stringContaining("grafana-db-owner-password"),
     });
     const theirs = givenTo(await variant("shinyproxy in three copies, with a company's database"), "grafana");
     expect(databaseOf(theirs.env)).toMatchObject({

@@ -34,7 +34,7 @@ export function makeSearch(region: Region, name: string, ask: Ask<"elasticsearch
   const nodes = protect ? 3 : ask.nodes;
   const subnets = network.subnets("data");
   const apart = nodes === subnets.length;
-  const password = newPassword(`${logicalName}-master`, parent, protect, "!");
+  const password = newPassword(`${logicalName}-master`, parent, protect, { special: "!" });
   const logs = Object.entries(logTypes).map(([key, logType]) => ({
     logType,
     group: makeLogGroup(region, `${name}-${key}`, { parent, logicalName: `${logicalName}-${key}` }),
