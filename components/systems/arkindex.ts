@@ -41,10 +41,10 @@ export const arkindexConfig = z.strictObject({
     .string()
     .regex(/^\d+\.\d+\.\d+(-[a-z0-9.]+)?$/, "a release, as 1.7.0")
     .default("1.7.0"),
-  /** Replicas of the backend. Default: 1. */
-  backends: z.int().min(1).max(50).default(1),
-  /** Local workers: asynchronous tasks with direct access to the database. */
-  workers: z.int().min(1).max(50).default(1),
+  /** Replicas of the backend. Default: 1, where stores have three copies 2. */
+  backends: z.int().min(1).max(50).optional(),
+  /** Local workers: asynchronous tasks with direct access to the database. Default: as `backends`. */
+  workers: z.int().min(1).max(50).optional(),
   /** Parts that are switched on or off, as config.yml has them. */
   features: z
     .strictObject({
@@ -144,6 +144,7 @@ export const arkindex: System<ArkindexConfig> = (p, c) => {
       REHEARSAL_BUCKETS: bucketNames.map((name) => objects.bucket(name)).join(","),
     },
   } as const;
+  const replicas = p.copies === 1 ? 1 : 2;
   const migrate = p.job("migrate", {
     ...app,
     command: ["arkindex", "migrate"],
@@ -164,7 +165,7 @@ export const arkindex: System<ArkindexConfig> = (p, c) => {
     ports: { web: { number: 8000, protocol: "http" } },
     routes: [{ host: p.hostname, path: "/", port: "web", seconds: 300 }],
     health: { ready: { http: "web", path: "/api/v1/", below: 500 }, startSeconds: 120, stopSeconds: 30 },
-    replicas: c.backends,
+    replicas: c.backends ?? replicas,
     after: [systemWorkers],
   });
   p.run("worker", {
@@ -176,7 +177,7 @@ export const arkindex: System<ArkindexConfig> = (p, c) => {
       startSeconds: 120,
       stopSeconds: 60,
     },
-    replicas: c.workers,
+    replicas: c.workers ?? replicas,
     after: [systemWorkers],
   });
   p.run("cantaloupe", {
@@ -196,7 +197,7 @@ export const arkindex: System<ArkindexConfig> = (p, c) => {
     ports: { web: { number: 8182, protocol: "http" } },
     routes: [{ host: p.hostname, path: "/iiif/", port: "web", seconds: 300 }],
     health: { ready: { http: "web", path: "/health" }, startSeconds: 120, stopSeconds: 30 },
-    replicas: 1,
+    replicas,
     after: [objects],
   });
 

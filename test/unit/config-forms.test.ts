@@ -257,6 +257,7 @@ const forms: readonly (readonly [key: string, good: readonly unknown[], bad: rea
     ],
   ],
   ["disks", [{ "db-1": "2026-03-01" }, { "db-1": "gone" }], [{ "db-1": "" }, { "db-1": 1 }]],
+  ["rotate", [{ db: "2026-03-01" }], [{ db: "" }, { db: 1 }, "db", ["db"]]],
   ["data", [{ db: "container" }, { db: "managed" }], [{ db: "" }, { db: "mine" }]],
   ["secrets", [{ backupKey: "k" }], [{ backupKey: "" }, { backupKey: 1 }]],
 ];
@@ -280,7 +281,7 @@ test("what is not said is as the documentation says", () => {
   expect(parseConfig(good).settings).toEqual({
     ...good,
     ...{ rehearsal: false, protect: true, localImages: false },
-    ...{ images: {}, existing: {}, disks: {}, data: {}, secrets: {} },
+    ...{ images: {}, existing: {}, disks: {}, rotate: {}, data: {}, secrets: {} },
   });
   expect(parseConfig(good).topology).toEqual({
     ...{ host: "unix:///var/run/docker.sock", machines: {}, address: "0.0.0.0", ports: { http: 80, https: 443 } },

@@ -18,7 +18,7 @@ test("of two names alone a site is made; data are protected, and nothing else is
     peers: [],
     protect: true,
     image: expect.any(Function) as unknown,
-    ...{ secrets: {}, existing: {}, disks: {}, data: {} },
+    ...{ secrets: {}, existing: {}, disks: {}, rotate: {}, data: {} },
   });
   for (const key of ["backup", "restore", "system"]) expect(siteOf(least)).not.toHaveProperty(key);
 });

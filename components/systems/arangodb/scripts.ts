@@ -61,7 +61,7 @@ books=$(health) || stay "no coordinator answers; bring the cluster back first"
 others=$(echo "$books" | jq '[.Health[] | select(.Role == "DBServer" and .Status == "GOOD" and .Endpoint != "${at(host)}")] | length')
 inventories >/tmp/inventories || stay "not every database tells its collections; bring the cluster back first"
 jq -r '.db as $db | .collections[].parameters | select(.replicationFactor | type == "number") | "\\(.replicationFactor) \\($db)/\\(.name)"' /tmp/inventories | sort -rn >/tmp/kept
-read -r most where </tmp/kept
+read -r most where </tmp/kept || stay "the coordinator names no collection, as its own are; bring the cluster back first"
 [ "$most" -le "$others" ] || stay "$where keeps $most copies, and $others other DB servers are healthy; lower its replicationFactor, or keep this server in the config"
 echo "$books" | ${known(host)} | while read -r id status gone; do
   for wait in 1 2 3 4 5 6; do
