@@ -70,7 +70,7 @@ test("inventory", () => {
     "pulumi:providers:platform-topologies": 1,
     "pulumi:random": 1,
     "random:RandomId": 4, // which disk each volume is
-    "random:RandomPassword": 3, // database, object store, Django
+    "random:RandomPassword": 4, // database and its owner, object store, Django
   });
 });
 
@@ -161,7 +161,7 @@ database:
   port: 5432
   name: arkindex
   user: app
-  password: password-of-arkindex-db-password
+  password: password-of-arkindex-db-owner-password
 redis:
   host: redis-1
 s3:

@@ -78,7 +78,7 @@ const stores = ["db-1", "redis-1", "objects-1", "solr-1"];
 test("inventory", () => {
   expect(inventory(all)).toEqual({
     "docker:Network": 3, // edge, app, data
-    "docker:Secret": 9, // one a secret file of a service; a job's are its own
+    "docker:Secret": 10, // one a secret file of a service; a job's are its own
     "docker:Service": 10, // edge, 4 stores, backend, worker, cantaloupe, backup, the drill's server
     "docker:ServiceConfig": 11,
     "platform-topologies:Certificate": 1,
@@ -97,7 +97,7 @@ test("inventory", () => {
     "pulumi:docker": 1,
     "pulumi:providers:platform-topologies": 1,
     "pulumi:random": 1,
-    "random:RandomPassword": 3,
+    "random:RandomPassword": 4,
   });
 });
 

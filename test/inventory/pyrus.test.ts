@@ -88,7 +88,7 @@ test("connection strings are the vendor's", () => {
   expect(JSON.parse(MAIN_CONN_STRING)).toEqual({
     ConnectionName: "default",
     ConnectionString:
-      "Server=pyrus-postgresql;Port=5432;Username=pyrusadm;Password=password-of-pyrus-postgresql-password;Database=pyrusdb;",
+      "Server=pyrus-postgresql;Port=5432;Username=pyrusadm;Password=password-of-pyrus-postgresql-owner-password;Database=pyrusdb;",
     DatabaseEngine: "Postgres",
     DatabaseType: "Data",
   });

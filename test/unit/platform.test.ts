@@ -355,6 +355,8 @@ describe("a dry run", () => {
       p.image("toolbox");
       p.image("r.example.com/app:1");
       p.configured("licence");
+      p.secret("members");
+      p.secret("clients", "kv");
     }, place());
     expect(plan).toEqual({
       needs: [
@@ -374,6 +376,7 @@ describe("a dry run", () => {
       ]),
       dumps: [],
       managed: new Map(),
+      rotates: new Set(["kv"]),
       secrets: new Set(["licence"]),
       repeated: new Set(),
       images: new Set(["toolbox"]),
