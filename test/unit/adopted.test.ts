@@ -242,7 +242,7 @@ test("a swarm's services join them, the edge under its service's name", async ()
   const specs = Object.fromEntries(
     of("Service").map(({ name, inputs }) => [
       name,
-      inputs.taskSpec as { networksAdvanceds: object; containerSpec: object },
+      inputs.taskSpec as { networksAdvanceds: object; containerSpec: { healthcheck: { retries: number } } },
     ]),
   );
   expect(specs["shop-edge"]?.networksAdvanceds).toEqual([{ id: "front", aliases: ["shop.example.com"] }]);
@@ -253,6 +253,9 @@ test("a swarm's services join them, the edge under its service's name", async ()
     expect(specs[name]?.containerSpec).toMatchObject({ sysctl: { "net.ipv4.tcp_retries2": "6" } });
     expect(options.ignoreChanges).toContain("taskSpec.containerSpec.sysctl");
   }
+  // Whoever waits for a store's next leader is not started again for it, all replicas at once. A store is.
+  const retries = (name: string) => specs[name]?.containerSpec.healthcheck.retries;
+  expect([retries("shop-edge"), retries("shop-db-1")]).toEqual([6, 3]);
   const route = { host: "h", path: "/", port: "web", to: "web", target: { number: 80, protocol: "http" } } as const;
   const slots = { ...route, of: "slots", hosts: ["db-1"] } as const;
   expect(backendsOf(site(), true)(slots)).toEqual({ hosts: ["sample-db-1"], watch: false });

@@ -128,6 +128,7 @@ function containerSpecOf(site: Site, part: Part) {
       // The node's own network has no name of the swarm's.
       tests: onNode ? healthTest(container, image) : named(healthTest(container, image), part.aliases),
       ...healthTimes,
+      ...(hostname === undefined ? { retries: patience } : {}),
       startPeriod: shortDuration(container.health.startSeconds),
     },
     stopGracePeriod: shortDuration(container.health.stopSeconds),
@@ -137,6 +138,14 @@ function containerSpecOf(site: Site, part: Part) {
     labels: labels(site, name, part.owner),
   };
 }
+
+/**
+ * How many probes in a row have to fail before the swarm starts a replica again, 5 s from one to the next: half a minute.
+ * A replica that says it is not ready while its store's next leader is chosen (some 15 s) lives, and all replicas say so at
+ * once: started again together, they would be away for longer than the store. A slot is a store itself, and has the usual
+ * three.
+ */
+const patience = 6;
 
 /**
  * A health check that fails, too, if the swarm's DNS does not know the task half a minute after its first healthy
