@@ -8,7 +8,8 @@ import type Docker from "dockerode";
 
 import type { Failure } from "../../tools/commands/failures.ts";
 import type { Cluster } from "../../tools/swarm/cluster.ts";
-import { type Load, said, tasksOf } from "./swarm-stack.ts";
+import type { Row } from "./ledger.ts";
+import { type Load, said, type Tally, tasksOf } from "./swarm-stack.ts";
 import { eventually } from "./swarm.ts";
 
 /** Writes a failure into the table of this run of `npm run test:swarm`, and to the terminal. */
@@ -29,6 +30,8 @@ export interface PowerCut {
   readonly what: string;
   /** Starts a load through the edge of a node that stays, if there is one. */
   readonly load: () => Load;
+  /** Further loads at the same time, by what they do: each has a row of its own in the table. */
+  readonly beside?: Readonly<Record<string, () => Load>>;
   /**
    * Services that only this node can run, by their names without the prefix: they wait for the node. If it is the only
    * manager: all services.
@@ -36,16 +39,23 @@ export interface PowerCut {
   readonly waits?: readonly string[];
   /** Done while the node is off and what can run elsewhere does; the load goes on. */
   readonly whileOff?: () => Promise<void>;
+  /** Waits until the stores have all their copies again, once every task runs. Default: that is enough. */
+  readonly whole?: () => Promise<void>;
   /** How many rows of those written before and during the cut are gone. Asked when all is back. */
   readonly rowsLost: () => Promise<number>;
+}
+
+/** What it cost: the row of the table, and what each of the loads beside has seen. */
+export interface Cost extends Failure {
+  readonly beside: Readonly<Record<string, Tally>>;
 }
 
 /**
  * Cuts a node's power under load, waits until what can run elsewhere does, and until the node has back what waited for
  * it. The load goes on until then, and what it lost is told.
  */
-export async function powerCut(cut: PowerCut): Promise<Failure> {
-  const { cluster, system, name, node, what, waits = [], whileOff, rowsLost } = cut;
+export async function powerCut(cut: PowerCut): Promise<Cost> {
+  const { cluster, system, name, node, what, waits = [], whileOff, whole, rowsLost } = cut;
   const another = cluster.nodes.some((each) => each.startsWith("m") && each !== node);
   const manager = () => cluster.manager(another ? node : undefined);
   // Managers that have lost their leader answer with an error for a while; the only one does not answer while it is
@@ -60,6 +70,7 @@ export async function powerCut(cut: PowerCut): Promise<Failure> {
   const before = await tasksOf(manager(), name);
   const perNode = await onEachNode(manager(), name);
   const load = cut.load();
+  const loads = Object.entries(cut.beside ?? {}).map(([does, begin]) => [does, begin()] as const);
   try {
     await new Promise((resolve) => setTimeout(resolve, 3000));
     const cutAt = Date.now();
@@ -93,9 +104,11 @@ export async function powerCut(cut: PowerCut): Promise<Failure> {
       for (const service of missing(await tasks())) process.stdout.write(await lastWords(cluster, name, service));
       throw error;
     }
+    await whole?.();
     const back = Date.now();
     await new Promise((resolve) => setTimeout(resolve, 5000));
     const { sent, lost, slowest } = await load.stop();
+    const tallies = await Promise.all(loads.map(async ([does, each]) => [does, await each.stop()] as const));
     const failure: Failure = {
       ...{ system, killed: `${node}: ${what}`, sent, lost: lost.length, slowest },
       // If all services wait for the node, none moves elsewhere.
@@ -107,11 +120,33 @@ export async function powerCut(cut: PowerCut): Promise<Failure> {
     tell(failure);
     if (lost.length > 0)
       process.stdout.write(`lost (${String(during)} before power was back): ${kindsOf(lost).join("; ")}\n`);
-    return failure;
+    for (const [does, tally] of tallies) tellLoad({ system, killed: `${node}: the same; ${does}`, tally });
+    return { ...failure, beside: Object.fromEntries(tallies) };
   } finally {
-    await load.stop();
+    await Promise.all([load, ...loads.map(([, each]) => each)].map((each) => each.stop()));
     if (!(await cluster.isOn(node))) await cluster.start(node);
   }
+}
+
+/** Tells what one more load has seen of a loss, and why its requests were lost. */
+export function tellLoad({ system, killed, tally, rows }: LoadSeen): void {
+  const { sent, lost, slowest } = tally;
+  tell({ system, killed, sent, lost: lost.length, slowest, ...(rows === undefined ? {} : { rows }) });
+  if (lost.length > 0) process.stdout.write(`lost: ${kindsOf(lost).join("; ")}\n`);
+}
+interface LoadSeen {
+  readonly system: string;
+  readonly killed: string;
+  readonly tally: Tally;
+  /** How many of its acknowledged rows are gone. */
+  readonly rows?: number;
+}
+
+/** Tells what a ledger's client of one store has seen of a loss. */
+export function tellStore(system: string, node: string, row: Row): void {
+  const { store, acknowledged, failed, gap, lost } = row;
+  const killed = `${node}: the same; rows into ${store}, none for ${String(Math.round(gap * 10) / 10)} s`;
+  tell({ system, killed, sent: acknowledged + failed, lost: failed, rows: lost });
 }
 
 /**

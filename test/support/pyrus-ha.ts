@@ -4,7 +4,7 @@ import type Docker from "dockerode";
 import type { Cluster } from "../../tools/swarm/cluster.ts";
 import { adminPassword, licence, small } from "./pyrus.ts";
 import { succeeded, type TestStack } from "./stack.ts";
-import { Client, swarmConfig, type SwarmTest } from "./swarm-stack.ts";
+import { Client, swarmConfig, type SwarmTest, type Tally } from "./swarm-stack.ts";
 
 export const name = "pyrus-ha";
 /** Two balancers; each store that has one node has a machine to itself; one function has nodes of its own. */
@@ -34,6 +34,20 @@ const patient = `pulumi.runtime.registerResourceTransform((args) => {
   return { props: args.props, opts: args.opts };
 });`;
 
+const highlyAvailable = {
+  ...small,
+  memoryMib: { ...small.memoryMib, files: 512 }, // for files on their way from one store to the other
+  ha: true,
+};
+
+/** The same with three copies of each store, on nodes that are all alike: the usual placement. */
+export function copied(cluster: Cluster, stack: string): SwarmTest {
+  return {
+    ...{ cluster, name: stack, system: "pyrus", before: patient },
+    config: { copies: 3, pyrus: { ...highlyAvailable, replicas } },
+  };
+}
+
 export function ha(
   cluster: Cluster,
   pyrus: Readonly<Record<string, unknown>> = {},
@@ -44,9 +58,7 @@ export function ha(
     ...{ cluster, name, system: "pyrus", before: patient },
     config: {
       pyrus: {
-        ...small,
-        memoryMib: { ...small.memoryMib, files: 512 }, // for files on their way from one store to the other
-        ha: true,
+        ...highlyAvailable,
         replicas: { ...replicas, ...more },
         elasticNodes: 1,
         nodes: {
@@ -128,24 +140,40 @@ export class Count {
   }
 }
 
-/** Writes rows through an edge node, one after the other, and remembers those that were acknowledged. */
+/** Writes rows through an edge node, one after the other, each once, and remembers those that were acknowledged. */
 export class Writer {
   readonly acknowledged: string[] = [];
   readonly #over: Promise<void>;
+  readonly #lost: string[] = [];
   #ended = false;
+  #sent = 0;
+  #slowest = 0;
 
   constructor(address: string, outputs: { readonly url: string; readonly ca: string }, mark: string) {
     this.#over = this.#write(new Client(address, outputs.ca, { keepAlive: false }), outputs.url, mark);
   }
 
   async #write(client: Client, url: string, mark: string): Promise<void> {
-    for (let number = 0; !this.#ended; number++) {
-      const body = `${mark}-${String(number)}`;
+    const start = Date.now();
+    while (!this.#ended) {
+      const began = Date.now();
+      const body = `${mark}-${String(this.#sent++)}`;
       const sent = client.call(`${url}/rehearsal/rows`, { method: "POST", body });
-      if ((await sent.catch(() => undefined))?.status === 201) this.acknowledged.push(body);
+      const answer = await sent.catch((error: unknown) => (error instanceof Error ? error.message : String(error)));
+      if (typeof answer !== "string" && answer.status === 201) this.acknowledged.push(body);
+      else {
+        const why = typeof answer === "string" ? answer : `${String(answer.status)} ${answer.body.slice(0, 80)}`;
+        this.#lost.push(`${String(began - start)}: ${why}`);
+      }
+      this.#slowest = Math.max(this.#slowest, Date.now() - began);
       await new Promise((resolve) => setTimeout(resolve, 250));
     }
     await client.close();
+  }
+
+  /** What it has seen so far. */
+  get tally(): Tally {
+    return { sent: this.#sent, lost: [...this.#lost], slowest: this.#slowest };
   }
 
   async stop(): Promise<string[]> {

@@ -2,11 +2,13 @@
 import { realpathSync } from "node:fs";
 
 import type { Cluster } from "../../tools/swarm/cluster.ts";
-import { name } from "./pyrus-ha.ts";
 import { repo } from "./stack.ts";
 import { pulled } from "./swarm-stack.ts";
+import { eventually } from "./swarm.ts";
 
 export interface Outputs {
+  /** The stack's name, which a test adds. */
+  readonly name: string;
   readonly url: string;
   readonly ca: string;
   readonly endpoints: Readonly<Record<string, { readonly host: string; readonly port: number; readonly user: string }>>;
@@ -24,11 +26,18 @@ export interface Kept {
   readonly objects: number;
 }
 export const written = 100;
+export const allKept: Kept = {
+  postgresql: written,
+  logs: written,
+  nats: written,
+  elasticsearch: written,
+  objects: written,
+};
 
 /** Runs an ES module with the checkout's packages on a node that runs applications. Returns what the module says. */
 async function inside(cluster: Cluster, node: string, outputs: Outputs, source: string): Promise<unknown> {
   const engine = cluster.dockerOf(node);
-  const { endpoints, passwords, images } = outputs;
+  const { name, endpoints, passwords, images } = outputs;
   const image = await pulled(engine, images["pyrus/web-api"] ?? "");
   const container = await engine.createContainer({
     Image: image,
@@ -72,6 +81,25 @@ export async function column(cluster: Cluster, node: string, outputs: Outputs, s
 const { rows } = await db.query({ text: ${JSON.stringify(sql)}, rowMode: "array" });
 say(rows.flat());`;
   return (await inside(cluster, node, outputs, source)) as string[];
+}
+
+/** How many of the rows that applications have acknowledged are gone, and of what `write` has written. */
+export async function gone(
+  cluster: Cluster,
+  node: string,
+  outputs: Outputs,
+  { mark, acknowledged }: { readonly mark: string; readonly acknowledged: readonly string[] },
+): Promise<number> {
+  const rows = new Set(
+    await column(cluster, node, outputs, `select body from rehearsal_rows where body like '${mark}-%'`),
+  );
+  const left = await eventually(
+    60,
+    () => kept(cluster, node, outputs).catch(() => undefined),
+    (found) => found !== undefined,
+  );
+  const missing = Object.values(left ?? {}).map((count: number) => written - count);
+  return acknowledged.filter((body) => !rows.has(body)).length + missing.reduce((sum, each) => sum + each, 0);
 }
 
 /** Size and hash of an object, as the store gives it back. */

@@ -7,10 +7,11 @@ import Docker from "dockerode";
 
 import { images as provide } from "../../tools/images/index.ts";
 import type { Cluster } from "../../tools/swarm/cluster.ts";
+import { Copies, search } from "./copies.ts";
 import { Ledger, type Place, type Where } from "./ledger.ts";
 import { runLabels } from "./run.ts";
 import { repo, succeeded, TestStack } from "./stack.ts";
-import { answered, Load, placeOf, pulled, tasksOf } from "./swarm-stack.ts";
+import { Load, placeOf, pulled, tasksOf } from "./swarm-stack.ts";
 import { eventually } from "./swarm.ts";
 
 export const storeNames = ["db", "redis", "solr", "search", "objects"] as const;
@@ -39,6 +40,8 @@ export const servers = {
   objects: { slot: (n: number) => `objects-garage-${String(n)}`, program: "garage" },
 } as const satisfies Readonly<Record<StoreName, { readonly slot: (n: number) => string; readonly program: string }>>;
 
+const kinds = { db: "postgres", redis: "redis", search: "search", objects: "objects" } as const;
+
 const python = (file: string): string => readFileSync(join(import.meta.dirname, file), "utf8");
 
 /** What of the stack changes meanwhile. */
@@ -51,6 +54,7 @@ interface Shape {
 export class Stores {
   readonly cluster: Cluster;
   readonly name: string;
+  readonly #copies: Copies;
   #shape: Shape;
   #stack!: TestStack;
   #ledger!: Ledger;
@@ -59,6 +63,7 @@ export class Stores {
   private constructor(cluster: Cluster, name: string, images: Readonly<Record<string, string>>) {
     this.cluster = cluster;
     this.name = name;
+    this.#copies = new Copies(cluster, name);
     this.#shape = { disks: {}, images, rotate: {} };
   }
 
@@ -199,84 +204,25 @@ export class Stores {
     }
   }
 
-  /** What a server's container answers to a shell script; it fails where the server does not run. */
-  async ask(slot: string, script: string): Promise<string> {
-    const { container } = await placeOf(this.cluster, this.name, slot);
-    return answered(container, script);
-  }
-
-  /** What the first server of a store says that says something. */
-  async #any(store: StoreName, script: (n: number) => string, good: (said: string) => boolean): Promise<string> {
-    for (const n of [1, 2, 3]) {
-      const answer = await this.ask(servers[store].slot(n), script(n)).catch(() => "");
-      if (good(answer)) return answer;
-    }
-    return "";
-  }
-
-  async #patroni(): Promise<{ Member: string; Role: string; State: string }[]> {
-    const isList = (said: string): boolean => said.startsWith("[");
-    return JSON.parse(await this.#any("db", () => patroni, isList)) as {
-      Member: string;
-      Role: string;
-      State: string;
-    }[];
-  }
-
   async #solr(): Promise<SolrStatus["cluster"]> {
     const isStatus = (said: string): boolean => said.includes('"cluster"');
-    return (JSON.parse(await this.#any("solr", () => solrStatus, isStatus)) as SolrStatus).cluster;
+    return (JSON.parse(await this.#copies.any("solr", () => solrStatus, isStatus)) as SolrStatus).cluster;
   }
 
   async #isWhole(store: StoreName): Promise<boolean> {
-    switch (store) {
-      case "db": {
-        const states = (await this.#patroni()).map(({ State }) => State);
-        return states.sort().join() === "running,streaming,streaming";
-      }
-      case "redis": {
-        const found = await this.#any(store, replication, (said) => said.includes("role:master"));
-        return found.match(/state=online/g)?.length === 2;
-      }
-      case "solr": {
-        const cluster = await this.#solr();
-        const replicas = Object.values(cluster.collections.ledger.shards).flatMap((each) =>
-          Object.values(each.replicas),
-        );
-        return cluster.live_nodes.length === 3 && replicas.filter(({ state }) => state === "active").length === 3;
-      }
-      case "search":
-        return /^green +3$/.test(
-          await this.#any(
-            store,
-            () => search("_cat/health?h=status,node.total"),
-            (said) => said !== "",
-          ),
-        );
-      case "objects": {
-        const found = await this.#any(
-          store,
-          () => garage,
-          (said) => said.startsWith("{"),
-        );
-        return (JSON.parse(found) as { status: string }).status === "healthy";
-      }
-    }
+    if (store !== "solr") return this.#copies.isWhole(kinds[store], store);
+    const cluster = await this.#solr();
+    const replicas = Object.values(cluster.collections.ledger.shards).flatMap((each) => Object.values(each.replicas));
+    return cluster.live_nodes.length === 3 && replicas.filter(({ state }) => state === "active").length === 3;
   }
 
   /** The slot of the server that leads; of objects, where none does, the first. */
   async leader(store: StoreName): Promise<string> {
     const ask = async (): Promise<string> => {
       switch (store) {
-        case "db": {
-          const members = await this.#patroni();
-          return members.find(({ Role }) => Role === "Leader")?.Member ?? "";
-        }
+        case "db":
         case "redis":
-          for (const n of [1, 2, 3])
-            if ((await this.ask(servers.redis.slot(n), replication(n)).catch(() => "")).includes("role:master"))
-              return servers.redis.slot(n);
-          return "";
+          return this.#copies.leader(kinds[store], store);
         case "solr": {
           const { shards } = (await this.#solr()).collections.ledger;
           const leads = Object.values(shards).flatMap(({ replicas }) =>
@@ -285,7 +231,7 @@ export class Stores {
           return leads[0]?.node_name.split(":")[0] ?? "";
         }
         case "search": {
-          const shards = await this.#any(
+          const shards = await this.#copies.any(
             store,
             () => search("_cat/shards/ledger?h=prirep,node"),
             (said) => said !== "",
@@ -388,9 +334,6 @@ export { secrets as places };
   }
 }
 
-const patroni = "timeout 8 patronictl list --format=json 2>/dev/null";
-const replication = (n: number): string =>
-  `REDISCLI_AUTH="$(cat /run/redis/password)" timeout 5 redis-cli -p ${String(6379 + n)} info replication`;
 const solrStatus = "curl -fsS -m 5 'http://127.0.0.1:8983/solr/admin/collections?action=CLUSTERSTATUS'";
 interface SolrStatus {
   readonly cluster: {
@@ -407,5 +350,3 @@ interface SolrStatus {
     };
   };
 }
-const search = (path: string): string => `curl -fsS -m 5 -K /run/elasticsearch/curlrc 'http://127.0.0.1:9200/${path}'`;
-const garage = "curl -fsS -m 5 -K /run/garage/curl http://127.0.0.1:3903/v2/GetClusterHealth";

@@ -162,11 +162,13 @@ export interface LoadOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** Default: a status below 400. A page behind a sign-in answers 302 to a client that has lost its session. */
   readonly good?: (answer: Answer) => boolean;
+  /** How long each request is tried again, after 1, 2, 4 … seconds, in seconds. Default 0: each is sent once. */
+  readonly patience?: number;
 }
 
 /**
  * Calls `url` on an edge node `perSecond` times a second until `stop`, without waiting for earlier answers. Each
- * request counts once: no retries.
+ * request counts once, however often it is tried.
  */
 export class Load {
   readonly #began = Date.now();
@@ -176,12 +178,14 @@ export class Load {
   readonly #lost: string[] = [];
   readonly #headers: Record<string, string>;
   readonly #good: (answer: Answer) => boolean;
+  readonly #patience: number;
   #sent = 0;
   #answered = 0;
   #slowest = 0;
 
   constructor(address: string, ca: string, url: string, options: LoadOptions = {}) {
     const { perSecond = 20, keepAlive = false, headers = {}, good = ({ status }) => status < 400 } = options;
+    this.#patience = (options.patience ?? 0) * 1000;
     this.#headers = headers;
     this.#good = good;
     this.#client = new Client(address, ca, { keepAlive });
@@ -194,16 +198,24 @@ export class Load {
   async #one(url: string): Promise<void> {
     const began = Date.now();
     this.#sent++;
-    let seen: string;
-    try {
-      const answer = await this.#client.call(url, { headers: this.#headers });
-      seen = this.#good(answer) ? "" : `${String(answer.status)} ${answer.body.slice(0, 80)}`;
-    } catch (error) {
-      seen = error instanceof Error ? error.message : String(error);
+    let seen = await this.#try(url);
+    for (let wait = 1000; seen !== "" && Date.now() - began < this.#patience; wait *= 2) {
+      await new Promise((resolve) => setTimeout(resolve, wait));
+      seen = await this.#try(url);
     }
     this.#slowest = Math.max(this.#slowest, Date.now() - began);
     if (seen === "") this.#answered++;
     else this.#lost.push(`${String(began - this.#began)}: ${seen}`);
+  }
+
+  /** Why it was not answered well; else nothing. */
+  async #try(url: string): Promise<string> {
+    try {
+      const answer = await this.#client.call(url, { headers: this.#headers });
+      return this.#good(answer) ? "" : `${String(answer.status)} ${answer.body.slice(0, 80)}`;
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    }
   }
 
   /** How many requests were answered well so far; others may be under way. */

@@ -7,7 +7,7 @@ export interface Failure {
   readonly killed: string;
   /** Requests through the edge from a little before the loss until all was as before. */
   readonly sent?: number;
-  /** How many of these were not answered below 400. No client tried again. */
+  /** How many of these were not answered below 400. No client tried again, unless `killed` says so. */
   readonly lost?: number;
   readonly slowest?: number;
   /** From the loss until everything ran that can run elsewhere. */
@@ -26,13 +26,14 @@ export function failureTable(failures: readonly Failure[]): string[] {
   return [
     "## What was lost, and what it cost",
     "",
-    "Requests are of a steady load through an edge that stayed, without a second try. Elsewhere: until what can run on",
-    "another node did. Back: from the node's return (or from the loss, where nothing returns) until all was as before.",
+    "Requests are of a steady load through an edge that stayed, without a second try unless a row says so. Elsewhere: until",
+    "what can run on another node did. Back: from the node's return (or from the loss, where nothing returns) until all was",
+    "as before, stores' copies with it.",
     "",
     "Applications rehearse; ShinyProxy, Grafana and ArangoDB are stand-ins; stores, proxies and the swarm are real. What has",
-    "one replica by design is away until it runs elsewhere or its node is back: ShinyProxy and its Redis, Pyrus' databases,",
-    "all that media has on its only manager. Requests to ArangoDB and messages to RabbitMQ wait while a copy takes over;",
-    "those that wait longer than ten seconds count as lost.",
+    "one copy is away until it runs elsewhere or its node is back: ShinyProxy and its Redis, Pyrus' databases, all that media",
+    "has on its only manager; `copies` are the same with three of each. Requests to ArangoDB and messages to RabbitMQ wait",
+    "while a copy takes over; those that wait longer than ten seconds count as lost.",
     "",
     "| system | killed | requests | lost | slowest | elsewhere | back | rows lost |",
     "| --- | --- | --- | --- | --- | --- | --- | --- |",
