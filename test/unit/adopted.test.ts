@@ -250,7 +250,7 @@ test("a swarm's services join them, the edge under its service's name", async ()
   expect(specs["shop-db-1"]?.networksAdvanceds).toEqual([{ id: "back", aliases: ["db-1"] }]);
   // A service that was made without it keeps running as it is.
   for (const { name, options } of of("Service")) {
-    expect(specs[name]?.containerSpec).toMatchObject({ sysctl: { "net.ipv4.tcp_retries2": "6" } });
+    expect(specs[name]?.containerSpec).toMatchObject({ sysctl: { "net.ipv4.tcp_retries2": "4" } });
     expect(options.ignoreChanges).toContain("taskSpec.containerSpec.sysctl");
   }
   // Whoever waits for a store's next leader is not started again for it, all replicas at once. A store is.
