@@ -4,7 +4,7 @@ import { z } from "zod";
 import type { Cluster } from "../../tools/swarm/cluster.ts";
 import { eventually, type Reply } from "./arkindex.ts";
 import { appTasks, Browser } from "./shinyproxy.ts";
-import { Load, onNetwork } from "./swarm-stack.ts";
+import { Load, type LoadOptions, onNetwork } from "./swarm-stack.ts";
 
 export interface UserArgs {
   readonly cluster: Cluster;
@@ -76,6 +76,13 @@ export class User {
     }, 60);
   }
 
+  /** Whose app is gone with its worker: told so once, then given a new one, without a new sign-in. Returns what was told. */
+  async beginAgain(edge: string): Promise<Reply> {
+    const told = await this.loses(edge);
+    await this.open(edge);
+    return told;
+  }
+
   /** The node that runs the app. */
   async place(): Promise<string | undefined> {
     const { cluster, name } = this.#args;
@@ -84,11 +91,12 @@ export class User {
     return task?.replace(/^running /, "");
   }
 
-  /** A load of this user's requests, ten a second. An answer other than the app's page is a lost request. */
-  load(edge: string): Load {
+  /** A load of this user's requests. An answer other than the app's page is a lost request. Default: ten a second. */
+  load(edge: string, options: Pick<LoadOptions, "perSecond" | "patience"> = {}): Load {
     const { cluster, ca, url } = this.#args;
     return new Load(cluster.address(edge), ca, this.app, {
       perSecond: 10,
+      ...options,
       headers: { cookie: this.browser.cookie(url) },
       good: isApp,
     });
@@ -114,6 +122,21 @@ const answer = z.object({
     }),
   ),
 });
+
+/** Users of one app each, on workers. */
+export const demoApp = (more: object = {}) => ({
+  title: "Demo",
+  image: "shiny-demo",
+  memoryMib: 256,
+  cpu: 0.5,
+  ...more,
+});
+export const demoApps = {
+  demo: demoApp({ groups: ["analysts"] }),
+  closed: demoApp({ groups: ["others"] }),
+  open: demoApp(),
+};
+export const demoUsers = { "demo-analysts": "demo", "demo-others": "closed", demo: "open", "demo-admins": "open" };
 
 /** InfluxDB as the stack's user, from a manager on the data network. */
 export class InfluxClient {

@@ -12,7 +12,7 @@ import { eventually } from "../support/arkindex.ts";
 import { lastWords, powerCut, tell } from "../support/failure.ts";
 import { generatedSecrets } from "../support/secrets.ts";
 import { Browser, panelRows } from "../support/shinyproxy.ts";
-import { InfluxClient, User, Witness } from "../support/shinyproxy-swarm.ts";
+import { demoApp, demoApps, demoUsers, InfluxClient, User, Witness } from "../support/shinyproxy-swarm.ts";
 import { succeeded, type TestStack } from "../support/stack.ts";
 import { type Load, pushed, swarmConfig, swarmStack, tasksOf } from "../support/swarm-stack.ts";
 
@@ -27,11 +27,9 @@ let influx: InfluxClient;
 let outputs: { url: string; ca: string; passwords: Record<string, string>; places: { slots: Record<string, string> } };
 let users: User[];
 
-const app = (more: object = {}) => ({ title: "Demo", image: "shiny-demo", memoryMib: 256, cpu: 0.5, ...more });
-const apps = { demo: app({ groups: ["analysts"] }), closed: app({ groups: ["others"] }), open: app() };
 const wanted = (more: object = {}) => ({
   ...{ cluster, name, system },
-  config: { shinyproxy: { memoryMib: 512, influxGib: 1, idleMinutes: 60, apps: { ...apps, ...more } } },
+  config: { shinyproxy: { memoryMib: 512, influxGib: 1, idleMinutes: 60, apps: { ...demoApps, ...more } } },
   swarm: {
     edge: { nodes: { edge: "yes" } },
     nodes: Object.fromEntries(
@@ -50,8 +48,7 @@ beforeAll(async () => {
   outputs = (await stack.outputs()) as typeof outputs;
   const { toolbox = "" } = await pushed(cluster);
   influx = new InfluxClient(cluster, toolbox, `${name}-data`, outputs.passwords.influx ?? "");
-  const who = { "demo-analysts": "demo", "demo-others": "closed", demo: "open", "demo-admins": "open" };
-  users = Object.entries(who).map(([user, spec]) => new User({ cluster, name, ...outputs, user, spec }));
+  users = Object.entries(demoUsers).map(([user, spec]) => new User({ cluster, name, ...outputs, user, spec }));
 }, 900_000);
 
 afterAll(async () => {
@@ -173,7 +170,7 @@ test("ShinyProxy's process is killed: sessions and apps are still there", async 
 }, 240_000);
 
 test("another app rolls ShinyProxy without a lost request or session", async () => {
-  await stack.configure(await swarmConfig(wanted({ more: app() })));
+  await stack.configure(await swarmConfig(wanted({ more: demoApp() })));
   const load = loadOf(users[1], "m1");
   const began = Date.now();
   succeeded(await stack.up());
@@ -192,8 +189,7 @@ test("another app rolls ShinyProxy without a lost request or session", async () 
 async function beginAgain(gone: readonly User[], edge: string, from: string): Promise<void> {
   for (const user of gone) {
     const began = Date.now();
-    expect(await user.loses(edge)).toMatchObject({ status: 503, body: expect.stringContaining("app_crashed") });
-    await user.open(edge);
+    expect(await user.beginAgain(edge)).toMatchObject({ status: 503, body: expect.stringContaining("app_crashed") });
     took(`the app of a user whose worker is gone (${from}) began again`, began);
     expect(await user.place()).toBe(workers.find((node) => node !== from));
   }
