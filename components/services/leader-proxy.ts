@@ -19,7 +19,7 @@ export interface LeaderProxyArgs {
   readonly hosts: List<string>;
   /** By names of the proxy's ports. */
   readonly ways: Dict<Way>;
-  /** The servers, once they run. */
+  /** The servers, once they run: the first one before the proxies are made, all of them before these are ready. */
   readonly after: List<Ready>;
   /** Further DNS names of the store. */
   readonly names?: List<string> | undefined;
@@ -33,14 +33,15 @@ const alive = 8404;
 
 /**
  * Two HAProxies, on two nodes where there are two. Each asks every server every second, and ends the connections to one
- * that leads no more: its clients connect again, and reach the next.
+ * that leads no more: its clients connect again, and reach the next. They start beside the second server and the third. The
+ * first one may have been the only one until now, under the name that they take over.
  */
 export function leaderProxy(p: Platform, name: string, args: LeaderProxyArgs): Running {
   const { hosts, ways, after, names, nodeLabels } = args;
   const ports: Dict<Port> = Object.fromEntries(
     Object.entries(ways).map(([key, { port }]) => [key, { number: port, protocol: "tcp" }]),
   );
-  return p.run(name, {
+  const proxy = p.run(name, {
     image: "haproxy",
     tier: "data",
     cpu: 1,
@@ -53,10 +54,11 @@ export function leaderProxy(p: Platform, name: string, args: LeaderProxyArgs): R
     // each check would be a client of theirs.
     health: { ready: { http: "alive", path: "/" }, startSeconds: 60, stopSeconds: 5 },
     replicas: 2,
-    after,
+    after: after.slice(0, 1),
     ...(names === undefined ? {} : { names }),
     ...(nodeLabels === undefined ? {} : { nodes: nodeLabels }),
   });
+  return { ...proxy, ready: [...after.flatMap(({ ready }) => ready), ...proxy.ready] };
 }
 
 /**

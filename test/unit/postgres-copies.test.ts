@@ -54,8 +54,8 @@ describe("what is made", () => {
     expect(part(parts, "store-1").disk?.path).toBe(part(one.parts, "store-1").disk?.path);
     expect(part(parts, "store-settings").after).toEqual(["store-etcd-1", "store-etcd-2", "store-etcd-3"]);
     expect(part(parts, "store-2").after).toEqual(["store-settings", "store-1"]);
-    expect(part(parts, "store-proxy").after).toEqual(["store-1", "store-2", "store-3"]);
-    expect(part(parts, "store-setup").after).toEqual(["store-proxy"]);
+    expect(part(parts, "store-proxy").after).toEqual(["store-1"]);
+    expect(part(parts, "store-setup").after).toEqual(["store-1", "store-2", "store-3", "store-proxy"]);
     expect(given).toEqual({
       ...{ host: "store-proxy", port: 5432, members: ["store-1", "store-2", "store-3"] },
       ...{ user: "app", password: "word-of-store-owner-password" },

@@ -25,8 +25,8 @@ describe("its parts", () => {
     expect(parts.get("store-proxy")).toMatchObject({ replicas: 2, names: ["cache"] });
     for (const server of servers) expect(parts.get(server)).not.toHaveProperty("names");
     expect(given).toMatchObject({ host: "store-proxy", port: 6379, members: servers, user: "default" });
-    expect(parts.get("store-setup")?.after).toEqual(["store-proxy"]);
-    expect(parts.get("store-proxy")?.after).toEqual(servers);
+    expect(parts.get("store-setup")?.after).toEqual([...servers, "store-proxy"]);
+    expect(parts.get("store-proxy")?.after).toEqual(["store-1"]);
   });
 
   test("one copy is what it was: one server, and nothing beside it", async () => {
