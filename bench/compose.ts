@@ -65,6 +65,6 @@ export function named(containers: readonly Container[], volumes: readonly string
 }
 
 /** Compose puts variables in the place of `$`. */
-function literal(text: string): string {
+export function literal(text: string): string {
   return text.replaceAll("$", "$$$$");
 }

@@ -96,11 +96,16 @@ const job = z.object({
   cpu: z.number(),
 });
 
-/** Of `pulumi stack export --show-secrets`. */
-export function definitionOf(exported: unknown): Definition {
+/** The resources of a type in what `pulumi stack export --show-secrets` says, secrets in plain text. */
+export function resourcesOf(exported: unknown): (type: string) => Resource[] {
   const { deployment } = z.object({ deployment: z.object({ resources: z.array(resource) }) }).parse(exported);
   const all = deployment.resources.map((each) => ({ ...each, inputs: plain(each.inputs) as Resource["inputs"] }));
-  const of = (type: string): Resource[] => all.filter((each) => each.type === type);
+  return (type) => all.filter((each) => each.type === type);
+}
+
+/** Of `pulumi stack export --show-secrets`. */
+export function definitionOf(exported: unknown): Definition {
+  const of = resourcesOf(exported);
   const networks = of("docker:index/network:Network").map(({ id, inputs }) => ({ id, ...network.parse(inputs) }));
   const nameOf = (id: string): string => networks.find((each) => each.id === id)?.name ?? id;
   const running = of("docker:index/container:Container");
@@ -168,7 +173,7 @@ function ofJob(given: z.output<typeof job>, nameOf: (id: string) => string): Omi
 }
 
 /** Our provider leaves a marker on a new disk, and a server that does not find it refuses to start. Peers leave none. */
-function unmarked(script: string): string {
+export function unmarked(script: string): string {
   const lines = script.split("\n");
   return lines.filter((line) => !(line.startsWith("[ -e ") && line.includes(`/${diskMarker} ]`))).join("\n");
 }

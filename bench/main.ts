@@ -1,7 +1,8 @@
 /**
- * `npm run bench [-- --rounds 3] [--only docker|aws] [--write docs/speed.md]`: the same containers by our program, by
- * Docker Compose and by Terraform, in turn, on this machine's engine; and previews of the stacks for AWS, on the simulated
- * cloud. Compare ratios of one run: seconds of two machines say nothing.
+ * `npm run bench [-- --rounds 3] [--only docker|aws|swarm] [--write docs/speed.md]`: the same containers by our program,
+ * by Docker Compose and by Terraform, in turn, on this machine's engine; previews of the stacks for AWS, on the simulated
+ * cloud; and the same services by our program and by `docker stack deploy`, in turn, on a swarm of namespaces. Compare
+ * ratios of one run: seconds of two machines say nothing.
  */
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -23,13 +24,12 @@ import { setup } from "../tools/setup/setup.ts";
 import { aws as previewsOnAws } from "./aws.ts";
 import { compose, ours, terraform } from "./contenders.ts";
 import { definitionOf } from "./definition.ts";
-import { median, seconds, table } from "./measure.ts";
+import { median, table } from "./measure.ts";
+import { inTurn } from "./rounds.ts";
+import { swarm } from "./swarm.ts";
 import { peers } from "./tools.ts";
 
 import type { Say } from "../tools/setup/cache.ts";
-import type { Contender } from "./contenders.ts";
-
-const previews = 3;
 
 const sections = {
   docker: {
@@ -45,6 +45,7 @@ const sections = {
     measured: async (rounds: number, folder: string, say: Say): Promise<string> =>
       `${await previewsOnAws(rounds, folder, say)}\n${await growth("aws", rounds, say)}`,
   },
+  swarm: { heading: "## Three copies on a swarm", measured: swarm },
 };
 const isSection = (name: string): name is keyof typeof sections => Object.hasOwn(sections, name);
 
@@ -55,7 +56,7 @@ export async function run(args: readonly string[]): Promise<number> {
   });
   const names = Object.keys(sections).filter(isSection);
   const chosen = names.filter((name) => name === (values.only ?? name));
-  if (chosen.length === 0) throw new Problem(`--only ${values.only ?? ""}: the bench has ${names.join(" and ")}`);
+  if (chosen.length === 0) throw new Problem(`--only ${values.only ?? ""}: the bench has ${names.join(", ")}`);
   const folder = await mkdtemp(join(tmpdir(), "bench-"));
   const say: Say = (line) => void process.stderr.write(`${line}\n`);
   try {
@@ -75,12 +76,6 @@ export async function run(args: readonly string[]): Promise<number> {
   }
 }
 
-interface Times {
-  readonly up: number[];
-  readonly preview: number[];
-  readonly down: number[];
-}
-
 /** All of Arkindex: nine containers, eight jobs, three networks. */
 async function systems(rounds: number, folder: string, say: Say): Promise<string> {
   const tools = await peers(folder, say);
@@ -94,46 +89,13 @@ async function systems(rounds: number, folder: string, say: Say): Promise<string
     const definition = definitionOf(JSON.parse(output));
     await mine.down();
     const contenders = [mine, await compose(definition, tools, folder), await terraform(definition, tools, folder)];
-    const times = new Map<string, Times>();
-    for (let round = 1; round <= rounds; round++)
-      for (const contender of contenders) await measure(contender, times, `round ${String(round)}`, say);
+    const times = await inTurn(contenders, rounds, "ours", say);
     const jobs = definition.containers.filter(({ health }) => health === undefined).length;
     const long = definition.containers.length - jobs;
-    return `${String(long)} containers, ${String(jobs)} jobs, ${String(definition.networks.length)} networks; medians of ${String(rounds)} rounds\n\n${compared(times)}`;
+    return `${String(long)} containers, ${String(jobs)} jobs, ${String(definition.networks.length)} networks; medians of ${String(rounds)} rounds\n\n${times}`;
   } finally {
     await stack.dispose();
   }
-}
-
-async function measure(contender: Contender, times: Map<string, Times>, round: string, say: Say): Promise<void> {
-  const mine = times.get(contender.name) ?? { up: [], preview: [], down: [] };
-  times.set(contender.name, mine);
-  try {
-    mine.up.push(await seconds(() => contender.up()));
-    for (let look = 0; contender.preview && look < previews; look++)
-      mine.preview.push(await seconds(contender.preview));
-  } finally {
-    mine.down.push(await seconds(() => contender.down()));
-  }
-  say(`${round}, ${contender.name}: up ${(mine.up.at(-1) ?? NaN).toFixed(1)} s`);
-}
-
-function compared(times: ReadonlyMap<string, Times>): string {
-  const [mine] = times.values();
-  const cell = (values: readonly number[], ofOurs: readonly number[] = []): string => {
-    if (values.length === 0) return "–";
-    const ratio = median(ofOurs) / median(values);
-    return `${median(values).toFixed(1)} s${values === ofOurs ? "" : ` (ours is ${ratio.toFixed(2)} of it)`}`;
-  };
-  return table(
-    ["", "up, until all is healthy", "unchanged preview or plan", "down"],
-    [...times].map(([name, { up, preview, down }]) => [
-      name,
-      cell(up, mine?.up),
-      cell(preview, mine?.preview),
-      cell(down, mine?.down),
-    ]),
-  );
 }
 
 interface Program {
@@ -145,7 +107,7 @@ interface Program {
 }
 
 /** Our program alone, in a process of its own, as members grow. */
-async function growth(topology: keyof typeof sections, rounds: number, say: Say): Promise<string> {
+async function growth(topology: "docker" | "aws", rounds: number, say: Say): Promise<string> {
   const project: unknown = parse(await readFile(join(repo, "Pulumi.yaml"), "utf8"));
   const nodeArgs = String(at(project, ["runtime", "options", "nodeargs"])).split(" ");
   const rows: string[][] = [];
