@@ -89,22 +89,25 @@ export function serviceSpec(site: Site, part: Part): Spec {
   // The hash leaves out the number of replicas: tasks carry it, and another number must not roll them.
   const hash = hashOf({ ...shape, taskSpec, containerSpec });
   const env = output(containerSpec.env).apply((own) => hash.apply((value) => ({ ...own, [specVariable]: value })));
-  const whole = { ...containerSpec, env, ...(part.onNode === undefined ? { sysctl } : {}) };
+  const whole = { ...containerSpec, env, ...(part.onNode === undefined ? { sysctl: sysctlOf(part) } : {}) };
   return { args: { ...shape, mode, taskSpec: { ...taskSpec, containerSpec: whole } }, hash };
 }
 
 /**
  * Nobody answers for a node without power. Linux sends again for a quarter of an hour (15 times) before a connection
- * fails; four times are some 6 seconds, less than a store's failover and than most clients' patience. Whoever waits for
- * an answer sends nothing: a client that keeps its connections alive asks after 5 seconds of silence, not after two
- * hours, and gives up after 11.
+ * fails; four times are some 6 seconds, less than a store's failover and than most clients' patience. Who has ports has
+ * callers from outside as well, whose network may be away for longer: six times, 25 s. Whoever waits for an answer sends
+ * nothing: a client that keeps its connections alive asks after 5 seconds of silence, not after two hours, and gives up
+ * after 11.
  */
-const sysctl = {
-  "net.ipv4.tcp_retries2": "4",
-  "net.ipv4.tcp_keepalive_time": "5",
-  "net.ipv4.tcp_keepalive_intvl": "2",
-  "net.ipv4.tcp_keepalive_probes": "3",
-};
+function sysctlOf({ ports }: Part): Readonly<Record<string, string>> {
+  return {
+    "net.ipv4.tcp_retries2": ports === undefined ? "4" : "6",
+    "net.ipv4.tcp_keepalive_time": "5",
+    "net.ipv4.tcp_keepalive_intvl": "2",
+    "net.ipv4.tcp_keepalive_probes": "3",
+  };
+}
 /**
  * The provider replaces a service for another one, which is an outage. A service keeps what it was made with, and its
  * hash has nothing of it.
