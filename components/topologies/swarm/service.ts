@@ -96,13 +96,14 @@ export function serviceSpec(site: Site, part: Part): Spec {
 /**
  * Nobody answers for a node without power. Linux sends again for a quarter of an hour (15 times) before a connection
  * fails; four times are some 6 seconds, less than a store's failover and than most clients' patience. Who has ports has
- * callers from outside as well, whose network may be away for longer: six times, 25 s. Whoever waits for an answer sends
- * nothing: a client that keeps its connections alive asks after 5 seconds of silence, not after two hours, and gives up
- * after 11.
+ * callers from outside as well, whose network may be away for longer: six times, 25 s. A new connection is given up
+ * after 7 s, not two minutes, as a name has further addresses. Whoever waits for an answer sends nothing: a client that
+ * keeps its connections alive asks after 5 seconds of silence, not after two hours, and gives up after 11.
  */
 function sysctlOf({ ports }: Part): Readonly<Record<string, string>> {
   return {
     "net.ipv4.tcp_retries2": ports === undefined ? "4" : "6",
+    "net.ipv4.tcp_syn_retries": "2",
     "net.ipv4.tcp_keepalive_time": "5",
     "net.ipv4.tcp_keepalive_intvl": "2",
     "net.ipv4.tcp_keepalive_probes": "3",
