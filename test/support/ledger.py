@@ -204,6 +204,9 @@ class Objects(Http):
         words = "AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=%s, Signature=%s"
         return {**headers, **own, "authorization": words % (at["key"], scope, signed, signature)}
 
+    def prepare(self):
+        self.ask("PUT", "/ledger", good=(200, 409), patience=60)  # 409: it is there
+
     def write(self, n):
         self.ask("PUT", "/ledger/%d" % n, text(n))
 

@@ -9,6 +9,7 @@ import { succeeded, type TestStack } from "./stack.ts";
 import {
   Client,
   Load,
+  type LoadOptions,
   onNetwork,
   placeOf,
   pushed,
@@ -18,6 +19,7 @@ import {
   type SwarmTest,
   type Tally,
 } from "./swarm-stack.ts";
+import { eventually } from "./swarm.ts";
 
 const created = z.object({ id: z.string() });
 const listed = z.object({ ids: z.array(z.string()) });
@@ -26,29 +28,41 @@ export class MediaSwarm {
   readonly cluster: Cluster;
   readonly name: string;
   readonly stack: TestStack;
+  /** The node whose edge is called, and where clients of the stores run. */
+  readonly node: string;
   readonly #test: SwarmTest;
   readonly #toolbox: string;
   #outputs: MediaOutputs & { readonly places: { readonly slots: Readonly<Record<string, string>> } };
   readonly #client: Client;
 
-  private constructor(test: SwarmTest, stack: TestStack, outputs: unknown, toolbox: string) {
+  private constructor(test: SwarmTest, stack: TestStack, outputs: unknown, toolbox: string, node = "m1") {
     this.cluster = test.cluster;
+    this.node = node;
     this.name = test.name;
     this.stack = stack;
     this.#test = test;
     this.#toolbox = toolbox;
     this.#outputs = outputs as MediaSwarm["outputs"];
-    this.#client = new Client(test.cluster.address("m1"), this.#outputs.ca, { keepAlive: false });
+    this.#client = new Client(test.cluster.address(node), this.#outputs.ca, { keepAlive: false });
   }
 
   static async up(test: SwarmTest, media: object, closing: (() => Promise<unknown>)[]): Promise<MediaSwarm> {
-    const stack = await swarmStack({ ...test, config: { media } });
+    const stack = await swarmStack({ ...test, config: { ...test.config, media } });
     closing.push(() => rm(stack.folder, { recursive: true })); // what the stack made goes with the swarm
     succeeded(await stack.up());
     const { toolbox = "" } = await pushed(test.cluster);
     const made = new MediaSwarm(test, stack, await stack.outputs(), toolbox);
-    closing.push(() => made.#client.close());
+    closing.push(() => made.close());
     return made;
+  }
+
+  /** The same by another node. */
+  through(node: string): MediaSwarm {
+    return new MediaSwarm(this.#test, this.stack, this.#outputs, this.#toolbox, node);
+  }
+
+  close(): Promise<void> {
+    return this.#client.close();
   }
 
   get outputs() {
@@ -62,7 +76,7 @@ export class MediaSwarm {
 
   /** Deploys the stack with another config of the system, and the nodes that the swarm has now. */
   async change(media: object) {
-    await this.stack.configure(await swarmConfig({ ...this.#test, config: { media } }));
+    await this.stack.configure(await swarmConfig({ ...this.#test, config: { ...this.#test.config, media } }));
     return this.stack.up();
   }
 
@@ -79,16 +93,44 @@ export class MediaSwarm {
     return listed.parse(JSON.parse(body)).ids;
   }
 
-  /** A load that reads one asset, which Cassandra alone answers. */
-  reads(id: string, perSecond = 10): Load {
-    const url = `${this.#outputs.url}/API/assets/${id}`;
-    return new Load(this.cluster.address("m1"), this.#outputs.ca, url, { perSecond });
+  /** Which of these assets no member has. Not those that are written meanwhile. */
+  async gone(written: readonly string[]): Promise<string[]> {
+    const before = [...written];
+    const there = new Set(
+      await eventually(
+        60,
+        () => this.ids("/API/assets/").catch(() => []),
+        (all) => all.length > 0,
+      ),
+    );
+    return before.filter((id) => !there.has(id));
+  }
+
+  /** Waits until each of these Cassandras sees all of them up, and nobody else. */
+  async ringIs(...numbers: number[]): Promise<void> {
+    const hosts = numbers.map((n) => `cassandra-${String(n)}`);
+    for (const host of hosts)
+      await eventually(
+        300,
+        () => this.exec(host, `nodetool -h ${host} -u admin -pwf /tmp/jmx status`).catch(String),
+        (status) => status.match(/^[UD][NLJM] /gm)?.join("") === "UN ".repeat(hosts.length),
+      );
+  }
+
+  /** A load that reads one asset, which Cassandra alone answers. Default: ten a second. */
+  reads(id: string, options: LoadOptions = {}): Load {
+    return this.load(`/API/assets/${id}`, { perSecond: 10, ...options });
+  }
+
+  /** A load of a path. */
+  load(path: string, options: LoadOptions): Load {
+    return new Load(this.cluster.address(this.node), this.#outputs.ca, this.#outputs.url + path, options);
   }
 
   /** Runs a script on a network of the stack, with the stores' clients at hand. */
   async inside(script: string, network = "data") {
     const { status, output } = await onNetwork(
-      this.cluster.dockerOf("m1"),
+      this.cluster.dockerOf(this.node),
       this.#toolbox,
       `${this.name}-${network}`,
       script,

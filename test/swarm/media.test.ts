@@ -76,25 +76,12 @@ async function underLoad<T>(title: string, work: () => Promise<T>) {
     const result = await work();
     took(title, began);
     const [read, write] = [await reads.stop(), await writer.stop()];
-    expect(await gone(writer.written)).toEqual([]);
+    expect(await media.gone(writer.written)).toEqual([]);
     return { result, lost: [...read.lost, ...write.lost], sent: read.sent + write.sent };
   } finally {
     await reads.stop();
     await writer.stop();
   }
-}
-
-/** Which of them no member has. Not those that are written meanwhile. */
-async function gone(written: readonly string[]): Promise<string[]> {
-  const before = [...written];
-  const there = new Set(
-    await eventually(
-      60,
-      () => media.ids("/API/assets/").catch(() => []),
-      (all) => all.length > 0,
-    ),
-  );
-  return before.filter((id) => !there.has(id));
 }
 
 /** Tasks by service: those of a service that was not touched are the same. */
@@ -110,17 +97,6 @@ async function taskIds(of: RegExp): Promise<Record<string, string[]>> {
       .filter(({ Spec }) => of.test(Spec.Name.slice(name.length + 1)))
       .map(({ ID, Spec }) => [Spec.Name, tasks.filter(({ ServiceID }) => ServiceID === ID).map((task) => task.ID)]),
   );
-}
-
-/** Each of them sees all of them up, and nobody else. */
-async function ringIs(...numbers: number[]): Promise<void> {
-  const hosts = numbers.map((n) => `cassandra-${String(n)}`);
-  for (const host of hosts)
-    await eventually(
-      300,
-      () => media.exec(host, `nodetool -h ${host} -u admin -pwf /tmp/jmx status`).catch(String),
-      (status) => status.match(/^[UD][NLJM] /gm)?.join("") === "UN ".repeat(hosts.length),
-    );
 }
 
 /** Names of the nodes that RabbitMQ's cluster has, with whether they run. */
@@ -231,17 +207,17 @@ describe("each of Cassandra's machines loses its power, under reads and writes",
         load: () => media.reads(asset),
         whileOff,
         waits: [`cassandra-${String(n)}`, `rabbit-${String(n)}`],
-        rowsLost: async () => (await gone(writer.written)).length,
+        rowsLost: async () => (await media.gone(writer.written)).length,
       }).finally(() => writer.stop());
       const writes = await writer.stop();
       tell({
         ...{ system: "media", killed: `${node}: the same; writes at LOCAL_QUORUM with a message each` },
         ...{ sent: writes.sent, lost: writes.lost.length, slowest: writes.slowest },
-        rows: (await gone(writer.written)).length,
+        rows: (await media.gone(writer.written)).length,
       });
       if (writes.lost.length > 0) process.stdout.write(`writes: ${writes.lost.slice(0, 10).join("; ")}\n`);
       expect(lost.rows).toBe(0);
-      expect(await gone(writer.written)).toEqual([]);
+      expect(await media.gone(writer.written)).toEqual([]);
       // All messages are there, and three copies of them again.
       await keeps(messages);
       // What was written is found, once the indexer has caught up.
@@ -255,7 +231,7 @@ describe("each of Cassandra's machines loses its power, under reads and writes",
       // Two a second: a queue whose leader was there takes messages again once its other copies have elected one.
       expect(writes.lost.length).toBeLessThanOrEqual(20);
       // Its address has changed: no member is missing in another's ring.
-      await ringIs(...members);
+      await media.ringIs(...members);
       await unchanged();
     },
     900_000,
@@ -268,9 +244,9 @@ test("the only manager loses its power: stores go on, and what it ran comes back
     ...{ cluster, system: "media", name, node: "m1" },
     what: "the only manager, the edge, search, objects, Redis; reads of a row",
     load: () => media.reads(asset),
-    whileOff: () => ringIs(...members),
+    whileOff: () => media.ringIs(...members),
     waits: Object.keys(await tasksOf(cluster.manager(), name)),
-    rowsLost: async () => (await gone(ids)).length,
+    rowsLost: async () => (await media.gone(ids)).length,
   });
   expect(lost.rows).toBe(0);
   // What was in the index is there, and what is new goes through every store again.
@@ -348,7 +324,7 @@ describe("members come and go", () => {
     const after = await taskIds(/./);
     expect(Object.fromEntries(Object.entries(after).filter(([service]) => service in before))).toEqual(before);
     expect((await tasksOf(cluster.manager(), name))["cassandra-4"]).toEqual([`running ${node}`]);
-    await ringIs(...members, 4);
+    await media.ringIs(...members, 4);
     const stats = await media.exec(
       "cassandra-4",
       `nodetool -h cassandra-4 -u admin -pwf /tmp/jmx tablestats media.assets`,
@@ -365,7 +341,7 @@ describe("members come and go", () => {
     const { [`${name}-cassandra-4`]: went, ...stayed } = before;
     expect(went).toHaveLength(1);
     expect(await taskIds(/./)).toEqual(stayed);
-    await ringIs(...members);
+    await media.ringIs(...members);
     // Every copy of every row is there: ALL asks all three.
     const all = await media.cql("cassandra-1", "ALL", "SELECT JSON id FROM media.assets");
     expect(all.status).toBe(0);
