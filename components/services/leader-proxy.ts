@@ -13,6 +13,18 @@ export interface Way {
   readonly server?: string;
 }
 
+/**
+ * Two that seem to lead are one too many. The proxy takes each server for well until its first check, also one whose name
+ * is there again: so a new connection waits for two seconds until there is one, and is refused only then.
+ */
+export function oneLeads(way: string): List<string> {
+  return [
+    "tcp-request inspect-delay 2s",
+    `tcp-request content accept unless { nbsrv(${way}) gt 1 }`,
+    "tcp-request content reject if WAIT_END",
+  ];
+}
+
 /** What stands behind a proxy, and where it runs. */
 export interface LeaderProxyArgs {
   /** The servers, by their addresses. */

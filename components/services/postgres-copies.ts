@@ -3,7 +3,7 @@ import type { Ask, Given, Platform, Ready } from "../core/contracts.ts";
 import { numbered } from "../core/platform.ts";
 import { quickNames } from "../core/recipe.ts";
 import { etcd } from "./etcd.ts";
-import { leaderProxy } from "./leader-proxy.ts";
+import { leaderProxy, oneLeads } from "./leader-proxy.ts";
 import {
   api,
   askedOf,
@@ -113,8 +113,7 @@ export function postgresCopies(p: Platform, name: string, ask: Ask<"postgres">):
   const proxy = leaderProxy(p, `${name}-proxy`, {
     hosts: all.map((member) => member.host),
     ways: {
-      // Two that seem to lead are one too many.
-      sql: way(ports.sql, "/primary", "tcp-request connection reject if { nbsrv(sql) gt 1 }"),
+      sql: way(ports.sql, "/primary", ...oneLeads("sql")),
       replica: way(ports.replica, "/replica?lag=16MB", "balance leastconn", "use_backend sql if { nbsrv eq 0 }"),
     },
     after: made,

@@ -4,7 +4,7 @@ import { output, type Output } from "@pulumi/pulumi";
 import type { Ask, Dict, File, Given, List, Platform } from "../core/contracts.ts";
 import { quickNames, storeOptions, toolbox } from "../core/recipe.ts";
 import { redisString } from "../core/syntax.ts";
-import { leaderProxy } from "./leader-proxy.ts";
+import { leaderProxy, oneLeads } from "./leader-proxy.ts";
 import { lines, memberPort, paths, port, type Server, signIn } from "./redis-parts.ts";
 import { type Other, sentinelPort, serve, settled } from "./redis-serve.ts";
 
@@ -145,13 +145,10 @@ function groupConf(number: number): (password: string) => string {
     });
 }
 
-/**
- * A leader has a replica: one that was cut off, or lost its replicas to another leader, is none. Two leaders are none
- * either: before its first checks the proxy takes every server for one.
- */
+/** A leader has a replica: one that was cut off, or lost its replicas to another leader, is none. */
 function leads(auth: boolean): List<string> {
   return [
-    "tcp-request connection reject if { nbsrv(redis) gt 1 }",
+    ...oneLeads("redis"),
     "option tcp-check",
     "tcp-check connect",
     ...(auth ? ["tcp-check send AUTH\\ proxy\\ any\\r\\n", "tcp-check expect string +OK"] : []),

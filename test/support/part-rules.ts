@@ -127,7 +127,10 @@ function closure(parts: Parts, part: string, seen = new Set<string>()): Readonly
   return seen;
 }
 
-/** Parts that are told of a store and start before it; members of one store may know each other. */
+/**
+ * Parts that are told of a store and start before it; members of one store may know each other, and a proxy before them
+ * asks each whether it is there: it waits for one.
+ */
 export function tooEarly(parts: Parts): string[] {
   const role = (name: string): string => name.replace(/-\d+(-le(ave|ft))?$/, "");
   const stores = [...parts].filter(([, { disk }]) => disk !== undefined);
@@ -135,8 +138,9 @@ export function tooEarly(parts: Parts): string[] {
     if (/-le(ave|ft)$/.test(part)) return [];
     const texts = textsOf(said).join("\n");
     const before = closure(parts, part);
+    const one = part.endsWith("-proxy") ? new Set([...before].map(role)) : new Set<string>();
     return stores
-      .filter(([store]) => role(store) !== role(part) && !before.has(store))
+      .filter(([store]) => role(store) !== role(part) && !before.has(store) && !one.has(role(store)))
       .filter(([store, { names = [] }]) =>
         [store, ...names].some((name) => new RegExp(`(?<![\\w.-])${name}(?![\\w.-])`).test(texts)),
       )

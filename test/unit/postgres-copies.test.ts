@@ -95,7 +95,7 @@ describe("what is made", () => {
     expect(sql).toMatch(/^sql\n {2}bind :5432\n {2}option httpchk OPTIONS \/primary\n/);
     expect(replica).toMatch(/^replica\n {2}bind :5433\n {2}option httpchk OPTIONS \/replica\?lag=16MB\n/);
     expect(replica).toContain("use_backend sql if { nbsrv eq 0 }");
-    expect(sql).toContain("tcp-request connection reject if { nbsrv(sql) gt 1 }");
+    expect(sql).toContain("tcp-request content accept unless { nbsrv(sql) gt 1 }");
     expect(replica).not.toContain("reject");
     for (const way of [sql, replica])
       for (const number of ["1", "2", "3"]) expect(way).toContain(`server s${number} store-${number}:5432`);

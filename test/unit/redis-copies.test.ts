@@ -91,7 +91,7 @@ describe("its parts", () => {
 
   test("the proxy takes two leaders, or one without replicas, for none", async () => {
     const config = fileOf((await told()).parts.get("store-proxy"), ".cfg");
-    expect(config).toContain("tcp-request connection reject if { nbsrv(redis) gt 1 }");
+    expect(config).toContain("tcp-request content accept unless { nbsrv(redis) gt 1 }");
     const [, leads = ""] = /expect rstring (\S+)/.exec(config) ?? [];
     const check = new RegExp(leads);
     expect(check.test("# Replication\r\nrole:master\r\nconnected_slaves:2\r\n")).toBe(true);

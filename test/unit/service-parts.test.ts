@@ -537,7 +537,7 @@ describe("Solr", () => {
     const { parts, given, ready } = await leastOf("solr", { copies: 3, names: ["search.example.com"] });
     const members = ["store-1", "store-2", "store-3"];
     expect(given).toEqual({ host: "search.example.com", port: 8983, members });
-    expect(ready).toEqual(["store-setup", "store-proxy"]);
+    expect(ready).toEqual(["store-setup", ...members, "store-proxy"]);
     expect(parts.get("store-proxy")).toMatchObject({ replicas: 2, names: ["search.example.com"] });
     const conf = file(parts, "store-1", "zoo.cfg");
     expect(conf).toContain("clientPortAddress=127.0.0.1\n");
