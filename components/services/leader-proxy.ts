@@ -75,7 +75,8 @@ export function leaderProxy(p: Platform, name: string, args: LeaderProxyArgs): R
 
 /**
  * Keep-alives of five seconds find a server whose node has lost its power. A server's new address is taken within two:
- * a container that starts again has another.
+ * a container that starts again has another. No name is looked up before the proxy runs: where a DNS server is silent, it
+ * would wait for twenty seconds for each server that is away.
  */
 function config(hosts: List<string>, ways: Dict<Way>): string {
   return `global
@@ -117,7 +118,7 @@ function listen(key: string, hosts: List<string>, { port, to, check, server }: W
   const lines = [
     `bind :${String(port)}`,
     ...check,
-    `default-server inter 1s fastinter 500ms downinter 1s fall 2 rise 1 on-marked-down shutdown-sessions init-addr last,libc,none resolvers engine resolve-prefer ipv4 check${server === undefined ? "" : ` ${server}`}`,
+    `default-server inter 1s fastinter 500ms downinter 1s fall 2 rise 1 on-marked-down shutdown-sessions init-addr none resolvers engine resolve-prefer ipv4 check${server === undefined ? "" : ` ${server}`}`,
     ...hosts.map(
       (host, index) => `server s${String(index + 1)} ${host}:${String(typeof to === "number" ? to : to[index])}`,
     ),

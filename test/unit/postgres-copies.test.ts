@@ -92,6 +92,7 @@ describe("what is made", () => {
   test("the proxy leads to whoever leads, and from its other port to a replica, or to the leader if there is none", async () => {
     const { parts } = await made();
     const [, sql = "", replica = ""] = file(part(parts, "store-proxy"), "haproxy.cfg").split(/^listen /m);
+    for (const each of [sql, replica]) expect(each).toContain("init-addr none");
     expect(sql).toMatch(/^sql\n {2}bind :5432\n {2}option httpchk OPTIONS \/primary\n/);
     expect(replica).toMatch(/^replica\n {2}bind :5433\n {2}option httpchk OPTIONS \/replica\?lag=16MB\n/);
     expect(replica).toContain("use_backend sql if { nbsrv eq 0 }");
