@@ -6,6 +6,7 @@ import type Docker from "dockerode";
 import { execa } from "execa";
 import { z } from "zod";
 
+import { ifThere, messageOf } from "../ops/docker.ts";
 import { pulled, pushed, swarmStack } from "../test/support/swarm-stack.ts";
 import { eventually } from "../test/support/swarm.ts";
 import type { TestStack } from "../test/support/stack.ts";
@@ -124,19 +125,17 @@ async function untilRunning(manager: Docker): Promise<void> {
   await eventually(600, lacking, (left) => left.length === 0);
 }
 
-/** Removes the volumes, once the nodes have let go of their containers. */
+/** Removes the volumes, which outlive a stack on a swarm, and what has ended and still holds them. */
 async function withoutVolumes(cluster: Cluster): Promise<void> {
   const left = async (): Promise<string[]> => {
     const found = await Promise.all(
       cluster.nodes.map(async (node) => {
         const engine = cluster.dockerOf(node);
+        const ended = await engine.listContainers({ all: true, filters: { status: ["created", "exited", "dead"] } });
+        for (const { Id } of ended) await ifThere(engine.getContainer(Id).remove()).catch(messageOf);
         const { Volumes } = await engine.listVolumes({ filters: { name: [`${name}-`] } });
-        for (const { Name } of Volumes)
-          await engine
-            .getVolume(Name)
-            .remove()
-            .catch(() => undefined);
-        return Volumes.map(({ Name }) => Name);
+        const kept = Volumes.map(({ Name }) => ifThere(engine.getVolume(Name).remove()).then(() => "", messageOf));
+        return (await Promise.all(kept)).filter((why) => why !== "");
       }),
     );
     return found.flat();
