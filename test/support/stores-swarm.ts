@@ -282,12 +282,15 @@ import { Swarm } from "${repo}/components/topologies/swarm/index.ts";
 const places = {};
 const put = (name, place) => { places[name] = pulumi.output(place); };
 const system = (p) => {
+  const after = [];
   if (${has("db")}) {
-    const { host, user, password } = p.need("postgres", "db", { databases: ["shop"], clientTls: "never", gib: 4, copies: 3 });
+    const { host, user, password, ready } = p.need("postgres", "db", { databases: ["shop"], clientTls: "never", gib: 4, copies: 3 });
+    after.push({ ready });
     put("db", { kind: "postgres", host, user, password, database: "shop" });
   }
   if (${has("redis")}) {
-    const { host, password } = p.need("redis", "redis", { clientTls: "never", clientAuth: true, keep: true, memoryMib: 64, copies: 3 });
+    const { host, password, ready } = p.need("redis", "redis", { clientTls: "never", clientAuth: true, keep: true, memoryMib: 64, copies: 3 });
+    after.push({ ready });
     put("redis", { kind: "redis", host, password });
   }
   if (${has("solr")}) {
@@ -319,6 +322,7 @@ const system = (p) => {
     routes: [{ host: p.hostname, path: "/", port: "web" }],
     health: { ready: { http: "web", path: "/health" }, startSeconds: 120, stopSeconds: 15 },
     replicas: 2,
+    after,
   });
 };
 class Stores extends SystemComponent {
