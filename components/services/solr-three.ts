@@ -1,5 +1,5 @@
 /** Three Solrs that keep the same collections, and what one alone has in common with them. */
-import type { Ask, Given, List, Platform, Slot } from "../core/contracts.ts";
+import type { Ask, Given, List, Member, Platform, Slot } from "../core/contracts.ts";
 import { onlySaid, quickNames, replaySeconds, storeOptions, toolbox } from "../core/recipe.ts";
 import { shellWord } from "../core/syntax.ts";
 import { leaderProxy } from "./leader-proxy.ts";
@@ -39,7 +39,7 @@ export function threeSolrs(p: Platform, name: string, ask: Ask<"solr">): Given<"
         SOLR_OPTS: `${freshNames} -DzkClientTimeout=10000 -DCoreInitFailedAction=fromleader`,
       },
       files: [{ path: zooConf, content: conf(hosts) }],
-      prepare: prepare(number, others),
+      prepare: prepare(p, { number, host }, others),
       command,
       ports: {
         http: { number: port, protocol: "http" },
@@ -124,7 +124,8 @@ const serves = `printf srvr | curl -s -m 2 telnet://127.0.0.1:${String(zookeeper
  * An index that a power cut broke is emptied (\`CoreInitFailedAction\`). Solr 9.10 then fails to open the empty one, as the
  * first try used up its configuration; the next start opens it, and the leader fills it.
  */
-function prepare(number: number, others: List<string>): string {
+function prepare(p: Platform, { number, host }: Pick<Member, "number" | "host">, others: List<string>): string {
+  const [config, written] = onlySaid(p) ? [zooConf, ""] : ["/tmp/zoo.cfg", addressed(number, host)];
   return `rm -f /tmp/ready /tmp/answered
 mkdir -p ${zoo} && echo ${String(number)} >${zoo}/myid || exit 1
 if ! find ${zoo}/version-2 -name 'log.*' -o -name 'snapshot.*' 2>/dev/null | grep -q .; then
@@ -132,16 +133,26 @@ if ! find ${zoo}/version-2 -name 'log.*' -o -name 'snapshot.*' 2>/dev/null | gre
 fi
 (
   while :; do
-    ${mend}
+    ${mend}${written}
     java -Xms64m -Xmx128m -XX:+ExitOnOutOfMemoryError ${freshNames} -Dzookeeper.db.autocreate=false \\
       -Dorg.apache.logging.log4j.level=WARN \\
       -cp "/opt/solr/lib/*:/opt/solr/server/lib/ext/*:/opt/solr/server/solr-webapp/webapp/WEB-INF/lib/*" \\
-      org.apache.zookeeper.server.quorum.QuorumPeerMain ${zooConf}
+      org.apache.zookeeper.server.quorum.QuorumPeerMain ${config}
     sleep 1
   done
 ) &
 until ${serves}; do sleep 1; done
 set -- sh -c ${shellWord(patient(others))} solr "$@"`;
+}
+
+/**
+ * A member of a running ensemble that has a higher number takes no connection of a lower one: it makes one itself, to
+ * whatever that one calls itself. A swarm knows a name only when it is healthy, and the first would never be.
+ */
+function addressed(number: number, host: string): string {
+  const own = `server.${String(number)}`;
+  return `
+    sed "s/^${own.replace(".", "\\.")}=[^:]*/${own}=$(getent hosts ${host} | cut -d ' ' -f 1)/" ${zooConf} >/tmp/zoo.cfg`;
 }
 
 /** Copies are opened one by one after Solr has begun to answer, so one that cannot be opened is looked for for ten minutes. */

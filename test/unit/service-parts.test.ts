@@ -1,5 +1,7 @@
 /** Rules for the parts of every recipe, whatever it is asked for: what each option changes, and which names it refuses. */
 import { readFileSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 
 import { describe, expect, test } from "@jest/globals";
 import { execa } from "execa";
@@ -557,6 +559,24 @@ describe("Solr", () => {
       JSON.stringify((await leastOf("solr", { copies: 3 }, on)).parts.get("store-1")?.health?.ready);
     expect(await probe("docker")).toContain("requireHealthyCores");
     expect(await probe("swarm")).not.toContain("requireHealthyCores");
+  });
+
+  test("on a swarm a member calls itself by its address, as its name is not known before it is healthy", async () => {
+    const prepare = async (on: "docker" | "swarm") =>
+      (await leastOf("solr", { copies: 3 }, on)).parts.get("store-1")?.prepare ?? "";
+    expect(await prepare("docker")).toContain("QuorumPeerMain /run/solr/zoo.cfg\n");
+    const told = await prepare("swarm");
+    expect(told).toContain("QuorumPeerMain /tmp/zoo.cfg\n");
+    const folder = newFolder("solr-address");
+    await writeFile(join(folder, "told"), "clientPort=9983\nserver.1=store-1:2888:3888\nserver.2=store-2:2888:3888\n");
+    const line = /^ *sed "s.*$/m.exec(told)?.[0] ?? "";
+    const here = line
+      .replace("/run/solr/zoo.cfg", join(folder, "told"))
+      .replace("/tmp/zoo.cfg", join(folder, "written"));
+    await execa("sh", ["-c", `getent() { echo "10.0.1.7      $2"; }\n${here}`]);
+    expect(await readFile(join(folder, "written"), "utf8")).toBe(
+      "clientPort=9983\nserver.1=10.0.1.7:2888:3888\nserver.2=store-2:2888:3888\n",
+    );
   });
 
   test("on a swarm one that was called healthy before it ran has time to start, and none once it has answered", async () => {
