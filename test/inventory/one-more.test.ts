@@ -80,7 +80,7 @@ const rows: readonly More[] = [
     config: { agents: { gpu: { farm, gpus: 1, replicas: 2 } } },
     ...{ secrets: { "ponosSeed-gpu": "seed" }, changed: { AwsRegion: "alarms" } },
   },
-  { what: "one backend more", system: "arkindex", config: { backends: 2 }, changed: replicas("backend") },
+  { what: "more backends", system: "arkindex", config: { backends: 3 }, changed: replicas("backend") },
   {
     ...{ what: "one service more", system: "media", changed: nothing },
     config: { services: { ...samples.media.services, stats: {} } },
