@@ -20,8 +20,8 @@ const below = (key: string, rows: Record<string, Row>): Record<string, Row> =>
 
 const numbers: Record<Name, Record<string, Row>> = {
   arkindex: {
-    backends: [1, 1, 50],
-    workers: [1, 1, 50],
+    backends: [1, undefined, 50],
+    workers: [1, undefined, 50],
     postgresGib: [1, 20],
     solrGib: [1, 10],
     solrMemoryMib: [256, 512],
