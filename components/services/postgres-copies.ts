@@ -19,19 +19,7 @@ import {
 } from "./patroni.ts";
 import { drillCommand, postgresDump } from "./postgres-backup.ts";
 import { fetcher, health } from "./postgres-recovery.ts";
-import {
-  data,
-  databases,
-  given,
-  loginsOf,
-  memory,
-  optionsOf,
-  ownerOf,
-  password,
-  saving,
-  serverOf,
-  setUp,
-} from "./postgres-setup.ts";
+import { data, given, loginsOf, memory, optionsOf, password, saving, serverOf, setUp } from "./postgres-setup.ts";
 
 const image = "postgres-ha";
 const members = { count: 3 } as const;
@@ -45,7 +33,7 @@ const ports = { sql: 5432, replica: 5433 } as const;
  */
 export function postgresCopies(p: Platform, name: string, ask: Ask<"postgres">): Given<"postgres"> {
   const logins = loginsOf(p, name);
-  const { admin, owner } = logins;
+  const { admin } = logins;
   const host = p.address(`${name}-proxy`);
   const all = numbered(name, members, p.address.bind(p));
   const slots = all.map((member) => member.name);
@@ -122,7 +110,7 @@ export function postgresCopies(p: Platform, name: string, ask: Ask<"postgres">):
   });
   // A server that answers is not enough: what waits for the store needs its databases.
   const { ready } = p.job(`${name}-setup`, {
-    ...setUp(admin.file, owner, databases(host, ask, { ...ownerOf(ask), password: owner.file.path })),
+    ...setUp(host, ask, logins),
     after: [proxy],
   });
   return { host: names?.[0] ?? host, port: ports.sql, members: slots, ...given(name, ask, logins), ready };

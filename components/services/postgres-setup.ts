@@ -130,11 +130,12 @@ case "$(postgres --version)" in
 esac`;
 
 /** A job that runs once, and again for another password of the owner. Its statements leave alone what is there. */
-export function setUp(admin: File, owner: Secret, statements: string) {
+export function setUp(host: string, ask: Ask<"postgres">, { admin, owner }: Logins, role: Role = ownerOf(ask)) {
+  const statements = databases(host, ask, { ...role, password: owner.file.path });
   return {
     ...toolbox,
     tier: "data",
-    files: [admin, owner.file],
+    files: [admin.file, owner.file],
     command: ["sh", "-euc", `${login}\n${statements}`],
     trigger: fingerprint(owner.value),
     seconds: 300,
@@ -153,7 +154,7 @@ export function memory(memoryMib = 1024) {
  * Each statement leaves what is there alone, so that the job may run again. `password`: where the owner's lies. `more`: for
  * its role.
  */
-export function databases(
+function databases(
   host: string,
   { databases: names, extensions = [] }: Ask<"postgres">,
   { name: user, superuser, password, more = "" }: Role & { readonly password: string },

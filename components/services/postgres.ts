@@ -8,7 +8,6 @@ import { postgresCopies } from "./postgres-copies.ts";
 import {
   checkNames,
   data,
-  databases,
   founding,
   given,
   joins,
@@ -31,7 +30,7 @@ export const postgres: Recipe<"postgres"> = (p, name, ask) => {
   checkNames(name, ask);
   if ((ask.copies ?? p.copies) === 3) return postgresCopies(p, name, ask);
   const logins = loginsOf(p, name);
-  const { admin, owner } = logins;
+  const { admin } = logins;
   const slot = `${name}-1`;
   const host = p.address(slot);
   const drill = p.address(drillHost(slot));
@@ -61,7 +60,7 @@ ${sameVersion(host)}${trusted(ask.outputPlugins)}`,
   }));
   // A server that answers is not enough: what waits for the store needs its databases.
   const setup = p.job(`${name}-setup`, {
-    ...setUp(admin.file, owner, databases(host, ask, { ...ownerOf(ask), password: owner.file.path })),
+    ...setUp(host, ask, logins),
     after: first ? [first] : [],
   });
   const at = { host: ask.names?.[0] ?? host, port: 5432, members: [slot] };
@@ -75,13 +74,13 @@ ${sameVersion(host)}${trusted(ask.outputPlugins)}`,
 export const managedPostgres: Recipe<"postgres"> = (p, name, ask) => {
   const server = p.managed("postgres", name, ask);
   const logins = loginsOf(p, name, server.password);
-  const { admin, owner } = logins;
+  const { admin } = logins;
   // The stack's one toolbox has those of all its servers.
   const hostFile = { path: `/run/postgres/${name}-host`, content: output(server.host) };
   const host = `"$(cat ${hostFile.path})"`;
   const drill = p.address(drillHost(name));
   const role = { ...ownerOf(ask), superuser: false, more: joins };
-  const setup = setUp(admin.file, owner, databases(host, ask, { ...role, password: owner.file.path }));
+  const setup = setUp(host, ask, logins, role);
   const made = p.job(`${name}-setup`, { ...setup, files: [...setup.files, hostFile], after: [server] });
   const out = postgresDump({ host, drill, ...saving(name, logins, ask, role) });
   p.dump(name, {

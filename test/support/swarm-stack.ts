@@ -35,6 +35,20 @@ export async function pushed(cluster: Cluster): Promise<Record<string, string>> 
   return Object.fromEntries(Object.entries(local).map(([key, ref]) => [key, refs[ref] ?? ref]));
 }
 
+/**
+ * The same, and some of them on each node: a busy machine pulls for minutes, which no job waits for. A key without an image
+ * of ours is pulled as it is.
+ */
+export async function onEachNode(
+  cluster: Cluster,
+  keys: readonly string[],
+  nodes: readonly string[] = cluster.nodes,
+): Promise<Record<string, string>> {
+  const images = await pushed(cluster);
+  for (const node of nodes) for (const key of keys) await pulled(cluster.dockerOf(node), images[key] ?? key);
+  return images;
+}
+
 /** The whole config of such a stack, with full keys. */
 export async function swarmConfig(test: SwarmTest): Promise<Record<string, unknown>> {
   const { cluster, name, system, config = {}, swarm = {}, images = {} } = test;

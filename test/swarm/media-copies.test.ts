@@ -13,7 +13,7 @@ import { smallMedia } from "../support/media.ts";
 import { MediaSwarm, Writer } from "../support/media-swarm.ts";
 import { memoryOf } from "../support/memory.ts";
 import { succeeded } from "../support/stack.ts";
-import { pulled, pushed, tasksOf } from "../support/swarm-stack.ts";
+import { onEachNode, tasksOf } from "../support/swarm-stack.ts";
 import { eventually } from "../support/swarm.ts";
 
 const name = "media-copies";
@@ -40,11 +40,15 @@ beforeAll(async () => {
   await provide(() => undefined, ["garage"]); // an hour, once on a machine
   cluster = await Cluster.start({ name, network: "10.213.168", managers: 3, workers: 0 });
   closing.push(() => cluster.stop());
-  const images = await pushed(cluster);
-  // A busy machine pulls for minutes, which no job waits for.
-  for (const node of cluster.nodes)
-    for (const key of ["toolbox", "rehearsal", "postgres-ha", "haproxy", "redis", "cassandra", "rabbitmq"])
-      await pulled(cluster.dockerOf(node), images[key] ?? key);
+  const images = await onEachNode(cluster, [
+    "toolbox",
+    "rehearsal",
+    "postgres-ha",
+    "haproxy",
+    "redis",
+    "cassandra",
+    "rabbitmq",
+  ]);
   image = images["postgres-ha"] ?? "";
   const began = Date.now();
   media = await MediaSwarm.up({ cluster, name, system: "media", config: { copies: 3 } }, config, closing);

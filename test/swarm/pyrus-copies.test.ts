@@ -14,7 +14,7 @@ import { memoryOf } from "../support/memory.ts";
 import { configure, copied, replicas, Writer } from "../support/pyrus-ha.ts";
 import { allKept, gone, kept, type Outputs, write } from "../support/pyrus-stores.ts";
 import { succeeded, type TestStack } from "../support/stack.ts";
-import { Load, type LoadOptions, pulled, pushed, swarmStack, tasksOf } from "../support/swarm-stack.ts";
+import { Load, type LoadOptions, onEachNode, swarmStack, tasksOf } from "../support/swarm-stack.ts";
 import { eventually } from "../support/swarm.ts";
 
 const name = "pyrus-copies";
@@ -34,11 +34,15 @@ beforeAll(async () => {
   await provide(() => undefined, ["garage"]); // an hour, once on a machine
   cluster = await Cluster.start({ name, network: "10.213.166", managers: 3, workers: 0 });
   closing.push(() => cluster.stop());
-  const images = await pushed(cluster);
-  // A busy machine pulls for minutes, which no job waits for.
-  for (const node of cluster.nodes)
-    for (const key of ["toolbox", "rehearsal", "postgres-cron", "postgres-ha", "haproxy", "nats", "elasticsearch7"])
-      await pulled(cluster.dockerOf(node), images[key] ?? key);
+  await onEachNode(cluster, [
+    "toolbox",
+    "rehearsal",
+    "postgres-cron",
+    "postgres-ha",
+    "haproxy",
+    "nats",
+    "elasticsearch7",
+  ]);
   stack = await swarmStack(copied(cluster, name));
   closing.push(() => rm(stack.folder, { recursive: true })); // what the stack made goes with the swarm
   await configure(stack, copied(cluster, name));

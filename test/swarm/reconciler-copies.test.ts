@@ -15,7 +15,7 @@ import { Cluster } from "../../tools/swarm/cluster.ts";
 import { asProbedForReal } from "../support/arkindex.ts";
 import { tell } from "../support/failure.ts";
 import { succeeded, type TestStack } from "../support/stack.ts";
-import { pulled, pushed, swarmConfig, swarmStack, tasksOf } from "../support/swarm-stack.ts";
+import { onEachNode, swarmConfig, swarmStack, tasksOf } from "../support/swarm-stack.ts";
 import { eventually } from "../support/swarm.ts";
 import { untilWell } from "../support/until-well.ts";
 
@@ -49,12 +49,17 @@ beforeAll(async () => {
   // A busy machine's nodes are silent for longer than the usual fifteen seconds.
   cluster = await Cluster.start({ name, network: "10.213.176", managers: 3, workers: 1, heartbeatSeconds: 15 });
   closing.push(() => cluster.stop());
-  const images = await pushed(cluster);
+  const images = await onEachNode(cluster, [
+    "toolbox",
+    "rehearsal",
+    "postgres-ha",
+    "haproxy",
+    "redis",
+    "solr",
+    "garage",
+    "traefik",
+  ]);
   toolbox = images.toolbox ?? "";
-  // A busy machine pulls for minutes, which no job waits for.
-  for (const node of cluster.nodes)
-    for (const key of ["toolbox", "rehearsal", "postgres-ha", "haproxy", "redis", "solr", "garage", "traefik"])
-      await pulled(cluster.dockerOf(node), images[key] ?? key);
   const began = Date.now();
   stack = await swarmStack(wanted());
   closing.push(() => rm(stack.folder, { recursive: true })); // what the stack made goes with the swarm

@@ -15,7 +15,7 @@ import { generatedSecrets } from "../support/secrets.ts";
 import { Browser } from "../support/shinyproxy.ts";
 import { demoApps, demoUsers, InfluxClient, User } from "../support/shinyproxy-swarm.ts";
 import { succeeded, type TestStack } from "../support/stack.ts";
-import { Load, pulled, pushed, swarmStack, tasksOf } from "../support/swarm-stack.ts";
+import { Load, onEachNode, pulled, swarmStack, tasksOf } from "../support/swarm-stack.ts";
 import { eventually } from "../support/swarm.ts";
 
 const name = "shiny-copies";
@@ -48,11 +48,11 @@ const ones = ["influx-1", "reader", "runner", "sign-in", "telegraf"];
 beforeAll(async () => {
   cluster = await Cluster.start({ name, network: "10.213.167", managers: 3, workers: 2 });
   closing.push(() => cluster.stop());
-  const images = await pushed(cluster);
-  // A busy machine pulls for minutes, which no job waits for.
-  for (const node of managers)
-    for (const key of ["toolbox", "rehearsal", "postgres-ha", "haproxy", "redis", "influxdb", "grafana", "shinyproxy"])
-      await pulled(cluster.dockerOf(node), images[key] ?? key);
+  const images = await onEachNode(
+    cluster,
+    ["toolbox", "rehearsal", "postgres-ha", "haproxy", "redis", "influxdb", "grafana", "shinyproxy"],
+    managers,
+  );
   image = images["postgres-ha"] ?? "";
   stack = await swarmStack({
     ...{ cluster, name, system: "shinyproxy" },
