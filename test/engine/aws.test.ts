@@ -66,7 +66,7 @@ describe("stacks/arkindex-aws.yaml", () => {
     async () => {
       const { passwords } = (await stack.outputs()) as { passwords: Record<string, string> };
       const values = Object.values(passwords);
-      expect(Object.keys(passwords).sort()).toEqual(["db", "objects"]);
+      expect(Object.keys(passwords).sort()).toEqual(["db", "db-admin", "objects"]);
       const state = JSON.stringify(await stack.state());
       const { output } = await stack.preview(["--diff", "--refresh=false"]);
       for (const value of values) for (const text of [state, output]) expect(text).not.toContain(value);

@@ -53,7 +53,7 @@ afterAll(async () => {
 
 export async function sql(statement: string, database = "shop"): Promise<string> {
   const { "db-1": container = "" } = await containerIds(name);
-  const script = `PGPASSWORD="$(cat /run/postgres/password)" psql -At -h 127.0.0.1 -U app ${database} -c "${statement}"`;
+  const script = `PGPASSWORD="$(cat /run/postgres/password)" psql -At -h 127.0.0.1 -U postgres ${database} -c "${statement}"`;
   const { status, body } = await inContainer({ container }, script);
   if (status !== 0) throw new Error(body);
   return body.trim();
