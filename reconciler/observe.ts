@@ -38,7 +38,7 @@ export class Observer {
   async observe(): Promise<Observed> {
     const stores = await this.#args.stores();
     const processes = await this.#processes(stores);
-    const now = Date.now();
+    const now = await this.#now();
     const calm = ({ runs, ...process }: Process): boolean =>
       runs && recentEnds(process, now, this.#args.policy).length === 0;
     const disturbed = stores.filter(({ members }) =>
@@ -58,6 +58,12 @@ export class Observer {
       });
     });
     return { now, members };
+  }
+
+  /** As the swarm has it, whose times are compared with it: by another's clock a member may have been away for long. */
+  async #now(): Promise<number> {
+    const { SystemTime } = (await (await this.#args.engine()).info()) as { SystemTime: string };
+    return Date.parse(SystemTime);
   }
 
   /** Looks at the swarm alone, to see ends that the swarm would forget before the next whole look. */

@@ -140,9 +140,19 @@ export const memberCommand = ["python3", launcher, conf];
 /**
  * Patroni takes no `ttl` below 20 s. Its rule between the three times is kept, and a commit waits for a second server
  * whoever thinks that it leads, so that a shorter one costs no row.
+ *
+ * Patroni measures its waits by the clock of the day. One that is set back has a leader sleep, lose its lease, and take
+ * itself for the leader until the old time is there again. So it is told the time of its start, and how long that is ago.
  */
 const launch = `import sys
+import time
 
+
+def passed(began=time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)):
+    return began + time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+time.time = passed
 sys.path.insert(0, "/opt/patroni")
 
 from patroni.config import Config

@@ -132,7 +132,8 @@ function sentinelConf(password: string): string {
 
 /**
  * What the sentinel knows of the three beside who leads. Each waits half a second longer than the one before: two that
- * want to elect a leader at once vote each for itself, and try again only after twice the time-out.
+ * want to elect a leader at once vote each for itself. They do all the same now and then, and try again
+ * after twice the time-out: Redis' 180 s, or even 5 s of it, are longer than the whole failover may take.
  */
 function groupConf(number: number): (password: string) => string {
   return (password) =>
@@ -141,7 +142,7 @@ function groupConf(number: number): (password: string) => string {
         ? {}
         : { [`sentinel auth-user ${group}`]: "member", [`sentinel auth-pass ${group}`]: redisString(password) }),
       [`sentinel down-after-milliseconds ${group}`]: String(2000 + 500 * number),
-      [`sentinel failover-timeout ${group}`]: "5000",
+      [`sentinel failover-timeout ${group}`]: "2000",
     });
 }
 

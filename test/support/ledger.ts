@@ -136,14 +136,17 @@ export class Ledger {
     return this.#acknowledged.get(store) ?? new Set();
   }
 
-  /** Writes from five seconds before `happens` until it is over, which is when all has to be there; then looks. */
+  /**
+   * Writes from five seconds before `happens` until it is over, which is when all has to be there; then looks. Where that
+   * fails, what was written counts all the same: the next writer begins after it.
+   */
   async during(where: Where, what: string, happens: () => Promise<unknown>): Promise<Row[]> {
     const container = await this.#container(where, "run");
     try {
       await container.start();
       await said(container, /^writes$/m);
       await sleep(5000);
-      await happens();
+      const [happened] = await Promise.allSettled([happens()]);
       await container.kill({ signal: "SIGTERM" });
       const told = lines<Told>(await ended(container));
       const there = await this.there(where);
@@ -152,6 +155,7 @@ export class Ledger {
         process.stdout.write(
           `${what}: ${JSON.stringify(row)}\n${Object.keys(errors).length > 0 ? `  ${JSON.stringify(errors)}\n` : ""}`,
         );
+      if (happened.status === "rejected") throw happened.reason;
       return rows;
     } finally {
       await remove(container);

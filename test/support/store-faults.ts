@@ -75,6 +75,11 @@ export function processFaults(stores: readonly StoreName[]): Fault[] {
   );
 }
 
+async function processesOf(on: Stores, store: StoreName, slot: string): Promise<number[]> {
+  const { node, container } = await placeOf(on.cluster, on.name, slot);
+  return on.cluster.processes(node, container.id, servers[store].program);
+}
+
 async function leaderOf(on: Stores, store: StoreName) {
   const slot = await on.leader(store);
   return { slot, ...(await placeOf(on.cluster, on.name, slot)) };
@@ -116,13 +121,14 @@ export function twice(stores: readonly StoreName[]): Fault[] {
       ...once,
       what: `${store}: the leading process killed, and its successor's as soon as all is well`,
       harm: async (on) => {
-        const { slot, container } = await leaderOf(on, store);
+        const { slot } = await leaderOf(on, store);
+        const before = await processesOf(on, store, slot);
         await once.harm(on);
-        // A store may look well until it has seen what happened.
+        // A store may look well until it has seen what happened. Patroni starts another process in the same container.
         await eventually(
           120,
-          () => placeOf(on.cluster, on.name, slot).catch(() => undefined),
-          (now) => now !== undefined && now.container.id !== container.id,
+          () => processesOf(on, store, slot).catch(() => []),
+          (now) => now.length > 0 && !now.some((pid) => before.includes(pid)),
         );
         await on.whole();
         return once.harm(on);

@@ -69,13 +69,18 @@ export class Stores {
 
   static readonly chosen = chosen;
 
-  /** `up` of all, and a ledger of it. */
-  static async start(cluster: Cluster, name: string): Promise<Stores> {
+  /** `up` of all, and a ledger of it. `made`: what to do with each image of this machine before the nodes get it. */
+  static async start(
+    cluster: Cluster,
+    name: string,
+    made: (own: Readonly<Record<string, string>>) => Promise<Readonly<Record<string, string>>> = (own) =>
+      Promise.resolve(own),
+  ): Promise<Stores> {
     const keys = ["toolbox", "traefik", "postgres-ha", ...chosen.flatMap((each) => images[each])];
     await provide(() => undefined, keys); // Garage takes an hour, once on a machine
     const local = JSON.parse(readFileSync(join(repo, ".local/images.json"), "utf8")) as Record<string, string>;
     // A machine with a registry has built ours alone.
-    const own = Object.fromEntries(Object.entries(local).filter(([key]) => keys.includes(key)));
+    const own = await made(Object.fromEntries(Object.entries(local).filter(([key]) => keys.includes(key))));
     const refs = await cluster.push(Object.values(own));
     const pushed = Object.fromEntries(Object.entries(own).map(([key, ref]) => [key, refs[ref] ?? ref]));
     const stores = new Stores(cluster, name, pushed);

@@ -206,6 +206,25 @@ describe("what all servers are told", () => {
   });
 });
 
+test("a clock that is set back stops none of Patroni's waits", async () => {
+  const { parts } = await made();
+  const root = newFolder("launcher");
+  mkdirSync(join(root, "patroni"));
+  const files = {
+    "patroni.py": file(part(parts, "store-1"), "patroni.py"),
+    // The machine's clock, which goes back by ten minutes while Patroni runs.
+    "sitecustomize.py": "import time\nright = time.time\nbehind = []\ntime.time = lambda: right() - 600 * len(behind)\n",
+    "patroni/__init__.py": "",
+    "patroni/config.py": "class Config:\n    _Config__get_and_maybe_adjust_int_value = None\n",
+    "patroni/__main__.py":
+      "import time, sitecustomize\ndef main():\n    began = time.time()\n    sitecustomize.behind.append(1)\n    print(abs(began - sitecustomize.right()) < 60, time.time() >= began)\n",
+  };
+  for (const [name, content] of Object.entries(files)) writeFileSync(join(root, name), content);
+  const env = { PATH: process.env.PATH ?? "", PYTHONPATH: root };
+  const { stdout, stderr } = spawnSync("python3", [join(root, "patroni.py")], { env, encoding: "utf8" });
+  expect([stdout, stderr]).toEqual(["True True\n", ""]);
+});
+
 describe("a server's start", () => {
   /** Its script in a folder of the test's own, with programs that write down how they were called. */
   async function start(
