@@ -213,7 +213,8 @@ test("a clock that is set back stops none of Patroni's waits", async () => {
   const files = {
     "patroni.py": file(part(parts, "store-1"), "patroni.py"),
     // The machine's clock, which goes back by ten minutes while Patroni runs.
-    "sitecustomize.py": "import time\nright = time.time\nbehind = []\ntime.time = lambda: right() - 600 * len(behind)\n",
+    "sitecustomize.py":
+      "import time\nright = time.time\nbehind = []\ntime.time = lambda: right() - 600 * len(behind)\n",
     "patroni/__init__.py": "",
     "patroni/config.py": "class Config:\n    _Config__get_and_maybe_adjust_int_value = None\n",
     "patroni/__main__.py":
