@@ -24,6 +24,12 @@ export interface ServiceGateArgs {
    * change replaces the gate.
    */
   readonly replicas?: Input<number>;
+  /**
+   * The services of a new role's other members, by name, which start together with this one: none of `after` is there
+   * yet, and the gate waits for nothing. Else it waits for this one; those `before` it have to be healthy then, too. A
+   * change is no difference.
+   */
+  readonly together?: { readonly before: readonly string[]; readonly after: readonly string[] };
   /** How long the service may take, an image's pull included. */
   readonly seconds: Input<number>;
   /** Values of four characters or more that errors show as `[secret]`; stored encrypted. */

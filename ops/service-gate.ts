@@ -18,6 +18,7 @@ const inputs = z.object({
   spec: z.string(),
   name: z.string(),
   replicas: z.number().optional(),
+  together: z.object({ before: z.array(z.string()), after: z.array(z.string()) }).optional(),
   seconds: z.number().positive(),
   redact: z.array(z.string()).optional(),
 });
@@ -62,13 +63,17 @@ const scaled = z.object({
 /** Done when a swarm service has become what was asked for. Throws why it does not, with its last log lines. */
 export const serviceGate: Handler = {
   inputs,
-  diff: compare(inputs, ["service", "spec", "replicas"]),
+  diff: compare(inputs, ["service", "spec", "replicas"], ["together"]),
   create: async (given) => {
     const asked = inputs.parse(given.plain);
     try {
       const docker = await reach(asked.host);
       await scale(docker, asked);
-      await wait(docker, asked, [...given.secrets, ...(asked.redact ?? [])]);
+      const { before = [], after = [] } = asked.together ?? {};
+      if (after.length > 0 && (await noneOf(docker, after))) return {}; // they come now, and the last one waits for all
+      const secrets = [...given.secrets, ...(asked.redact ?? [])];
+      for (const name of before) await wait(docker, await itself(docker, name, asked), secrets);
+      await wait(docker, asked, secrets);
     } catch (error) {
       throw explain(error, asked.host);
     }
@@ -76,6 +81,18 @@ export const serviceGate: Handler = {
   },
   update: () => Promise.resolve({}),
 };
+
+async function noneOf(docker: Docker, services: readonly string[]): Promise<boolean> {
+  const found = await Promise.all(services.map((name) => ifThere<unknown>(docker.getService(name).inspect())));
+  return found.every((each) => each === undefined);
+}
+
+/** Another service, which is to be what its own spec says. */
+async function itself(docker: Docker, name: string, asked: Asked): Promise<Asked> {
+  const found: unknown = await docker.getService(name).inspect();
+  const { ID, Spec } = serviceShape.extend({ ID: z.string() }).parse(found);
+  return { ...asked, service: ID, name, spec: specOf(Spec.TaskTemplate.ContainerSpec) ?? "" };
+}
 
 /** Gives a service its replicas back that somebody has scaled by hand: the Docker provider does not look. */
 async function scale(docker: Docker, { service: id, spec: asked, replicas }: Asked): Promise<void> {

@@ -156,9 +156,17 @@ export abstract class BasePlatform implements Platform {
 
   slots(role: string, members: Members, each: (member: Member, before: List<Running>) => Slot): List<Running> {
     const made: Running[] = [];
-    for (const member of numbered(role, members, this.address.bind(this))) {
+    const all = numbered(role, members, this.address.bind(this));
+    const names = all.map(({ name }) => name);
+    for (const [index, member] of all.entries()) {
       const { zone } = member;
-      const slot = { ...guarded(member.name, each(member, made)), alone: members.count === 1, zone };
+      const asked = guarded(member.name, each(member, made));
+      const together = { before: names.slice(0, index), after: names.slice(index + 1) };
+      const slot = {
+        ...asked,
+        ...(asked.start === "parallel" && members.count > 1 ? { together } : {}),
+        ...{ alone: members.count === 1, zone },
+      };
       const last = made.at(-1);
       const after = last ? [...(slot.after ?? []), last] : slot.after;
       const complete = after === undefined ? slot : { ...slot, after };

@@ -324,6 +324,13 @@ export interface Slot extends Container {
   };
   /** The only slot of its role: on another disk the store is a new one, and one-time jobs run again for it. */
   readonly alone?: boolean;
+  /**
+   * `parallel`: the members of a new role start at once, where the topology can, as those of a StatefulSet by its
+   * `podManagementPolicy`. A change goes from one to the next all the same. Default: each waits for the one before it.
+   */
+  readonly start?: "parallel";
+  /** The members that start at once with this one. The platform sets it. */
+  readonly together?: { readonly before: List<string>; readonly after: List<string> };
   /** The slot whose machine this one shares, where the topology can (`capabilities.slots`). */
   readonly colocate?: string;
   /** 0, 1 or 2: its region's zone. The platform sets it; topologies without zones ignore it. */

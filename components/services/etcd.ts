@@ -40,6 +40,7 @@ export function etcd(
     const self = `${name}-${String(number)}`;
     return {
       image: "postgres-ha",
+      start: "parallel",
       tier: "data",
       cpu: 1,
       memoryMib: 256,

@@ -89,6 +89,7 @@ export function postgresCopies(p: Platform, name: string, ask: Ask<"postgres">):
     ],
     prepare: prepare(member, ask.outputPlugins),
     command: memberCommand,
+    start: "parallel" as const,
     ports: { ...server.ports, api: { number: api, protocol: "http" } },
     health: { ...server.health, ready: { command: ["bash", "-c", probe] } },
     disk: {

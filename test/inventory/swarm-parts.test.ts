@@ -306,6 +306,18 @@ describe("a service", () => {
     }
   });
 
+  test("has a gate that knows who starts together with it, where a new role's members do", async () => {
+    const together = { before: ["kv-1"], after: ["kv-3"] };
+    const gates = await deploy((on, at) => {
+      on.slot("kv-2", slot({ together }), at("kv-2"));
+    });
+    expect(one(gates, "ServiceGate", "sys-kv-2").inputs.together).toEqual({
+      before: ["shop-kv-1"],
+      after: ["shop-kv-3"],
+    });
+    for (const { inputs } of of(made, "ServiceGate")) expect(inputs).not.toHaveProperty("together");
+  });
+
   test("has another hash than any other, as it is another's", () => {
     const hashes = ids.map((name) => spec(made, name).taskSpec.containerSpec.env.PLATFORM_TOPOLOGIES_SPEC);
     expect(new Set(hashes).size).toBe(ids.length);

@@ -109,6 +109,21 @@ describe("members", () => {
     expect(numbered("kv", { count: 1 }, (name) => `${name}.there`)).toMatchObject([{ host: "kv-1.there" }]);
   });
 
+  test("those that may start at once are told of each other, and go after each other all the same", () => {
+    const { on, parts } = made(3, { ...kept, start: "parallel" }, [2]);
+    expect(parts.map(({ together }) => together)).toEqual([
+      { before: [], after: ["kv-3", "kv-4"] },
+      { before: ["kv-1"], after: ["kv-4"] },
+      { before: ["kv-1", "kv-3"], after: [] },
+    ]);
+    expect(parts.map((slot) => on.waits(slot))).toEqual([[], ["kv-1"], ["kv-3"]]);
+    for (const [count, slot] of [
+      [1, { ...kept, start: "parallel" }],
+      [3, kept],
+    ] as const)
+      for (const each of made(count, slot).parts) expect(each).not.toHaveProperty("together");
+  });
+
   test("each is made when the one before it is there, and after what it waits for itself", () => {
     const on = new FakeTopology();
     const first = { ready: [on.thing("first")] };

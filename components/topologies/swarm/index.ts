@@ -10,7 +10,7 @@ import {
 import * as docker from "@pulumi/docker";
 
 import { Job as OpsJob, NodeLabels, roundLabel, ServiceEnd, ServiceGate } from "../../../ops/resources.ts";
-import type { JobSwarm } from "../../../ops/resources.ts";
+import type { JobSwarm, ServiceGateArgs } from "../../../ops/resources.ts";
 import type { Container, Dict, Job, List, Ready, Slot, Workload } from "../../core/contracts.ts";
 import type { Problem } from "../../core/errors.ts";
 import { type Image, imageOf } from "../../core/images.ts";
@@ -47,6 +47,14 @@ export type { SwarmArgs } from "./args.ts";
 
 /** What `#start` needs to know about a container beyond its definition. */
 type Placed = Omit<Part, "name" | "container" | "image" | "ref" | "files" | "networks" | "update" | "owner">;
+
+interface Started {
+  readonly isSlot?: boolean;
+  readonly before?: List<Resource>;
+  /** It may be away while others of its kind are there. */
+  readonly spare?: boolean;
+  readonly together?: Slot["together"];
+}
 
 /** A Docker Swarm: overlay networks edge, app and data, services behind gates, slots pinned to their disks. */
 export class Swarm extends EngineTopology {
@@ -214,8 +222,8 @@ export class Swarm extends EngineTopology {
       endpointMode: "dnsrr", // its name leads to the task's own address, which members of a cluster tell each other
       stopFirst: true,
     };
-    const { alone = false } = slot;
-    const started = this.#start(name, slot, at, placed, { isSlot: true, before, spare: !alone });
+    const { alone = false, together } = slot;
+    const started = this.#start(name, slot, at, placed, { isSlot: true, before, spare: !alone, together });
     this.onDisk(started.ready, slot, { [name]: disk.id });
     // The next member depends on this finalizer, too. If both go, the next member is gone before this one begins.
     const leave = this.finalizer(`${name}-leave`, slot.leave, part(at, "leave"), started.ready);
@@ -233,7 +241,7 @@ export class Swarm extends EngineTopology {
     container: Part["container"],
     { parent, logicalName }: At,
     placed: Placed,
-    { isSlot = false, before = [], spare = false }: { isSlot?: boolean; before?: List<Resource>; spare?: boolean } = {},
+    { isSlot = false, before = [], spare = false, together }: Started = {},
   ): Ready {
     const image = imageOf(this.site, container.image);
     const options = mergeOptions(this.#docker, { parent });
@@ -294,12 +302,18 @@ export class Swarm extends EngineTopology {
         spec: hash,
         name: wish.name,
         ...(replicas === "each-node" ? {} : { replicas }),
+        ...(together === undefined ? {} : { together: this.#services(together) }),
         seconds: container.health.startSeconds + 300, // a node may have to pull the image first
         redact: [...this.passwords],
       },
       { parent, replacementTrigger: this.#survey.gate(wish) },
     );
     return { ready: [gate] };
+  }
+
+  #services({ before, after }: NonNullable<Slot["together"]>): NonNullable<ServiceGateArgs["together"]> {
+    const service = (name: string): string => `${this.site.name}-${name}`;
+    return { before: before.map(service), after: after.map(service) };
   }
 
   /** Leaves the marker on a new disk, once: a disk that loses its data later has lost the marker, too. */
