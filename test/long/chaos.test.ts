@@ -53,7 +53,7 @@ const kinds: readonly (readonly Fault[])[] = [
 ].filter((faults) => faults.length > 0);
 
 beforeAll(async () => {
-  const cluster = await Cluster.start({ name, network: "10.213.177", managers: 3, workers: 2, volumesMib: 3072 });
+  const cluster = await Cluster.start({ name, network: "10.213.177", managers: 3, workers: 2, volumesMib: 2048 });
   try {
     stores = await Stores.start(cluster, name);
   } catch (error) {

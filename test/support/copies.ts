@@ -10,6 +10,8 @@ interface Member {
 }
 
 const patroni = "timeout 8 patronictl list --format=json 2>/dev/null";
+/** Every member answers, which one does only where it has a leader. */
+const etcd = "timeout 10 etcdctl endpoint health >/dev/null 2>&1 && echo votes || echo lacks";
 const replication = (n: number): string =>
   `REDISCLI_AUTH="$(cat /run/redis/password)" timeout 5 redis-cli -p ${String(6379 + n)} info replication`;
 const garage = "curl -fsS -m 5 -K /run/garage/curl http://127.0.0.1:3903/v2/GetClusterHealth";
@@ -59,7 +61,13 @@ export class Copies {
     switch (kind) {
       case "postgres": {
         const states = (await this.#patroni(store)).map(({ State }) => State);
-        return states.sort().join() === "running,streaming,streaming";
+        if (states.sort().join() !== "running,streaming,streaming") return false;
+        const said = await this.any(
+          `${store}-etcd`,
+          () => etcd,
+          (found) => found !== "",
+        );
+        return said === "votes";
       }
       case "redis": {
         const found = await this.any(store, replication, (said) => said.includes("role:master"));

@@ -180,6 +180,43 @@ test.each(["starting", "joining", "whole"])(
   60_000,
 );
 
+test("a node's full disk is that of its volumes: its other files, and this machine's, have room", async () => {
+  await onSwarm({ name: "cluster-full", network, managers: 1, workers: 1, volumesMib: 128 }, async (cluster) => {
+    const [image = ""] = Object.values(await cluster.push([await redisImage()]));
+    const docker = ["--host", cluster.host("w1")];
+    const keep = ["--detach", "--name", "keeps", "--restart", "always", "--volume", "kept:/kept"];
+    await execa("docker", [...docker, "run", ...keep, image, "sleep", "infinity"]);
+    const write = async (where: string): Promise<string> => {
+      const script = `if echo much >${where}; then echo written; fi`;
+      const { stdout, stderr } = await execa("docker", [...docker, "exec", "keeps", "sh", "-c", script]);
+      return stdout + stderr;
+    };
+    const room = async (): Promise<number> => {
+      const { stdout } = await execa("df", ["--block-size=1M", "--output=avail", cluster.shared]);
+      return Number(stdout.split("\n")[1]);
+    };
+    // After a power cut it is the same disk.
+    for (const again of [false, true]) {
+      if (again) {
+        await cluster.kill("w1");
+        await cluster.start("w1");
+        await eventually(
+          30,
+          () => write("/tmp/file").catch(() => ""),
+          (said) => said === "written",
+        );
+      }
+      const before = await room();
+      await cluster.fill("w1");
+      expect(await write("/kept/file")).toContain("No space left on device");
+      expect(await write("/tmp/file")).toBe("written");
+      expect(before - (await room())).toBeLessThan(128);
+      await cluster.unfill("w1");
+      expect(await write("/kept/file")).toBe("written");
+    }
+  });
+}, 240_000);
+
 test("a cluster that cannot be is refused, or taken away half-way, with one sentence", async () => {
   await expect(Cluster.start({ name: "No_Name" })).rejects.toThrow(/cluster name = No_Name/);
   await expect(Cluster.start({ name: "cluster-bad", network: "192.168.1" })).rejects.toThrow(/10\.0\.0\.0\/8/);

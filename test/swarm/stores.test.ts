@@ -24,7 +24,7 @@ const only = process.env.PLATFORM_TOPOLOGIES_FAULTS?.split(",");
 let stores: Stores;
 
 beforeAll(async () => {
-  const cluster = await Cluster.start({ name, network: "10.213.176", managers: 3, workers: 2, volumesMib: 3072 });
+  const cluster = await Cluster.start({ name, network: "10.213.176", managers: 3, workers: 2, volumesMib: 2048 });
   try {
     stores = await Stores.start(cluster, name);
   } catch (error) {

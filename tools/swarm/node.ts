@@ -24,7 +24,8 @@ export const apiPort = 2375;
 const boot = `hostname "$1" && mount -t tmpfs tmpfs /run && mkdir -p /run/lock || exit
 names=$(readlink -m /etc/resolv.conf) && mkdir -p "$(dirname "$names")" && touch "$names" || exit # it may lie in /run
 echo "nameserver $2" > /run/node-resolv.conf && mount --bind /run/node-resolv.conf "$names" || exit
-[ -z "$3" ] || { mkdir -p "$4/volumes" && mount -o loop "$3" "$4/volumes"; } || exit
+# dockerd puts a mount of its own over a data folder that is not shared, and so over the disk for volumes.
+[ -z "$3" ] || { mkdir -p "$4/volumes" && mount --bind "$4" "$4" && mount --make-shared "$4" && mount -o loop "$3" "$4/volumes"; } || exit
 shift 4
 "$@" &
 wait $!`;
