@@ -36,7 +36,7 @@ export function threeSolrs(p: Platform, name: string, ask: Ask<"solr">): Given<"
         ...environment(ask, host),
         ...quickNames,
         ZK_HOST: `127.0.0.1:${String(zookeeperPort)}`,
-        SOLR_OPTS: `${freshNames} -DzkClientTimeout=10000 -DCoreInitFailedAction=fromleader`,
+        SOLR_OPTS: `${freshNames} ${updateTimes} -DzkClientTimeout=10000 -DCoreInitFailedAction=fromleader`,
       },
       files: [{ path: zooConf, content: conf(hosts) }],
       prepare: prepare(p, { number, host }, others),
@@ -80,6 +80,9 @@ export function environment({ memoryMib }: Pick<Ask<"solr">, "memoryMib">, host:
 
 /** Java keeps a name's address for half a minute, and a member that starts again has another. */
 const freshNames = "-Dsun.net.inetaddr.ttl=3 -Dsun.net.inetaddr.negative.ttl=1";
+
+/** For how long a leader waits for a copy that answers no update before it goes on without it. Solr itself: ten minutes. */
+const updateTimes = "-DdistribUpdateConnTimeout=5000 -DdistribUpdateSoTimeout=30000"; // ms
 
 /** Each that answers has its part of the requests. One that takes no connection is left out of the same request. */
 const anyHealthy = [
@@ -183,6 +186,24 @@ while wait $solr; code=$?; kill -0 $solr 2>/dev/null; do :; done
 exit $code`;
 }
 
+/**
+ * A copy whose disk was full may never again answer an update, even if there is room again: it stands still while it
+ * catches up, and the leader waits for it. One Solr alone mends itself. So the probe notes a full disk, and ends Solr as soon
+ * as there is room.
+ */
+function roomAgain(p: Platform): string {
+  return `if [ "$(df --output=avail -k /var/solr | tail -n 1)" -lt 1024 ]; then
+  touch /tmp/full
+  echo "Solr: the disk is full"${onlySaid(p) ? "\n  exit 1" : ""}
+elif [ -e /tmp/full ]; then
+  rm /tmp/full
+  kill 1
+  echo "Solr: the disk has room again, and it is started once more"
+  exit 1
+fi
+`;
+}
+
 const admin = `admin=http://127.0.0.1:${String(port)}/solr/admin`;
 
 /**
@@ -205,7 +226,7 @@ function probe(p: Platform, others: List<string>): string {
   const [first, later] = onlySaid(p)
     ? [`(${well})`, well]
     : [answers, `if ${answers}; then touch /tmp/answered; else [ ! -e /tmp/answered ] || ! ${serves}; fi`];
-  return `${admin}
+  return `${roomAgain(p)}${admin}
 if [ -e /tmp/ready ]; then
   ${later.replaceAll("\n", "\n  ")}
   exit

@@ -3,28 +3,36 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 
 import { influx } from "../../components/services/influx.ts";
 import { redis } from "../../components/services/redis.ts";
+import { solr } from "../../components/services/solr.ts";
 import { eventually, type Reply } from "../support/arkindex.ts";
 import { password, SlotServer, slotsOf } from "../support/slot-server.ts";
 
 const [redisSlot] = slotsOf(redis, "redis", { clientTls: "never", clientAuth: true, keep: true, memoryMib: 64 });
+const [solrSlot] = slotsOf(solr, "solr", { collections: ["a"], gib: 1, memoryMib: 256, copies: 1 });
 const [influxSlot] = slotsOf(influx, "influx", { databases: { metrics: { keep: "30d" } }, gib: 1 });
 let cache: SlotServer;
 let series: SlotServer;
+let index: SlotServer;
 
 beforeAll(async () => {
-  if (!redisSlot || !influxSlot) throw new Error("a recipe made no slot");
-  [cache, series] = await Promise.all([
+  if (!redisSlot || !influxSlot || !solrSlot) throw new Error("a recipe made no slot");
+  [cache, series, index] = await Promise.all([
     SlotServer.create("field-redis", redisSlot, 16),
     SlotServer.create("field-influx", influxSlot, 400),
+    // Nobody finds it by its name here, nor does it itself.
+    SlotServer.create("field-solr", { ...solrSlot, env: { ...solrSlot.env, SOLR_HOST: "127.0.0.1" } }, 64),
   ]);
-  await Promise.all([cache.start(), series.start()]);
-  await Promise.all([healthy(cache), healthy(series)]);
+  await Promise.all([cache.start(), series.start(), index.start()]);
+  await Promise.all([healthy(cache), healthy(series), healthy(index)]);
   await series.run(`${ask} --data-urlencode q="CREATE USER admin WITH PASSWORD '${password}' WITH ALL PRIVILEGES"`);
   for (const name of ["metrics", "apps"])
     await series.run(`${ask} ${login} --data-urlencode 'q=CREATE DATABASE ${name}'`);
 }, 180_000);
 
-afterAll(() => Promise.all(["field-redis", "field-influx"].map((name) => SlotServer.remove(name))), 60_000);
+afterAll(
+  () => Promise.all(["field-redis", "field-influx", "field-solr"].map((name) => SlotServer.remove(name))),
+  60_000,
+);
 
 const ask = "curl -sS -X POST http://127.0.0.1:8086/query";
 const login = `-u admin:${password}`;
@@ -67,6 +75,24 @@ test("Redis: NULs that a power cut left behind are cut off, and what came before
   expect(await said("get kept")).toBe("yes");
   expect(await cache.log()).toMatch(/incr\.aof: \d+ NUL bytes at its end are cut off/);
 }, 60_000);
+
+test("Solr: alone it writes by itself once a full disk has room", async () => {
+  const collections = "http://127.0.0.1:8983/solr/admin/collections";
+  const make = "action=CREATE&name=a&numShards=1&replicationFactor=1&collection.configName=_default";
+  expect((await index.run(`curl -fsS '${collections}?${make}'`)).status).toBe(0);
+  const update = async (n: number): Promise<string> => {
+    const row = JSON.stringify([{ id: String(n), said_s: "x".repeat(4000) }]);
+    const script = `curl -sS -m 20 -o /dev/null -w '%{http_code}' -H 'content-type: application/json' -d '${row}' 'http://127.0.0.1:8983/solr/a/update?commit=true'`;
+    return (await index.run(script)).body.trim();
+  };
+  expect(await update(1)).toBe("200");
+  await index.fill();
+  await eventually(async () => ((await update(2)) === "200" ? undefined : true), 30);
+  await index.room();
+  await eventually(async () => ((await update(3)) === "200" ? true : undefined), 30);
+  expect(await index.restarts()).toBe(0);
+  expect((await index.run("curl -fsS 'http://127.0.0.1:8983/solr/a/select?q=id:1'")).body).toContain('"numFound":1');
+}, 180_000);
 
 test("InfluxDB: after a full disk it is started again, and writes", async () => {
   const more = (tag: string) => write(3000, `"load,node=${tag} value=" i ",text=\\"" rand() rand() "\\""`);

@@ -39,8 +39,7 @@ export async function withClock(
 const dateOf = (url: string): string => `date -d "$(curl -sI -m 5 '${url}' | sed -n 's/^[Dd]ate: *//p')" +%s`;
 /** What time it is, in seconds, as each server says it. */
 const asked: Readonly<Record<StoreName, (n: number) => string>> = {
-  db: () =>
-    `PGPASSWORD="$(cat /run/postgres/password)" psql -h 127.0.0.1 -U postgres -XAtc 'SELECT extract(epoch FROM now())::bigint'`,
+  db: () => "PAGER=cat psql -U postgres -XAtc 'SELECT extract(epoch FROM now())::bigint'",
   redis: (n) => `REDISCLI_AUTH="$(cat /run/redis/password)" redis-cli -p ${String(6379 + n)} time | head -n 1`,
   solr: () => dateOf("http://127.0.0.1:8983/solr/"),
   search: () =>
@@ -54,9 +53,13 @@ export function clockFaults(nodes: readonly string[]): Fault[] {
     [600, -600].map((seconds): Fault => ({
       ...{ what: `${node}'s clock ten minutes ${seconds > 0 ? "ahead" : "behind"}`, node, seconds: 60 },
       harm: async (stores) => {
+        const heal = () => set(stores.cluster, node, 0);
         await set(stores.cluster, node, seconds);
-        await tells(stores, node, seconds);
-        return () => set(stores.cluster, node, 0);
+        await tells(stores, node, seconds).catch(async (error: unknown) => {
+          await heal();
+          throw error;
+        });
+        return heal;
       },
     })),
   );

@@ -598,6 +598,25 @@ describe("Solr", () => {
     expect(await code()).toBe(0); // it lost its peers
   });
 
+  test("one of three is ended once when a disk that was full has room, and no other", async () => {
+    for (const on of ["docker", "swarm"] as const) {
+      const { ready } = (await leastOf("solr", { copies: 3 }, on)).parts.get("store-1")?.health ?? {};
+      const probe = ready !== undefined && "command" in ready ? ready.command.at(-1) : undefined;
+      const folder = newFolder("solr-room");
+      const look = async (kib: number) => {
+        const stubs = `kill() { echo "ended $*"; }\ndf() { printf 'Avail\\n%s\\n' ${String(kib)}; }\ncurl() { case "$*" in *"-o /dev/null"*) ;; *) echo '{"initFailures":{}}' ;; esac; }`;
+        const script = `${stubs}\n${(probe ?? "").replaceAll("/tmp/", `${folder}/`)}`;
+        const { exitCode, stdout } = await execa("sh", ["-c", script], { reject: false });
+        return [exitCode, stdout];
+      };
+      expect(await look(5000)).toEqual([0, ""]);
+      // A swarm would start it again and again.
+      expect(await look(12)).toEqual([on === "docker" ? 1 : 0, "Solr: the disk is full"]);
+      expect(await look(5000)).toEqual([1, "ended 1\nSolr: the disk has room again, and it is started once more"]);
+      expect(await look(5000)).toEqual([0, ""]);
+    }
+  });
+
   /** What the set-up job of three asks for, if the first two calls are refused; `has`: who has opened its copy by then. */
   async function setUp(copies: Readonly<Record<string, string>>, has: readonly string[]): Promise<string[]> {
     const { parts } = await leastOf("solr", { copies: 3 });
