@@ -161,6 +161,8 @@ function addressed(number: number, host: string): string {
 /** Copies are opened one by one after Solr has begun to answer, so one that cannot be opened is looked for for ten minutes. */
 export function patient(others: List<string>): string {
   return `behind() {
+  # One that answers nobody has nothing that another needs.
+  curl -s -m 2 -o /dev/null "http://127.0.0.1:${String(port)}/solr/admin/info/health" || return 1
   for other in ${others.join(" ")}; do
     code=$(curl -s -m 2 -o /dev/null -w '%{http_code}' "http://$other:${String(port)}/solr/admin/info/health?requireHealthyCores=true")
     [ "$code" != 503 ] || return 0

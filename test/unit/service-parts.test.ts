@@ -1,5 +1,5 @@
 /** Rules for the parts of every recipe, whatever it is asked for: what each option changes, and which names it refuses. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -677,6 +677,30 @@ curl() {
     });
     expect([ended.exitCode, readFileSync(`${folder}/starts`, "utf8").length]).toEqual([7, 2]);
     expect(ended.stderr).toContain("an index cannot be opened: Solr starts once more");
+  });
+
+  test.each([
+    ["answers: it waits while another catches up", ":", 300],
+    ["answers nobody: it waits for none", "return 28", 0],
+  ])("told to end, one that %s", async (_, own, waited) => {
+    const folder = newFolder("solr-end");
+    const stubs = `sleep() { command sleep 0.01; }
+curl() {
+  case "$*" in
+    *127.0.0.1*/info/health) ${own} ;;
+    *other*) echo >>${folder}/looks; echo 503 ;;
+    *) echo '{"initFailures":{}}' ;;
+  esac
+}
+touch ${folder}/looks`;
+    const server = `trap 'exit 3' TERM; touch ${folder}/runs; while :; do command sleep 0.05; done`;
+    const running = execa("sh", ["-c", `${stubs}\n${patient(["other"])}`, "solr", "sh", "-c", server], {
+      reject: false,
+    });
+    while (!existsSync(`${folder}/runs`)) await new Promise((resolve) => setTimeout(resolve, 20));
+    running.kill("SIGTERM");
+    expect((await running).exitCode).toBe(3);
+    expect(readFileSync(`${folder}/looks`, "utf8").length).toBe(waited);
   });
 
   test("each collection is made, unless it is there", async () => {
