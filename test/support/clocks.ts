@@ -55,6 +55,7 @@ export function clockFaults(nodes: readonly string[]): Fault[] {
       harm: async (stores) => {
         const heal = () => set(stores.cluster, node, 0);
         await set(stores.cluster, node, seconds);
+        await new Promise((resolve) => setTimeout(resolve, 500)); // the library looks ten times a second
         await tells(stores, node, seconds).catch(async (error: unknown) => {
           await heal();
           throw error;
