@@ -104,9 +104,10 @@ function settings(cluster: string, host: string, hosts: List<string>, major: 7 |
   const transport = "xpack.security.transport.ssl";
   const together = {
     "discovery.seed_hosts": hosts.join(","),
-    // A node that stands still with a primary holds each write until it is given up: by default after half a minute.
-    "cluster.fault_detection.follower_check.timeout": "3s",
-    "cluster.fault_detection.leader_check.timeout": "3s",
+    // A node that stands still with a primary holds each write until three checks of it have failed; if it is the elected
+    // master, too, after three by the others, and three by the next master. By default each takes 10 s.
+    "cluster.fault_detection.follower_check.timeout": "2s",
+    "cluster.fault_detection.leader_check.timeout": "2s",
     [`${transport}.enabled`]: "true",
     [`${transport}.verification_mode`]: "certificate", // one certificate for all nodes
     [`${transport}.certificate`]: `${certificates}/node.pem`,
