@@ -330,7 +330,12 @@ export interface Slot extends Container {
    */
   readonly start?: "parallel";
   /** The members that start at once with this one. The platform sets it. */
-  readonly together?: { readonly before: List<string>; readonly after: List<string> };
+  readonly together?: {
+    /** Those of lower numbers. */
+    readonly before: List<string>;
+    /** Those of higher numbers. */
+    readonly after: List<string>;
+  };
   /** The slot whose machine this one shares, where the topology can (`capabilities.slots`). */
   readonly colocate?: string;
   /** 0, 1 or 2: its region's zone. The platform sets it; topologies without zones ignore it. */
