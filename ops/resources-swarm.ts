@@ -25,11 +25,10 @@ export interface ServiceGateArgs {
    */
   readonly replicas?: Input<number>;
   /**
-   * The services of a new role's other members, by name, which start together with this one: none of `after` is there
-   * yet, and the gate waits for nothing. Else it waits for this one; those `before` it have to be healthy then, too. A
-   * change is no difference.
+   * The names of services that start together, in their order, this one's `name` among them. While none of those after it
+   * is there, the gate waits for nothing. Else it waits for this one, and those before it. A change is no difference.
    */
-  readonly together?: { readonly before: readonly string[]; readonly after: readonly string[] };
+  readonly together?: readonly string[];
   /** How long the service may take, an image's pull included. */
   readonly seconds: Input<number>;
   /** Values of four characters or more that errors show as `[secret]`; stored encrypted. */

@@ -18,7 +18,7 @@ const inputs = z.object({
   spec: z.string(),
   name: z.string(),
   replicas: z.number().optional(),
-  together: z.object({ before: z.array(z.string()), after: z.array(z.string()) }).optional(),
+  together: z.array(z.string()).optional(),
   seconds: z.number().positive(),
   redact: z.array(z.string()).optional(),
 });
@@ -69,7 +69,9 @@ export const serviceGate: Handler = {
     try {
       const docker = await reach(asked.host);
       await scale(docker, asked);
-      const { before = [], after = [] } = asked.together ?? {};
+      const { together = [asked.name] } = asked;
+      const own = together.indexOf(asked.name);
+      const [before, after] = [together.slice(0, own), together.slice(own + 1)];
       if (after.length > 0 && (await noneOf(docker, after))) return {}; // they come now, and the last one waits for all
       const secrets = [...given.secrets, ...(asked.redact ?? [])];
       for (const name of before) await wait(docker, await itself(docker, name, asked), secrets);

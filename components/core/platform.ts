@@ -158,13 +158,12 @@ export abstract class BasePlatform implements Platform {
     const made: Running[] = [];
     const all = numbered(role, members, this.address.bind(this));
     const names = all.map(({ name }) => name);
-    for (const [index, member] of all.entries()) {
+    for (const member of all) {
       const { zone } = member;
       const asked = guarded(member.name, each(member, made));
-      const together = { before: names.slice(0, index), after: names.slice(index + 1) };
       const slot = {
         ...asked,
-        ...(asked.start === "parallel" && members.count > 1 ? { together } : {}),
+        ...(asked.start === "parallel" && members.count > 1 ? { together: names } : {}),
         ...{ alone: members.count === 1, zone },
       };
       const last = made.at(-1);

@@ -329,13 +329,8 @@ export interface Slot extends Container {
    * `podManagementPolicy`. A change goes from one to the next all the same. Default: each waits for the one before it.
    */
   readonly start?: "parallel";
-  /** The members that start at once with this one. The platform sets it. */
-  readonly together?: {
-    /** Those of lower numbers. */
-    readonly before: List<string>;
-    /** Those of higher numbers. */
-    readonly after: List<string>;
-  };
+  /** The members of its role that start at once, by number, itself among them. The platform sets it. */
+  readonly together?: List<string>;
   /** The slot whose machine this one shares, where the topology can (`capabilities.slots`). */
   readonly colocate?: string;
   /** 0, 1 or 2: its region's zone. The platform sets it; topologies without zones ignore it. */

@@ -307,14 +307,11 @@ describe("a service", () => {
   });
 
   test("has a gate that knows who starts together with it, where a new role's members do", async () => {
-    const together = { before: ["kv-1"], after: ["kv-3"] };
+    const together = ["kv-1", "kv-2", "kv-3"];
     const gates = await deploy((on, at) => {
       on.slot("kv-2", slot({ together }), at("kv-2"));
     });
-    expect(one(gates, "ServiceGate", "sys-kv-2").inputs.together).toEqual({
-      before: ["shop-kv-1"],
-      after: ["shop-kv-3"],
-    });
+    expect(one(gates, "ServiceGate", "sys-kv-2").inputs.together).toEqual(together.map((each) => `shop-${each}`));
     for (const { inputs } of of(made, "ServiceGate")) expect(inputs).not.toHaveProperty("together");
   });
 

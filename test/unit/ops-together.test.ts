@@ -57,7 +57,7 @@ async function gate(there: Readonly<Record<string, State>>, seconds = 1) {
   });
   const plain = {
     ...{ host: engine.host, service: "id-kv-2", spec: "spec of kv-2", name: "kv-2", replicas: 1, seconds },
-    together: { before: ["kv-1"], after: ["kv-3"] },
+    together: ["kv-1", "kv-2", "kv-3"],
   };
   const ended = await serviceGate.create({ plain, secrets: [] } as never).then(
     () => "passed",

@@ -112,9 +112,9 @@ describe("members", () => {
   test("those that may start at once are told of each other, and go after each other all the same", () => {
     const { on, parts } = made(3, { ...kept, start: "parallel" }, [2]);
     expect(parts.map(({ together }) => together)).toEqual([
-      { before: [], after: ["kv-3", "kv-4"] },
-      { before: ["kv-1"], after: ["kv-4"] },
-      { before: ["kv-1", "kv-3"], after: [] },
+      ["kv-1", "kv-3", "kv-4"],
+      ["kv-1", "kv-3", "kv-4"],
+      ["kv-1", "kv-3", "kv-4"],
     ]);
     expect(parts.map((slot) => on.waits(slot))).toEqual([[], ["kv-1"], ["kv-3"]]);
     for (const [count, slot] of [

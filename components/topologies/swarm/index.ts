@@ -10,7 +10,7 @@ import {
 import * as docker from "@pulumi/docker";
 
 import { Job as OpsJob, NodeLabels, roundLabel, ServiceEnd, ServiceGate } from "../../../ops/resources.ts";
-import type { JobSwarm, ServiceGateArgs } from "../../../ops/resources.ts";
+import type { JobSwarm } from "../../../ops/resources.ts";
 import type { Container, Dict, Job, List, Ready, Slot, Workload } from "../../core/contracts.ts";
 import type { Problem } from "../../core/errors.ts";
 import { type Image, imageOf } from "../../core/images.ts";
@@ -302,18 +302,13 @@ export class Swarm extends EngineTopology {
         spec: hash,
         name: wish.name,
         ...(replicas === "each-node" ? {} : { replicas }),
-        ...(together === undefined ? {} : { together: this.#services(together) }),
+        ...(together === undefined ? {} : { together: together.map((each) => `${this.site.name}-${each}`) }),
         seconds: container.health.startSeconds + 300, // a node may have to pull the image first
         redact: [...this.passwords],
       },
       { parent, replacementTrigger: this.#survey.gate(wish) },
     );
     return { ready: [gate] };
-  }
-
-  #services({ before, after }: NonNullable<Slot["together"]>): NonNullable<ServiceGateArgs["together"]> {
-    const service = (name: string): string => `${this.site.name}-${name}`;
-    return { before: before.map(service), after: after.map(service) };
   }
 
   /** Leaves the marker on a new disk, once: a disk that loses its data later has lost the marker, too. */
