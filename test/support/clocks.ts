@@ -19,16 +19,13 @@ import { answered, placeOf } from "./swarm-stack.ts";
 const library = "/usr/lib/clock.so";
 const file = "/tmp/clock";
 
-/** These images with that library. `builder`: the key of one that is made of Debian. */
-export async function withClock(
-  images: Readonly<Record<string, string>>,
-  builder = "postgres-ha",
-): Promise<Record<string, string>> {
+/** These images with that library, which is compiled in ours of PostgreSQL: that one is made of Debian. */
+export async function withClock(images: Readonly<Record<string, string>>): Promise<Record<string, string>> {
   const entries: [string, string][] = [];
   // One after another: the first one compiles the library for all.
   for (const [key, ref] of Object.entries(images)) {
     const tag = `${ref}-clock`;
-    const args = [`IMAGE=${ref}`, `BUILDER=${images[builder] ?? ""}`].flatMap((each) => ["--build-arg", each]);
+    const args = [`IMAGE=${ref}`, `BUILDER=${images["postgres-ha"] ?? ""}`].flatMap((each) => ["--build-arg", each]);
     const folder = join(repo, "test/support/clock");
     await execa("docker", ["build", "--quiet", "--network", "host", ...args, "--tag", tag, folder]);
     entries.push([key, tag]);

@@ -5,7 +5,7 @@ import { expect } from "@jest/globals";
 
 import type { Direction } from "../../tools/swarm/network.ts";
 import { held, type Row } from "./ledger.ts";
-import { type StoreName, servers, type Stores } from "./stores-swarm.ts";
+import { type StoreName, servers, Stores } from "./stores-swarm.ts";
 import { placeOf } from "./swarm-stack.ts";
 import { eventually } from "./swarm.ts";
 
@@ -54,8 +54,7 @@ export function processFaults(stores: readonly StoreName[]): Fault[] {
       what: `${store}: the leading process ${signal === "SIGKILL" ? "killed" : "stopped for 30 s"}`,
       seconds: signal === "SIGKILL" ? 15 : 30,
       harm: async (on) => {
-        const { node, container } = await leaderOf(on, store);
-        const pids = await on.cluster.processes(node, container.id, servers[store].program);
+        const pids = await processesOf(on, store, await on.leader(store));
         expect(pids.length).toBeGreaterThan(0);
         const send = (what: NodeJS.Signals): void => {
           for (const pid of pids)
@@ -80,17 +79,13 @@ async function processesOf(on: Stores, store: StoreName, slot: string): Promise<
   return on.cluster.processes(node, container.id, servers[store].program);
 }
 
-async function leaderOf(on: Stores, store: StoreName) {
-  const slot = await on.leader(store);
-  return { slot, ...(await placeOf(on.cluster, on.name, slot)) };
-}
-
 /** The server that leads has an empty disk from one moment to the next; then the operator says so. */
 export function diskFaults(stores: readonly StoreName[]): Fault[] {
   return stores.map((store) => ({
     ...{ what: `${store}: the leader's disk lost`, seconds: 20 },
     harm: async (on) => {
-      const { slot, node, container } = await leaderOf(on, store);
+      const slot = await on.leader(store);
+      const { node, container } = await placeOf(on.cluster, on.name, slot);
       const { Mounts } = await container.inspect();
       const volume = Mounts.find(({ Type }) => Type === "volume")?.Name ?? "";
       await container.kill();
@@ -121,7 +116,7 @@ export function twice(stores: readonly StoreName[]): Fault[] {
       ...once,
       what: `${store}: the leading process killed, and its successor's as soon as all is well`,
       harm: async (on) => {
-        const { slot } = await leaderOf(on, store);
+        const slot = await on.leader(store);
         const before = await processesOf(on, store, slot);
         await once.harm(on);
         // A store may look well until it has seen what happened. Patroni starts another process in the same container.
@@ -172,6 +167,13 @@ export const rolling: Fault = {
     return () => Promise.resolve();
   },
 };
+
+/** Once all is well: whatever was acknowledged since the stores' start is there. */
+export async function nothingLost(stores: Stores): Promise<void> {
+  await stores.whole();
+  const lost = await stores.ledger.lost(await stores.on("m1"));
+  expect(lost).toEqual(Object.fromEntries(Stores.chosen.map((each) => [each, 0])));
+}
 
 /** The longest that a store may be without a write, on a machine that does much else: docs/ha.md has the goals. */
 const bounds: Readonly<Record<StoreName, number>> = { db: 90, redis: 60, solr: 180, search: 180, objects: 120 };

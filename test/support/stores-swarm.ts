@@ -6,7 +6,7 @@ import process from "node:process";
 import Docker from "dockerode";
 
 import { images as provide } from "../../tools/images/index.ts";
-import type { Cluster } from "../../tools/swarm/cluster.ts";
+import { Cluster, type ClusterArgs } from "../../tools/swarm/cluster.ts";
 import { Copies, search } from "./copies.ts";
 import { Ledger, type Place, type Where } from "./ledger.ts";
 import { runLabels } from "./run.ts";
@@ -44,6 +44,8 @@ const kinds = { db: "postgres", redis: "redis", search: "search", objects: "obje
 
 const python = (file: string): string => readFileSync(join(import.meta.dirname, file), "utf8");
 
+type Made = (own: Readonly<Record<string, string>>) => Promise<Readonly<Record<string, string>>>;
+
 /** What of the stack changes meanwhile. */
 interface Shape {
   readonly disks: Readonly<Record<string, string>>;
@@ -69,13 +71,24 @@ export class Stores {
 
   static readonly chosen = chosen;
 
-  /** `up` of all, and a ledger of it. `made`: what to do with each image of this machine before the nodes get it. */
+  /**
+   * `up` of all on three managers and two workers, and a ledger of it. `made`: what to do with each image of this machine
+   * before the nodes get it.
+   */
   static async start(
-    cluster: Cluster,
-    name: string,
-    made: (own: Readonly<Record<string, string>>) => Promise<Readonly<Record<string, string>>> = (own) =>
-      Promise.resolve(own),
+    args: Pick<ClusterArgs, "network" | "volumesMib"> & { readonly name: string },
+    made: Made = (own) => Promise.resolve(own),
   ): Promise<Stores> {
+    const cluster = await Cluster.start({ managers: 3, workers: 2, ...args });
+    try {
+      return await Stores.#on(cluster, args.name, made);
+    } catch (error) {
+      await cluster.stop();
+      throw error;
+    }
+  }
+
+  static async #on(cluster: Cluster, name: string, made: Made): Promise<Stores> {
     const keys = ["toolbox", "traefik", "postgres-ha", ...chosen.flatMap((each) => images[each])];
     await provide(() => undefined, keys); // Garage takes an hour, once on a machine
     const local = JSON.parse(readFileSync(join(repo, ".local/images.json"), "utf8")) as Record<string, string>;

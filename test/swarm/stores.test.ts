@@ -3,13 +3,13 @@ import process from "node:process";
 
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 
-import { Cluster } from "../../tools/swarm/cluster.ts";
 import {
   diskFaults,
   type Fault,
   fullFaults,
   maintenance,
   nodeFaults,
+  nothingLost,
   processFaults,
   rolling,
   run,
@@ -24,13 +24,7 @@ const only = process.env.PLATFORM_TOPOLOGIES_FAULTS?.split(",");
 let stores: Stores;
 
 beforeAll(async () => {
-  const cluster = await Cluster.start({ name, network: "10.213.176", managers: 3, workers: 2, volumesMib: 2048 });
-  try {
-    stores = await Stores.start(cluster, name);
-  } catch (error) {
-    await cluster.stop();
-    throw error;
-  }
+  stores = await Stores.start({ name, network: "10.213.176", volumesMib: 2048 });
 }, 7_200_000);
 
 afterAll(async () => {
@@ -97,9 +91,7 @@ test(
 test(
   "all that was ever acknowledged is there",
   async () => {
-    await stores.whole();
-    const lost = await stores.ledger.lost(await stores.on("m1"));
-    expect(lost).toEqual(Object.fromEntries(Stores.chosen.map((each) => [each, 0])));
+    await nothingLost(stores);
   },
   patience,
 );
