@@ -143,6 +143,9 @@ export const memberCommand = ["python3", launcher, conf];
  *
  * Patroni measures its waits by the clock of the day. One that is set back has a leader sleep, lose its lease, and take
  * itself for the leader until the old time is there again. So it is told the time of its start, and how long that is ago.
+ *
+ * A leader that ends gives its lock back by one request, and looks at no answer. A node that is drained takes the etcd
+ * with it that was asked, and nobody led until the lease ended. It may always ask again: the lock is deleted if it is its own.
  */
 const launch = `import sys
 import time
@@ -176,7 +179,10 @@ if __name__ == "__main__":
         sys.exit(0 if cluster.initialize is None and cluster.config else 3)
 
     from patroni.__main__ import main
+    from patroni.dcs.etcd3 import Etcd3
 
+    release = Etcd3._delete_leader
+    Etcd3._delete_leader = lambda self, leader: any(release(self, leader) for _ in range(3))
     main()
 `;
 

@@ -206,24 +206,57 @@ describe("what all servers are told", () => {
   });
 });
 
-test("a clock that is set back stops none of Patroni's waits", async () => {
-  const { parts } = await made();
-  const root = newFolder("launcher");
-  mkdirSync(join(root, "patroni"));
-  const files = {
-    "patroni.py": file(part(parts, "store-1"), "patroni.py"),
-    // The machine's clock, which goes back by ten minutes while Patroni runs.
-    "sitecustomize.py":
-      "import time\nright = time.time\nbehind = []\ntime.time = lambda: right() - 600 * len(behind)\n",
-    "patroni/__init__.py": "",
-    "patroni/config.py": "class Config:\n    _Config__get_and_maybe_adjust_int_value = None\n",
-    "patroni/__main__.py":
-      "import time, sitecustomize\ndef main():\n    began = time.time()\n    sitecustomize.behind.append(1)\n    print(abs(began - sitecustomize.right()) < 60, time.time() >= began)\n",
-  };
-  for (const [name, content] of Object.entries(files)) writeFileSync(join(root, name), content);
-  const env = { PATH: process.env.PATH ?? "", PYTHONPATH: root };
-  const { stdout, stderr } = spawnSync("python3", [join(root, "patroni.py")], { env, encoding: "utf8" });
-  expect([stdout, stderr]).toEqual(["True True\n", ""]);
+describe("Patroni as the launcher starts it", () => {
+  /** Its standard output, with files of the test's in its package's place. */
+  async function launched(files: Readonly<Record<string, string>>): Promise<string> {
+    const { parts } = await made();
+    const root = newFolder("launcher");
+    mkdirSync(join(root, "patroni/dcs"), { recursive: true });
+    const all = {
+      "patroni.py": file(part(parts, "store-1"), "patroni.py"),
+      "patroni/__init__.py": "",
+      "patroni/config.py": "class Config:\n    _Config__get_and_maybe_adjust_int_value = None\n",
+      "patroni/dcs/__init__.py": "",
+      "patroni/dcs/etcd3.py": "class Etcd3:\n    _delete_leader = None\n",
+      ...files,
+    };
+    for (const [name, content] of Object.entries(all)) writeFileSync(join(root, name), content);
+    const env = { PATH: process.env.PATH ?? "", PYTHONPATH: root };
+    const { stdout, stderr } = spawnSync("python3", [join(root, "patroni.py")], { env, encoding: "utf8" });
+    expect(stderr).toBe("");
+    return stdout;
+  }
+
+  test("a clock that is set back stops none of its waits", async () => {
+    const stdout = await launched({
+      // The machine's clock, which goes back by ten minutes while Patroni runs.
+      "sitecustomize.py":
+        "import time\nright = time.time\nbehind = []\ntime.time = lambda: right() - 600 * len(behind)\n",
+      "patroni/__main__.py":
+        "import time, sitecustomize\ndef main():\n    began = time.time()\n    sitecustomize.behind.append(1)\n    print(abs(began - sitecustomize.right()) < 60, time.time() >= began)\n",
+    });
+    expect(stdout).toBe("True True\n");
+  });
+
+  test.each([
+    ["is asked once if etcd answers", [true], 1, "True"],
+    ["is asked again where an etcd ends in the same moment", [false, false, true], 3, "True"],
+    ["is given up after three", [false, false, false, true], 3, "False"],
+  ])("the leader's lock %s", async (_, answers, asked, released) => {
+    const stdout = await launched({
+      "patroni/dcs/etcd3.py": `class Etcd3:
+    answers = [${answers.map((answer) => (answer ? "True" : "False")).join(", ")}]
+    asked = 0
+
+    def _delete_leader(self, leader):
+        self.asked += 1
+        return self.answers.pop(0)
+`,
+      "patroni/__main__.py":
+        "from patroni.dcs.etcd3 import Etcd3\ndef main():\n    dcs = Etcd3()\n    print(dcs._delete_leader(None), dcs.asked)\n",
+    });
+    expect(stdout).toBe(`${released} ${String(asked)}\n`);
+  });
 });
 
 describe("a server's start", () => {
