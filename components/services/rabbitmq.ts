@@ -22,7 +22,7 @@ const founders = 3;
  * 3.10 (Debian's) and 3.13 both know all of its settings.
  */
 export const rabbitmq: Recipe<"amqp"> = (p, name, ask) => {
-  const password = p.secret(`${name}-password`);
+  const password = p.secret(`${name}-password`, name);
   const cookie = p.secret(`${name}-cookie`);
   // All regions share this password, so the operator sets it.
   const federation = ask.federate.length > 0 ? p.configured(`${name}Federation`) : "";
@@ -189,7 +189,8 @@ function prepare(host: string, others: List<string>): string {
 /**
  * `check_running`, `check_local_alarms` and `check_port_listener` of rabbitmq-diagnostics, asked over HTTP: each
  * command of rabbitmq-diagnostics starts an Erlang machine, which costs a second of a core. At an alarm RabbitMQ stops
- * publishers until consumers have made room, and consumers need a server that runs.
+ * publishers until consumers have made room, and consumers need a server that runs. While another password goes from
+ * node to node, one that still has the old one in its file is refused by itself: it answers, so it is at work.
  */
 function probe(p: Platform): string {
   const checks = [...(onlySaid(p) ? ["local-alarms"] : []), `port-listener/${String(amqp)}`];
@@ -198,14 +199,17 @@ for check in ${checks.join(" ")}; do
   exec 3<>/dev/tcp/127.0.0.1/${String(management)} || exit 1
   printf 'GET /api/health/checks/%s HTTP/1.0\\r\\nAuthorization: Basic %s\\r\\n\\r\\n' "$check" "$login" >&3
   read -r status <&3
-  case $status in *" 200 "*) ;; *) echo "$check: $status"; exit 1 ;; esac
+  case $status in *" 200 "* | *" 401 "*) ;; *) echo "$check: $status"; exit 1 ;; esac
   exec 3<&-
 done`;
 }
 
 const federationUser = "federation";
 
-/** Every node imports them at its start; an empty node then makes no default user. Passwords are hashes alone. */
+/**
+ * Every node imports them at its start, so another password is everywhere with the first one; an empty node then makes no
+ * default user. Passwords are hashes alone.
+ */
 export function definitionsOf(
   name: string,
   { federate, exchanges }: Pick<Ask<"amqp">, "federate" | "exchanges">,

@@ -8,14 +8,14 @@ import { repo, succeeded, TestStack } from "../support/stack.ts";
 
 const name = "rotate";
 const minutes = 60_000;
-const stores = ["db", "redis", "objects", "influx", "search", "nats"] as const;
+const stores = ["db", "redis", "objects", "influx", "search", "nats", "queue"] as const;
 type Store = (typeof stores)[number];
 let stack: TestStack;
 
 function program(rotate: Readonly<Record<string, string>>, more: object = {}): string {
   const site = { ...{ name, hostname: "rotate.localhost", images: localImages(), rotate }, ...more };
   return `import { siteOf } from "${repo}/components/core/site.ts";
-import { Elasticsearch, Influx, Nats, ObjectStore, Postgres, Redis } from "${repo}/components/index.ts";
+import { Elasticsearch, Influx, Nats, ObjectStore, Postgres, RabbitMq, Redis } from "${repo}/components/index.ts";
 import { DockerHost } from "${repo}/components/topologies/docker/index.ts";
 const site = siteOf(${JSON.stringify(site)});
 const on = new DockerHost("docker", { site, host: "unix:///var/run/docker.sock", address: "127.0.0.1", tls: { mode: "local" } });
@@ -26,13 +26,15 @@ const objects = new ObjectStore("objects", { on, apis: ["s3"], buckets: { files:
 const influx = new Influx("influx", { ...common, databases: { usage: { keep: "7d" } }, memoryMib: 256 }).given;
 const search = new Elasticsearch("search", { ...common, speaks: ["elasticsearch7"], nodes: 1, heapMib: 256 }).given;
 const nats = new Nats("nats", { on, nodes: 1, jetstreamGib: 1 }).given;
+const queue = new RabbitMq("queue", { on, nodes: 1, colocate: [], federate: [], exchanges: ["jobs"], memoryMib: 512 }).given;
 const of = ({ password }) => password;
-export const passwords = { db: of(db), redis: of(redis), objects: objects.secret, influx: of(influx), search: of(search), nats: of(nats) };
+export const passwords = { db: of(db), redis: of(redis), objects: objects.secret, influx: of(influx), search: of(search), nats: of(nats), queue: of(queue) };
 export const administrator = db.passwords["db-admin"];
 `;
 }
 
 const curl = "curl -fsS -m 20";
+const rabbit = `${curl} -u "app:$PASSWORD" -H 'content-type: application/json' http://queue-1:15672/api`;
 /** What a client says with a password in $PASSWORD: it keeps something, and sees what was kept. */
 const clients: Readonly<Record<Store, { readonly keep: string; readonly see: string }>> = {
   db: {
@@ -48,6 +50,10 @@ const clients: Readonly<Record<Store, { readonly keep: string; readonly see: str
   search: {
     keep: `${curl} -u "elastic:$PASSWORD" 'http://search-1:9200/kept/_doc/1?refresh=true' -H 'content-type: application/json' -d '{"n":7}'`,
     see: `${curl} -u "elastic:$PASSWORD" http://search-1:9200/kept/_doc/1 | jq -M ._source.n`,
+  },
+  queue: {
+    keep: `${rabbit}/queues/%2F/kept -X PUT -d '{"durable":true}' && ${rabbit}/exchanges/%2F/amq.default/publish -d '{"properties":{"delivery_mode":2},"routing_key":"kept","payload":"7","payload_encoding":"string"}'`,
+    see: `${rabbit}/queues/%2F/kept/get -d '{"count":1,"ackmode":"ack_requeue_true","encoding":"auto"}' | jq -Mr '.[0].payload'`,
   },
   nats: {
     keep: "true",

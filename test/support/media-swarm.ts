@@ -34,6 +34,7 @@ export class MediaSwarm {
   readonly #toolbox: string;
   #outputs: MediaOutputs & { readonly places: { readonly slots: Readonly<Record<string, string>> } };
   readonly #client: Client;
+  #rotate: Readonly<Record<string, string>> = {};
 
   private constructor(test: SwarmTest, stack: TestStack, outputs: unknown, toolbox: string, node = "m1") {
     this.cluster = test.cluster;
@@ -74,9 +75,14 @@ export class MediaSwarm {
     this.#outputs = (await this.stack.outputs()) as unknown as MediaSwarm["outputs"];
   }
 
-  /** Deploys the stack with another config of the system, and the nodes that the swarm has now. */
-  async change(media: object) {
-    await this.stack.configure(await swarmConfig({ ...this.#test, config: { ...this.#test.config, media } }));
+  /**
+   * Deploys the stack with another config of the system, and the nodes that the swarm has now. `rotate`: stores whose
+   * clients get other passwords, with the word for each, which later changes keep.
+   */
+  async change(media: object, rotate: Readonly<Record<string, string>> = {}) {
+    this.#rotate = { ...this.#rotate, ...rotate };
+    const config = { ...this.#test.config, media, rotate: this.#rotate };
+    await this.stack.configure(await swarmConfig({ ...this.#test, config }));
     return this.stack.up();
   }
 

@@ -77,7 +77,7 @@ async function underLoad<T>(title: string, work: () => Promise<T>) {
     took(title, began);
     const [read, write] = [await reads.stop(), await writer.stop()];
     expect(await media.gone(writer.written)).toEqual([]);
-    return { result, lost: [...read.lost, ...write.lost], sent: read.sent + write.sent };
+    return { result, unread: read.lost, lost: [...read.lost, ...write.lost], sent: read.sent + write.sent };
   } finally {
     await reads.stop();
     await writer.stop();
@@ -97,6 +97,13 @@ async function taskIds(of: RegExp): Promise<Record<string, string[]>> {
       .filter(({ Spec }) => of.test(Spec.Name.slice(name.length + 1)))
       .map(({ ID, Spec }) => [Spec.Name, tasks.filter(({ ServiceID }) => ServiceID === ID).map((task) => task.ID)]),
   );
+}
+
+/** What the swarm says of a service's tasks that ended because their health check said so. */
+async function unhealthy(service: string): Promise<string[]> {
+  const filters = { service: [`${name}-${service}`] };
+  const tasks = (await cluster.manager().listTasks({ filters })) as { Status: { Err?: string } }[];
+  return tasks.flatMap(({ Status: { Err = "" } }) => (Err.includes("unhealthy") ? [Err] : []));
 }
 
 /** Names of the nodes that RabbitMQ's cluster has, with whether they run. */
@@ -280,12 +287,9 @@ describe("changes of the API, under load", () => {
     await unchanged();
   }, 900_000);
 
-  test("a rotated password of Cassandra's: no request is lost, and the old one is refused", async () => {
+  test("another password of Cassandra's: no request is lost, and the old one is refused", async () => {
     const old = media.outputs.passwords.cassandra ?? "";
-    const { resources } = await media.stack.state();
-    const urn = resources.find(({ urn }) => urn.endsWith("::media-cassandra-password"))?.urn ?? "";
-    const change = () => media.stack.up(["--replace", urn]);
-    const { result, lost } = await underLoad("rotated", change);
+    const { result, lost } = await underLoad("rotated", () => media.change(config, { cassandra: "2026-03-01" }));
     succeeded(result);
     expect(lost).toEqual([]);
     const login = `CQL_PASSWORD='${old}' cql -h cassandra-1 -u app -e "SELECT JSON id FROM media.assets LIMIT 1"`;
@@ -294,6 +298,34 @@ describe("changes of the API, under load", () => {
     expect(await media.cql("cassandra-1", "LOCAL_QUORUM", "SELECT JSON id FROM media.assets LIMIT 1")).toMatchObject({
       status: 0,
     });
+    await unchanged();
+  }, 600_000);
+
+  test("another password of RabbitMQ's: node after node has it, none is killed, the old one is refused, no message is lost", async () => {
+    const { messages_ready: messages = 0 } = (await media.rabbit(rabbits, "GET", kept)) as Queue;
+    const old = media.outputs.passwords.rabbit ?? "";
+    const { result, lost, unread, sent } = await underLoad("requeued", () =>
+      media.change(config, { rabbit: "2026-03-01" }),
+    );
+    succeeded(result);
+    expect(unread).toEqual([]);
+    process.stdout.write(
+      `media: another password of RabbitMQ's: ${String(lost.length)} of ${String(sent)} requests failed: ${lost.slice(0, 3).join("; ")}\n`,
+    );
+    // A task that its health check has ended is no change's.
+    for (const rabbit of rabbits) expect([rabbit, await unhealthy(rabbit)]).toEqual([rabbit, []]);
+    for (const rabbit of rabbits) {
+      const asked = `curl -s -o /dev/null -w '%{http_code}' -u 'app:${old}' http://${rabbit}:15672/api/whoami`;
+      expect([rabbit, (await media.inside(asked)).output]).toEqual([rabbit, "401"]);
+    }
+    await media.refresh();
+    expect((await keeps(messages)).members).toHaveLength(3);
+    const id = await media.create("goes by the queue");
+    await eventually(
+      120,
+      () => media.ids("/API/search/?q=queue"),
+      (found) => found.includes(id),
+    );
     await unchanged();
   }, 600_000);
 });

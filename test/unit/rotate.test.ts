@@ -1,9 +1,16 @@
 /** Another password for a store's clients: which stores can have one, and what says so. */
+import { writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+
 import { describe, expect, test } from "@jest/globals";
+import { execa } from "execa";
 
 import { planStack } from "../../components/deploy.ts";
 import type { Site, TopologyName } from "../../components/core/topology.ts";
 import { containerServices } from "../../components/services/index.ts";
+import { newFolder } from "../support/folder.ts";
 import { readyConfig } from "../support/ready.ts";
 import { type Name, names, plan, problems, site } from "../support/sketches.ts";
 import { toldRecipe } from "../support/told.ts";
@@ -19,6 +26,7 @@ test("stores whose clients can be told, with one copy and with three", () => {
   expect(rotates("arkindex")).toEqual(["db", "objects"]);
   expect(rotates("pyrus")).toEqual(["elasticsearch", "logs", "nats", "objects", "postgresql"]);
   expect(rotates("shinyproxy")).toEqual(["grafana-db", "influx", "redis"]);
+  expect(rotates("media")).toEqual(["cassandra", "elasticsearch", "objects", "rabbit", "redis"]);
   for (const name of names) if (name !== "shinyproxy") expect(rotates(name, { copies: 1 })).toEqual(rotates(name));
 });
 
@@ -65,4 +73,29 @@ describe("a server that keeps its passwords is not given the clients'", () => {
     const holders = [...parts].filter(([, part]) => JSON.stringify({ ...part, disk: undefined }).includes(password));
     expect(holders.map(([name]) => name)).toEqual(["store-setup"]);
   });
+});
+
+// The first node tells all others, whose files have the old password until it is their turn. A swarm would kill them.
+test.each([
+  [200, 0],
+  [401, 0],
+  [503, 1],
+])("a RabbitMQ whose server answers its probe with %i ends it with %i", async (answer, ended) => {
+  const server = createServer((_, response) => response.writeHead(answer).end()).listen(0, "127.0.0.1");
+  try {
+    await new Promise((resolve) => server.once("listening", resolve));
+    const ask = { nodes: 3, colocate: [], federate: [], exchanges: [] };
+    const { parts } = await toldRecipe("amqp", ask, "swarm");
+    const folder = newFolder("probe");
+    writeFileSync(join(folder, "password"), "old");
+    const ready = parts.get("store-1")?.health?.ready;
+    const script = ready !== undefined && "command" in ready ? (ready.command.at(-1) ?? "") : "";
+    const asked = script
+      .replaceAll("/run/rabbitmq/", `${folder}/`)
+      .replaceAll("/15672", `/${String((server.address() as AddressInfo).port)}`);
+    expect(asked).not.toBe(script);
+    expect(await execa("bash", ["-c", asked], { reject: false })).toMatchObject({ exitCode: ended });
+  } finally {
+    server.close();
+  }
 });
