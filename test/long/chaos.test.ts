@@ -12,6 +12,7 @@ import {
   type Fault,
   fullFaults,
   maintenance,
+  moved,
   nodeFaults,
   nothingLost,
   processFaults,
@@ -49,6 +50,7 @@ const kinds: readonly (readonly Fault[])[] = [
   diskFaults(Stores.chosen),
   fullFaults(nodes),
   maintenance(nodes),
+  moved(nodes),
   [rolling],
 ].filter((faults) => faults.length > 0);
 

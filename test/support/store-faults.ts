@@ -159,6 +159,20 @@ export function maintenance(nodes: readonly string[]): Fault[] {
   }));
 }
 
+/** A node is taken out for good, as docs/guide.md has it: it gives its tasks away, and its servers get other disks. */
+export function moved(nodes: readonly string[]): Fault[] {
+  return nodes.map((node) => ({
+    ...{ what: `${node} taken out, its servers moved`, node, seconds: 0 },
+    harm: async (on) => {
+      const slots = await on.slotsOn(node);
+      await on.cluster.availability(node, "drain");
+      await on.replaceDisks(slots);
+      expect(await on.slotsOn(node)).toEqual([]);
+      return () => on.cluster.availability(node, "active");
+    },
+  }));
+}
+
 /** Another image of each server, by `up`. */
 export const rolling: Fault = {
   ...{ what: "an up with another image of each server", seconds: 0 },

@@ -274,11 +274,16 @@ export class Stores {
     );
   }
 
-  /** The servers that a node has, in words. */
-  async serversOn(node: string): Promise<string> {
+  /** The servers that a node has. */
+  async slotsOn(node: string): Promise<string[]> {
     const slots = chosen.flatMap((store) => [1, 2, 3].map(servers[store].slot));
     const tasks = await tasksOf(this.cluster.manager(), this.name);
-    const here = slots.filter((slot) => tasks[slot]?.includes(`running ${node}`));
+    return slots.filter((slot) => tasks[slot]?.includes(`running ${node}`));
+  }
+
+  /** The same in words. */
+  async serversOn(node: string): Promise<string> {
+    const here = await this.slotsOn(node);
     const leaders = await Promise.all(chosen.map((each) => this.leader(each)));
     return here.map((slot) => (leaders.includes(slot) ? `${slot} (leads)` : slot)).join(", ") || "no store";
   }

@@ -8,6 +8,7 @@ import {
   type Fault,
   fullFaults,
   maintenance,
+  moved,
   nodeFaults,
   nothingLost,
   processFaults,
@@ -48,6 +49,7 @@ const all: readonly Fault[] = [
   ...diskFaults(Stores.chosen),
   ...fullFaults(nodes),
   ...maintenance(nodes),
+  ...moved(nodes),
   rolling,
 ];
 const faults = only === undefined ? all : only.flatMap((word) => all.filter(({ what }) => what.includes(word)));
