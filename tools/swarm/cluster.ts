@@ -197,7 +197,8 @@ export class Cluster {
   /** The end of `cut`. */
   async heal(node: string, directions: readonly Direction[]): Promise<void> {
     await heal(this.#record, this.#node(node), directions);
-    await settled(this.manager(), [hostnameOf(this.#node(node))], undefined);
+    // Managers that hear nothing from each other wait for longer each time, up to two minutes (gRPC's own).
+    await settled(this.manager(), [hostnameOf(this.#node(node))], undefined, 240);
   }
 
   /** Whether a node takes tasks: `drain` has them end. */

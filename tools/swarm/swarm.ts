@@ -63,22 +63,29 @@ export async function settled(
   manager: Docker,
   names: readonly string[],
   signal: AbortSignal | undefined,
+  seconds = 60,
 ): Promise<void> {
-  await until(`${names.join(", ")} to be ready in the swarm`, signal, async () => {
+  const ready = async (): Promise<boolean> => {
     const nodes = await nodesOf(manager);
-    const ready = nodes.filter(
+    const there = nodes.filter(
       ({ Status, Spec, ManagerStatus }) =>
         Status.State === "ready" && (Spec.Role !== "manager" || ManagerStatus?.Reachability === "reachable"),
     );
-    return names.every((name) => ready.some(({ Description }) => Description.Hostname === name));
-  });
+    return names.every((name) => there.some(({ Description }) => Description.Hostname === name));
+  };
+  await until(`${names.join(", ")} to be ready in the swarm`, signal, ready, seconds);
 }
 
-/** Asks every 0.1 s, for a minute. */
-async function until(what: string, signal: AbortSignal | undefined, ask: () => Promise<boolean>): Promise<void> {
+/** Asks every 0.1 s. */
+async function until(
+  what: string,
+  signal: AbortSignal | undefined,
+  ask: () => Promise<boolean>,
+  seconds = 60,
+): Promise<void> {
   let why = "";
   const began = Date.now();
-  while (Date.now() - began < 60_000) {
+  while (Date.now() - began < seconds * 1000) {
     signal?.throwIfAborted();
     try {
       if (await ask()) return;
@@ -87,5 +94,5 @@ async function until(what: string, signal: AbortSignal | undefined, ask: () => P
     }
     await sleep(100);
   }
-  throw new Problem(`waited a minute for ${what}${why}`);
+  throw new Problem(`waited ${String(seconds)} s for ${what}${why}`);
 }
