@@ -80,7 +80,7 @@ test(
     await stores.whole();
     const rows = await stores.ledger.during(await stores.on("m1"), "rotated", () => Promise.resolve());
     expect(rows.map(({ store, lost, failed }) => [store, lost, failed])).toEqual(
-      Stores.chosen.map((store) => [store, 0, 0]),
+      Stores.chosen.toSorted().map((store) => [store, 0, 0]),
     );
     if (!stores.hasApp) return;
     const load = stores.load("m1", "once");
