@@ -92,8 +92,13 @@ const anyHealthy = [
   "http-check expect status 200",
 ];
 
-/** A power cut may leave ZooKeeper's newest log empty, and ZooKeeper then never starts (ZOOKEEPER-2332). */
-export const mend = `find ${zoo}/version-2 -name 'log.*' -size 0 -delete 2>/dev/null || true`;
+/**
+ * A power cut or a full disk leaves ZooKeeper a log without its header: empty (ZOOKEEPER-2332), or zeros where it had been
+ * given room. ZooKeeper then never starts. The header is flushed before any transaction, so none that was answered is in it.
+ */
+export const mend = `for log in ${zoo}/version-2/log.*; do
+      [ ! -f "$log" ] || [ -n "$(head -c 4 "$log" | tr -d '\\0')" ] || rm -f "$log"
+    done`;
 
 /**
  * Nobody outside a container asks its ZooKeeper: it listens to clients at home alone. The members' own two ports are

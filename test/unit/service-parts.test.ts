@@ -1,5 +1,5 @@
 /** Rules for the parts of every recipe, whatever it is asked for: what each option changes, and which names it refuses. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -8,7 +8,7 @@ import { execa } from "execa";
 
 import type { Ask, Kind } from "../../components/core/contracts.ts";
 import { managedPostgres } from "../../components/services/postgres.ts";
-import { patient } from "../../components/services/solr-three.ts";
+import { mend, patient } from "../../components/services/solr-three.ts";
 import { newFolder } from "../support/folder.ts";
 import {
   empty,
@@ -661,6 +661,27 @@ curl() {
     expect(alone.filter((call) => call.includes("ADDREPLICA"))).toHaveLength(2);
     const lost = await setUp({ "store-1": "active", "store-2": "down", "store-3": "active" }, ["store-1", "store-3"]);
     expect(lost.filter((call) => call.includes("DELETEREPLICA"))).toEqual([expect.stringContaining("replica=store-2")]);
+  });
+
+  test("a log of ZooKeeper's whose header was never written goes before it starts, and no other", async () => {
+    const root = newFolder("zoo");
+    const folder = join(root, "zoo_data/version-2");
+    const header = Buffer.from("ZKLG\0\0\0\x02");
+    const logs = {
+      "log.100000001": Buffer.concat([header, Buffer.alloc(64)]),
+      "log.200000001": Buffer.alloc(64), // a full disk: given room, and no header
+      "log.30000002f": header,
+      "log.400000001": Buffer.from("torn by something else"), // ZooKeeper's to judge
+      "log.50000005f": Buffer.alloc(0), // a power cut
+    };
+    const mended = mend.replaceAll("/var/solr/data/", `${root}/`);
+    expect(mended).not.toBe(mend);
+    await execa("sh", ["-euc", mended]); // a new disk: no folder, no log
+    mkdirSync(folder, { recursive: true });
+    for (const [name, content] of Object.entries(logs)) writeFileSync(join(folder, name), content);
+    writeFileSync(join(folder, "currentEpoch"), "5");
+    await execa("sh", ["-euc", mended]);
+    expect(readdirSync(folder).sort()).toEqual(["currentEpoch", "log.100000001", "log.30000002f", "log.400000001"]);
   });
 
   test("a Solr that cannot open a copy, however late, starts once more and no more", async () => {
