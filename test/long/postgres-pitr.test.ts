@@ -16,6 +16,7 @@ import { bucket, outsideStore, removeOutsideStore } from "../support/outside-sto
 import { runLabel } from "../support/run.ts";
 import { generatedSecrets, leaks } from "../support/secrets.ts";
 import { repo, succeeded, TestStack } from "../support/stack.ts";
+import { asOf, iso, ticksTable, ticksThere, ticksWriter } from "../support/ticks.ts";
 
 const minutes = 60_000;
 const [old, fresh] = ["pitr-old", "pitr-new"];
@@ -27,8 +28,6 @@ let first: TestStack;
 let second: TestStack | undefined;
 /** Noted on the way: in the first timeline, and after the failover, before the table goes. */
 const times = { first: 0, dropped: 0 };
-
-const iso = (seconds: number): string => new Date(seconds * 1000).toISOString().replace(".000Z", "Z");
 
 /** A system of one store. */
 function program(name: string, more: object): string {
@@ -96,48 +95,10 @@ const serverSeconds = async (): Promise<number> =>
 const pause = (seconds: number) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
 const inBackup = (script: string): Promise<string> => run(old, "backup-1", script);
 
-/** A row every fifth of a second, with the server's own time. It says each that was acknowledged. */
-const writing = `
-import os, time
-import psycopg2
-dsn = "host=db-proxy user=app dbname=shop connect_timeout=3 keepalives_idle=5 keepalives_interval=2 keepalives_count=3 tcp_user_timeout=5000"
-cursor = None
-while True:
-    try:
-        if cursor is None:
-            made = psycopg2.connect(dsn, password=os.environ["WORD"])
-            made.autocommit = True
-            cursor = made.cursor()
-        cursor.execute("INSERT INTO ticks (at) VALUES (clock_timestamp()) RETURNING n, extract(epoch FROM at)")
-        n, at = cursor.fetchone()
-        print(n, at, flush=True)
-    except psycopg2.Error:
-        cursor = None
-    time.sleep(0.2)
-`;
-
-async function acknowledged(): Promise<{ n: number; at: number }[]> {
-  const { stdout } = await execa("docker", ["logs", writer]);
-  return stdout.split("\n").map((line) => {
-    const [n, at] = line.split(" ").map(Number);
-    return { n: n ?? 0, at: at ?? 0 };
-  });
-}
-
 /** Each acknowledged row before that second is there, and none of a later one. */
-async function asOf(seconds: number): Promise<void> {
-  const said = await sql(fresh, "SELECT n, extract(epoch FROM at) FROM ticks ORDER BY n");
-  const there = new Map(said.split("\n").map((line) => line.split("|").map(Number) as [number, number]));
-  const all = await acknowledged();
-  // Between a row's time and its commit's lie some milliseconds.
-  const before = all.filter(({ at }) => at < seconds - 0.5);
-  expect(before.length).toBeGreaterThan(50);
-  expect(all.length).toBeGreaterThan(before.length + 20);
-  expect(before.filter(({ n }) => !there.has(n))).toEqual([]);
-  expect([...there.values()].filter((at) => at > seconds)).toEqual([]);
-  process.stdout.write(
-    `as of ${iso(seconds)}: ${String(there.size)} rows, ${String(before.length)} of them had to be there\n`,
-  );
+async function isAsOf(seconds: number): Promise<void> {
+  const there = await sql(fresh, ticksThere);
+  asOf(seconds, (await execa("docker", ["logs", writer])).stdout, there);
 }
 
 beforeAll(async () => {
@@ -168,13 +129,13 @@ test(
   "the first run has a base backup of a replica, and the log is saved from there on",
   async () => {
     succeeded(await first.up());
-    await sql(old, "CREATE TABLE ticks (n serial PRIMARY KEY, at timestamptz); ALTER TABLE ticks OWNER TO app");
+    await sql(old, ticksTable);
     await sql(old, "CREATE TABLE accounts AS SELECT g AS id FROM generate_series(1, 1000) g");
     const { passwords } = (await first.outputs()) as { passwords: { db: string } };
     const options = ["run", "--detach", "--label", runLabel, "--network", `${old}-data`, "--name", writer];
     await execa(
       "docker",
-      [...options, "--env", "WORD", "--entrypoint", "python3", localImage("postgres-ha"), "-c", writing],
+      [...options, "--env", "WORD", "--entrypoint", "python3", localImage("postgres-ha"), "-c", ticksWriter],
       {
         env: { WORD: passwords.db },
       },
@@ -255,7 +216,7 @@ test(
     succeeded(await stack.up());
     process.stdout.write(`restored in ${String(Math.round((Date.now() - began) / 1000))} s\n`);
     expect(await sql(fresh, "SELECT count(*) FROM accounts")).toBe("1000");
-    await asOf(times.dropped);
+    await isAsOf(times.dropped);
     // The application's role owns its table again, with the new stack's password.
     expect(await sql(fresh, "SELECT tableowner FROM pg_tables WHERE tablename = 'ticks'")).toBe("app");
     succeeded(await stack.preview(["--expect-no-changes"]));
@@ -271,14 +232,14 @@ test(
     const { code, output } = await stack.up();
     expect(code).not.toBe(0);
     expect(output).toContain("database shop has 2 tables: restore goes into an empty database only");
-    await asOf(times.dropped);
+    await isAsOf(times.dropped);
     await sql(fresh, "DROP TABLE ticks, accounts");
     succeeded(await stack.up());
-    await asOf(times.first);
+    await isAsOf(times.first);
     expect(await sql(fresh, "SELECT count(*) FROM accounts")).toBe("1000");
     await stack.rewrite(program(fresh, {}));
     succeeded(await stack.up());
-    await asOf(times.first);
+    await isAsOf(times.first);
   },
   15 * minutes,
 );
