@@ -28,11 +28,15 @@ export interface SwarmTest {
 
 export const ports = { http: 80, https: 443 } as const;
 
-/** The images that set-up built, pushed to the cluster's registry (which is quick when they are there already). */
-export async function pushed(cluster: Cluster): Promise<Record<string, string>> {
+/**
+ * The images that set-up built, or those of these keys alone, pushed to the cluster's registry (which is quick when they
+ * are there already).
+ */
+export async function pushed(cluster: Cluster, keys?: readonly string[]): Promise<Record<string, string>> {
   const local = JSON.parse(readFileSync(`${repo}/.local/images.json`, "utf8")) as Record<string, string>;
-  const refs = await cluster.push(Object.values(local));
-  return Object.fromEntries(Object.entries(local).map(([key, ref]) => [key, refs[ref] ?? ref]));
+  const wanted = Object.entries(local).filter(([key]) => keys?.includes(key) ?? true);
+  const refs = await cluster.push(wanted.map(([, ref]) => ref));
+  return Object.fromEntries(wanted.map(([key, ref]) => [key, refs[ref] ?? ref]));
 }
 
 /**

@@ -1,12 +1,10 @@
 /** Three PostgreSQL servers on a swarm of three nodes: each node's power, and a node that is cut off from the others. */
-import { readFileSync } from "node:fs";
-
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 
 import { Cluster } from "../../tools/swarm/cluster.ts";
 import { held, Ledger, type Row } from "../support/ledger.ts";
 import { repo, succeeded, TestStack } from "../support/stack.ts";
-import { answered, placeOf, pulled, said } from "../support/swarm-stack.ts";
+import { answered, placeOf, pulled, pushed, said } from "../support/swarm-stack.ts";
 import { eventually } from "../support/swarm.ts";
 
 const name = "pg-swarm";
@@ -84,12 +82,7 @@ async function written(but: string, what: string, seconds: number, happens: () =
 
 beforeAll(async () => {
   cluster = await Cluster.start({ name: "pgswarm", network: "10.213.174", managers: 3, workers: 0 });
-  const local = JSON.parse(readFileSync(`${repo}/.local/images.json`, "utf8")) as Record<string, string>;
-  const own = Object.fromEntries(
-    ["postgres-ha", "postgis", "haproxy", "toolbox"].map((key) => [key, local[key] ?? ""]),
-  );
-  const refs = await cluster.push(Object.values(own));
-  images = Object.fromEntries(Object.entries(own).map(([key, ref]) => [key, refs[ref] ?? ref]));
+  images = await pushed(cluster, ["postgres-ha", "postgis", "haproxy", "toolbox"]);
   stack = await TestStack.create({
     program: program(),
     config: { "pulumi:disable-default-providers": ["*"] },

@@ -1,16 +1,16 @@
 /** PostgreSQL of three on a swarm brought back to a second, after its leader's node has lost its power. */
-import { readFileSync } from "node:fs";
 import process from "node:process";
 
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import type Docker from "dockerode";
 
 import { Cluster } from "../../tools/swarm/cluster.ts";
+import { Copies } from "../support/copies.ts";
 import { bucket, outsideStore, removeOutsideStore } from "../support/outside-store.ts";
 import { runLabels } from "../support/run.ts";
 import { generatedSecrets, leaks } from "../support/secrets.ts";
 import { repo, succeeded, TestStack } from "../support/stack.ts";
-import { answered, onNetwork, placeOf, pulled } from "../support/swarm-stack.ts";
+import { answered, onNetwork, placeOf, pulled, pushed } from "../support/swarm-stack.ts";
 import { eventually } from "../support/swarm.ts";
 import { asOf, iso, ticksTable, ticksThere, ticksWriter } from "../support/ticks.ts";
 
@@ -71,24 +71,9 @@ const inBackup = async (script: string): Promise<string> =>
   answered((await placeOf(cluster, old, "backup")).container, script).catch(String);
 const pause = (seconds: number) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
 
-interface Member {
-  readonly Member: string;
-  readonly Role: string;
-}
-
-async function leader(): Promise<string> {
-  const { container } = await placeOf(cluster, old, "db-1");
-  const list = JSON.parse(await answered(container, "patronictl list --format=json 2>/dev/null")) as Member[];
-  return list.find(({ Role }) => Role === "Leader")?.Member ?? "";
-}
-
 beforeAll(async () => {
   cluster = await Cluster.start({ name: "pitrswarm", network: "10.213.182", managers: 3, workers: 0 });
-  const local = JSON.parse(readFileSync(`${repo}/.local/images.json`, "utf8")) as Record<string, string>;
-  const wanted = ["postgres-ha", "postgis", "haproxy", "toolbox"];
-  const own = Object.fromEntries(wanted.map((key) => [key, local[key] ?? ""]));
-  const refs = await cluster.push(Object.values(own));
-  images = Object.fromEntries(Object.entries(own).map(([key, ref]) => [key, refs[ref] ?? ref]));
+  images = await pushed(cluster, ["postgres-ha", "postgis", "haproxy", "toolbox"]);
   const { endpoint } = await outsideStore({
     ...{ name: store, address: `${cluster.outside}:9038` },
     keys: [
@@ -122,7 +107,7 @@ test(
       () => inBackup("backup runs"),
       (runs) => /^20\d\d/.test(runs),
     );
-    const lost = await leader();
+    const lost = await new Copies(cluster, old).leader("postgres", "db");
     const { node } = await placeOf(cluster, old, lost);
     const stays = cluster.dockerOf(cluster.nodes.find((each) => each !== node) ?? "");
     writer = await stays.createContainer({
