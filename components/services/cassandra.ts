@@ -232,7 +232,8 @@ if [ -e ${data}/.rack ]; then rack=$(cat ${data}/.rack); elif [ ! -d ${data}/dat
       break
     fi
   done
-  echo "$rack" >${data}/.rack
+  echo "$rack" >${data}/.rack.new
+  mv ${data}/.rack.new ${data}/.rack
 fi
 printf 'dc=%s\nrack=%s\n' ${shellWord(dataCentre)} "$rack" >${rackFile}`;
 }

@@ -198,8 +198,9 @@ base64 -d ${folder}/node-key >/tmp/node-key
 if [ -e ${data}/meta/node_key ]; then
   cmp -s /tmp/node-key ${data}/meta/node_key || { echo "${name} has the disk of another store: bring its own back" >&2; exit 1; }
 else
-  cp /tmp/node-key ${data}/meta/node_key
   tail -c 32 /tmp/node-key >${data}/meta/node_key.pub
+  cp /tmp/node-key ${data}/meta/node_key.new
+  mv ${data}/meta/node_key.new ${data}/meta/node_key
   ask() { curl -K ${curl} "http://127.0.0.1:${String(adminPort)}/v2/$@"; }
   (
     until ask GetClusterHealth 2>/dev/null | grep -Eq '"status": *"(healthy|degraded)"'; do sleep 2; done

@@ -64,26 +64,34 @@ said=
 had=${keep ? "; ls /data/appendonlydir/*.manifest >/dev/null 2>&1 && had=yes" : ""}
 
 # Writes the sentinel's file: our settings of today, and whom it follows: $1 the epoch, $2 the address, $3 the port.
-# Without any, as the file before had it. A sentinel that knows no replica may be elected, and could promote none.
+# Without any, as the file before had it. A sentinel that knows no replica may be elected, and could promote none. On a
+# full disk the file stays as it was: with a part of it no sentinel would start.
 remember() {
   kept="$(grep -E '^sentinel (myid|(monitor|config-epoch|leader-epoch|known-sentinel) ${group}|current-epoch) ' ${state} 2>/dev/null)"
   [ -z "$3" ] || kept="$(echo "$kept" | grep -vE '^sentinel (monitor|config-epoch) ')
 sentinel monitor ${group} $2 $3 2
 sentinel config-epoch ${group} $1"
-  cat ${paths.sentinel} >${state}.new
-  case "$kept" in *"sentinel monitor "*) cat ${paths.group} >>${state}.new ;; esac
-  echo "$kept" >>${state}.new
-  for each in $me $others; do
-    case "$kept" in *"sentinel monitor ${group} "*" $each 2"*) continue ;; *"sentinel monitor "*) ;; *) break ;; esac
-    at="$(address $each)"
-    [ -z "$at" ] || echo "sentinel known-replica ${group} $at $each" >>${state}.new
-  done
+  text="$(
+    cat ${paths.sentinel}
+    case "$kept" in *"sentinel monitor "*) cat ${paths.group} ;; esac
+    echo "$kept"
+    for each in $me $others; do
+      case "$kept" in *"sentinel monitor ${group} "*" $each 2"*) continue ;; *"sentinel monitor "*) ;; *) break ;; esac
+      at="$(address $each)"
+      [ -z "$at" ] || echo "sentinel known-replica ${group} $at $each"
+    done
+  )"
+  printf '%s\n' "$text" >${state}.new 2>/dev/null
+  if [ "$(cat ${state}.new)" != "$text" ]; then
+    say "has no room on its disk for what its sentinel knows"
+    return 1
+  fi
   mv ${state}.new ${state}
 }
 # The sentinel follows a leader where it is now. It is started again below, and reads its file.
 follow() {
   [ "$view" != "$*" ] || return 0
-  remember "$@"
+  remember "$@" || return
   ${auth ? 'REDISCLI_AUTH="$word" ' : ""}timeout 2 redis-cli -p ${String(sentinelPort)} shutdown >/dev/null 2>&1
   return 0
 }
@@ -207,6 +215,7 @@ touch ${waits}
 remember
 # A sentinel that was not run for two seconds elects nobody for half a minute: five seconds are enough.
 while :; do
+  [ -e ${state} ] || remember
   redis-server ${state} --sentinel &
   sleep 1
   sentinel 127.0.0.1 "debug tilt-period 5000" >/dev/null

@@ -89,4 +89,5 @@ const markerScript = `if [ -e "$1" ] && [ "$(cat "$1")" != "$DISK" ]; then
   echo "there are data of another state on this disk: name the stack otherwise, or remove them" >&2
   exit 1
 fi
-printf %s "$DISK" >"$1"`;
+printf %s "$DISK" >"$1.new"
+mv "$1.new" "$1"`;

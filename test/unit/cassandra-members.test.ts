@@ -1,6 +1,6 @@
 /** What Cassandra's members are told when one joins, is lost or leaves: the scripts, with a nodetool that answers as told. */
 import { spawnSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -145,6 +145,14 @@ describe("a member's rack", () => {
     expect(prepared(number, rings)).toBe(`dc=local\nrack=${rack}\n`);
     // And stays so, whoever comes or goes.
     expect(prepared(number, { "cassandra-1": [row("UN", 1, 1), row("UN", 5, 1)] })).toBe(`dc=local\nrack=${rack}\n`);
+  });
+
+  test("is found anew, where the disk had no room to keep it", () => {
+    marked();
+    const script = slotsOf(cassandra, "cassandra", ask)[1]?.prepare ?? "";
+    const full = run(script.replace("\nrack=", "\ntrap '' XFSZ\nulimit -f 0\nrack="), {});
+    expect([full.status === 0, existsSync(join(folder, "data", ".rack"))]).toEqual([false, false]);
+    expect(prepared(2, {})).toBe("dc=local\nrack=zone-2\n");
   });
 
   test("is its zone's, on a disk from before racks were kept", () => {

@@ -1,6 +1,6 @@
 /** How a contract's terms become Docker's: networks, users, commands, variables, health checks, jobs. */
 import { spawnSync } from "node:child_process";
-import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -390,6 +390,11 @@ describe("a job", () => {
     expect(markerJob({ ...container, health, disk }, "marker", "d15c")).not.toHaveProperty("user");
     const [program = "", ...given] = command;
     const run = (id: string) => spawnSync(program, given, { env: { ...process.env, DISK: id } });
+    // A disk without room takes no part of it: once it has room, it is a new one as before.
+    const full = spawnSync(program, ["-c", `trap '' XFSZ; ulimit -f 0; exec "$@"`, "full", program, ...given], {
+      env: { ...process.env, DISK: "d15c" },
+    });
+    expect([full.status === 0, existsSync(join(path, "marker"))]).toEqual([false, false]);
     for (const id of ["d15c", "d15c"]) expect(run(id).status).toBe(0);
     expect(readFileSync(join(path, "marker"), "utf8")).toBe("d15c");
     const { status, stderr } = run("0ther");

@@ -1,5 +1,8 @@
 /** What three Garages are told: by whom they know each other, whom they let in, what a new password and a new disk do. */
+import { spawnSync } from "node:child_process";
 import { createPrivateKey, createPublicKey, sign, verify } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 
 import { describe, expect, test } from "@jest/globals";
 
@@ -10,6 +13,7 @@ import { siteOf } from "../../components/core/site.ts";
 import { containerServices } from "../../components/services/index.ts";
 import { nodeKey } from "../../components/services/objects-copies.ts";
 import { dockerCapabilities } from "../../components/topologies/docker/capabilities.ts";
+import { newFolder } from "../support/folder.ts";
 import { type Part, toldRecipe } from "../support/told.ts";
 
 const least: Ask<"objects"> = {
@@ -72,6 +76,24 @@ describe("three servers", () => {
     expect(JSON.parse(fileOf(parts.get("store-setup"), "layout"))).toEqual({
       roles: ids.map((id, index) => ({ id, zone: members[index], capacity: 2 * 1024 ** 3, tags: [] })),
     });
+  });
+
+  test("a key for which the disk had no room is put there again", async () => {
+    const folder = newFolder("garage");
+    const { parts } = await toldRecipe("objects", least);
+    const slot = parts.get(members[1] ?? "");
+    mkdirSync(join(folder, "run"));
+    writeFileSync(join(folder, "run", "node-key"), fileOf(slot, "node-key"));
+    const script = (slot?.prepare ?? "")
+      .replaceAll("/tmp/", `${folder}/`)
+      .replaceAll("/run/garage", join(folder, "run"))
+      .replaceAll("/data/", `${folder}/disk/`)
+      .replace(/ {2}\(\n[^]*?\) &\n/, ""); // what it asks of the others
+    const run = (more = "") => spawnSync("sh", ["-c", script.replace("\nif ", `\n${more}\nif `)], { encoding: "utf8" });
+    const key = join(folder, "disk", "meta", "node_key");
+    expect([run("trap '' XFSZ; ulimit -f 0").status === 0, existsSync(key)]).toEqual([false, false]);
+    for (const time of ["first", "second"]) expect([time, run()]).toMatchObject([time, { status: 0, stderr: "" }]);
+    expect(readFileSync(key)).toHaveLength(64);
   });
 
   test("their keys are Ed25519: what the first half signs, the second verifies", () => {

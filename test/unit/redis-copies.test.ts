@@ -1,5 +1,5 @@
 /** Redis in three copies: what its parts are told, and when a server leads (its own shell, with what others answer). */
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -175,6 +175,45 @@ echo "$leader" >leads`;
     const read = async (file: string) => (await readFile(join(folder, file), "utf8")).trim();
     return { leads: `redis-${String(Number(await read("leads")) - 6379)}`, told: await read("told") };
   }
+  test("what a sentinel knows is kept whole on a full disk, and is told anew when there is room", async () => {
+    const own = join(folder, "data");
+    await mkdir(own);
+    await writeFile(join(own, "sentinel.settings"), "port 26379\n");
+    await writeFile(join(own, "group.settings"), "sentinel down-after-milliseconds main 3000\n");
+    const [functions = ""] = scriptOf(2).split("\nrm -f /tmp/joined\n");
+    const script = `${functions
+      .replaceAll("/data/", `${own}/`)
+      .replaceAll("/run/redis/sentinel.conf", `${own}/sentinel.settings`)
+      .replaceAll("/run/redis/group.conf", `${own}/group.settings`)}
+address() { echo "10.0.0.$(($1 - 6379))"; }
+timeout() { :; }
+view=`;
+    const follow = async (line: string, epoch: number) => {
+      const run = `${script}\n${line}\nfollow ${String(epoch)} 10.0.0.1 6380`;
+      const { exitCode, stdout } = await execa("sh", ["-c", run], { reject: false });
+      return [exitCode, stdout];
+    };
+    const kept = () => readFile(join(own, "sentinel.conf"), "utf8");
+    const full = "trap '' XFSZ; ulimit -f 0";
+    const refused = [1, "redis-2: has no room on its disk for what its sentinel knows"];
+    expect(await follow(full, 1)).toEqual(refused);
+    await expect(kept()).rejects.toThrow("ENOENT");
+    expect(await follow("", 1)).toEqual([0, ""]);
+    const whole = await kept();
+    expect(whole.trim().split(/\n+/).sort()).toEqual([
+      "port 26379",
+      "sentinel config-epoch main 1",
+      "sentinel down-after-milliseconds main 3000",
+      "sentinel known-replica main 10.0.0.2 6381",
+      "sentinel known-replica main 10.0.0.3 6382",
+      "sentinel monitor main 10.0.0.1 6380 2",
+    ]);
+    expect(await follow(full, 2)).toEqual(refused);
+    expect(await kept()).toBe(whole);
+    expect(await follow("", 2)).toEqual([0, ""]);
+    expect(await kept()).toBe(whole.replace("config-epoch main 1", "config-epoch main 2"));
+  });
+
   const free = "role:slave slave_priority:0";
   const electable = "role:slave slave_priority:100";
 
