@@ -98,11 +98,18 @@ export class Copies {
     return "";
   }
 
+  /** The slot of the server that leads, once there is one. */
+  async leads(kind: "postgres" | "redis", store: string): Promise<string> {
+    return eventually(
+      60,
+      () => this.leader(kind, store).catch(() => ""),
+      (slot) => slot !== "",
+    );
+  }
+
   /** The node where the leader runs, once there is one. */
   async leadsAt(kind: "postgres" | "redis", store: string): Promise<string> {
-    const ask = () => this.leader(kind, store).catch(() => "");
-    const slot = await eventually(60, ask, (found) => found !== "");
-    return (await placeOf(this.#cluster, this.#name, slot)).node;
+    return (await placeOf(this.#cluster, this.#name, await this.leads(kind, store))).node;
   }
 
   /** Waits until every one of them is whole. */

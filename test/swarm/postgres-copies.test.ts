@@ -2,15 +2,16 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 
 import { Cluster } from "../../tools/swarm/cluster.ts";
+import { Copies } from "../support/copies.ts";
 import { held, Ledger, type Row } from "../support/ledger.ts";
 import { repo, succeeded, TestStack } from "../support/stack.ts";
-import { answered, placeOf, pulled, pushed, said } from "../support/swarm-stack.ts";
-import { eventually } from "../support/swarm.ts";
+import { placeOf, pulled, pushed, said } from "../support/swarm-stack.ts";
 
 const name = "pg-swarm";
 const patience = 900_000;
 const members = ["db-1", "db-2", "db-3"];
 let cluster: Cluster;
+let copies: Copies;
 let stack: TestStack;
 let ledger: Ledger | undefined;
 let images: Readonly<Record<string, string>>;
@@ -32,40 +33,8 @@ export const { host, password } = db.given;
 `;
 }
 
-interface Member {
-  readonly Member: string;
-  readonly Role: string;
-  readonly State: string;
-}
-
-/** What Patroni says, by any member that answers. */
-async function all(): Promise<Member[]> {
-  for (const member of members) {
-    try {
-      const { container } = await placeOf(cluster, name, member);
-      return JSON.parse(await answered(container, "timeout 8 patronictl list --format=json 2>/dev/null")) as Member[];
-    } catch {
-      // the next one
-    }
-  }
-  return [];
-}
-
-async function leader(): Promise<string> {
-  const now = await eventually(60, all, (list) => list.some(({ Role }) => Role === "Leader"));
-  return now.find(({ Role }) => Role === "Leader")?.Member ?? "";
-}
-
-/** Waits until one leads and two copy it. */
-async function whole(): Promise<void> {
-  await eventually(300, all, (list) =>
-    list
-      .map(({ State }) => State)
-      .sort()
-      .join()
-      .startsWith("running,streaming,streaming"),
-  );
-}
+const leader = () => copies.leads("postgres", "db");
+const whole = () => copies.whole({ db: "postgres" });
 
 /** A client on a node that stays, while something happens and for some seconds more. */
 async function written(but: string, what: string, seconds: number, happens: () => Promise<unknown>) {
@@ -82,6 +51,7 @@ async function written(but: string, what: string, seconds: number, happens: () =
 
 beforeAll(async () => {
   cluster = await Cluster.start({ name: "pgswarm", network: "10.213.174", managers: 3, workers: 0 });
+  copies = new Copies(cluster, name);
   images = await pushed(cluster, ["postgres-ha", "postgis", "haproxy", "toolbox"]);
   stack = await TestStack.create({
     program: program(),

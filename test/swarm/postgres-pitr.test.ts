@@ -107,7 +107,7 @@ test(
       () => inBackup("backup runs"),
       (runs) => /^20\d\d/.test(runs),
     );
-    const lost = await new Copies(cluster, old).leader("postgres", "db");
+    const lost = await new Copies(cluster, old).leads("postgres", "db");
     const { node } = await placeOf(cluster, old, lost);
     const stays = cluster.dockerOf(cluster.nodes.find((each) => each !== node) ?? "");
     writer = await stays.createContainer({
