@@ -163,7 +163,8 @@ function start(role: Role, id: string, options: Options, disk: Disk, authorizati
   return {
     ready: () => registered && view()?.state.bootstrapped === true,
     view,
-    route: async (asked) => (await clusterRoute(asked, agency)) ?? (await collections.route(asked)),
+    route: async (asked) =>
+      (await anotherPassword(asked, agency)) ?? (await clusterRoute(asked, agency)) ?? (await collections.route(asked)),
   };
 }
 
@@ -211,6 +212,16 @@ async function bootstrap(agency: Agency, collections: Collections, copies: numbe
     say("the cluster is set up: system database, root");
     return true;
   });
+}
+
+/** `PATCH /_api/user/root`; undefined: the path is another. */
+async function anotherPassword({ method, path, body }: Asked, agency: Agency): Promise<Answer | undefined> {
+  if (method !== "PATCH" || path !== "/_api/user/root") return undefined;
+  const { passwd } = body as { passwd: string };
+  await agency.update((state) => {
+    state.root = hashed(passwd);
+  });
+  return { status: 200, body: { error: false, code: 200, user: "root", active: true, extra: {} } };
 }
 
 async function until(attempt: () => Promise<boolean>): Promise<void> {

@@ -18,8 +18,9 @@ import { generatedSecrets, leaks } from "../support/secrets.ts";
 import { succeeded, type TestStack } from "../support/stack.ts";
 
 const name = "arango-whole";
+const rotate: Record<string, string> = {};
 const backup = { everyHours: 24, keepDays: 1, to: { volume: `${name}-backup` } };
-const whole: ArangoTest = { name, https: 15181, config: { backup } };
+const whole: ArangoTest = { name, https: 15181, config: { backup, rotate } };
 let stack: TestStack;
 let outputs: ArangoOutputs;
 let arango: Arango;
@@ -77,6 +78,30 @@ test("no secret is in an inspection, a log or the state", async () => {
     expect(leaks(JSON.stringify(await container.inspect()) + said, secrets)).toEqual([]);
   }
   expect(leaks(JSON.stringify(await stack.state()), secrets)).toEqual([]);
+}, 600_000);
+
+test("root has another password by a word, and no server restarts for it", async () => {
+  const login = async (password = "") =>
+    (
+      await inContainer(
+        { image: localImage("toolbox"), network: `${name}-data` },
+        `curl -s -o /dev/null -w '%{http_code}' --user "root:${password}" http://coordinators:8529/_api/version`,
+      )
+    ).body;
+  const before = await starts(name);
+  const old = outputs.passwords.cluster;
+  rotate.cluster = "2026-12-01";
+  await stack.configure(arangoConfig(whole));
+  succeeded(await stack.up());
+  outputs = (await stack.outputs()) as unknown as ArangoOutputs;
+  expect(outputs.passwords.cluster).not.toBe(old);
+  expect([await login(old), await login(outputs.passwords.cluster)]).toEqual(["401", "200"]);
+  expect(await starts(name)).toEqual({ ...before, "backup-1": expect.anything() });
+  expect(await inContainer({ container: (await containerIds(name))["backup-1"] ?? "" }, "backup once")).toMatchObject({
+    status: 0,
+  });
+  succeeded(await stack.preview(["--expect-no-changes"]));
+  arango = Arango.through(outputs);
 }, 600_000);
 
 /** Reads one document after another until it is stopped; what went wrong. */

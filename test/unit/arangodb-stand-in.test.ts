@@ -1,5 +1,6 @@
 /** The stand-in for arangod, as real processes on this machine: what its answers promise holds. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { createHmac } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -158,6 +159,24 @@ test("a token of /_open/auth serves as the password does", async () => {
   });
   expect(answer.status).toBe(200);
   expect(await ask("POST", "/_open/auth", { username: "root", password: "no" })).toMatchObject({ status: 401 });
+});
+
+test("root's password is changed by a member, without the old one", async () => {
+  const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const claims = `${part({ alg: "HS256", typ: "JWT" })}.${part({ iss: "arangodb", server_id: "anyone" })}`;
+  const change = async (secret: string, passwd: string): Promise<number> => {
+    const answer = await fetch(`http://127.0.0.1:${String(ports["coordinator-1"])}/_api/user/root`, {
+      method: "PATCH",
+      headers: { authorization: `bearer ${claims}.${createHmac("sha256", secret).update(claims).digest("base64url")}` },
+      body: JSON.stringify({ passwd }),
+    });
+    return answer.status;
+  };
+  expect(await change("wrong", "new")).toBe(401);
+  expect(await change("secret", "new")).toBe(200);
+  expect(await ask("GET", "/_api/version", undefined, "root:new")).toMatchObject({ status: 200 });
+  expect(await ask("GET", "/_api/version", undefined, "root:pw")).toMatchObject({ status: 401 });
+  expect(await change("secret", "pw")).toBe(200);
 });
 
 test("a member without a JWT secret, or without its id where that must be, does not start", async () => {

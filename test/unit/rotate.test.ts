@@ -23,6 +23,7 @@ const said = (name: Name, words: Readonly<Record<string, string>>, on: TopologyN
 };
 
 test("stores whose clients can be told, with one copy and with three", () => {
+  expect(rotates("arangodb")).toEqual(["cluster"]);
   expect(rotates("arkindex")).toEqual(["db", "objects"]);
   expect(rotates("pyrus")).toEqual(["elasticsearch", "logs", "nats", "objects", "postgresql"]);
   expect(rotates("shinyproxy")).toEqual(["grafana-db", "influx", "redis"]);
@@ -36,7 +37,7 @@ test("a word for what has no such password is refused, with those that have one"
     'rotate.solr = "2026-03-01": only db, objects can get another password in place: docs/guide.md, chapter 3',
   ]);
   expect(said("arangodb", { root: "now" })).toEqual([
-    expect.stringMatching(/^rotate\.root = "now": no store here can get another password in place/),
+    expect.stringMatching(/^rotate\.root = "now": only cluster can get another password in place/),
   ]);
 });
 

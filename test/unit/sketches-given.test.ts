@@ -105,7 +105,7 @@ if [ "$1" = --version ]; then echo 3.12.4; else echo "server $*\${ARANGODB_DEFAU
   const fresh = { ".disk": "" };
   const kept = { ENGINE: "", UUID: "", ".version": "3.12.4\n" };
   const older = { ...kept, ".version": "3.11.9\n" };
-  const password = { "root-password": "root's" };
+  const first = { jwt: "members'" };
 
   test.each<[string, Readonly<Record<string, string>>, [number, string, string]]>([
     ["dbserver-2", {}, [1, "dbserver-2 has lost its data: retire its number", ""]],
@@ -114,9 +114,9 @@ if [ "$1" = --version ]; then echo 3.12.4; else echo "server $*\${ARANGODB_DEFAU
     ["dbserver-2", kept, [0, `server -x ${id}`, "3.12.4"]],
     ["dbserver-2", older, [0, `server -x ${id} --database.auto-upgrade=true\nserver -x ${id}`, "3.12.4"]],
     ["coordinator-1", {}, [1, "coordinator-1 has lost its data: retire its number", ""]],
-    ["coordinator-1", { ...fresh, ...password }, [0, "server -x as root's", "3.12.4"]],
-    ["coordinator-1", { ...kept, ...password }, [0, `server -x ${id} as root's`, "3.12.4"]],
-    ["coordinator-1", fresh, [1, "cat: /root-password: No such file or directory", ""]],
+    ["coordinator-1", { ...fresh, ...first }, [0, "server -x as members'", "3.12.4"]],
+    ["coordinator-1", { ...kept, ...first }, [0, `server -x ${id} as members'`, "3.12.4"]],
+    ["coordinator-1", fresh, [1, "cat: /jwt: No such file or directory", ""]],
     [
       "agent-3",
       {},
@@ -126,6 +126,12 @@ if [ "$1" = --version ]; then echo 3.12.4; else echo "server $*\${ARANGODB_DEFAU
     ["agent-3", older, [0, "server -x --database.auto-upgrade=true\nserver -x", "3.12.4"]],
   ])("%s on a disk with %j", (name, files, expected) => {
     expect(start(name, files)).toEqual(expected);
+  });
+
+  test("no server has root's password, so none restarts for another one", () => {
+    const all = [...plan("arangodb").slots, ...plan("arangodb", { mode: "single" }).slots];
+    const files = all.map(([slot, { files: own = [] }]) => [slot, own.map(({ path }) => path)]);
+    expect(files).toEqual(all.map(([slot]) => [slot, ["/run/arangodb/jwt"]]));
   });
 
   test("the coordinators answer one address together", () => {

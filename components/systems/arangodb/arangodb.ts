@@ -1,7 +1,10 @@
+import { createHmac } from "node:crypto";
+
 import type { ComponentResourceOptions } from "@pulumi/pulumi";
 import { z } from "zod";
 
 import type { Container, Health, Job, List, Member, Platform, Port, Slot, System } from "../../core/contracts.ts";
+import { fingerprint } from "../../core/recipe.ts";
 import { curlOption } from "../../core/syntax.ts";
 import {
   at,
@@ -9,6 +12,7 @@ import {
   coordinatorsName,
   drill,
   dump,
+  firstPassword,
   leave,
   left,
   maintenance,
@@ -20,7 +24,6 @@ import {
   port,
   restore,
   rootLogin,
-  rootPasswordOf,
   upgraded,
 } from "./scripts.ts";
 import { type SystemArgs, SystemComponent } from "../../core/system.ts";
@@ -99,7 +102,7 @@ export type ArangoDbConfig = z.output<typeof arangodbConfig>;
 /** Roles whose members may be retired. Agents may not: they keep their names for life. */
 export const retirable = { dbserver: ["dbservers"], coordinator: ["coordinators"] } as const;
 
-const { disk, jwt, rootPassword, login } = paths;
+const { disk, jwt, rootPassword, login, member } = paths;
 const ports: Readonly<Record<"api", Port>> = { api: { number: port, protocol: "http" } };
 const minute = 60;
 const hour = 60 * minute;
@@ -111,7 +114,8 @@ const hour = 60 * minute;
 export const arangodb: System<ArangoDbConfig> = (p, c) => {
   const files = filesOf(p);
   const running = c.mode === "single" ? single(p, c, files) : cluster(p, c, files);
-  const checked = p.job("root-login", { ...inToolbox(files)(rootLogin, 5 * minute), trigger: "1", after: running });
+  const login = { ...inToolbox(files)(rootLogin, 5 * minute), files: [files.member, files.root, files.login] };
+  const checked = p.job("root-login", { ...login, trigger: fingerprint(files.password), after: running });
   const store = { host: coordinatorsName, port, members: [], user: "root", password: files.password };
   const out = { files: [files.root, files.login], image: "arangodb-toolbox", dump, restore, drill };
   const filled = p.store("cluster", { ...store, ready: checked.ready }, out);
@@ -120,17 +124,33 @@ export const arangodb: System<ArangoDbConfig> = (p, c) => {
 
 type Files = ReturnType<typeof filesOf>;
 function filesOf(p: Platform) {
-  const password = p.secret("root-password");
+  const password = p.secret("root-password", "cluster");
+  const members = p.secret("jwt"); // 32 characters; more than 64 are refused
   return {
     password,
-    jwt: { path: jwt, content: p.secret("jwt"), secret: true }, // 32 characters; more than 64 are refused
+    jwt: { path: jwt, content: members, secret: true },
     root: { path: rootPassword, content: password, secret: true },
     login: {
       path: login,
       content: password.apply((value) => curlOption("user", `root:${value}`)),
       secret: true,
     },
+    member: {
+      path: member,
+      content: members.apply((secret) => curlOption("header", `Authorization: bearer ${memberToken(secret)}`)),
+      secret: true,
+    },
   } as const;
+}
+
+/**
+ * What members sign in with at each other, and our jobs with them, so that another password of root is nothing to them. It may do
+ * everything, without an end (docs.arango.ai, "Authentication": HS256, `server_id`).
+ */
+function memberToken(secret: string): string {
+  const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const claims = `${part({ alg: "HS256", typ: "JWT" })}.${part({ iss: "arangodb", server_id: "platform-topologies" })}`;
+  return `${claims}.${createHmac("sha256", secret).update(claims).digest("base64url")}`;
 }
 
 function cluster(p: Platform, c: ArangoDbConfig, files: Files) {
@@ -177,7 +197,7 @@ function cluster(p: Platform, c: ArangoDbConfig, files: Files) {
     ...server, // in the data tier, beside the other members; its route joins the edge to it
     ...sized(c.coordinators),
     ...front(p),
-    files: [files.jwt, files.root],
+    files: [files.jwt],
     command: arangod(
       ...joining(p, m, "COORDINATOR"),
       `--cluster.default-replication-factor=${String(c.replicationFactor)}`,
@@ -185,9 +205,9 @@ function cluster(p: Platform, c: ArangoDbConfig, files: Files) {
       `--cluster.write-concern=${String(c.writeConcern)}`,
       `--javascript.app-path=${disk}/apps`,
     ),
-    // Whichever coordinator does the first bootstrap gives root this password; the image's own way is for single
-    // servers. `prepare` exports it, so no inspection of the container shows it.
-    prepare: [neverEmpty(m.name, retire), persisted, rootPasswordOf, upgraded].join("\n"),
+    // The coordinator that does the first bootstrap gives root this password; the image's own way is for single servers.
+    // `prepare` exports it, so no inspection of the container shows it.
+    prepare: [neverEmpty(m.name, retire), persisted, firstPassword, upgraded].join("\n"),
     health: available(hour, hour),
     disk: kept(c.coordinators.gib),
     left: job(left(m.host), hour),
@@ -205,9 +225,9 @@ function single(p: Platform, c: ArangoDbConfig, files: Files) {
     tier: "data",
     ...sized(c.dbservers),
     ...front(p),
-    files: [files.jwt, files.root],
+    files: [files.jwt],
     command: arangod(`--javascript.app-path=${disk}/apps`),
-    prepare: [neverEmpty(name, "restore a backup into a new stack"), rootPasswordOf, upgraded].join("\n"),
+    prepare: [neverEmpty(name, "restore a backup into a new stack"), firstPassword, upgraded].join("\n"),
     health: available(hour, hour),
     disk: kept(c.dbservers.gib),
   }));
@@ -237,7 +257,7 @@ function inToolbox(files: Files) {
       cpu: 1,
       memoryMib: 128,
       user: "65534:65534",
-      files: [files.login],
+      files: [files.member],
       command: bash(script),
       seconds,
     }) as const;

@@ -6,6 +6,7 @@ export const paths = {
   jwt: "/run/arangodb/jwt",
   rootPassword: "/run/arangodb/root-password",
   login: "/run/arangodb/login.curl",
+  member: "/run/arangodb/member.curl",
 } as const;
 export const port = 8529;
 /** The name under which any coordinator answers. */
@@ -14,9 +15,10 @@ export const at = (host: string): string => `tcp://${host}:${String(port)}`;
 
 /** The file that a topology leaves on a new disk. */
 export const marker = ".disk";
-const { disk, rootPassword, login } = paths;
+const { disk, rootPassword, login, member } = paths;
 const api = `http://${coordinatorsName}:${String(port)}`;
-const curl = `curl -fsS -m 90 -K ${login}`;
+const curl = `curl -fsS -m 90 -K ${member}`;
+const curlAsRoot = `curl -fsS -m 90 -K ${login}`;
 
 /** Refuses a disk without its data: a member that comes back empty can replicate emptiness. */
 export function neverEmpty(name: string, remedy: string): string {
@@ -36,8 +38,11 @@ if [ -e ${disk}/ENGINE ] && [ "$(cat ${disk}/.version 2>/dev/null)" != "$version
 echo "$version" > ${disk}/.version
 [ "$(cat /proc/sys/vm/max_map_count)" -ge 262144 ] || echo "vm.max_map_count is below 262144 on this host: raise it before there is much data (sysctl -w vm.max_map_count=262144)" >&2`;
 
-/** A statement of its own, so that an unreadable file stops the start. Else root would have no password. */
-export const rootPasswordOf = `ARANGODB_DEFAULT_ROOT_PASSWORD="$(cat ${rootPassword})"; export ARANGODB_DEFAULT_ROOT_PASSWORD`;
+/**
+ * Root has this password until `rootLogin`, so a server never restarts for another one. A statement of its own: an unreadable
+ * file stops the start, else root would have none.
+ */
+export const firstPassword = `ARANGODB_DEFAULT_ROOT_PASSWORD="$(cat ${paths.jwt})"; export ARANGODB_DEFAULT_ROOT_PASSWORD`;
 
 /** jq: the members with this address, as `id status may-go`. An older server may have had the same address. */
 const known = (host: string): string =>
@@ -105,7 +110,7 @@ export function left(host: string): string {
   ids=$(${curl} ${api}/_admin/cluster/health | ${known(host)} | cut -d ' ' -f 1)
   [ -n "$ids" ] || exit 0
   for id in $ids; do
-    curl -sS -m 90 -K ${login} -o /dev/null -X POST -d "\\"$id\\"" ${api}/_admin/cluster/removeServer
+    curl -sS -m 90 -K ${member} -o /dev/null -X POST -d "\\"$id\\"" ${api}/_admin/cluster/removeServer
   done
   sleep 2
 done
@@ -115,7 +120,7 @@ exit 1`;
 
 /** Maintenance while versions change: no member takes over from one that restarts. It ends by itself after an hour. */
 export function maintenance(mode: "on" | "off"): string {
-  const begun = `code=$(curl -s -m 20 -o /dev/null -w '%{http_code}' -K ${login} ${api}/_api/version || true)
+  const begun = `code=$(curl -s -m 20 -o /dev/null -w '%{http_code}' -K ${member} ${api}/_api/version || true)
 [ "$code" != 000 ] || exit 0 # no cluster yet, or none that could take over
 `;
   return `${mode === "on" ? begun : ""}${curl} -X PUT -d '"${mode}"' ${api}/_admin/cluster/maintenance`;
@@ -127,8 +132,12 @@ export function othersAgree(agent: string): string {
 [ "$good" -ge 2 ] || { echo "${agent} cannot be made again: $good of the other two agents are healthy; bring them back first" >&2; exit 1; }`;
 }
 
-/** Verifies root's login: the password is let in, none is not. Its variable is documented for older revisions only. */
-export const rootLogin = `${curl} ${api}/_api/version
+/**
+ * Gives root the stack's password, as a member may, so another one needs no old one. A coordinator hears of it from the others
+ * a moment later. Then the password is let in, and none is not.
+ */
+export const rootLogin = `jq -n --rawfile passwd ${rootPassword} '{$passwd}' | ${curl} -X PATCH -d @- -o /dev/null ${api}/_api/user/root
+${curlAsRoot} --retry 10 --retry-delay 2 --retry-all-errors ${api}/_api/version
 code=$(curl -sS -o /dev/null -w '%{http_code}' --user root: ${api}/_api/version)
 [ "$code" = 401 ] || { echo "root has no password: change it before anything else" >&2; exit 1; }`;
 
@@ -142,7 +151,7 @@ arangodump ${options} --ignore-collection _users --output-directory ${local} --o
 (cd ${local} && find . -type f | sort) | backup put files
 tar -C ${local} -c . | backup put dump.tar`;
 
-export const restore = `${curl} ${api}/_api/database | jq -e '.result == ["_system"]' >/dev/null || { echo "the cluster has databases: a restore goes into an empty one only" >&2; exit 1; }
+export const restore = `${curlAsRoot} ${api}/_api/database | jq -e '.result == ["_system"]' >/dev/null || { echo "the cluster has databases: a restore goes into an empty one only" >&2; exit 1; }
 mkdir -p ${local}
 backup get dump.tar | tar -C ${local} -x
 arangorestore ${options} --input-directory ${local} --create-database true`;
