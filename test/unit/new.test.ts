@@ -1,6 +1,6 @@
 /** `npm run new`: every pair of system and topology, what it refuses, what it never overwrites, and a terminal. */
 import { once } from "node:events";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 
@@ -122,6 +122,20 @@ describe("without a terminal", () => {
     await said("prod", ...arkindex, "--overwrite", "--file", file);
     expect(readFileSync(file, "utf8")).toContain("platform-topologies:system: arkindex");
   });
+
+  test("a disk without room loses nothing: the old file is kept, a new one does not come", async () => {
+    const disk = join(folder, "full");
+    mkdirSync(disk);
+    // One page of memory, which the old file takes. Node ends at a file that may not grow (ulimit).
+    const script = `mount -t tmpfs -o size=4k none ${disk} && echo mine >${disk}/old.yaml || exit
+for file in old new; do "$@" --file ${disk}/$file.yaml; done
+cd ${disk} && ls && cat old.yaml`;
+    const command = [process.execPath, `${repo}/tools/main.ts`, "new", "prod", ...arkindex, "--non-interactive"];
+    const shell = ["--user", "--map-root-user", "--mount", "sh", "-c", script, "full", ...command, "--overwrite"];
+    const { stdout, stderr } = await execa("unshare", shell, { reject: false, timeout: 50_000 });
+    expect(stderr.match(/its disk has no room for it, and nothing was changed/g)).toHaveLength(2);
+    expect(stdout).toBe("old.yaml\nmine");
+  }, 60_000);
 
   test("a wrong value is refused in the program's words, and nothing is written", async () => {
     const file = newFile();

@@ -1,5 +1,5 @@
 /** `npm run new -- [stack] [--key value]…`: asks what a stack shall be, and writes its config. */
-import { writeFile } from "node:fs/promises";
+import { realpath, rename, rm, writeFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import process from "node:process";
@@ -168,11 +168,17 @@ function checked(config: Config, stack: string): Verdict {
   throw new Problem(`${count}, nothing was written:\n${wrong.map((problem) => `  - ${sentence(problem)}`).join("\n")}`);
 }
 
-/** All or nothing: a file that has come meanwhile is kept. */
+/** All or nothing: a file that has come meanwhile is kept, and so is the old one where the disk has no room for the new. */
 async function write(path: string, text: string, replaces: boolean, shown: string): Promise<void> {
+  const target = replaces ? await realpath(path).catch(() => path) : path;
+  const made = replaces ? `${target}.${String(process.pid)}` : path;
   try {
-    await writeFile(path, text, { flag: replaces ? "w" : "wx" });
+    await writeFile(made, text, { flag: "wx" });
+    if (replaces) await rename(made, target);
   } catch (error) {
+    if (codeOf(error) !== "EEXIST") await rm(made, { force: true });
+    if (["ENOSPC", "EDQUOT", "EFBIG"].includes(codeOf(error) ?? ""))
+      throw new Problem(`${shown}: its disk has no room for it, and nothing was changed`);
     if (codeOf(error) === "EEXIST")
       throw new Problem(`${shown} is there, and is kept: name another stack, or add --overwrite`);
     if (codeOf(error) === "ENOENT") throw new Problem(`${shown}: there is no such folder`);
