@@ -26,8 +26,8 @@ function parsedFiles(parts: ReadonlyMap<string, Part>): (readonly [string, unkno
 function filesOf(disk: Part["disk"]): NonNullable<Part["files"]> {
   return disk !== undefined && "dump" in disk.backup ? ((disk.backup.files as Part["files"]) ?? []) : [];
 }
-/** RabbitMQ gets hashes of its passwords, Garage keys that are made of one. */
-const holdsHash = (path: string): boolean => /\/(definitions\.json|node-key|rpc-secret)$/.test(path);
+/** RabbitMQ gets hashes of its passwords, Garage keys that are made of one, ArangoDB's jobs what a secret signs. */
+const isMadeOfOne = (path: string): boolean => /\/(definitions\.json|node-key|rpc-secret|member\.curl)$/.test(path);
 
 /** Paths in our folders that a text names. */
 const ours = /\/(run|etc\/postgres|usr\/share\/elasticsearch\/config\/certs)\/[\w./-]*\w/g;
@@ -93,7 +93,7 @@ export function misplacedSecrets(parts: Parts): string[] {
     return [
       ...open.filter(held).map((text) => `${part}: ${text}`),
       ...[...files, ...filesOf(disk)]
-        .filter(({ path, content, secret = false }) => (held(content) || holdsHash(path)) !== secret)
+        .filter(({ path, content, secret = false }) => (held(content) || isMadeOfOne(path)) !== secret)
         .map(({ path }) => `${part}: ${path}`),
     ];
   });
