@@ -21,6 +21,9 @@ const work = "/tmp/patroni";
  */
 const times = { ttl: 8, loop_wait: 2, retry_timeout: 3 };
 
+/** MiB: a leader whose disk has less hands over, to a member whose disk has no less than the other. */
+const room = { leader: 8, successor: 64 };
+
 /** The slot of the backup's log (the toolbox's `wal`). */
 const archive = "archive";
 
@@ -146,6 +149,8 @@ export const memberCommand = ["python3", launcher, conf];
  *
  * A leader that ends gives its lock back by one request, and looks at no answer. A node that is drained takes the etcd
  * with it that was asked, and nobody led until the lease ended. It may always ask again: the lock is deleted if it is its own.
+ *
+ * A leader whose disk is full goes on, and refuses each row that needs room. A member that has some takes its place.
  */
 const launch = `import sys
 import time
@@ -178,11 +183,34 @@ if __name__ == "__main__":
         # Without the settings, which come first, etcd has lost a cluster.
         sys.exit(0 if cluster.initialize is None and cluster.config else 3)
 
-    from patroni.__main__ import main
+    import logging
+    import os
+
+    from patroni.__main__ import Patroni, main
     from patroni.dcs.etcd3 import Etcd3
+    from patroni.ha import Ha
 
     release = Etcd3._delete_leader
     Etcd3._delete_leader = lambda self, leader: any(release(self, leader) for _ in range(3))
+
+    def room():
+        disk = os.statvfs("${data}")
+        return disk.f_bavail * disk.f_frsize / 2**20
+
+    tags = Patroni.tags.fget
+    Patroni.tags = property(lambda self: dict(tags(self), **({"full": True} if room() < ${String(room.successor)} else {})))
+    switch = Ha.process_manual_failover_from_leader
+
+    def switched(self):
+        if room() < ${String(room.leader)} and not self.cluster.failover and not self.is_paused():
+            others = [each for each in self.get_failover_candidates(False) if not each.tags.get("full")]
+            well = [each.member.name for each in self.fetch_nodes_statuses(others) if not each.failover_limitation()]
+            if well:
+                logging.getLogger("patroni").warning("its disk is full: it hands over to %s", well[0])
+                self.dcs.manual_failover(self.state_handler.name, well[0])
+        return switch(self)
+
+    Ha.process_manual_failover_from_leader = switched
     main()
 `;
 
