@@ -60,6 +60,8 @@ export function askedOf(ask: Ask<"postgres">, archived: boolean): object {
       : { ignore_slots: ask.outputPlugins.map((plugin) => ({ type: "logical", plugin })) }),
     postgresql: {
       use_pg_rewind: true,
+      // A rewind that fails, as on a full disk, leaves nothing that a server starts with. Such a member copies the leader.
+      remove_data_directory_on_rewind_failure: true,
       parameters: {
         // A dump on a replica must find the rows that it began with.
         hot_standby_feedback: "on",

@@ -188,6 +188,12 @@ describe("what all servers are told", () => {
     expect(asked({ settings: { work_mem: "5MB" } }).postgresql.parameters.work_mem).toBe("5MB");
   });
 
+  test("who cannot be rewound copies the leader: what a broken rewind leaves is no server", () => {
+    expect(asked()).toMatchObject({
+      postgresql: { use_pg_rewind: true, remove_data_directory_on_rewind_failure: true },
+    });
+  });
+
   test("the log for whoever stays away ends at half of the disk", () => {
     expect(asked().postgresql.parameters.max_slot_wal_keep_size).toBe("10240MB");
     expect(asked().postgresql.parameters).not.toHaveProperty("listen_addresses");
