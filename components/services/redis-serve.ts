@@ -168,9 +168,12 @@ watch() {
         touch ${joined}${
           keep
             ? `
-        # It answers each write with an error: another one leads, if one can.
+        # It answers each write with an error: another one leads, if one can. It is told some seconds later that it leads no more.
         case "$(own info persistence 2>/dev/null)" in *aof_last_write_status:err*) full=$((full + 1)) ;; *) full=0 ;; esac
-        [ "$full" -lt 3 ] || { full=0; say "cannot write to its disk, and hands over"; sentinel 127.0.0.1 "failover ${group}" >/dev/null; }`
+        if [ "$full" -ge 3 ]; then
+          full=0
+          case "$(view 127.0.0.1)" in *" $me") say "cannot write to its disk, and hands over"; sentinel 127.0.0.1 "failover ${group}" >/dev/null ;; esac
+        fi`
             : ""
         } ;;
       *master_link_status:up*)

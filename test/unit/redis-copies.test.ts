@@ -298,14 +298,16 @@ ${call}`;
   });
 
   test.each([
-    ["err", true, ["127.0.0.1 failover main"]],
-    ["ok", true, []],
-    ["err", false, []],
-  ])("a leader whose file takes nothing more hands over: %s, %j", async (status, keep, told) => {
+    ["err", true, 6380, ["127.0.0.1 failover main"]],
+    ["err", true, 6381, []], // it has: another failover would take the lead from its successor
+    ["ok", true, 6380, []],
+    ["err", false, 6380, []],
+  ])("a leader whose file takes nothing more hands over: %s, %j, %j", async (status, keep, leads, told) => {
     const [functions = ""] = scriptOf(1, keep).split("\nrm -f /tmp/joined\n");
     const script = `${functions.replaceAll("/data/", `${folder}/`).replaceAll("/run/redis/", `${folder}/run-`).replaceAll("/tmp/", `${folder}/`)}
 left=5; sleep() { left=$((left - 1)); [ "$left" -gt 0 ]; }
 own() { case "$*" in "info replication") echo role:master ;; "info persistence") echo aof_last_write_status:${status} ;; esac; }
+view() { echo "heard 1 10.0.0.1 ${String(leads)}"; }
 sentinel() { echo "$*" >>${folder}/asked; }
 watch`;
     await writeFile(join(folder, "asked"), "");
