@@ -57,16 +57,17 @@ test("every part is there and healthy, and says what stands in", async () => {
   expect(outputs.rehearsing).toEqual(localImage("arangodb").includes("stand-in") ? ["arangodb"] : []);
 }, 600_000);
 
+/** What a client inside is answered as root. */
+const asRoot = (password = "") =>
+  inContainer(
+    { image: localImage("toolbox"), network: `${name}-data` },
+    `curl -s -o /dev/null -w '%{http_code}' --user root:${password} http://coordinators:8529/_api/version`,
+  );
+
 test("a client inside finds the coordinators by one name, with the stack's password and no other", async () => {
   expect(outputs.endpoints).toEqual({ cluster: { host: "coordinators", port: 8529, user: "root" } });
-  const where = { image: localImage("toolbox"), network: `${name}-data` };
-  const ask = (password: string) =>
-    inContainer(
-      where,
-      `curl -s -o /dev/null -w '%{http_code}' --user root:${password} http://coordinators:8529/_api/version`,
-    );
-  expect(await ask(outputs.passwords.cluster ?? "")).toEqual({ status: 0, body: "200" });
-  for (const password of ["", "wrong"]) expect(await ask(password)).toEqual({ status: 0, body: "401" });
+  expect(await asRoot(outputs.passwords.cluster)).toEqual({ status: 0, body: "200" });
+  for (const password of ["", "wrong"]) expect(await asRoot(password)).toEqual({ status: 0, body: "401" });
 }, 600_000);
 
 test("no secret is in an inspection, a log or the state", async () => {
@@ -81,13 +82,6 @@ test("no secret is in an inspection, a log or the state", async () => {
 }, 600_000);
 
 test("root has another password by a word, and no server restarts for it", async () => {
-  const login = async (password = "") =>
-    (
-      await inContainer(
-        { image: localImage("toolbox"), network: `${name}-data` },
-        `curl -s -o /dev/null -w '%{http_code}' --user "root:${password}" http://coordinators:8529/_api/version`,
-      )
-    ).body;
   const before = await starts(name);
   const old = outputs.passwords.cluster;
   rotate.cluster = "2026-12-01";
@@ -95,7 +89,8 @@ test("root has another password by a word, and no server restarts for it", async
   succeeded(await stack.up());
   outputs = (await stack.outputs()) as unknown as ArangoOutputs;
   expect(outputs.passwords.cluster).not.toBe(old);
-  expect([await login(old), await login(outputs.passwords.cluster)]).toEqual(["401", "200"]);
+  expect(await asRoot(old)).toEqual({ status: 0, body: "401" });
+  expect(await asRoot(outputs.passwords.cluster)).toEqual({ status: 0, body: "200" });
   expect(await starts(name)).toEqual({ ...before, "backup-1": expect.anything() });
   expect(await inContainer({ container: (await containerIds(name))["backup-1"] ?? "" }, "backup once")).toMatchObject({
     status: 0,

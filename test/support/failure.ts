@@ -171,7 +171,7 @@ export async function lastWords(cluster: Cluster, name: string, service: string,
 }
 
 /** Each kind of loss: how often it came, and the first and last time, in milliseconds of the load. */
-function kindsOf(lost: readonly string[]): string[] {
+export function kindsOf(lost: readonly string[]): string[] {
   const kinds = new Map<string, number[]>();
   for (const line of lost) {
     const [at = "", ...rest] = line.split(": ");

@@ -4,6 +4,7 @@ import process from "node:process";
 import { expect } from "@jest/globals";
 
 import type { Direction } from "../../tools/swarm/network.ts";
+import { kindsOf } from "./failure.ts";
 import { held, type Row } from "./ledger.ts";
 import { type StoreName, servers, Stores } from "./stores-swarm.ts";
 import { placeOf } from "./swarm-stack.ts";
@@ -211,23 +212,13 @@ export async function run(stores: Stores, fault: Fault): Promise<Row[]> {
     const [once, retried] = await Promise.all(loads.map((load) => load.stop()));
     if (once !== undefined && retried !== undefined)
       process.stdout.write(
-        `${fault.what}: the application failed ${String(once.lost.length)} of ${String(once.sent)} requests, ${String(retried.lost.length)} of ${String(retried.sent)} where it tries again\n  ${counted(once.lost)}\n  where it tries again ${counted(retried.lost)}\n`,
+        `${fault.what}: the application failed ${String(once.lost.length)} of ${String(once.sent)} requests, ${String(retried.lost.length)} of ${String(retried.sent)} where it tries again\n  ${kindsOf(once.lost).join("; ")}\n  where it tries again ${kindsOf(retried.lost).join("; ")}\n`,
       );
     held(rows, bounds);
     return rows;
   } finally {
     for (const load of loads) await load.stop();
   }
-}
-
-/** How often each reason was given, without the requests' times. */
-function counted(lost: readonly string[]): string {
-  const counts: Record<string, number> = {};
-  for (const line of lost) {
-    const why = line.replace(/^\d+: /, "").replaceAll(/\d{4,}|\(.*?\)/g, "…");
-    counts[why] = (counts[why] ?? 0) + 1;
-  }
-  return JSON.stringify(counts);
 }
 
 function sleep(ms: number): Promise<void> {

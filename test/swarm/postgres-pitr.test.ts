@@ -107,8 +107,7 @@ test(
       () => inBackup("backup runs"),
       (runs) => /^20\d\d/.test(runs),
     );
-    const lost = await new Copies(cluster, old).leads("postgres", "db");
-    const { node } = await placeOf(cluster, old, lost);
+    const node = await new Copies(cluster, old).leadsAt("postgres", "db");
     const stays = cluster.dockerOf(cluster.nodes.find((each) => each !== node) ?? "");
     writer = await stays.createContainer({
       Image: await pulled(stays, images["postgres-ha"] ?? ""),

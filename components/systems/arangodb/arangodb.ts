@@ -1,5 +1,3 @@
-import { createHmac } from "node:crypto";
-
 import type { ComponentResourceOptions } from "@pulumi/pulumi";
 import { z } from "zod";
 
@@ -17,6 +15,7 @@ import {
   left,
   maintenance,
   marker,
+  memberToken,
   neverEmpty,
   othersAgree,
   paths,
@@ -114,8 +113,12 @@ const hour = 60 * minute;
 export const arangodb: System<ArangoDbConfig> = (p, c) => {
   const files = filesOf(p);
   const running = c.mode === "single" ? single(p, c, files) : cluster(p, c, files);
-  const login = { ...inToolbox(files)(rootLogin, 5 * minute), files: [files.member, files.root, files.login] };
-  const checked = p.job("root-login", { ...login, trigger: fingerprint(files.password), after: running });
+  const checked = p.job("root-login", {
+    ...inToolbox(files)(rootLogin, 5 * minute),
+    files: [files.member, files.root, files.login],
+    trigger: fingerprint(files.password),
+    after: running,
+  });
   const store = { host: coordinatorsName, port, members: [], user: "root", password: files.password };
   const out = { files: [files.root, files.login], image: "arangodb-toolbox", dump, restore, drill };
   const filled = p.store("cluster", { ...store, ready: checked.ready }, out);
@@ -141,16 +144,6 @@ function filesOf(p: Platform) {
       secret: true,
     },
   } as const;
-}
-
-/**
- * What members sign in with at each other, and our jobs with them, so that another password of root is nothing to them. It may do
- * everything, without an end (docs.arango.ai, "Authentication": HS256, `server_id`).
- */
-function memberToken(secret: string): string {
-  const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString("base64url");
-  const claims = `${part({ alg: "HS256", typ: "JWT" })}.${part({ iss: "arangodb", server_id: "platform-topologies" })}`;
-  return `${claims}.${createHmac("sha256", secret).update(claims).digest("base64url")}`;
 }
 
 function cluster(p: Platform, c: ArangoDbConfig, files: Files) {

@@ -1,3 +1,5 @@
+import { createHmac } from "node:crypto";
+
 import type { List } from "../../core/contracts.ts";
 
 /** The paths of a server's data, and of the secrets that must not be in its environment. */
@@ -19,6 +21,16 @@ const { disk, rootPassword, login, member } = paths;
 const api = `http://${coordinatorsName}:${String(port)}`;
 const curl = `curl -fsS -m 90 -K ${member}`;
 const curlAsRoot = `curl -fsS -m 90 -K ${login}`;
+
+/**
+ * What members sign in with at each other, and our jobs with them, so that another password of root is nothing to them. It may do
+ * everything, without an end (docs.arango.ai, "Authentication": HS256, `server_id`).
+ */
+export function memberToken(secret: string): string {
+  const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const claims = `${part({ alg: "HS256", typ: "JWT" })}.${part({ iss: "arangodb", server_id: "platform-topologies" })}`;
+  return `${claims}.${createHmac("sha256", secret).update(claims).digest("base64url")}`;
+}
 
 /** Refuses a disk without its data: a member that comes back empty can replicate emptiness. */
 export function neverEmpty(name: string, remedy: string): string {
