@@ -174,8 +174,12 @@ export function patient(others: List<string>): string {
   done
   return 1
 }
-"$@" &
-solr=$!
+begin() {
+  "$@" &
+  solr=$!
+  echo $solr >/tmp/solr
+}
+begin "$@"
 trap 'for second in $(seq ${String(patienceSeconds)}); do behind || break; sleep 1; done; kill $solr' TERM
 for look in $(seq 300); do
   sleep 2 & wait $!
@@ -185,8 +189,7 @@ for look in $(seq 300); do
   echo "an index cannot be opened: Solr starts once more: $cores" >&2
   kill $solr
   wait $solr
-  "$@" &
-  solr=$!
+  begin "$@"
   break
 done
 while wait $solr; code=$?; kill -0 $solr 2>/dev/null; do :; done
@@ -211,6 +214,29 @@ fi
 `;
 }
 
+/**
+ * An Overseer's seat that nobody sits on: a Solr wrote it while its ZooKeeper went, tried again, found its own entry, and took
+ * that for another's. It is there as long as that Solr's session, all are candidates for ever, and no copy is led anew. So
+ * that Solr ends, at the second look: another's end would wait for those that cannot catch up meanwhile.
+ */
+const emptySeat = `seated() {
+  seat=$(curl -fs -m 2 "$admin/zookeeper?detail=true&path=/overseer_elect/leader" | grep -o "[0-9]*-$SOLR_HOST:${String(port)}_solr-n_[0-9]*" | head -n 1)
+  [ -n "$seat" ] || return 0
+  candidates=$(curl -fs -m 2 "$admin/zookeeper?detail=true&path=/overseer_elect/election") || return 0
+  case $candidates in *"$seat"*) ;; *) return 1 ;; esac
+}
+if seated; then
+  rm -f /tmp/seat
+elif [ "$(cat /tmp/seat 2>/dev/null)" != "$seat" ]; then
+  echo "$seat" >/tmp/seat
+else
+  rm /tmp/seat
+  kill "$(cat /tmp/solr)"
+  echo "Solr: it has the Overseer's seat and is no candidate, so it is started once more"
+  exit 1
+fi
+`;
+
 const admin = `admin=http://127.0.0.1:${String(port)}/solr/admin`;
 
 /**
@@ -234,7 +260,7 @@ function probe(p: Platform, others: List<string>): string {
     ? [`(${well})`, well]
     : [answers, `if ${answers}; then touch /tmp/answered; else [ ! -e /tmp/answered ] || ! ${serves}; fi`];
   return `${roomAgain(p)}${admin}
-if [ -e /tmp/ready ]; then
+${emptySeat}if [ -e /tmp/ready ]; then
   ${later.replaceAll("\n", "\n  ")}
   exit
 fi

@@ -168,6 +168,37 @@ test("the leader is killed: searches and updates go on, and it comes back with a
 }, 900_000);
 
 later(
+  "an Overseer's seat that is no candidate's is given up, and nothing is lost",
+  async () => {
+    const zookeeper = (what: string) =>
+      `curl -fsS 'http://search-1:8983/solr/admin/zookeeper?detail=true&path=/overseer_elect/${what}'`;
+    const seat = () => ask(`${zookeeper("leader")} | jq -r '.znode.data | fromjson | .id'`);
+    const candidates = () => ask(`${zookeeper("election")} | jq -r '.tree[0].children[].text'`);
+    const before = await seat();
+    const member = /search-\d/.exec(before)?.[0] ?? "";
+    const holds = await container(member);
+    const { RestartCount } = await holds.inspect();
+    // As it is after a try again that found its own entry: its session has the seat, and it is a candidate no more.
+    await inContainer(
+      { container: holds.id },
+      `java -cp '/opt/solr/lib/*' org.apache.zookeeper.ZooKeeperMain -server 127.0.0.1:9983 delete /overseer_elect/election/${before}`,
+    );
+    expect((await candidates()).split("\n")).not.toContain(before);
+    const rows = await during("Solr, a seat that is no candidate's", () =>
+      eventually(async () => {
+        const now = await seat();
+        if (now === before || !(await candidates()).split("\n").includes(now)) throw new Error(`the seat is ${now}`);
+        return now;
+      }, 120),
+    );
+    held(rows, 60);
+    await nothingLost();
+    expect((await holds.inspect()).RestartCount).toBe(RestartCount + 1);
+  },
+  900_000,
+);
+
+later(
   "a change rolls one after another, and writes go on",
   async () => {
     await stack.rewrite(program({ memoryMib: 310 }));

@@ -612,6 +612,45 @@ describe("Solr", () => {
     }
   });
 
+  test("one of three whose Overseer's seat is no candidate's is ended at the second look, and no other", async () => {
+    const { ready } = (await leastOf("solr", { copies: 3 })).parts.get("store-1")?.health ?? {};
+    const probe = ready !== undefined && "command" in ready ? ready.command.at(-1) : undefined;
+    const folder = newFolder("solr-seat");
+    await writeFile(join(folder, "solr"), "104\n");
+    const text = (...ids: readonly string[]) => `{"text":"it","data":"{ ${ids.map((id) => `\\"${id}\\"`).join()} }"}`;
+    const look = async (seat: string | undefined, candidates: string | undefined) => {
+      const stubs = `df() { printf 'Avail\n5000\n'; }
+kill() { echo "ended $*"; }
+curl() {
+  case "$*" in
+    *overseer_elect/leader) ${seat === undefined ? "false" : `echo '${text(seat)}'`} ;;
+    *overseer_elect/election) ${candidates === undefined ? "false" : `echo '${text(candidates)}'`} ;;
+    *) echo '{"initFailures":{}}' ;;
+  esac
+}`;
+      const script = `${stubs}\n${(probe ?? "").replaceAll("/tmp/", `${folder}/`)}`;
+      const env = { SOLR_HOST: "store-1" };
+      const { exitCode, stdout } = await execa("sh", ["-c", script], { env, reject: false });
+      return [exitCode, /ended.*/.exec(stdout)?.[0]];
+    };
+    const [own, next, others] = [1, 2]
+      .map((n) => `7205-store-1:8983_solr-n_000000001${String(n)}`)
+      .concat("7-store-2:8983_solr-n_0000000003");
+    const well = [0, undefined];
+    expect(await look(own, own)).toEqual(well);
+    expect(await look(others, own)).toEqual(well); // the other ends
+    expect(await look(others, own)).toEqual(well);
+    expect(await look(undefined, own)).toEqual(well);
+    expect(await look(own, undefined)).toEqual(well);
+    expect(await look(own, undefined)).toEqual(well);
+    expect(await look(own, next)).toEqual(well); // it may be about to go
+    expect(await look(own, own)).toEqual(well);
+    expect(await look(own, next)).toEqual(well);
+    expect(await look(next, own)).toEqual(well); // another seat
+    expect(await look(next, own)).toEqual([1, "ended 104"]);
+    expect(await look(next, own)).toEqual(well);
+  });
+
   /** What the set-up job of three asks for, if the first two calls are refused; `has`: who has opened its copy by then. */
   async function setUp(copies: Readonly<Record<string, string>>, has: readonly string[]): Promise<string[]> {
     const { parts } = await leastOf("solr", { copies: 3 });
@@ -689,9 +728,13 @@ curl() {
   if [ "$(wc -l <${folder}/looks)" -lt 3 ]; then echo '{"initFailures": { },"status":{}}'; else echo '{"initFailures":{"a":"broken"},"status":{}}'; fi
 }`;
     const server = `echo >>${folder}/starts; [ "$(wc -l <${folder}/starts)" = 1 ] || exit 7; exec sleep 60`;
-    const ended = await execa("sh", ["-c", `${stubs}\n${patient(["other"])}`, "solr", "sh", "-c", server], {
-      reject: false,
-    });
+    const ended = await execa(
+      "sh",
+      ["-c", `${stubs}\n${patient(["other"]).replaceAll("/tmp/", `${folder}/`)}`, "solr", "sh", "-c", server],
+      {
+        reject: false,
+      },
+    );
     expect([ended.exitCode, readFileSync(`${folder}/starts`, "utf8").length]).toEqual([7, 2]);
     expect(ended.stderr).toContain("an index cannot be opened: Solr starts once more");
   });
@@ -710,8 +753,8 @@ curl() {
   esac
 }
 touch ${folder}/looks`;
-    const quick = patient(["other"]).replace("seq 300", "seq 30");
-    expect(quick).not.toBe(patient(["other"]));
+    const quick = patient(["other"]).replace("seq 300", "seq 30").replaceAll("/tmp/", `${folder}/`);
+    expect(quick).toContain("seq 30)");
     const server = `trap 'exit 3' TERM; touch ${folder}/runs; while :; do command sleep 0.05; done`;
     const running = execa("sh", ["-c", `${stubs}\n${quick}`, "solr", "sh", "-c", server], { reject: false });
     while (!existsSync(`${folder}/runs`)) await new Promise((resolve) => setTimeout(resolve, 20));
