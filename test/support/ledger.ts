@@ -149,8 +149,9 @@ export class Ledger {
       const [happened] = await Promise.allSettled([happens()]);
       await container.kill({ signal: "SIGTERM" });
       const told = lines<Told>(await ended(container));
+      const firsts = told.map((each) => this.#note(each)); // also where nobody can look at a store
       const there = await this.there(where);
-      const rows = told.map((each) => this.#row(each, there));
+      const rows = told.map((each, i) => this.#row(each, there, firsts[i] ?? 0));
       for (const { errors, ...row } of rows)
         process.stdout.write(
           `${what}: ${JSON.stringify(row)}\n${Object.keys(errors).length > 0 ? `  ${JSON.stringify(errors)}\n` : ""}`,
@@ -180,14 +181,18 @@ export class Ledger {
     }
   }
 
-  #row(told: Told, all: readonly There[]): Row {
+  /** Keeps what a writer was told. Returns the last number of the writers before it. */
+  #note(told: Told): number {
+    const first = this.#last.get(told.name) ?? 0;
+    this.#acknowledged.set(told.name, new Set([...this.acknowledged(told.name), ...setOf(told.told)]));
+    this.#last.set(told.name, told.last);
+    return first;
+  }
+
+  #row(told: Told, all: readonly There[], first: number): Row {
     const found = all.find(({ name }) => name === told.name);
     if (found === undefined) throw new Error(`nobody has looked at ${told.name}`);
-    const acknowledged = new Set([...this.acknowledged(told.name), ...setOf(told.told)]);
-    const row = rowOf(told, found, { acknowledged, first: this.#last.get(told.name) ?? 0 });
-    this.#acknowledged.set(told.name, acknowledged);
-    this.#last.set(told.name, told.last);
-    return row;
+    return rowOf(told, found, { acknowledged: this.acknowledged(told.name), first });
   }
 
   async #container({ engine, image, networks: [first = "none", ...more] }: Where, command: string) {

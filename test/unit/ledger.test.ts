@@ -1,7 +1,9 @@
 /** The ledger of the stores' tests itself: it tells what is lost, and what a store should not have. */
-import { expect, test } from "@jest/globals";
+import { expect, jest, test } from "@jest/globals";
 
-import { held, rowOf } from "../support/ledger.ts";
+import type Docker from "dockerode";
+
+import { held, Ledger, rowOf } from "../support/ledger.ts";
 
 type Told = Parameters<typeof rowOf>[0];
 const told: Told = {
@@ -53,4 +55,66 @@ test("lies: what was refused, what nobody wrote, what says something else, what 
   });
   expect(shown).toMatchObject({ lost: 0, lies: 1 });
   expect(() => held([shown], 3)).toThrow();
+});
+
+/** An engine whose containers end with these codes, each after it has said these lines. */
+function saying(...runs: readonly { readonly code?: number; readonly lines: readonly unknown[] }[]): Docker {
+  const frame = (text: string): Buffer => {
+    const head = Buffer.alloc(8);
+    head.writeUInt32BE(Buffer.byteLength(text), 4);
+    return Buffer.concat([head, Buffer.from(text)]);
+  };
+  const left = [...runs];
+  const done = () => Promise.resolve({});
+  const createContainer = () => {
+    const { code = 0, lines = [] } = left.shift() ?? {};
+    const log = frame(["writes", ...lines.map((line) => JSON.stringify(line)), ""].join("\n"));
+    const container = {
+      start: done,
+      kill: done,
+      remove: done,
+      inspect: () => Promise.resolve({ State: { Running: true } }),
+    };
+    return Promise.resolve({
+      ...container,
+      wait: () => Promise.resolve({ StatusCode: code }),
+      logs: () => Promise.resolve(log),
+    });
+  };
+  return { createContainer } as unknown as Docker;
+}
+
+test("where nobody could look, what was written counts for those who look later, and is no lie", async () => {
+  const first = { ...told, last: 20, told: [[1, 20]] as const, refused: [], seen: [] };
+  const second = { ...told, last: 40, told: [[21, 40]] as const, refused: [], seen: [] };
+  const engine = saying(
+    { lines: [first] },
+    { code: 1, lines: [] },
+    { lines: [second] },
+    {
+      lines: [
+        {
+          name: "db",
+          there: [
+            [1, 12],
+            [14, 40],
+          ],
+          wrong: [],
+        },
+      ],
+    },
+  );
+  const where = { engine, image: "it", networks: [] };
+  const ledger = new Ledger({ db: { kind: "postgres", host: "db" } });
+  jest.useFakeTimers(); // a writer has five seconds before anything happens
+  const look = async () => {
+    const [looked] = await Promise.allSettled([
+      ledger.during(where, "no leader", () => Promise.resolve()),
+      jest.advanceTimersByTimeAsync(6000),
+    ]);
+    return looked;
+  };
+  expect(await look()).toMatchObject({ reason: { message: expect.stringContaining("the ledger ended with 1") } });
+  expect(await look()).toMatchObject({ value: [{ lost: 1, lies: 0 }] });
+  jest.useRealTimers();
 });
