@@ -57,14 +57,22 @@ export class Stores {
   readonly cluster: Cluster;
   readonly name: string;
   readonly #copies: Copies;
+  /** The images of this machine, as they were made. */
+  readonly #own: Readonly<Record<string, string>>;
   #shape: Shape;
   #stack!: TestStack;
   #ledger!: Ledger;
   #ca = "";
 
-  private constructor(cluster: Cluster, name: string, images: Readonly<Record<string, string>>) {
+  private constructor(
+    cluster: Cluster,
+    name: string,
+    own: Readonly<Record<string, string>>,
+    images: Readonly<Record<string, string>>,
+  ) {
     this.cluster = cluster;
     this.name = name;
+    this.#own = own;
     this.#copies = new Copies(cluster, name);
     this.#shape = { disks: {}, images, rotate: {} };
   }
@@ -93,10 +101,8 @@ export class Stores {
     await provide(() => undefined, keys); // Garage takes an hour, once on a machine
     const local = JSON.parse(readFileSync(join(repo, ".local/images.json"), "utf8")) as Record<string, string>;
     // A machine with a registry has built ours alone.
-    const own = await made(Object.fromEntries(Object.entries(local).filter(([key]) => keys.includes(key))));
-    const refs = await cluster.push(Object.values(own));
-    const pushed = Object.fromEntries(Object.entries(own).map(([key, ref]) => [key, refs[ref] ?? ref]));
-    const stores = new Stores(cluster, name, pushed);
+    const own = Object.fromEntries(Object.entries(local).filter(([key]) => keys.includes(key)));
+    const stores = new Stores(cluster, name, own, await pushed(cluster, await made(own)));
     stores.#stack = await TestStack.create({
       program: stores.#program(),
       config: { "pulumi:disable-default-providers": ["*"] },
@@ -145,6 +151,11 @@ export class Stores {
     const keys = ["postgres-ha", ...chosen.map((each) => images[each][0])].filter((key) => key in before);
     const others = await Promise.all([...new Set(keys)].map(other));
     await this.#change({ images: { ...this.#shape.images, ...Object.fromEntries(others) } });
+  }
+
+  /** An `up` with this machine's own images, whatever the stores began with. */
+  async update(): Promise<void> {
+    await this.#change({ images: await pushed(this.cluster, this.#own) });
   }
 
   /** An `up` that gives the clients of each store that can have one another password. */
@@ -359,6 +370,15 @@ const secrets = pulumi.secret(places);
 export { secrets as places };
 `;
   }
+}
+
+/** The images, as the nodes have them. */
+async function pushed(
+  cluster: Cluster,
+  images: Readonly<Record<string, string>>,
+): Promise<Readonly<Record<string, string>>> {
+  const refs = await cluster.push(Object.values(images));
+  return Object.fromEntries(Object.entries(images).map(([key, ref]) => [key, refs[ref] ?? ref]));
 }
 
 const solrStatus = "curl -fsS -m 5 'http://127.0.0.1:8983/solr/admin/collections?action=CLUSTERSTATUS'";

@@ -35,8 +35,6 @@ export const minio: Recipe = goRecipe({
   ldflags: `-s -w -X ${minioCmd}.Version=2026-02-12T20:18:48Z -X ${minioCmd}.ReleaseTag=RELEASE.2026-02-12T20-18-48Z`,
 });
 
-const garageSum = "e1752af176a3cd84e9afd6edf30df594db92b7730cc67bddcd74769841b3f3f5";
-
 const mcCmd = "github.com/minio/mc/cmd";
 export const mc: Recipe = goRecipe({
   name: "mc",
@@ -162,62 +160,69 @@ export const cqlsh: Recipe = {
     ),
 };
 
-/**
- * Patroni as PyPI has it, unpacked, with its command. Debian 12's is 3.0, which lost acknowledged rows in a trial; what it
- * needs besides is Debian's own.
- */
-export const patroni: Recipe = {
-  name: "patroni",
-  version: "4.1.5",
-  inputs: ["tools/images/postgres-ha/patroni.txt", "tools/images/postgres-ha/patronictl"],
-  async make(into) {
-    await loggedTo("patroni")(
-      "patroni could not be had from PyPI: see that pip is there (apt-get install python3-pip), check the network, and run the same command again",
-      "python3",
-      [
-        ...["-m", "pip", "install", "--no-deps", "--only-binary=:all:", "--no-compile", "--require-hashes"],
-        ...["--target", into, "--requirement", join(repo, "tools/images/postgres-ha/patroni.txt")],
-      ],
-    );
-    // What pip leaves there names the Python of this machine.
-    await rm(join(into, "bin"), { recursive: true });
-    await mkdir(join(into, "bin"));
-    await copyFile(join(repo, "tools/images/postgres-ha/patronictl"), join(into, "bin/patronictl"));
-    await chmod(join(into, "bin/patronictl"), 0o755);
-  },
-};
+/** Debian 12's is 3.0, which lost acknowledged rows in a trial. */
+export const patroni: Recipe = patroniOf("4.1.5", "tools/images/postgres-ha/patroni.txt");
+
+/** Patroni as PyPI has it, unpacked, with its command: what it needs besides is Debian's own. */
+export function patroniOf(version: string, requirements: string): Recipe {
+  const command = "tools/images/postgres-ha/patronictl";
+  return {
+    name: "patroni",
+    version,
+    inputs: [requirements, command],
+    async make(into) {
+      await loggedTo("patroni")(
+        "patroni could not be had from PyPI: see that pip is there (apt-get install python3-pip), check the network, and run the same command again",
+        "python3",
+        [
+          ...["-m", "pip", "install", "--no-deps", "--only-binary=:all:", "--no-compile", "--require-hashes"],
+          ...["--target", into, "--requirement", join(repo, requirements)],
+        ],
+      );
+      // What pip leaves there names the Python of this machine.
+      await rm(join(into, "bin"), { recursive: true });
+      await mkdir(join(into, "bin"));
+      await copyFile(join(repo, command), join(into, "bin/patronictl"));
+      await chmod(join(into, "bin/patronictl"), 0o755);
+    },
+  };
+}
+
+export const garage: Recipe = garageOf("2.5.0", "e1752af176a3cd84e9afd6edf30df594db92b7730cc67bddcd74769841b3f3f5");
 
 /**
  * Garage from crates.io, with LMDB alone. Cargo compares every crate with the crate's own lock file; the crate itself is
- * compared here.
+ * compared with `sum` here.
  */
-export const garage: Recipe = {
-  name: "garage",
-  version: "2.5.0",
-  inputs: [],
-  options: [garageSum],
-  async make(into, say) {
-    let compiled = 0;
-    const scratch = join(into, "scratch");
-    await loggedTo("garage")(
-      "garage could not be built from crates.io: see that cargo and a C compiler are there (https://rustup.rs, apt-get install gcc), check the network, and run the same command again",
-      "cargo",
-      [
-        ...["install", "garage", "--version", "=2.5.0", "--locked", "--no-default-features"],
-        ...["--features", "bundled-libs,lmdb", "--config", "profile.release.strip=true", "--no-track"],
-        ...["--root", scratch, "--target-dir", join(scratch, "target")],
-      ],
-      (line) => {
-        if (line.trim().startsWith("Compiling")) say(`garage: ${String(++compiled)} crates compiled`);
-      },
-    );
-    const sums = await crateSums("garage-2.5.0.crate");
-    if (!sums.includes(garageSum))
-      throw new Problem(`garage 2.5.0 has the sum ${sums.join() || "none"}, not ${garageSum}: it is not what it was`);
-    await rename(join(scratch, "bin/garage"), join(into, "garage"));
-    await rm(scratch, { recursive: true });
-  },
-};
+export function garageOf(version: string, sum: string): Recipe {
+  return {
+    name: "garage",
+    version,
+    inputs: [],
+    options: [sum],
+    async make(into, say) {
+      let compiled = 0;
+      const scratch = join(into, "scratch");
+      await loggedTo("garage")(
+        "garage could not be built from crates.io: see that cargo and a C compiler are there (https://rustup.rs, apt-get install gcc), check the network, and run the same command again",
+        "cargo",
+        [
+          ...["install", "garage", "--version", `=${version}`, "--locked", "--no-default-features"],
+          ...["--features", "bundled-libs,lmdb", "--config", "profile.release.strip=true", "--no-track"],
+          ...["--root", scratch, "--target-dir", join(scratch, "target")],
+        ],
+        (line) => {
+          if (line.trim().startsWith("Compiling")) say(`garage: ${String(++compiled)} crates compiled`);
+        },
+      );
+      const sums = await crateSums(`garage-${version}.crate`);
+      if (!sums.includes(sum))
+        throw new Problem(`garage ${version} has the sum ${sums.join() || "none"}, not ${sum}: it is not what it was`);
+      await rename(join(scratch, "bin/garage"), join(into, "garage"));
+      await rm(scratch, { recursive: true });
+    },
+  };
+}
 
 /** Of the crate's file, in each registry that Cargo keeps it for. */
 async function crateSums(file: string): Promise<string[]> {
