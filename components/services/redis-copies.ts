@@ -143,6 +143,8 @@ function groupConf(number: number): (password: string) => string {
         : { [`sentinel auth-user ${group}`]: "member", [`sentinel auth-pass ${group}`]: redisString(password) }),
       [`sentinel down-after-milliseconds ${group}`]: String(2000 + 500 * number),
       [`sentinel failover-timeout ${group}`]: "2000",
+      // All at once: a sentinel has the addresses of servers that have another now, and would wait for those by turns.
+      [`sentinel parallel-syncs ${group}`]: "1000",
     });
 }
 

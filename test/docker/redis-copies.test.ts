@@ -166,6 +166,46 @@ test(
   3 * minutes,
 );
 
+/** Seven servers and a sentinel with the settings `$1`. The last line is what the one that does not lead follows, and after how long. */
+const addressesOfOld = `say() { redis-cli -p "$@" 2>/dev/null; }
+for port in $(seq 7001 7007); do
+  redis-server --port $port --save "" --daemonize yes --pidfile /tmp/$port.pid >/dev/null
+  [ $port = 7001 ] || say $port replicaof 127.0.0.1 7001 >/dev/null
+done
+{ echo "port 26379"; echo "sentinel monitor main 127.0.0.1 7001 1"; printf '%s\n' "$1"; } >/tmp/sentinel.conf
+redis-server /tmp/sentinel.conf --sentinel --daemonize yes >/dev/null
+until [ "$(say 26379 sentinel replicas main | grep -c '^name$')" = 6 ]; do sleep 0.2; done
+# These answer no more, and are no candidates, as addresses of containers that are gone.
+for port in $(seq 7002 7005); do kill -STOP $(cat /tmp/$port.pid); done
+until [ "$(say 26379 sentinel replicas main | grep -c s_down)" = 4 ]; do sleep 0.2; done
+kill -KILL $(cat /tmp/7001.pid)
+began=$(date +%s)
+until [ $(($(date +%s) - began)) -ge 40 ]; do
+  for port in 7006 7007; do
+    leader=$((14013 - port))
+    case "$(say $leader role | head -n 1)-$(say $port role | sed -n 3p)" in master-$leader) echo "followed $(($(date +%s) - began))"; exit ;; esac
+  done
+  sleep 0.1
+done
+echo "followed nobody"`;
+
+test(
+  "a replica is told of the next leader at once, however many addresses of servers that are gone a sentinel has",
+  async () => {
+    const settings = await inContainer(
+      { container: (await container("redis-1")).id },
+      "grep -v auth- /run/redis/group.conf",
+    );
+    expect(settings.body).toContain("failover-timeout");
+    const script = `set -- '${settings.body}'\n${addressesOfOld}`;
+    const { body } = await inContainer({ image: localImage("redis"), network: "none" }, script);
+    tell(body);
+    // Four. Told by turns it follows after eight.
+    expect(Number(/followed (\d+)\s*$/.exec(body)?.[1])).toBeLessThan(7);
+  },
+  2 * minutes,
+);
+
 later(
   "a server that is told to end hands over first",
   async () => {
