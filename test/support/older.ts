@@ -12,7 +12,7 @@ import { buildGo } from "../../tools/setup/go.ts";
 import { repo } from "./stack.ts";
 
 const parts: Readonly<Record<string, readonly Recipe[]>> = {
-  "postgres-ha": [patroniOf("4.1.4", "test/support/older/patroni.txt"), olderEtcd("3.5.35")],
+  "postgres-ha": [patroniOf("4.1.4", "test/support/older/patroni.txt"), olderEtcd("3.6.8")],
   redis: [],
   solr: [olderJava(solr, "9.9.0")],
   elasticsearch: [olderJava(elasticsearch, "2.14.0")],

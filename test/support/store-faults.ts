@@ -27,6 +27,12 @@ const cuts: Readonly<Record<string, readonly Direction[]>> = {
   "cut off from what it sends": ["out"],
 };
 
+/** Those that `PLATFORM_TOPOLOGIES_FAULTS` asks for by words, in its order, as in `w1 without power,disk full`; else all. */
+export function chosen(faults: readonly Fault[]): readonly Fault[] {
+  const words = process.env.PLATFORM_TOPOLOGIES_FAULTS?.split(",");
+  return words?.flatMap((word) => faults.filter(({ what }) => what.includes(word))) ?? faults;
+}
+
 /** A node loses its power, or its network. */
 export function nodeFaults(nodes: readonly string[]): Fault[] {
   const power = nodes.map((node): Fault => ({

@@ -204,7 +204,20 @@ export class Stores {
       );
       return [...all.flat(), ...(await this.#missing())];
     };
-    await eventually(seconds, lacking, (list) => list.length === 0);
+    await eventually(seconds, lacking, (list) => list.length === 0).catch(async (error: unknown) => {
+      for (const store of chosen) if (!(await this.#isWhole(store).catch(() => false))) await this.#tell(store);
+      throw error;
+    });
+  }
+
+  /** What the servers of a store said last, for whoever reads why it is not whole: the nodes go with the test. */
+  async #tell(store: StoreName): Promise<void> {
+    for (const slot of [1, 2, 3].map(servers[store].slot)) {
+      const log = await placeOf(this.cluster, this.name, slot)
+        .then(({ container }) => container.logs({ stdout: true, stderr: true, tail: 60 }))
+        .catch((error: unknown) => String(error));
+      process.stdout.write(`${slot} said:\n${log.toString().replaceAll(/[^\n\x20-\x7e]+/g, "")}\n`);
+    }
   }
 
   /** Services with fewer tasks than they should have. */

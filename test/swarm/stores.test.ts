@@ -1,11 +1,9 @@
 /** Stores of three copies on a swarm of five nodes, one fault after another, under one ledger. */
-import process from "node:process";
-
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 
 import {
+  chosen,
   diskFaults,
-  type Fault,
   fullFaults,
   maintenance,
   moved,
@@ -20,8 +18,6 @@ import { Stores } from "../support/stores-swarm.ts";
 
 const name = "stores-ha";
 const patience = 1_200_000;
-/** Words of the faults to try alone, in this order: `w1 without power,disk full`. */
-const only = process.env.PLATFORM_TOPOLOGIES_FAULTS?.split(",");
 let stores: Stores;
 
 beforeAll(async () => {
@@ -42,7 +38,7 @@ test(
 );
 
 const nodes = ["m1", "m2", "m3", "w1", "w2"];
-const all: readonly Fault[] = [
+const faults = chosen([
   ...nodeFaults(nodes),
   ...processFaults(Stores.chosen),
   ...twice(Stores.chosen),
@@ -51,8 +47,7 @@ const all: readonly Fault[] = [
   ...maintenance(nodes),
   ...moved(nodes),
   rolling,
-];
-const faults = only === undefined ? all : only.flatMap((word) => all.filter(({ what }) => what.includes(word)));
+]);
 
 test.each(faults.map((fault) => [fault.what, fault] as const))(
   "%s: nothing is lost",

@@ -105,7 +105,7 @@ test("where nobody could look, what was written counts for those who look later,
     },
   );
   const where = { engine, image: "it", networks: [] };
-  const ledger = new Ledger({ db: { kind: "postgres", host: "db" } });
+  const ledger = new Ledger({ db: { kind: "solr", host: "db" } });
   jest.useFakeTimers(); // a writer has five seconds before anything happens
   const look = async () => {
     const [looked] = await Promise.allSettled([
