@@ -134,7 +134,7 @@ const serves = `printf srvr | curl -s -m 2 telnet://127.0.0.1:${String(zookeeper
  */
 function prepare(p: Platform, { number, host }: Pick<Member, "number" | "host">, others: List<string>): string {
   const [config, written] = onlySaid(p) ? [zooConf, ""] : ["/tmp/zoo.cfg", addressed(number, host)];
-  return `rm -f /tmp/ready /tmp/answered
+  return `rm -f /tmp/ready /tmp/answered /tmp/again
 mkdir -p ${zoo} && echo ${String(number)} >${zoo}/myid || exit 1
 if ! find ${zoo}/version-2 -name 'log.*' -o -name 'snapshot.*' 2>/dev/null | grep -q .; then
   rm -rf ${zoo}/version-2${number < 3 ? `\n  touch ${zoo}/initialize` : ""}
@@ -180,20 +180,24 @@ begin() {
   echo $solr >/tmp/solr
 }
 begin "$@"
-trap 'for second in $(seq ${String(patienceSeconds)}); do behind || break; sleep 1; done; kill $solr' TERM
-for look in $(seq 300); do
-  sleep 2 & wait $!
-  kill -0 $solr 2>/dev/null || break
-  cores=$(curl -fs -m 4 "http://127.0.0.1:${String(port)}/solr/admin/cores?action=STATUS&indexInfo=false") || continue
-  case $(echo "$cores" | tr -d ' \n') in *'"initFailures":{}'*) continue ;; esac
-  echo "an index cannot be opened: Solr starts once more: $cores" >&2
-  kill $solr
-  wait $solr
+trap 'for second in $(seq ${String(patienceSeconds)}); do behind || break; sleep 1; done; rm -f /tmp/again; kill $solr' TERM
+while :; do
+  for look in $(seq 300); do
+    sleep 2 & wait $!
+    kill -0 $solr 2>/dev/null || break
+    cores=$(curl -fs -m 4 "http://127.0.0.1:${String(port)}/solr/admin/cores?action=STATUS&indexInfo=false") || continue
+    case $(echo "$cores" | tr -d ' \n') in *'"initFailures":{}'*) continue ;; esac
+    echo "an index cannot be opened: Solr starts once more: $cores" >&2
+    kill $solr
+    wait $solr
+    begin "$@"
+    break
+  done
+  while wait $solr; code=$?; kill -0 $solr 2>/dev/null; do :; done
+  [ -e /tmp/again ] || exit $code
+  rm /tmp/again
   begin "$@"
-  break
-done
-while wait $solr; code=$?; kill -0 $solr 2>/dev/null; do :; done
-exit $code`;
+done`;
 }
 
 /**
@@ -217,7 +221,7 @@ fi
 /**
  * An Overseer's seat that nobody sits on: a Solr wrote it while its ZooKeeper went, tried again, found its own entry, and took
  * that for another's. It is there as long as that Solr's session, all are candidates for ever, and no copy is led anew. So
- * that Solr ends, at the second look: another's end would wait for those that cannot catch up meanwhile.
+ * that Solr starts once more, at the second look. Its ZooKeeper goes on: another member may be away just then.
  */
 const emptySeat = `seated() {
   seat=$(curl -fs -m 2 "$admin/zookeeper?detail=true&path=/overseer_elect/leader" | grep -o "[0-9]*-$SOLR_HOST:${String(port)}_solr-n_[0-9]*" | head -n 1)
@@ -230,7 +234,8 @@ if seated; then
 elif [ "$(cat /tmp/seat 2>/dev/null)" != "$seat" ]; then
   echo "$seat" >/tmp/seat
 else
-  rm /tmp/seat
+  rm -f /tmp/seat /tmp/answered
+  touch /tmp/again
   kill "$(cat /tmp/solr)"
   echo "Solr: it has the Overseer's seat and is no candidate, so it is started once more"
   exit 1

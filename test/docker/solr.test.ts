@@ -193,7 +193,7 @@ later(
     );
     held(rows, 60);
     await nothingLost();
-    expect((await holds.inspect()).RestartCount).toBe(RestartCount + 1);
+    expect((await holds.inspect()).RestartCount).toBe(RestartCount); // its ZooKeeper went on
   },
   900_000,
 );

@@ -647,7 +647,10 @@ curl() {
     expect(await look(own, own)).toEqual(well);
     expect(await look(own, next)).toEqual(well);
     expect(await look(next, own)).toEqual(well); // another seat
+    await writeFile(join(folder, "answered"), "");
     expect(await look(next, own)).toEqual([1, "ended 104"]);
+    // It begins again beside its ZooKeeper, and is only starting until it answers.
+    expect(readdirSync(folder).sort()).toEqual(["again", "ready", "solr"]);
     expect(await look(next, own)).toEqual(well);
   });
 
@@ -737,6 +740,15 @@ curl() {
     );
     expect([ended.exitCode, readFileSync(`${folder}/starts`, "utf8").length]).toEqual([7, 2]);
     expect(ended.stderr).toContain("an index cannot be opened: Solr starts once more");
+  });
+
+  test("a Solr that was ended to start again does so beside its ZooKeeper, and one that ended by itself does not", async () => {
+    const folder = newFolder("solr-again");
+    const stubs = `sleep() { command sleep 0.02; }\ncurl() { echo '{"initFailures":{}}'; }`;
+    const server = `echo >>${folder}/starts; [ "$(wc -l <${folder}/starts)" = 1 ] || exit 7; touch ${folder}/again; exit 3`;
+    const script = `${stubs}\n${patient(["other"]).replaceAll("/tmp/", `${folder}/`)}`;
+    const { exitCode } = await execa("sh", ["-c", script, "solr", "sh", "-c", server], { reject: false });
+    expect([exitCode, readFileSync(`${folder}/starts`, "utf8").length]).toEqual([7, 2]);
   });
 
   test.each([
