@@ -184,13 +184,14 @@ later(
       `java -cp '/opt/solr/lib/*' org.apache.zookeeper.ZooKeeperMain -server 127.0.0.1:9983 delete /overseer_elect/election/${before}`,
     );
     expect((await candidates()).split("\n")).not.toContain(before);
-    const rows = await during("Solr, a seat that is no candidate's", () =>
-      eventually(async () => {
+    const rows = await during("Solr, a seat that is no candidate's", async () => {
+      await eventually(async () => {
         const now = await seat();
         if (now === before || !(await candidates()).split("\n").includes(now)) throw new Error(`the seat is ${now}`);
         return now;
-      }, 120),
-    );
+      }, 120);
+      await new Promise((resolve) => setTimeout(resolve, 15_000));
+    });
     held(rows, 60);
     await nothingLost();
     expect((await holds.inspect()).RestartCount).toBe(RestartCount); // its ZooKeeper went on
