@@ -7,10 +7,10 @@ import process from "node:process";
 
 import { expect } from "@jest/globals";
 import type Docker from "dockerode";
-import { execa } from "execa";
 
 import type { Cluster } from "../../tools/swarm/cluster.ts";
 import { search } from "./copies.ts";
+import { laidOver } from "./laid-over.ts";
 import { repo } from "./stack.ts";
 import type { Fault } from "./store-faults.ts";
 import { servers, type StoreName, Stores } from "./stores-swarm.ts";
@@ -24,11 +24,9 @@ export async function withClock(images: Readonly<Record<string, string>>): Promi
   const entries: [string, string][] = [];
   // One after another: the first one compiles the library for all.
   for (const [key, ref] of Object.entries(images)) {
-    const tag = `${ref}-clock`;
-    const args = [`IMAGE=${ref}`, `BUILDER=${images["postgres-ha"] ?? ""}`].flatMap((each) => ["--build-arg", each]);
+    const builder = images["postgres-ha"] ?? "";
     const folder = join(repo, "test/support/clock");
-    await execa("docker", ["build", "--quiet", "--network", "host", ...args, "--tag", tag, folder]);
-    entries.push([key, tag]);
+    entries.push([key, await laidOver(ref, "clock", folder, { IMAGE: ref, BUILDER: builder })]);
   }
   return Object.fromEntries(entries);
 }

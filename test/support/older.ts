@@ -1,14 +1,15 @@
 /** Each store's server in a version before ours, as an image: what is older is laid over our own. */
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { execa } from "execa";
 
 import { contextOf } from "../../tools/images/build.ts";
-import { elasticsearch, etcd, garageOf, patroniOf, solr } from "../../tools/images/parts.ts";
+import { elasticsearch, etcd, garageOf, packageMaven, patroniOf, solr } from "../../tools/images/parts.ts";
 import type { Recipe } from "../../tools/setup/cache.ts";
 import { buildGo } from "../../tools/setup/go.ts";
+import { laidOver } from "./laid-over.ts";
 import { repo } from "./stack.ts";
 
 const parts: Readonly<Record<string, readonly Recipe[]>> = {
@@ -35,10 +36,7 @@ async function build(ref: string, debian: string, folder: string, own: readonly 
   const scratch = await mkdtemp(join(tmpdir(), "platform-topologies-older-"));
   try {
     const context = await contextOf(`test/support/older/${folder}`, own, scratch, () => undefined);
-    const args = [`IMAGE=${ref}`, `DEBIAN=${debian}`].flatMap((each) => ["--build-arg", each]);
-    const tag = `${ref}-older`;
-    await execa("docker", ["build", "--quiet", "--network", "host", ...args, "--tag", tag, context]);
-    return tag;
+    return await laidOver(ref, "older", context, { IMAGE: ref, DEBIAN: debian });
   } finally {
     await rm(scratch, { recursive: true });
   }
@@ -50,13 +48,12 @@ function olderJava(ours: Recipe, version: string): Recipe {
   const folder = `tools/images/${name}`;
   return {
     ...{ name, version, inputs: [folder] },
-    async make(into) {
+    async make(into, say) {
       const module = join(into, "module");
       await cp(join(repo, folder), module, { recursive: true });
       const pom = join(module, "pom.xml");
       await writeFile(pom, (await readFile(pom, "utf8")).replaceAll(`>${ours.version}<`, `>${version}<`));
-      await execa("mvn", ["-B", "-q", "-f", pom, "package", `-Dout=${into}`]);
-      for (const left of await readdir(into)) if (left !== "lib") await rm(join(into, left), { recursive: true });
+      await packageMaven(name, pom, into, say);
     },
   };
 }

@@ -8,10 +8,11 @@ import Docker from "dockerode";
 import { images as provide } from "../../tools/images/index.ts";
 import { Cluster, type ClusterArgs } from "../../tools/swarm/cluster.ts";
 import { Copies, search } from "./copies.ts";
+import { lastWords } from "./failure.ts";
 import { Ledger, type Place, type Where } from "./ledger.ts";
 import { runLabels } from "./run.ts";
 import { repo, succeeded, TestStack } from "./stack.ts";
-import { Load, placeOf, pulled, tasksOf } from "./swarm-stack.ts";
+import { Load, type Made, placeOf, pulled, pushed, tasksOf } from "./swarm-stack.ts";
 import { eventually } from "./swarm.ts";
 
 export const storeNames = ["db", "redis", "solr", "search", "objects"] as const;
@@ -31,6 +32,8 @@ const images = {
   objects: ["garage"],
 } as const satisfies Readonly<Record<StoreName, readonly string[]>>;
 
+const keys = ["toolbox", "traefik", "postgres-ha", ...chosen.flatMap((each) => images[each])];
+
 /** A store's servers, the process that is one, and the word by which each is told a new disk. */
 export const servers = {
   db: { slot: (n: number) => `db-${String(n)}`, program: "postgres" },
@@ -44,8 +47,6 @@ const kinds = { db: "postgres", redis: "redis", search: "search", objects: "obje
 
 const python = (file: string): string => readFileSync(join(import.meta.dirname, file), "utf8");
 
-type Made = (own: Readonly<Record<string, string>>) => Promise<Readonly<Record<string, string>>>;
-
 /** What of the stack changes meanwhile. */
 interface Shape {
   readonly disks: Readonly<Record<string, string>>;
@@ -57,22 +58,14 @@ export class Stores {
   readonly cluster: Cluster;
   readonly name: string;
   readonly #copies: Copies;
-  /** The images of this machine, as they were made. */
-  readonly #own: Readonly<Record<string, string>>;
   #shape: Shape;
   #stack!: TestStack;
   #ledger!: Ledger;
   #ca = "";
 
-  private constructor(
-    cluster: Cluster,
-    name: string,
-    own: Readonly<Record<string, string>>,
-    images: Readonly<Record<string, string>>,
-  ) {
+  private constructor(cluster: Cluster, name: string, images: Readonly<Record<string, string>>) {
     this.cluster = cluster;
     this.name = name;
-    this.#own = own;
     this.#copies = new Copies(cluster, name);
     this.#shape = { disks: {}, images, rotate: {} };
   }
@@ -85,7 +78,7 @@ export class Stores {
    */
   static async start(
     args: Pick<ClusterArgs, "network" | "volumesMib"> & { readonly name: string },
-    made: Made = (own) => Promise.resolve(own),
+    made?: Made,
   ): Promise<Stores> {
     const cluster = await Cluster.start({ managers: 3, workers: 2, ...args });
     try {
@@ -96,13 +89,10 @@ export class Stores {
     }
   }
 
-  static async #on(cluster: Cluster, name: string, made: Made): Promise<Stores> {
-    const keys = ["toolbox", "traefik", "postgres-ha", ...chosen.flatMap((each) => images[each])];
+  static async #on(cluster: Cluster, name: string, made?: Made): Promise<Stores> {
     await provide(() => undefined, keys); // Garage takes an hour, once on a machine
-    const local = JSON.parse(readFileSync(join(repo, ".local/images.json"), "utf8")) as Record<string, string>;
     // A machine with a registry has built ours alone.
-    const own = Object.fromEntries(Object.entries(local).filter(([key]) => keys.includes(key)));
-    const stores = new Stores(cluster, name, own, await pushed(cluster, await made(own)));
+    const stores = new Stores(cluster, name, await pushed(cluster, keys, made));
     stores.#stack = await TestStack.create({
       program: stores.#program(),
       config: { "pulumi:disable-default-providers": ["*"] },
@@ -155,7 +145,7 @@ export class Stores {
 
   /** An `up` with this machine's own images, whatever the stores began with. */
   async update(): Promise<void> {
-    await this.#change({ images: await pushed(this.cluster, this.#own) });
+    await this.#change({ images: await pushed(this.cluster, keys) });
   }
 
   /** An `up` that gives the clients of each store that can have one another password. */
@@ -205,19 +195,14 @@ export class Stores {
       return [...all.flat(), ...(await this.#missing())];
     };
     await eventually(seconds, lacking, (list) => list.length === 0).catch(async (error: unknown) => {
-      for (const store of chosen) if (!(await this.#isWhole(store).catch(() => false))) await this.#tell(store);
+      for (const store of chosen) {
+        if (await this.#isWhole(store).catch(() => false)) continue;
+        // The nodes go with the test.
+        for (const slot of [1, 2, 3].map(servers[store].slot))
+          process.stdout.write(await lastWords(this.cluster, this.name, slot));
+      }
       throw error;
     });
-  }
-
-  /** What the servers of a store said last, for whoever reads why it is not whole: the nodes go with the test. */
-  async #tell(store: StoreName): Promise<void> {
-    for (const slot of [1, 2, 3].map(servers[store].slot)) {
-      const log = await placeOf(this.cluster, this.name, slot)
-        .then(({ container }) => container.logs({ stdout: true, stderr: true, tail: 60 }))
-        .catch((error: unknown) => String(error));
-      process.stdout.write(`${slot} said:\n${log.toString().replaceAll(/[^\n\x20-\x7e]+/g, "")}\n`);
-    }
   }
 
   /** Services with fewer tasks than they should have. */
@@ -383,15 +368,6 @@ const secrets = pulumi.secret(places);
 export { secrets as places };
 `;
   }
-}
-
-/** The images, as the nodes have them. */
-async function pushed(
-  cluster: Cluster,
-  images: Readonly<Record<string, string>>,
-): Promise<Readonly<Record<string, string>>> {
-  const refs = await cluster.push(Object.values(images));
-  return Object.fromEntries(Object.entries(images).map(([key, ref]) => [key, refs[ref] ?? ref]));
 }
 
 const solrStatus = "curl -fsS -m 5 'http://127.0.0.1:8983/solr/admin/collections?action=CLUSTERSTATUS'";

@@ -28,13 +28,21 @@ export interface SwarmTest {
 
 export const ports = { http: 80, https: 443 } as const;
 
+/** Other images in the place of these, by the same keys. */
+export type Made = (own: Readonly<Record<string, string>>) => Promise<Readonly<Record<string, string>>>;
+
 /**
  * The images that set-up built, or those of these keys alone, pushed to the cluster's registry (which is quick when they
- * are there already).
+ * are there already). `made`: what to do with them before.
  */
-export async function pushed(cluster: Cluster, keys?: readonly string[]): Promise<Record<string, string>> {
+export async function pushed(
+  cluster: Cluster,
+  keys?: readonly string[],
+  made: Made = (own) => Promise.resolve(own),
+): Promise<Record<string, string>> {
   const local = JSON.parse(readFileSync(`${repo}/.local/images.json`, "utf8")) as Record<string, string>;
-  const wanted = Object.entries(local).filter(([key]) => keys?.includes(key) ?? true);
+  const own = Object.fromEntries(Object.entries(local).filter(([key]) => keys?.includes(key) ?? true));
+  const wanted = Object.entries(await made(own));
   const refs = await cluster.push(wanted.map(([, ref]) => ref));
   return Object.fromEntries(wanted.map(([key, ref]) => [key, refs[ref] ?? ref]));
 }

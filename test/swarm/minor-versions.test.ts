@@ -1,14 +1,13 @@
 /** The stores of test/swarm/stores.test.ts begin with versions before ours, and one `up` brings ours, under their ledger. */
-import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { expect, test } from "@jest/globals";
 
 import { olderOf } from "../support/older.ts";
-import { nothingLost, run } from "../support/store-faults.ts";
+import { run } from "../support/store-faults.ts";
 import { servers, type StoreName, Stores } from "../support/stores-swarm.ts";
+import { patience, storesOn, testNothingLost } from "../support/stores-test.ts";
 import { answered, placeOf } from "../support/swarm-stack.ts";
 
-const name = "minor";
-const patience = 1_200_000;
-let stores: Stores;
+const on = storesOn({ name: "minor", network: "10.213.183", volumesMib: 2048 }, olderOf);
 
 /** What a store's server says of its version. */
 const asked: Readonly<Record<StoreName, string>> = {
@@ -22,29 +21,21 @@ const versions = (): Promise<string[][]> =>
   Promise.all(
     Stores.chosen.map(async (store) => {
       const say = async (n: number): Promise<string> => {
-        const { container } = await placeOf(stores.cluster, stores.name, servers[store].slot(n));
+        const { container } = await placeOf(on.stores.cluster, on.stores.name, servers[store].slot(n));
         return (await answered(container, asked[store])).trim().replaceAll("\n", ", ");
       };
       return Promise.all([1, 2, 3].map(say));
     }),
   );
 
-beforeAll(async () => {
-  stores = await Stores.start({ name, network: "10.213.183", volumesMib: 2048 }, olderOf);
-}, 7_200_000);
-
-afterAll(async () => {
-  await stores.stop();
-}, patience);
-
 test(
   "an up from the versions before to ours: nothing is lost, and every server is ours",
   async () => {
     const before = await versions();
-    await run(stores, {
+    await run(on.stores, {
       ...{ what: "an up from the versions before to ours", seconds: 0 },
       harm: async () => {
-        await stores.update();
+        await on.stores.update();
         return () => Promise.resolve();
       },
     });
@@ -59,10 +50,4 @@ test(
   patience,
 );
 
-test(
-  "all that was ever acknowledged is there",
-  async () => {
-    await nothingLost(stores);
-  },
-  patience,
-);
+testNothingLost(on);

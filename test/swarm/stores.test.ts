@@ -1,5 +1,5 @@
 /** Stores of three copies on a swarm of five nodes, one fault after another, under one ledger. */
-import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { expect, test } from "@jest/globals";
 
 import {
   chosen,
@@ -8,29 +8,19 @@ import {
   maintenance,
   moved,
   nodeFaults,
-  nothingLost,
   processFaults,
   rolling,
-  run,
   twice,
 } from "../support/store-faults.ts";
 import { Stores } from "../support/stores-swarm.ts";
+import { patience, storesOn, testFaults, testNothingLost } from "../support/stores-test.ts";
 
-const name = "stores-ha";
-const patience = 1_200_000;
-let stores: Stores;
-
-beforeAll(async () => {
-  stores = await Stores.start({ name, network: "10.213.176", volumesMib: 2048 });
-}, 7_200_000);
-
-afterAll(async () => {
-  await stores.stop();
-}, patience);
+const on = storesOn({ name: "stores-ha", network: "10.213.176", volumesMib: 2048 });
 
 test(
   "each server of a store is on a node of its own",
   async () => {
+    const { stores } = on;
     await stores.whole();
     for (const store of Stores.chosen) expect(new Set(await stores.nodesOf(store)).size).toBe(3);
   },
@@ -49,17 +39,12 @@ const faults = chosen([
   rolling,
 ]);
 
-test.each(faults.map((fault) => [fault.what, fault] as const))(
-  "%s: nothing is lost",
-  async (_, fault) => {
-    await run(stores, fault);
-  },
-  patience,
-);
+testFaults(on, faults);
 
 test(
   "other passwords of all clients: nothing is lost, and the application goes on with them",
   async () => {
+    const { stores } = on;
     const before = stores.ledger.places;
     const loads = stores.hasApp ? (["once", "retried"] as const).map((path) => stores.load("m1", path)) : [];
     await stores.rotate();
@@ -85,10 +70,4 @@ test(
   patience,
 );
 
-test(
-  "all that was ever acknowledged is there",
-  async () => {
-    await nothingLost(stores);
-  },
-  patience,
-);
+testNothingLost(on);

@@ -15,7 +15,7 @@ import { repo } from "../setup/paths.ts";
 import { Problem } from "../setup/problem.ts";
 import { loggedTo } from "./log.ts";
 
-import type { Recipe } from "../setup/cache.ts";
+import type { Recipe, Say } from "../setup/cache.ts";
 
 export const traefik: Recipe = goRecipe({
   name: "traefik",
@@ -243,18 +243,21 @@ function maven(name: string, version: string, sources: readonly string[] = []): 
     name,
     version,
     inputs: ["pom.xml", ...sources].map((file) => `tools/images/${name}/${file}`),
-    async make(into, say) {
-      let fetched = 0;
-      await loggedTo(name)(
-        `${name} could not be made from Maven Central's libraries: see that mvn and javac of Java 17 are there (apt-get install maven openjdk-17-jdk-headless), check the network, and run the same command again`,
-        "mvn",
-        ["-B", "-f", join(repo, `tools/images/${name}/pom.xml`), "package", `-Dout=${into}`],
-        (line) => {
-          if (/Downloaded from .*\.jar /.test(line)) say(`${String(++fetched)} libraries fetched`);
-        },
-      );
-      // Removes what the compiler leaves.
-      for (const left of await readdir(into)) if (left !== "lib") await rm(join(into, left), { recursive: true });
-    },
+    make: (into, say) => packageMaven(name, join(repo, `tools/images/${name}/pom.xml`), into, say),
   };
+}
+
+/** The same, of a pom anywhere. */
+export async function packageMaven(name: string, pom: string, into: string, say: Say): Promise<void> {
+  let fetched = 0;
+  await loggedTo(name)(
+    `${name} could not be made from Maven Central's libraries: see that mvn and javac of Java 17 are there (apt-get install maven openjdk-17-jdk-headless), check the network, and run the same command again`,
+    "mvn",
+    ["-B", "-f", pom, "package", `-Dout=${into}`],
+    (line) => {
+      if (/Downloaded from .*\.jar /.test(line)) say(`${String(++fetched)} libraries fetched`);
+    },
+  );
+  // Removes what the compiler leaves.
+  for (const left of await readdir(into)) if (left !== "lib") await rm(join(into, left), { recursive: true });
 }
