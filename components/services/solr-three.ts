@@ -13,6 +13,7 @@ const zoo = "/var/solr/data/zoo_data"; // where that one has its data
 const zooConf = "/run/solr/zoo.cfg";
 /** Longer than any member's start takes to catch up, shorter than anybody waits for the end of one. */
 const patienceSeconds = 300;
+const endSeconds = 60;
 
 /**
  * Each Solr has a ZooKeeper beside it in its container, on the disk of the one inside a single Solr, so that a first
@@ -49,7 +50,7 @@ export function threeSolrs(p: Platform, name: string, ask: Ask<"solr">): Given<"
       health: {
         ready: { command: ["sh", "-c", probe(p, others)] },
         startSeconds: replaySeconds,
-        stopSeconds: patienceSeconds + 60,
+        stopSeconds: patienceSeconds + endSeconds + 30,
       },
       ...(host === first ? {} : { leave: { ...toolbox, tier: "data", command: leave(first, host), seconds: 600 } }),
       disk: { path: "/var/solr", gib: ask.gib, backup: { rebuilt } },
@@ -134,7 +135,7 @@ const serves = `printf srvr | curl -s -m 2 telnet://127.0.0.1:${String(zookeeper
  */
 function prepare(p: Platform, { number, host }: Pick<Member, "number" | "host">, others: List<string>): string {
   const [config, written] = onlySaid(p) ? [zooConf, ""] : ["/tmp/zoo.cfg", addressed(number, host)];
-  return `rm -f /tmp/ready /tmp/answered /tmp/again
+  return `rm -f /tmp/ready /tmp/answered /tmp/again /tmp/launcher
 mkdir -p ${zoo} && echo ${String(number)} >${zoo}/myid || exit 1
 if ! find ${zoo}/version-2 -name 'log.*' -o -name 'snapshot.*' 2>/dev/null | grep -q .; then
   rm -rf ${zoo}/version-2${number < 3 ? `\n  touch ${zoo}/initialize` : ""}
@@ -163,7 +164,11 @@ function addressed(number: number, host: string): string {
     sed "s/^${own.replace(".", "\\.")}=[^:]*/${own}=$(getent hosts ${host} | cut -d ' ' -f 1)/" ${zooConf} >/tmp/zoo.cfg`;
 }
 
-/** Copies are opened one by one after Solr has begun to answer, so one that cannot be opened is looked for for ten minutes. */
+/**
+ * Copies are opened one by one after Solr has begun to answer, so one that cannot be opened is looked for for ten minutes.
+ * A Solr with a copy that stands still waits for it when it is told to end, for ever: it is given a minute. What it had
+ * acknowledged is in its log.
+ */
 export function patient(others: List<string>): string {
   return `behind() {
   # One that answers nobody has nothing that another needs.
@@ -174,13 +179,25 @@ export function patient(others: List<string>): string {
   done
   return 1
 }
+last=
 begin() {
+  [ -z "$last" ] || exit 143
   "$@" &
   solr=$!
-  echo $solr >/tmp/solr
 }
+end() {
+  kill $solr
+  for second in $(seq ${String(endSeconds)}); do
+    kill -0 $solr 2>/dev/null || return 0
+    sleep 1
+  done
+  echo "Solr does not end" >&2
+  kill -9 $solr
+}
+trap 'last=1; for second in $(seq ${String(patienceSeconds)}); do behind || break; sleep 1; done; end' TERM
+trap 'touch /tmp/again; end' USR1
+echo $$ >/tmp/launcher
 begin "$@"
-trap 'for second in $(seq ${String(patienceSeconds)}); do behind || break; sleep 1; done; rm -f /tmp/again; kill $solr' TERM
 while :; do
   for look in $(seq 300); do
     sleep 2 & wait $!
@@ -188,7 +205,7 @@ while :; do
     cores=$(curl -fs -m 4 "http://127.0.0.1:${String(port)}/solr/admin/cores?action=STATUS&indexInfo=false") || continue
     case $(echo "$cores" | tr -d ' \n') in *'"initFailures":{}'*) continue ;; esac
     echo "an index cannot be opened: Solr starts once more: $cores" >&2
-    kill $solr
+    end
     wait $solr
     begin "$@"
     break
@@ -235,8 +252,7 @@ elif [ "$(cat /tmp/seat 2>/dev/null)" != "$seat" ]; then
   echo "$seat" >/tmp/seat
 else
   rm -f /tmp/seat /tmp/answered
-  touch /tmp/again
-  kill "$(cat /tmp/solr)"
+  kill -USR1 "$(cat /tmp/launcher)"
   echo "Solr: it has the Overseer's seat and is no candidate, so it is started once more"
   exit 1
 fi

@@ -616,7 +616,7 @@ describe("Solr", () => {
     const { ready } = (await leastOf("solr", { copies: 3 })).parts.get("store-1")?.health ?? {};
     const probe = ready !== undefined && "command" in ready ? ready.command.at(-1) : undefined;
     const folder = newFolder("solr-seat");
-    await writeFile(join(folder, "solr"), "104\n");
+    await writeFile(join(folder, "launcher"), "104\n");
     const text = (...ids: readonly string[]) => `{"text":"it","data":"{ ${ids.map((id) => `\\"${id}\\"`).join()} }"}`;
     const look = async (seat: string | undefined, candidates: string | undefined) => {
       const stubs = `df() { printf 'Avail\n5000\n'; }
@@ -648,9 +648,9 @@ curl() {
     expect(await look(own, next)).toEqual(well);
     expect(await look(next, own)).toEqual(well); // another seat
     await writeFile(join(folder, "answered"), "");
-    expect(await look(next, own)).toEqual([1, "ended 104"]);
+    expect(await look(next, own)).toEqual([1, "ended -USR1 104"]);
     // It begins again beside its ZooKeeper, and is only starting until it answers.
-    expect(readdirSync(folder).sort()).toEqual(["again", "ready", "solr"]);
+    expect(readdirSync(folder).sort()).toEqual(["launcher", "ready"]);
     expect(await look(next, own)).toEqual(well);
   });
 
@@ -742,13 +742,48 @@ curl() {
     expect(ended.stderr).toContain("an index cannot be opened: Solr starts once more");
   });
 
-  test("a Solr that was ended to start again does so beside its ZooKeeper, and one that ended by itself does not", async () => {
-    const folder = newFolder("solr-again");
-    const stubs = `sleep() { command sleep 0.02; }\ncurl() { echo '{"initFailures":{}}'; }`;
-    const server = `echo >>${folder}/starts; [ "$(wc -l <${folder}/starts)" = 1 ] || exit 7; touch ${folder}/again; exit 3`;
+  /** The launcher with such a Solr, which notes each of its starts, and where it notes them. */
+  function launched(server: string, cores = "{}") {
+    const folder = newFolder("solr-launcher");
+    const stubs = `sleep() { command sleep 0.01; }
+curl() { case "$*" in *info/health*) return 28 ;; *) echo '{"initFailures":${cores}}' ;; esac; }`;
     const script = `${stubs}\n${patient(["other"]).replaceAll("/tmp/", `${folder}/`)}`;
-    const { exitCode } = await execa("sh", ["-c", script, "solr", "sh", "-c", server], { reject: false });
-    expect([exitCode, readFileSync(`${folder}/starts`, "utf8").length]).toEqual([7, 2]);
+    const noted = `echo >>${folder}/starts; ${server}`;
+    const running = execa("sh", ["-c", script, "solr", "sh", "-c", noted], { reject: false });
+    const starts = (): number => (existsSync(`${folder}/starts`) ? readFileSync(`${folder}/starts`, "utf8").length : 0);
+    const started = async (times: number): Promise<void> => {
+      while (starts() < times) await new Promise((resolve) => setTimeout(resolve, 20));
+    };
+    return { running, starts, started };
+  }
+  const runs = "while :; do command sleep 0.05; done";
+  const hangs = `trap '' TERM; ${runs}`;
+
+  test.each([
+    ["ends", runs],
+    ["hangs", hangs],
+  ])("a Solr that is to start again does so beside its ZooKeeper, though it %s", async (_, server) => {
+    const { running, starts, started } = launched(server);
+    for (const times of [1, 2, 3]) {
+      await started(times);
+      running.kill("SIGUSR1");
+    }
+    await started(4);
+    running.kill("SIGTERM");
+    expect([(await running).exitCode, starts()]).toEqual([server === hangs ? 137 : 143, 4]);
+  });
+
+  test("a Solr that ends by itself is not started again by its launcher", async () => {
+    const { running, starts } = launched("exit 7");
+    expect([(await running).exitCode, starts()]).toEqual([7, 1]);
+  });
+
+  test("a Solr that is told to end while it is about to start once more does not start", async () => {
+    const { running, starts, started } = launched(hangs, '{"a":"broken"}');
+    await started(1);
+    await new Promise((resolve) => setTimeout(resolve, 200)); // the launcher has looked at its indices, and ends it
+    running.kill("SIGTERM");
+    expect([(await running).exitCode, starts()]).toEqual([143, 1]);
   });
 
   test.each([
