@@ -166,7 +166,7 @@ function addressed(number: number, host: string): string {
 
 /**
  * Copies are opened one by one after Solr has begun to answer, so one that cannot be opened is looked for for ten minutes.
- * A Solr with a copy that stands still waits for it when it is told to end, for ever: it is given a minute. What it had
+ * A Solr with a copy that stands still waits for it when it is told to end, for minutes: it is given one. What it had
  * acknowledged is in its log.
  */
 export function patient(others: List<string>): string {
