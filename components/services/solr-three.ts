@@ -135,7 +135,7 @@ const serves = `printf srvr | curl -s -m 2 telnet://127.0.0.1:${String(zookeeper
  */
 function prepare(p: Platform, { number, host }: Pick<Member, "number" | "host">, others: List<string>): string {
   const [config, written] = onlySaid(p) ? [zooConf, ""] : ["/tmp/zoo.cfg", addressed(number, host)];
-  return `rm -f /tmp/ready /tmp/answered /tmp/again /tmp/launcher
+  return `rm -f /tmp/ready /tmp/answered /tmp/launcher
 mkdir -p ${zoo} && echo ${String(number)} >${zoo}/myid || exit 1
 if ! find ${zoo}/version-2 -name 'log.*' -o -name 'snapshot.*' 2>/dev/null | grep -q .; then
   rm -rf ${zoo}/version-2${number < 3 ? `\n  touch ${zoo}/initialize` : ""}
@@ -166,6 +166,8 @@ function addressed(number: number, host: string): string {
 
 /**
  * Copies are opened one by one after Solr has begun to answer, so one that cannot be opened is looked for for ten minutes.
+ * Solr starts once more for it at once, then after a minute, three and seven: one that nothing opens must not end the others.
+ *
  * A Solr with a copy that stands still waits for it when it is told to end, for minutes: it is given one. What it had
  * acknowledged is in its log.
  */
@@ -179,12 +181,6 @@ export function patient(others: List<string>): string {
   done
   return 1
 }
-last=
-begin() {
-  [ -z "$last" ] || exit 143
-  "$@" &
-  solr=$!
-}
 end() {
   kill $solr
   for second in $(seq ${String(endSeconds)}); do
@@ -194,27 +190,31 @@ end() {
   echo "Solr does not end" >&2
   kill -9 $solr
 }
+last=
 trap 'last=1; for second in $(seq ${String(patienceSeconds)}); do behind || break; sleep 1; done; end' TERM
 trap 'touch /tmp/again; end' USR1
 echo $$ >/tmp/launcher
-begin "$@"
-while :; do
+looks=0
+while [ -z "$last" ]; do
+  rm -f /tmp/again
+  "$@" &
+  solr=$!
   for look in $(seq 300); do
     sleep 2 & wait $!
     kill -0 $solr 2>/dev/null || break
     cores=$(curl -fs -m 4 "http://127.0.0.1:${String(port)}/solr/admin/cores?action=STATUS&indexInfo=false") || continue
     case $(echo "$cores" | tr -d ' \n') in *'"initFailures":{}'*) continue ;; esac
+    [ $look -gt $looks ] || continue
+    looks=$((looks * 2 + 30))
     echo "an index cannot be opened: Solr starts once more: $cores" >&2
+    touch /tmp/again
     end
-    wait $solr
-    begin "$@"
     break
   done
   while wait $solr; code=$?; kill -0 $solr 2>/dev/null; do :; done
-  [ -e /tmp/again ] || exit $code
-  rm /tmp/again
-  begin "$@"
-done`;
+  [ -e /tmp/again ] || break
+done
+exit $code`;
 }
 
 /**
