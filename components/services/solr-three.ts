@@ -135,7 +135,7 @@ const serves = `printf srvr | curl -s -m 2 telnet://127.0.0.1:${String(zookeeper
  */
 function prepare(p: Platform, { number, host }: Pick<Member, "number" | "host">, others: List<string>): string {
   const [config, written] = onlySaid(p) ? [zooConf, ""] : ["/tmp/zoo.cfg", addressed(number, host)];
-  return `rm -f /tmp/ready /tmp/answered /tmp/launcher
+  return `rm -f /tmp/ready /tmp/answered /tmp/room /tmp/launcher
 mkdir -p ${zoo} && echo ${String(number)} >${zoo}/myid || exit 1
 if ! find ${zoo}/version-2 -name 'log.*' -o -name 'snapshot.*' 2>/dev/null | grep -q .; then
   rm -rf ${zoo}/version-2${number < 3 ? `\n  touch ${zoo}/initialize` : ""}
@@ -173,7 +173,8 @@ function addressed(number: number, host: string): string {
  */
 export function patient(others: List<string>): string {
   return `behind() {
-  # One that answers nobody has nothing that another needs.
+  # One that answers nobody has nothing that another needs, and one whose disk was full gives it to nobody.
+  [ ! -e /tmp/full ] && [ ! -e /tmp/room ] || return 1
   curl -s -m 2 -o /dev/null "http://127.0.0.1:${String(port)}/solr/admin/info/health" || return 1
   for other in ${others.join(" ")}; do
     code=$(curl -s -m 2 -o /dev/null -w '%{http_code}' "http://$other:${String(port)}/solr/admin/info/health?requireHealthyCores=true")
@@ -227,7 +228,7 @@ function roomAgain(p: Platform): string {
   touch /tmp/full
   echo "Solr: the disk is full"${onlySaid(p) ? "\n  exit 1" : ""}
 elif [ -e /tmp/full ]; then
-  rm /tmp/full
+  mv /tmp/full /tmp/room
   kill 1
   echo "Solr: the disk has room again, and it is started once more"
   exit 1
