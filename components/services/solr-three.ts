@@ -165,6 +165,27 @@ function addressed(number: number, host: string): string {
 }
 
 /**
+ * On a full disk Solr leaves a copy an index without its list of segments, or an empty note of where its index is. It never
+ * opens the first, and puts a new index in the place of the second, as up to date as the lost one for all it says. Told of
+ * an index that is broken it does the right thing for both (`CoreInitFailedAction`): where another leads, it is filled from there.
+ */
+const emptied = `emptied() {
+  for copy in /var/solr/data/*/data; do
+    now=index
+    if [ -s "$copy/index.properties" ]; then
+      now=$(sed -n 's/^index=//p' "$copy/index.properties" | grep . || echo index)
+    elif [ -e "$copy/index.properties" ]; then
+      rm "$copy/index.properties"
+      mkdir -p "$copy/index"
+    fi
+    [ -d "$copy/$now" ] || continue
+    for list in "$copy/$now"/segments_*; do
+      [ -e "$list" ] || printf '\\077\\327\\154\\027\\001x' >"$copy/$now/segments_1" # the beginning of some other file of Lucene's
+    done
+  done
+}`;
+
+/**
  * Copies are opened one by one after Solr has begun to answer, so one that cannot be opened is looked for for ten minutes.
  * Solr starts once more for it at once, then after a minute, three and seven: one that nothing opens must not end the others.
  *
@@ -172,7 +193,8 @@ function addressed(number: number, host: string): string {
  * acknowledged is in its log.
  */
 export function patient(others: List<string>): string {
-  return `behind() {
+  return `${emptied}
+behind() {
   # One that answers nobody has nothing that another needs, and one whose disk was full gives it to nobody.
   [ ! -e /tmp/full ] && [ ! -e /tmp/room ] || return 1
   curl -s -m 2 -o /dev/null "http://127.0.0.1:${String(port)}/solr/admin/info/health" || return 1
@@ -198,6 +220,7 @@ echo $$ >/tmp/launcher
 looks=0
 while [ -z "$last" ]; do
   rm -f /tmp/again
+  emptied
   "$@" &
   solr=$!
   for look in $(seq 300); do

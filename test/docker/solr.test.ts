@@ -209,21 +209,27 @@ later(
   900_000,
 );
 
-later(
-  "an index that is broken is taken from the leader again",
-  async () => {
-    const now = await leader();
-    const broken = await container(nodes.find((each) => each !== now) ?? "");
-    await inContainer(
-      { container: broken.id },
-      "for file in /var/solr/data/*/data/index/segments_*; do : > $file; done",
-    );
-    await killProcess(broken);
-    await nothingLost();
-    await untilHealthy([broken.id]);
-  },
-  600_000,
-);
+const breaks = {
+  "an index that is broken": "for file in /var/solr/data/*/data/index*/segments_*; do : >$file; done",
+  "an index without its list of segments, as a full disk leaves it,": "rm /var/solr/data/*/data/index*/segments_*",
+  "an index whose place is noted nowhere, as a full disk leaves it,":
+    "for note in /var/solr/data/*/data/index.properties; do [ -e $note ] && : >$note; done",
+};
+
+// The second's copy is elsewhere since the first.
+for (const [what, script] of Object.entries(breaks))
+  later(
+    `${what} is taken from the leader again`,
+    async () => {
+      const now = await leader();
+      const broken = await container(nodes.filter((each) => each !== now).at(-1) ?? "");
+      expect((await inContainer({ container: broken.id }, script)).status).toBe(0);
+      await killProcess(broken);
+      await nothingLost();
+      await untilHealthy([broken.id]);
+    },
+    600_000,
+  );
 
 later(
   "a lost disk is filled by the others at the operator's word",

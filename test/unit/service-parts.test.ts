@@ -1,7 +1,7 @@
 /** Rules for the parts of every recipe, whatever it is asked for: what each option changes, and which names it refuses. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 import { describe, expect, test } from "@jest/globals";
 import { execa } from "execa";
@@ -721,6 +721,46 @@ curl() {
     writeFileSync(join(folder, "currentEpoch"), "5");
     await execa("sh", ["-euc", mended]);
     expect(readdirSync(folder).sort()).toEqual(["currentEpoch", "log.100000001", "log.30000002f", "log.400000001"]);
+  });
+
+  test("a copy whose index has lost its list of segments, or the note of its place, is called a broken one, and no other", async () => {
+    const data = join(newFolder("solr-emptied"), "data");
+    const made = (path: string, content = "") => {
+      mkdirSync(dirname(join(data, path)), { recursive: true });
+      writeFileSync(join(data, path), content);
+    };
+    for (const copy of ["well", "empty", "well-elsewhere", "empty-elsewhere", "no-note", "no-place", "odd-note"])
+      made(`${copy}/core.properties`, `name=${copy}`);
+    made("well/data/index/segments_2", "well");
+    made("empty/data/index/write.lock");
+    made("well-elsewhere/data/index.properties", "#index.properties\nindex=index.2026\n");
+    made("well-elsewhere/data/index.2026/segments_1", "well");
+    made("empty-elsewhere/data/index.properties", "index=index.2026\n");
+    made("empty-elsewhere/data/index.2026/write.lock");
+    made("no-note/data/index.properties"); // on a full disk it was never written
+    made("no-note/data/index.2026/segments_9", "well");
+    made("no-place/data/index.properties", "index=index.2026\n"); // Solr has said so, and makes it
+    made("odd-note/data/index.properties", "#index.properties\n");
+    made("odd-note/data/index/segments_3", "well");
+    mkdirSync(join(data, "new/data"), { recursive: true });
+    mkdirSync(join(data, "zoo_data"));
+    const script = /^emptied\(\) \{.*?^\}/ms.exec(patient(["other"]))?.[0] ?? "";
+    await execa("sh", ["-euc", `${script.replaceAll("/var/solr/data", data)}\nemptied\nemptied`]);
+    const lists = readdirSync(data, { recursive: true })
+      .map(String)
+      .filter((path) => path.includes("segments_"));
+    const said = Object.fromEntries(lists.map((path) => [path, readFileSync(join(data, path)).toString("hex")]));
+    const [well, broken] = [Buffer.from("well").toString("hex"), "3fd76c170178"]; // Lucene's magic number, and a name that is no list's
+    expect(said).toEqual({
+      "well/data/index/segments_2": well,
+      "empty/data/index/segments_1": broken,
+      "well-elsewhere/data/index.2026/segments_1": well,
+      "empty-elsewhere/data/index.2026/segments_1": broken,
+      "no-note/data/index/segments_1": broken,
+      "no-note/data/index.2026/segments_9": well,
+      "odd-note/data/index/segments_3": well,
+    });
+    expect(existsSync(join(data, "no-note/data/index.properties"))).toBe(false);
   });
 
   /** The launcher with such a Solr, which notes each of its starts, and where it notes them. */
