@@ -120,12 +120,18 @@ admin.enableServer=false
 ${hosts.map((host, index) => `server.${String(index + 1)}=${host}:2888:3888\n`).join("")}`;
 }
 
+const full = `[ "$(df --output=avail -k /var/solr | tail -n 1)" -lt 1024 ]`;
+
 const serves = `printf srvr | curl -s -m 2 telnet://127.0.0.1:${String(zookeeperPort)} | grep -q ^Mode`;
 
 /**
  * ZooKeeper's program is Solr's own library, in the official image in two folders and in ours in one. An empty member has
  * no vote before it has the others' data (\`db.autocreate\`): two of them could form an ensemble without collections. The
  * first two have one at their first start, as nobody would have any.
+ *
+ * A ZooKeeper that could not write a transaction, as on a full disk, goes on in the same process: it joins again a thousand times a
+ * minute, and once there is room its log goes on behind the missing transaction, so that its next start knows nothing of
+ * that. So it is killed at the word, and starts when there is room.
  *
  * Solr starts once the ensemble serves. Told to end, it first waits while another catches up: a swarm knows a member by
  * name only when it is healthy, so it is called healthy before it has caught up, and the next may be told at once.
@@ -142,11 +148,15 @@ if ! find ${zoo}/version-2 -name 'log.*' -o -name 'snapshot.*' 2>/dev/null | gre
 fi
 (
   while :; do
+    while ${full}; do sleep 1; done
     ${mend}${written}
-    java -Xms64m -Xmx128m -XX:+ExitOnOutOfMemoryError ${freshNames} -Dzookeeper.db.autocreate=false \\
+    sh -c 'echo $$ >/tmp/zookeeper; exec "$@"' sh java -Xms64m -Xmx128m -XX:+ExitOnOutOfMemoryError ${freshNames} -Dzookeeper.db.autocreate=false \\
       -Dorg.apache.logging.log4j.level=WARN \\
       -cp "/opt/solr/lib/*:/opt/solr/server/lib/ext/*:/opt/solr/server/solr-webapp/webapp/WEB-INF/lib/*" \\
-      org.apache.zookeeper.server.quorum.QuorumPeerMain ${config}
+      org.apache.zookeeper.server.quorum.QuorumPeerMain ${config} 2>&1 | while IFS= read -r line; do
+      printf '%s\\n' "$line"
+      case $line in *"Severe unrecoverable error"*) kill -9 "$(cat /tmp/zookeeper)" ;; esac
+    done
     sleep 1
   done
 ) &
@@ -247,7 +257,7 @@ exit $code`;
  * as there is room.
  */
 function roomAgain(p: Platform): string {
-  return `if [ "$(df --output=avail -k /var/solr | tail -n 1)" -lt 1024 ]; then
+  return `if ${full}; then
   touch /tmp/full
   echo "Solr: the disk is full"${onlySaid(p) ? "\n  exit 1" : ""}
 elif [ -e /tmp/full ]; then

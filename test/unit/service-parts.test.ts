@@ -1,6 +1,6 @@
 /** Rules for the parts of every recipe, whatever it is asked for: what each option changes, and which names it refuses. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 import { describe, expect, test } from "@jest/globals";
@@ -559,9 +559,9 @@ describe("Solr", () => {
   test("on a swarm a member calls itself by its address, as its name is not known before it is healthy", async () => {
     const prepare = async (on: "docker" | "swarm") =>
       (await leastOf("solr", { copies: 3 }, on)).parts.get("store-1")?.prepare ?? "";
-    expect(await prepare("docker")).toContain("QuorumPeerMain /run/solr/zoo.cfg\n");
+    expect(await prepare("docker")).toContain("QuorumPeerMain /run/solr/zoo.cfg ");
     const told = await prepare("swarm");
-    expect(told).toContain("QuorumPeerMain /tmp/zoo.cfg\n");
+    expect(told).toContain("QuorumPeerMain /tmp/zoo.cfg ");
     const folder = newFolder("solr-address");
     await writeFile(join(folder, "told"), "clientPort=9983\nserver.1=store-1:2888:3888\nserver.2=store-2:2888:3888\n");
     const line = /^ *sed "s.*$/m.exec(told)?.[0] ?? "";
@@ -811,6 +811,46 @@ curl() {
       [0, 3, 34, 125],
     ]);
     expect(ended.stderr).toContain("an index cannot be opened: Solr starts once more");
+  });
+
+  test("a ZooKeeper that could not write is killed, and starts again when there is room", async () => {
+    const folder = newFolder("zookeeper");
+    const prepare = (await leastOf("solr", { copies: 3 })).parts.get("store-1")?.prepare ?? "";
+    const loop = (/^\(\n.*?^\) &/ms.exec(prepare)?.[0] ?? "").replaceAll("/tmp/", `${folder}/`);
+    await writeFile(join(folder, "room"), "5000");
+    // The first takes the last room and goes on, as QuorumPeer does; the second is well.
+    const java = `#!/bin/sh
+echo >>${folder}/starts
+[ "$(wc -l <${folder}/starts)" = 1 ] || exec sleep 60
+echo 12 >${folder}/room
+echo "2026-12-01 SyncThread:1 ERROR Severe unrecoverable error, from thread : SyncThread:1" >&2
+exec sleep 60
+`;
+    mkdirSync(join(folder, "bin"));
+    await writeFile(join(folder, "bin/java"), java, { mode: 0o755 });
+    const stubs = `df() { printf 'Avail\n%s\n' "$(cat ${folder}/room)"; touch ${folder}/looked; }\nsleep() { command sleep 0.02; }`;
+    const running = execa("sh", ["-c", `${stubs}\n${loop}\nwait`], {
+      env: { PATH: `${folder}/bin:${process.env.PATH ?? ""}` },
+      detached: true,
+      reject: false,
+    });
+    const starts = (): number => (existsSync(`${folder}/starts`) ? readFileSync(`${folder}/starts`, "utf8").length : 0);
+    const looked = async (times: number): Promise<void> => {
+      for (let time = 0; time < times; time++) {
+        await rm(join(folder, "looked"), { force: true });
+        while (!existsSync(join(folder, "looked"))) await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    };
+    try {
+      while (starts() < 1) await new Promise((resolve) => setTimeout(resolve, 20));
+      await looked(3); // it has been killed, or nobody would look
+      expect(starts()).toBe(1);
+      await writeFile(join(folder, "room"), "5000");
+      while (starts() < 2) await new Promise((resolve) => setTimeout(resolve, 20));
+    } finally {
+      if (running.pid !== undefined) process.kill(-running.pid, "SIGKILL");
+      await running;
+    }
   });
 
   test("a Solr that ends by itself is not started again by its launcher", async () => {
