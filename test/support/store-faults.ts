@@ -1,4 +1,5 @@
 /** What can happen to stores on a swarm, and what it cost: the same check for every fault. */
+import { readFileSync } from "node:fs";
 import process from "node:process";
 
 import { expect } from "@jest/globals";
@@ -63,22 +64,23 @@ export function processFaults(stores: readonly StoreName[]): Fault[] {
       harm: async (on) => {
         const pids = await processesOf(on, store, await on.leader(store));
         expect(pids.length).toBeGreaterThan(0);
-        const send = (what: NodeJS.Signals): void => {
-          for (const pid of pids)
-            try {
-              process.kill(pid, what);
-            } catch {
-              // it has ended with another of them
-            }
-        };
-        send(signal);
+        send(pids, signal);
         return () => {
-          if (signal === "SIGSTOP") send("SIGCONT");
+          if (signal === "SIGSTOP") send(pids, "SIGCONT");
           return Promise.resolve();
         };
       },
     })),
   );
+}
+
+function send(pids: readonly number[], signal: NodeJS.Signals): void {
+  for (const pid of pids)
+    try {
+      process.kill(pid, signal);
+    } catch {
+      // it has ended with another of them
+    }
 }
 
 async function processesOf(on: Stores, store: StoreName, slot: string): Promise<number[]> {
@@ -110,6 +112,33 @@ export function fullFaults(nodes: readonly string[]): Fault[] {
     harm: async ({ cluster }) => {
       await cluster.fill(node);
       return () => cluster.unfill(node);
+    },
+  }));
+}
+
+/**
+ * The disk of Solr's leader is full, and once another may lead, its ZooKeeper and one more stand still: two of three, so that
+ * nobody answers for a while. Nothing may be lost, and all members agree in the end.
+ */
+export function quorumFaults(stores: readonly StoreName[]): Fault[] {
+  if (!stores.includes("solr")) return [];
+  return [6, 15].map((wait): Fault => ({
+    ...{ what: `solr: the leader's disk full, ${String(wait)} s later two ZooKeepers stopped for 12 s`, seconds: 10 },
+    harm: async (on) => {
+      const slot = await on.leader("solr");
+      const { node } = await placeOf(on.cluster, on.name, slot);
+      const other = [1, 2, 3].map(servers.solr.slot).find((each) => each !== slot) ?? "";
+      await on.cluster.fill(node);
+      await sleep(wait * 1000);
+      const pids = (await Promise.all([slot, other].map((each) => processesOf(on, "solr", each)))).flat();
+      const zookeepers = pids.filter((pid) =>
+        readFileSync(`/proc/${String(pid)}/cmdline`, "utf8").includes("QuorumPeer"),
+      );
+      expect(zookeepers.length).toBeGreaterThan(0); // the one on the full disk may be away
+      send(zookeepers, "SIGSTOP");
+      await sleep(12_000);
+      send(zookeepers, "SIGCONT");
+      return () => on.cluster.unfill(node);
     },
   }));
 }

@@ -240,7 +240,13 @@ export class Stores {
     if (store !== "solr") return this.#copies.isWhole(kinds[store], store);
     const cluster = await this.#solr();
     const replicas = Object.values(cluster.collections.ledger.shards).flatMap((each) => Object.values(each.replicas));
-    return cluster.live_nodes.length === 3 && replicas.filter(({ state }) => state === "active").length === 3;
+    // Each asks the ZooKeeper beside it.
+    const books = await Promise.all([1, 2, 3].map((n) => this.#copies.ask(servers.solr.slot(n), solrBooks)));
+    return (
+      cluster.live_nodes.length === 3 &&
+      replicas.filter(({ state }) => state === "active").length === 3 &&
+      new Set(books).size === 1
+    );
   }
 
   /** The slot of the server that leads; of objects, where none does, the first. */
@@ -371,6 +377,10 @@ export { secrets as places };
 }
 
 const solrStatus = "curl -fsS -m 5 'http://127.0.0.1:8983/solr/admin/collections?action=CLUSTERSTATUS'";
+const book = (path: string): string =>
+  `curl -fsS -m 5 'http://127.0.0.1:8983/solr/admin/zookeeper?detail=true&path=/collections/ledger/${path}'`;
+/** What ZooKeeper has of the copies: their states, and which of them have all that was acknowledged. */
+const solrBooks = `${book("state.json")} && ${book("terms/shard1")}`;
 interface SolrStatus {
   readonly cluster: {
     readonly live_nodes: readonly string[];

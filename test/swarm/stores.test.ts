@@ -9,6 +9,7 @@ import {
   moved,
   nodeFaults,
   processFaults,
+  quorumFaults,
   rolling,
   twice,
 } from "../support/store-faults.ts";
@@ -34,6 +35,7 @@ const faults = chosen([
   ...twice(Stores.chosen),
   ...diskFaults(Stores.chosen),
   ...fullFaults(nodes),
+  ...quorumFaults(Stores.chosen),
   ...maintenance(nodes),
   ...moved(nodes),
   rolling,
