@@ -130,8 +130,8 @@ const serves = `printf srvr | curl -s -m 2 telnet://127.0.0.1:${String(zookeeper
  * first two have one at their first start, as nobody would have any.
  *
  * A ZooKeeper that could not write a transaction, as on a full disk, goes on in the same process: it joins again a thousand times a
- * minute, and once there is room its log goes on behind the missing transaction, so that its next start knows nothing of
- * that. So it is killed at the word, and starts when there is room.
+ * minute, and once there is room its log may go on behind the missing transaction, which its next start would not know. So
+ * it is killed at the word, and starts when there is room.
  *
  * Solr starts once the ensemble serves. Told to end, it first waits while another catches up: a swarm knows a member by
  * name only when it is healthy, so it is called healthy before it has caught up, and the next may be told at once.
