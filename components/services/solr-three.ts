@@ -13,6 +13,7 @@ const zoo = "/var/solr/data/zoo_data"; // where that one has its data
 const zooConf = "/run/solr/zoo.cfg";
 /** Longer than any member's start takes to catch up, shorter than anybody waits for the end of one. */
 const patienceSeconds = 300;
+/** For how long a Solr that is told to end may do so. */
 const endSeconds = 60;
 
 /**
@@ -225,11 +226,11 @@ end() {
 }
 last=
 trap 'last=1; for second in $(seq ${String(patienceSeconds)}); do behind || break; sleep 1; done; end' TERM
-trap 'touch /tmp/again; end' USR1
+trap 'again=1; end' USR1
 echo $$ >/tmp/launcher
 looks=0
 while [ -z "$last" ]; do
-  rm -f /tmp/again
+  again=
   emptied
   "$@" &
   solr=$!
@@ -241,12 +242,12 @@ while [ -z "$last" ]; do
     [ $look -gt $looks ] || continue
     looks=$((looks * 2 + 30))
     echo "an index cannot be opened: Solr starts once more: $cores" >&2
-    touch /tmp/again
+    again=1
     end
     break
   done
   while wait $solr; code=$?; kill -0 $solr 2>/dev/null; do :; done
-  [ -e /tmp/again ] || break
+  [ -n "$again" ] || break
 done
 exit $code`;
 }

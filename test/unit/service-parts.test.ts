@@ -763,6 +763,16 @@ curl() {
     expect(existsSync(join(data, "no-note/data/index.properties"))).toBe(false);
   });
 
+  async function until(happened: () => boolean): Promise<void> {
+    while (!happened()) await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+
+  /** How often a server has started that adds a line to a folder's `starts`, and who waits for a number of them. */
+  function startsIn(folder: string) {
+    const starts = (): number => (existsSync(`${folder}/starts`) ? readFileSync(`${folder}/starts`, "utf8").length : 0);
+    return { starts, started: (times: number) => until(() => starts() >= times) };
+  }
+
   /** The launcher with such a Solr, which notes each of its starts, and where it notes them. */
   function launched(server: string, cores = "{}") {
     const folder = newFolder("solr-launcher");
@@ -771,11 +781,7 @@ curl() { case "$*" in *info/health*) return 28 ;; *) echo '{"initFailures":${cor
     const script = `${stubs}\n${patient(["other"]).replaceAll("/tmp/", `${folder}/`)}`;
     const noted = `echo >>${folder}/starts; ${server}`;
     const running = execa("sh", ["-c", script, "solr", "sh", "-c", noted], { reject: false });
-    const starts = (): number => (existsSync(`${folder}/starts`) ? readFileSync(`${folder}/starts`, "utf8").length : 0);
-    const started = async (times: number): Promise<void> => {
-      while (starts() < times) await new Promise((resolve) => setTimeout(resolve, 20));
-    };
-    return { running, starts, started };
+    return { running, ...startsIn(folder) };
   }
   const runs = "while :; do command sleep 0.05; done";
   const hangs = `trap '' TERM; ${runs}`;
@@ -834,19 +840,19 @@ exec sleep 60
       detached: true,
       reject: false,
     });
-    const starts = (): number => (existsSync(`${folder}/starts`) ? readFileSync(`${folder}/starts`, "utf8").length : 0);
+    const { starts, started } = startsIn(folder);
     const looked = async (times: number): Promise<void> => {
       for (let time = 0; time < times; time++) {
         await rm(join(folder, "looked"), { force: true });
-        while (!existsSync(join(folder, "looked"))) await new Promise((resolve) => setTimeout(resolve, 20));
+        await until(() => existsSync(join(folder, "looked")));
       }
     };
     try {
-      while (starts() < 1) await new Promise((resolve) => setTimeout(resolve, 20));
+      await started(1);
       await looked(3); // it has been killed, or nobody would look
       expect(starts()).toBe(1);
       await writeFile(join(folder, "room"), "5000");
-      while (starts() < 2) await new Promise((resolve) => setTimeout(resolve, 20));
+      await started(2);
     } finally {
       if (running.pid !== undefined) process.kill(-running.pid, "SIGKILL");
       await running;
@@ -887,7 +893,7 @@ touch ${folder}/looks`;
     expect(quick).toContain("seq 30)");
     const server = `trap 'exit 3' TERM; touch ${folder}/runs; while :; do command sleep 0.05; done`;
     const running = execa("sh", ["-c", `${stubs}\n${quick}`, "solr", "sh", "-c", server], { reject: false });
-    while (!existsSync(`${folder}/runs`)) await new Promise((resolve) => setTimeout(resolve, 20));
+    await until(() => existsSync(`${folder}/runs`));
     running.kill("SIGTERM");
     expect((await running).exitCode).toBe(3);
     expect(readFileSync(`${folder}/looks`, "utf8").length).toBe(waited);
